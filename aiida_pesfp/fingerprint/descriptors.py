@@ -1,0 +1,160 @@
+"""Minimal percolation energy, free volumes and Xi from a potential energy surface (arXiv:2411.06804, Eq. 2 to 4)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.levels import (
+    NEIGHBOUR_RULES,
+    level_map,
+    lowest_point,
+    neighbour_steps,
+    percolation_energy,
+    tile_around,
+)
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+
+
+@dataclass(frozen=True)
+class XiParameters:
+    """Parameters of Eq. 4. They were tuned for one potential and lithium; another potential needs its own.
+
+    :param threshold: energy t at which both free volumes are taken, eV.
+    :param connected_cut: of log10 of the connected free volume.
+    :param disconnected_cut: of log10 of the disconnected free volume.
+    :param slope: of the sigmoid.
+    """
+
+    threshold: float = 0.5
+    connected_cut: float = -2.00
+    disconnected_cut: float = -1.15
+    slope: float = 10.0
+
+
+@dataclass(frozen=True)
+class DescriptorSettings:
+    """How a surface is reduced to descriptors.
+
+    :param thresholds: energies t of the free-volume spectrum, eV (Fig. 3).
+    :param smearing: a free volume is the mean over t + each of these, eV (the published numbers were made so).
+    :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
+    :param xi: parameters of Eq. 4.
+    """
+
+    thresholds: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
+    smearing: tuple[float, ...] = (-0.04, -0.02, 0.0, 0.02, 0.04)
+    neighbours: str = 'sqrt3'
+    xi: XiParameters = field(default_factory=XiParameters)
+
+    def __post_init__(self):
+        if self.neighbours not in NEIGHBOUR_RULES:
+            raise ValueError(f'unknown neighbour rule {self.neighbours!r}: take one of {", ".join(NEIGHBOUR_RULES)}')
+        if not self.thresholds or not self.smearing:
+            raise ValueError('at least one threshold and one smearing offset are needed')
+
+    @classmethod
+    def from_dict(cls, values: dict) -> DescriptorSettings:
+        """Build from the plain dictionary that :meth:`as_dict` gives; whatever is missing has its default."""
+        values = dict(values)
+        for name in ('thresholds', 'smearing'):
+            if name in values:
+                values[name] = tuple(float(value) for value in values[name])
+        return cls(**values | {'xi': XiParameters(**values.get('xi', {}))})
+
+    def as_dict(self) -> dict:
+        """As a dictionary of plain JSON types."""
+        return asdict(self) | {'thresholds': list(self.thresholds), 'smearing': list(self.smearing)}
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """The fingerprint of one structure.
+
+    :param xi: Eq. 4.
+    :param mpe: minimal percolation energy, eV: the lowest of all mobile ions.
+    :param fv_connected: connected free volume at the threshold of Xi (0.5 eV), a fraction of the cell.
+    :param fv_disconnected: disconnected free volume at the same threshold.
+    :param spectrum: ``thresholds`` (eV) and the ``connected`` and ``disconnected`` free volumes at each.
+    :param mpe_per_ion: percolation energy (eV) of every mobile ion, by its index in the structure.
+    """
+
+    xi: float
+    mpe: float
+    fv_connected: float
+    fv_disconnected: float
+    spectrum: dict[str, list[float]]
+    mpe_per_ion: dict[str, float]
+
+    def as_dict(self) -> dict:
+        """As a dictionary of plain JSON types."""
+        return asdict(self)
+
+
+def xi(fv_connected: float, fv_disconnected: float, parameters: XiParameters = XiParameters()) -> float:
+    """The ranking descriptor Xi of Eq. 4, between 0 and 1. A vanishing free volume gives 0."""
+
+    def sigmoid(free_volume: float, cut: float) -> float:
+        if free_volume <= 0:
+            return 0.0
+        # expit by hand would overflow far below the cut; tanh does not.
+        return float(0.5 * (1 + np.tanh(0.5 * parameters.slope * (np.log10(free_volume) - cut))))
+
+    return sigmoid(fv_connected, parameters.connected_cut) * sigmoid(fv_disconnected, parameters.disconnected_cut)
+
+
+def free_volumes(values: np.ndarray, thresholds, smearing) -> list[float]:
+    """Fraction of ``values`` (eV, any shape) below t, Eq. 3, as the mean over t + smearing, for each threshold t (eV)."""
+    ordered = np.sort(values, axis=None).astype(np.float64)
+    levels = np.add.outer(np.asarray(thresholds, dtype=float), np.asarray(smearing, dtype=float))
+    counts = np.searchsorted(ordered, levels, side='left')
+    return [float(value) for value in counts.mean(axis=1) / ordered.size]
+
+
+def to_cell_frame(levels: np.ndarray, centre: tuple[int, int, int]) -> np.ndarray:
+    """Shift a level map from "minimum in the centre" to the frame of the doubled cell, where maps of ions can be combined.
+
+    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``.
+    :param centre: grid indices of the centre in the cell, 0 <= centre < N.
+    :returns: (2N1, 2N2, 2N3). Opposite outer faces are the same place in the doubled cell and get the lower level.
+    """
+    for axis in range(3):
+        first, last = levels.take(0, axis), levels.take(-1, axis)
+        inside = levels.take(range(1, levels.shape[axis] - 1), axis)
+        levels = np.concatenate([np.expand_dims(np.minimum(first, last), axis), inside], axis)
+    return np.roll(levels, [c - n // 2 for c, n in zip(centre, levels.shape)], axis=(0, 1, 2))
+
+
+def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = DescriptorSettings()) -> Descriptors:
+    """Descriptors of a surface, aggregated over its mobile ions (Sec. II A).
+
+    The percolation energy of the structure is the minimum over ions. Free volumes are those of the union over ions: a
+    place lies below t for any of them if the minimum over them does.
+    """
+    shape = surface.shape
+    steps = neighbour_steps(grid_vectors(surface.lattice, shape), settings.neighbours)
+    thresholds = sorted({*settings.thresholds, settings.xi.threshold})
+    highest = max(thresholds) + max(settings.smearing)
+    lowest_energy = np.full(shape, np.inf, dtype=np.float32)
+    lowest_level = np.full([2 * n for n in shape], np.inf, dtype=np.float32)
+    mpe_per_ion = {}
+    for position, ion in enumerate(surface.mobile_ions):
+        energies = surface.of_ion(position)
+        centre = lowest_point(energies)
+        levels = level_map(tile_around(energies, centre), shape, steps, stop_above=highest)
+        mpe_per_ion[str(ion)] = percolation_energy(levels)
+        np.minimum(lowest_energy, energies, out=lowest_energy)
+        np.minimum(lowest_level, to_cell_frame(levels, centre), out=lowest_level)
+    connected = free_volumes(lowest_level, thresholds, settings.smearing)
+    disconnected = free_volumes(lowest_energy, thresholds, settings.smearing)
+    at = thresholds.index(settings.xi.threshold)
+    return Descriptors(
+        xi=xi(connected[at], disconnected[at], settings.xi),
+        mpe=min(mpe_per_ion.values()),
+        fv_connected=connected[at],
+        fv_disconnected=disconnected[at],
+        spectrum={'thresholds': thresholds, 'connected': connected, 'disconnected': disconnected},
+        mpe_per_ion=mpe_per_ion,
+    )

@@ -1,0 +1,83 @@
+"""The scan grid: where the mobile ion is put, and where it is not (arXiv:2411.06804, Sec. II A)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """How finely, and how close to other atoms, the potential energy surface is scanned.
+
+    :param spacing: largest distance between neighbouring grid points along a lattice vector, in A (Sec. II A: 0.25).
+    :param minimum_distance: grid points closer than this to any other atom, in A, are not evaluated (Sec. II A: 1.2).
+    """
+
+    spacing: float = 0.25
+    minimum_distance: float = 1.2
+
+    def __post_init__(self):
+        if not self.spacing > 0:
+            raise ValueError(f'the grid spacing is {self.spacing} A: it must be positive (the paper takes 0.25)')
+        if self.minimum_distance < 0:
+            raise ValueError(f'the minimum distance is {self.minimum_distance} A: it must not be negative')
+
+
+def grid_shape(lattice: np.ndarray, spacing: float) -> tuple[int, int, int]:
+    """Number of grid points along each lattice vector, N_i = ceil(|a_i| / spacing), end point excluded.
+
+    :param lattice: (3, 3) lattice vectors as rows, A.
+    :param spacing: largest allowed step, A.
+    """
+    lengths = np.linalg.norm(lattice, axis=1)
+    # The subtrahend keeps a length that is a multiple of the spacing but for round-off from gaining a point.
+    return tuple(int(n) for n in np.maximum(np.ceil(lengths / spacing - 1e-8), 1))
+
+
+def grid_vectors(lattice: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """(3, 3) Cartesian steps of the grid as rows, A: g_i = a_i / N_i."""
+    return np.asarray(lattice) / np.asarray(shape)[:, None]
+
+
+def fractional_points(indices: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """(n, 3) fractional coordinates of the grid points with the (n,) flat (C order) ``indices``.
+
+    The grid's origin is the cell's origin, not the ion.
+    """
+    return np.stack(np.unravel_index(indices, shape), axis=-1) / np.asarray(shape)
+
+
+def points_within(
+    lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int, int], radius: float
+) -> np.ndarray:
+    """(n,) flat indices of the grid points closer than ``radius`` (A) to any periodic image of one place.
+
+    :param lattice: (3, 3) lattice vectors as rows, A.
+    :param centre: (3,) fractional coordinates of the place.
+    """
+    # A sphere reaches radius / h_i in fractional coordinates, where h_i = V / |a_j x a_k| is the distance of the lattice
+    # planes. Indices are left unwrapped at first, so that each image of the place is met where it reaches the cell.
+    reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    shape_array = np.asarray(shape)
+    low = np.floor((centre - reach) * shape_array).astype(int)
+    high = np.ceil((centre + reach) * shape_array).astype(int)
+    indices = np.stack(np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing='ij'), axis=-1)
+    distances = np.linalg.norm((indices / shape_array - centre) @ lattice, axis=-1)
+    inside = indices[distances < radius] % shape_array
+    return np.unique(np.ravel_multi_index(tuple(inside.T), shape))
+
+
+def excluded_points(
+    lattice: np.ndarray, framework: np.ndarray, shape: tuple[int, int, int], minimum_distance: float
+) -> np.ndarray:
+    """Mask, (N1, N2, N3) bool, of the points closer than ``minimum_distance`` (A) to an atom of the framework.
+
+    :param lattice: (3, 3) lattice vectors as rows, A.
+    :param framework: (n, 3) fractional coordinates of all atoms but the mobile one; all their images count.
+    """
+    mask = np.zeros(shape, dtype=bool)
+    for centre in framework:
+        mask.flat[points_within(lattice, centre, shape, minimum_distance)] = True
+    return mask

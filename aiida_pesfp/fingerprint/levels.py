@@ -1,0 +1,117 @@
+"""The level map: the least energy that takes the ion from its site to any other place (arXiv:2411.06804, Eq. 1 and 2).
+
+The map is an exact minimax over paths on the grid. As the paper has it, the surface is tiled to 2N+1 points along each
+axis with the ion's lowest point in the centre, its 26 replicas lie on the outer faces, and paths do not go beyond them.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numba
+import numpy as np
+
+NEIGHBOUR_RULES = ('sqrt3', '26', '6')
+
+
+def neighbour_steps(vectors: np.ndarray, rule: str = 'sqrt3') -> np.ndarray:
+    """(k, 3) integer steps from a grid point to its neighbours.
+
+    :param vectors: (3, 3) grid vectors as rows, A.
+    :param rule: ``'sqrt3'``, those of the 26 surrounding points no farther than the diagonal of a rectangular voxel with
+        the same edges, sqrt(|g1|^2 + |g2|^2 + |g3|^2) + 1e-4 A; ``'26'``, all surrounding points; ``'6'``, those along
+        the grid vectors only.
+    :raises ValueError: for another rule.
+    """
+    steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
+    if rule == '26':
+        return steps
+    if rule == '6':
+        return steps[np.abs(steps).sum(axis=1) == 1]
+    if rule == 'sqrt3':
+        lengths = np.linalg.norm(steps @ vectors, axis=1)
+        return steps[lengths <= np.sqrt((np.asarray(vectors) ** 2).sum()) + 1e-4]
+    raise ValueError(f'unknown neighbour rule {rule!r}: take one of {", ".join(NEIGHBOUR_RULES)}')
+
+
+def tile_around(energies: np.ndarray, centre: tuple[int, int, int]) -> np.ndarray:
+    """(2N1+1, 2N2+1, 2N3+1) periodic continuation of an (N1, N2, N3) grid with the point ``centre`` in the middle."""
+    indices = [(c + np.arange(-n, n + 1)) % n for c, n in zip(centre, energies.shape)]
+    return energies[np.ix_(*indices)]
+
+
+def lowest_point(energies: np.ndarray) -> tuple[int, int, int]:
+    """Grid indices of the lowest energy: the seed of the level map."""
+    return tuple(int(i) for i in np.unravel_index(np.argmin(energies), energies.shape))
+
+
+def level_map(
+    field: np.ndarray, seed: tuple[int, int, int], steps: np.ndarray, stop_above: float = np.inf
+) -> np.ndarray:
+    """Minimax of ``field`` over all paths from ``seed`` within the array, Eq. 1.
+
+    :param field: (n1, n2, n3) energies, eV, finite.
+    :param seed: indices of the starting point.
+    :param steps: (k, 3) integer steps that a path may take.
+    :param stop_above: once an outer face has been reached, levels above this energy (eV) are of no interest: points
+        that only they would reach are infinity in the result. All other values are exact.
+    :returns: array of the shape and type of ``field``.
+    """
+    values, ranks = np.unique(field, return_inverse=True)
+    padded_shape = tuple(n + 2 for n in field.shape)
+    ranks_padded = np.zeros(padded_shape, dtype=np.int32)
+    inner = (slice(1, -1),) * 3
+    ranks_padded[inner] = ranks.reshape(field.shape)
+    # A wall around the array spares the flood every test for its border; the faces are where the flood may stop.
+    state = np.full(padded_shape, _WALL, dtype=np.int32)
+    state[inner] = _UNTOUCHED_FACE
+    state[(slice(2, -2),) * 3] = _UNTOUCHED
+    strides = np.array([padded_shape[1] * padded_shape[2], padded_shape[2], 1])
+    start = int((np.asarray(seed) + 1) @ strides)
+    stop_rank = np.searchsorted(values, stop_above, side='right')
+    _flood(ranks_padded.ravel(), state.ravel(), len(values), start, np.asarray(steps) @ strides, stop_rank)
+    levels = state[inner]
+    return np.where(levels < 0, np.asarray(np.inf, dtype=field.dtype), values[np.maximum(levels, 0)])
+
+
+def percolation_energy(levels: np.ndarray) -> float:
+    """Lowest level on any outer face of a level map, eV (Eq. 2). The surface is measured from the seed's energy."""
+    return float(min(levels.take(end, axis=axis).min() for axis in range(3) for end in (0, -1)))
+
+
+_WALL, _UNTOUCHED, _UNTOUCHED_FACE = -1, -2, -3
+
+
+@numba.njit(cache=True)
+def _flood(ranks, state, number_of_ranks, start, offsets, stop_rank):
+    """Flood from ``start`` at rising level; write each point's level (a rank) into ``state``.
+
+    A point that is touched gets its final level at once: the present one if it lies lower, else its own energy, for it
+    has a neighbour that the present level has reached. Points above the present level wait in a list of their rank, and
+    as nothing is ever added below the present level, the next one is found by going up: a priority queue without a heap.
+    """
+    waiting = np.full(number_of_ranks + 1, -1, np.int32)
+    link = np.empty(ranks.size, np.int32)
+    level = ranks[start]
+    reached_face = state[start] == -3
+    state[start] = level
+    link[start] = -1
+    waiting[level] = start
+    while level < number_of_ranks:
+        if reached_face and level >= stop_rank:
+            return
+        while waiting[level] >= 0:
+            point = waiting[level]
+            waiting[level] = link[point]
+            for offset in offsets:
+                neighbour = point + offset
+                touched = state[neighbour]
+                if touched >= -1:
+                    continue
+                rank = max(ranks[neighbour], level)
+                if touched == -3 and rank == level:
+                    reached_face = True
+                state[neighbour] = rank
+                link[neighbour] = waiting[rank]
+                waiting[rank] = neighbour
+        level += 1

@@ -1,0 +1,85 @@
+"""The potential energy surface of a structure: the result of a scan, and all that the descriptors need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PotentialEnergySurface:
+    """Energies of every mobile ion of a structure on the scan grid, one grid per scanned ion.
+
+    Scanned are the symmetrically inequivalent ions only; the surface of any other ion is that of its representative,
+    carried over by a symmetry operation (see :meth:`of_ion`).
+
+    :param energies: (n_scanned, N1, N2, N3) float32, eV relative to the lowest point of the same ion; NaN where the
+        ion would be too close to the framework (not evaluated).
+    :param reference_energies: (n_scanned,) float64, total energy of the cell with the ion at its lowest point, eV.
+    :param scanned_ions: (n_scanned,) indices of the scanned atoms.
+    :param mobile_ions: (m,) indices of all atoms of the mobile species.
+    :param representatives: (m,) index along the first axis of ``energies`` for each mobile ion.
+    :param rotations: (m, 3, 3) integers and
+    :param translations: (m, 3): x' = W x + w takes a place x of the representative's surface to the place x' with the
+        same energy on that of the mobile ion, in fractional coordinates. It maps the grid onto itself.
+    :param lattice: (3, 3) lattice vectors as rows, A.
+    :param fractional_coordinates: (n, 3) of all atoms of the structure.
+    :param atomic_numbers: (n,).
+    :param evaluations: number of energies that were evaluated.
+    """
+
+    energies: np.ndarray
+    reference_energies: np.ndarray
+    scanned_ions: np.ndarray
+    mobile_ions: np.ndarray
+    representatives: np.ndarray
+    rotations: np.ndarray
+    translations: np.ndarray
+    lattice: np.ndarray
+    fractional_coordinates: np.ndarray
+    atomic_numbers: np.ndarray
+    evaluations: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of grid points along each lattice vector."""
+        return self.energies.shape[1:]
+
+    def of_ion(self, position: int) -> np.ndarray:
+        """(N1, N2, N3) float32 energies, eV, of the mobile ion at ``position`` in :attr:`mobile_ions`.
+
+        Points that were not evaluated count as the largest evaluated energy of that ion (Sec. II A; its scripts).
+        """
+        energies = self.energies[self.representatives[position]]
+        energies = np.where(np.isnan(energies), np.nanmax(energies), energies)
+        rotation, translation = self.rotations[position], self.translations[position]
+        if np.array_equal(rotation, np.eye(3, dtype=int)) and not translation.any():
+            return energies
+        shape = np.asarray(self.shape)
+        places = np.stack(np.unravel_index(np.arange(energies.size), self.shape), axis=-1) / shape
+        images = np.rint((places @ rotation.T + translation) * shape).astype(int) % shape
+        mapped = np.empty_like(energies)
+        mapped[tuple(images.T)] = energies.ravel()
+        return mapped
+
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """The fields as arrays by name: what :meth:`save` writes and ``PesData`` stores."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays) -> PotentialEnergySurface:
+        """Build from a mapping of :meth:`as_arrays`; raises ``KeyError`` naming an array that is missing."""
+        values = {field.name: arrays[field.name] for field in fields(cls)}
+        return cls(**values | {'evaluations': int(values['evaluations'])})
+
+    def save(self, path: str | Path) -> None:
+        """Write as compressed .npz."""
+        np.savez_compressed(path, **self.as_arrays())
+
+    @classmethod
+    def load(cls, path: str | Path) -> PotentialEnergySurface:
+        """Read what :meth:`save` wrote."""
+        with np.load(path) as arrays:
+            return cls.from_arrays(arrays)
