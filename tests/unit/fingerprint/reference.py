@@ -1,0 +1,71 @@
+"""Slow, plain twins of the level map and the descriptors, written from the paper, to compare with."""
+
+import itertools
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+
+
+def neighbours(vectors, rule):
+    """Steps to the neighbours of a grid point, by the words of the rules."""
+    diagonal = np.sqrt(sum(np.dot(vector, vector) for vector in vectors)) + 1e-4
+    for step in itertools.product((-1, 0, 1), repeat=3):
+        length = np.linalg.norm(np.dot(step, vectors))
+        allowed = {'26': True, '6': np.count_nonzero(step) == 1, 'sqrt3': length <= diagonal}[rule]
+        if any(step) and allowed:
+            yield step
+
+
+def minimax(field, seed, steps):
+    """Level map from a minimum spanning tree: its paths are minimax paths of the graph."""
+    index = np.arange(field.size).reshape(field.shape)
+    weights, rows, columns = [], [], []
+    for step in steps:
+        here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(step, field.shape))
+        there = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(step, field.shape))
+        rows.append(index[here].ravel())
+        columns.append(index[there].ravel())
+        weights.append(np.maximum(field[here], field[there]).ravel())
+    shift = 1 - field.min()  # scipy takes a weight of zero for a missing edge
+    data = (np.concatenate(weights) + shift, (np.concatenate(rows), np.concatenate(columns)))
+    tree = minimum_spanning_tree(coo_matrix(data, shape=(field.size,) * 2).tocsr())
+    tree = tree + tree.T
+    start = int(index[seed])
+    order, parents = breadth_first_order(tree, start, directed=False)
+    levels = np.full(field.size, np.inf)
+    levels[start] = field[seed]
+    for node in order[1:]:
+        levels[node] = max(levels[parents[node]], field.flat[node])
+    return levels.reshape(field.shape)
+
+
+def descriptors(energies, vectors, thresholds, rule='sqrt3'):
+    """MPE and free volumes by plain loops from one (N1, N2, N3) grid (eV, NaN where excluded) per ion."""
+    shape = np.array(energies[0].shape)
+    mpe, connected_masks = np.inf, {}
+    disconnected_masks = {}
+    levels_to_try = sorted({t + offset for t in thresholds for offset in (-0.04, -0.02, 0.0, 0.02, 0.04)})
+    for energy in energies:
+        energy = np.where(np.isnan(energy), np.nanmax(energy), energy)
+        origin = np.array(np.unravel_index(np.argmin(energy), energy.shape))
+        tiled = np.empty(2 * shape + 1)
+        for c in np.ndindex(*tiled.shape):
+            tiled[c] = energy[tuple((origin + c - shape) % shape)]
+        levels = minimax(tiled, tuple(shape), list(neighbours(vectors, rule)))
+        faces = [levels[0], levels[-1], levels[:, 0], levels[:, -1], levels[:, :, 0], levels[:, :, -1]]
+        mpe = min(mpe, *(face.min() for face in faces))
+        in_cell = np.full(2 * shape, np.inf)
+        for c in np.ndindex(*tiled.shape):
+            place = tuple((origin + c - shape) % (2 * shape))
+            in_cell[place] = min(in_cell[place], levels[c])
+        for level in levels_to_try:
+            connected_masks[level] = connected_masks.get(level, False) | (in_cell < level)
+            disconnected_masks[level] = disconnected_masks.get(level, False) | (energy < level)
+
+    def mean_volume(masks, threshold):
+        return np.mean([masks[threshold + offset].mean() for offset in (-0.04, -0.02, 0.0, 0.02, 0.04)])
+
+    connected = [mean_volume(connected_masks, t) for t in thresholds]
+    disconnected = [mean_volume(disconnected_masks, t) for t in thresholds]
+    return mpe, connected, disconnected
