@@ -25,6 +25,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from pymatgen.core import Element
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -37,9 +38,6 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.runners.checkpoint import Checkpoint, signature, write_json
 from aiida_pesfp.runners.reading import Record, read_all
-
-#: Seconds between two checkpoints: little to lose, nothing to notice.
-CHECKPOINT_INTERVAL = 20.0
 
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 
@@ -100,6 +98,7 @@ class Run:
     descriptor_settings: DescriptorSettings
     output: Path | None
     time_limit: float | None
+    checkpoint_interval: float
     outcomes: list[Outcome]
     potential: object = None
     fatal: str | None = None
@@ -203,7 +202,7 @@ def _evaluate(run: Run, evaluator, checkpoint: Checkpoint, on_progress: Callable
             checkpoint.seconds += now - clock
             clock = now
             on_progress(finished, plan.evaluations)
-            if now - saved > CHECKPOINT_INTERVAL:
+            if now - saved > run.checkpoint_interval:
                 pieces = [np.concatenate(pieces)]
                 checkpoint.energies = pieces[0]
                 checkpoint.save()
@@ -297,6 +296,7 @@ def _numbers(_context, _parameter, value: str | None) -> tuple[float, ...] | Non
 @click.option('--device', default='auto', help="'cpu', 'cuda', 'cuda:1', ...; 'auto' takes a GPU if there is one.")
 @click.option('--batch-size', type=click.IntRange(1), help='Configurations per batch. [default: from free memory]')
 @click.option('--time-limit', type=float, help='Stop after so many seconds; the same command goes on later.')
+@click.option('--checkpoint-interval', default=20.0, help='Seconds of work that a kill may cost.')
 @click.option('--fresh', is_flag=True, help='Discard what an earlier run left in the output folder.')
 @click.option('--json', 'as_json', is_flag=True, help='Print one JSON list on standard output and nothing else.')
 @click.option('-q', '--quiet', is_flag=True, help='No progress bar.')
@@ -336,13 +336,15 @@ def main(structures, potential, potential_sha256, output, device, batch_size, fr
     sys.exit(run.exit_status())
 
 
-def _prepare(structures, output, fresh, species, spacing, minimum_distance, time_limit, **descriptor_options) -> Run:
+def _prepare(structures, output, fresh, species, **options) -> Run:
     """Settings and structures of a run; raises ``click`` errors for wrong usage."""
-    given = {name: descriptor_options[name] for name in ('thresholds', 'smearing') if descriptor_options[name]}
+    if not Element.is_valid_symbol(species):
+        raise click.UsageError(f'{species!r} is not the symbol of a chemical element')
+    given = {name: options[name] for name in ('thresholds', 'smearing') if options[name]}
     try:
-        scan_settings = ScanSettings(spacing, minimum_distance)
+        scan_settings = ScanSettings(options['spacing'], options['minimum_distance'])
         descriptor_settings = DescriptorSettings(
-            **given, neighbours=descriptor_options['neighbours'], xi=XiParameters(*descriptor_options['xi_parameters'])
+            **given, neighbours=options['neighbours'], xi=XiParameters(*options['xi_parameters'])
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -353,4 +355,16 @@ def _prepare(structures, output, fresh, species, spacing, minimum_distance, time
         for record in records:
             shutil.rmtree(output / record.name, ignore_errors=True)
     outcomes = [Outcome(record) for record in records]
-    return Run(species, scan_settings, descriptor_settings, output, time_limit, outcomes)
+    return Run(
+        species,
+        scan_settings,
+        descriptor_settings,
+        output,
+        options['time_limit'],
+        options['checkpoint_interval'],
+        outcomes,
+    )
+
+
+if __name__ == '__main__':
+    main()

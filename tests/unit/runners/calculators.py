@@ -1,0 +1,45 @@
+"""ASE calculators with a fault, to see how the runner takes it."""
+
+import os
+import signal
+
+import numpy as np
+from ase.calculators.lj import LennardJones
+
+
+class NotANumberAbove(LennardJones):
+    """Lennard-Jones, but NaN for cells of more than so many atoms."""
+
+    def __init__(self, atoms=2, **parameters):
+        super().__init__(**parameters)
+        self.most_atoms = atoms
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        if len(atoms) > self.most_atoms:
+            self.results['energy'] = np.nan
+
+
+class KilledAfter(LennardJones):
+    """Lennard-Jones whose process is killed, as by a scheduler, at a given evaluation."""
+
+    evaluations = 0
+
+    def __init__(self, after=100, **parameters):
+        super().__init__(**parameters)
+        self.after = after
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        KilledAfter.evaluations += 1
+        if KilledAfter.evaluations == self.after and 'PESFP_TEST_KILL' in os.environ:
+            os.kill(os.getpid(), getattr(signal, os.environ['PESFP_TEST_KILL']))
+
+
+class BreaksOnIodine(LennardJones):
+    """Lennard-Jones that fails in an unforeseen way for one element."""
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        if 53 in atoms.numbers:
+            raise RuntimeError('the tables end at xenon minus one')
+        super().calculate(atoms, properties or ['energy'], system_changes)
