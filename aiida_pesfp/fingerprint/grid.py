@@ -49,9 +49,7 @@ def fractional_points(indices: np.ndarray, shape: tuple[int, int, int]) -> np.nd
     return np.stack(np.unravel_index(indices, shape), axis=-1) / np.asarray(shape)
 
 
-def points_within(
-    lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int, int], radius: float
-) -> np.ndarray:
+def points_within(lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int, int], radius: float) -> np.ndarray:
     """(n,) flat indices of the grid points closer than ``radius`` (A) to any periodic image of one place.
 
     :param lattice: (3, 3) lattice vectors as rows, A.

@@ -107,12 +107,11 @@ def evaluate(plan: ScanPlan, evaluator: Evaluator, finished: int = 0) -> Iterato
 def assemble(plan: ScanPlan, energies: np.ndarray) -> PotentialEnergySurface:
     """Make the surface from the energies (eV) of all planned points in order."""
     number_of_ions = len(plan.ions)
-    grids = np.full((number_of_ions, int(np.prod(plan.shape))), np.nan, dtype=np.float32)
+    grids = np.full((number_of_ions, int(np.prod(plan.shape))), np.nan)
     references = np.empty(number_of_ions)
     ends = np.cumsum([len(points) for points in plan.points])
     for row, (points, of_ion) in enumerate(zip(plan.points, np.split(energies, ends[:-1]))):
         references[row] = of_ion.min()
-        # Single precision would be too coarse for total energies, but not for differences from the lowest.
         grids[row, points] = of_ion - references[row]
     return PotentialEnergySurface(
         energies=grids.reshape(number_of_ions, *plan.shape),

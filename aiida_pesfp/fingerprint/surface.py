@@ -15,8 +15,9 @@ class PotentialEnergySurface:
     Scanned are the symmetrically inequivalent ions only; the surface of any other ion is that of its representative,
     carried over by a symmetry operation (see :meth:`of_ion`).
 
-    :param energies: (n_scanned, N1, N2, N3) float32, eV relative to the lowest point of the same ion; NaN where the
-        ion would be too close to the framework (not evaluated).
+    :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where the ion would be
+        too close to the framework (not evaluated). Double precision as scanned; single precision suffices for all that
+        is derived from it, as differences are small where they matter, and is what ``PesData`` stores.
     :param reference_energies: (n_scanned,) float64, total energy of the cell with the ion at its lowest point, eV.
     :param scanned_ions: (n_scanned,) indices of the scanned atoms.
     :param mobile_ions: (m,) indices of all atoms of the mobile species.
@@ -50,9 +51,10 @@ class PotentialEnergySurface:
     def of_ion(self, position: int) -> np.ndarray:
         """(N1, N2, N3) float32 energies, eV, of the mobile ion at ``position`` in :attr:`mobile_ions`.
 
-        Points that were not evaluated count as the largest evaluated energy of that ion (Sec. II A; its scripts).
+        Points that were not evaluated count as the largest evaluated energy of that ion. Always in single precision, so
+        that descriptors are the same to the last digit before and after storage.
         """
-        energies = self.energies[self.representatives[position]]
+        energies = self.energies[self.representatives[position]].astype(np.float32)
         energies = np.where(np.isnan(energies), np.nanmax(energies), energies)
         rotation, translation = self.rotations[position], self.translations[position]
         if np.array_equal(rotation, np.eye(3, dtype=int)) and not translation.any():

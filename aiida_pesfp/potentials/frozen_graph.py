@@ -82,7 +82,9 @@ class FrozenGraph:
 
     def _framework_around_cell(self, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
         """Places (A) and atom indices of all framework images within reach of some place in the cell."""
-        reach = self.cutoff * np.linalg.norm(self._inverse, axis=0)  # the cutoff in units of the lattice planes' distances
+        reach = self.cutoff * np.linalg.norm(
+            self._inverse, axis=0
+        )  # the cutoff in units of the lattice planes' distances
         framework = np.delete(np.arange(len(structure)), self.ion)
         fractional = structure.frac_coords[framework] % 1.0
         shifts = [np.arange(-np.ceil(r) - 1, np.ceil(r) + 2) for r in reach]

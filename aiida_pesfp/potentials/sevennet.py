@@ -9,9 +9,10 @@ import torch
 from pymatgen.core import Element, Structure
 
 from aiida_pesfp.errors import PotentialError
-from aiida_pesfp.potentials.base import BatchedEvaluator, Potential, choose_batch_size, choose_device
+from aiida_pesfp.potentials.base import Potential
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
 from aiida_pesfp.potentials.identity import PotentialIdentity
+from aiida_pesfp.potentials.network import BatchedEvaluator, choose_batch_size, choose_device
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # its dependencies warn about each other

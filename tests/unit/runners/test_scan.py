@@ -133,7 +133,10 @@ def test_bad_structures_are_named_with_the_reason_and_cost_the_others_nothing(pe
     write('sodium.json', rock_salt('Na', 'Cl', 5.64))
     write('partial.json', Structure(ROCK_SALT.lattice, [{'Li': 0.5}, 'Cl'], ROCK_SALT.frac_coords))
     write('overlap.json', Structure(ROCK_SALT.lattice, ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]]))
-    write('slab.json', Structure(Lattice(ROCK_SALT.lattice.matrix, pbc=(True, True, False)), ['Li', 'Cl'], [[0] * 3, [0.5] * 3]))
+    write(
+        'slab.json',
+        Structure(Lattice(ROCK_SALT.lattice.matrix, pbc=(True, True, False)), ['Li', 'Cl'], [[0] * 3, [0.5] * 3]),
+    )
     flat = ROCK_SALT.as_dict()
     flat['lattice']['matrix'] = [[4, 0, 0], [0, 4, 0], [4, 4, 0]]
     (tmp_path / 'flat.json').write_text(json.dumps(flat))
@@ -158,7 +161,9 @@ def test_bad_structures_are_named_with_the_reason_and_cost_the_others_nothing(pe
         'missing': 'no such file',
     }.items():
         assert words in reasons[name], reasons[name]
-    types = {n: entry['error_type'] for n, entry in json.loads((tmp_path / 'out/run.json').read_text())['structures'].items()}
+    types = {
+        n: entry['error_type'] for n, entry in json.loads((tmp_path / 'out/run.json').read_text())['structures'].items()
+    }
     assert types['overlap'] == 'OverlappingAtoms'
     alone = pesfp_scan(files[0], *COARSE, '--json')
     assert process.found[0]['xi'] == alone.found[0]['xi']
@@ -189,7 +194,10 @@ def test_a_potential_that_fails_on_one_structure(pesfp_scan, tmp_path, calculato
 @pytest.mark.parametrize('name', ['SIGKILL', 'SIGTERM'])
 def test_a_killed_scan_goes_on_and_gives_the_same_numbers(pesfp_scan, tmp_path, name):
     potential = tmp_path / 'killed.yaml'
-    content = {'calculator': 'tests.unit.runners.calculators.KilledAfter', 'parameters': {'after': 1500, **LENNARD_JONES}}
+    content = {
+        'calculator': 'tests.unit.runners.calculators.KilledAfter',
+        'parameters': {'after': 1500, **LENNARD_JONES},
+    }
     potential.write_text(yaml.safe_dump(content))
     files = [tmp_path / 'LiCl.json', tmp_path / 'LiI.json']
     ROCK_SALT.to(filename=str(files[0]))
@@ -212,7 +220,10 @@ def test_a_killed_scan_goes_on_and_gives_the_same_numbers(pesfp_scan, tmp_path, 
     for one, other in zip(whole.found, resumed.found):
         assert {**one, 'seconds': 0} == {**other, 'seconds': 0}
     for structure in ('LiCl', 'LiI'):
-        with np.load(tmp_path / 'whole' / structure / 'pes.npz') as a, np.load(tmp_path / 'out' / structure / 'pes.npz') as b:
+        with (
+            np.load(tmp_path / 'whole' / structure / 'pes.npz') as a,
+            np.load(tmp_path / 'out' / structure / 'pes.npz') as b,
+        ):
             np.testing.assert_array_equal(a['energies'], b['energies'])
     assert not (tmp_path / 'out' / 'LiI' / 'checkpoint.npz').exists()
 
@@ -235,16 +246,25 @@ def test_what_a_checkpoint_of_another_scan_holds_is_not_taken(pesfp_scan, tmp_pa
 
 def test_other_descriptors_of_a_finished_scan_cost_no_evaluation(pesfp_scan, tmp_path):
     potential = tmp_path / 'killed.yaml'
-    potential.write_text(yaml.safe_dump({'calculator': 'tests.unit.runners.calculators.KilledAfter', 'parameters': {'after': 1, **LENNARD_JONES}}))
+    potential.write_text(
+        yaml.safe_dump(
+            {'calculator': 'tests.unit.runners.calculators.KilledAfter', 'parameters': {'after': 1, **LENNARD_JONES}}
+        )
+    )
     ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
     request = (tmp_path / 'LiCl.cif', '-o', tmp_path / 'out', *COARSE, '--json')
     assert pesfp_scan(*request, potential=potential).returncode == 0
     # Any evaluation would kill this second run.
-    again = pesfp_scan(*request, '--thresholds', '0.3,2', potential=potential, environment={'PESFP_TEST_KILL': 'SIGKILL'})
+    again = pesfp_scan(
+        *request, '--thresholds', '0.3,2', potential=potential, environment={'PESFP_TEST_KILL': 'SIGKILL'}
+    )
     assert again.returncode == 0, again.stderr
     assert again.found[0]['spectrum']['thresholds'] == [0.3, 0.5, 2.0]
     # ... as it does when the earlier results are discarded.
-    assert pesfp_scan(*request, '--fresh', potential=potential, environment={'PESFP_TEST_KILL': 'SIGKILL'}).returncode == -9
+    assert (
+        pesfp_scan(*request, '--fresh', potential=potential, environment={'PESFP_TEST_KILL': 'SIGKILL'}).returncode
+        == -9
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""What all networks share: devices, batches, and what to do when memory is short."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+
+from aiida_pesfp.errors import OutOfMemory, PotentialError
+from aiida_pesfp.potentials.base import POINTS_PER_CALL, Evaluator
+
+
+class BatchedEvaluator(Evaluator):
+    """An evaluator that computes several configurations at once, and fewer if they do not fit."""
+
+    def __init__(self, batch_size: int):
+        self.batch_size = batch_size
+        self.points_per_call = batch_size * -(-POINTS_PER_CALL // batch_size)
+
+    @abstractmethod
+    def batch_energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
+        """As :meth:`energies`, all positions in one batch."""
+
+    def energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
+        energies, begin = [], 0
+        while begin < len(positions):
+            try:
+                energies.append(self.batch_energies(ion, positions[begin : begin + self.batch_size]))
+                begin += self.batch_size
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve_batch(error)
+        return np.concatenate(energies) if energies else np.empty(0)
+
+    def _halve_batch(self, error: RuntimeError) -> None:
+        if self.batch_size == 1:
+            raise OutOfMemory(
+                f'one configuration does not fit into memory ({str(error).splitlines()[0]}): use a device with more'
+            ) from error
+        self.batch_size = -(-self.batch_size // 2)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of that name; ``'auto'`` is a GPU if there is one.
+
+    :raises PotentialError: if it is unknown or not there.
+    """
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise PotentialError(f'the device {name!r} cannot be used ({str(error).splitlines()[0]}): try cpu') from error
+    # TF32 would round energies to about 1e-3 of their spread; it is off by default for products, not for convolutions.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return device
+
+
+def choose_batch_size(device: torch.device, edges: int, bytes_per_edge: int, edges_in_cache: int) -> int:
+    """Configurations per batch.
+
+    On a CPU as many as keep the working set near the caches: beyond that larger batches are slower, not faster. On a
+    GPU as many as half of its free memory holds.
+
+    :param edges: of one configuration.
+    :param bytes_per_edge: memory at the peak.
+    :param edges_in_cache: most edges of a batch on a CPU.
+    """
+    if device.type == 'cuda':
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(max(1, min(4096, free // 2 // (edges * bytes_per_edge + 1))))
+    return max(1, edges_in_cache // max(1, edges))
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
