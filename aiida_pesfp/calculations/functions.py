@@ -1,0 +1,27 @@
+"""Calculation functions: what is computed in the daemon itself, with provenance."""
+
+from __future__ import annotations
+
+from aiida.engine import calcfunction
+from aiida.orm import Dict
+
+from aiida_pesfp.calculations.parameters import ScanParameters
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.fingerprint.descriptors import describe as describe_surface
+
+#: Attributes of a surface that its descriptors take over, to be queried without a join.
+INHERITED = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid')
+
+
+@calcfunction
+def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
+    """New descriptors from a stored surface, without a new scan.
+
+    :param pes: the surface.
+    :param parameters: ``thresholds`` (eV), ``smearing`` (eV), ``neighbours`` and ``xi``, each optional.
+    """
+    settings = ScanParameters.from_dict(parameters.get_dict()).descriptors
+    found = describe_surface(pes.to_surface(), settings).as_dict()
+    inherited = {name: pes.base.attributes.get(name) for name in INHERITED if name in pes.base.attributes.keys()}
+    return DescriptorsData(found | inherited | {'settings': settings.as_dict()})

@@ -1,0 +1,52 @@
+"""Node of a potential energy surface."""
+
+from __future__ import annotations
+
+import numpy as np
+from aiida.common.exceptions import ValidationError
+from aiida.orm import ArrayData
+
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+
+
+class PesData(ArrayData):
+    """Potential energy surface of the mobile ions of one structure.
+
+    The arrays are the fields of :class:`~aiida_pesfp.fingerprint.surface.PotentialEnergySurface`, with the energies
+    (eV, relative to the lowest of each ion) in single precision. Attributes: ``formula``, ``species``, ``shape`` of the
+    grid, ``number_of_mobile_ions``, ``number_of_scanned_ions``, ``evaluations``, and whatever else is given.
+    """
+
+    @classmethod
+    def from_surface(cls, surface: PotentialEnergySurface, **attributes) -> PesData:
+        """An unstored node of a surface.
+
+        :param attributes: further attributes to query by, of plain JSON types.
+        """
+        node = cls()
+        for name, array in surface.as_arrays().items():
+            node.set_array(name, array.astype(np.float32) if name == 'energies' else array)
+        own = {
+            'shape': [int(n) for n in surface.shape],
+            'number_of_mobile_ions': len(surface.mobile_ions),
+            'number_of_scanned_ions': len(surface.scanned_ions),
+            'evaluations': surface.evaluations,
+        }
+        node.base.attributes.set_many(attributes | own)
+        return node
+
+    def to_surface(self) -> PotentialEnergySurface:
+        """The surface."""
+        return PotentialEnergySurface.from_arrays({name: self.get_array(name) for name in self.get_arraynames()})
+
+    def _validate(self) -> bool:
+        super()._validate()
+        try:
+            surface = self.to_surface()
+        except KeyError as error:
+            raise ValidationError(f'a PesData needs the array {error}: make it with PesData.from_surface') from error
+        if surface.energies.ndim != 4 or len(surface.energies) != len(surface.scanned_ions):
+            raise ValidationError(
+                f'the energies have the shape {surface.energies.shape}: expected are {len(surface.scanned_ions)} grids'
+            )
+        return True

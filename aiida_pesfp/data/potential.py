@@ -1,0 +1,83 @@
+"""Node that says which potential computed a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiida.common.exceptions import ValidationError
+from aiida.orm import Data
+from aiida.orm.nodes.caching import NodeCaching
+
+from aiida_pesfp.potentials.identity import EMBEDDED, MATGL_FILES, PotentialIdentity, identify
+
+
+class PotentialDataCaching(NodeCaching):
+    """Two potentials are the same if their content is: names, paths and versions of packages do not matter."""
+
+    def get_objects_to_hash(self) -> dict:
+        return {
+            'class': str(self._node.__class__),
+            'kind': self._node.base.attributes.get('kind'),
+            'sha256': self._node.base.attributes.get('sha256'),
+        }
+
+
+class PotentialData(Data):
+    """A potential: its identity as attributes, its files in the repository.
+
+    Weights that come with an installed package are not stored again: name, version and SHA-256 say which they are, and
+    the compute node refuses others.
+    """
+
+    _CLS_NODE_CACHING = PotentialDataCaching
+    _REQUIRED = ('name', 'kind', 'sha256', 'package', 'package_version')
+
+    @classmethod
+    def from_spec(cls, spec: str) -> PotentialData:
+        """An unstored node for a potential by name or path.
+
+        :param spec: what ``pesfp-scan --potential`` takes.
+        :raises PotentialError: if there is no such potential, or it is damaged.
+        """
+        identity = identify(spec)
+        node = cls()
+        for name in cls._REQUIRED:
+            node.base.attributes.set(name, getattr(identity, name))
+        for path in _files_to_store(identity):
+            node.base.repository.put_object_from_file(path, path.name)
+        node.label = identity.name
+        return node
+
+    @property
+    def name(self) -> str:
+        """Name of the potential, for people."""
+        return self.base.attributes.get('name')
+
+    @property
+    def kind(self) -> str:
+        """Who evaluates it: ``sevennet``, ``matgl``, ``ase``, ..."""
+        return self.base.attributes.get('kind')
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of its content."""
+        return self.base.attributes.get('sha256')
+
+    @property
+    def filenames(self) -> list[str]:
+        """Names of the stored files; none if the potential comes with an installed package."""
+        return self.base.repository.list_object_names()
+
+    def _validate(self) -> bool:
+        super()._validate()
+        missing = [name for name in self._REQUIRED if not self.base.attributes.get(name, None)]
+        if missing:
+            raise ValidationError(f'a PotentialData needs {", ".join(missing)}: make it with PotentialData.from_spec')
+        return True
+
+
+def _files_to_store(identity: PotentialIdentity) -> list[Path]:
+    if identity.path is None or identity.name in EMBEDDED:
+        return []
+    path = Path(identity.path).absolute()
+    return [path / file for file in MATGL_FILES] if path.is_dir() else [path]

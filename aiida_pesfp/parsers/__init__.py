@@ -1,0 +1,1 @@
+"""Parsers, each in a module of the same name as its calculation."""
