@@ -106,9 +106,7 @@ class ScanCalculation(CalcJob):
         info = CalcInfo()
         info.codes_info = [code]
         potential = self.inputs.potential
-        info.local_copy_list = [
-            (potential.uuid, name, f'{self.POTENTIAL}/{name}') for name in potential.filenames
-        ]
+        info.local_copy_list = [(potential.uuid, name, f'{self.POTENTIAL}/{name}') for name in potential.filenames]
         if 'parent_folder' in self.inputs:
             parent = self.inputs.parent_folder
             results = f'{parent.get_remote_path()}/{self.RESULTS}'

@@ -1,0 +1,114 @@
+"""Calculation functions around a screening: which structures are scanned, and how they rank."""
+
+from __future__ import annotations
+
+from aiida.engine import calcfunction
+from aiida.orm import Dict, StructureData
+from pymatgen.core import Element
+
+from aiida_pesfp.data.descriptors import DescriptorsData
+
+#: Criteria and what they are if not given: those of the paper (Sec. II B).
+DEFAULT_CRITERIA = {
+    'species': 'Li',
+    'minimum_band_gap': 0.5,
+    'maximum_energy_above_hull': 0.05,
+    'allow_transition_metals': False,
+    'missing_properties': 'keep',
+}
+
+
+def validate_criteria(node, _) -> str | None:
+    """Validator of an input port: the error message, if any."""
+    for key, value in node.get_dict().items():
+        if key not in DEFAULT_CRITERIA:
+            return f'unknown criterion {key!r}: known are {", ".join(DEFAULT_CRITERIA)}'
+        if key == 'missing_properties' and value not in ('keep', 'reject'):
+            return f"missing_properties is {value!r}: take 'keep' or 'reject'"
+    return None
+
+
+@calcfunction
+def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dict:
+    """Structures that are not to be scanned: key -> stage, reason and uuid (Sec. II B of the paper).
+
+    :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off.
+    :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
+    """
+    chosen = DEFAULT_CRITERIA | criteria.get_dict()
+    seen, rejected = {}, {}
+    for key, structure in structures.items():
+        content = _content(structure)
+        if content in seen:
+            reason = f'the same structure as {seen[content]}'
+        else:
+            seen[content] = key
+            reason = _reason(structure, properties.get_dict().get(key, {}), chosen)
+        if reason is not None:
+            rejected[key] = {'stage': 'filter', 'reason': reason, 'uuid': structure.uuid}
+    return Dict(rejected)
+
+
+@calcfunction
+def rank(**descriptors: DescriptorsData) -> Dict:
+    """The ranking: ``rows`` from the best to the worst, by Xi, then connected free volume, then percolation energy."""
+    rows = [
+        {
+            'key': key,
+            **{name: node.get(name) for name in ('formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected')},
+            'descriptors': node.uuid,
+            'structure': node.get('structure_uuid'),
+        }
+        for key, node in descriptors.items()
+    ]
+    rows.sort(key=lambda row: (-row['xi'], -row['fv_connected'], row['mpe'], row['key']))
+    return Dict({'rows': rows})
+
+
+@calcfunction
+def collect_rejected(filtered: Dict, lost: Dict, **failures: Dict) -> Dict:
+    """All structures without a result: those of the filter, those whose scan failed, and those whose job was lost.
+
+    :param filtered: result of :func:`reject`.
+    :param lost: key -> reason, for structures of jobs that gave no account of them.
+    :param failures: ``failures`` of scan calculations.
+    """
+    rejected = filtered.get_dict()
+    for node in failures.values():
+        for key, failure in node.get_dict().items():
+            rejected[key] = {'stage': 'scan', 'reason': failure['error'], 'error_type': failure['error_type']}
+    for key, reason in lost.get_dict().items():
+        rejected.setdefault(key, {'stage': 'scan', 'reason': reason, 'error_type': 'JobLost'})
+    return Dict(rejected)
+
+
+def _reason(structure: StructureData, properties: dict, criteria: dict) -> str | None:
+    """Why a structure is not to be scanned, if so."""
+    if not all(structure.pbc):
+        return f'periodic along {sum(structure.pbc)} of 3 lattice vectors'
+    if structure.has_vacancies or structure.is_alloy:
+        return f'a site of {structure.get_formula()} is partly occupied or shared'
+    symbols = structure.get_symbols_set()
+    if criteria['species'] not in symbols:
+        return f'no {criteria["species"]} among its elements ({", ".join(sorted(symbols))})'
+    metals = sorted(symbol for symbol in symbols if Element(symbol).is_transition_metal)
+    if metals and not criteria['allow_transition_metals']:
+        return f'transition metals ({", ".join(metals)})'
+    for name, unit, limit, is_too in (
+        ('band_gap', 'eV', criteria['minimum_band_gap'], float.__lt__),
+        ('energy_above_hull', 'eV/atom', criteria['maximum_energy_above_hull'], float.__gt__),
+    ):
+        words = name.replace('_', ' ')
+        if limit is None:
+            continue
+        if properties.get(name) is None:
+            if criteria['missing_properties'] == 'reject':
+                return f'its {words} is not known'
+        elif is_too(float(properties[name]), float(limit)):
+            return f'{words} of {properties[name]} {unit}, the limit is {limit}'
+    return None
+
+
+def _content(structure: StructureData) -> str:
+    """Hash of the content, the same for two nodes of one structure."""
+    return structure.base.caching.compute_hash()

@@ -1,0 +1,52 @@
+"""Protocols: named sets of inputs in YAML files, one file for each workchain."""
+
+from __future__ import annotations
+
+import copy
+from importlib import resources
+
+import yaml
+
+
+class ProtocolMixin:
+    """Reads the protocols of a workchain from ``protocols/<_protocol>.yaml``."""
+
+    _protocol: str
+
+    @classmethod
+    def get_available_protocols(cls) -> dict[str, str]:
+        """Description of each protocol, by its name."""
+        return {name: entry['description'] for name, entry in cls._protocol_file()['protocols'].items()}
+
+    @classmethod
+    def get_default_protocol(cls) -> str:
+        """Name of the protocol that is taken if none is named."""
+        return cls._protocol_file()['default_protocol']
+
+    @classmethod
+    def get_protocol_inputs(cls, protocol: str | None = None, overrides: dict | None = None) -> dict:
+        """Inputs of a protocol.
+
+        :param protocol: its name.
+        :param overrides: inputs that take precedence, nested like those of the protocol.
+        :raises ValueError: if there is no such protocol.
+        """
+        content = cls._protocol_file()
+        protocol = protocol or content['default_protocol']
+        if protocol not in content['protocols']:
+            raise ValueError(f'there is no protocol {protocol!r}: take one of {", ".join(content["protocols"])}')
+        inputs = merge(content['default_inputs'], content['protocols'][protocol].get('inputs') or {})
+        return merge(inputs, overrides or {})
+
+    @classmethod
+    def _protocol_file(cls) -> dict:
+        return yaml.safe_load(resources.files(__package__).joinpath(f'{cls._protocol}.yaml').read_text())
+
+
+def merge(base: dict, update: dict) -> dict:
+    """A copy of ``base`` with the entries of ``update``, which is nested alike, taking precedence."""
+    merged = copy.deepcopy(base)
+    for key, value in update.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else copy.deepcopy(value)
+    return merged

@@ -1,0 +1,217 @@
+"""``pesfp.screen``: select structures, scan them in batches, rank them."""
+
+from __future__ import annotations
+
+import numpy as np
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
+from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
+
+from aiida_pesfp.calculations.parameters import ScanParameters
+from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.calculations.selection import collect_rejected, rank, reject, validate_criteria
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.workflows.protocols import ProtocolMixin
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain
+
+
+def _validate_structures(structures, _) -> str | None:
+    if not structures:
+        return 'the list of structures is empty: give at least one StructureData'
+    return None
+
+
+def _validate_positive(node, _) -> str | None:
+    return None if node.value > 0 else f'{node.value} is not a positive number'
+
+
+class ScreenWorkChain(ProtocolMixin, WorkChain):
+    """Rank structures by expected ionic conductivity (arXiv:2411.06804, Fig. 1 up to the ranking)."""
+
+    _protocol = 'screen'
+
+    @classmethod
+    def define(cls, spec):
+        super().define(spec)
+        spec.input_namespace(
+            'structures',
+            valid_type=StructureData,
+            dynamic=True,
+            validator=_validate_structures,
+            help='Structures to screen. The keys name them in all outputs.',
+        )
+        spec.input(
+            'properties',
+            valid_type=Dict,
+            default=Dict,
+            help='What is known of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).',
+        )
+        spec.input(
+            'criteria',
+            valid_type=Dict,
+            default=Dict,
+            validator=validate_criteria,
+            help='What is scanned: minimum_band_gap (eV), maximum_energy_above_hull (eV/atom), allow_transition_metals, '
+            "missing_properties (keep, reject). What is missing has the paper's value; None switches a limit off.",
+        )
+        spec.input(
+            'max_structures_per_job',
+            valid_type=Int,
+            default=lambda: Int(16),
+            validator=_validate_positive,
+            help='Most structures of one job.',
+        )
+        spec.input(
+            'max_concurrent_jobs',
+            valid_type=Int,
+            default=lambda: Int(4),
+            validator=_validate_positive,
+            help='Most jobs at once.',
+        )
+        spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
+        spec.outline(
+            cls.select,
+            if_(cls.any_selected)(
+                cls.make_batches,
+                while_(cls.any_batch_left)(
+                    cls.scan_batches,
+                    cls.collect_results,
+                ),
+            ),
+            cls.rank,
+        )
+        spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
+        spec.output(
+            'rejected', valid_type=Dict, help='Structures without a result: key -> stage (filter, scan) and reason.'
+        )
+        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surface of each structure, by its key.')
+        spec.output_namespace(
+            'descriptors', valid_type=DescriptorsData, dynamic=True, help='Descriptors of each structure, by its key.'
+        )
+        spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
+        spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode,
+        structures: dict[str, StructureData],
+        potential: PotentialData,
+        protocol: str | None = None,
+        overrides: dict | None = None,
+        options: dict | None = None,
+    ) -> ProcessBuilder:
+        """A builder with the inputs of a protocol.
+
+        :param code: ``pesfp-scan`` on some computer.
+        :param structures: what to screen, by keys that name them in all outputs.
+        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
+        :param overrides: inputs that take precedence, nested like the builder.
+        :param options: ``metadata.options`` of the jobs that take precedence.
+        """
+        overrides = overrides or {}
+        own = cls.get_protocol_inputs(protocol, {key: value for key, value in overrides.items() if key != 'scan'})
+        base = {key: overrides[key] for key in ('scan', 'max_iterations') if key in overrides}
+        scan = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, protocol, base, options)
+        builder = cls.get_builder()
+        builder.structures = structures
+        for name in ('code', 'potential', 'parameters', 'device', 'batch_size', 'metadata'):
+            if scan.scan[name] is not None:
+                setattr(builder.scan, name, scan.scan[name])
+        builder.max_iterations = scan.max_iterations
+        builder.criteria = Dict(own['criteria'])
+        builder.properties = Dict(own.get('properties') or {})
+        builder.max_structures_per_job = Int(own['max_structures_per_job'])
+        builder.max_concurrent_jobs = Int(own['max_concurrent_jobs'])
+        return builder
+
+    @property
+    def parameters(self) -> ScanParameters:
+        """The parameters of the scans."""
+        return ScanParameters.from_dict(self.inputs.scan.parameters.get_dict())
+
+    def select(self) -> None:
+        """Leave out what is not to be scanned, and note the reason."""
+        structures = dict(self.inputs.structures)
+        criteria = Dict(self.inputs.criteria.get_dict() | {'species': self.parameters.species})
+        self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
+        self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
+        self.ctx.descriptors, self.ctx.failures, self.ctx.lost = {}, {}, {}
+        self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
+
+    def any_selected(self) -> bool:
+        """Whether there is anything to scan."""
+        return bool(self.ctx.selected)
+
+    def make_batches(self) -> None:
+        """Distribute the structures over jobs, the small ones first, so that results come early."""
+        costs = {key: self._estimated_cost(node) for key, node in self.ctx.selected.items()}
+        ordered = sorted(costs, key=costs.get)
+        size = self.inputs.max_structures_per_job.value
+        self.ctx.batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
+
+    def any_batch_left(self) -> bool:
+        """Whether there is a job to launch."""
+        return bool(self.ctx.batches)
+
+    def scan_batches(self) -> ToContext:
+        """Launch as many jobs as may run at once."""
+        number = self.inputs.max_concurrent_jobs.value
+        batches, self.ctx.batches = self.ctx.batches[:number], self.ctx.batches[number:]
+        self.ctx.running = []
+        for batch in batches:
+            inputs = self.exposed_inputs(ScanBaseWorkChain)
+            inputs['scan']['structures'] = {key: self.ctx.selected[key] for key in batch}
+            node = self.submit(ScanBaseWorkChain, **inputs)
+            self.report(f'launching ScanBaseWorkChain<{node.pk}> for {", ".join(batch)}')
+            self.to_context(running=append_(node))
+        return None
+
+    def collect_results(self) -> None:
+        """Take what the jobs have done. A job that failed costs no other its results."""
+        for node in self.ctx.running:
+            self._collect(node)
+
+    def rank(self) -> ExitCode | None:
+        """Rank what was scanned, and account for what was not."""
+        self.out('rejected', collect_rejected(self.ctx.filtered, Dict(self.ctx.lost), **self.ctx.failures))
+        if not self.ctx.selected:
+            return self.exit_codes.ERROR_ALL_REJECTED
+        if not self.ctx.descriptors:
+            return self.exit_codes.ERROR_ALL_SCANS_FAILED
+        self.out('ranking', rank(**self.ctx.descriptors))
+        return None
+
+    def _collect(self, node: WorkChainNode) -> None:
+        accounted = set()
+        for key, pes in getattr(node.outputs, 'pes', {}).items():
+            self.out(f'pes.{key}', pes)
+        for key, descriptors in getattr(node.outputs, 'descriptors', {}).items():
+            self.out(f'descriptors.{key}', descriptors)
+            self.ctx.descriptors[key] = descriptors
+            accounted.add(key)
+        if 'failures' in node.outputs:
+            self.ctx.failures[f'failures_{node.pk}'] = node.outputs.failures
+            accounted.update(node.outputs.failures.keys())
+        for key in node.inputs.scan.structures:
+            if key not in accounted:
+                reason = f'{node.process_label}<{node.pk}> [{node.exit_status}]: {self._last_message(node)}'
+                self.ctx.lost[key] = reason
+        if not node.is_finished_ok:
+            self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {self._last_message(node)}')
+
+    @staticmethod
+    def _last_message(node: WorkChainNode) -> str:
+        """The exit message of the last job, which says more than that of the workchain around it."""
+        jobs = [called for called in node.called if called.process_class is ScanCalculation]
+        last = max(jobs, key=lambda job: job.pk, default=node)
+        return last.exit_message or node.exit_message or str(node.process_state)
+
+    def _estimated_cost(self, structure: StructureData) -> float:
+        """Evaluations times atoms: what a scan costs, up to a factor."""
+        points = np.prod(grid_shape(np.array(structure.cell), self.parameters.scan.spacing))
+        kinds = {kind.name: kind.symbol for kind in structure.kinds}
+        ions = sum(kinds[site.kind_name] == self.parameters.species for site in structure.sites)
+        return float(points * ions * len(structure.sites))
