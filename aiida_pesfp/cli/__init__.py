@@ -1,0 +1,22 @@
+"""``aiida-pesfp``: the command line, in the manner of ``verdi``."""
+
+from __future__ import annotations
+
+import click
+from aiida.cmdline.groups import VerdiCommandGroup
+from aiida.cmdline.params import options, types
+
+from aiida_pesfp import __version__
+
+
+@click.group(cls=VerdiCommandGroup, context_settings={'help_option_names': ['--help', '-h']})
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.version_option(__version__, package_name='aiida_pesfp', message='aiida-pesfp version %(version)s')
+def main():
+    """Screen crystals for fast ions: scan potential energy surfaces, rank, and look at what was found.
+
+    Begin with `aiida-pesfp setup`, which makes what the examples need and checks it.
+    """
+
+
+from aiida_pesfp.cli import potential, setup  # noqa: E402, F401  (they add their commands to the group)

@@ -1,0 +1,79 @@
+"""``aiida-pesfp potential``: potentials as nodes."""
+
+from __future__ import annotations
+
+import click
+from aiida.cmdline.params import arguments, types
+from aiida.cmdline.utils import decorators, echo
+
+from aiida_pesfp.cli import main
+
+
+@main.group('potential')
+def potential():
+    """Potentials as nodes of the provenance graph."""
+
+
+@potential.command('install')
+@click.argument('name')
+@click.option('--from', 'path', help='File or folder of the weights, if NAME is not a name that comes with a package.')
+@click.option('--label', help='Label of the node.  [default: NAME]')
+@decorators.with_dbenv()
+def potential_install(name, path, label):
+    """Store a potential, so that calculations can refer to it.
+
+    NAME is sevennet-0, the path of a SevenNet checkpoint or matgl model, the name of a matgl model on the Hugging Face
+    Hub, ase:package.module.Calculator, or any name you choose together with --from. A potential with the same content
+    is not stored twice.
+    """
+    install(path or name, label=label or (name if path else None))
+
+
+@potential.command('list')
+@decorators.with_dbenv()
+def potential_list():
+    """List the stored potentials."""
+    from aiida.orm import QueryBuilder
+    from tabulate import tabulate
+
+    from aiida_pesfp.data.potential import PotentialData
+
+    columns = ['id', 'label', 'attributes.name', 'attributes.kind', 'attributes.sha256']
+    rows = QueryBuilder().append(PotentialData, project=columns).order_by({PotentialData: 'id'}).all()
+    if not rows:
+        echo.echo_report('no potential is stored yet: try `aiida-pesfp potential install sevennet-0`')
+        return
+    echo.echo(tabulate([[*row[:-1], row[-1][:12]] for row in rows], headers=['PK', 'Label', 'Name', 'Kind', 'SHA-256']))
+
+
+@potential.command('show')
+@arguments.DATUM(type=types.DataParamType(sub_classes=('aiida.data:pesfp.potential',)))
+@decorators.with_dbenv()
+def potential_show(datum):
+    """Show a stored potential, named by PK, UUID or label."""
+    echo.echo_dictionary(
+        {'pk': datum.pk, 'uuid': datum.uuid, 'label': datum.label, 'files': datum.filenames}
+        | datum.base.attributes.all,
+        fmt='yaml',
+    )
+
+
+def install(spec: str, label: str | None):
+    """Store the potential ``spec`` unless one with the same content is there; the node."""
+    from aiida.orm import QueryBuilder
+
+    from aiida_pesfp.data.potential import PotentialData
+    from aiida_pesfp.errors import PotentialError
+
+    try:
+        node = PotentialData.from_spec(spec)
+    except PotentialError as error:
+        echo.echo_critical(str(error))
+    found = QueryBuilder().append(PotentialData, filters={'attributes.sha256': node.sha256}).first(flat=True)
+    if found is not None:
+        echo.echo_report(f'potential {found.label}<{found.pk}> exists')
+        return found
+    node.label = label or node.label
+    node.store()
+    echo.echo_success(f'stored the potential {node.label}<{node.pk}> (SHA-256 {node.sha256[:12]}...)')
+    return node
