@@ -117,9 +117,10 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         scan = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, protocol, base, options)
         builder = cls.get_builder()
         builder.structures = structures
-        for name in ('code', 'potential', 'parameters', 'device', 'batch_size', 'metadata'):
-            if scan.scan[name] is not None:
+        for name in ('code', 'potential', 'parameters', 'device', 'batch_size'):
+            if name in scan.scan:
                 setattr(builder.scan, name, scan.scan[name])
+        builder.scan.metadata.options = scan.scan.metadata.options
         builder.max_iterations = scan.max_iterations
         builder.criteria = Dict(own['criteria'])
         builder.properties = Dict(own.get('properties') or {})

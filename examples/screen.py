@@ -1,0 +1,87 @@
+"""Screen the structures of a folder: ``verdi run examples/screen.py``.
+
+Needs what ``aiida-pesfp setup`` makes: the code pesfp-scan@localhost and the potential sevennet-0. Options::
+
+    verdi run examples/screen.py --folder FOLDER    # CIF, POSCAR or other files; the examples' if not given
+    verdi run examples/screen.py --protocol fast    # fast (default here), paper, stringent
+    verdi run examples/screen.py --species Na
+    verdi run examples/screen.py --submit           # hand it to the daemon and come back later
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+from aiida.common.exceptions import NotExistent
+from aiida.engine import run_get_node, submit
+from aiida.orm import Group, StructureData, load_code, load_node
+from ase.io import read
+from tabulate import tabulate
+
+from aiida_pesfp.workflows.screen import ScreenWorkChain
+
+
+def load_structures(folder: Path) -> dict[str, StructureData]:
+    """The structures of a folder by keys made of the file names, each stored once, in the group ``examples``."""
+    group, _ = Group.collection.get_or_create('examples')
+    stored = {node.label: node for node in group.nodes}
+    structures = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        key = re.sub(r'\W', '_', path.stem)
+        if path.stem not in stored:
+            node = StructureData(ase=read(path), label=path.stem, description=str(path.name)).store()
+            group.add_nodes(node)
+            stored[path.stem] = node
+        structures[key] = stored[path.stem]
+    return structures
+
+
+def print_result(node) -> None:
+    """The ranking, what has no place in it and why, and where to look next."""
+    if 'ranking' in node.outputs:
+        rows = [
+            (place, row['key'], row['formula'], row['xi'], row['mpe'], row['fv_connected'], row['fv_disconnected'])
+            for place, row in enumerate(node.outputs.ranking['rows'], start=1)
+        ]
+        headers = ('', 'structure', 'formula', 'Xi', 'MPE/eV', 'FV conn.', 'FV disc.')
+        click.echo(tabulate(rows, headers, floatfmt=('', '', '', '.4f', '.3f', '.4f', '.4f')))
+    for key, entry in node.outputs.rejected.items():
+        click.echo(f'{key}: not ranked ({entry["stage"]}): {entry["reason"]}')
+    click.echo(f'\nThe ranking is an output of {node.process_label}<{node.pk}>. Look further with:')
+    click.echo(f'  verdi process show {node.pk}     # inputs, outputs and the jobs it called')
+    click.echo(f'  verdi process status {node.pk}   # as a tree')
+    click.echo('  verdi run examples/query.py     # candidates and where their numbers come from')
+
+
+@click.command()
+@click.option('--folder', type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option('--protocol', type=click.Choice(['fast', 'paper', 'stringent']), default='fast', show_default=True)
+@click.option('--species', default='Li', show_default=True, help='The mobile ion.')
+@click.option('--code', default='pesfp-scan@localhost', show_default=True)
+@click.option('--potential', default='sevennet-0', show_default=True, help='Label, PK or UUID of a PotentialData.')
+@click.option('--submit', 'to_daemon', is_flag=True, help='Submit to the daemon instead of running it here.')
+def main(folder, protocol, species, code, potential, to_daemon):
+    """Screen the structures of a folder and print the ranking."""
+    try:
+        code, potential = load_code(code), load_node(potential)
+    except NotExistent as error:
+        raise click.ClickException(f'{error}. Make it with: aiida-pesfp setup') from error
+    structures = load_structures(folder or Path(sys.argv[0]).parent / 'structures')
+    builder = ScreenWorkChain.get_builder_from_protocol(
+        code, structures, potential, protocol, overrides={'scan': {'parameters': {'species': species}}}
+    )
+    builder.metadata.label = f'{len(structures)} structures, {protocol}'
+    if to_daemon:
+        node = submit(builder)
+        click.echo(f'Submitted {node.process_label}<{node.pk}>. Follow it with: verdi process report {node.pk}')
+        return
+    click.echo(f'Screening {len(structures)} structures with {potential.name} ({protocol} protocol) ...')
+    _, node = run_get_node(builder)
+    if not node.is_finished_ok:
+        raise click.ClickException(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+    print_result(node)
+
+
+if __name__ == '__main__':
+    main()
