@@ -40,9 +40,19 @@ def tile_around(energies: np.ndarray, centre: tuple[int, int, int]) -> np.ndarra
     return energies[np.ix_(*indices)]
 
 
+#: Energies, eV, that count as equal when the lowest point is looked for: above the noise of single-precision networks,
+#: far below what matters.
+DEGENERACY = 1e-4
+
+
 def lowest_point(energies: np.ndarray) -> tuple[int, int, int]:
-    """Grid indices of the lowest energy: the seed of the level map."""
-    return tuple(int(i) for i in np.unravel_index(np.argmin(energies), energies.shape))
+    """Grid indices of the lowest energy (eV): the seed of the level map.
+
+    A site off the symmetry elements has equivalent lowest points, equal but for noise, and the level map around each
+    ends at other faces. The first of them in C order is taken, so that noise does not decide.
+    """
+    first = np.flatnonzero(energies.ravel() <= energies.min() + DEGENERACY)[0]
+    return tuple(int(i) for i in np.unravel_index(first, energies.shape))
 
 
 def level_map(

@@ -48,7 +48,8 @@ def descriptors(energies, vectors, thresholds, rule='sqrt3'):
     levels_to_try = sorted({t + offset for t in thresholds for offset in (-0.04, -0.02, 0.0, 0.02, 0.04)})
     for energy in energies:
         energy = np.where(np.isnan(energy), np.nanmax(energy), energy)
-        origin = np.array(np.unravel_index(np.argmin(energy), energy.shape))
+        lowest = next(i for i in np.ndindex(*energy.shape) if energy[i] <= energy.min() + np.float32(1e-4))
+        origin = np.array(lowest)
         tiled = np.empty(2 * shape + 1)
         for c in np.ndindex(*tiled.shape):
             tiled[c] = energy[tuple((origin + c - shape) % shape)]

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Sets up the environment and runs all tests; further arguments go to pytest. The quick ones come first.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source examples/environment.sh tests
+
+# Nothing of the user's AiiDA is touched: whatever looks for a configuration finds an empty folder.
+_scratch="$(mktemp -d)"
+trap 'rm -rf "$_scratch"' EXIT
+export AIIDA_PATH="$_scratch"
+# Tests start processes of their own: one thread each keeps two cores from fighting.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+
+_say 'running the tests'
+python -m pytest "$@"
