@@ -1,11 +1,22 @@
 """Fixtures for all tests."""
 
 import os
+import tempfile
 from pathlib import Path
+
+# Before anything imports aiida: the user's own configuration is none of our business.
+os.environ.setdefault('AIIDA_PATH', tempfile.mkdtemp(prefix='pesfp-tests-'))
 
 import pytest
 
+pytest_plugins = ['aiida.tools.pytest_fixtures']
+
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_configure(config):
+    """Deprecations in our own code are errors (pytest.ini could not name this class without importing aiida early)."""
+    config.addinivalue_line('filterwarnings', 'error::aiida.common.warnings.AiidaDeprecationWarning:aiida_pesfp')
 
 
 @pytest.fixture(scope='session')

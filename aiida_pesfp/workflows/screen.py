@@ -193,9 +193,11 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             self.out(f'descriptors.{key}', descriptors)
             self.ctx.descriptors[key] = descriptors
             accounted.add(key)
+            self.report(f'{key}: Xi {descriptors.xi:.4f}, MPE {descriptors.mpe:.3f} eV')
         if 'failures' in node.outputs:
             self.ctx.failures[f'failures_{node.pk}'] = node.outputs.failures
             accounted.update(node.outputs.failures.keys())
+            self.report(f'could not be scanned: {", ".join(node.outputs.failures.keys())}')
         for key in node.inputs.scan.structures:
             if key not in accounted:
                 reason = f'{node.process_label}<{node.pk}> [{node.exit_status}]: {self._last_message(node)}'

@@ -8,28 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pymatgen.core import Lattice, Structure
 
 LENNARD_JONES = {'sigma': 2.1, 'epsilon': 0.3, 'rc': 5.0, 'smooth': True}
 REPOSITORY = Path(__file__).parents[3]
-
-
-def rock_salt(cation: str, anion: str, a: float) -> Structure:
-    """Primitive cell of a rock salt with the cubic lattice parameter ``a``, A."""
-    lattice = Lattice([[0, a / 2, a / 2], [a / 2, 0, a / 2], [a / 2, a / 2, 0]])
-    return Structure(lattice, [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
-
-
-def wurtzite(cation: str, anion: str, a: float, c: float, u: float) -> Structure:
-    """Wurtzite with lattice parameters in A and internal parameter ``u``."""
-    places = [[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, u], [2 / 3, 1 / 3, u + 0.5]]
-    return Structure(Lattice.hexagonal(a, c), [cation, cation, anion, anion], places)
-
-
-def antifluorite(cation: str, anion: str, a: float) -> Structure:
-    """Primitive cell of an antifluorite with the cubic lattice parameter ``a``, A."""
-    lattice = Lattice([[0, a / 2, a / 2], [a / 2, 0, a / 2], [a / 2, a / 2, 0]])
-    return Structure(lattice, [cation, cation, anion], [[0.25] * 3, [0.75] * 3, [0, 0, 0]])
 
 
 @pytest.fixture(scope='session')

@@ -11,9 +11,10 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
 
+from tests.crystals import antifluorite, rock_salt, wurtzite
 from tests.unit.fingerprint import reference
 
-from .conftest import LENNARD_JONES, antifluorite, rock_salt, wurtzite
+from .conftest import LENNARD_JONES
 
 KEYS = ['structure', 'formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum', 'evaluations', 'seconds']
 COARSE = ('--spacing', '0.6')

@@ -1,0 +1,56 @@
+"""A profile with daemon and broker, and the real ``pesfp-scan`` as a code on this machine."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from aiida.orm import InstalledCode, StructureData
+
+from aiida_pesfp.data.potential import PotentialData
+from tests.crystals import antifluorite, rock_salt, wurtzite
+
+
+@pytest.fixture(scope='session', autouse=True)
+def aiida_profile(aiida_config, aiida_profile_factory):
+    """SQLite and the ZeroMQ broker, as ``verdi presto --use-zeromq`` makes them."""
+    with aiida_profile_factory(aiida_config, broker_backend='core.zeromq') as profile:
+        yield profile
+
+
+@pytest.fixture
+def code(aiida_computer_local):
+    """``pesfp-scan`` of this environment."""
+    executable = Path(sys.executable).parent / 'pesfp-scan'
+    return InstalledCode(
+        computer=aiida_computer_local(label='localhost'), filepath_executable=str(executable), label='pesfp-scan'
+    ).store()
+
+
+@pytest.fixture
+def potential_of(tmp_path):
+    """Makes the PotentialData of an ASE calculator by its parameters."""
+
+    def make(calculator='ase.calculators.lj.LennardJones', **parameters):
+        path = tmp_path / 'calculator.yaml'
+        path.write_text(yaml.safe_dump({'calculator': calculator, 'parameters': parameters}))
+        return PotentialData.from_spec(str(path))
+
+    return make
+
+
+@pytest.fixture
+def potential(potential_of):
+    """Lennard-Jones: fast, and good for nothing else."""
+    return potential_of(sigma=2.1, epsilon=0.3, rc=5.0, smooth=True)
+
+
+@pytest.fixture
+def structures():
+    """Three lithium compounds."""
+    crystals = {
+        'LiCl': rock_salt('Li', 'Cl', 5.13),
+        'Li2Te': antifluorite('Li', 'Te', 6.517),
+        'LiI': wurtzite('Li', 'I', 4.514, 7.311, 0.375),
+    }
+    return {key: StructureData(pymatgen=crystal, label=key).store() for key, crystal in crystals.items()}

@@ -1,0 +1,213 @@
+"""``pesfp.scan`` and ``pesfp.scan.base`` with the real program."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
+from aiida.orm import Dict, InstalledCode, StructureData
+from pymatgen.core import Structure
+
+from aiida_pesfp.calculations.functions import describe
+from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.fingerprint.grid import ScanSettings
+from aiida_pesfp.fingerprint.scan import scan
+from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain
+from tests.conftest import REPOSITORY
+from tests.crystals import face_centred, rock_salt
+
+COARSE = {'spacing': 0.6}
+KILLED = 'tests.unit.runners.calculators.KilledAfter'
+
+
+@pytest.fixture
+def builder_of(code, potential, structures):
+    """Makes a builder of ``pesfp.scan``."""
+
+    def make(**inputs):
+        builder = ScanCalculation.get_builder()
+        builder.code = code
+        builder.structures = structures
+        builder.potential = potential
+        builder.parameters = Dict(COARSE)
+        builder._update(inputs)
+        return builder
+
+    return make
+
+
+@pytest.fixture
+def with_test_calculators(monkeypatch):
+    """Jobs on this machine inherit the environment: they find the calculators of the tests, and may be killed."""
+    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
+    return monkeypatch
+
+
+def test_each_structure_has_its_own_outputs(builder_of, structures):
+    results, node = run_get_node(builder_of())
+    assert node.is_finished_ok, node.exit_message
+    assert set(results['pes']) == set(results['descriptors']) == set(structures)
+    assert 'failures' not in results
+    for key, descriptors in results['descriptors'].items():
+        assert descriptors['formula'] == key
+        assert descriptors['structure_uuid'] == structures[key].uuid
+        assert descriptors['potential_sha256'] == node.inputs.potential.sha256
+    # The surface is that of the functions called directly with the same calculator.
+    surface = results['pes']['LiCl'].to_surface()
+    assert results['output_parameters']['evaluations'] == sum(p.to_surface().evaluations for p in results['pes'].values())
+    structure = structures['LiCl'].get_pymatgen_structure()
+    with node.inputs.potential.base.repository.as_path() as folder:
+        evaluator = load_potential(str(folder)).evaluator(structure)
+        expected = scan(structure, evaluator, settings=ScanSettings(**COARSE))
+    np.testing.assert_allclose(surface.energies, expected.energies, atol=1e-5)
+    np.testing.assert_allclose(surface.reference_energies, expected.reference_energies, atol=1e-9)
+
+
+def test_the_command_can_be_repeated_by_hand(builder_of):
+    builder = builder_of(batch_size=7)
+    builder.metadata.options.max_wallclock_seconds = 1000
+    _, node = run_get_node(builder)
+    script = node.base.repository.get_object_content('_aiidasubmit.sh')
+    for words in ("'structures'", "'--spacing=0.6'", "'--species=Li'", "'--potential=potential'", "'--batch-size=7'"):
+        assert words in script
+    assert "'--time-limit=900'" in script
+    assert json.loads(node.base.repository.get_object_content('structures/LiCl.json'))['@class'] == 'Structure'
+    assert 'Li2Te' in node.outputs.retrieved.base.repository.get_object_content('pesfp-scan.out')
+    assert 'results/LiCl/pes.npz' not in node.outputs.retrieved.base.repository.list_object_names('results/LiCl')
+
+
+def test_a_bad_structure_costs_the_others_nothing(builder_of, structures):
+    bad = Structure(face_centred(5.13), ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]])
+    structures |= {
+        'overlap': StructureData(pymatgen=bad),
+        'NaCl': StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64)),
+        'again': StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13)),
+    }
+    results, node = run_get_node(builder_of(structures=structures))
+    assert node.is_finished_ok, node.exit_message
+    assert set(results['descriptors']) == {'LiI', 'Li2Te', 'LiCl'}
+    failures = results['failures'].get_dict()
+    types = {key: failure['error_type'] for key, failure in failures.items()}
+    assert types == {'overlap': 'OverlappingAtoms', 'NaCl': 'NoMobileSpecies', 'again': 'DuplicateStructure'}
+    assert 'A apart' in failures['overlap']['error']
+
+
+def test_if_all_fail_so_does_the_calculation(builder_of):
+    structures = {'NaCl': StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64))}
+    results, node = run_get_node(builder_of(structures=structures))
+    assert node.exit_status == ScanCalculation.exit_codes.ERROR_ALL_STRUCTURES_FAILED.status
+    assert 'NaCl' in results['failures'].get_dict()
+
+
+def test_a_potential_that_the_compute_node_has_otherwise_is_refused(builder_of, potential):
+    potential.base.attributes.set('sha256', '0' * 64)
+    _, node = run_get_node(builder_of(potential=potential))
+    assert node.exit_status == ScanCalculation.exit_codes.ERROR_POTENTIAL_UNUSABLE.status
+    assert '0' * 64 in node.exit_message
+
+
+def test_a_code_that_does_not_run_leaves_its_last_words(builder_of, aiida_computer_local):
+    code = InstalledCode(computer=aiida_computer_local(label='localhost'), filepath_executable='/no/such/program').store()
+    _, node = run_get_node(builder_of(code=code))
+    assert node.exit_status == ScanCalculation.exit_codes.ERROR_NO_RESULTS.status
+    assert '/no/such/program' in node.exit_message
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'words'),
+    [
+        ({'spacin': 0.2}, "unknown parameter 'spacin'"),
+        ({'spacing': -1}, 'must be positive'),
+        ({'species': 'Xx'}, 'not the symbol'),
+        ({'xi': {'treshold': 0.5}}, 'treshold'),
+        ({'neighbours': '18'}, 'unknown neighbour rule'),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_runs(builder_of, parameters, words):
+    with pytest.raises(ValueError, match=words):
+        run_get_node(builder_of(parameters=Dict(parameters)))
+
+
+def test_no_structures_are_refused(builder_of):
+    with pytest.raises(ValueError, match='list of structures is empty'):
+        run_get_node(builder_of(structures={}))
+
+
+def test_caching_looks_at_what_matters(builder_of, potential_of, structures):
+    one = {'LiCl': structures['LiCl']}
+    _, first = run_get_node(builder_of(structures=one))
+    with enable_caching():
+        _, again = run_get_node(builder_of(structures=one))
+        _, elsewhere = run_get_node(builder_of(structures=one, batch_size=3, device='cpu'))
+        _, other = run_get_node(builder_of(structures=one, potential=potential_of(sigma=2.2)))
+        _, finer = run_get_node(builder_of(structures=one, parameters=Dict({'spacing': 0.5})))
+    assert again.base.caching.get_cache_source() == first.uuid
+    assert elsewhere.base.caching.get_cache_source() == first.uuid
+    assert not other.base.caching.is_created_from_cache
+    assert not finer.base.caching.is_created_from_cache
+
+
+def test_new_descriptors_from_a_stored_surface(builder_of):
+    results, _ = run_get_node(builder_of())
+    pes, descriptors = results['pes']['Li2Te'], results['descriptors']['Li2Te']
+    same = describe(pes, Dict())
+    other = describe(pes, Dict({'thresholds': [0.3, 1.2], 'xi': {'threshold': 0.3, 'connected_cut': -3.0}}))
+    for key in ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum', 'formula', 'potential_sha256'):
+        assert same[key] == descriptors[key]
+    assert other['spectrum']['thresholds'] == [0.3, 1.2]
+    assert other.mpe == descriptors.mpe
+    assert other['settings']['xi']['connected_cut'] == -3.0
+
+
+def base_builder(code, structures, potential, **scan):
+    overrides = {'scan': {'parameters': {'spacing': 0.45}, **scan}}
+    return ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
+
+
+def test_a_killed_job_goes_on_and_gives_the_same_numbers(code, structures, potential_of, with_test_calculators):
+    """SIGKILL in the middle, as by a machine that runs out of memory: the next job has smaller batches."""
+    structures = {key: structures[key] for key in ('LiCl', 'LiI')}
+    potential = potential_of(KILLED, after=1500, sigma=2.1, epsilon=0.3)
+    expected, whole = run_get_node(base_builder(code, structures, potential))
+    assert whole.is_finished_ok
+    assert len(whole.called) == 1
+
+    with_test_calculators.setenv('PESFP_TEST_KILL', 'SIGKILL')
+    killed = base_builder(code, structures, potential)
+    killed.max_iterations = 2
+    results, node = run_get_node(killed)
+    first, second = sorted(node.called, key=lambda job: job.pk)
+    assert first.exit_status == ScanCalculation.exit_codes.ERROR_INTERRUPTED.status
+    assert set(first.outputs.descriptors) == {'LiCl'}
+    assert second.inputs.parent_folder.uuid == first.outputs.remote_folder.uuid
+    assert "'--batch-size=8'" in second.base.repository.get_object_content('_aiidasubmit.sh')
+    # The second job does not evaluate anew what the first did: with the same limit, it gets to the end.
+    assert node.is_finished_ok, node.exit_message
+    for key in structures:
+        assert results['descriptors'][key]['spectrum'] == expected['descriptors'][key]['spectrum']
+        np.testing.assert_array_equal(results['pes'][key].get_array('energies'), expected['pes'][key].get_array('energies'))
+
+
+def test_a_job_out_of_time_goes_on(code, structures, potential_of, with_test_calculators):
+    """SIGTERM, which schedulers send before the end: the job writes its checkpoint and says so."""
+    with_test_calculators.setenv('PESFP_TEST_KILL', 'SIGTERM')
+    potential = potential_of(KILLED, after=400, sigma=2.1, epsilon=0.3)
+    results, node = run_get_node(base_builder(code, {'LiCl': structures['LiCl']}, potential))
+    assert node.is_finished_ok, node.exit_message
+    statuses = [job.exit_status for job in sorted(node.called, key=lambda job: job.pk)]
+    assert statuses == [ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME.status, 0]
+    assert set(results['descriptors']) == {'LiCl'}
+
+
+def test_what_is_done_is_kept_when_the_end_is_not_reached(code, structures, potential_of, with_test_calculators):
+    with_test_calculators.setenv('PESFP_TEST_KILL', 'SIGKILL')
+    structures = {key: structures[key] for key in ('LiCl', 'LiI')}
+    builder = base_builder(code, structures, potential_of(KILLED, after=1500, sigma=2.1, epsilon=0.3))
+    builder.max_iterations = 1
+    results, node = run_get_node(builder)
+    assert not node.is_finished_ok
+    assert set(results['descriptors']) == {'LiCl'}
+    assert os.environ['PESFP_TEST_KILL'] == 'SIGKILL'

@@ -1,0 +1,84 @@
+"""The node types: what they hold, when they are the same, and what they refuse."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from aiida.common.exceptions import ValidationError
+from aiida.orm import QueryBuilder
+
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import PotentialError
+from tests.unit.fingerprint.test_descriptors import make_surface
+
+
+@pytest.fixture
+def surface():
+    energies = np.random.default_rng(0).gamma(2, size=(2, 3, 4, 5))
+    energies[:, 0, 0, 0] = np.nan
+    return make_surface(energies)
+
+
+def test_a_surface_survives_storage(surface):
+    node = PesData.from_surface(surface, formula='LiX', species='Li').store()
+    loaded = node.to_surface()
+    assert loaded.energies.dtype == np.float32
+    for position in range(2):
+        np.testing.assert_array_equal(loaded.of_ion(position), surface.of_ion(position))
+    assert loaded.evaluations == surface.evaluations
+    query = QueryBuilder().append(PesData, filters={'attributes.formula': 'LiX', 'attributes.shape': [3, 4, 5]})
+    assert query.one() == [node]
+    assert node.base.attributes.get('number_of_mobile_ions') == 2
+
+
+def test_a_pes_without_its_arrays_is_refused():
+    node = PesData()
+    node.set_array('energies', np.zeros((1, 2, 2, 2)))
+    with pytest.raises(ValidationError, match='needs the array'):
+        node.store()
+
+
+def test_descriptors_need_their_scalars():
+    with pytest.raises(ValidationError, match='mpe, fv_connected, fv_disconnected, spectrum'):
+        DescriptorsData({'xi': 0.5}).store()
+
+
+def test_the_embedded_potential_is_named_not_copied():
+    node = PotentialData.from_spec('sevennet-0').store()
+    assert node.filenames == []
+    assert (node.name, node.kind, node.label) == ('sevennet-0', 'sevennet', 'sevennet-0')
+    assert len(node.sha256) == 64
+    assert node.base.attributes.get('package') == 'sevenn'
+
+
+def test_a_potential_from_a_file_brings_it_along(tmp_path):
+    content = {'calculator': 'ase.calculators.lj.LennardJones', 'parameters': {'sigma': 2.0}}
+    (tmp_path / 'lj.yaml').write_text(yaml.safe_dump(content))
+    node = PotentialData.from_spec(str(tmp_path / 'lj.yaml')).store()
+    assert node.filenames == ['lj.yaml']
+    assert yaml.safe_load(node.base.repository.get_object_content('lj.yaml')) == content
+
+
+def test_potentials_are_the_same_if_their_content_is(tmp_path):
+    """The name, the place and the form of the file do not enter the hash; a parameter does."""
+
+    def potential(name, sigma, write=yaml.safe_dump):
+        path = tmp_path / name
+        path.write_text(write({'calculator': 'ase.calculators.lj.LennardJones', 'parameters': {'sigma': sigma}}))
+        return PotentialData.from_spec(str(path)).store()
+
+    first, same, other = potential('a.yaml', 2.0), potential('b.json', 2.0, json.dumps), potential('c.yaml', 2.1)
+    assert first.base.caching.get_hash() == same.base.caching.get_hash() != other.base.caching.get_hash()
+
+
+@pytest.mark.parametrize('spec', ['no/such/file.pth', 'ase:', '/'])
+def test_a_potential_that_is_not_there_is_refused(spec):
+    if spec == 'ase:':
+        with pytest.raises(ValidationError):
+            PotentialData().store()
+        return
+    with pytest.raises(PotentialError, match='known are'):
+        PotentialData.from_spec(spec)
