@@ -1,0 +1,209 @@
+"""``pesfp.screen`` and the examples, as a user runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
+from aiida.orm import Dict, Int, QueryBuilder, StructureData, to_aiida_type
+from pymatgen.core import Structure
+
+from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.workflows.screen import ScreenWorkChain
+from tests.conftest import REPOSITORY
+from tests.crystals import face_centred, rock_salt
+
+COARSE = {'scan': {'parameters': {'spacing': 0.6}}}
+
+
+@pytest.fixture
+def builder_of(code, potential):
+    """Makes a builder of ``pesfp.screen``."""
+
+    def make(structures, properties=None, **overrides):
+        builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', COARSE | overrides)
+        builder.properties = Dict(properties or {})
+        return builder
+
+    return make
+
+
+def rejected_crystals():
+    """Structures that the paper's selection or a look at the structure leaves out, with a word of the reason."""
+    partial = StructureData(cell=rock_salt('Li', 'Cl', 5.13).lattice.matrix.tolist())
+    partial.append_atom(position=(0, 0, 0), symbols='Li', weights=0.5)
+    partial.append_atom(position=(2.565, 2.565, 2.565), symbols='Cl')
+    slab = StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13))
+    slab.pbc = (True, True, False)
+    return {
+        'NaCl': (StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64)), 'no Li among its elements'),
+        'LiFe': (StructureData(pymatgen=rock_salt('Li', 'Fe', 4.5)), 'transition metals (Fe)'),
+        'LiH': (StructureData(pymatgen=rock_salt('Li', 'H', 4.08)), 'band gap of 0.3 eV, the limit is 0.5'),
+        'LiF': (StructureData(pymatgen=rock_salt('Li', 'F', 4.03)), 'energy above hull of 0.2 eV/atom'),
+        'partial': (partial, 'partly occupied'),
+        'slab': (slab, '2 of 3 lattice vectors'),
+        'again': (StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13)), 'the same structure as LiCl'),
+    }
+
+
+def test_good_ones_are_ranked_and_every_other_has_its_reason(builder_of, structures):
+    rejected = rejected_crystals()
+    overlap = Structure(face_centred(5.13), ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]])
+    candidates = structures | {key: node for key, (node, _) in rejected.items()}
+    candidates['overlap'] = StructureData(pymatgen=overlap)
+    properties = {
+        'LiH': {'band_gap': 0.3},
+        'LiF': {'band_gap': 8.7, 'energy_above_hull': 0.2},
+        'LiCl': {'band_gap': 6.2, 'energy_above_hull': 0.0},
+    }
+    builder = builder_of(candidates, properties, max_structures_per_job=2, max_concurrent_jobs=2)
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+
+    rows = results['ranking']['rows']
+    assert {row['key'] for row in rows} == set(structures) == set(results['pes']) == set(results['descriptors'])
+    assert [row['xi'] for row in rows] == sorted((row['xi'] for row in rows), reverse=True)
+    for row in rows:
+        assert row['descriptors'] == results['descriptors'][row['key']].uuid
+        assert row['structure'] == structures[row['key']].uuid
+
+    reasons = results['rejected'].get_dict()
+    assert set(reasons) == {*rejected, 'overlap'}
+    for key, (structure, words) in rejected.items():
+        assert reasons[key]['stage'] == 'filter'
+        assert words in reasons[key]['reason']
+        assert reasons[key]['uuid'] == structure.uuid
+    assert reasons['overlap']['stage'] == 'scan'
+    assert reasons['overlap']['error_type'] == 'OverlappingAtoms'
+    # The provenance of the ranking leads to all descriptors.
+    ranking = QueryBuilder().append(DescriptorsData, tag='descriptors', project='attributes.formula')
+    ranking.append(Dict, filters={'uuid': results['ranking'].uuid}, with_ancestors='descriptors')
+    assert set(ranking.all(flat=True)) == {'LiCl', 'Li2Te', 'LiI'}
+
+
+def test_a_missing_property_means_what_the_user_says(builder_of, structures):
+    criteria = {'missing_properties': 'reject'}
+    results, node = run_get_node(builder_of(structures, {'LiI': {'band_gap': 5.0}}, criteria=criteria))
+    assert node.exit_status == ScreenWorkChain.exit_codes.ERROR_ALL_REJECTED.status
+    assert results['rejected']['LiCl']['reason'] == 'its band gap is not known'
+    assert results['rejected']['LiI']['reason'] == 'its energy above hull is not known'
+    criteria |= {'minimum_band_gap': None, 'maximum_energy_above_hull': None}
+    results, node = run_get_node(builder_of({'LiCl': structures['LiCl']}, criteria=criteria))
+    assert node.is_finished_ok
+
+
+def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential_of, monkeypatch):
+    """One structure per job; the program dies at every attempt at the largest."""
+    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
+    monkeypatch.setenv('PESFP_TEST_KILL', 'SIGKILL')
+    potential = potential_of('tests.unit.runners.calculators.KilledAfter', after=1000, sigma=2.1)
+    overrides = COARSE | {'max_structures_per_job': 1}
+    chosen = {key: structures[key] for key in ('LiCl', 'LiI')}
+    builder = ScreenWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides)
+    builder.max_iterations = Int(2)
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert [row['key'] for row in results['ranking']['rows']] == ['LiCl']
+    assert results['rejected']['LiI']['error_type'] == 'JobLost'
+    assert 'for an unknown reason' in results['rejected']['LiI']['reason']
+
+
+def test_the_second_time_nothing_is_scanned(builder_of, structures):
+    run_get_node(builder_of(structures))
+    with enable_caching():
+        results, node = run_get_node(builder_of(structures))
+    assert node.is_finished_ok
+    jobs = [called for called in node.called_descendants if called.process_class is ScanCalculation]
+    assert jobs
+    assert all(job.base.caching.is_created_from_cache for job in jobs)
+    assert len(results['ranking']['rows']) == 3
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'structures': {}}, 'list of structures is empty'),
+        ({'criteria': {'band_gap': 1}}, "unknown criterion 'band_gap'"),
+        ({'criteria': {'missing_properties': 'perhaps'}}, "take 'keep' or 'reject'"),
+        ({'max_concurrent_jobs': 0}, 'not a positive number'),
+    ],
+)
+def test_wrong_inputs_are_refused_before_anything_runs(builder_of, structures, change, words):
+    builder = builder_of(structures)
+    with pytest.raises(ValueError, match=words):
+        for name, value in change.items():
+            setattr(builder, name, value if name == 'structures' else to_aiida_type(value))
+        run_get_node(builder)
+
+
+def test_the_daemon_does_it_too(builder_of, structures, submit_and_await):
+    node = submit_and_await(builder_of({'LiCl': structures['LiCl']}), timeout=180)
+    assert node.is_finished_ok, node.exit_message
+    assert [row['key'] for row in node.outputs.ranking['rows']] == ['LiCl']
+
+
+class TestExamples:
+    """``verdi`` as in the README, in a fresh profile of its own, with real SevenNet-0 weights."""
+
+    @pytest.fixture(scope='class')
+    def verdi(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp('examples')
+        environment = os.environ | {'AIIDA_PATH': str(folder), 'PYTHONWARNINGS': 'ignore'}
+        programs = Path(sys.executable).parent
+
+        def run(*arguments, program='verdi'):
+            command = [str(programs / program), *map(str, arguments)]
+            process = subprocess.run(
+                command, capture_output=True, text=True, env=environment, cwd=REPOSITORY, timeout=400, check=False
+            )
+            assert process.returncode == 0, process.stdout + process.stderr
+            return process.stdout
+
+        run('presto', '--use-zeromq', '--non-interactive', '--profile-name', 'first')
+        run('setup', program='aiida-pesfp')
+        run.folder = folder
+        structures = folder / 'structures'
+        structures.mkdir()
+        for name in ('LiF', 'Li2O'):
+            (structures / f'{name}.cif').write_text((REPOSITORY / f'examples/structures/{name}.cif').read_text())
+        run.structures = structures
+        return run
+
+    def test_screen_then_query_then_archive(self, verdi):
+        printed = verdi('run', 'examples/screen.py', '--folder', verdi.structures)
+        table = [line.split() for line in printed.splitlines() if line.strip().startswith(('1 ', '2 '))]
+        assert [row[1] for row in table] == ['LiF', 'Li2O']
+        answers = verdi('run', 'examples/query.py')
+        assert 'none yet' in answers  # neither has a Xi above 0.25
+
+        script = verdi.folder / 'ask.py'
+        script.write_text(
+            'import sys; sys.path.insert(0, "examples")\n'
+            'from query import of_composition, origin, top_candidates\n'
+            'rows = top_candidates(-1)\n'
+            'print([(row[1], round(row[2], 4)) for row in rows])\n'
+            'print([origin(row[0])[0] for row in rows], [origin(row[0])[3] for row in rows])\n'
+            'print(len(of_composition("Li2O")))\n'
+        )
+        found = verdi('run', script)
+        assert [row[0] for row in eval(found.splitlines()[0])] == ['LiF', 'Li2O']
+        assert all(f'{row[1]:.4f}' in printed for row in eval(found.splitlines()[0]))
+        assert found.splitlines()[1:] == ["['sevennet-0', 'sevennet-0'] ['LiF', 'Li2O']", '1']
+
+        archive = verdi.folder / 'screening.aiida'
+        verdi('archive', 'create', '--all', archive)
+        verdi('presto', '--use-zeromq', '--non-interactive', '--profile-name', 'second')
+        verdi('-p', 'second', 'archive', 'import', archive)
+        assert verdi('-p', 'second', 'run', script) == found
+
+    def test_setup_can_be_repeated(self, verdi):
+        printed = verdi('-p', 'first', 'setup', program='aiida-pesfp')
+        for words in ('computer localhost exists', 'code pesfp-scan@localhost exists', 'potential sevennet-0'):
+            assert words in printed
+        assert 'made' not in printed
+        assert 'sevennet-0' in verdi('-p', 'first', 'potential', 'list', program='aiida-pesfp')
+        assert 'sha256' in verdi('-p', 'first', 'potential', 'show', 'sevennet-0', program='aiida-pesfp')
