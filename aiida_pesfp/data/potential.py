@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
 from aiida.orm.nodes.caching import NodeCaching
 
-from aiida_pesfp.potentials.identity import EMBEDDED, MATGL_FILES, PotentialIdentity, identify
+from aiida_pesfp.potentials.identity import files_of, identify
 
 
 class PotentialDataCaching(NodeCaching):
@@ -43,7 +41,7 @@ class PotentialData(Data):
         node = cls()
         for name in cls._REQUIRED:
             node.base.attributes.set(name, getattr(identity, name))
-        for path in _files_to_store(identity):
+        for path in files_of(identity):
             node.base.repository.put_object_from_file(path, path.name)
         node.label = identity.name
         return node
@@ -74,10 +72,3 @@ class PotentialData(Data):
         if missing:
             raise ValidationError(f'a PotentialData needs {", ".join(missing)}: make it with PotentialData.from_spec')
         return True
-
-
-def _files_to_store(identity: PotentialIdentity) -> list[Path]:
-    if identity.path is None or identity.name in EMBEDDED:
-        return []
-    path = Path(identity.path).absolute()
-    return [path / file for file in MATGL_FILES] if path.is_dir() else [path]

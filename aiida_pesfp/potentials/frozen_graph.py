@@ -68,16 +68,23 @@ class FrozenGraph:
         inside = np.einsum('ij,ij->i', vectors, vectors) < self.cutoff**2
         return which[inside], self._atoms[image[inside]], vectors[inside]
 
-    def batch(self, positions: np.ndarray) -> Edges:
-        """Edges of all configurations with the ion at the (M, 3) ``positions``, A, as one graph of M N atoms."""
-        number = self.number_of_atoms
+    def moving(self, positions: np.ndarray) -> Edges:
+        """Edges between ion and framework, both directions, with the ion at each of the (M, 3) ``positions``, A.
+
+        Atoms of the configuration with number b are counted from b N.
+        """
         which, atoms, vectors = self.edges_to_ion(positions)
-        ions, atoms = which * number + self.ion, which * number + atoms
-        offsets = (np.arange(len(positions)) * number)[:, None]
+        ions, atoms = which * self.number_of_atoms + self.ion, which * self.number_of_atoms + atoms
+        return Edges(np.concatenate([ions, atoms]), np.concatenate([atoms, ions]), np.concatenate([vectors, -vectors]))
+
+    def batch(self, positions: np.ndarray) -> Edges:
+        """All edges with the ion at the (M, 3) ``positions``, A, as one graph of M N atoms."""
+        offsets = (np.arange(len(positions)) * self.number_of_atoms)[:, None]
+        moving = self.moving(positions)
         return Edges(
-            np.concatenate([(offsets + self.fixed.sources).ravel(), ions, atoms]),
-            np.concatenate([(offsets + self.fixed.targets).ravel(), atoms, ions]),
-            np.concatenate([np.tile(self.fixed.vectors, (len(positions), 1)), vectors, -vectors]),
+            np.concatenate([(offsets + self.fixed.sources).ravel(), moving.sources]),
+            np.concatenate([(offsets + self.fixed.targets).ravel(), moving.targets]),
+            np.concatenate([np.tile(self.fixed.vectors, (len(positions), 1)), moving.vectors]),
         )
 
     def _framework_around_cell(self, structure: Structure) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from aiida_pesfp.errors import PotentialError
+from aiida_pesfp.potentials.m3gnet_weights import is_m3gnet, load_weights, weight_files
 
 #: Weights that lie inside an installed package: name -> (kind, package, file).
 EMBEDDED = {
@@ -25,8 +26,8 @@ EMBEDDED = {
 MATGL_FILES = ('model.json', 'model.pt', 'state.pt')
 
 _KNOWN = (
-    f'known are {", ".join(EMBEDDED)}, a SevenNet checkpoint file, a matgl model folder or its name on the Hugging Face '
-    'Hub, ase:package.module.Calculator, and a YAML or JSON file with the keys calculator and parameters'
+    f'known are {", ".join(EMBEDDED)}, a SevenNet checkpoint file, the .npz file or checkpoint folder of the original '
+    'M3GNet MP-2021.2.8-EFS, a matgl model folder or its name on the Hugging Face Hub, ase:package.module.Calculator, and a YAML or JSON file with the keys calculator and parameters'
 )
 
 
@@ -35,7 +36,7 @@ class PotentialIdentity:
     """Identity of a potential.
 
     :param name: for people: the name it was asked for by, or that of its file or folder.
-    :param kind: ``'sevennet'``, ``'matgl'`` or ``'ase'``: who evaluates it.
+    :param kind: ``'sevennet'``, ``'m3gnet'``, ``'matgl'`` or ``'ase'``: who evaluates it.
     :param sha256: of the weights; for an ASE calculator of its description.
     :param package: distribution that evaluates it, and
     :param package_version: its version on this machine.
@@ -90,12 +91,15 @@ def describe_calculator(path: Path) -> dict:
 
 
 def _identify_path(path: Path, name: str | None = None) -> PotentialIdentity:
+    if is_m3gnet(path):
+        return _identify_m3gnet(path, name)
     if path.is_dir():
         if all((path / file).is_file() for file in MATGL_FILES):
             return _identify_weights(path, name or path.name, 'matgl', 'matgl')
-        files = [entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith('.')]
-        if len(files) == 1:
-            return _identify_path(files[0])
+        files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith('.')]
+        weights = [file for file in files if is_m3gnet(file)] or files
+        if len(weights) == 1:
+            return _identify_path(weights[0])
         raise PotentialError(f'the folder {path} holds neither {", ".join(MATGL_FILES)} nor a single file; {_KNOWN}')
     if path.suffix in ('.yaml', '.yml', '.json'):
         return _identify_calculator(path.stem, describe_calculator(path), str(path))
@@ -111,6 +115,17 @@ def _identify_weights(path: Path, name: str, kind: str, package: str) -> Potenti
     return PotentialIdentity(name, kind, _hash_files(files), package, _version(package), str(path))
 
 
+def _identify_m3gnet(path: Path, name: str | None) -> PotentialIdentity:
+    return PotentialIdentity(
+        name or path.name.removesuffix('.npz'),
+        'm3gnet',
+        load_weights(path).sha256(),
+        'torch',
+        _version('torch'),
+        str(path),
+    )
+
+
 def _identify_calculator(name: str, description: dict, path: str | None) -> PotentialIdentity:
     package = description['calculator'].partition('.')[0]
     version = _version(package)
@@ -118,6 +133,16 @@ def _identify_calculator(name: str, description: dict, path: str | None) -> Pote
     content = {'calculator': description['calculator'], 'parameters': parameters, 'version': version}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return PotentialIdentity(name, 'ase', digest, package, version, path)
+
+
+def files_of(identity: PotentialIdentity) -> list[Path]:
+    """The files of a potential that is not part of an installed package: what has to travel to another machine."""
+    if identity.path is None or identity.name in EMBEDDED:
+        return []
+    path = Path(identity.path).absolute()
+    if identity.kind == 'm3gnet':
+        return weight_files(path)
+    return [path / file for file in MATGL_FILES] if path.is_dir() else [path]
 
 
 def _hash_files(files: list[Path]) -> str:

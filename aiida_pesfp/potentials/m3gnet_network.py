@@ -16,6 +16,7 @@ number of bonds, not with that of pairs, and no list of pairs is needed.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -92,26 +93,78 @@ def _spherical_bessel(degree: int, x: Tensor) -> Tensor:
     raise ValueError(f'degree {degree}')
 
 
+@dataclass
 class Bonds:
     """Directed bonds of a graph and all that depends on their geometry alone.
 
-    :param centres: (E,) atom at which each bond begins.
-    :param neighbours: (E,) atom at which it ends.
-    :param vectors: (E, 3) from the one to the other, A.
+    :ivar centres: (E,) atom at which each bond begins.
+    :ivar neighbours: (E,) atom at which it ends.
+    :ivar radial: (E, 3) :func:`radial_basis`.
+    :ivar short: (S,) bonds that take part in the three-body term. All below is of these:
+    :ivar short_envelope: (S, 1) :func:`envelope`.
+    :ivar short_radial: (S, 9) :func:`three_body_radial` times the envelope.
+    :ivar short_harmonics: (S, 27) :func:`harmonics`, for each feature that of its own (l, m).
     """
 
-    def __init__(self, centres: Tensor, neighbours: Tensor, vectors: Tensor):
-        self.centres, self.neighbours = centres, neighbours
+    centres: Tensor
+    neighbours: Tensor
+    radial: Tensor
+    short: Tensor
+    short_envelope: Tensor
+    short_radial: Tensor
+    short_harmonics: Tensor
+
+    @classmethod
+    def from_vectors(cls, centres: Tensor, neighbours: Tensor, vectors: Tensor) -> Bonds:
+        """From the (E, 3) ``vectors``, A, from centres to neighbours."""
         r = vectors.norm(dim=-1)
-        self.radial = radial_basis(r)
-        #: Bonds that take part in the three-body term.
-        self.short = torch.nonzero(r < THREE_BODY_CUTOFF).squeeze(-1)
-        r_short = r[self.short]
-        self.short_centres, self.short_neighbours = centres[self.short], neighbours[self.short]
-        self.short_envelope = envelope(r_short)[:, None]
-        self.short_radial = three_body_radial(r_short) * self.short_envelope
-        angular = harmonics(vectors[self.short] / r_short[:, None])
-        self.short_harmonics = angular[:, list(_HARMONIC_OF_FEATURE)]
+        short = torch.nonzero(r < THREE_BODY_CUTOFF).squeeze(-1)
+        r_short = r[short]
+        weight = envelope(r_short)[:, None]
+        angular = harmonics(vectors[short] / r_short[:, None])
+        return cls(
+            centres,
+            neighbours,
+            radial_basis(r),
+            short,
+            weight,
+            three_body_radial(r_short) * weight,
+            angular[:, list(_HARMONIC_OF_FEATURE)],
+        )
+
+    def repeated(self, times: int, number_of_atoms: int) -> Bonds:
+        """The same bonds in each of several configurations of ``number_of_atoms`` atoms."""
+
+        def shifted(index: Tensor, step: int) -> Tensor:
+            return (torch.arange(times, device=index.device)[:, None] * step + index).reshape(-1)
+
+        return Bonds(
+            shifted(self.centres, number_of_atoms),
+            shifted(self.neighbours, number_of_atoms),
+            self.radial.repeat(times, 1),
+            shifted(self.short, len(self.centres)),
+            self.short_envelope.repeat(times, 1),
+            self.short_radial.repeat(times, 1),
+            self.short_harmonics.repeat(times, 1),
+        )
+
+    def joined(self, other: Bonds) -> Bonds:
+        """These bonds and then the others."""
+        joint = {
+            field.name: torch.cat([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self)
+        }
+        joint['short'][len(self.short) :] += len(self.centres)
+        return Bonds(**joint)
+
+    @property
+    def short_centres(self) -> Tensor:
+        """(S,) centres of the short bonds."""
+        return self.centres[self.short]
+
+    @property
+    def short_neighbours(self) -> Tensor:
+        """(S,) neighbours of the short bonds."""
+        return self.neighbours[self.short]
 
 
 class GatedPair(nn.Module):

@@ -55,7 +55,9 @@ def test_each_structure_has_its_own_outputs(builder_of, structures):
         assert descriptors['potential_sha256'] == node.inputs.potential.sha256
     # The surface is that of the functions called directly with the same calculator.
     surface = results['pes']['LiCl'].to_surface()
-    assert results['output_parameters']['evaluations'] == sum(p.to_surface().evaluations for p in results['pes'].values())
+    assert results['output_parameters']['evaluations'] == sum(
+        p.to_surface().evaluations for p in results['pes'].values()
+    )
     structure = structures['LiCl'].get_pymatgen_structure()
     with node.inputs.potential.base.repository.as_path() as folder:
         evaluator = load_potential(str(folder)).evaluator(structure)
@@ -108,7 +110,9 @@ def test_a_potential_that_the_compute_node_has_otherwise_is_refused(builder_of, 
 
 
 def test_a_code_that_does_not_run_leaves_its_last_words(builder_of, aiida_computer_local):
-    code = InstalledCode(computer=aiida_computer_local(label='localhost'), filepath_executable='/no/such/program').store()
+    code = InstalledCode(
+        computer=aiida_computer_local(label='localhost'), filepath_executable='/no/such/program'
+    ).store()
     _, node = run_get_node(builder_of(code=code))
     assert node.exit_status == ScanCalculation.exit_codes.ERROR_NO_RESULTS.status
     assert '/no/such/program' in node.exit_message
@@ -187,7 +191,9 @@ def test_a_killed_job_goes_on_and_gives_the_same_numbers(code, structures, poten
     assert node.is_finished_ok, node.exit_message
     for key in structures:
         assert results['descriptors'][key]['spectrum'] == expected['descriptors'][key]['spectrum']
-        np.testing.assert_array_equal(results['pes'][key].get_array('energies'), expected['pes'][key].get_array('energies'))
+        np.testing.assert_array_equal(
+            results['pes'][key].get_array('energies'), expected['pes'][key].get_array('energies')
+        )
 
 
 def test_a_job_out_of_time_goes_on(code, structures, potential_of, with_test_calculators):

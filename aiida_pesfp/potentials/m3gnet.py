@@ -1,0 +1,104 @@
+"""The paper's potential, the original M3GNet ``MP-2021.2.8-EFS``, on a frozen graph.
+
+Whatever does not depend on the ion's place is computed once: the framework's graph and the basis functions of its bonds,
+and the first layers' products for each element. Bonds of the moving ion are made for a whole batch at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from pymatgen.core import Element, Structure
+
+from aiida_pesfp.potentials.base import Potential
+from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph
+from aiida_pesfp.potentials.identity import PotentialIdentity
+from aiida_pesfp.potentials.m3gnet_network import CUTOFF, Bonds, M3GNetNetwork
+from aiida_pesfp.potentials.m3gnet_weights import load_weights
+from aiida_pesfp.potentials.network import BatchedEvaluator, choose_batch_size, choose_device
+
+#: Edges of a batch on a CPU: throughput is flat around this number, and falls where the caches overflow.
+EDGES_IN_CACHE = 10_000
+#: Memory at the peak of the forward pass without gradients, measured.
+BYTES_PER_EDGE = 4_000
+
+#: Trained were 1 to 83 and 89 to 94; polonium to radium have weights, but those of the initialisation.
+SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
+
+
+class M3GNetPotential(Potential):
+    """The original M3GNet from its converted weights or its published checkpoint."""
+
+    def __init__(
+        self,
+        identity: PotentialIdentity,
+        device: str = 'auto',
+        batch_size: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ):
+        """:raises PotentialError: if the weights cannot be read."""
+        self.identity, self.batch_size, self.dtype = identity, batch_size, dtype
+        self.device = choose_device(device)
+        weights = load_weights(Path(identity.path))
+        tensors = {name: torch.tensor(tensor, dtype=dtype) for name, tensor in weights.tensors.items()}
+        self.network = M3GNetNetwork(tensors, weights.scale).to(self.device)
+        self.element_references = weights.element_references
+
+    def evaluator(self, structure: Structure) -> BatchedEvaluator:
+        self.check_elements(structure, SYMBOLS)
+        return M3GNetEvaluator(self, structure)
+
+    def energy_and_forces(self, structure: Structure) -> tuple[float, np.ndarray]:
+        """Total energy, eV, and (n, 3) forces, eV/A, of a structure as it is."""
+        self.check_elements(structure, SYMBOLS)
+        sources, targets, images, _ = structure.get_neighbor_list(CUTOFF)
+        places = torch.tensor(structure.cart_coords, dtype=self.dtype, device=self.device, requires_grad=True)
+        shifts = torch.tensor(images @ structure.lattice.matrix, dtype=self.dtype, device=self.device)
+        sources, targets = (torch.tensor(index, device=self.device) for index in (sources, targets))
+        bonds = Bonds.from_vectors(sources, targets, places[targets] - places[sources] + shifts)
+        numbers = torch.tensor(structure.atomic_numbers, device=self.device)
+        energy = self.network(numbers, bonds).sum()
+        (gradient,) = torch.autograd.grad(energy, places)
+        reference = self.element_references[list(structure.atomic_numbers)].sum()
+        return float(energy.detach()) + float(reference), -gradient.cpu().numpy()
+
+
+class M3GNetEvaluator(BatchedEvaluator):
+    """Energies of one structure by the original M3GNet."""
+
+    def __init__(self, potential: M3GNetPotential, structure: Structure):
+        self._potential, self._structure = potential, structure
+        self._reference = float(potential.element_references[list(structure.atomic_numbers)].sum())
+        self._numbers = torch.tensor(structure.atomic_numbers, device=potential.device)
+        self._set_ion(0)
+        super().__init__(
+            potential.batch_size
+            or choose_batch_size(potential.device, self._graph.typical_edges, BYTES_PER_EDGE, EDGES_IN_CACHE)
+        )
+
+    @torch.inference_mode()
+    def batch_energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
+        if ion != self._graph.ion:
+            self._set_ion(ion)
+        size = len(positions)
+        if size != self._repeated_size:
+            self._repeated, self._repeated_size = self._framework.repeated(size, len(self._structure)), size
+        bonds = self._repeated.joined(self._bonds(self._graph.moving(positions)))
+        atomic = self._potential.network(self._numbers.repeat(size), bonds)
+        return atomic.view(size, -1).double().sum(dim=1).cpu().numpy() + self._reference
+
+    @torch.inference_mode()
+    def _set_ion(self, ion: int) -> None:
+        self._graph = FrozenGraph(self._structure, ion, CUTOFF)
+        self._framework = self._bonds(self._graph.fixed)
+        self._repeated_size = 0
+
+    def _bonds(self, edges: Edges) -> Bonds:
+        device, dtype = self._potential.device, self._potential.dtype
+        return Bonds.from_vectors(
+            torch.tensor(edges.sources, device=device),
+            torch.tensor(edges.targets, device=device),
+            torch.tensor(edges.vectors, dtype=dtype, device=device),
+        )

@@ -1,0 +1,171 @@
+"""The paper's potential against TensorFlow m3gnet 0.2.4, and its fast path against the plain one."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp import errors
+from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.potentials.identity import identify
+from aiida_pesfp.potentials.m3gnet import M3GNetPotential
+from aiida_pesfp.potentials.m3gnet_network import radial_basis, three_body_radial
+from tests.crystals import rock_salt
+from tests.unit.fingerprint.test_grid import skewed_cells
+
+FILE = 'm3gnet-mp-2021.2.8-efs.npz'
+
+
+@pytest.fixture(scope='session')
+def weights(request):
+    """Folder of the weights: ``$PESFP_WEIGHTS``, or that of the reference data."""
+    folder = os.environ.get('PESFP_WEIGHTS')
+    if folder is None:
+        folder = request.getfixturevalue('shared') / 'weights'
+    return folder
+
+
+@pytest.fixture(scope='session')
+def potentials(weights):
+    """The potential in single and double precision."""
+    identity = identify(str(weights / FILE))
+    return {dtype: M3GNetPotential(identity, 'cpu', dtype=dtype) for dtype in (torch.float32, torch.float64)}
+
+
+@pytest.fixture(scope='session')
+def references(shared):
+    return json.loads((shared / 'm3gnet' / 'reference.json').read_text())['structures']
+
+
+def structure_of(entry):
+    return Structure(Lattice(entry['lattice']), entry['species'], entry['frac_coords'])
+
+
+def in_tensorflow_order(potential, structure, energy):
+    """The energy with the reference energies summed as TensorFlow does, atom by atom in single precision."""
+    references = potential.element_references[list(structure.atomic_numbers)]
+    total = np.float32(0)
+    for reference in references.astype(np.float32):
+        total += reference
+    return float(np.float32(energy - references.sum()) + total)
+
+
+def test_energies_and_forces_are_those_of_tensorflow(potentials, references):
+    assert len(references) == 26
+    for entry in references:
+        structure = structure_of(entry)
+        energy, forces = potentials[torch.float32].energy_and_forces(structure)
+        energy = in_tensorflow_order(potentials[torch.float32], structure, energy)
+        assert energy == pytest.approx(entry['tf_energy'], abs=1e-4)
+        np.testing.assert_allclose(forces, entry['tf_forces'], atol=1e-4, rtol=0)
+        energy, forces = potentials[torch.float64].energy_and_forces(structure)
+        assert energy == pytest.approx(entry['tf64_energy'], abs=5e-6)
+        np.testing.assert_allclose(forces, entry['tf64_forces'], atol=1e-4, rtol=0)
+
+
+def test_basis_functions_are_those_of_the_specification(shared):
+    expected = json.loads((shared / 'm3gnet' / 'reference_intermediates.json').read_text())['basis']
+    r = torch.tensor(expected['r'], dtype=torch.float64)
+    np.testing.assert_allclose(radial_basis(r), expected['rbf'], atol=1e-9)
+    cosines = np.array(expected['cos'])
+    legendre = np.stack([np.ones_like(cosines), cosines, (3 * cosines**2 - 1) / 2], axis=1)
+    found = three_body_radial(r).numpy() * np.repeat(legendre, 3, axis=1)
+    np.testing.assert_allclose(found, expected['three_body_sbf_Yl0'], atol=1e-6)
+
+
+@pytest.mark.parametrize('number', [0, 2, 4, 7, 8, 14, 24])
+def test_the_frozen_graph_gives_the_same_energies(potentials, references, number):
+    potential, structure = potentials[torch.float64], structure_of(references[number])
+    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
+    places = np.vstack([structure.cart_coords[ion], structure.cart_coords[ion] + [[0.2, -0.1, 0.3], [7.0, 1.0, -9.0]]])
+    found = potential.evaluator(structure).energies(ion, places)
+    for energy, place in zip(found, places):
+        moved = structure.copy()
+        moved.replace(ion, 'Li', place, coords_are_cartesian=True)
+        assert energy == pytest.approx(potential.energy_and_forces(moved)[0], abs=1e-8)
+    assert found[0] == pytest.approx(references[number]['tf64_energy'], abs=5e-6)
+
+
+@given(
+    skewed_cells,
+    st.lists(st.tuples(st.sampled_from(['Li', 'O', 'S', 'H']), *[st.floats(0, 1)] * 3), min_size=0, max_size=3),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=25, deadline=None)
+def test_the_frozen_graph_gives_the_same_energies_in_any_cell(potentials, lattice, atoms, seed):
+    """Skewed cells thinner than the cutoff, where the ion meets many of its own images; double precision."""
+    potential = potentials[torch.float64]
+    coordinates = [[0, 0, 0], *[atom[1:] for atom in atoms]]
+    structure = Structure(Lattice(lattice * 1.4), ['Li', *[atom[0] for atom in atoms]], coordinates)
+    place = np.random.default_rng(seed).random((1, 3)) @ structure.lattice.matrix
+    moved = structure.copy()
+    moved.replace(0, 'Li', place[0], coords_are_cartesian=True)
+    if moved.get_neighbor_list(0.5)[3].size:
+        return  # meaningless energies of up to 1e6 eV
+    found = potential.evaluator(structure).energies(0, place)[0]
+    assert found == pytest.approx(potential.energy_and_forces(moved)[0], abs=1e-7)
+
+
+def test_single_precision_suffices(potentials, references):
+    structure = structure_of(references[2])
+    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
+    places = structure.cart_coords[ion] + np.random.default_rng(0).normal(scale=0.3, size=(12, 3))
+    single = potentials[torch.float32].evaluator(structure).energies(ion, places)
+    double = potentials[torch.float64].evaluator(structure).energies(ion, places)
+    np.testing.assert_allclose(single, double, atol=1e-4, rtol=0)
+
+
+def test_one_atom_and_no_bonds(potentials):
+    alone = Structure(Lattice.cubic(8.0), ['Li'], [[0, 0, 0]])
+    potential = potentials[torch.float64]
+    energies = potential.evaluator(alone).energies(0, np.array([[0.0, 0, 0], [1.0, 2.0, 3.0]]))
+    assert np.isfinite(energies).all()
+    assert energies[0] == pytest.approx(energies[1], abs=1e-10)
+    assert potential.energy_and_forces(alone)[0] == pytest.approx(energies[0], abs=1e-10)
+
+
+@pytest.mark.parametrize('symbol', ['Po', 'At', 'Rn', 'Fr', 'Ra'])
+def test_elements_that_were_never_trained_are_refused(potentials, symbol):
+    with pytest.raises(errors.UnsupportedElement, match=f'does not know {symbol}'):
+        potentials[torch.float32].evaluator(rock_salt('Li', symbol, 6.0))
+
+
+def test_the_published_checkpoint_is_the_same_potential(weights, potentials):
+    checkpoint = load_potential(str(weights / 'MP-2021.2.8-EFS-checkpoint'), device='cpu')
+    converted = potentials[torch.float32]
+    assert checkpoint.identity.sha256 == converted.identity.sha256
+    structure = rock_salt('Li', 'Cl', 5.13)
+    places = np.random.default_rng(0).random((3, 3))
+    np.testing.assert_array_equal(
+        checkpoint.evaluator(structure).energies(0, places), converted.evaluator(structure).energies(0, places)
+    )
+
+
+@pytest.mark.parametrize('file', ['m3gnet.index', 'm3gnet.data-00000-of-00001', 'm3gnet.json'])
+def test_a_damaged_checkpoint_is_refused(weights, tmp_path, file):
+    folder = tmp_path / 'checkpoint'
+    shutil.copytree(weights / 'MP-2021.2.8-EFS-checkpoint', folder)
+    folder.chmod(0o755)
+    content = (folder / file).read_bytes()
+    (folder / file).chmod(0o644)
+    (folder / file).write_bytes(content[: len(content) // 2])
+    with pytest.raises(errors.PotentialError, match='no whole weights'):
+        load_potential(str(folder))
+    (folder / file).unlink()
+    with pytest.raises(errors.PotentialError):
+        load_potential(str(folder))
+
+
+def test_damaged_or_foreign_arrays_are_refused(weights, tmp_path):
+    content = (weights / FILE).read_bytes()
+    (tmp_path / 'truncated.npz').write_bytes(content[: len(content) // 2])
+    np.savez(tmp_path / 'foreign.npz', element_refs=np.zeros(3))
+    for name in ('truncated', 'foreign'):
+        with pytest.raises(errors.PotentialError, match=rf'{name}\.npz'):
+            load_potential(str(tmp_path / f'{name}.npz'))

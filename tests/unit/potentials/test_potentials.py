@@ -1,0 +1,264 @@
+"""Potentials against the ASE calculators of the same packages, and what they refuse."""
+
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.calculators.emt import EMT
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp import errors
+from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.potentials.identity import identify
+from aiida_pesfp.potentials.network import BatchedEvaluator
+from tests.crystals import antifluorite, rock_salt, wurtzite
+
+SKEWED = Structure(
+    Lattice([[4.1, 0, 0], [1.7, 3.2, 0], [-1.1, 0.9, 5.3]]),
+    ['Li', 'O', 'Li', 'S'],
+    [[0, 0, 0], [0.4, 0.5, 0.5], [0.6, 0.1, 0.4], [0.9, 0.5, 0.9]],
+)
+CELLS = [rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'Te', 6.517), wurtzite('Li', 'I', 4.51, 7.31, 0.375), SKEWED]
+
+
+def random_places(structure, ion, number=5, least=1.0):
+    """(number, 3) random places in and around the cell, A, at least so far from all other atoms."""
+    random = np.random.default_rng(0)
+    others = np.delete(structure.frac_coords, ion, axis=0)
+    places = random.uniform(-1, 2, size=(1000, 3))
+    distances = structure.lattice.get_all_distances(places, others).min(axis=1)
+    return places[distances > least][:number] @ structure.lattice.matrix
+
+
+def by_calculator(structure, ion, places, calculator):
+    """Energies by an ASE calculator, place by place."""
+    atoms = Atoms(structure.atomic_numbers, structure.cart_coords, cell=structure.lattice.matrix, pbc=True)
+    atoms.calc = calculator
+    energies = []
+    for place in places:
+        atoms.positions[ion] = place
+        energies.append(atoms.get_potential_energy())
+    return np.array(energies)
+
+
+@pytest.fixture(scope='module')
+def sevennet():
+    return load_potential('sevennet-0', device='cpu')
+
+
+@pytest.fixture(scope='module')
+def sevennet_calculator():
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        from sevenn.calculator import SevenNetCalculator
+
+        return SevenNetCalculator('7net-0', device='cpu')
+
+
+@pytest.mark.parametrize('structure', CELLS, ids=lambda structure: structure.composition.reduced_formula)
+def test_sevennet_equals_its_own_calculator(sevennet, sevennet_calculator, structure):
+    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
+    places = random_places(structure, ion)
+    found = sevennet.evaluator(structure).energies(ion, places)
+    # Both sum in single precision, in different orders: 2e-6 eV is the most that was seen, on energies of 10 eV.
+    np.testing.assert_allclose(found, by_calculator(structure, ion, places, sevennet_calculator), atol=2e-5)
+
+
+def test_sevennet_does_not_depend_on_the_batch(sevennet):
+    structure = CELLS[1]
+    places = random_places(structure, 0, 7)
+    whole = sevennet.evaluator(structure).energies(0, places)
+    one_by_one = load_potential('sevennet-0', device='cpu', batch_size=1).evaluator(structure).energies(0, places)
+    np.testing.assert_allclose(one_by_one, whole, atol=2e-5)
+
+
+def test_evaluators_take_ions_in_any_order(sevennet):
+    structure = CELLS[1]
+    evaluator = sevennet.evaluator(structure)
+    places = random_places(structure, 1, 3)
+    first = evaluator.energies(1, places)
+    evaluator.energies(0, random_places(structure, 0, 3))
+    np.testing.assert_array_equal(evaluator.energies(1, places), first)
+
+
+@pytest.fixture(scope='module')
+def new_m3gnet(tmp_path_factory):
+    """A small M3GNet with random weights as matgl 4 saves it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        from matgl.apps.pes import Potential
+        from matgl.models import M3GNet
+
+        torch.manual_seed(0)
+        network = M3GNet(element_types=('Li', 'O', 'S', 'Cl', 'Te', 'I'), is_intensive=False, units=16)
+        path = tmp_path_factory.mktemp('matgl')
+        Potential(network, element_refs=np.arange(6.0), data_std=3.0).save(path)
+    return path
+
+
+def matgl_calculator(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        import matgl
+        from matgl.ext.ase import PESCalculator
+
+        return PESCalculator(matgl.load_model(path), stress_unit='eV/A3')
+
+
+@pytest.mark.parametrize('structure', CELLS, ids=lambda structure: structure.composition.reduced_formula)
+def test_matgl_equals_its_own_calculator(new_m3gnet, structure):
+    places = random_places(structure, 0)
+    found = load_potential(str(new_m3gnet), device='cpu').evaluator(structure).energies(0, places)
+    np.testing.assert_allclose(found, by_calculator(structure, 0, places, matgl_calculator(new_m3gnet)), atol=2e-5)
+
+
+class TestOldMatgl:
+    """M3GNet-MP-2021.2.8-PES of matgl 1, which matgl 4 loads without an error and evaluates wrong."""
+
+    @pytest.fixture(scope='class')
+    def folder(self, shared):
+        return shared / 'weights' / 'matgl-M3GNet-MP-2021.2.8-PES'
+
+    def test_it_has_the_energies_it_was_trained_for(self, folder, shared):
+        potential = load_potential(str(folder), device='cpu')
+        lithium_chloride = rock_salt('Li', 'Cl', 5.13)
+        energy = potential.evaluator(lithium_chloride).energies(0, np.zeros((1, 3)))[0] / 2
+        assert energy == pytest.approx(-3.688, abs=1e-3)
+        compared = 0
+        for entry in json.loads((shared / 'm3gnet' / 'reference.json').read_text())['structures']:
+            structure = Structure(Lattice(entry['lattice']), entry['species'], entry['frac_coords'])
+            found = potential.evaluator(structure).energies(0, structure.cart_coords[:1])[0]
+            # matgl 1 mis-indexed its triples, which matters by up to 1.2e-3 eV.
+            assert found == pytest.approx(entry['matgl113_dgl_legacy_energy'], abs=1.3e-3)
+            compared += 1
+        assert compared == 26
+
+    def test_it_is_recognised_by_its_lattice_parameters_too(self, folder, tmp_path):
+        """With arguments that both the old and the new versions saved, only physics can tell."""
+        shutil.copytree(folder, tmp_path / 'model')
+        saved = json.loads((tmp_path / 'model' / 'model.json').read_text())
+        saved['kwargs']['model']['init_args']['dropout'] = None
+        (tmp_path / 'model' / 'model.json').chmod(0o644)
+        (tmp_path / 'model' / 'model.json').write_text(json.dumps(saved))
+        potential = load_potential(str(tmp_path / 'model'), device='cpu')
+        energy = potential.evaluator(rock_salt('Li', 'Cl', 5.13)).energies(0, np.zeros((1, 3)))[0] / 2
+        assert energy == pytest.approx(-3.688, abs=1e-3)
+
+    def test_what_cannot_be_told_is_refused(self, new_m3gnet, tmp_path):
+        """Random weights know no lattice parameters; without matgl 4's own arguments they cannot be trusted."""
+        shutil.copytree(new_m3gnet, tmp_path / 'model')
+        saved = json.loads((tmp_path / 'model' / 'model.json').read_text())
+        del saved['kwargs']['compile_model']
+        (tmp_path / 'model' / 'model.json').write_text(json.dumps(saved))
+        with pytest.raises(errors.PotentialError, match='cannot be trusted.*Take a model saved by matgl 4'):
+            load_potential(str(tmp_path / 'model'))
+
+
+def test_ase_calculators_by_name():
+    structure = Structure(
+        Lattice.cubic(3.6), ['Cu', 'Cu', 'Ni', 'Cu'], [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    )
+    potential = load_potential('ase:ase.calculators.emt.EMT')
+    places = random_places(structure, 0)
+    np.testing.assert_allclose(
+        potential.evaluator(structure).energies(0, places), by_calculator(structure, 0, places, EMT())
+    )
+    with pytest.raises(errors.EvaluationFailed, match=r'failed with ion 0 \(Li\)'):
+        potential.evaluator(CELLS[0]).energies(0, np.zeros((1, 3)))
+
+
+def test_elements_that_a_network_does_not_know_are_refused_by_name(sevennet, new_m3gnet):
+    with pytest.raises(errors.UnsupportedElement, match='sevennet-0 does not know Po'):
+        sevennet.evaluator(rock_salt('Li', 'Po', 6.0))
+    with pytest.raises(errors.UnsupportedElement, match='does not know F, Na'):
+        load_potential(str(new_m3gnet)).evaluator(rock_salt('Na', 'F', 4.6))
+
+
+class NeedsMemory(BatchedEvaluator):
+    """The energies are known; batches above some size do not fit."""
+
+    def __init__(self, batch_size, fits):
+        super().__init__(batch_size)
+        self.fits, self.sizes = fits, []
+
+    def batch_energies(self, ion, positions):
+        if len(positions) > self.fits:
+            raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 GiB')
+        self.sizes.append(len(positions))
+        return positions.sum(axis=1)
+
+
+def test_batches_that_do_not_fit_are_halved_until_they_do():
+    positions = np.random.default_rng(0).random((37, 3))
+    evaluator = NeedsMemory(32, fits=5)
+    np.testing.assert_array_equal(evaluator.energies(0, positions), positions.sum(axis=1))
+    assert max(evaluator.sizes) == 4
+    with pytest.raises(errors.OutOfMemory, match='one configuration does not fit'):
+        NeedsMemory(8, fits=0).energies(0, positions)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    class Broken(NeedsMemory):
+        def batch_energies(self, ion, positions):
+            raise RuntimeError('shapes do not match')
+
+    with pytest.raises(RuntimeError, match='shapes do not match'):
+        Broken(8, 8).energies(0, np.zeros((2, 3)))
+
+
+def test_identity_tells_content_not_names(new_m3gnet, tmp_path):
+    shutil.copytree(new_m3gnet, tmp_path / 'elsewhere')
+    assert identify(str(tmp_path / 'elsewhere')).sha256 == identify(str(new_m3gnet)).sha256
+    (tmp_path / 'alone').mkdir()
+    weights = identify('sevennet-0')
+    shutil.copy(weights.path, tmp_path / 'alone' / 'copy.pth')
+    assert identify(str(tmp_path / 'alone')).sha256 == weights.sha256
+    with open(tmp_path / 'elsewhere' / 'model.json', 'a') as stream:
+        stream.write(' ')
+    assert identify(str(tmp_path / 'elsewhere')).sha256 != identify(str(new_m3gnet)).sha256
+
+
+def test_damaged_and_missing_weights_are_refused(tmp_path):
+    content = open(identify('sevennet-0').path, 'rb').read()
+    (tmp_path / 'truncated.pth').write_bytes(content[: len(content) // 2])
+    with pytest.raises(errors.PotentialError, match=r'truncated\.pth is damaged'):
+        load_potential(str(tmp_path / 'truncated.pth'))
+    torch.save({'weights': torch.zeros(3)}, tmp_path / 'foreign.pth')
+    with pytest.raises(errors.PotentialError, match='no SevenNet checkpoint'):
+        load_potential(str(tmp_path / 'foreign.pth'))
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(errors.PotentialError, match='nor a single file'):
+        load_potential(str(tmp_path / 'empty'))
+    with pytest.raises(errors.PotentialError, match='there is no file'):
+        load_potential(str(tmp_path / 'missing.pth'))
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('calculator: no.such.Module', 'no ASE calculator'),
+        ('calculator: ase.calculators.lj.LennardJones\nparameters: {rc: [}', 'neither YAML nor JSON'),
+        ('parameters: {rc: 1}', 'must have the key calculator'),
+        ('calculator: ase.calculators.lj.NoSuchClass', 'no ASE calculator'),
+    ],
+)
+def test_descriptions_of_calculators_are_checked(tmp_path, content, words):
+    (tmp_path / 'calculator.yaml').write_text(content)
+    with pytest.raises(errors.PotentialError, match=words):
+        load_potential(str(tmp_path / 'calculator.yaml'))
+
+
+def test_an_unexpected_hash_is_refused():
+    with pytest.raises(errors.PotentialError, match='is asked for'):
+        load_potential('sevennet-0', expected_sha256='0' * 64)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    if torch.cuda.is_available():
+        pytest.skip('this machine has a GPU')
+    with pytest.raises(errors.PotentialError, match="'cuda' cannot be used"):
+        load_potential('sevennet-0', device='cuda')
