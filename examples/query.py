@@ -21,13 +21,13 @@ def origin(descriptors_pk: int) -> tuple:
     """Name and SHA-256 of the potential behind a number, the PK of the calculation, and the label of the structure."""
     query = (
         QueryBuilder()
-        .append(DescriptorsData, filters={'id': descriptors_pk}, tag='descriptors', project=['attributes.structure_uuid'])
+        .append(DescriptorsData, filters={'id': descriptors_pk}, tag='descriptors', project='attributes.structure_uuid')
         .append(CalcJobNode, with_outgoing='descriptors', tag='scan', project=['id'])
         .append(PotentialData, with_outgoing='scan', project=['attributes.name', 'attributes.sha256'])
     )
     structure_uuid, calculation, name, sha256 = query.one()
-    structure = QueryBuilder().append(StructureData, filters={'uuid': structure_uuid}, project=['label']).first(flat=True)
-    return name, sha256, calculation, structure
+    structure = QueryBuilder().append(StructureData, filters={'uuid': structure_uuid}, project='label')
+    return name, sha256, calculation, structure.first(flat=True)
 
 
 def of_composition(formula: str) -> list[tuple]:

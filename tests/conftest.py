@@ -21,7 +21,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope='session')
 def shared() -> Path:
-    """Folder of reference data that is not part of the project: ``$PESFP_SHARED``, or ``shared`` beside the checkout."""
+    """Folder of reference data outside the project: ``$PESFP_SHARED``, or ``shared`` beside the checkout."""
     folder = Path(os.environ.get('PESFP_SHARED', REPOSITORY.parent / 'shared'))
     if not (folder / 'oracle').is_dir():
         pytest.skip('the reference data (../shared or $PESFP_SHARED) are not on this machine')

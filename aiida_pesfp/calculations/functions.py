@@ -23,5 +23,5 @@ def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
     """
     settings = ScanParameters.from_dict(parameters.get_dict()).descriptors
     found = describe_surface(pes.to_surface(), settings).as_dict()
-    inherited = {name: pes.base.attributes.get(name) for name in INHERITED if name in pes.base.attributes.keys()}
+    inherited = {name: pes.base.attributes.get(name) for name in INHERITED if name in pes.base.attributes}
     return DescriptorsData(found | inherited | {'settings': settings.as_dict()})

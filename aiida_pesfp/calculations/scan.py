@@ -24,8 +24,8 @@ def _validate_structures(structures, _) -> str | None:
 class ScanCalculation(CalcJob):
     """Scan the potential energy surface of the mobile ions of structures, and compute the descriptors.
 
-    Start-up and weights are paid once for all structures of a job. Each structure has outputs and errors of its own: one
-    that cannot be scanned costs the others nothing. The job's command line is what a person would type.
+    Start-up and weights are paid once for all structures of a job. Each structure has outputs and errors of its own:
+    one that cannot be scanned costs the others nothing. The job's command line is what a person would type.
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
@@ -51,8 +51,8 @@ class ScanCalculation(CalcJob):
             valid_type=Dict,
             default=Dict,
             validator=validate_parameters,
-            help='Parameters of scan and descriptors: species, spacing (A), minimum_distance (A), neighbours, thresholds '
-            "(eV), smearing (eV), xi. What is missing has the paper's value.",
+            help='Parameters of scan and descriptors: species, spacing (A), minimum_distance (A), neighbours, '
+            "thresholds (eV), smearing (eV), xi. What is missing has the paper's value.",
         )
         spec.input(
             'parent_folder',

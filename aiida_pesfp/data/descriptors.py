@@ -10,8 +10,9 @@ class DescriptorsData(Dict):
     """Descriptors of one structure, all of them attributes and so to be queried.
 
     ``xi``, ``mpe`` (eV), ``fv_connected`` and ``fv_disconnected`` (at the threshold of Xi), ``spectrum`` with the lists
-    ``thresholds`` (eV), ``connected`` and ``disconnected``, ``mpe_per_ion`` (eV); besides them ``formula``, ``species``,
-    ``potential_name``, ``potential_sha256``, ``structure_uuid`` and ``settings``, so that a query need not join.
+    ``thresholds`` (eV), ``connected`` and ``disconnected``, ``mpe_per_ion`` (eV); besides them ``formula``,
+    ``species``, ``potential_name``, ``potential_sha256``, ``structure_uuid`` and ``settings``,
+    so that a query need not join.
     """
 
     _REQUIRED = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')

@@ -34,8 +34,8 @@ def check_structure(structure: Structure, species: str) -> None:
         nearest = int(np.argmin(distances))
         i, j = sorted((int(first[nearest]), int(second[nearest])))
         raise errors.OverlappingAtoms(
-            f'atoms {i} ({structure[i].specie}) at {_place(structure[i].frac_coords)} and {j} ({structure[j].specie}) at '
-            f'{_place(structure[j].frac_coords)} are {distances[nearest]:.3f} A apart: remove one of them'
+            f'atoms {i} ({structure[i].specie}) at {_place(structure[i].frac_coords)} and {j} ({structure[j].specie}) '
+            f'at {_place(structure[j].frac_coords)} are {distances[nearest]:.3f} A apart: remove one of them'
         )
 
 

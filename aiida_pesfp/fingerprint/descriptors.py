@@ -106,7 +106,7 @@ def xi(fv_connected: float, fv_disconnected: float, parameters: XiParameters = X
 
 
 def free_volumes(values: np.ndarray, thresholds, smearing) -> list[float]:
-    """Fraction of ``values`` (eV, any shape) below t, Eq. 3, as the mean over t + smearing, for each threshold t (eV)."""
+    """Fraction of ``values`` (eV, any shape) below each threshold t (eV), the mean over t + smearing (Eq. 3)."""
     ordered = np.sort(values, axis=None).astype(np.float64)
     levels = np.add.outer(np.asarray(thresholds, dtype=float), np.asarray(smearing, dtype=float))
     counts = np.searchsorted(ordered, levels, side='left')
@@ -114,7 +114,7 @@ def free_volumes(values: np.ndarray, thresholds, smearing) -> list[float]:
 
 
 def to_cell_frame(levels: np.ndarray, centre: tuple[int, int, int]) -> np.ndarray:
-    """Shift a level map from "minimum in the centre" to the frame of the doubled cell, where maps of ions can be combined.
+    """Shift a level map from "minimum in the centre" to the frame of the doubled cell, where ions can be combined.
 
     :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``.
     :param centre: grid indices of the centre in the cell, 0 <= centre < N.

@@ -55,8 +55,8 @@ def points_within(lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param centre: (3,) fractional coordinates of the place.
     """
-    # A sphere reaches radius / h_i in fractional coordinates, where h_i = V / |a_j x a_k| is the distance of the lattice
-    # planes. Indices are left unwrapped at first, so that each image of the place is met where it reaches the cell.
+    # A sphere reaches radius / h_i in fractional coordinates, where h_i = V / |a_j x a_k| is the distance of the
+    # lattice planes. Indices are left unwrapped at first, so that each image is met where it reaches the cell.
     reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)
     shape_array = np.asarray(shape)
     low = np.floor((centre - reach) * shape_array).astype(int)

@@ -18,9 +18,9 @@ def neighbour_steps(vectors: np.ndarray, rule: str = 'sqrt3') -> np.ndarray:
     """(k, 3) integer steps from a grid point to its neighbours.
 
     :param vectors: (3, 3) grid vectors as rows, A.
-    :param rule: ``'sqrt3'``, those of the 26 surrounding points no farther than the diagonal of a rectangular voxel with
-        the same edges, sqrt(|g1|^2 + |g2|^2 + |g3|^2) + 1e-4 A; ``'26'``, all surrounding points; ``'6'``, those along
-        the grid vectors only.
+    :param rule: ``'sqrt3'``, those of the 26 surrounding points no farther than the diagonal of a rectangular voxel
+        with the same edges, sqrt(|g1|^2 + |g2|^2 + |g3|^2) + 1e-4 A; ``'26'``, all surrounding points; ``'6'``, those
+        along the grid vectors only.
     :raises ValueError: for another rule.
     """
     steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
@@ -97,8 +97,8 @@ def _flood(ranks, state, number_of_ranks, start, offsets, stop_rank):
     """Flood from ``start`` at rising level; write each point's level (a rank) into ``state``.
 
     A point that is touched gets its final level at once: the present one if it lies lower, else its own energy, for it
-    has a neighbour that the present level has reached. Points above the present level wait in a list of their rank, and
-    as nothing is ever added below the present level, the next one is found by going up: a priority queue without a heap.
+    has a neighbour that the present level has reached. Points above the present level wait in a list of their rank,
+    and as nothing is ever added below the present level, the next one is found by going up: a queue without a heap.
     """
     waiting = np.full(number_of_ranks + 1, -1, np.int32)
     link = np.empty(ranks.size, np.int32)

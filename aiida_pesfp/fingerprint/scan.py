@@ -1,4 +1,4 @@
-"""The scan: the energy of a crystal with one mobile ion put on every allowed point of the grid (arXiv:2411.06804, Sec. II A).
+"""The scan: the energy of a crystal with one ion put on every allowed grid point (arXiv:2411.06804, Sec. II A).
 
 The cell is taken as given: one ion moves, and with it its periodic images; all other atoms stay where they are.
 

@@ -15,9 +15,9 @@ class PotentialEnergySurface:
     Scanned are the symmetrically inequivalent ions only; the surface of any other ion is that of its representative,
     carried over by a symmetry operation (see :meth:`of_ion`).
 
-    :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where the ion would be
-        too close to the framework (not evaluated). Double precision as scanned; single precision suffices for all that
-        is derived from it, as differences are small where they matter, and is what ``PesData`` stores.
+    :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where the ion would
+        be too close to the framework (not evaluated). Double precision as scanned; single precision suffices for all
+        that is derived from it, as differences are small where they matter, and is what ``PesData`` stores.
     :param reference_energies: (n_scanned,) float64, total energy of the cell with the ion at its lowest point, eV.
     :param scanned_ions: (n_scanned,) indices of the scanned atoms.
     :param mobile_ions: (m,) indices of all atoms of the mobile species.

@@ -1,8 +1,8 @@
 """The neighbour graph of a crystal in which one ion moves and all else is frozen.
 
-The graph has two parts. Edges between framework atoms, and between the ion and its own periodic images, which move along
-with it, are the same wherever the ion is. Edges between the ion and the framework are made anew for each place, for a
-whole batch of places at once.
+The graph has two parts. Edges between framework atoms, and between the ion and its own periodic images, which move
+along with it, are the same wherever the ion is. Edges between the ion and the framework are made anew for each place,
+for a whole batch of places at once.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ MATGL_FILES = ('model.json', 'model.pt', 'state.pt')
 
 _KNOWN = (
     f'known are {", ".join(EMBEDDED)}, a SevenNet checkpoint file, the .npz file or checkpoint folder of the original '
-    'M3GNet MP-2021.2.8-EFS, a matgl model folder or its name on the Hugging Face Hub, ase:package.module.Calculator, and a YAML or JSON file with the keys calculator and parameters'
+    'M3GNet MP-2021.2.8-EFS, a matgl model folder or its name on the Hugging Face Hub, ase:package.module.Calculator, '
+    'and a YAML or JSON file with the keys calculator and parameters'
 )
 
 
@@ -59,8 +60,8 @@ def identify(spec: str) -> PotentialIdentity:
     """Find a potential by name or path.
 
     :param spec: a name of :data:`EMBEDDED`; the path of a SevenNet checkpoint; a folder of matgl's three files, or the
-        name of a matgl model on the Hugging Face Hub; ``ase:package.module.Calculator``; the path of a YAML or JSON file
-        with the keys ``calculator`` and ``parameters``; or a folder that holds nothing but one such file.
+        name of a matgl model on the Hugging Face Hub; ``ase:package.module.Calculator``; the path of a YAML or JSON
+        file with the keys ``calculator`` and ``parameters``; or a folder that holds nothing but one such file.
     :raises PotentialError: if there is no such potential, or it is damaged.
     """
     if spec.startswith('ase:'):

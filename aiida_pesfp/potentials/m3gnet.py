@@ -1,7 +1,7 @@
 """The paper's potential, the original M3GNet ``MP-2021.2.8-EFS``, on a frozen graph.
 
-Whatever does not depend on the ion's place is computed once: the framework's graph and the basis functions of its bonds,
-and the first layers' products for each element. Bonds of the moving ion are made for a whole batch at once.
+Whatever does not depend on the ion's place is computed once: the framework's graph and the basis functions of its
+bonds, and the first layers' products for each element. Bonds of the moving ion are made for a whole batch at once.
 """
 
 from __future__ import annotations

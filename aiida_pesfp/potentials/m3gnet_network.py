@@ -1,4 +1,4 @@
-"""The M3GNet network as TensorFlow m3gnet 0.2.4 evaluates it, in PyTorch (Chen and Ong, doi:10.1038/s43588-022-00349-3).
+"""The M3GNet of TensorFlow m3gnet 0.2.4 in PyTorch (Chen and Ong, doi:10.1038/s43588-022-00349-3).
 
 It is the network of the paper's potential, ``MP-2021.2.8-EFS``. matgl's M3GNet of the same name is another network with
 other weights; neither can stand in for the other.
@@ -8,9 +8,9 @@ atom ``centres[k]`` to the image of atom ``neighbours[k]`` that lies at ``vector
 :data:`CUTOFF`. An atom can be bonded to images of itself.
 
 One thing is done differently from the original, with the same result. It sums the three-body term over all pairs of
-bonds of an atom. By the addition theorem of spherical harmonics, P_l(cos) of the angle between two bonds is a sum over m
-of products of one harmonic of each, so the sum over the second bond can be taken once per atom: the cost grows with the
-number of bonds, not with that of pairs, and no list of pairs is needed.
+bonds of an atom. By the addition theorem of spherical harmonics, P_l(cos) of the angle between two bonds is a sum over
+m of products of one harmonic of each, so the sum over the second bond can be taken once per atom: the cost grows with
+the number of bonds, not with that of pairs, and no list of pairs is needed.
 """
 
 from __future__ import annotations

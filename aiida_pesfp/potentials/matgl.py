@@ -82,7 +82,7 @@ class MatglPotential(Potential):
         :raises PotentialError: if that cannot be told, or the model cannot be evaluated so.
         """
         saved = json.loads((Path(self.identity.path) / 'model.json').read_text())['kwargs']
-        if _NEW_ARGUMENTS <= set(saved) or isinstance(self.network.model, TensorNet):
+        if set(saved) >= _NEW_ARGUMENTS or isinstance(self.network.model, TensorNet):
             return  # a TensorNet is the same in both
         model = self.network.model
         if isinstance(model, M3GNet) and _ARGUMENT_SINCE_1_3 not in _arguments(saved['model']):
@@ -98,8 +98,8 @@ class MatglPotential(Potential):
         elif right != ['as matgl 1 and 2 did']:
             raise PotentialError(
                 f'{self.identity.name}, a {type(model).__name__} that was not saved by matgl 4 or later, cannot be '
-                f'trusted: the relative errors of its lattice parameters of rock salts are {errors}, so that it cannot be '
-                'told how it must be evaluated. Take a model saved by matgl 4 or later'
+                f'trusted: the relative errors of its lattice parameters of rock salts are {errors}, so that it cannot '
+                'be told how it must be evaluated. Take a model saved by matgl 4 or later'
             )
 
     def _lattice_errors(self) -> list[float]:

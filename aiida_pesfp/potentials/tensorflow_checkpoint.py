@@ -1,8 +1,8 @@
 """Tensors from a TensorFlow checkpoint, without TensorFlow.
 
 A checkpoint is a table of sorted strings (``NAME.index``, the format of LevelDB) whose values say where in
-``NAME.data-00000-of-00001`` the bytes of each tensor lie. Only what published weights need is read: uncompressed blocks,
-one data file, single-precision tensors.
+``NAME.data-00000-of-00001`` the bytes of each tensor lie. Only what published weights need is read: uncompressed
+blocks, one data file, single-precision tensors.
 """
 
 from __future__ import annotations

@@ -53,8 +53,9 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             valid_type=Dict,
             default=Dict,
             validator=validate_criteria,
-            help='What is scanned: minimum_band_gap (eV), maximum_energy_above_hull (eV/atom), allow_transition_metals, '
-            "missing_properties (keep, reject). What is missing has the paper's value; None switches a limit off.",
+            help='What is scanned: minimum_band_gap (eV), maximum_energy_above_hull (eV/atom), '
+            "allow_transition_metals, missing_properties (keep, reject). What is missing has the paper's value; None "
+            'switches a limit off.',
         )
         spec.input(
             'max_structures_per_job',

@@ -18,7 +18,7 @@ skewed_cells = st.builds(
 
 
 @pytest.mark.parametrize(
-    'length, points', [(4.0, 16), (4.0001, 17), (3.9999, 16), (0.2, 1), (0.25 * 3, 3), (5.000000000001, 20)]
+    ('length', 'points'), [(4.0, 16), (4.0001, 17), (3.9999, 16), (0.2, 1), (0.25 * 3, 3), (5.000000000001, 20)]
 )
 def test_shape_is_the_smallest_that_keeps_the_spacing(length, points):
     assert grid_shape(np.eye(3) * length, 0.25) == (points,) * 3

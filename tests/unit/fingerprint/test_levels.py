@@ -1,4 +1,4 @@
-"""The level map against a minimum spanning tree, for each neighbour rule, in skewed cells on grids that are not cubic."""
+"""The level map against a minimum spanning tree: each neighbour rule, skewed cells, grids that are not cubic."""
 
 import numpy as np
 import pytest

@@ -108,7 +108,7 @@ def spoilt(structure, **changes):
 
 
 @pytest.mark.parametrize(
-    'change, error, words',
+    ('change', 'error', 'words'),
     [
         ({'species': ['Na', 'Cl']}, errors.NoMobileSpecies, r'no Li among its elements \(Cl, Na\)'),
         ({'species': [{'Li': 0.5}, 'Cl']}, errors.PartialOccupancy, r'site 0 at \(0\.000.*Li'),

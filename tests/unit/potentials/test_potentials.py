@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,7 +224,7 @@ def test_identity_tells_content_not_names(new_m3gnet, tmp_path):
 
 
 def test_damaged_and_missing_weights_are_refused(tmp_path):
-    content = open(identify('sevennet-0').path, 'rb').read()
+    content = Path(identify('sevennet-0').path).read_bytes()
     (tmp_path / 'truncated.pth').write_bytes(content[: len(content) // 2])
     with pytest.raises(errors.PotentialError, match=r'truncated\.pth is damaged'):
         load_potential(str(tmp_path / 'truncated.pth'))

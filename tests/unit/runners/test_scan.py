@@ -45,7 +45,7 @@ def brute_force(structure, spacing):
 
 
 @pytest.mark.parametrize(
-    'structure, spacing',
+    ('structure', 'spacing'),
     [
         (ROCK_SALT, 0.25),
         (wurtzite('Li', 'Cl', 3.925, 6.357, 0.378), 0.4),
@@ -178,7 +178,7 @@ def test_a_grid_beyond_memory_is_an_error_of_its_structure(pesfp_scan, tmp_path)
 
 
 @pytest.mark.parametrize(
-    'calculator, words', [('NotANumberAbove', 'nan eV with ion 0'), ('BreaksOnIodine', 'the tables end')]
+    ('calculator', 'words'), [('NotANumberAbove', 'nan eV with ion 0'), ('BreaksOnIodine', 'the tables end')]
 )
 def test_a_potential_that_fails_on_one_structure(pesfp_scan, tmp_path, calculator, words):
     potential = tmp_path / 'faulty.yaml'
@@ -188,7 +188,8 @@ def test_a_potential_that_fails_on_one_structure(pesfp_scan, tmp_path, calculato
     process = pesfp_scan(tmp_path / 'LiI.json', tmp_path / 'LiCl.json', *COARSE, '--json', potential=potential)
     assert process.returncode == 1
     bad, good = process.found
-    assert 'LiI.json' in bad['error'] and words in bad['error']
+    assert 'LiI.json' in bad['error']
+    assert words in bad['error']
     assert good['error'] is None
 
 
@@ -269,7 +270,7 @@ def test_other_descriptors_of_a_finished_scan_cost_no_evaluation(pesfp_scan, tmp
 
 
 @pytest.mark.parametrize(
-    'arguments, words',
+    ('arguments', 'words'),
     [
         (('--species', 'Xx'), 'not the symbol of a chemical element'),
         (('--spacing', '-1'), 'must be positive'),
