@@ -38,7 +38,7 @@ class ScanParameters:
         if not Element.is_valid_symbol(species):
             raise ValueError(f'the species {species!r} is not the symbol of a chemical element')
         try:
-            scan = ScanSettings(**{key: float(values[key]) for key in _SCAN_KEYS if key in values})
+            scan = ScanSettings(**{key: values[key] for key in _SCAN_KEYS if key in values})
             descriptors = DescriptorSettings.from_dict({key: values[key] for key in _DESCRIPTOR_KEYS if key in values})
         except TypeError as error:
             raise ValueError(f'a parameter has a wrong type or an unknown key: {error}') from error
@@ -49,8 +49,10 @@ class ScanParameters:
         xi, numbers = self.descriptors.xi, lambda values: ','.join(map(repr, values))
         return [
             f'--species={self.species}',
-            f'--spacing={self.scan.spacing!r}',
-            f'--minimum-distance={self.scan.minimum_distance!r}',
+            f'--spacing={float(self.scan.spacing)!r}',
+            f'--minimum-distance={float(self.scan.minimum_distance)!r}',
+            f'--grid={self.scan.grid}',
+            '--symmetry' if self.scan.symmetry else '--no-symmetry',
             f'--neighbours={self.descriptors.neighbours}',
             f'--thresholds={numbers(self.descriptors.thresholds)}',
             f'--smearing={numbers(self.descriptors.smearing)}',

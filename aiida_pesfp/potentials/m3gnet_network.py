@@ -167,6 +167,11 @@ class Bonds:
         return self.neighbours[self.short]
 
 
+def _silu(x: Tensor) -> Tensor:
+    """x sigmoid(x), in place where no derivatives will be asked for."""
+    return silu(x, inplace=not torch.is_grad_enabled())
+
+
 class GatedPair(nn.Module):
     """Two dense layers, core and gate side by side, of [h_i, h_j, e] (192 wide), as in blocks (b) and (c).
 
@@ -189,11 +194,12 @@ class GatedPair(nn.Module):
     def forward(self, h: Tensor, e: Tensor, bonds: Bonds) -> Tensor:
         of_atoms = torch.addmm(self.atom_bias, h, self.atom)
         as_centre, as_neighbour = of_atoms[:, : 2 * UNITS], of_atoms[:, 2 * UNITS :]
-        hidden = silu(
-            as_centre.index_select(0, bonds.centres) + as_neighbour.index_select(0, bonds.neighbours) + e @ self.bond
-        )
-        core = silu(torch.addmm(self.core_bias, hidden[:, :UNITS], self.core_kernel))
-        return core * torch.sigmoid(torch.addmm(self.gate_bias, hidden[:, UNITS:], self.gate_kernel))
+        hidden = as_centre.index_select(0, bonds.centres)
+        hidden += as_neighbour.index_select(0, bonds.neighbours)
+        hidden = _silu(hidden.addmm_(e, self.bond))
+        core = _silu(torch.addmm(self.core_bias, hidden[:, :UNITS], self.core_kernel))
+        core *= torch.addmm(self.gate_bias, hidden[:, UNITS:], self.gate_kernel).sigmoid_()
+        return core
 
 
 class Block(nn.Module):
@@ -220,12 +226,12 @@ class Block(nn.Module):
         sums = (of_centres.index_select(0, bonds.short_centres) * bonds.short_harmonics) @ self.sum_over_m
         # A bond makes no angle with itself: its own term, where P_l = 1, is taken out again.
         moments = bonds.short_envelope * (sums - radial)
-        return silu(moments @ self.three_core) * torch.sigmoid(moments @ self.three_gate)
+        return _silu(moments @ self.three_core) * torch.sigmoid(moments @ self.three_gate)
 
     def forward(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
         e = e.index_add(0, bonds.short, self.three_body(h, bonds))
-        e = e + self.bond_update(h, e, bonds) * (bonds.radial @ self.bond_rbf_kernel)
-        messages = self.atom_update(h, e, bonds) * silu(bonds.radial @ self.atom_rbf_kernel)
+        e = torch.addcmul(e, self.bond_update(h, e, bonds), bonds.radial @ self.bond_rbf_kernel)
+        messages = self.atom_update(h, e, bonds) * _silu(bonds.radial @ self.atom_rbf_kernel)
         return h.index_add(0, bonds.centres, messages), e
 
 

@@ -19,7 +19,8 @@ def signature(plan: ScanPlan, settings: ScanSettings, potential_sha256: str) -> 
     """Hash of all that the energies of a scan depend on: results with another signature are not gone on with."""
     digest = hashlib.sha256(repr((plan.species, plan.shape, settings, potential_sha256)).encode())
     structure = plan.structure
-    for array in (structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers), *plan.points):
+    points = [of_ion.points for of_ion in plan.ions]
+    for array in (structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers), *points):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.fingerprint.descriptors import Descriptors, DescriptorSettings, XiParameters, describe
-from aiida_pesfp.fingerprint.grid import ScanSettings
+from aiida_pesfp.fingerprint.grid import GRIDS, ScanSettings
 from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES
 from aiida_pesfp.fingerprint.scan import evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
@@ -282,6 +282,8 @@ def _numbers(_context, _parameter, value: str | None) -> tuple[float, ...] | Non
 @click.option('--species', default='Li', help='Chemical symbol of the mobile ion.')
 @click.option('--spacing', default=ScanSettings.spacing, help='Largest step of the scan grid, A.')
 @click.option('--minimum-distance', default=ScanSettings.minimum_distance, help='Of the ion to other atoms, A.')
+@click.option('--grid', default='paper', type=click.Choice(GRIDS), help='symmetric: more points, fewer evaluations.')
+@click.option('--symmetry/--no-symmetry', default=True, help='Evaluate equivalent points and ions once.')
 @click.option('--neighbours', default='sqrt3', type=click.Choice(NEIGHBOUR_RULES), help='Steps of a path on the grid.')
 @click.option('--thresholds', callback=_numbers, help='Free-volume thresholds, eV, comma-separated. [default: paper]')
 @click.option('--smearing', callback=_numbers, help='Offsets a free volume is averaged over, eV. [default: paper]')
@@ -342,7 +344,9 @@ def _prepare(structures, output, fresh, species, **options) -> Run:
         raise click.UsageError(f'{species!r} is not the symbol of a chemical element')
     given = {name: options[name] for name in ('thresholds', 'smearing') if options[name]}
     try:
-        scan_settings = ScanSettings(options['spacing'], options['minimum_distance'])
+        scan_settings = ScanSettings(
+            **{name: options[name] for name in ('spacing', 'minimum_distance', 'grid', 'symmetry')}
+        )
         descriptor_settings = DescriptorSettings(
             **given, neighbours=options['neighbours'], xi=XiParameters(*options['xi_parameters'])
         )

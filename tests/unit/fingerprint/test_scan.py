@@ -137,6 +137,6 @@ def test_a_cell_without_room_is_refused():
 
 def test_species_other_than_lithium(lithium_chloride):
     plan = plan_scan(lithium_chloride, 'Cl')
-    assert plan.ions == (1,)
+    assert [of_ion.ion for of_ion in plan.ions] == [1]
     surface = assemble(plan, np.concatenate(list(evaluate(plan, Harmonic(lithium_chloride)))))
     assert np.isnan(surface.energies[0, 0, 0, 0])

@@ -1,0 +1,105 @@
+"""Symmetry of a scan: which ions are equivalent, and which grid points are for one ion.
+
+An operation x' = W x + w (fractional coordinates) that maps the crystal onto itself takes the surface of an ion to that of
+its image. It is of use if it also maps the grid onto itself, point to point. Those that leave an ion where it is, its site
+stabiliser, make points of its own surface equivalent. Nothing is approximated but the tolerance at which the crystal is
+found to be symmetric.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import spglib
+from pymatgen.core import Structure
+
+from aiida_pesfp.fingerprint.grid import grid_shape
+
+#: Largest displacement, A, of an atom by an operation that counts as a symmetry. Times the steepest slopes on a grid at
+#: least 1.2 A away from all atoms (some eV/A), it keeps energies within about 1e-4 eV of those of the full scan.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Operations:
+    """A group of operations x' = W x + w.
+
+    :param rotations: (n, 3, 3) integers W.
+    :param translations: (n, 3) fractional w.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rotations)
+
+    def __getitem__(self, selection) -> Operations:
+        return Operations(self.rotations[selection], self.translations[selection])
+
+    @classmethod
+    def identity(cls) -> Operations:
+        """The group of the identity alone."""
+        return cls(np.eye(3, dtype=int)[None], np.zeros((1, 3)))
+
+
+def crystal_operations(structure: Structure, tolerance: float = TOLERANCE) -> Operations:
+    """All operations that map a crystal onto itself, at a tolerance in A, by spglib."""
+    cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
+    found = spglib.get_symmetry(cell, symprec=tolerance)
+    if found is None:  # spglib gives up on cells it finds odd
+        return Operations.identity()
+    return Operations(found['rotations'].astype(int), found['translations'])
+
+
+def on_grid(operations: Operations, lattice: np.ndarray, shape, tolerance: float = TOLERANCE) -> Operations:
+    """Those operations that map a grid with its origin at that of the cell onto itself.
+
+    :param lattice: (3, 3) lattice vectors as rows, A.
+    :param shape: number of grid points along each lattice vector.
+    :returns: the operations, their translations moved onto the grid exactly (by less than ``tolerance``, A).
+    """
+    shape = np.asarray(shape)
+    scaled = operations.rotations * shape[:, None]
+    integral = (scaled % shape == 0).all(axis=(1, 2))
+    steps = operations.translations * shape
+    moved = (np.rint(steps) - steps) / shape @ lattice
+    selected = integral & (np.linalg.norm(moved, axis=1) < tolerance)
+    return Operations(operations.rotations[selected], (np.rint(steps) / shape % 1.0)[selected])
+
+
+def ion_images(structure: Structure, ion: int, operations: Operations) -> np.ndarray:
+    """(n,) index of the atom to which each operation takes atom ``ion``."""
+    places = operations.rotations @ structure.frac_coords[ion] + operations.translations
+    same = np.flatnonzero(np.array(structure.atomic_numbers) == structure.atomic_numbers[ion])
+    distances = structure.lattice.get_all_distances(places, structure.frac_coords[same])
+    return same[np.argmin(distances, axis=1)]
+
+
+def irreducible_points(operations: Operations, shape) -> np.ndarray:
+    """(N1 N2 N3,) flat index of the representative of each grid point: the first of those equivalent to it."""
+    shape = np.asarray(shape)
+    points = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape))
+    first = np.arange(points.shape[1])
+    for rotation, translation in zip(operations.rotations, operations.translations):
+        on_indices = np.rint(rotation * shape[:, None] / shape).astype(int)
+        images = (on_indices @ points + np.rint(translation * shape).astype(int)[:, None]) % shape[:, None]
+        np.minimum(first, np.ravel_multi_index(tuple(images), shape), out=first)
+    return first
+
+
+def symmetric_shape(structure: Structure, spacing: float, tolerance: float = TOLERANCE) -> tuple[int, int, int]:
+    """Grid of no larger spacing (A) than asked for that has the fewest points for its number of operations.
+
+    A screw axis or a glide plane needs an even number of points, a threefold screw axis a multiple of three, coupled
+    axes the same number: a few points more can make many of them equivalent.
+    """
+    operations = crystal_operations(structure, tolerance)
+    lattice = structure.lattice.matrix
+    smallest = grid_shape(lattice, spacing)
+    candidates = itertools.product(*(range(n, n + max(6, n // 4) + 1) for n in smallest))
+    return min(
+        candidates, key=lambda shape: (np.prod(shape) / len(on_grid(operations, lattice, shape, tolerance)), shape)
+    )
