@@ -1,7 +1,7 @@
 """The scan: the energy of a crystal with one ion put on every allowed grid point (arXiv:2411.06804, Sec. II A).
 
-The cell is taken as given: one ion moves, and with it its periodic images; all other atoms stay where they are. Ions and
-grid points that symmetry makes equivalent are evaluated once.
+The cell is taken as given: one ion moves, and with it its periodic images; all other atoms stay where they are. Ions
+and grid points that symmetry makes equivalent are evaluated once.
 
 A scan is a plan and a list of energies. :func:`plan_scan` fixes which places are evaluated in which order,
 :func:`evaluate` yields their energies piece by piece and can start anywhere in the list, so that a scan that was killed

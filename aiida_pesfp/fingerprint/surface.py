@@ -48,14 +48,9 @@ class PotentialEnergySurface:
         """Number of grid points along each lattice vector."""
         return self.energies.shape[1:]
 
-    def of_ion(self, position: int) -> np.ndarray:
-        """(N1, N2, N3) float32 energies, eV, of the mobile ion at ``position`` in :attr:`mobile_ions`.
-
-        Points that were not evaluated count as the largest evaluated energy of that ion. Always in single precision, so
-        that descriptors are the same to the last digit before and after storage.
-        """
-        energies = self.energies[self.representatives[position]].astype(np.float32)
-        energies = np.where(np.isnan(energies), np.nanmax(energies), energies)
+    def on_grid(self, position: int) -> np.ndarray:
+        """(N1, N2, N3) energies, eV, of the mobile ion at ``position`` in :attr:`mobile_ions`; NaN where excluded."""
+        energies = self.energies[self.representatives[position]]
         rotation, translation = self.rotations[position], self.translations[position]
         if np.array_equal(rotation, np.eye(3, dtype=int)) and not translation.any():
             return energies
@@ -65,6 +60,14 @@ class PotentialEnergySurface:
         mapped = np.empty_like(energies)
         mapped[tuple(images.T)] = energies.ravel()
         return mapped
+
+    def of_ion(self, position: int) -> np.ndarray:
+        """As :meth:`on_grid`, but points that were not evaluated count as the largest evaluated energy of the ion.
+
+        Always in single precision, so that descriptors are the same to the last digit before and after storage.
+        """
+        energies = self.on_grid(position).astype(np.float32)
+        return np.where(np.isnan(energies), np.nanmax(energies), energies)
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """The fields as arrays by name: what :meth:`save` writes and ``PesData`` stores."""

@@ -1,9 +1,9 @@
 """Symmetry of a scan: which ions are equivalent, and which grid points are for one ion.
 
-An operation x' = W x + w (fractional coordinates) that maps the crystal onto itself takes the surface of an ion to that of
-its image. It is of use if it also maps the grid onto itself, point to point. Those that leave an ion where it is, its site
-stabiliser, make points of its own surface equivalent. Nothing is approximated but the tolerance at which the crystal is
-found to be symmetric.
+An operation x' = W x + w (fractional coordinates) that maps the crystal onto itself takes the surface of an ion to
+that of its image. It is of use if it also maps the grid onto itself, point to point. Those that leave an ion where it
+is, its site stabiliser, make points of its own surface equivalent. Nothing is approximated but the tolerance at which
+the crystal is found to be symmetric.
 """
 
 from __future__ import annotations

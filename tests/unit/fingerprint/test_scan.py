@@ -37,7 +37,7 @@ def lithium_chloride():
 
 
 def test_surface_holds_relative_energies_where_the_ion_may_be(lithium_chloride):
-    surface = scan(lithium_chloride, Harmonic(lithium_chloride))
+    surface = scan(lithium_chloride, Harmonic(lithium_chloride), settings=ScanSettings(symmetry=False))
     assert surface.shape == (15, 15, 15)
     assert surface.reference_energies == pytest.approx([-100.0])
     places = np.stack(np.meshgrid(*[np.arange(15) / 15] * 3, indexing='ij'), axis=-1).reshape(-1, 3)
@@ -52,7 +52,7 @@ def test_surface_holds_relative_energies_where_the_ion_may_be(lithium_chloride):
 
 
 def test_going_on_in_the_middle_hands_over_the_same_batches_and_gives_the_same_energies(lithium_chloride):
-    plan = plan_scan(lithium_chloride)
+    plan = plan_scan(lithium_chloride, settings=ScanSettings(symmetry=False))
     whole = np.concatenate(list(evaluate(plan, Harmonic(lithium_chloride))))
     for finished in (0, 50, 1000, plan.evaluations - 1, plan.evaluations):
         evaluator = Harmonic(lithium_chloride)
@@ -63,7 +63,7 @@ def test_going_on_in_the_middle_hands_over_the_same_batches_and_gives_the_same_e
 
 def test_every_mobile_ion_has_its_own_surface(lithium_chloride):
     supercell = lithium_chloride * (1, 1, 2)
-    surface = scan(supercell, Harmonic(supercell), settings=ScanSettings(spacing=0.8))
+    surface = scan(supercell, Harmonic(supercell), settings=ScanSettings(spacing=0.8, symmetry=False))
     assert list(surface.mobile_ions) == list(surface.scanned_ions) == [0, 1]
     lowest = [np.unravel_index(np.nanargmin(grid), grid.shape) for grid in surface.energies]
     difference = (np.array(lowest[1]) - lowest[0]) / surface.shape - supercell.frac_coords[1] + supercell.frac_coords[0]

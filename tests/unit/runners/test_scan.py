@@ -11,6 +11,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
 
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from tests.crystals import antifluorite, rock_salt, wurtzite
 from tests.unit.fingerprint import reference
 
@@ -53,16 +54,20 @@ def brute_force(structure, spacing):
     ],
     ids=['rock-salt LiCl', 'wurtzite LiCl', 'Li2Te'],
 )
-def test_agrees_with_a_brute_force_loop(pesfp_scan, tmp_path, structure, spacing):
+@pytest.mark.parametrize('symmetry', ['--symmetry', '--no-symmetry'])
+def test_agrees_with_a_brute_force_loop(pesfp_scan, tmp_path, structure, spacing, symmetry):
     structure.to(filename=str(tmp_path / 'crystal.json'))
-    process = pesfp_scan(tmp_path / 'crystal.json', '-o', tmp_path / 'out', '--spacing', spacing, '--json')
+    process = pesfp_scan(tmp_path / 'crystal.json', '-o', tmp_path / 'out', '--spacing', spacing, symmetry, '--json')
     assert process.returncode == 0, process.stderr
     [found] = process.found
     expected = brute_force(structure, spacing)
-    with np.load(tmp_path / 'out' / 'crystal' / 'pes.npz') as stored:
-        absolute = stored['energies'] + stored['reference_energies'][:, None, None, None]
-    np.testing.assert_array_equal(np.isnan(absolute), np.isnan(expected))
-    np.testing.assert_allclose(absolute, expected, atol=1e-5, rtol=0)
+    surface = PotentialEnergySurface.load(tmp_path / 'out' / 'crystal' / 'pes.npz')
+    for position, grid in enumerate(expected):
+        absolute = surface.on_grid(position) + surface.reference_energies[surface.representatives[position]]
+        np.testing.assert_array_equal(np.isnan(absolute), np.isnan(grid))
+        np.testing.assert_allclose(absolute, grid, atol=1e-5, rtol=0)
+    points = np.isfinite(expected).sum()
+    assert found['evaluations'] == points if symmetry == '--no-symmetry' else found['evaluations'] < points / 4
 
     # The surface is kept in single precision, so that is what the free volumes of both have to be counted on.
     lowest = np.nanmin(expected, axis=(1, 2, 3), keepdims=True)
@@ -72,7 +77,6 @@ def test_agrees_with_a_brute_force_loop(pesfp_scan, tmp_path, structure, spacing
     assert found['mpe'] == pytest.approx(mpe, abs=1e-6)
     assert found['spectrum']['connected'] == pytest.approx(connected, abs=1e-12)
     assert found['spectrum']['disconnected'] == pytest.approx(disconnected, abs=1e-12)
-    assert found['evaluations'] == np.isfinite(expected).sum()
 
 
 def test_json_is_one_list_with_the_promised_keys_and_nothing_else(pesfp_scan, tmp_path):
@@ -204,7 +208,7 @@ def test_a_killed_scan_goes_on_and_gives_the_same_numbers(pesfp_scan, tmp_path, 
     files = [tmp_path / 'LiCl.json', tmp_path / 'LiI.json']
     ROCK_SALT.to(filename=str(files[0]))
     wurtzite('Li', 'I', 4.514, 7.311, 0.375).to(filename=str(files[1]))
-    request = (*files, '--spacing', '0.45', '--json', '--checkpoint-interval', '0')
+    request = (*files, '--spacing', '0.45', '--no-symmetry', '--json', '--checkpoint-interval', '0')
     whole = pesfp_scan(*request, '-o', tmp_path / 'whole', potential=potential)
     assert whole.returncode == 0, whole.stderr
 

@@ -1,0 +1,145 @@
+"""The symmetric scan against the full one, on random crystals of many space groups."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.groups import SpaceGroup
+
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.grid import ScanSettings, grid_shape
+from aiida_pesfp.fingerprint.scan import plan_scan, scan
+from aiida_pesfp.fingerprint.symmetry import (
+    crystal_operations,
+    irreducible_points,
+    on_grid,
+    symmetric_shape,
+)
+from aiida_pesfp.potentials.frozen_graph import FrozenGraph
+from tests.crystals import antifluorite, rock_salt, wurtzite
+
+GROUPS = (1, 2, 4, 7, 9, 14, 19, 36, 62, 63, 82, 105, 122, 148, 152, 160, 166, 173, 186, 194, 198, 205, 216, 225, 227)
+
+
+class PairPotential:
+    """A smooth repulsion and attraction that depends on the element; computed from the frozen graph's edges."""
+
+    points_per_call = 500
+
+    def __init__(self, structure):
+        self.structure = structure
+
+    def energies(self, ion, positions):
+        graph = FrozenGraph(self.structure, ion, 5.0)
+        which, atoms, vectors = graph.edges_to_ion(positions)
+        r = np.linalg.norm(vectors, axis=1)
+        strength = np.array(self.structure.atomic_numbers)[atoms] ** 0.3
+        terms = strength * (np.exp(-r) - 0.3 * np.exp(-((r - 2.2) ** 2))) * (1 - (r / 5.0) ** 2) ** 3
+        return np.bincount(which, terms, len(positions))
+
+
+def lattice_of(system, a, b, c, alpha, beta, gamma):
+    """A lattice of a crystal system from six numbers, of which it needs some."""
+    match system:
+        case 'triclinic':
+            return Lattice.from_parameters(a, b, c, alpha, beta, gamma)
+        case 'monoclinic':
+            return Lattice.monoclinic(a, b, c, beta)
+        case 'orthorhombic':
+            return Lattice.orthorhombic(a, b, c)
+        case 'tetragonal':
+            return Lattice.tetragonal(a, c)
+        case 'cubic':
+            return Lattice.cubic(a)
+    return Lattice.hexagonal(a, c)  # hexagonal and trigonal, the latter in hexagonal axes
+
+
+@st.composite
+def crystals(draw):
+    """A random crystal of a random space group, with lithium on a general or special position."""
+    group = SpaceGroup.from_int_number(draw(st.sampled_from(GROUPS)), hexagonal=True)
+    lengths = draw(st.tuples(*[st.floats(4.0, 6.0)] * 3))
+    angles = draw(st.tuples(*[st.floats(75.0, 105.0)] * 3))
+    lattice = lattice_of(group.crystal_system, *lengths, *angles)
+    coordinate = st.sampled_from([0.0, 0.25, 0.5, 1 / 3, 0.1234, 0.37, 0.811])
+    places = draw(st.lists(st.tuples(*[coordinate] * 3), min_size=2, max_size=2, unique=True))
+    crystal = Structure.from_spacegroup(group.symbol, lattice, ['Li', 'S'], places, tol=0.1)
+    return crystal.get_primitive_structure() if draw(st.booleans()) else crystal
+
+
+@given(crystals(), st.sampled_from(['paper', 'symmetric']))
+@settings(max_examples=60, deadline=None)
+def test_the_symmetric_scan_is_the_full_scan(crystal, grid):
+    if len(crystal) > 40 or 'Li' not in crystal.symbol_set or crystal.get_neighbor_list(0.6)[3].size:
+        return
+    evaluator = PairPotential(crystal)
+    few = scan(crystal, evaluator, settings=ScanSettings(spacing=0.9, minimum_distance=0.8, grid=grid))
+    number = len(few.mobile_ions)
+    if grid == 'symmetric':
+        assert all(n >= m for n, m in zip(few.shape, grid_shape(crystal.lattice.matrix, 0.9)))
+        few = scan(crystal, evaluator, settings=ScanSettings(spacing=0.9, minimum_distance=0.8, grid='symmetric'))
+        every = scan_all_points(crystal, evaluator, few.shape)
+    else:
+        settings_ = ScanSettings(spacing=0.9, minimum_distance=0.8, symmetry=False)
+        every = scan(crystal, evaluator, settings=settings_)
+        assert few.evaluations <= every.evaluations
+        assert describe(few).mpe == pytest.approx(describe(every).mpe, abs=1e-4)
+        every = [every.on_grid(position) for position in range(number)]
+    for position in range(number):
+        one, other = few.on_grid(position), every[position]
+        # A point at the minimum distance to within round-off may be on one side here and on the other there.
+        assert (np.isnan(one) != np.isnan(other)).sum() <= 0.02 * one.size
+        both = ~np.isnan(one) & ~np.isnan(other)
+        np.testing.assert_allclose(one[both], other[both], atol=1e-4)
+
+
+def scan_all_points(crystal, evaluator, shape):
+    """Surfaces of all lithium on a given grid, without any symmetry."""
+    places = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape), axis=-1) / shape
+    grids = []
+    for ion in [index for index, site in enumerate(crystal) if site.specie.symbol == 'Li']:
+        others = np.delete(crystal.frac_coords, ion, axis=0)
+        allowed = crystal.lattice.get_all_distances(places, others).min(axis=1) >= 0.8
+        grid = np.full(len(places), np.nan)
+        grid[allowed] = evaluator.energies(ion, places[allowed] @ crystal.lattice.matrix)
+        grids.append((grid - np.nanmin(grid)).reshape(shape))
+    return grids
+
+
+def test_published_counts():
+    """Li2Te: 13,718 points of two ions are 294 irreducible allowed ones."""
+    plan = plan_scan(antifluorite('Li', 'Te', 6.5137), settings=ScanSettings())
+    assert plan.shape == (19, 19, 19)
+    assert 2 * np.prod(plan.shape) == 13718
+    assert plan.evaluations == 294
+    assert len(plan.ions) == 1
+
+
+def test_only_operations_that_map_the_grid_onto_itself_are_used():
+    """Wurtzite has a screw axis, which needs an even number of points along c."""
+    crystal = wurtzite('Li', 'I', 4.514, 7.311, 0.375)
+    operations, lattice = crystal_operations(crystal), crystal.lattice.matrix
+    assert len(operations) == 12
+    assert len(on_grid(operations, lattice, (19, 19, 30))) == 12
+    assert len(on_grid(operations, lattice, (19, 19, 29))) == 6
+    assert len(on_grid(operations, lattice, (19, 20, 30))) < 12
+    assert symmetric_shape(crystal, 0.252) == (18, 18, 30)
+
+
+def test_representatives_are_one_for_each_orbit():
+    crystal = rock_salt('Li', 'Cl', 5.13)
+    operations = on_grid(crystal_operations(crystal), crystal.lattice.matrix, (6, 6, 6))
+    first = irreducible_points(operations, (6, 6, 6))
+    assert (first[first] == first).all()
+    assert (first <= np.arange(216)).all()
+    random = np.random.default_rng(0).random(216)[first].reshape(6, 6, 6)
+    for axes in ((1, 0, 2), (0, 2, 1)):  # mirrors that swap two lattice vectors
+        np.testing.assert_array_equal(random.transpose(axes), random)
+
+
+def test_a_slightly_distorted_crystal_has_less_symmetry():
+    crystal = rock_salt('Li', 'Cl', 5.13) * (2, 1, 1)
+    assert len(plan_scan(crystal).ions) == 1
+    crystal.translate_sites([0], [0.003, 0.0, 0.0], frac_coords=False)
+    assert len(plan_scan(crystal).ions) == 2
