@@ -25,7 +25,7 @@ class ScanParameters:
     def from_dict(cls, values: dict) -> ScanParameters:
         """From a flat dictionary; what is missing has the paper's value.
 
-        :param values: may have ``species`` and the fields of
+        :param values: may have ``species``, ``adaptive`` as true or false, and the other fields of
             :class:`~aiida_pesfp.fingerprint.grid.ScanSettings` and
             :class:`~aiida_pesfp.fingerprint.descriptors.DescriptorSettings`.
         :raises ValueError: naming the key, its value and what is allowed.
@@ -38,8 +38,11 @@ class ScanParameters:
         if not Element.is_valid_symbol(species):
             raise ValueError(f'the species {species!r} is not the symbol of a chemical element')
         try:
-            scan = ScanSettings(**{key: values[key] for key in _SCAN_KEYS if key in values})
             descriptors = DescriptorSettings.from_dict({key: values[key] for key in _DESCRIPTOR_KEYS if key in values})
+            chosen = {key: values[key] for key in _SCAN_KEYS if key in values}
+            if 'adaptive' in chosen:
+                chosen['adaptive'] = descriptors.xi.threshold if chosen['adaptive'] else None
+            scan = ScanSettings(**chosen)
         except TypeError as error:
             raise ValueError(f'a parameter has a wrong type or an unknown key: {error}') from error
         return cls(species, scan, descriptors)
@@ -53,6 +56,7 @@ class ScanParameters:
             f'--minimum-distance={float(self.scan.minimum_distance)!r}',
             f'--grid={self.scan.grid}',
             '--symmetry' if self.scan.symmetry else '--no-symmetry',
+            *(['--adaptive'] if self.scan.adaptive is not None else []),
             f'--neighbours={self.descriptors.neighbours}',
             f'--thresholds={numbers(self.descriptors.thresholds)}',
             f'--smearing={numbers(self.descriptors.smearing)}',

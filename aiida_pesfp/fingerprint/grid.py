@@ -18,12 +18,15 @@ class ScanSettings:
     :param grid: ``'paper'``, the fewest points along each lattice vector that keep the spacing (Sec. II A);
         ``'symmetric'``, some more where that makes more of them equivalent.
     :param symmetry: whether only inequivalent ions and grid points are evaluated. The result is the same.
+    :param adaptive: None, to evaluate every point; or the threshold of Xi, eV, to evaluate only those on which Xi and
+        MPE depend (see :mod:`aiida_pesfp.fingerprint.adaptive`).
     """
 
     spacing: float = 0.25
     minimum_distance: float = 1.2
     grid: str = 'paper'
     symmetry: bool = True
+    adaptive: float | None = None
 
     def __post_init__(self):
         if not self.spacing > 0:

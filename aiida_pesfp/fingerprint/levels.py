@@ -89,6 +89,59 @@ def percolation_energy(levels: np.ndarray) -> float:
     return float(min(levels.take(end, axis=axis).min() for axis in range(3) for end in (0, -1)))
 
 
+def easiest_path(energies: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, float]:
+    """A path of the lowest barrier from the lowest point to an outer face, with as few steps as that allows.
+
+    :param energies: (N1, N2, N3) periodic surface, eV.
+    :param steps: (k, 3) integer steps that a path may take.
+    :returns: (n,) flat indices of its points on the grid, from the lowest point on, and the barrier: the highest energy
+        on it, eV, which is the percolation energy.
+    """
+    centre = lowest_point(energies)
+    field = tile_around(energies, centre)
+    barrier = percolation_energy(level_map(field, energies.shape, steps, stop_above=-np.inf))
+    padded = np.pad(field <= barrier, 1)
+    strides = np.array([padded.shape[1] * padded.shape[2], padded.shape[2], 1])
+    face = np.zeros(field.shape, dtype=bool)
+    face[[0, -1]] = face[:, [0, -1]] = face[:, :, [0, -1]] = True
+    start = int((np.array(energies.shape) + 1) @ strides)
+    points = _shortest(padded.ravel(), np.pad(face, 1).ravel(), start, steps @ strides)
+    indices = np.stack(np.unravel_index(points, padded.shape)) - 1
+    shape = np.array(energies.shape)[:, None]
+    return np.ravel_multi_index(tuple((indices + np.array(centre)[:, None] - shape) % shape), energies.shape), barrier
+
+
+@numba.njit(cache=True)
+def _shortest(allowed, goal, start, offsets):
+    """Breadth-first search from ``start`` over allowed points; the points of the way to the first goal, in order."""
+    parent = np.full(allowed.size, -1, np.int64)
+    queue = np.empty(allowed.size, np.int64)
+    queue[0] = start
+    parent[start] = start
+    head, tail = 0, 1
+    while head < tail:
+        point = queue[head]
+        head += 1
+        if goal[point]:
+            length = 1
+            at = point
+            while parent[at] != at:
+                at = parent[at]
+                length += 1
+            way = np.empty(length, np.int64)
+            for k in range(length - 1, -1, -1):
+                way[k] = point
+                point = parent[point]
+            return way
+        for offset in offsets:
+            neighbour = point + offset
+            if allowed[neighbour] and parent[neighbour] < 0:
+                parent[neighbour] = point
+                queue[tail] = neighbour
+                tail += 1
+    return np.empty(0, np.int64)
+
+
 _WALL, _UNTOUCHED, _UNTOUCHED_FACE = -1, -2, -3
 
 

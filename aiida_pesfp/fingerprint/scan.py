@@ -3,21 +3,25 @@
 The cell is taken as given: one ion moves, and with it its periodic images; all other atoms stay where they are. Ions
 and grid points that symmetry makes equivalent are evaluated once.
 
-A scan is a plan and a list of energies. :func:`plan_scan` fixes which places are evaluated in which order,
-:func:`evaluate` yields their energies piece by piece and can start anywhere in the list, so that a scan that was killed
-goes on where it was, and :func:`assemble` makes the surface. :func:`scan` does the three in a row.
+A scan is a plan and a list of energies. :func:`plan_scan` fixes which places may be evaluated, :func:`evaluate` yields
+energies piece by piece, and :func:`assemble` makes the surface; :func:`scan` does the three in a row. The energies come
+in an order that depends on the plan and on earlier energies only. So a scan that was killed goes on where it was: what
+is known by then is taken from the list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from pymatgen.core import Structure
 
 from aiida_pesfp import errors
+from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
 from aiida_pesfp.fingerprint.checks import check_memory, check_structure
 from aiida_pesfp.fingerprint.grid import ScanSettings, excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
@@ -60,6 +64,7 @@ class ScanPlan:
 
     :param structure: the crystal.
     :param species: chemical symbol of the mobile ions.
+    :param settings: of the scan.
     :param shape: number of grid points along each lattice vector.
     :param ions: plans of the inequivalent mobile ions.
     :param mobile_ions: (m,) indices of all mobile ions.
@@ -69,6 +74,7 @@ class ScanPlan:
 
     structure: Structure
     species: str
+    settings: ScanSettings
     shape: tuple[int, int, int]
     ions: tuple[IonPlan, ...]
     mobile_ions: np.ndarray
@@ -77,7 +83,7 @@ class ScanPlan:
 
     @property
     def evaluations(self) -> int:
-        """Number of energies to evaluate."""
+        """Number of energies to evaluate; in an adaptive scan, the most it could be."""
         return sum(len(plan.points) for plan in self.ions)
 
 
@@ -102,7 +108,7 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
             owners[other] = len(plans)
             chosen[other] = np.flatnonzero(images == mobile[other])[0]
         plans.append(_plan_ion(structure, int(ion), operations[images == ion], shape, settings))
-    return ScanPlan(structure, species, shape, tuple(plans), mobile, owners, operations[chosen])
+    return ScanPlan(structure, species, settings, shape, tuple(plans), mobile, owners, operations[chosen])
 
 
 def _shape(structure: Structure, settings: ScanSettings) -> tuple[int, int, int]:
@@ -125,39 +131,61 @@ def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, set
     return IonPlan(ion, points, representatives)
 
 
-def evaluate(plan: ScanPlan, evaluator: Evaluator, finished: int = 0) -> Iterator[np.ndarray]:
-    """Yield the energies (eV, float64) of all planned points in order, piece by piece, after the first ``finished``.
+NOTHING_KNOWN = np.empty(0)
 
-    Pieces begin at multiples of ``evaluator.points_per_call`` of each ion, so a scan that goes on hands the potential
-    the same batches as one that was never interrupted, and gets the same numbers.
 
+def evaluate(
+    plan: ScanPlan, evaluator: Evaluator | None, known: np.ndarray = NOTHING_KNOWN
+) -> Generator[np.ndarray, None, list[np.ndarray]]:
+    """Yield energies (eV, float64) piece by piece, after those that are ``known``.
+
+    Pieces begin at multiples of ``evaluator.points_per_call``, so a scan that goes on hands the potential the same
+    batches as one that was never interrupted, and gets the same numbers.
+
+    :param evaluator: None if all energies are known.
+    :param known: the energies of the first evaluations.
+    :returns: for each ion of the plan the energies of its points, eV.
     :raises NonFiniteEnergy: naming the place of the first energy that is no number.
     """
+    known = deque(known)
+    surfaces = []
     for of_ion in plan.ions:
-        ion = of_ion.ion
-        for begin in range(0, len(of_ion.points), evaluator.points_per_call):
-            piece = of_ion.points[begin : begin + evaluator.points_per_call]
-            if finished >= len(piece):
-                finished -= len(piece)
-                continue
-            fractional = fractional_points(piece, plan.shape)
-            energies = evaluator.energies(ion, fractional @ plan.structure.lattice.matrix)
-            bad = np.flatnonzero(~np.isfinite(energies))
-            if len(bad):
-                place = ', '.join(f'{x:.4f}' for x in fractional[bad[0]])
-                raise errors.NonFiniteEnergy(
-                    f'the potential gives {energies[bad[0]]} eV with ion {ion} ({plan.species}) at the fractional '
-                    f'coordinates ({place}): it cannot treat this structure; a larger minimum distance may help'
-                )
-            yield energies[finished:]
-            finished = 0
+        ask = partial(_ask, plan, of_ion, evaluator, known)
+        if plan.settings.adaptive is None:
+            surfaces.append((yield from ask(np.arange(len(of_ion.points)))))
+        else:
+            surfaces.append((yield from scan_ion(AdaptiveIon(plan, of_ion, plan.settings.adaptive), ask)))
+    return surfaces
+
+
+def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np.ndarray) -> Energies:
+    """Energies of some of an ion's points: taken from the front of what is known, then evaluated and yielded."""
+    points = of_ion.points[positions]
+    energies = [known.popleft() for _ in range(min(len(known), len(points)))]
+    if len(energies) == len(points):
+        return np.array(energies)
+    step = evaluator.points_per_call
+    for begin in range(len(energies) // step * step, len(points), step):
+        fractional = fractional_points(points[begin : begin + step], plan.shape)
+        piece = evaluator.energies(of_ion.ion, fractional @ plan.structure.lattice.matrix)
+        bad = np.flatnonzero(~np.isfinite(piece))
+        if len(bad):
+            place = ', '.join(f'{x:.4f}' for x in fractional[bad[0]])
+            raise errors.NonFiniteEnergy(
+                f'the potential gives {piece[bad[0]]} eV with ion {of_ion.ion} ({plan.species}) at the fractional '
+                f'coordinates ({place}): it cannot treat this structure; a larger minimum distance may help'
+            )
+        new = piece[len(energies) - begin :]
+        energies.extend(new)
+        yield new
+    return np.array(energies)
 
 
 def assemble(plan: ScanPlan, energies: np.ndarray) -> PotentialEnergySurface:
-    """Make the surface from the energies (eV) of all planned points in order."""
+    """Make the surface from all energies (eV) that :func:`evaluate` yields for the plan."""
+    surfaces = _returned(evaluate(plan, None, energies))
     grids, references = [], []
-    ends = np.cumsum([len(of_ion.points) for of_ion in plan.ions])
-    for of_ion, values in zip(plan.ions, np.split(energies, ends[:-1])):
+    for of_ion, values in zip(plan.ions, surfaces):
         references.append(values.min())
         grid = np.full(len(of_ion.representatives), np.nan)
         grid[of_ion.points] = values - references[-1]
@@ -173,7 +201,7 @@ def assemble(plan: ScanPlan, energies: np.ndarray) -> PotentialEnergySurface:
         lattice=np.array(plan.structure.lattice.matrix),
         fractional_coordinates=np.array(plan.structure.frac_coords),
         atomic_numbers=np.array(plan.structure.atomic_numbers),
-        evaluations=plan.evaluations,
+        evaluations=len(energies),
     )
 
 
@@ -187,3 +215,12 @@ def scan(
     """
     plan = plan_scan(structure, species, settings)
     return assemble(plan, np.concatenate(list(evaluate(plan, evaluator))))
+
+
+def _returned(generator: Generator):
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value

@@ -28,7 +28,7 @@ def signature(plan: ScanPlan, settings: ScanSettings, potential_sha256: str) -> 
 class Checkpoint:
     """The energies of one scan so far.
 
-    :ivar energies: (finished,) of the planned points in order, eV.
+    :ivar energies: (finished,) in the order of their evaluation, eV.
     :ivar seconds: time spent on them, over all runs.
     """
 

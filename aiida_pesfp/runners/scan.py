@@ -175,7 +175,6 @@ def scan_one(run: Run, outcome: Outcome, on_progress: Callable[[int, int], None]
 def _surface(run: Run, outcome: Outcome, on_progress: Callable[[int, int], None]) -> PotentialEnergySurface:
     """The surface of one structure: evaluated, gone on with, or taken from an earlier run."""
     plan = plan_scan(outcome.record.structure, run.species, run.scan_settings)
-    outcome.evaluations = plan.evaluations
     folder = run.output and run.output / outcome.record.name
     checkpoint = Checkpoint(folder, plan, signature(plan, run.scan_settings, run.potential.identity.sha256))
     try:
@@ -184,6 +183,7 @@ def _surface(run: Run, outcome: Outcome, on_progress: Callable[[int, int], None]
             evaluator = run.potential.evaluator(plan.structure)
             _evaluate(run, evaluator, checkpoint, on_progress)
             surface = checkpoint.finish()
+        outcome.evaluations = surface.evaluations
     finally:
         outcome.seconds = checkpoint.seconds
     return surface
@@ -195,7 +195,7 @@ def _evaluate(run: Run, evaluator, checkpoint: Checkpoint, on_progress: Callable
     clock = time.monotonic()
     try:
         on_progress(finished, plan.evaluations)
-        for piece in evaluate(plan, evaluator, finished):
+        for piece in evaluate(plan, evaluator, checkpoint.energies):
             pieces.append(piece)
             finished += len(piece)
             now = time.monotonic()
@@ -207,8 +207,7 @@ def _evaluate(run: Run, evaluator, checkpoint: Checkpoint, on_progress: Callable
                 checkpoint.energies = pieces[0]
                 checkpoint.save()
                 saved = time.monotonic()
-            if finished < plan.evaluations:
-                run.check_stop()
+            run.check_stop()
     except errors.StructureError:
         raise  # the structure is at fault, there is nothing to go on with
     except BaseException:
@@ -284,6 +283,7 @@ def _numbers(_context, _parameter, value: str | None) -> tuple[float, ...] | Non
 @click.option('--minimum-distance', default=ScanSettings.minimum_distance, help='Of the ion to other atoms, A.')
 @click.option('--grid', default='paper', type=click.Choice(GRIDS), help='symmetric: more points, fewer evaluations.')
 @click.option('--symmetry/--no-symmetry', default=True, help='Evaluate equivalent points and ions once.')
+@click.option('--adaptive', is_flag=True, help='Evaluate only the points on which Xi and MPE depend.')
 @click.option('--neighbours', default='sqrt3', type=click.Choice(NEIGHBOUR_RULES), help='Steps of a path on the grid.')
 @click.option('--thresholds', callback=_numbers, help='Free-volume thresholds, eV, comma-separated. [default: paper]')
 @click.option('--smearing', callback=_numbers, help='Offsets a free volume is averaged over, eV. [default: paper]')
@@ -344,12 +344,15 @@ def _prepare(structures, output, fresh, species, **options) -> Run:
         raise click.UsageError(f'{species!r} is not the symbol of a chemical element')
     given = {name: options[name] for name in ('thresholds', 'smearing') if options[name]}
     try:
+        xi = XiParameters(*options['xi_parameters'])
         scan_settings = ScanSettings(
-            **{name: options[name] for name in ('spacing', 'minimum_distance', 'grid', 'symmetry')}
+            options['spacing'],
+            options['minimum_distance'],
+            options['grid'],
+            options['symmetry'],
+            xi.threshold if options['adaptive'] else None,
         )
-        descriptor_settings = DescriptorSettings(
-            **given, neighbours=options['neighbours'], xi=XiParameters(*options['xi_parameters'])
-        )
+        descriptor_settings = DescriptorSettings(**given, neighbours=options['neighbours'], xi=xi)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     records = read_all(structures)
