@@ -166,7 +166,8 @@ def test_new_descriptors_from_a_stored_surface(builder_of):
 
 
 def base_builder(code, structures, potential, **scan):
-    overrides = {'scan': {'parameters': COARSE, **scan}}
+    # Without symmetry there are enough evaluations to be killed among.
+    overrides = {'scan': {'parameters': COARSE | {'symmetry': False}, **scan}}
     return ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
 
 

@@ -101,7 +101,7 @@ def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential
     monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
     monkeypatch.setenv('PESFP_TEST_KILL', 'SIGKILL')
     potential = potential_of('tests.unit.runners.calculators.KilledAfter', after=1000, sigma=2.1)
-    overrides = COARSE | {'max_structures_per_job': 1}
+    overrides = {'scan': {'parameters': {'spacing': 0.6, 'symmetry': False}}, 'max_structures_per_job': 1}
     chosen = {key: structures[key] for key in ('LiCl', 'LiI')}
     builder = ScreenWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides)
     builder.max_iterations = Int(2)

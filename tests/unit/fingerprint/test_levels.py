@@ -8,6 +8,7 @@ from skimage.morphology import reconstruction
 
 from aiida_pesfp.fingerprint.levels import (
     NEIGHBOUR_RULES,
+    easiest_path,
     level_map,
     lowest_point,
     neighbour_steps,
@@ -87,3 +88,17 @@ def test_a_barrier_of_known_height():
     levels = level_map(tile_around(grid, (2, 2, 0)), grid.shape, neighbour_steps(np.eye(3), '6'))
     assert percolation_energy(levels) == 0.3
     assert levels[0, 0, 0] == 5.0
+
+
+@given(st.integers(0, 2**32 - 1), skewed_cells, st.sampled_from(NEIGHBOUR_RULES))
+@settings(max_examples=50, deadline=None)
+def test_the_easiest_path_has_the_percolation_energy_as_its_barrier(seed, vectors, rule):
+    grid = np.random.default_rng(seed).gamma(2.0, size=(4, 5, 3))
+    steps = neighbour_steps(vectors, rule)
+    path, barrier = easiest_path(grid, steps)
+    assert barrier == percolation_energy(level_map(tile_around(grid, lowest_point(grid)), grid.shape, steps))
+    assert grid.ravel()[path].max() == barrier
+    indices = np.stack(np.unravel_index(path, grid.shape), axis=-1)
+    assert tuple(indices[0]) == lowest_point(grid)
+    allowed = {tuple(step % grid.shape) for step in steps}
+    assert all(tuple(step % grid.shape) in allowed for step in np.diff(indices, axis=0))

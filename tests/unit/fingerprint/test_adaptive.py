@@ -1,0 +1,95 @@
+"""The adaptive scan against the full one, with a many-body potential that its own model cannot represent."""
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.grid import ScanSettings
+from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel, distances_within
+from aiida_pesfp.fingerprint.scan import assemble, evaluate, plan_scan, scan
+from tests.crystals import wurtzite
+
+
+class ManyBody:
+    """Repulsion and attraction of pairs, and the square root of a density, as in an embedded-atom model."""
+
+    points_per_call = 64
+
+    def __init__(self, structure):
+        self.structure, self.evaluations = structure, 0
+
+    def energies(self, ion, positions):
+        self.evaluations += len(positions)
+        framework = np.delete(np.arange(len(self.structure)), ion)
+        which, atoms, r = distances_within(self.structure, framework, positions, 5.0)
+        smooth = (1 - (r / 5.0) ** 2) ** 3
+        charge = np.where(np.array(self.structure.atomic_numbers)[atoms] == 3, 1.0, -1.2)
+        pairs = np.bincount(which, (30 * np.exp(-2.6 * r) + 0.9 * charge / r) * smooth, len(positions))
+        density = np.bincount(which, 4 * np.exp(-1.3 * r) * smooth, len(positions))
+        return pairs - 1.5 * np.sqrt(density)
+
+
+CRYSTALS = {
+    'wurtzite': wurtzite('Li', 'I', 4.514, 7.311, 0.375),
+    'no symmetry': Structure(
+        Lattice([[5.2, 0.1, 0], [-1.3, 4.9, 0.2], [0.7, 0.9, 5.6]]),
+        ['Li', 'S', 'S', 'Li', 'P'],
+        [[0.02, 0.05, 0.1], [0.45, 0.52, 0.13], [0.1, 0.45, 0.6], [0.6, 0.1, 0.48], [0.63, 0.83, 0.8]],
+    ),
+}
+
+
+@pytest.mark.parametrize('name', CRYSTALS)
+def test_a_quarter_of_the_points_gives_xi_and_mpe(name):
+    crystal = CRYSTALS[name]
+    full = scan(crystal, ManyBody(crystal))
+    evaluator = ManyBody(crystal)
+    few = scan(crystal, evaluator, settings=ScanSettings(adaptive=0.5))
+    assert few.evaluations == evaluator.evaluations <= 0.25 * full.evaluations
+    expected, found = describe(full), describe(few)
+    assert found.xi == pytest.approx(expected.xi, abs=0.005)
+    assert found.mpe == pytest.approx(expected.mpe, abs=0.010)
+    assert found.fv_connected == pytest.approx(expected.fv_connected, rel=0.02)
+    np.testing.assert_allclose(few.reference_energies, full.reference_energies, atol=1e-9)
+
+
+def test_an_interrupted_adaptive_scan_goes_on_and_gives_the_same_surface():
+    crystal = CRYSTALS['wurtzite']
+    plan = plan_scan(crystal, settings=ScanSettings(adaptive=0.5))
+    energies = np.concatenate(list(evaluate(plan, ManyBody(crystal))))
+    surface = assemble(plan, energies)
+    for finished in (0, 64, 150, 333, len(energies)):
+        rest = list(evaluate(plan, ManyBody(crystal), energies[:finished]))
+        np.testing.assert_array_equal(np.concatenate([energies[:finished], *rest]), energies)
+    np.testing.assert_array_equal(assemble(plan, energies).energies, surface.energies)
+
+
+def test_small_surfaces_are_evaluated_whole():
+    crystal = CRYSTALS['wurtzite']
+    coarse = {'spacing': 0.6}
+    full = scan(crystal, ManyBody(crystal), settings=ScanSettings(**coarse))
+    few = scan(crystal, ManyBody(crystal), settings=ScanSettings(**coarse, adaptive=0.5))
+    np.testing.assert_array_equal(few.energies, full.energies)
+
+
+def test_the_pair_model_is_exact_for_what_it_can_represent():
+    crystal = CRYSTALS['no symmetry']
+    random = np.random.default_rng(0)
+    model = PairModel(crystal, 0, random.random((400, 3)) @ crystal.lattice.matrix)
+    energies = model.features @ random.normal(size=model.features.shape[1])
+    found = model.fit(np.arange(300), energies[:300])
+    scale = energies.max() - energies.min()
+    assert np.abs(found - energies)[300:].max() < 0.02 * scale
+
+
+def test_kriging_passes_through_what_is_known_and_is_periodic():
+    lattice = np.array(CRYSTALS['no symmetry'].lattice.matrix)
+    places = np.random.default_rng(0).random((300, 3))
+    wave = np.cos(2 * np.pi * places[:, 0]) + np.sin(2 * np.pi * places @ [0, 1, 1])
+    kriging = Kriging(lattice, places, wave)
+    np.testing.assert_allclose(kriging(places), wave, atol=2e-3)
+    np.testing.assert_allclose(kriging(places + np.array([3, -2, 1])), kriging(places), atol=1e-9)
+    between = np.random.default_rng(1).random((100, 3))
+    expected = np.cos(2 * np.pi * between[:, 0]) + np.sin(2 * np.pi * between @ [0, 1, 1])
+    assert np.abs(kriging(between) - expected).mean() < 0.05
