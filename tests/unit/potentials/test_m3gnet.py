@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.identity import identify
 from aiida_pesfp.potentials.m3gnet import M3GNetPotential
 from aiida_pesfp.potentials.m3gnet_network import radial_basis, three_body_radial
+from aiida_pesfp.potentials.m3gnet_weights import load_weights
 from tests.crystals import rock_salt
+from tests.plain_m3gnet import PlainM3GNet
 from tests.unit.fingerprint.test_grid import skewed_cells
 
 FILE = 'm3gnet-mp-2021.2.8-efs.npz'
@@ -26,9 +29,7 @@ FILE = 'm3gnet-mp-2021.2.8-efs.npz'
 def weights(request):
     """Folder of the weights: ``$PESFP_WEIGHTS``, or that of the reference data."""
     folder = os.environ.get('PESFP_WEIGHTS')
-    if folder is None:
-        folder = request.getfixturevalue('shared') / 'weights'
-    return folder
+    return Path(folder) if folder else request.getfixturevalue('shared') / 'weights'
 
 
 @pytest.fixture(scope='session')
@@ -67,6 +68,17 @@ def test_energies_and_forces_are_those_of_tensorflow(potentials, references):
         energy, forces = potentials[torch.float64].energy_and_forces(structure)
         assert energy == pytest.approx(entry['tf64_energy'], abs=5e-6)
         np.testing.assert_allclose(forces, entry['tf64_forces'], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize('number', [0, 4, 7, 13, 14, 24])
+def test_sums_over_atoms_are_the_sums_over_pairs_of_bonds(potentials, references, weights, number):
+    """The addition theorem, and the split of the first layers, change nothing."""
+    plain = PlainM3GNet(load_weights(weights / FILE), torch.float64)
+    structure = structure_of(references[number])
+    energy, forces, _ = plain.energies([structure], derivatives=True)
+    expected = potentials[torch.float64].energy_and_forces(structure)
+    assert energy[0] == pytest.approx(expected[0], abs=1e-8)
+    np.testing.assert_allclose(forces, expected[1], atol=1e-7)
 
 
 def test_basis_functions_are_those_of_the_specification(shared):
