@@ -1,0 +1,174 @@
+"""Time of a scan with the paper's potential: ``python tests/benchmarks/bench_scan.py``.
+
+For each structure, measured in turn in one run: (a) a loop over an ASE calculator of the plain network, energy, forces
+and stress, as a user would write it; (b) plain batches of that network, energies only; (c) ours. (a) is charged for the
+full grid of every ion, as the paper did it, by its time per point on a sample. ``--project DIR`` extrapolates a screen of
+the structures in a folder from their numbers of evaluations.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase import Atoms
+from common import REPOSITORY, WEIGHTS, structure_file
+from pymatgen.core import Structure
+from tabulate import tabulate
+
+sys.path.insert(0, str(REPOSITORY))
+
+from aiida_pesfp.errors import StructureError
+from aiida_pesfp.fingerprint.grid import ScanSettings, fractional_points
+from aiida_pesfp.fingerprint.scan import plan_scan
+from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.potentials.m3gnet_weights import load_weights
+from tests.plain_m3gnet import PlainCalculator, PlainM3GNet
+
+STRUCTURES = ('mp-2530', 'mp-1185319', 'mp-644223', 'mp-13725', 'mp-1211100', 'mp-641703', 'mp-696128', 'mp-721239')
+ROUNDS = 3
+
+
+def seconds(function) -> float:
+    """Wall time of a call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def measure(identifier: str, potential, plain) -> dict:
+    """All numbers of one structure."""
+    structure = Structure.from_file(structure_file(identifier))
+    plan = plan_scan(structure)
+    every = plan_scan(structure, settings=ScanSettings(symmetry=False)).evaluations
+    of_ion = plan.ions[0]
+    random = np.random.default_rng(0)
+    places = fractional_points(random.permutation(of_ion.points)[:512], plan.shape) @ structure.lattice.matrix
+    evaluator = potential.evaluator(structure)
+    sample = places[: min(len(places), max(evaluator.batch_size * 4, 64))]
+    few, batch = places[:6], [_moved(structure, of_ion.ion, place) for place in places[:8]]
+    atoms = Atoms(structure.atomic_numbers, structure.cart_coords, cell=structure.lattice.matrix, pbc=True)
+    atoms.calc = PlainCalculator(plain)
+
+    def loop():
+        for place in few:
+            atoms.positions[of_ion.ion] = place
+            atoms.get_potential_energy()
+
+    def batched():
+        with torch.inference_mode():
+            plain.energies(batch)
+
+    inside = []
+
+    def timed_network(*inputs):
+        start = time.perf_counter()
+        result = network(*inputs)
+        inside.append(time.perf_counter() - start)
+        return result
+
+    network = potential.network.forward
+    evaluator.energies(of_ion.ion, sample)  # warm
+    times = {'loop': [], 'batch': [], 'ours': [], 'network': []}
+    for _ in range(ROUNDS):
+        times['loop'].append(seconds(loop) / len(few))
+        times['batch'].append(seconds(batched) / len(batch))
+        times['ours'].append(seconds(lambda: evaluator.energies(of_ion.ion, sample)) / len(sample))
+    potential.network.forward = timed_network
+    whole = seconds(lambda: evaluator.energies(of_ion.ion, sample))
+    del potential.network.forward
+    return {
+        'structure': identifier,
+        'formula': structure.composition.reduced_formula,
+        'atoms': len(structure),
+        'symmetric': plan.evaluations < every,
+        'points': every,
+        'evaluated': plan.evaluations,
+        **{name: float(np.median(values)) for name, values in times.items() if values},
+        'network': sum(inside) / whole,
+    }
+
+
+def _moved(structure: Structure, ion: int, place) -> Structure:
+    moved = structure.copy()
+    moved.replace(ion, moved[ion].specie, place, coords_are_cartesian=True)
+    return moved
+
+
+def peak_memory(identifier: str) -> float:
+    """Peak memory of a process that scans for a few seconds, GiB."""
+    command = [sys.executable, '-m', 'aiida_pesfp.runners.scan', str(structure_file(identifier))]
+    command += ['--potential', str(WEIGHTS), '--time-limit', '10', '-q']
+    subprocess.run(command, capture_output=True, check=False, cwd=REPOSITORY)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+
+
+def project(folder: Path, rows: list[dict]) -> None:
+    """Extrapolate a screen of the structures of a folder, by their evaluations and the time per point for their size."""
+    sizes, times = zip(*sorted((row['atoms'], row['ours']) for row in rows))
+    total = evaluations = scanned = 0
+    for path in sorted(folder.rglob('*.cif')):
+        try:
+            plan = plan_scan(Structure.from_file(path))
+        except StructureError:
+            continue
+        scanned += 1
+        evaluations += plan.evaluations
+        total += plan.evaluations * np.interp(
+            len(plan.structure), sizes, times, right=times[-1] / sizes[-1] * len(plan.structure)
+        )
+    print(
+        f'\n{scanned} structures under {folder}: {evaluations} evaluations, {total / 3600:.1f} h, of which an adaptive'
+    )
+    print(f'scan needs about a tenth; for 1302 structures in proportion {total / 3600 * 1302 / scanned:.0f} h')
+
+
+def main():
+    """Measure and print."""
+    warnings.simplefilter('ignore')
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('structures', nargs='*', default=STRUCTURES)
+    parser.add_argument('--project', type=Path, help='a folder of structures')
+    arguments = parser.parse_args()
+    potential = load_potential(str(WEIGHTS))
+    plain = PlainM3GNet(load_weights(WEIGHTS))
+    rows, memory = [], 0.0
+    for identifier in arguments.structures:
+        row = measure(identifier, potential, plain)
+        memory = max(memory, peak_memory(identifier))
+        rows.append(row | {'memory': memory})
+    table = [
+        (
+            row['structure'],
+            row['formula'],
+            row['atoms'],
+            row['points'],
+            row['evaluated'],
+            1 / row['ours'],
+            row['memory'],
+            row['network'],
+            row['loop'] / row['ours'],
+            row['batch'] / row['ours'],
+            row['loop'] * row['points'] / (row['ours'] * row['evaluated']),
+        )
+        for row in rows
+    ]
+    headers = (
+        'structure', 'formula', 'atoms', 'points', 'evaluated', 'points/s', 'GiB', 'in network', 'loop/ours',
+        'batch/ours', 'end to end',
+    )  # fmt: skip
+    print(f'{torch.get_num_threads()} threads, {potential.device}')
+    print(tabulate(table, headers, floatfmt=('', '', '', '', '', '.0f', '.2f', '.2f', '.1f', '.1f', '.0f')))
+    symmetric = [line[-1] for row, line in zip(rows, table) if row['symmetric']]
+    print(f'end to end, geometric mean of those with symmetry: {np.exp(np.mean(np.log(symmetric))):.0f}')
+    if arguments.project:
+        project(arguments.project, rows)
+
+
+if __name__ == '__main__':
+    main()
