@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pymatgen.core import Element, Structure
+from torch import Tensor
 
 from aiida_pesfp.potentials.base import Potential
 from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph
@@ -66,7 +67,12 @@ class M3GNetPotential(Potential):
 
 
 class M3GNetEvaluator(BatchedEvaluator):
-    """Energies of one structure by the original M3GNet."""
+    """Energies of one structure by the original M3GNet.
+
+    In the first block, bonds know of the ion only if it is within the three-body range of their centre. What the block
+    gives for all other bonds of the framework is computed once per ion. Beyond it, after two blocks, the ion's reach is
+    at least 10 A, which few cells exceed.
+    """
 
     def __init__(self, potential: M3GNetPotential, structure: Structure):
         self._potential, self._structure = potential, structure
@@ -85,15 +91,38 @@ class M3GNetEvaluator(BatchedEvaluator):
         size = len(positions)
         if size != self._repeated_size:
             self._repeated, self._repeated_size = self._framework.repeated(size, len(self._structure)), size
-        bonds = self._repeated.joined(self._bonds(self._graph.moving(positions)))
-        atomic = self._potential.network(self._numbers.repeat(size), bonds)
+        moving = self._bonds(self._graph.moving(positions))
+        h, e = self._first_block(size, moving)
+        atomic = self._potential.network.after_first_block(h, e, self._repeated.joined(moving))
         return atomic.view(size, -1).double().sum(dim=1).cpu().numpy() + self._reference
+
+    def _first_block(self, size: int, moving: Bonds) -> tuple[Tensor, Tensor]:
+        """Features of atoms and bonds after the first block: computed where the ion is near, known elsewhere."""
+        network, number = self._potential.network, len(self._structure)
+        near = torch.zeros(size * number, dtype=torch.bool, device=self._numbers.device)
+        near[moving.short_centres] = True
+        near[self._graph.ion :: number] = True
+        recomputed = near[self._repeated.centres]
+        bonds = self._repeated.selected(recomputed).joined(moving)
+        h = network.atom_embedding[self._numbers].repeat(size, 1)
+        messages, e = network.blocks[0].updates(h, network.initial_bonds(bonds), bonds)
+        known = self._messages.repeat(size, 1)
+        known[near] = 0
+        h = (h + known).index_add_(0, bonds.centres, messages)
+        fixed = len(bonds.centres) - len(moving.centres)
+        e_framework = self._features.repeat(size, 1)
+        e_framework[recomputed] = e[:fixed]
+        return h, torch.cat([e_framework, e[fixed:]])
 
     @torch.inference_mode()
     def _set_ion(self, ion: int) -> None:
+        network = self._potential.network
         self._graph = FrozenGraph(self._structure, ion, CUTOFF)
         self._framework = self._bonds(self._graph.fixed)
         self._repeated_size = 0
+        h = network.atom_embedding[self._numbers]
+        messages, self._features = network.blocks[0].updates(h, network.initial_bonds(self._framework), self._framework)
+        self._messages = torch.zeros_like(h).index_add_(0, self._framework.centres, messages)
 
     def _bonds(self, edges: Edges) -> Bonds:
         device, dtype = self._potential.device, self._potential.dtype

@@ -148,6 +148,20 @@ class Bonds:
             self.short_harmonics.repeat(times, 1),
         )
 
+    def selected(self, which: Tensor) -> Bonds:
+        """Those bonds for which the (E,) mask ``which`` is true."""
+        numbers = torch.cumsum(which, 0) - 1
+        short = which[self.short]
+        return Bonds(
+            self.centres[which],
+            self.neighbours[which],
+            self.radial[which],
+            numbers[self.short[short]],
+            self.short_envelope[short],
+            self.short_radial[short],
+            self.short_harmonics[short],
+        )
+
     def joined(self, other: Bonds) -> Bonds:
         """These bonds and then the others."""
         joint = {
@@ -228,10 +242,17 @@ class Block(nn.Module):
         moments = bonds.short_envelope * (sums - radial)
         return _silu(moments @ self.three_core) * torch.sigmoid(moments @ self.three_gate)
 
-    def forward(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+    def updates(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+        """(E, 64) message of each bond to its centre, and (E, 64) new bond features.
+
+        They depend on bonds with the same centre only, so some centres can be computed without the others.
+        """
         e = e.index_add(0, bonds.short, self.three_body(h, bonds))
         e = torch.addcmul(e, self.bond_update(h, e, bonds), bonds.radial @ self.bond_rbf_kernel)
-        messages = self.atom_update(h, e, bonds) * _silu(bonds.radial @ self.atom_rbf_kernel)
+        return self.atom_update(h, e, bonds) * _silu(bonds.radial @ self.atom_rbf_kernel), e
+
+    def forward(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+        messages, e = self.updates(h, e, bonds)
         return h.index_add(0, bonds.centres, messages), e
 
 
@@ -261,8 +282,12 @@ class M3GNetNetwork(nn.Module):
 
     def forward(self, numbers: Tensor, bonds: Bonds) -> Tensor:
         """(N,) energies of atoms with the (N,) atomic numbers, eV, without the reference energies of the elements."""
-        h, e = self.atom_embedding[numbers], self.initial_bonds(bonds)
-        for block in self.blocks:
+        h, e = self.blocks[0](self.atom_embedding[numbers], self.initial_bonds(bonds), bonds)
+        return self.after_first_block(h, e, bonds)
+
+    def after_first_block(self, h: Tensor, e: Tensor, bonds: Bonds) -> Tensor:
+        """(N,) energies of atoms from what the first block gives for atoms, (N, 64), and bonds, (E, 64)."""
+        for block in self.blocks[1:]:
             h, e = block(h, e, bonds)
         return self.readout(h)
 

@@ -2,8 +2,8 @@
 
 For each structure, measured in turn in one run: (a) a loop over an ASE calculator of the plain network, energy, forces
 and stress, as a user would write it; (b) plain batches of that network, energies only; (c) ours. (a) is charged for the
-full grid of every ion, as the paper did it, by its time per point on a sample. ``--project DIR`` extrapolates a screen of
-the structures in a folder from their numbers of evaluations.
+full grid of every ion, as the paper did it, by its time per point on a sample. ``--project DIR`` extrapolates a screen
+of the structures in a folder from their numbers of evaluations.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def peak_memory(identifier: str) -> float:
 
 
 def project(folder: Path, rows: list[dict]) -> None:
-    """Extrapolate a screen of the structures of a folder, by their evaluations and the time per point for their size."""
+    """Extrapolate a screen of a folder from the numbers of evaluations and the time per point for each size."""
     sizes, times = zip(*sorted((row['atoms'], row['ours']) for row in rows))
     total = evaluations = scanned = 0
     for path in sorted(folder.rglob('*.cif')):
@@ -159,9 +159,9 @@ def main():
         for row in rows
     ]
     headers = (
-        'structure', 'formula', 'atoms', 'points', 'evaluated', 'points/s', 'GiB', 'in network', 'loop/ours',
-        'batch/ours', 'end to end',
-    )  # fmt: skip
+        *('structure', 'formula', 'atoms', 'points', 'evaluated', 'points/s', 'GiB', 'in network'),
+        *('loop/ours', 'batch/ours', 'end to end'),
+    )
     print(f'{torch.get_num_threads()} threads, {potential.device}')
     print(tabulate(table, headers, floatfmt=('', '', '', '', '', '.0f', '.2f', '.2f', '.1f', '.1f', '.0f')))
     symmetric = [line[-1] for row, line in zip(rows, table) if row['symmetric']]
