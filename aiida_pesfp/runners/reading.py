@@ -13,7 +13,13 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 
-from aiida_pesfp.errors import DuplicateStructure, StructureError, UnreadableStructure
+from aiida_pesfp.errors import (
+    DuplicateStructure,
+    InvalidCell,
+    OverlappingAtoms,
+    StructureError,
+    UnreadableStructure,
+)
 from aiida_pesfp.fingerprint.checks import check_cell
 
 SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
@@ -100,7 +106,7 @@ def _parse(path: Path) -> list[Structure]:
     if not path.is_file():
         raise UnreadableStructure('there is no such file')
     if path.suffix.lower() == '.cif':
-        return CifParser(path).parse_structures(primitive=False)
+        return _from_cif(path)
     if _is_poscar(path):
         return [_from_atoms(atoms) for atoms in ase.io.read(path, index=':', format='vasp')]
     if path.suffix.lower() == '.json':
@@ -111,6 +117,17 @@ def _parse(path: Path) -> list[Structure]:
                 check_cell(entry['lattice']['matrix'], entry['lattice'].get('pbc', (True,) * 3))
             return [Structure.from_dict(entry) for entry in entries]
     return [_from_atoms(atoms) for atoms in ase.io.read(path, index=':')]
+
+
+def _from_cif(path: Path) -> list[Structure]:
+    try:
+        return CifParser(path).parse_structures(primitive=False, on_error='raise')
+    except ValueError as error:
+        if 'ccupanc' in str(error):  # the parser adds up the occupancies of atoms with the same coordinates
+            raise OverlappingAtoms('several atoms lie on one place, whose occupancies sum to more than 1') from error
+        if 'ingular matrix' in str(error):
+            raise InvalidCell('the cell has no volume: correct its lengths and angles') from error
+        raise
 
 
 def _from_atoms(atoms: Atoms) -> Structure:

@@ -12,6 +12,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
 
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.runners.reading import read_all
 from tests.crystals import antifluorite, rock_salt, wurtzite
 from tests.unit.fingerprint import reference
 
@@ -172,6 +173,45 @@ def test_bad_structures_are_named_with_the_reason_and_cost_the_others_nothing(pe
     assert types['overlap'] == 'OverlappingAtoms'
     alone = pesfp_scan(files[0], *COARSE, '--json')
     assert process.found[0]['xi'] == alone.found[0]['xi']
+
+
+CIF = """data_x
+_cell_length_a 5.13
+_cell_length_b 5.13
+_cell_length_c {c}
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+loop_
+_space_group_symop_operation_xyz
+'x, y, z'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Li1 Li 0 0 0
+X1 {second} 0 0 0
+Cl1 Cl 0.5 {y} 0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ('changes', 'error_type', 'words'),
+    [
+        ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms lie on one place'),
+        ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms lie on one place'),
+        ({'c': 0.0, 'second': 'Li'}, 'InvalidCell', 'no volume'),
+        ({'y': 'half'}, 'UnreadableStructure', "could not convert string to float: 'half'"),
+    ],
+)
+def test_faults_of_a_cif_are_named(tmp_path, changes, error_type, words):
+    path = tmp_path / 'faulty.cif'
+    path.write_text(CIF.format(**{'c': 5.13, 'second': 'Br', 'y': 0.5} | changes))
+    [record] = read_all([path])
+    assert type(record.error).__name__ == error_type
+    assert words in str(record.error)
 
 
 def test_a_grid_beyond_memory_is_an_error_of_its_structure(pesfp_scan, tmp_path):
