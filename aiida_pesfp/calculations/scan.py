@@ -51,8 +51,8 @@ class ScanCalculation(CalcJob):
             valid_type=Dict,
             default=Dict,
             validator=validate_parameters,
-            help='Parameters of scan and descriptors: species, spacing (A), minimum_distance (A), grid, symmetry, adaptive, '
-            "neighbours, thresholds (eV), smearing (eV), xi. What is missing has the paper's value.",
+            help='Parameters of scan and descriptors: species, spacing (A), minimum_distance (A), grid, symmetry, '
+            "adaptive, neighbours, thresholds (eV), smearing (eV), xi. What is missing has the paper's value.",
         )
         spec.input(
             'parent_folder',
