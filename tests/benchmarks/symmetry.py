@@ -26,7 +26,6 @@ def evaluations(structure: Structure) -> tuple[int, int, int]:
     return every.evaluations, plan_scan(structure).evaluations, plan_scan(structure, settings=SYMMETRIC).evaluations
 
 
-
 def main():
     """Count and print."""
     warnings.simplefilter('ignore')
