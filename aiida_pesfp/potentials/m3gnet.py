@@ -6,6 +6,7 @@ bonds, and the first layers' products for each element. Bonds of the moving ion 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from aiida_pesfp.potentials.base import Potential
 from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph
 from aiida_pesfp.potentials.identity import PotentialIdentity
+from aiida_pesfp.potentials.m3gnet_fused import FusedBlock
 from aiida_pesfp.potentials.m3gnet_network import CUTOFF, Bonds, M3GNetNetwork
 from aiida_pesfp.potentials.m3gnet_weights import load_weights
 from aiida_pesfp.potentials.network import BatchedEvaluator, choose_batch_size, choose_device
@@ -45,6 +47,10 @@ class M3GNetPotential(Potential):
         weights = load_weights(Path(identity.path))
         tensors = {name: torch.tensor(tensor, dtype=dtype) for name, tensor in weights.tensors.items()}
         self.network = M3GNetNetwork(tensors, weights.scale).to(self.device)
+        #: The blocks as they are evaluated without derivatives.
+        self.blocks = list(self.network.blocks)
+        if self.device.type == 'cpu' and dtype == torch.float32:
+            self.blocks = [FusedBlock(block) for block in self.network.blocks]
         self.element_references = weights.element_references
 
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
@@ -81,34 +87,39 @@ class M3GNetEvaluator(BatchedEvaluator):
         self._set_ion(0)
         super().__init__(
             potential.batch_size
-            or choose_batch_size(potential.device, self._graph.typical_edges, BYTES_PER_EDGE, EDGES_IN_CACHE)
+            or choose_batch_size(potential.device, self._graph.typical_edges, BYTES_PER_EDGE, EDGES_IN_CACHE),
+            workers=torch.get_num_threads() if potential.device.type == 'cpu' else 1,
         )
+
+    def prepare(self, ion: int) -> None:
+        if ion != self._graph.ion:
+            self._set_ion(ion)
 
     @torch.inference_mode()
     def batch_energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
-        if ion != self._graph.ion:
-            self._set_ion(ion)
         size = len(positions)
-        if size != self._repeated_size:
-            self._repeated, self._repeated_size = self._framework.repeated(size, len(self._structure)), size
+        framework = self._repeated(size)
         moving = self._bonds(self._graph.moving(positions))
-        h, e = self._first_block(size, moving)
-        atomic = self._potential.network.after_first_block(h, e, self._repeated.joined(moving))
+        h, e = self._first_block(size, framework, moving)
+        bonds = framework.joined(moving)
+        for block in self._potential.blocks[1:]:
+            h, e = block(h, e, bonds)
+        atomic = self._potential.network.readout(h)
         return atomic.view(size, -1).double().sum(dim=1).cpu().numpy() + self._reference
 
-    def _first_block(self, size: int, moving: Bonds) -> tuple[Tensor, Tensor]:
+    def _first_block(self, size: int, framework: Bonds, moving: Bonds) -> tuple[Tensor, Tensor]:
         """Features of atoms and bonds after the first block: computed where the ion is near, known elsewhere."""
         network, number = self._potential.network, len(self._structure)
         near = torch.zeros(size * number, dtype=torch.bool, device=self._numbers.device)
         near[moving.short_centres] = True
         near[self._graph.ion :: number] = True
-        recomputed = near[self._repeated.centres]
-        bonds = self._repeated.selected(recomputed).joined(moving)
+        recomputed = near[framework.centres]
+        bonds = framework.selected(recomputed).joined(moving)
         h = network.atom_embedding[self._numbers].repeat(size, 1)
-        messages, e = network.blocks[0].updates(h, network.initial_bonds(bonds), bonds)
-        known = self._messages.repeat(size, 1)
+        sums, e = self._potential.blocks[0].summed_updates(h, network.initial_bonds(bonds), bonds)
+        known = self._sums.repeat(size, 1)
         known[near] = 0
-        h = (h + known).index_add_(0, bonds.centres, messages)
+        h = h + sums + known
         fixed = len(bonds.centres) - len(moving.centres)
         e_framework = self._features.repeat(size, 1)
         e_framework[recomputed] = e[:fixed]
@@ -118,11 +129,12 @@ class M3GNetEvaluator(BatchedEvaluator):
     def _set_ion(self, ion: int) -> None:
         network = self._potential.network
         self._graph = FrozenGraph(self._structure, ion, CUTOFF)
-        self._framework = self._bonds(self._graph.fixed)
-        self._repeated_size = 0
+        framework = self._bonds(self._graph.fixed)
+        # Two sizes: whole batches, and the last one.
+        self._repeated = lru_cache(2)(lambda size: framework.repeated(size, len(self._structure)))
         h = network.atom_embedding[self._numbers]
-        messages, self._features = network.blocks[0].updates(h, network.initial_bonds(self._framework), self._framework)
-        self._messages = torch.zeros_like(h).index_add_(0, self._framework.centres, messages)
+        first = self._potential.blocks[0]
+        self._sums, self._features = first.summed_updates(h, network.initial_bonds(framework), framework)
 
     def _bonds(self, edges: Edges) -> Bonds:
         device, dtype = self._potential.device, self._potential.dtype

@@ -34,7 +34,7 @@ _BESSEL_ZEROS = (
     (5.763459196894550, 9.095011330476355, 12.322940970566582),
 )
 # The three-body features of a bond are the products of radial function (l, n) and harmonic (l, m) with the same l.
-_RADIAL_OF_FEATURE = (0, 1, 2) + (3,) * 3 + (4,) * 3 + (5,) * 3 + (6,) * 5 + (7,) * 5 + (8,) * 5
+RADIAL_OF_FEATURE = (0, 1, 2) + (3,) * 3 + (4,) * 3 + (5,) * 3 + (6,) * 5 + (7,) * 5 + (8,) * 5
 _HARMONIC_OF_FEATURE = (0,) * 3 + (1, 2, 3) * 3 + (4, 5, 6, 7, 8) * 3
 
 
@@ -227,8 +227,8 @@ class Block(nn.Module):
             self.register_buffer(f'three_{name}', weights[f'{prefix}.three.bond.{name}.0.kernel'])
         self.bond_update = GatedPair(weights, f'{prefix}.bond')
         self.atom_update = GatedPair(weights, f'{prefix}.atom')
-        sums = torch.zeros(len(_RADIAL_OF_FEATURE), 9, dtype=self.three_core.dtype)
-        sums[range(len(_RADIAL_OF_FEATURE)), _RADIAL_OF_FEATURE] = 1
+        sums = torch.zeros(len(RADIAL_OF_FEATURE), 9, dtype=self.three_core.dtype)
+        sums[range(len(RADIAL_OF_FEATURE)), RADIAL_OF_FEATURE] = 1
         self.register_buffer('sum_over_m', sums)
 
     def three_body(self, h: Tensor, bonds: Bonds) -> Tensor:
@@ -242,18 +242,19 @@ class Block(nn.Module):
         moments = bonds.short_envelope * (sums - radial)
         return _silu(moments @ self.three_core) * torch.sigmoid(moments @ self.three_gate)
 
-    def updates(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
-        """(E, 64) message of each bond to its centre, and (E, 64) new bond features.
+    def summed_updates(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+        """(N, 64) sum of the messages to each atom, and (E, 64) new bond features.
 
         They depend on bonds with the same centre only, so some centres can be computed without the others.
         """
         e = e.index_add(0, bonds.short, self.three_body(h, bonds))
         e = torch.addcmul(e, self.bond_update(h, e, bonds), bonds.radial @ self.bond_rbf_kernel)
-        return self.atom_update(h, e, bonds) * _silu(bonds.radial @ self.atom_rbf_kernel), e
+        messages = self.atom_update(h, e, bonds) * _silu(bonds.radial @ self.atom_rbf_kernel)
+        return torch.zeros_like(h).index_add(0, bonds.centres, messages), e
 
     def forward(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
-        messages, e = self.updates(h, e, bonds)
-        return h.index_add(0, bonds.centres, messages), e
+        sums, e = self.summed_updates(h, e, bonds)
+        return h + sums, e
 
 
 class M3GNetNetwork(nn.Module):
@@ -282,12 +283,8 @@ class M3GNetNetwork(nn.Module):
 
     def forward(self, numbers: Tensor, bonds: Bonds) -> Tensor:
         """(N,) energies of atoms with the (N,) atomic numbers, eV, without the reference energies of the elements."""
-        h, e = self.blocks[0](self.atom_embedding[numbers], self.initial_bonds(bonds), bonds)
-        return self.after_first_block(h, e, bonds)
-
-    def after_first_block(self, h: Tensor, e: Tensor, bonds: Bonds) -> Tensor:
-        """(N,) energies of atoms from what the first block gives for atoms, (N, 64), and bonds, (E, 64)."""
-        for block in self.blocks[1:]:
+        h, e = self.atom_embedding[numbers], self.initial_bonds(bonds)
+        for block in self.blocks:
             h, e = block(h, e, bonds)
         return self.readout(h)
 

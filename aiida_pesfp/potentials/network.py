@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,25 +17,31 @@ from aiida_pesfp.potentials.base import POINTS_PER_CALL, Evaluator
 class BatchedEvaluator(Evaluator):
     """An evaluator that computes several configurations at once, and fewer if they do not fit."""
 
-    def __init__(self, batch_size: int):
+    def __init__(self, batch_size: int, workers: int = 1):
+        """:param workers: how many batches are computed side by side, each by one thread."""
         self.batch_size = batch_size
-        self.points_per_call = batch_size * -(-POINTS_PER_CALL // batch_size)
+        self.points_per_call = batch_size * max(-(-POINTS_PER_CALL // batch_size), 4 * workers if workers > 1 else 1)
+        self._workers = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        self._map = self._workers.map if workers > 1 else map
 
     @abstractmethod
     def batch_energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
         """As :meth:`energies`, all positions in one batch."""
 
+    def prepare(self, ion: int) -> None:
+        """Make what all batches with this ion share. Called before them."""
+
     def energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
-        energies, begin = [], 0
-        while begin < len(positions):
+        self.prepare(ion)
+        while True:
+            size = self.batch_size
+            batches = [positions[begin : begin + size] for begin in range(0, len(positions), size)]
             try:
-                energies.append(self.batch_energies(ion, positions[begin : begin + self.batch_size]))
-                begin += self.batch_size
+                return np.concatenate([np.empty(0), *self._map(partial(self.batch_energies, ion), batches)])
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
                 self._halve_batch(error)
-        return np.concatenate(energies) if energies else np.empty(0)
 
     def _halve_batch(self, error: RuntimeError) -> None:
         if self.batch_size == 1:

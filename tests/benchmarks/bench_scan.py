@@ -7,7 +7,7 @@ of the structures in a folder from their numbers of evaluations.
 """
 
 import argparse
-import resource
+import os
 import subprocess
 import sys
 import time
@@ -64,24 +64,12 @@ def measure(identifier: str, potential, plain) -> dict:
         with torch.inference_mode():
             plain.energies(batch)
 
-    inside = []
-
-    def timed_network(*inputs):
-        start = time.perf_counter()
-        result = network(*inputs)
-        inside.append(time.perf_counter() - start)
-        return result
-
-    network = potential.network.forward
     evaluator.energies(of_ion.ion, sample)  # warm
-    times = {'loop': [], 'batch': [], 'ours': [], 'network': []}
+    times = {'loop': [], 'batch': [], 'ours': []}
     for _ in range(ROUNDS):
         times['loop'].append(seconds(loop) / len(few))
         times['batch'].append(seconds(batched) / len(batch))
         times['ours'].append(seconds(lambda: evaluator.energies(of_ion.ion, sample)) / len(sample))
-    potential.network.forward = timed_network
-    whole = seconds(lambda: evaluator.energies(of_ion.ion, sample))
-    del potential.network.forward
     return {
         'structure': identifier,
         'formula': structure.composition.reduced_formula,
@@ -89,8 +77,8 @@ def measure(identifier: str, potential, plain) -> dict:
         'symmetric': plan.evaluations < every,
         'points': every,
         'evaluated': plan.evaluations,
-        **{name: float(np.median(values)) for name, values in times.items() if values},
-        'network': sum(inside) / whole,
+        **{name: float(np.median(values)) for name, values in times.items()},
+        'network': share_of_network(potential, lambda: evaluator.energies(of_ion.ion, sample)),
     }
 
 
@@ -100,12 +88,38 @@ def _moved(structure: Structure, ion: int, place) -> Structure:
     return moved
 
 
+def share_of_network(potential, function) -> float:
+    """Share of the time of a call, over all its threads, that is spent in the layers of the network."""
+    inside = []
+
+    def timed(layer):
+        def call(*inputs):
+            start = time.thread_time()
+            result = layer(*inputs)
+            inside.append(time.thread_time() - start)
+            return result
+
+        return call
+
+    layers = [(potential.network, 'initial_bonds'), (potential.network, 'readout')]
+    layers += [(block, 'summed_updates') for block in potential.blocks]
+    for owner, name in layers:
+        setattr(owner, name, timed(getattr(owner, name)))
+    start = time.process_time()
+    function()
+    whole = time.process_time() - start
+    for owner, name in layers:
+        delattr(owner, name)
+    return sum(inside) / whole
+
+
 def peak_memory(identifier: str) -> float:
     """Peak memory of a process that scans for a few seconds, GiB."""
     command = [sys.executable, '-m', 'aiida_pesfp.runners.scan', str(structure_file(identifier))]
-    command += ['--potential', str(WEIGHTS), '--time-limit', '10', '-q']
-    subprocess.run(command, capture_output=True, check=False, cwd=REPOSITORY)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    command += ['--potential', str(WEIGHTS), '--time-limit', '20', '-q']
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY)
+    _, _, usage = os.wait4(process.pid, 0)
+    return usage.ru_maxrss / 2**20
 
 
 def project(folder: Path, rows: list[dict]) -> None:
@@ -137,11 +151,10 @@ def main():
     arguments = parser.parse_args()
     potential = load_potential(str(WEIGHTS))
     plain = PlainM3GNet(load_weights(WEIGHTS))
-    rows, memory = [], 0.0
-    for identifier in arguments.structures:
-        row = measure(identifier, potential, plain)
-        memory = max(memory, peak_memory(identifier))
-        rows.append(row | {'memory': memory})
+    rows = [
+        measure(identifier, potential, plain) | {'memory': peak_memory(identifier)}
+        for identifier in arguments.structures
+    ]
     table = [
         (
             row['structure'],

@@ -16,7 +16,7 @@ from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.identity import identify
 from aiida_pesfp.potentials.m3gnet import M3GNetPotential
-from aiida_pesfp.potentials.m3gnet_network import radial_basis, three_body_radial
+from aiida_pesfp.potentials.m3gnet_network import CUTOFF, Bonds, radial_basis, three_body_radial
 from aiida_pesfp.potentials.m3gnet_weights import load_weights
 from tests.crystals import rock_salt
 from tests.plain_m3gnet import PlainM3GNet
@@ -131,6 +131,45 @@ def test_single_precision_suffices(potentials, references):
     single = potentials[torch.float32].evaluator(structure).energies(ion, places)
     double = potentials[torch.float64].evaluator(structure).energies(ion, places)
     np.testing.assert_allclose(single, double, atol=1e-4, rtol=0)
+
+
+@given(
+    skewed_cells,
+    st.lists(st.tuples(st.sampled_from(['Li', 'O', 'S', 'H']), *[st.floats(0, 1)] * 3), min_size=0, max_size=5),
+)
+@settings(max_examples=25, deadline=None)
+def test_fused_blocks_give_what_plain_ones_give(potentials, lattice, atoms):
+    """In single precision, whatever the number of bonds: none, less than a tile, several tiles and a rest."""
+    network, fused = potentials[torch.float32].network, potentials[torch.float32].blocks
+    coordinates = [[0, 0, 0], *[atom[1:] for atom in atoms]]
+    structure = Structure(Lattice(lattice * 1.4), ['Li', *[atom[0] for atom in atoms]], coordinates)
+    centres, neighbours, images, distances = structure.get_neighbor_list(CUTOFF)
+    if distances.size and distances.min() < 0.8:
+        return  # far from anything the network was made for, where its numbers are too large to compare
+    places = structure.cart_coords
+    vectors = places[neighbours] - places[centres] + images @ structure.lattice.matrix
+    with torch.inference_mode():
+        bonds = Bonds.from_vectors(
+            torch.tensor(centres), torch.tensor(neighbours), torch.tensor(vectors, dtype=torch.float32)
+        )
+        h, e = network.atom_embedding[list(structure.atomic_numbers)], network.initial_bonds(bonds)
+        for plain, ours in zip(network.blocks, fused, strict=True):
+            expected, found = plain(h, e, bonds), ours(h, e.clone(), bonds)
+            for one, other in zip(expected, found):
+                scale = float(one.abs().max()) if one.numel() else 1.0
+                np.testing.assert_allclose(one.numpy(), other.numpy(), atol=2e-6 * max(1.0, scale), rtol=1e-5)
+            h, e = expected
+
+
+def test_batches_side_by_side_give_the_same_energies(potentials, monkeypatch):
+    structure = rock_salt('Li', 'Cl', 5.13)
+    places = np.random.default_rng(0).random((150, 3)) @ structure.lattice.matrix
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, 'get_num_threads', lambda threads=threads: threads)
+        potential = M3GNetPotential(potentials[torch.float32].identity, 'cpu', batch_size=11)
+        found.append(potential.evaluator(structure).energies(0, places))
+    np.testing.assert_array_equal(*found)
 
 
 def test_one_atom_and_no_bonds(potentials):
