@@ -82,6 +82,7 @@ def test_other_endings_and_quantities_are_refused(tmp_path):
 
 def test_one_file_for_all_ions_or_for_each(tmp_path):
     surface = make_surface(np.random.default_rng(0).random((2, 3, 4, 5)), ions=[3, 7])
+    surface = replace(surface, fractional_coordinates=np.zeros((8, 3)), atomic_numbers=np.full(8, 3))
     export(surface, tmp_path / 'all', ('cube', 'xsf', 'profile'))
     export(surface, tmp_path / 'each', ('xsf', 'profile'), per_ion=True)
     names = {path.name for path in (tmp_path / 'all').iterdir()}

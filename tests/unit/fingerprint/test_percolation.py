@@ -33,7 +33,7 @@ def fields(draw, smallest=1):
 
 
 @given(fields(), skewed_cells, st.sampled_from(NEIGHBOUR_RULES))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_barriers_are_those_counted_on_a_periodic_supercell(field, vectors, rule):
     """On a torus of 5 x 5 x 5 cells, a region with d independent translations holds 5^d of the 125 images of the site.
 
