@@ -52,8 +52,8 @@ def ion_maps(
 ) -> Iterator[IonMaps]:
     """Maps of the mobile ions, one after the other.
 
-    The maps of an ion are those of its representative with other axes, where the operation between them does no more
-    than to exchange and reverse lattice vectors; then they are not computed again. That holds to the last digit. (Other
+    Where the operation between an ion and its representative does no more than to exchange and reverse lattice vectors,
+    the ion's maps are those of the representative with other axes, to the last digit, and are not computed again. (Other
     operations do not map the neighbour steps and the outer faces onto themselves.)
 
     :param steps: (k, 3) integer steps that a path may take.
@@ -67,21 +67,23 @@ def ion_maps(
         centre = lowest_point(energies)
         owner = int(surface.representatives[position])
         rotation, translation = surface.rotations[position], surface.translations[position]
-        if owner in computed and _exchanges_axes(rotation):
+        if owner in computed and _exchanges_axes(rotation, steps):
             first, levels, mpe, barriers = computed[owner]
             if centre == _image(first, rotation, translation, surface.shape):
                 yield IonMaps(position, energies, centre, _with_other_axes(levels, rotation), mpe, barriers)
                 continue
         levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above)
         mpe, barriers = percolation_energy(levels), percolation_barriers(energies, steps)
-        if np.array_equal(rotation, np.eye(3)) and not translation.any():
+        of_use = owner in surface.representatives[position + 1 :]
+        if of_use and np.array_equal(rotation, np.eye(3)) and not translation.any():
             computed[owner] = centre, levels, mpe, barriers
         yield IonMaps(position, energies, centre, levels, mpe, barriers)
 
 
-def _exchanges_axes(rotation: np.ndarray) -> bool:
-    """Whether a rotation does no more than to exchange and reverse lattice vectors."""
-    return bool((np.abs(rotation).sum(axis=0) == 1).all() and (np.abs(rotation).sum(axis=1) == 1).all())
+def _exchanges_axes(rotation: np.ndarray, steps: np.ndarray) -> bool:
+    """Whether a rotation only exchanges and reverses lattice vectors, and takes every step of a path to another one."""
+    one_each = all((np.abs(rotation).sum(axis=axis) == 1).all() for axis in (0, 1))
+    return one_each and {tuple(step) for step in steps @ rotation.T} == {tuple(step) for step in steps}
 
 
 def _image(point: tuple[int, int, int], rotation: np.ndarray, translation: np.ndarray, shape) -> tuple[int, int, int]:

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.levels import neighbour_steps
+from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES, neighbour_steps
 from aiida_pesfp.fingerprint.maps import ion_maps
 
 from .test_descriptors import make_surface
+from .test_grid import skewed_cells
 
 CUBIC = [np.eye(3, dtype=int)[list(order)] for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1))]
 #: A sixfold axis takes a to a + b, and neither neighbour steps nor outer faces of the level map onto themselves.
@@ -53,10 +54,11 @@ def without_symmetry(surface):
     return replace(every, fractional_coordinates=surface.fractional_coordinates)
 
 
-@given(symmetric_surfaces(), st.sampled_from(['sqrt3', '26', '6']))
+@given(symmetric_surfaces(), st.sampled_from(NEIGHBOUR_RULES), st.none() | skewed_cells)
 @settings(max_examples=100, deadline=None)
-def test_maps_of_equivalent_ions_are_exact(surface, rule):
-    steps = neighbour_steps(surface.lattice, rule)
+def test_maps_of_equivalent_ions_are_exact(surface, rule, vectors):
+    """Also with the steps of a cell that is less symmetric, as one is that is symmetric to a tolerance only."""
+    steps = neighbour_steps(surface.lattice if vectors is None else vectors, rule)
     for found, expected in zip(ion_maps(surface, steps), ion_maps(without_symmetry(surface), steps)):
         assert (found.mpe, found.barriers, found.centre) == (expected.mpe, expected.barriers, expected.centre)
         np.testing.assert_array_equal(found.levels, expected.levels)
