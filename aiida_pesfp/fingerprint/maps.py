@@ -53,8 +53,8 @@ def ion_maps(
     """Maps of the mobile ions, one after the other.
 
     Where the operation between an ion and its representative does no more than to exchange and reverse lattice vectors,
-    the ion's maps are those of the representative with other axes, to the last digit, and are not computed again. (Other
-    operations do not map the neighbour steps and the outer faces onto themselves.)
+    the ion's maps are those of the representative with other axes, to the last digit, and are not computed again.
+    (Other operations do not map the neighbour steps and the outer faces onto themselves.)
 
     :param steps: (k, 3) integer steps that a path may take.
     :param positions: of the ions in ``surface.mobile_ions``; all of them by default.
