@@ -10,9 +10,11 @@ class DescriptorsData(Dict):
     """Descriptors of one structure, all of them attributes and so to be queried.
 
     ``xi``, ``mpe`` (eV), ``fv_connected`` and ``fv_disconnected`` (at the threshold of Xi), ``spectrum`` with the lists
-    ``thresholds`` (eV), ``connected`` and ``disconnected``, ``mpe_per_ion`` (eV); besides them ``formula``,
-    ``species``, ``potential_name``, ``potential_sha256``, ``structure_uuid`` and ``settings``,
-    so that a query need not join.
+    ``thresholds`` (eV), ``connected`` and ``disconnected``, ``barrier_1d``, ``barrier_2d`` and ``barrier_3d`` (eV) for
+    percolation in so many dimensions, ``ions`` with the fields of
+    :class:`~aiida_pesfp.fingerprint.descriptors.IonDescriptors` for every mobile ion; besides them ``formula``,
+    ``species``, ``potential_name``, ``potential_sha256``, ``structure_uuid`` and ``settings``, so that a query need not
+    join.
     """
 
     _REQUIRED = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')
@@ -43,3 +45,13 @@ class DescriptorsData(Dict):
     def fv_disconnected(self) -> float:
         """Disconnected free volume at the threshold of Xi, a fraction of the cell."""
         return self['fv_disconnected']
+
+    @property
+    def barriers(self) -> tuple[float, float, float]:
+        """Barriers for percolation in one, two and three dimensions, eV."""
+        return self['barrier_1d'], self['barrier_2d'], self['barrier_3d']
+
+    @property
+    def ions(self) -> list[dict]:
+        """Descriptors of every mobile ion on its own."""
+        return self['ions']

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from aiida.common.exceptions import ValidationError
 from aiida.orm import ArrayData
 
+from aiida_pesfp.fingerprint.export import volume, write_volume
+from aiida_pesfp.fingerprint.percolation import energy_profile
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 
@@ -15,6 +20,9 @@ class PesData(ArrayData):
     The arrays are the fields of :class:`~aiida_pesfp.fingerprint.surface.PotentialEnergySurface`, with the energies
     (eV, relative to the lowest of each ion) in single precision. Attributes: ``formula``, ``species``, ``shape`` of the
     grid, ``number_of_mobile_ions``, ``number_of_scanned_ions``, ``evaluations``, and whatever else is given.
+
+    ``node.export(path)`` writes the surface as ``.cube`` or ``.xsf``, with ``quantity='level'`` the level map, with
+    ``ion=3`` those of one ion instead of the union; or as ``.csv`` the energy profile along the easiest path.
     """
 
     @classmethod
@@ -38,6 +46,35 @@ class PesData(ArrayData):
     def to_surface(self) -> PotentialEnergySurface:
         """The surface."""
         return PotentialEnergySurface.from_arrays({name: self.get_array(name) for name in self.get_arraynames()})
+
+    # AiiDA finds the formats of ``export`` by these names.
+
+    def _prepare_cube(self, main_file_name: str = '', **options) -> tuple[bytes, dict]:
+        return self._volume('cube', **options), {}
+
+    def _prepare_xsf(self, main_file_name: str = '', **options) -> tuple[bytes, dict]:
+        return self._volume('xsf', **options), {}
+
+    def _prepare_csv(
+        self, main_file_name: str = '', ion: int | None = None, neighbours: str = 'sqrt3'
+    ) -> tuple[bytes, dict]:
+        surface = self.to_surface()
+        positions = range(len(surface.mobile_ions)) if ion is None else [surface.position_of(ion)]
+        profiles = [energy_profile(surface, position, neighbours) for position in positions]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'profile.csv'
+            min(profiles, key=lambda profile: profile.barrier).save(path)
+            return path.read_bytes(), {}
+
+    def _volume(
+        self, ending: str, quantity: str = 'energy', ion: int | None = None, neighbours: str = 'sqrt3'
+    ) -> bytes:
+        surface = self.to_surface()
+        positions = None if ion is None else [surface.position_of(ion)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f'{quantity}.{ending}'
+            write_volume(path, *volume(surface, quantity, positions, neighbours))
+            return path.read_bytes()
 
     def _validate(self) -> bool:
         super()._validate()

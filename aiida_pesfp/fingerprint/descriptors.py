@@ -7,14 +7,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from aiida_pesfp.fingerprint.grid import grid_vectors
-from aiida_pesfp.fingerprint.levels import (
-    NEIGHBOUR_RULES,
-    level_map,
-    lowest_point,
-    neighbour_steps,
-    percolation_energy,
-    tile_around,
-)
+from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES, neighbour_steps
+from aiida_pesfp.fingerprint.maps import IonMaps, ion_maps, to_cell_frame
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 
@@ -70,6 +64,32 @@ class DescriptorSettings:
 
 
 @dataclass(frozen=True)
+class IonDescriptors:
+    """What one mobile ion contributes, on its own.
+
+    :param index: of the atom in the structure.
+    :param equivalent_to: index of the atom that was scanned in its stead; its own if it was scanned itself.
+    :param fractional_coordinates: of its site.
+    :param mpe: its percolation energy, eV.
+    :param barrier_1d: for percolation in one dimension, eV,
+    :param barrier_2d: in two,
+    :param barrier_3d: and in three (see :mod:`aiida_pesfp.fingerprint.percolation`).
+    :param fv_connected: its connected free volume at the threshold of Xi, a fraction of the cell.
+    :param fv_disconnected: its disconnected free volume at the same threshold.
+    """
+
+    index: int
+    equivalent_to: int
+    fractional_coordinates: list[float]
+    mpe: float
+    barrier_1d: float
+    barrier_2d: float
+    barrier_3d: float
+    fv_connected: float
+    fv_disconnected: float
+
+
+@dataclass(frozen=True)
 class Descriptors:
     """The fingerprint of one structure.
 
@@ -78,7 +98,10 @@ class Descriptors:
     :param fv_connected: connected free volume at the threshold of Xi (0.5 eV), a fraction of the cell.
     :param fv_disconnected: disconnected free volume at the same threshold.
     :param spectrum: ``thresholds`` (eV) and the ``connected`` and ``disconnected`` free volumes at each.
-    :param mpe_per_ion: percolation energy (eV) of every mobile ion, by its index in the structure.
+    :param barrier_1d: barrier for percolation in one dimension, eV: the lowest of all mobile ions, as for the MPE;
+    :param barrier_2d: in two dimensions,
+    :param barrier_3d: and in three. Each may be another ion's.
+    :param ions: every mobile ion on its own.
     """
 
     xi: float
@@ -86,7 +109,15 @@ class Descriptors:
     fv_connected: float
     fv_disconnected: float
     spectrum: dict[str, list[float]]
-    mpe_per_ion: dict[str, float]
+    barrier_1d: float
+    barrier_2d: float
+    barrier_3d: float
+    ions: list[IonDescriptors]
+
+    @property
+    def mpe_per_ion(self) -> dict[str, float]:
+        """Percolation energy (eV) of every mobile ion, by its index in the structure."""
+        return {str(ion.index): ion.mpe for ion in self.ions}
 
     def as_dict(self) -> dict:
         """As a dictionary of plain JSON types."""
@@ -107,54 +138,57 @@ def xi(fv_connected: float, fv_disconnected: float, parameters: XiParameters = X
 
 def free_volumes(values: np.ndarray, thresholds, smearing) -> list[float]:
     """Fraction of ``values`` (eV, any shape) below each threshold t (eV), the mean over t + smearing (Eq. 3)."""
-    ordered = np.sort(values, axis=None).astype(np.float64)
     levels = np.add.outer(np.asarray(thresholds, dtype=float), np.asarray(smearing, dtype=float))
+    # Above the highest level there is no need to sort.
+    ordered = np.sort(values[values < np.float64(levels.max())]).astype(np.float64)
     counts = np.searchsorted(ordered, levels, side='left')
-    return [float(value) for value in counts.mean(axis=1) / ordered.size]
-
-
-def to_cell_frame(levels: np.ndarray, centre: tuple[int, int, int]) -> np.ndarray:
-    """Shift a level map from "minimum in the centre" to the frame of the doubled cell, where ions can be combined.
-
-    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``.
-    :param centre: grid indices of the centre in the cell, 0 <= centre < N.
-    :returns: (2N1, 2N2, 2N3). Opposite outer faces are the same place in the doubled cell and get the lower level.
-    """
-    for axis in range(3):
-        first, last = levels.take(0, axis), levels.take(-1, axis)
-        inside = levels.take(range(1, levels.shape[axis] - 1), axis)
-        levels = np.concatenate([np.expand_dims(np.minimum(first, last), axis), inside], axis)
-    return np.roll(levels, [c - n // 2 for c, n in zip(centre, levels.shape)], axis=(0, 1, 2))
+    return [float(value) for value in counts.mean(axis=1) / values.size]
 
 
 def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = DescriptorSettings()) -> Descriptors:
     """Descriptors of a surface, aggregated over its mobile ions (Sec. II A).
 
-    The percolation energy of the structure is the minimum over ions. Free volumes are those of the union over ions: a
-    place lies below t for any of them if the minimum over them does.
+    Percolation energy and barriers of the structure are the minimum over ions, as one ion moves at a time. Free volumes
+    are those of the union over ions: a place lies below t for any of them if the minimum over them does.
     """
-    shape = surface.shape
-    steps = neighbour_steps(grid_vectors(surface.lattice, shape), settings.neighbours)
+    steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), settings.neighbours)
     thresholds = sorted({*settings.thresholds, settings.xi.threshold})
     highest = max(thresholds) + max(settings.smearing)
-    lowest_energy = np.full(shape, np.inf, dtype=np.float32)
-    lowest_level = np.full([2 * n for n in shape], np.inf, dtype=np.float32)
-    mpe_per_ion = {}
-    for position, ion in enumerate(surface.mobile_ions):
-        energies = surface.of_ion(position)
-        centre = lowest_point(energies)
-        levels = level_map(tile_around(energies, centre), shape, steps, stop_above=highest)
-        mpe_per_ion[str(ion)] = percolation_energy(levels)
-        np.minimum(lowest_energy, energies, out=lowest_energy)
-        np.minimum(lowest_level, to_cell_frame(levels, centre), out=lowest_level)
+    lowest_energy = np.full(surface.shape, np.inf, dtype=np.float32)
+    lowest_level = np.full([2 * n for n in surface.shape], np.inf, dtype=np.float32)
+    ions = []
+    for maps in ion_maps(surface, steps, stop_above=highest):
+        levels = to_cell_frame(maps.levels, maps.centre)
+        ions.append(_describe_ion(surface, maps, levels, settings))
+        np.minimum(lowest_energy, maps.energies, out=lowest_energy)
+        np.minimum(lowest_level, levels, out=lowest_level)
     connected = free_volumes(lowest_level, thresholds, settings.smearing)
     disconnected = free_volumes(lowest_energy, thresholds, settings.smearing)
     at = thresholds.index(settings.xi.threshold)
     return Descriptors(
         xi=xi(connected[at], disconnected[at], settings.xi),
-        mpe=min(mpe_per_ion.values()),
+        mpe=min(ion.mpe for ion in ions),
         fv_connected=connected[at],
         fv_disconnected=disconnected[at],
         spectrum={'thresholds': thresholds, 'connected': connected, 'disconnected': disconnected},
-        mpe_per_ion=mpe_per_ion,
+        barrier_1d=min(ion.barrier_1d for ion in ions),
+        barrier_2d=min(ion.barrier_2d for ion in ions),
+        barrier_3d=min(ion.barrier_3d for ion in ions),
+        ions=ions,
+    )
+
+
+def _describe_ion(
+    surface: PotentialEnergySurface, maps: IonMaps, levels: np.ndarray, settings: DescriptorSettings
+) -> IonDescriptors:
+    index = int(surface.mobile_ions[maps.position])
+    threshold = [settings.xi.threshold]
+    return IonDescriptors(
+        index,
+        int(surface.scanned_ions[surface.representatives[maps.position]]),
+        [float(x) for x in surface.fractional_coordinates[index]],
+        maps.mpe,
+        *maps.barriers,
+        *free_volumes(levels, threshold, settings.smearing),
+        *free_volumes(maps.energies, threshold, settings.smearing),
     )

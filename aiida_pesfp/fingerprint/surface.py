@@ -48,6 +48,13 @@ class PotentialEnergySurface:
         """Number of grid points along each lattice vector."""
         return self.energies.shape[1:]
 
+    def position_of(self, ion: int) -> int:
+        """Position in :attr:`mobile_ions` of the mobile ion that is atom ``ion``; ``ValueError`` if there is none."""
+        found = np.flatnonzero(self.mobile_ions == ion)
+        if not len(found):
+            raise ValueError(f'atom {ion} is no mobile ion: those are {", ".join(map(str, self.mobile_ions))}')
+        return int(found[0])
+
     def on_grid(self, position: int) -> np.ndarray:
         """(N1, N2, N3) energies, eV, of the mobile ion at ``position`` in :attr:`mobile_ions`; NaN where excluded."""
         energies = self.energies[self.representatives[position]]

@@ -19,7 +19,7 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 class ScanParser(Parser):
     """Keeps whatever is done, however the job ended, and says what a restart could still add."""
 
-    CACHE_VERSION = 1
+    CACHE_VERSION = 2
 
     def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
         codes = self.exit_codes

@@ -6,6 +6,8 @@ The AiiDA calculation job calls the same program with the same options as a pers
     the request, and the state of each structure (``done``, ``failed`` or ``pending``); rewritten after each.
 ``OUT/NAME/pes.npz``, ``OUT/NAME/descriptors.json``
     results of a structure that is done.
+``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
+    with ``--export``: the same to look at.
 ``OUT/NAME/checkpoint.npz``
     the energies so far of a structure that is not. The same command again goes on from there.
 """
@@ -31,6 +33,7 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.fingerprint.descriptors import Descriptors, DescriptorSettings, XiParameters, describe
+from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.grid import GRIDS, ScanSettings
 from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES
 from aiida_pesfp.fingerprint.scan import evaluate, plan_scan
@@ -74,6 +77,7 @@ class Outcome:
             'evaluations': self.evaluations,
             'seconds': round(self.seconds, 3),
             'error': None if self.error is None else f'{self.record.source}: {self.error}',
+            **{name: found.get(name) for name in ('barrier_1d', 'barrier_2d', 'barrier_3d', 'ions')},
         }
 
     def report(self) -> dict:
@@ -100,6 +104,8 @@ class Run:
     time_limit: float | None
     checkpoint_interval: float
     outcomes: list[Outcome]
+    exports: tuple[str, ...] = ()
+    export_per_ion: bool = False
     potential: object = None
     fatal: str | None = None
     stopped: str | None = None
@@ -158,6 +164,9 @@ def scan_one(run: Run, outcome: Outcome, on_progress: Callable[[int, int], None]
         outcome.descriptors = describe(surface, run.descriptor_settings)
         if run.output is not None:
             write_json(run.output / record.name / 'descriptors.json', outcome.descriptors.as_dict())
+        if run.exports:
+            folder, neighbours = run.output / record.name, run.descriptor_settings.neighbours
+            export(surface, folder, run.exports, neighbours, run.export_per_ion)
         outcome.state = 'done'
     except (errors.StructureError, errors.OutOfMemory) as error:
         outcome.state, outcome.error = 'failed', error
@@ -295,6 +304,14 @@ def _numbers(_context, _parameter, value: str | None) -> tuple[float, ...] | Non
     default=(0.5, -2.0, -1.15, 10.0),
     help='Parameters of Xi: threshold (eV), cut of log10 connected FV, of log10 disconnected FV, slope.',
 )
+@click.option(
+    '--export',
+    'exports',
+    multiple=True,
+    type=click.Choice(EXPORTS),
+    help='Write energies and level maps for VESTA and the like, or the energy along the easiest path. Repeatable.',
+)
+@click.option('--export-per-ion', is_flag=True, help='Export each ion by itself instead of their union.')
 @click.option('--device', default='auto', help="'cpu', 'cuda', 'cuda:1', ...; 'auto' takes a GPU if there is one.")
 @click.option('--batch-size', type=click.IntRange(1), help='Configurations per batch. [default: from free memory]')
 @click.option('--time-limit', type=float, help='Stop after so many seconds; the same command goes on later.')
@@ -342,6 +359,8 @@ def _prepare(structures, output, fresh, species, **options) -> Run:
     """Settings and structures of a run; raises ``click`` errors for wrong usage."""
     if not Element.is_valid_symbol(species):
         raise click.UsageError(f'{species!r} is not the symbol of a chemical element')
+    if options['exports'] and output is None:
+        raise click.UsageError('--export writes into the folder of the results: name it with --output')
     given = {name: options[name] for name in ('thresholds', 'smearing') if options[name]}
     try:
         xi = XiParameters(*options['xi_parameters'])
@@ -370,6 +389,8 @@ def _prepare(structures, output, fresh, species, **options) -> Run:
         options['time_limit'],
         options['checkpoint_interval'],
         outcomes,
+        options['exports'],
+        options['export_per_ion'],
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
 from aiida.orm import Dict, InstalledCode, StructureData
+from ase.io.cube import read_cube_data
 from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.functions import describe
@@ -158,11 +159,26 @@ def test_new_descriptors_from_a_stored_surface(builder_of):
     pes, descriptors = results['pes']['Li2Te'], results['descriptors']['Li2Te']
     same = describe(pes, Dict())
     other = describe(pes, Dict({'thresholds': [0.3, 1.2], 'xi': {'threshold': 0.3, 'connected_cut': -3.0}}))
-    for key in ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum', 'formula', 'potential_sha256'):
+    for key in ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum', 'formula', 'potential_sha256', 'ions'):
         assert same[key] == descriptors[key]
+    assert same.barriers == descriptors.barriers
     assert other['spectrum']['thresholds'] == [0.3, 1.2]
     assert other.mpe == descriptors.mpe
     assert other['settings']['xi']['connected_cut'] == -3.0
+
+
+def test_a_computed_surface_is_exported(builder_of, structures, tmp_path):
+    results, _ = run_get_node(builder_of(structures={'Li2Te': structures['Li2Te']}))
+    pes = results['pes']['Li2Te']
+    pes.export(str(tmp_path / 'levels.cube'), quantity='level')
+    levels, atoms = read_cube_data(str(tmp_path / 'levels.cube'))
+    assert levels.shape == tuple(2 * n for n in pes.base.attributes.get('shape'))
+    crystal = structures['Li2Te'].get_ase()
+    np.testing.assert_allclose(atoms.cell.array, 2 * crystal.cell.array, atol=1e-4)
+    assert atoms.get_chemical_formula() == crystal.repeat(2).get_chemical_formula()
+    # Each lithium is at home where the level is lowest, to within a step of the grid.
+    lithium = atoms.get_scaled_positions()[atoms.numbers == 3]
+    assert (levels[tuple((np.rint(lithium * levels.shape).astype(int) % levels.shape).T)] < 0.2).all()
 
 
 def base_builder(code, structures, potential, **scan):

@@ -7,11 +7,15 @@ import pytest
 import yaml
 from aiida.common.exceptions import ValidationError
 from aiida.orm import QueryBuilder
+from ase.io.cube import read_cube_data
+from ase.io.xsf import read_xsf
 
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import PotentialError
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.export import volume
 from tests.unit.fingerprint.test_descriptors import make_surface
 
 
@@ -32,6 +36,33 @@ def test_a_surface_survives_storage(surface):
     query = QueryBuilder().append(PesData, filters={'attributes.formula': 'LiX', 'attributes.shape': [3, 4, 5]})
     assert query.one() == [node]
     assert node.base.attributes.get('number_of_mobile_ions') == 2
+
+
+def test_a_surface_is_exported_by_the_means_of_aiida(surface, tmp_path):
+    node = PesData.from_surface(surface).store()
+    assert {'cube', 'xsf', 'csv'} <= set(node.get_export_formats())
+    node.export(str(tmp_path / 'union.cube'))
+    values, atoms = read_cube_data(str(tmp_path / 'union.cube'))
+    np.testing.assert_allclose(values, np.minimum(surface.of_ion(0), surface.of_ion(1)), atol=2e-6)
+    np.testing.assert_allclose(atoms.cell.array, surface.lattice, atol=1e-4)
+    node.export(str(tmp_path / 'levels'), fileformat='xsf', quantity='level', ion=1)
+    with open(tmp_path / 'levels') as stream:
+        levels = read_xsf(stream, read_data=True)[0][:-1, :-1, :-1]
+    np.testing.assert_allclose(levels, volume(surface, 'level', [1])[1], atol=1e-6)
+    node.export(str(tmp_path / 'profile.csv'))
+    table = np.genfromtxt(tmp_path / 'profile.csv', delimiter=',', names=True)
+    assert table['energy_eV'].max() == pytest.approx(describe(surface).barrier_1d, abs=1e-6)
+    node.export(str(tmp_path / 'profile.csv'), ion=0, overwrite=True)
+    with pytest.raises(ValueError, match='atom 5 is no mobile ion: those are 0, 1'):
+        node.export(str(tmp_path / 'other.cube'), ion=5)
+
+
+def test_barriers_are_there_to_query_by(surface):
+    found = DescriptorsData(describe(surface).as_dict()).store()
+    higher = {'attributes.barrier_3d': {'>=': found.barriers[0]}, 'id': found.pk}
+    assert QueryBuilder().append(DescriptorsData, filters=higher).one() == [found]
+    assert [ion['index'] for ion in found.ions] == [0, 1]
+    assert found.mpe == min(ion['mpe'] for ion in found.ions)
 
 
 def test_a_pes_without_its_arrays_is_refused():

@@ -20,21 +20,31 @@ def neighbours(vectors, rule):
 def minimax(field, seed, steps):
     """Level map from a minimum spanning tree: its paths are minimax paths of the graph."""
     index = np.arange(field.size).reshape(field.shape)
-    weights, rows, columns = [], [], []
+    edges = []
     for step in steps:
         here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(step, field.shape))
         there = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(step, field.shape))
-        rows.append(index[here].ravel())
-        columns.append(index[there].ravel())
-        weights.append(np.maximum(field[here], field[there]).ravel())
+        edges.append((index[here].ravel(), index[there].ravel()))
+    return _minimax_of_edges(field, int(index[seed]), *np.concatenate(edges, axis=1))
+
+
+def periodic_minimax(field, seed, steps):
+    """As :func:`minimax`, with paths that go on at the opposite face."""
+    index = np.arange(field.size).reshape(field.shape)
+    edges = [(index.ravel(), np.roll(index, step, (0, 1, 2)).ravel()) for step in steps]
+    return _minimax_of_edges(field, int(index[seed]), *np.concatenate(edges, axis=1))
+
+
+def _minimax_of_edges(field, start, rows, columns):
+    # Of double edges scipy would add the weights.
+    rows, columns = np.unique(np.sort([rows, columns], axis=0), axis=1)
     shift = 1 - field.min()  # scipy takes a weight of zero for a missing edge
-    data = (np.concatenate(weights) + shift, (np.concatenate(rows), np.concatenate(columns)))
-    tree = minimum_spanning_tree(coo_matrix(data, shape=(field.size,) * 2).tocsr())
+    weights = np.maximum(field.flat[rows], field.flat[columns]) + shift
+    tree = minimum_spanning_tree(coo_matrix((weights, (rows, columns)), shape=(field.size,) * 2).tocsr())
     tree = tree + tree.T
-    start = int(index[seed])
     order, parents = breadth_first_order(tree, start, directed=False)
     levels = np.full(field.size, np.inf)
-    levels[start] = field[seed]
+    levels[start] = field.flat[start]
     for node in order[1:]:
         levels[node] = max(levels[parents[node]], field.flat[node])
     return levels.reshape(field.shape)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from ase import Atoms
 from ase.calculators.lj import LennardJones
+from ase.io.cube import read_cube_data
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
@@ -19,6 +20,7 @@ from tests.unit.fingerprint import reference
 from .conftest import LENNARD_JONES
 
 KEYS = ['structure', 'formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum', 'evaluations', 'seconds']
+NEW_KEYS = ['barrier_1d', 'barrier_2d', 'barrier_3d', 'ions']
 COARSE = ('--spacing', '0.6')
 
 ROCK_SALT = rock_salt('Li', 'Cl', 5.13)
@@ -85,12 +87,49 @@ def test_json_is_one_list_with_the_promised_keys_and_nothing_else(pesfp_scan, tm
     process = pesfp_scan(tmp_path / 'LiCl.cif', *COARSE, '--json')
     assert process.returncode == 0, process.stderr
     [found] = json.loads(process.stdout)
-    assert list(found) == [*KEYS, 'error']
+    assert list(found) == [*KEYS, 'error', *NEW_KEYS]
     assert found['structure'] == str(tmp_path / 'LiCl.cif')
     assert found['formula'] == 'LiCl'
     assert found['error'] is None
     assert found['spectrum']['connected'][4] == found['fv_connected']
     assert list(tmp_path.iterdir()) == [tmp_path / 'LiCl.cif']
+
+
+def test_every_ion_is_described_and_drawn(pesfp_scan, tmp_path):
+    """Two inequivalent lithium in one cell: the better is the structure's, and files say which it is."""
+    places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0, 0, 0.5]]
+    crystal = Structure(Lattice.tetragonal(4.1, 5.9), ['Li', 'Li', 'O', 'Cl'], places)
+    crystal.to(filename=str(tmp_path / 'crystal.json'))
+    request = (tmp_path / 'crystal.json', '--spacing', '0.5', '--json')
+    exports = ('--export', 'cube', '--export', 'profile', '-o', tmp_path / 'out')
+    process = pesfp_scan(*request, *exports)
+    assert process.returncode == 0, process.stderr
+    [found] = process.found
+    assert [(ion['index'], ion['equivalent_to']) for ion in found['ions']] == [(0, 0), (1, 1)]
+    assert [ion['fractional_coordinates'] for ion in found['ions']] == places[:2]
+    for name in ('mpe', 'barrier_1d', 'barrier_2d', 'barrier_3d'):
+        assert found[name] == min(ion[name] for ion in found['ions'])
+    for name in ('fv_connected', 'fv_disconnected'):
+        assert found[name] >= max(ion[name] for ion in found['ions'])
+    stored = json.loads((tmp_path / 'out' / 'crystal' / 'descriptors.json').read_text())
+    assert stored['ions'] == found['ions']
+
+    folder = tmp_path / 'out' / 'crystal'
+    values, atoms = read_cube_data(str(folder / 'level.cube'))
+    surface = PotentialEnergySurface.load(folder / 'pes.npz')
+    assert values.shape == tuple(2 * n for n in surface.shape)
+    assert atoms.get_chemical_formula() == 'Cl8Li16O8'
+    [table] = folder.glob('profile-ion*.csv')
+    profile = np.genfromtxt(table, delimiter=',', names=True)
+    assert profile['energy_eV'].max() == pytest.approx(found['barrier_1d'], abs=1e-6)
+    again = pesfp_scan(*request, '--export', 'xsf', '--export-per-ion', '-o', tmp_path / 'out')
+    assert {**again.found[0], 'seconds': 0} == {**found, 'seconds': 0}
+    assert {path.name for path in folder.glob('*.xsf')} == {
+        f'{what}-ion{ion}.xsf' for what in ('energy', 'level') for ion in (0, 1)
+    }
+    refused = pesfp_scan(*request, '--export', 'xsf')
+    assert refused.returncode == 2
+    assert '--output' in refused.stderr
 
 
 def test_every_format_gives_the_same_numbers(pesfp_scan, tmp_path):

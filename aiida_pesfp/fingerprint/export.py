@@ -1,0 +1,100 @@
+"""Energies and levels as files that VESTA, XCrySDen, Ovito and others show.
+
+``.cube``
+    Gaussian's format: N points along each lattice vector, end point excluded. Lengths are in Bohr, as it demands,
+    values stay in eV.
+``.xsf``
+    XCrySDen's, a general grid: N+1 points, the last of which are periodic images of the first. A and eV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.io.cube import write_cube
+from ase.io.xsf import write_xsf
+
+from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.levels import neighbour_steps
+from aiida_pesfp.fingerprint.maps import ion_maps, to_cell_frame
+from aiida_pesfp.fingerprint.percolation import energy_profile
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+
+QUANTITIES = ('energy', 'level')
+FORMATS = ('cube', 'xsf')
+#: What :func:`export` writes: volumes in either format, and energy profiles as tables.
+EXPORTS = (*FORMATS, 'profile')
+
+
+def volume(
+    surface: PotentialEnergySurface, quantity: str = 'energy', positions=None, neighbours: str = 'sqrt3'
+) -> tuple[Atoms, np.ndarray]:
+    """A grid to look at, and the crystal in it.
+
+    :param quantity: ``'energy'``, the surface; or ``'level'``, the level map.
+    :param positions: of the ions in ``surface.mobile_ions`` that are united: a point has the lowest value of any of
+        them, each relative to its own lowest point, as for the free volumes. All of them by default.
+    :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`, for level maps.
+    :returns: the crystal and (N1, N2, N3) energies in eV, points that were not evaluated as high as the highest; or, as
+        level maps reach from the ion to its images, the crystal repeated 2 x 2 x 2 and (2N1, 2N2, 2N3) levels. The
+        first point is at the origin.
+    :raises ValueError: for another quantity.
+    """
+    lattice, places = surface.lattice, surface.fractional_coordinates
+    crystal = Atoms(surface.atomic_numbers, cell=lattice, scaled_positions=places, pbc=True)
+    if quantity == 'energy':
+        chosen = range(len(surface.mobile_ions)) if positions is None else positions
+        return crystal, np.minimum.reduce([surface.of_ion(position) for position in chosen])
+    if quantity == 'level':
+        steps = neighbour_steps(grid_vectors(lattice, surface.shape), neighbours)
+        every = [to_cell_frame(maps.levels, maps.centre) for maps in ion_maps(surface, steps, positions)]
+        return crystal.repeat(2), np.minimum.reduce(every)
+    raise ValueError(f'unknown quantity {quantity!r}: take one of {", ".join(QUANTITIES)}')
+
+
+def write_volume(path: str | Path, crystal: Atoms, values: np.ndarray) -> None:
+    """Write a grid of values, eV, and the crystal that it fills to a ``.cube`` or ``.xsf`` file.
+
+    :raises ValueError: for another ending.
+    """
+    path = Path(path)
+    if path.suffix == '.cube':
+        with open(path, 'w') as stream:
+            write_cube(stream, crystal, values, comment='values in eV, by aiida-pesfp')
+    elif path.suffix == '.xsf':
+        # ASE's own default for the spanned vectors is not XCrySDen's general grid.
+        closed = np.pad(values, (0, 1), mode='wrap')
+        write_xsf(path, [crystal], closed, origin=np.zeros(3), span_vectors=crystal.cell)
+    else:
+        raise ValueError(f'{path.name}: volumes are written as {", ".join(FORMATS)}, by the ending of the name')
+
+
+def export(
+    surface: PotentialEnergySurface,
+    folder: str | Path,
+    what: Iterable[str],
+    neighbours: str = 'sqrt3',
+    per_ion: bool = False,
+) -> None:
+    """Write files to look at: ``energy.cube``, ``level.cube``, ``energy.xsf``, ``level.xsf``, ``profile-ionN.csv``.
+
+    :param what: any of :data:`EXPORTS`.
+    :param per_ion: one file for each ion, ``energy-ionN.cube`` and so on, instead of one for their union. Of profiles,
+        one for each ion instead of that with the least barrier only.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    every = {f'-ion{ion}': [position] for position, ion in enumerate(surface.mobile_ions)}
+    endings = [name for name in what if name in FORMATS]
+    for suffix, positions in (every if per_ion else {'': None}).items():
+        for quantity in QUANTITIES if endings else ():
+            content = volume(surface, quantity, positions, neighbours)
+            for ending in endings:
+                write_volume(folder / f'{quantity}{suffix}.{ending}', *content)
+    if 'profile' in what:
+        profiles = [energy_profile(surface, position, neighbours) for position in range(len(every))]
+        for profile in profiles if per_ion else [min(profiles, key=lambda profile: profile.barrier)]:
+            profile.save(folder / f'profile-ion{profile.ion}.csv')

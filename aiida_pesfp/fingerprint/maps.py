@@ -1,0 +1,98 @@
+"""The level maps of all mobile ions of a surface, and the frame in which they are combined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiida_pesfp.fingerprint.levels import level_map, lowest_point, percolation_energy, tile_around
+from aiida_pesfp.fingerprint.percolation import percolation_barriers
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+
+
+@dataclass(frozen=True)
+class IonMaps:
+    """Energies and levels of one mobile ion.
+
+    :param position: of the ion in ``surface.mobile_ions``.
+    :param energies: (N1, N2, N3), eV, in the frame of the cell.
+    :param centre: grid indices of its lowest point.
+    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``, eV; :func:`to_cell_frame` gives the frame in which
+        those of several ions can be combined.
+    :param mpe: percolation energy (Eq. 2), eV.
+    :param barriers: for percolation in one, two and three dimensions, eV.
+    """
+
+    position: int
+    energies: np.ndarray
+    centre: tuple[int, int, int]
+    levels: np.ndarray
+    mpe: float
+    barriers: tuple[float, float, float]
+
+
+def to_cell_frame(levels: np.ndarray, centre: tuple[int, int, int]) -> np.ndarray:
+    """Shift a level map from "minimum in the centre" to the frame of the doubled cell, where ions can be combined.
+
+    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``.
+    :param centre: grid indices of the centre in the cell, 0 <= centre < N.
+    :returns: (2N1, 2N2, 2N3). Opposite outer faces are the same place in the doubled cell and get the lower level.
+    """
+    for axis in range(3):
+        first, last = levels.take(0, axis), levels.take(-1, axis)
+        inside = levels.take(range(1, levels.shape[axis] - 1), axis)
+        levels = np.concatenate([np.expand_dims(np.minimum(first, last), axis), inside], axis)
+    return np.roll(levels, [c - n // 2 for c, n in zip(centre, levels.shape)], axis=(0, 1, 2))
+
+
+def ion_maps(
+    surface: PotentialEnergySurface, steps: np.ndarray, positions=None, stop_above: float = np.inf
+) -> Iterator[IonMaps]:
+    """Maps of the mobile ions, one after the other.
+
+    Where the operation between an ion and its representative does no more than to exchange and reverse lattice vectors,
+    the ion's maps are those of the representative with other axes, to the last digit, and are not computed again.
+    (Other operations do not map the neighbour steps and the outer faces onto themselves.)
+
+    :param steps: (k, 3) integer steps that a path may take.
+    :param positions: of the ions in ``surface.mobile_ions``; all of them by default.
+    :param stop_above: energy, eV, from which on levels may be infinity, see
+        :func:`~aiida_pesfp.fingerprint.levels.level_map`.
+    """
+    computed = {}
+    for position in range(len(surface.mobile_ions)) if positions is None else positions:
+        energies = surface.of_ion(position)
+        centre = lowest_point(energies)
+        owner = int(surface.representatives[position])
+        rotation, translation = surface.rotations[position], surface.translations[position]
+        if owner in computed and _exchanges_axes(rotation, steps):
+            first, levels, mpe, barriers = computed[owner]
+            if centre == _image(first, rotation, translation, surface.shape):
+                yield IonMaps(position, energies, centre, _with_other_axes(levels, rotation), mpe, barriers)
+                continue
+        levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above)
+        mpe, barriers = percolation_energy(levels), percolation_barriers(energies, steps)
+        of_use = owner in surface.representatives[position + 1 :]
+        if of_use and np.array_equal(rotation, np.eye(3)) and not translation.any():
+            computed[owner] = centre, levels, mpe, barriers
+        yield IonMaps(position, energies, centre, levels, mpe, barriers)
+
+
+def _exchanges_axes(rotation: np.ndarray, steps: np.ndarray) -> bool:
+    """Whether a rotation only exchanges and reverses lattice vectors, and takes every step of a path to another one."""
+    one_each = all((np.abs(rotation).sum(axis=axis) == 1).all() for axis in (0, 1))
+    return one_each and {tuple(step) for step in steps @ rotation.T} == {tuple(step) for step in steps}
+
+
+def _image(point: tuple[int, int, int], rotation: np.ndarray, translation: np.ndarray, shape) -> tuple[int, int, int]:
+    """Grid indices of the image of a grid point under an operation that maps the grid onto itself."""
+    image = np.rint((rotation @ (np.array(point) / shape) + translation) * shape).astype(int) % shape
+    return tuple(int(i) for i in image)
+
+
+def _with_other_axes(levels: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """A map around its centre, with lattice vectors exchanged and reversed as a rotation does."""
+    moved = levels.transpose(np.argmax(np.abs(rotation), axis=1))
+    return np.flip(moved, np.flatnonzero(rotation.sum(axis=1) < 0))

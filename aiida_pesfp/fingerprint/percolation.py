@@ -1,0 +1,241 @@
+"""Percolation in one, two and three dimensions, and the easiest way from a site to a periodic image of it.
+
+Here the surface is periodic, without the limits of the level map: a region that leads from the lowest point to the same
+point in another cell holds a lattice translation. The translations of a region form a lattice, and its rank is the
+number of dimensions in which the ion travels. As any way to an image crosses an outer face of the level map,
+MPE <= 1D <= 2D <= 3D for an ion; MPE is lower than 1D where the region reaches a face but leads nowhere from there.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.levels import lowest_point, neighbour_steps
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+
+#: Barrier over thermal energy in the cost of a path: for a barrier of 0.5 eV, that is room temperature.
+BARRIER_OVER_THERMAL_ENERGY = 20.0
+
+
+def percolation_barriers(energies: np.ndarray, steps: np.ndarray) -> tuple[float, float, float]:
+    """Lowest energies at which the region around the lowest point percolates in one, two and three dimensions.
+
+    The region at an energy is all that can be reached from the lowest point without going higher, on the periodic
+    grid. It percolates in d dimensions if it leads to images of its points by d linearly independent lattice vectors,
+    whichever they are. Exact.
+
+    :param energies: (N1, N2, N3) periodic surface, eV, finite.
+    :param steps: (k, 3) integer steps that a path may take, from
+        :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
+    :returns: the three energies, eV, not falling.
+    """
+    values, ranks = np.unique(energies, return_inverse=True)
+    start = np.ravel_multi_index(lowest_point(energies), energies.shape)
+    shape = np.array(energies.shape)
+    found = _flood_periodic(ranks.ravel(), len(values), start, shape, np.asarray(steps))
+    return tuple(float(values[rank]) for rank in found)
+
+
+@dataclass(frozen=True)
+class EnergyProfile:
+    """The energy along a path from the lowest point of an ion to a periodic image of it.
+
+    :param ion: index of the atom in the structure.
+    :param fractional: (n, 3) fractional coordinates of its grid points, not wrapped into the cell.
+    :param cartesian: (n, 3), A.
+    :param length: (n,) length of the path up to each point, A.
+    :param energy: (n,), eV, relative to the lowest point.
+    """
+
+    ion: int
+    fractional: np.ndarray
+    cartesian: np.ndarray
+    length: np.ndarray
+    energy: np.ndarray
+
+    @property
+    def barrier(self) -> float:
+        """Highest energy on the path, eV: the barrier for percolation in one dimension."""
+        return float(self.energy.max())
+
+    @property
+    def translation(self) -> tuple[int, int, int]:
+        """The lattice vector that the path leads along, in units of the cell's."""
+        return tuple(int(n) for n in np.rint(self.fractional[-1] - self.fractional[0]))
+
+    def save(self, path) -> None:
+        """Write as a text table (.csv)."""
+        table = np.column_stack([self.length, self.energy, self.fractional, self.cartesian])
+        header = 'length_angstrom,energy_eV,a,b,c,x_angstrom,y_angstrom,z_angstrom'
+        np.savetxt(path, table, fmt='%.6f', delimiter=',', header=header, comments='')
+
+
+def energy_profile(surface: PotentialEnergySurface, position: int, neighbours: str = 'sqrt3') -> EnergyProfile:
+    """Energy along the easiest path of an ion from its lowest point to a periodic image of it.
+
+    See :func:`easiest_way_to_an_image` for which path that is.
+
+    :param position: of the ion in ``surface.mobile_ions``.
+    :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
+    """
+    energies = surface.of_ion(position)
+    shape = np.array(surface.shape)
+    points = easiest_way_to_an_image(energies, grid_vectors(surface.lattice, surface.shape), neighbours)
+    cartesian = points / shape @ surface.lattice
+    pieces = np.linalg.norm(np.diff(cartesian, axis=0), axis=1)
+    return EnergyProfile(
+        ion=int(surface.mobile_ions[position]),
+        fractional=points / shape,
+        cartesian=cartesian,
+        length=np.concatenate([[0.0], np.cumsum(pieces)]),
+        energy=energies[tuple((points % shape).T)].astype(float),
+    )
+
+
+def easiest_way_to_an_image(energies: np.ndarray, vectors: np.ndarray, neighbours: str = 'sqrt3') -> np.ndarray:
+    """Grid points of the easiest path from the lowest point to any periodic image of it.
+
+    Of all paths with the least barrier, the one-dimensional one of :func:`percolation_barriers`, it is that with the
+    least integral of exp(20 E / barrier) over its length: low everywhere, not only at its highest point, and short
+    where it is flat. That is the path of least resistance at a temperature of k_B T = barrier / 20 (Berkowitz et al.,
+    J. Chem. Phys. 79, 5563, 1983).
+
+    :param energies: (N1, N2, N3) periodic surface, eV.
+    :param vectors: (3, 3) grid vectors as rows, A.
+    :returns: (n, 3) integer indices, not wrapped: the last are the first plus a multiple of N1, N2, N3.
+    """
+    steps = neighbour_steps(vectors, neighbours)
+    shape = np.array(energies.shape)
+    barrier = percolation_barriers(energies, steps)[0]
+    allowed = (energies <= barrier).ravel()
+    heights = energies.ravel()[allowed].astype(float) - energies.min()
+    # Of a surface that is flat up to its barrier, all that counts is the length.
+    highest = heights.max() or 1.0
+    cost = np.full(energies.size, np.inf)
+    cost[allowed] = np.exp(BARRIER_OVER_THERMAL_ENERGY * heights / highest)
+    start = np.ravel_multi_index(lowest_point(energies), energies.shape)
+    lengths = np.linalg.norm(steps @ vectors, axis=1)
+    parents, cells, end, other_end, step = _least_cost_loop(cost, start, shape, steps, lengths)
+
+    def unwrapped(point: int) -> np.ndarray:
+        """Points from ``point`` back to the start."""
+        way = [point]
+        while way[-1] != start:
+            way.append(parents[way[-1]])
+        return np.stack(np.unravel_index(way, energies.shape), axis=-1) + cells[way] * shape
+
+    there, back = unwrapped(end)[::-1], unwrapped(other_end)
+    return np.concatenate([there, back + (there[-1] + steps[step] - back[0])])
+
+
+@numba.njit(cache=True)
+def _neighbour(i, j, k, step, shape):
+    """Flat index of the point a step away from (i, j, k), and the cell it lies in relative to that of (i, j, k)."""
+    i, j, k = i + step[0], j + step[1], k + step[2]
+    a, b, c = i // shape[0], j // shape[1], k // shape[2]
+    i, j, k = i - a * shape[0], j - b * shape[1], k - c * shape[2]
+    return (i * shape[1] + j) * shape[2] + k, a, b, c
+
+
+@numba.njit(cache=True)
+def _flood_periodic(ranks, number_of_ranks, start, shape, steps):
+    """Flood as ``levels._flood`` does, but on the periodic grid; the levels at which the rank of translations grows.
+
+    Each point is reached by a tree of paths from the start, in one certain cell. An edge between two points below the
+    present level that does not fit their cells closes a path around the crystal. All paths in the region are made of
+    the tree and such edges, so the translations of these edges span those of the region.
+    """
+    waiting = np.full(number_of_ranks, -1, np.int64)
+    link = np.full(ranks.size, -1, np.int64)
+    levels = np.full(ranks.size, -1, np.int64)
+    cells = np.zeros((ranks.size, 3), np.int64)
+    basis = np.zeros((2, 3), np.int64)
+    found = np.zeros(3, np.int64)
+    dimensions = 0
+    level = ranks[start]
+    levels[start] = level
+    waiting[level] = start
+    while level < number_of_ranks:
+        while waiting[level] >= 0:
+            point = waiting[level]
+            waiting[level] = link[point]
+            i, j, k = point // (shape[1] * shape[2]), point // shape[2] % shape[1], point % shape[2]
+            for step in steps:
+                other, a, b, c = _neighbour(i, j, k, step, shape)
+                a, b, c = a + cells[point, 0], b + cells[point, 1], c + cells[point, 2]
+                if levels[other] < 0:
+                    rank = max(ranks[other], level)
+                    levels[other] = rank
+                    cells[other, 0], cells[other, 1], cells[other, 2] = a, b, c
+                    link[other] = waiting[rank]
+                    waiting[rank] = other
+                elif levels[other] <= level:
+                    a, b, c = a - cells[other, 0], b - cells[other, 1], c - cells[other, 2]
+                    if (a != 0 or b != 0 or c != 0) and _independent(basis, dimensions, a, b, c):
+                        if dimensions < 2:
+                            basis[dimensions, 0], basis[dimensions, 1], basis[dimensions, 2] = a, b, c
+                        found[dimensions] = level
+                        dimensions += 1
+                        if dimensions == 3:
+                            return found
+        level += 1
+    return found
+
+
+@numba.njit(cache=True)
+def _independent(basis, dimensions, a, b, c):
+    """Whether (a, b, c), not zero, is linearly independent of the first vectors of the basis."""
+    if dimensions == 0:
+        return True
+    u, v = basis[0], basis[1]
+    if dimensions == 1:
+        return u[1] * c != u[2] * b or u[2] * a != u[0] * c or u[0] * b != u[1] * a
+    x, y, z = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
+    return x * a + y * b + z * c != 0
+
+
+@numba.njit(cache=True)
+def _least_cost_loop(cost, start, shape, steps, lengths):
+    """Cheapest closed path through ``start`` on the periodic grid that ends in another cell than it began.
+
+    Dijkstra's tree of cheapest paths from the start, and the edge outside it that closes the loop. That is enough:
+    any loop is the sum, over its edges, of loops through the tree, none of them more expensive than the loop itself;
+    if it leads to another cell, so does one of them.
+
+    :param cost: per length at each point, infinity where the path must not go; along an edge, the mean of its ends.
+    :returns: parents in the tree, the cell in which each point is reached, both ends of the edge, and its step.
+    """
+    parents = np.full(cost.size, -1, np.int64)
+    cells = np.zeros((cost.size, 3), np.int64)
+    distances = np.full(cost.size, np.inf)
+    done = np.zeros(cost.size, np.bool_)
+    distances[start] = 0.0
+    heap = [(0.0, start)]
+    best, end, other_end, best_step = np.inf, start, start, -1
+    while len(heap) > 0:
+        distance, point = heapq.heappop(heap)
+        if done[point]:
+            continue
+        done[point] = True
+        i, j, k = point // (shape[1] * shape[2]), point // shape[2] % shape[1], point % shape[2]
+        for s in range(len(steps)):
+            other, a, b, c = _neighbour(i, j, k, steps[s], shape)
+            if cost[other] == np.inf:
+                continue
+            a, b, c = a + cells[point, 0], b + cells[point, 1], c + cells[point, 2]
+            longer = distance + lengths[s] * 0.5 * (cost[point] + cost[other])
+            if done[other]:
+                elsewhere = a != cells[other, 0] or b != cells[other, 1] or c != cells[other, 2]
+                if elsewhere and longer + distances[other] < best:
+                    best, end, other_end, best_step = longer + distances[other], point, other, s
+            elif longer < distances[other]:
+                distances[other] = longer
+                parents[other] = point
+                cells[other, 0], cells[other, 1], cells[other, 2] = a, b, c
+                heapq.heappush(heap, (longer, other))
+    return parents, cells, end, other_end, best_step
