@@ -67,10 +67,7 @@ def measure(identifier: str, name: str, potential, calculator) -> tuple:
     loop()  # warm; the first calls compile
     evaluator.energies(ion, ours)
     times = np.array(
-        [
-            (seconds(loop) / LOOP, seconds(lambda: evaluator.energies(ion, ours)) / len(ours))
-            for _ in range(ROUNDS)
-        ]
+        [(seconds(loop) / LOOP, seconds(lambda: evaluator.energies(ion, ours)) / len(ours)) for _ in range(ROUNDS)]
     )
     theirs, mine = np.median(times, axis=0) * 1e3
     return name, identifier, len(structure), first, evaluator.batch_size, theirs, mine, theirs / mine

@@ -90,7 +90,9 @@ def test_graphs_are_those_of_its_own_converter(chgnet, calculator, lattice, atom
         if len(of_angles):
             basis = graph.angle_bases[(graph.batched_bond_graph[:, 0] // len(atoms)) == number]
             np.testing.assert_allclose(
-                sums_of_angles(of_angles[:, 0] - number * len(atoms), of_angles, graph.bond_bases_bg, basis, len(atoms)),
+                sums_of_angles(
+                    of_angles[:, 0] - number * len(atoms), of_angles, graph.bond_bases_bg, basis, len(atoms)
+                ),
                 sums_of_angles(
                     expected.batched_bond_graph[:, 0],
                     expected.batched_bond_graph,
