@@ -208,7 +208,7 @@ class CHGNetEvaluator(BatchedEvaluator):
 
 
 def one_direction(edges: Edges) -> Edges:
-    """Of the two directions of each edge, that to the atom with the larger index, or to the image farther along x, y, z."""
+    """Of the two directions of each edge, that to the atom of larger index, or to the image farther along x, y, z."""
     x, y, z = edges.vectors.T
     along = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))
     kept = (edges.sources < edges.targets) | ((edges.sources == edges.targets) & along)
