@@ -62,7 +62,7 @@ def test_it_equals_its_own_calculator(chgnet, calculator, structure):
     st.lists(st.tuples(*[st.floats(-2, 2)] * 3), min_size=1, max_size=2),
     st.randoms(),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_graphs_are_those_of_its_own_converter(chgnet, calculator, lattice, atoms, places, random):
     """Bonds and angles, not energies: where atoms come as close as here, those are large and in single precision."""
     structure = Structure(Lattice(lattice), ['Li'] * len(atoms), atoms)
@@ -150,10 +150,10 @@ def test_random_cells_have_the_energies_of_its_own_path(chgnet, calculator, seed
 def test_an_isolated_ion_is_evaluated_as_its_calculator_does(chgnet, calculator):
     """A slab beside a wide gap, in the middle of which nothing is within reach of the ion."""
     structure = Structure(Lattice.orthorhombic(7, 7, 16), ['Li', 'Li', 'F'], [[0, 0, 0.5], [0, 0, 0], [0.28, 0, 0]])
-    places = np.array([[0, 0, 8.0], [0, 0, 6.1], [0, 0, 5.9], [2.0, 2.0, 1.0]])
+    places = np.array([[0, 0, 8.0], [0, 0, 6.01], [0, 0, 5.99], [2.0, 2.0, 1.0]])
     found = chgnet.evaluator(structure).energies(0, places)
     np.testing.assert_allclose(found, by_calculator(structure, 0, places, calculator), atol=1e-4)
-    assert found[1] == pytest.approx(found[2], abs=1e-4)  # nothing jumps at the cutoff
+    assert found[1] == pytest.approx(found[2], abs=1e-5)  # nothing jumps at the cutoff
 
 
 def test_an_atom_alone_has_an_energy(chgnet):
