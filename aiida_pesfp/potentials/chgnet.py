@@ -31,9 +31,9 @@ with warnings.catch_warnings():
     from chgnet.model import CHGNet
     from chgnet.model.model import BatchedGraph
 
-#: Edges of a batch on a CPU: throughput is flat around this number, and falls where the caches overflow.
+#: Edges of a batch on a CPU: throughput changes little around this number.
 EDGES_IN_CACHE = 6000
-#: Memory at the peak of the forward pass without gradients, measured.
+#: Memory at the peak of the forward pass without gradients, estimated from the widths of the layers, angles included.
 BYTES_PER_EDGE = 8_000
 
 #: Trained were 1 to 83 and 89 to 94; polonium to radium have weights, but those of the initialisation.

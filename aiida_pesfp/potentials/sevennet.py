@@ -22,9 +22,9 @@ with warnings.catch_warnings():
 
     from aiida_pesfp.potentials.sevennet_convolution import KERNELS, FrozenConvolution
 
-#: Edges of a batch on a CPU: throughput is flat around this number, and falls where the caches overflow.
+#: Edges of a batch on a CPU, where edges of the framework are summed one for each atom: throughput is flat around it.
 EDGES_IN_CACHE = 3000
-#: Memory at the peak of SevenNet-0's forward pass without gradients, measured.
+#: Memory at the peak of SevenNet-0's forward pass without gradients, measured edge by edge; kernels need less.
 BYTES_PER_EDGE = 60_000
 #: Largest cell whose edges are summed for pairs of atoms: kernels of N atoms take 100 kB N^2, and grow useless where
 #: most pairs are out of reach.
