@@ -22,9 +22,9 @@ def potential():
 def potential_install(name, path, label):
     """Store a potential, so that calculations can refer to it.
 
-    NAME is sevennet-0, the path of a SevenNet checkpoint or matgl model, the name of a matgl model on the Hugging Face
-    Hub, ase:package.module.Calculator, or any name you choose together with --from. A potential with the same content
-    is not stored twice.
+    NAME is sevennet-0, chgnet-0.3.0, the path of a SevenNet checkpoint or matgl model, the name of a matgl model on the
+    Hugging Face Hub, ase:package.module.Calculator, or any name you choose together with --from. A potential with the
+    same content is not stored twice.
     """
     install(path or name, label=label or (name if path else None))
 

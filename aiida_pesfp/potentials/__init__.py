@@ -40,6 +40,10 @@ def load_potential(
             from aiida_pesfp.potentials.sevennet import SevenNetPotential
 
             return SevenNetPotential(identity, device, batch_size)
+        case 'chgnet':
+            from aiida_pesfp.potentials.chgnet import CHGNetPotential
+
+            return CHGNetPotential(identity, device, batch_size)
         case 'm3gnet':
             from aiida_pesfp.potentials.m3gnet import M3GNetPotential
 

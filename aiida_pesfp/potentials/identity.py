@@ -20,8 +20,11 @@ from aiida_pesfp.potentials.m3gnet_weights import is_m3gnet, load_weights, weigh
 
 #: Weights that lie inside an installed package: name -> (kind, package, file).
 EMBEDDED = {
-    'sevennet-0': ('sevennet', 'sevenn', 'pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth')
+    'sevennet-0': ('sevennet', 'sevenn', 'pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth'),
+    'chgnet-0.3.0': ('chgnet', 'chgnet', 'pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar'),
 }
+#: Packages that an extra of the same name installs.
+EXTRAS = ('chgnet',)
 #: What a matgl model is saved as.
 MATGL_FILES = ('model.json', 'model.pt', 'state.pt')
 
@@ -37,7 +40,7 @@ class PotentialIdentity:
     """Identity of a potential.
 
     :param name: for people: the name it was asked for by, or that of its file or folder.
-    :param kind: ``'sevennet'``, ``'m3gnet'``, ``'matgl'`` or ``'ase'``: who evaluates it.
+    :param kind: ``'sevennet'``, ``'chgnet'``, ``'m3gnet'``, ``'matgl'`` or ``'ase'``: who evaluates it.
     :param sha256: of the weights; for an ASE calculator of its description.
     :param package: distribution that evaluates it, and
     :param package_version: its version on this machine.
@@ -68,7 +71,13 @@ def identify(spec: str) -> PotentialIdentity:
         return _identify_calculator(spec, {'calculator': spec.removeprefix('ase:')}, None)
     if spec in EMBEDDED:
         kind, package, file = EMBEDDED[spec]
-        return _identify_weights(_package_folder(package) / file, spec, kind, package)
+        path = _package_folder(package) / file
+        if not path.is_file():
+            raise PotentialError(
+                f'the Python package {package} {_version(package)} lacks {file}: '
+                f'pip install --upgrade {_requirement(package)}'
+            )
+        return _identify_weights(path, spec, kind, package)
     path = Path(spec)
     if path.exists():
         return _identify_path(path)
@@ -158,8 +167,12 @@ def _hash_files(files: list[Path]) -> str:
 def _package_folder(package: str) -> Path:
     found = importlib.util.find_spec(package)  # of a top-level package, this does not import it
     if found is None or not found.submodule_search_locations:
-        raise PotentialError(f'the Python package {package} is not installed here: pip install {package}')
+        raise PotentialError(f'the Python package {package} is not installed here: pip install {_requirement(package)}')
     return Path(found.submodule_search_locations[0])
+
+
+def _requirement(package: str) -> str:
+    return f'aiida-pesfp[{package}]' if package in EXTRAS else package
 
 
 def _version(package: str) -> str:

@@ -77,6 +77,14 @@ def test_sevennet_does_not_depend_on_the_batch(sevennet):
     np.testing.assert_allclose(one_by_one, whole, atol=2e-5)
 
 
+@pytest.mark.parametrize('structure', CELLS, ids=lambda structure: structure.composition.reduced_formula)
+def test_sevennet_equals_its_edge_by_edge_evaluation(sevennet, structure, monkeypatch):
+    places = random_places(structure, 1, 4)
+    fast = sevennet.evaluator(structure).energies(1, places)
+    monkeypatch.setattr('aiida_pesfp.potentials.sevennet.MOST_ATOMS_OF_KERNELS', 0)
+    np.testing.assert_allclose(fast, sevennet.evaluator(structure).energies(1, places), atol=1e-5)
+
+
 def test_evaluators_take_ions_in_any_order(sevennet):
     structure = CELLS[1]
     evaluator = sevennet.evaluator(structure)
