@@ -184,7 +184,7 @@ class Cml:
         self.end()
 
     def stress(self, stress: np.ndarray, total: np.ndarray) -> None:
-        """Static and total stress in Ry/Bohr^3: written in Ry/A^3, the pressure in Ry/Bohr^3 called kbar, as SIESTA does."""
+        """Static and total stress (Ry/Bohr^3): written in Ry/A^3, the pressure in Ry/Bohr^3 called kbar, as in SIESTA."""
         for name, title, pressure, value in (
             ('stress', 'Stress', ('psol', 'Pressure (Static)'), stress),
             ('tstress', 'Total Stress', ('tpsol', 'Pressure (Total)'), total),

@@ -1,4 +1,4 @@
-"""Reads fdf, SIESTA's input format: labels without regard to case, ``-``, ``_`` and ``.``; units; blocks; first one counts."""
+"""Reads fdf, SIESTA's input: labels without regard to case, ``-``, ``_``, ``.``; units; blocks; the first counts."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ class Journal:
 
     def __init__(self, started: float):
         self.started = started
-        self.messages = Path('MESSAGES').open('w')
+        self.messages = Path('MESSAGES').open('w')  # noqa: SIM115 (open until the process ends)
         self.cml: Cml | None = None
         self.timings: dict[str, int] | None = None
         self.label = 'siesta'
 
     def open_xml(self) -> Cml:
         """Begin the XML file."""
-        self.cml = Cml(Path(f'{self.label}.xml').open('w'))
+        self.cml = Cml(Path(f'{self.label}.xml').open('w'))  # noqa: SIM115
         return self.cml
 
     def print(self, text: str) -> None:

@@ -21,9 +21,9 @@ SERIAL version
 * Running in serial mode
 >> Start of run:  {start}
 
-                           ***********************       
-                           *  WELCOME TO SIESTA  *       
-                           ***********************       
+                           ***********************
+                           *  WELCOME TO SIESTA  *
+                           ***********************
 
 reinit: Reading from standard input
 ************************** Dump of input data file ****************************
@@ -186,7 +186,7 @@ def final(
     ]
     lines += ['', 'siesta: Final energy (eV):']
     lines += [
-        f'siesta: {name:>14} ={fixed(number, 15, 6)}' for name, number in (('Ekinion', kinetic / EV), ('Total', total))
+        f'siesta: {name:>13} ={fixed(number, 15, 6)}' for name, number in (('Ekinion', kinetic / EV), ('Total', total))
     ]
     if np.abs(values).max() > force_tolerance:
         lines += ['', 'siesta: Atomic forces (eV/Ang):', *force_rows(values, 'siesta: ')]

@@ -1,4 +1,4 @@
-"""Units inside the stand-in: Bohr, Ry, fs, amu, K, with the factors of SIESTA 4.1, so that its digits can be compared."""
+"""Units inside the stand-in: Bohr, Ry, fs, amu, K, with the factors of SIESTA 4.1: digits can be compared."""
 
 ANGSTROM = 1.0 / 0.529177
 """Bohr."""
