@@ -79,15 +79,11 @@ class Cml:
         self.write(*[f'<metadata name="siesta:{name}" content="{content}" />' for name, content in items.items()])
         self.end()
 
-    def parameter(self, name: str, value: float | int | str | bool, units: str = 'cmlUnits:countable') -> None:
+    def parameter(self, value: int | str, name: str, **more: str) -> None:
         """One input parameter."""
-        kinds = {bool: 'boolean', int: 'integer', float: 'double', str: 'string'}
-        text = str(value).lower() if isinstance(value, bool) else value
-        if isinstance(value, float):
-            text = significant(value).ljust(SCALAR_WIDTH)
-        unit = f' units="{units}"' if kinds[type(value)] in ('integer', 'double') else ''
-        self.start('parameter', name=name)
-        self.write(f'<scalar dataType="xsd:{kinds[type(value)]}"{unit}>{text}', '</scalar>')
+        kind = 'string' if isinstance(value, str) else 'integer" units="cmlUnits:countable'
+        self.start('parameter', name=name, **more)
+        self.write(f'<scalar dataType="xsd:{kind}">{value}', '</scalar>')
         self.end()
 
     def scalar(self, name: str, value: float, units: str = 'siestaUnits:eV', digits: int | None = None, **more: str):
@@ -184,7 +180,7 @@ class Cml:
         self.end()
 
     def stress(self, stress: np.ndarray, total: np.ndarray) -> None:
-        """Static and total stress (Ry/Bohr^3): written in Ry/A^3, the pressure in Ry/Bohr^3 called kbar, as in SIESTA."""
+        """Static and total stress (Ry/Bohr^3): written in Ry/A^3, the pressure in Ry/Bohr^3 called kbar."""
         for name, title, pressure, value in (
             ('stress', 'Stress', ('psol', 'Pressure (Static)'), stress),
             ('tstress', 'Total Stress', ('tpsol', 'Pressure (Total)'), total),

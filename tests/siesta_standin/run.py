@@ -70,7 +70,8 @@ class Run:
             forces = atoms.get_forces() * EV / ANGSTROM
             stress = atoms.get_stress(voigt=False) * EV / ANGSTROM**3
         if self.faults.diverge_step and step >= self.faults.diverge_step:
-            forces = forces * 300.0
+            # So stiff that a time step of a femtosecond is unstable.
+            forces = forces * 1e4
         if self.faults.nan_step and step >= self.faults.nan_step:
             energy, forces = np.nan, np.full_like(forces, np.nan)
         return Evaluation(energy, forces, stress)
@@ -323,10 +324,10 @@ def start(text: str, journal: Journal) -> Run:
         cml.geometry(crystal.symbols, crystal.species, crystal.positions, crystal.cell, initial=True)
         cml.end()
         cml.start('parameterList', title='Input Parameters')
-        cml.parameter('SystemName', name)
-        cml.parameter('SystemLabel', journal.label)
-        cml.parameter('MaxSCFIterations', task.max_cycles)
-        cml.parameter('MD.TypeOfRun', fdf.text('MD.TypeOfRun', 'CG'))
+        cml.parameter(name, 'SystemName', dictRef='siesta:sname')
+        cml.parameter(journal.label, 'SystemLabel', dictRef='siesta:slabel')
+        cml.parameter(task.max_cycles, 'MaxSCFIterations', dictRef='siesta:maxscf')
+        cml.parameter(fdf.text('MD.TypeOfRun', 'CG'), 'MD.TypeOfRun')
         cml.end()
     return task
 
