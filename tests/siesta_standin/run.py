@@ -91,7 +91,8 @@ class Run:
             journal.print(report.scf_line(cycle, energies, changes))
             if journal.cml:
                 journal.cml.scf_cycle(cycle, energies, changes)
-            self.faults.kill('scf', step) if cycle == max(1, cycles // 2) else None
+            if cycle == max(1, cycles // 2):
+                self.faults.kill('scf', step)
             time.sleep(self.faults.sleep / cycles)
         if journal.timings is not None:
             journal.timings['cycles'] += cycles
@@ -190,7 +191,7 @@ class Run:
             journal.cml.start('module', title='SCF Finalization')
             journal.cml.energies(found.energy / EV)
             journal.cml.forces(ev_forces)
-            journal.cml.stress(found.stress, total)
+            journal.cml.stress(found.stress, total, detailed)
             journal.cml.end()
         return total
 
@@ -246,7 +247,7 @@ class Run:
         if journal.cml:
             journal.cml.start('module', title='Finalization')
             journal.cml.geometry(crystal.symbols, crystal.species, crystal.positions, crystal.cell, False)
-            journal.cml.final((found.energy + kinetic) / EV, ev_forces, found.stress, volume)
+            journal.cml.final((found.energy + kinetic) / EV, ev_forces, found.stress, volume, tolerance)
             journal.cml.end()
         journal.complete()
 
