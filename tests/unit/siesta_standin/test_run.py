@@ -208,6 +208,18 @@ def test_walltime(siesta, whole):
     assert np.array_equal(steps_of(rest)[:, 1:], steps_of(whole)[done : done + 3, 1:])
 
 
+def test_walltime_within_the_first_scf_cycle(siesta):
+    run = siesta(dynamics(3, 'max-walltime 5 s\n'))
+    assert run.code == -signal.SIGABRT
+    assert messages(run) == [
+        'WARNING: SCF_NOT_CONV: SCF did not converge before wall time exhaustion',
+        ' (info): Geom step, scf iteration, dmax:    1     1    0.000000',
+        'FATAL: OUT_OF_TIME: Time is up.',
+    ]
+    assert (run.folder / 'siesta.XV').exists()
+    assert not (run.folder / 'siesta.DM').exists()
+
+
 @pytest.mark.parametrize(('place', 'records', 'energies'), [('scf', 6, 6), ('restart', 6, 6), ('record', 6.5, 7)])
 def test_kill(siesta, whole, tmp_path, place, records, energies):
     faults = {'kill_step': 7, 'kill_place': place, 'once': tmp_path / 'killed'}
