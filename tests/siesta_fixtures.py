@@ -55,6 +55,13 @@ def siesta_crystal():
 
 
 @pytest.fixture
+def siesta_primitive():
+    """LiI, 2 atoms, somewhat too large and not quite in place."""
+    cell = [[0, 3.2, 3.2], [3.2, 0, 3.2], [3.2, 3.2, 0]]
+    return StructureData(pymatgen=Structure(cell, ['Li', 'I'], [[0.02, 0, 0.01], [0.5, 0.5, 0.5]]), label='LiI').store()
+
+
+@pytest.fixture
 def siesta_md_inputs(siesta_code, siesta_pseudos, siesta_crystal):
     """Makes inputs of ``pesfp.siesta_md``."""
 

@@ -22,7 +22,7 @@ import numpy as np
 
 #: A. SIESTA 4 calculates with 0.529177, SIESTA 5 with CODATA 2018.
 BOHR = 0.529177
-_BOHR_CODATA = 0.529177210903
+BOHR_CODATA = 0.529177210903
 #: Bohr/fs. Velocities at a restart within one folder agree with the positions as far as the nine decimals of .XV allow.
 _SEAM_TOLERANCE = 1e-6
 
@@ -280,7 +280,7 @@ def bohr_of(cell: np.ndarray, cell_in_bohr: np.ndarray) -> float:
     :raises CorruptFile: if none fits: the cells are not the same.
     """
     found = np.linalg.norm(cell) / np.linalg.norm(cell_in_bohr)
-    nearest = min((BOHR, _BOHR_CODATA), key=lambda value: abs(value - found))
+    nearest = min((BOHR, BOHR_CODATA), key=lambda value: abs(value - found))
     if not np.allclose(cell, np.asarray(cell_in_bohr) * nearest, atol=1e-5):
         raise CorruptFile(f'the cell of the .XV file is not that of the structure: a Bohr would be {found:.6f} A')
     return nearest
