@@ -17,8 +17,8 @@ _JOB_CODES = SiestaCalculation.exit_codes
 class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
     """Relax cell and positions until SIESTA itself says that they are.
 
-    ``SiestaBaseWorkChain`` does the work with our parser (``pesfp.siesta_relax``). Where it gives up (a killed job, split
-    orbitals, more jobs than it allows) the relaxation goes on from the last structure.
+    ``SiestaBaseWorkChain`` does the work, with our parser (``pesfp.siesta_relax``). Where it gives up (a killed job,
+    split orbitals, more jobs than it allows) the relaxation goes on from the last structure.
     """
 
     _process_class = SiestaBaseWorkChain
