@@ -137,6 +137,15 @@ def test_divergence_ends_it(siesta_md_inputs, siesta_fault):
     assert 'K at step' in jobs[0].exit_message
 
 
+def test_the_monitor_stops_a_diverging_run(siesta_md_inputs, siesta_fault):
+    """Long before its 40 steps are done; what was done is parsed, with the same verdict."""
+    siesta_fault(once=False, diverge_step=2, sleep=1)
+    inputs = siesta_md_inputs(steps=40)
+    results, node = run(inputs | {'monitors': {'divergence': Dict({'entry_point': 'pesfp.siesta_md'})}})
+    assert node.exit_status == CODES.ERROR_DIVERGED.status
+    assert 0 < results['output_parameters']['steps'] < 40
+
+
 def test_a_cleaned_parent_is_noticed(siesta_md_inputs):
     """SIESTA itself would begin afresh, with other velocities, and say nothing."""
     results, node = run(siesta_md_inputs(steps=2))

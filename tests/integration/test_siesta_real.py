@@ -18,7 +18,8 @@ pytestmark = pytest.mark.siesta
 OPTIONS = {'max_wallclock_seconds': 600, 'withmpi': False}
 #: Starts SIESTA and kills it, once, as soon as five steps are written.
 KILLER = """#!/bin/sh
-"{siesta}" <&0 &
+cat > copy.fdf
+"{siesta}" < copy.fdf &
 pid=$!
 while [ ! -e "{marker}" ] && kill -0 $pid 2>/dev/null; do
     if [ "$(grep -vc '#' aiida.MDE 2>/dev/null || true)" -ge 5 ] 2>/dev/null; then touch "{marker}"; kill -9 $pid; fi
