@@ -29,9 +29,11 @@ def siesta_fault(monkeypatch, tmp_path):
 
 @pytest.fixture
 def siesta_code(aiida_computer_local, tmp_path):
-    """The stand-in."""
+    """The stand-in. Its computer is this one, and need not be spared."""
+    computer = aiida_computer_local(label='localhost')
+    computer.configure(safe_interval=0)
     return InstalledCode(
-        computer=aiida_computer_local(label='localhost'),
+        computer=computer,
         filepath_executable=str(write_launcher(tmp_path / 'siesta')),
         label='siesta',
     ).store()

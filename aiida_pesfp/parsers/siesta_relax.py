@@ -6,27 +6,18 @@ import re
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from aiida.engine import ExitCode
 from aiida.orm import Dict, StructureData
 from aiida.parsers import Parser
 from aiida_siesta.calculations.siesta import SiestaCalculation
 
-from aiida_pesfp.transport.siesta_output import (
-    BOHR,
-    BOHR_CODATA,
-    CorruptFile,
-    Messages,
-    Restart,
-    Summary,
-    read_messages,
-    read_out,
-    read_xv,
-)
+from aiida_pesfp.transport.siesta_output import CorruptFile, Messages, read_messages, read_out, read_struct_out
 
 
 class SiestaRelaxParser(Parser):
-    """Takes the structure from ``.XV``, which SIESTA writes at every step, and the verdict from messages and output.
+    """Takes the structure from ``.STRUCT_OUT``, which SIESTA writes at every step, and the verdict from its messages.
+
+    (``.XV`` holds the next structure of the search, which may be a long trial step away.)
 
     aiida-siesta's own parser reads the whole XML: it excepts if that is cut off, as after a kill, and for two kinds of
     messages; and it takes any SCF that did not converge for a failure of the whole.
@@ -49,10 +40,10 @@ class SiestaRelaxParser(Parser):
             'messages': list(messages.fatal),
             'variable_geometry': False,
         }
-        restart = self._restart()
-        if restart is not None:
+        structure = self._structure()
+        if structure is not None:
             parameters['variable_geometry'] = True  # the handlers of SiestaBaseWorkChain ask for it
-            self.out('output_structure', self._structure(restart, summary))
+            self.out('output_structure', structure)
         self.out('output_parameters', Dict(parameters))
         return self._verdict(messages, relaxed)
 
@@ -62,23 +53,20 @@ class SiestaRelaxParser(Parser):
             return ''
         return repository.get_object_content(name, 'rb').decode('utf-8', 'replace')
 
-    def _restart(self) -> Restart | None:
+    def _structure(self) -> StructureData | None:
+        """That of the input with the last cell and positions; floating sites, which come last, are left out."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / 'siesta.XV'
-            path.write_text(self._text(f'{self.node.get_option("prefix")}.XV'))
+            path = Path(folder) / 'siesta.STRUCT_OUT'
+            path.write_text(self._text(f'{self.node.get_option("prefix")}.STRUCT_OUT'))
             try:
-                return read_xv(path)
+                cell, fractions = read_struct_out(path)
             except CorruptFile:
                 return None
-
-    def _structure(self, restart: Restart, summary: Summary) -> StructureData:
-        """The structure of the input with new cell and positions; floating sites, which come last, are left out."""
-        bohr = BOHR if (summary.version or '4').startswith(('4', 'v4')) else BOHR_CODATA
         given = self.node.inputs.structure
-        structure = StructureData(cell=np.asarray(restart.cell * bohr).tolist(), pbc=given.pbc)
+        structure = StructureData(cell=cell.tolist(), pbc=given.pbc)
         for kind in given.kinds:
             structure.append_kind(kind)
-        for site, position in zip(given.sites, restart.positions * bohr):
+        for site, position in zip(given.sites, fractions @ cell):
             structure.append_site(type(site)(kind_name=site.kind_name, position=position.tolist()))
         structure.label = given.label
         return structure

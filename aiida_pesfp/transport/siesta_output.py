@@ -22,7 +22,7 @@ import numpy as np
 
 #: A. SIESTA 4 calculates with 0.529177, SIESTA 5 with CODATA 2018.
 BOHR = 0.529177
-BOHR_CODATA = 0.529177210903
+_BOHR_CODATA = 0.529177210903
 #: Bohr/fs. Velocities at a restart within one folder agree with the positions as far as the nine decimals of .XV allow.
 _SEAM_TOLERANCE = 1e-6
 
@@ -223,6 +223,23 @@ def read_xv(path: str | os.PathLike) -> Restart:
     return Restart(cell, table[:, 1].astype(int), table[:, 2:5], table[:, 5:8])
 
 
+def read_struct_out(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """``.STRUCT_OUT``: the last structure whose energy was computed: cell (A) and fractional positions, shape (n, 3).
+
+    :raises CorruptFile: if it is not whole.
+    """
+    text = Path(path).read_text(encoding='utf-8', errors='replace')
+    try:
+        words = text.split()
+        cell = np.array(words[:9], dtype=float).reshape(3, 3)
+        table = np.array(words[10:], dtype=float).reshape(int(words[9]), 5)
+    except (IndexError, ValueError) as error:
+        raise CorruptFile(f'{Path(path).name} is not whole: {error}') from error
+    if not text.endswith('\n'):
+        raise CorruptFile(f'{Path(path).name} is not whole: its last line has no end')
+    return cell, table[:, 2:]
+
+
 def read_nose_restart(path: str | os.PathLike) -> Thermostat:
     """``.NOSE_RESTART``: the thermostat.
 
@@ -280,7 +297,7 @@ def bohr_of(cell: np.ndarray, cell_in_bohr: np.ndarray) -> float:
     :raises CorruptFile: if none fits: the cells are not the same.
     """
     found = np.linalg.norm(cell) / np.linalg.norm(cell_in_bohr)
-    nearest = min((BOHR, BOHR_CODATA), key=lambda value: abs(value - found))
+    nearest = min((BOHR, _BOHR_CODATA), key=lambda value: abs(value - found))
     if not np.allclose(cell, np.asarray(cell_in_bohr) * nearest, atol=1e-5):
         raise CorruptFile(f'the cell of the .XV file is not that of the structure: a Bohr would be {found:.6f} A')
     return nearest

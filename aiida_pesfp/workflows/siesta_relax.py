@@ -90,7 +90,7 @@ class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
         inputs.options = Dict(inputs.options.get_dict() | {'parser_name': self.PARSER})
         given = inputs.settings.get_dict() if 'settings' in inputs else {}
         settings = {key.upper(): value for key, value in given.items()}
-        wanted = [*settings.get('ADDITIONAL_RETRIEVE_LIST', []), '*.XV']
+        wanted = [*settings.get('ADDITIONAL_RETRIEVE_LIST', []), '*.STRUCT_OUT']
         inputs.settings = Dict(settings | {'ADDITIONAL_RETRIEVE_LIST': wanted})
         # Its handler of this error reads a log that only its own parser writes.
         inputs.handler_overrides = Dict({'handle_error_split_norm': {'enabled': False}})

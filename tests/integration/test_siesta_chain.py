@@ -10,7 +10,7 @@ from aiida_pesfp.workflows.siesta_md import SiestaMdBaseWorkChain
 from aiida_pesfp.workflows.siesta_relax import SiestaRelaxWorkChain
 
 OPTIONS = {'max_wallclock_seconds': 600, 'withmpi': False}
-STEPS, SEGMENT = 10, 4
+STEPS, SEGMENT = 8, 4
 
 
 @pytest.fixture
