@@ -1,0 +1,104 @@
+"""Trajectories of molecular dynamics: one form for all engines, and segments joined to a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import TrajectoryData
+
+#: Arrays that every trajectory has beside ``steps``: Cartesian positions (A, not wrapped), velocities (A/ps), cells
+#: (A), times (ps), potential energies (eV), temperatures (K), conserved quantity of the thermostat (eV).
+ARRAYS = ('positions', 'velocities', 'cells', 'times', 'energies', 'temperatures', 'conserved')
+_EXTRA_ARRAYS = ('energies', 'temperatures', 'conserved')
+#: Attributes that the segments of one dynamics have in common.
+ATTRIBUTES = ('timestep_fs', 'temperature', 'stride', 'engine')
+
+
+def new_trajectory(
+    symbols: list[str], steps: np.ndarray, arrays: dict[str, np.ndarray], attributes: dict
+) -> TrajectoryData:
+    """An unstored trajectory in the form that the analysis expects.
+
+    :param symbols: of the n atoms.
+    :param steps: numbers of the s steps, counted from the start of the whole dynamics; 0 is the initial structure.
+    :param arrays: the entries of :data:`ARRAYS`, each with s as its first dimension; those of one step belong to one
+        instant.
+    :param attributes: the entries of :data:`ATTRIBUTES`: time step (fs), target temperature (K), stride, engine.
+    """
+    trajectory = TrajectoryData()
+    trajectory.set_trajectory(
+        symbols=list(symbols),
+        stepids=np.asarray(steps, dtype=int),
+        positions=arrays['positions'],
+        cells=arrays['cells'],
+        times=arrays['times'],
+        velocities=arrays['velocities'],
+        pbc=(True, True, True),
+    )
+    for name in _EXTRA_ARRAYS:
+        trajectory.set_array(name, np.asarray(arrays[name], dtype=float))
+    trajectory.base.attributes.set_many({name: attributes[name] for name in ATTRIBUTES})
+    return trajectory
+
+
+def check_segments(segments: list[TrajectoryData]) -> list[TrajectoryData]:
+    """The segments in the order of their steps.
+
+    :raises ValueError: if they are not of the same dynamics, or a step is missing or doubled; it names the steps.
+    """
+    if not segments:
+        raise ValueError('there are no segments to join')
+    for name in ('symbols', *ATTRIBUTES):
+        values = [segment.base.attributes.get(name) for segment in segments]
+        if any(value != values[0] for value in values):
+            raise ValueError(f'the segments differ in {name}: {sorted({str(value) for value in values})}')
+    stride = segments[0].base.attributes.get('stride')
+    ordered = sorted(segments, key=lambda segment: int(segment.get_array('steps')[0]))
+    steps = np.concatenate([segment.get_array('steps') for segment in ordered])
+    jumps = np.diff(steps)
+    doubled = np.unique(steps[1:][jumps <= 0])
+    if len(doubled):
+        raise ValueError(f'steps {_ranges(doubled, stride)} are in more than one segment')
+    gaps = np.flatnonzero(jumps != stride)
+    if len(gaps):
+        missing = np.concatenate([np.arange(steps[gap] + stride, steps[gap + 1], stride) for gap in gaps])
+        if not len(missing):
+            raise ValueError(
+                f'step {steps[gaps[0] + 1]} does not follow step {steps[gaps[0]]} with the stride {stride}'
+            )
+        raise ValueError(f'steps {_ranges(missing, stride)} are in no segment')
+    return ordered
+
+
+@calcfunction
+def join_trajectories(**segments: TrajectoryData) -> TrajectoryData:
+    """One trajectory from the segments of one dynamics, in the order of their steps whatever their keys.
+
+    :param segments: by keys ``segment_0001``, ``segment_0002``, ...
+    :raises ValueError: if they are not of the same dynamics, or a step is missing or doubled.
+    """
+    ordered = check_segments(list(segments.values()))
+    arrays = {name: _concatenate(ordered, name) for name in ('steps', *ARRAYS)}
+    symbols = ordered[0].base.attributes.get('symbols')
+    attributes = {name: ordered[0].base.attributes.get(name) for name in ATTRIBUTES}
+    return new_trajectory(symbols, arrays.pop('steps'), arrays, attributes)
+
+
+def _concatenate(segments: list[TrajectoryData], name: str) -> np.ndarray:
+    """One array of all segments. Each is let go at once, or all would be in memory twice."""
+    shapes = [segment.get_shape(name) for segment in segments]
+    joined = np.empty((sum(shape[0] for shape in shapes), *shapes[0][1:]), dtype=int if name == 'steps' else float)
+    begin = 0
+    for segment in segments:
+        part = segment.get_array(name)
+        joined[begin : begin + len(part)] = part
+        begin += len(part)
+        del part
+        segment.clear_internal_cache()
+    return joined
+
+
+def _ranges(steps: np.ndarray, stride: int) -> str:
+    """Steps in few words: 3, 7-12."""
+    runs = np.split(steps, np.flatnonzero(np.diff(steps) != stride) + 1)
+    return ', '.join(str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}' for run in runs)

@@ -1,0 +1,169 @@
+"""Supercells for molecular dynamics: the smallest in which an ion does not feel its own image."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+#: Relative tolerance of lengths: a cell of exactly the wanted size is large enough.
+TOLERANCE = 1e-8
+#: Row permutations and signs that turn one basis of a lattice into another of the same vectors, orientation kept.
+_SIGNED_PERMUTATIONS = np.array(
+    [
+        matrix
+        for order in itertools.permutations(range(3))
+        for signs in itertools.product((1, -1), repeat=3)
+        if np.linalg.det(matrix := np.diag(signs)[list(order)]) > 0
+    ]
+)
+_SHIFTS = np.array(list(itertools.product((-1, 0, 1), repeat=2)))
+
+
+def interplanar_distances(cell: np.ndarray) -> np.ndarray:
+    """Distances between opposite faces of a cell: the diameters of the spheres that fit between them.
+
+    :param cell: lattice vectors as rows, shape (..., 3, 3), A.
+    :return: for each vector, the distance of the faces that it connects, shape (..., 3), A.
+    """
+    return 1 / np.linalg.norm(np.linalg.inv(cell), axis=-2)
+
+
+def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool = False) -> np.ndarray:
+    """Smallest integer matrix whose supercell has all three inter-planar distances of at least a given size.
+
+    The rows of the matrix are the vectors of the supercell in units of those of the cell: ``matrix @ cell``. Of all
+    matrices the one with the smallest determinant is taken, and of those with the same determinant the most compact
+    (smallest sum of squared vector lengths, then largest inter-planar distance). All sublattices of a determinant are
+    enumerated as Hermite normal forms. Whether a sublattice has a basis with large inter-planar distances is
+    decided without a search: these are the inverse lengths of the dual basis, so it is enough to look at the
+    shortest dual basis, which Minkowski reduction gives.
+
+    :param cell: lattice vectors as rows, shape (3, 3), A.
+    :param minimum_distance: wanted inter-planar distance, A. The paper (Sec. II C) takes 6.5 A.
+    :param diagonal: allow only multiples of the lattice vectors.
+    :return: the matrix, shape (3, 3), integers, determinant positive.
+    :raises ValueError: if the cell has no volume or the distance is not positive.
+    """
+    cell = np.asarray(cell, dtype=float)
+    volume = abs(np.linalg.det(cell))
+    if not volume > 1e-8 * np.prod(np.linalg.norm(cell, axis=1)):
+        raise ValueError(f'the cell {cell.tolist()} has no volume: it must be periodic in three dimensions')
+    if not 0 < minimum_distance < np.inf:
+        raise ValueError(f'the minimum distance {minimum_distance!r} A must be positive')
+    wanted = minimum_distance * (1 - TOLERANCE)
+    diagonal_matrix = np.diag(np.maximum(1, np.ceil(wanted / interplanar_distances(cell)))).astype(int)
+    largest = round(np.prod(np.diag(diagonal_matrix)))
+    if diagonal or largest == 1:
+        return diagonal_matrix
+
+    # A cell between faces that far apart has at least the volume of a cube of that edge.
+    smallest = max(1, int(np.ceil(wanted**3 / volume * (1 - TOLERANCE))))
+    for determinant in range(smallest, largest + 1):
+        forms = np.array(list(_hermite_normal_forms(determinant)))
+        dual = np.swapaxes(np.linalg.inv(forms @ cell), -1, -2)
+        coefficients = minkowski_reduce(dual)
+        distances = 1 / np.linalg.norm(coefficients @ dual, axis=-1)
+        fitting = distances.min(axis=1) >= wanted
+        if not fitting.any():
+            continue
+        # The dual of a basis change is its inverse transpose, an integer matrix again.
+        changes = np.rint(np.swapaxes(np.linalg.inv(coefficients[fitting]), -1, -2)).astype(int)
+        matrices = changes @ forms[fitting]
+        return _most_compact([_most_diagonal(matrix) for matrix in matrices], cell)
+    raise AssertionError('the diagonal matrix itself is among the candidates')
+
+
+def minkowski_reduce(bases: np.ndarray) -> np.ndarray:
+    """Minkowski reduction of many lattices at once: the shortest possible basis of each.
+
+    Greedy reduction as of P. Q. Nguyen and D. Stehle, ACM Trans. Algorithms 5, 46 (2009), DOI 10.1145/1597036.1597050.
+
+    :param bases: lattice vectors as rows, shape (m, 3, 3).
+    :return: unimodular integer matrices, shape (m, 3, 3); ``matrices @ bases`` are reduced, shortest vector first.
+    """
+    coefficients = np.broadcast_to(np.eye(3), bases.shape).copy()
+    lengths = np.full(bases.shape[:2], np.inf)
+    while True:
+        reduced = coefficients @ bases
+        new_lengths = np.linalg.norm(reduced, axis=-1)
+        order = np.argsort(new_lengths, axis=1, kind='stable')
+        coefficients = np.take_along_axis(coefficients, order[:, :, None], axis=1)
+        new_lengths = np.take_along_axis(new_lengths, order, axis=1)
+        if not (new_lengths.sum(axis=1) < lengths.sum(axis=1) * (1 - 1e-10)).any():
+            return np.rint(coefficients).astype(int)
+        lengths = new_lengths
+        first, second, third = np.moveaxis(coefficients @ bases, 1, 0)
+        c_first, c_second, c_third = np.moveaxis(coefficients, 1, 0)
+        shift = np.rint(_dot(first, second) / _dot(first, first))[:, None]
+        second, c_second = second - shift * first, c_second - shift * c_first
+        # The lattice point of the plane nearest to the third vector is near the rounded foot of its perpendicular.
+        gram = np.stack([_dot(first, first), _dot(first, second), _dot(first, second), _dot(second, second)], axis=-1)
+        feet = np.stack([_dot(first, third), _dot(second, third)], axis=-1)
+        nearest = np.rint(np.linalg.solve(gram.reshape(-1, 2, 2), feet[..., None])[..., 0])[:, None] + _SHIFTS
+        rest = third[:, None] - nearest @ np.stack([first, second], axis=1)
+        best = np.argmin(np.round(np.linalg.norm(rest, axis=-1) / new_lengths[:, 2:], 10), axis=1)
+        chosen = np.take_along_axis(nearest, best[:, None, None], axis=1)
+        c_third = c_third - (chosen @ np.stack([c_first, c_second], axis=1))[:, 0]
+        coefficients = np.stack([c_first, c_second, c_third], axis=1)
+
+
+def fill_supercell(cell: np.ndarray, positions: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of all atoms of a supercell.
+
+    :param cell: lattice vectors of the cell as rows, shape (3, 3), A.
+    :param positions: Cartesian, shape (n, 3), A.
+    :param matrix: integers, shape (3, 3); the vectors of the supercell are ``matrix @ cell``.
+    :return: positions inside the supercell, shape (n * d, 3), A, where d is the determinant; and for each the index of
+        the site of the cell that it repeats, shape (n * d,). The images of one site are neighbours in the list.
+    :raises ValueError: if the determinant of the matrix is not positive.
+    """
+    matrix = np.asarray(matrix)
+    determinant = round(np.linalg.det(matrix))
+    if determinant < 1:
+        raise ValueError(f'the supercell matrix {matrix.tolist()} must have a positive determinant')
+    corners = np.array(list(itertools.product((0, 1), repeat=3))) @ matrix
+    ranges = [np.arange(low, high + 1) for low, high in zip(corners.min(axis=0), corners.max(axis=0))]
+    translations = np.stack(np.meshgrid(*ranges, indexing='ij'), axis=-1).reshape(-1, 3)
+    # Exact arithmetic: a translation lies inside if its coordinates times the determinant do, all of them integers.
+    adjugate = np.rint(np.linalg.inv(matrix) * determinant).astype(int)
+    scaled = translations @ adjugate
+    translations = translations[((scaled >= 0) & (scaled < determinant)).all(axis=1)]
+    supercell = matrix @ cell
+    everywhere = (np.asarray(positions)[:, None] + (translations @ cell)[None]).reshape(-1, 3)
+    fractions = everywhere @ np.linalg.inv(supercell)
+    # Rounding first: a site on a face must not land on the opposite one.
+    everywhere -= np.floor(np.round(fractions, 9)) @ supercell
+    return everywhere, np.repeat(np.arange(len(positions)), determinant)
+
+
+def _hermite_normal_forms(determinant: int) -> Iterator[list[list[int]]]:
+    """Every sublattice of an index once: the upper triangular integer matrices of that determinant."""
+    divisors = [a for a in range(1, determinant + 1) if determinant % a == 0]
+    for a in divisors:
+        for b in (b for b in divisors if (determinant // a) % b == 0):
+            c = determinant // (a * b)
+            for x, y, z in itertools.product(range(b), range(c), range(c)):
+                yield [[a, x, y], [0, b, z], [0, 0, c]]
+
+
+def _most_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """The same three vectors, ordered and signed to resemble the vectors of the cell."""
+    if np.linalg.det(matrix) < 0:
+        matrix = -matrix
+    candidates = _SIGNED_PERMUTATIONS @ matrix
+    return max(candidates, key=lambda candidate: (np.trace(candidate), candidate.tolist()))
+
+
+def _most_compact(matrices: list[np.ndarray], cell: np.ndarray) -> np.ndarray:
+    def rank(matrix):
+        supercell = matrix @ cell
+        size = round(float((supercell**2).sum()), 6)
+        return size, -round(float(interplanar_distances(supercell).min()), 6), -np.trace(matrix), matrix.tolist()
+
+    return min(matrices, key=rank)
+
+
+def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.einsum('ij,ij->i', first, second)
