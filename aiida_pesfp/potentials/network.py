@@ -30,7 +30,7 @@ class BatchedEvaluator(Evaluator):
                 energies.append(self.batch_energies(ion, positions[begin : begin + self.batch_size]))
                 begin += self.batch_size
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._halve_batch(error)
         return np.concatenate(energies) if energies else np.empty(0)
@@ -96,5 +96,6 @@ def _keep_freed_memory() -> None:
     libc.mallopt(trim_threshold, largest)
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the memory of the device is exhausted."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
