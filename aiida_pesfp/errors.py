@@ -62,6 +62,10 @@ class DynamicsDiverged(StructureError):
     """Molecular dynamics has come to energies at which no crystal exists."""
 
 
+class NotConverged(StructureError):
+    """A relaxation did not come to its end within the steps that were allowed."""
+
+
 class RelaxationDiverged(StructureError):
     """A relaxation has come to a cell that is no longer that of the structure."""
 

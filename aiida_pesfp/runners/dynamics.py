@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from ase import Atoms, units
@@ -24,6 +23,7 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from aiida_pesfp import errors
 from aiida_pesfp.runners.checkpoint import write_json
+from aiida_pesfp.runners.request import evaluated
 from aiida_pesfp.transport.frames import (
     CHECKPOINT,
     TRAJECTORY,
@@ -31,8 +31,6 @@ from aiida_pesfp.transport.frames import (
     last_state,
     temperature,
 )
-
-Result = TypeVar('Result')
 
 SETTINGS = 'dynamics.json'
 #: An atom of more kinetic energy than this, eV, or than so many k T, tears any crystal: it takes some 10 eV to displace
@@ -156,14 +154,16 @@ class Run:
         with Trajectory(self.folder / TRAJECTORY, 'a' if count_frames(self.folder / TRAJECTORY) else 'w') as trajectory:
             while True:
                 if self.step != self._stored and self.step % self.settings.stride == 0:
-                    trajectory.write(self._evaluated(lambda: self._integrator.frame(self.seconds)))
+                    trajectory.write(
+                        evaluated(lambda: self._integrator.frame(self.seconds), 'at the first step of the dynamics')
+                    )
                     self._stored, kept = self.step, clock
                 elif clock - kept > checkpoint_interval:
                     self.keep()
                     kept = clock
                 if self.step >= last:
                     break
-                self._evaluated(lambda: self._integrator.run(1))
+                evaluated(lambda: self._integrator.run(1), f'after step {self.step} of the dynamics')
                 self._check()
                 now = time.monotonic()
                 self.seconds, clock = self.seconds + now - clock, now
@@ -174,19 +174,6 @@ class Run:
         """Write the present state, unless it is the last that was stored."""
         if self._stored != self.step:
             write_checkpoint(self.folder, self._integrator.frame(self.seconds))
-
-    def _evaluated(self, work: Callable[[], Result]) -> Result:
-        """Do what needs the calculator, which raises whatever its author chose."""
-        try:
-            return work()
-        except Exception as error:
-            from aiida_pesfp.potentials.network import is_out_of_memory  # imports torch, which not all need
-
-            if is_out_of_memory(error):
-                raise errors.OutOfMemory(f'the {len(self._integrator.atoms)} atoms do not fit into memory') from error
-            raise errors.EvaluationFailed(
-                f'the potential failed after step {self.step} of the dynamics: {type(error).__name__}: {error}'
-            ) from error
 
     def _check(self) -> None:
         atoms, target = self._integrator.atoms, self.settings.temperature

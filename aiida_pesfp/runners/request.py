@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from tqdm import tqdm
@@ -21,6 +22,7 @@ from aiida_pesfp.runners.checkpoint import write_json
 from aiida_pesfp.runners.reading import Record
 
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
+Result = TypeVar('Result')
 
 
 class Stopped(Exception):
@@ -207,3 +209,20 @@ def attempt(outcome: Outcome, work: Callable[[], None]) -> None:
         traceback.print_exc()
         outcome.state = 'failed'
         outcome.error = errors.EvaluationFailed(f'{type(error).__name__}: {error}')
+
+
+def evaluated(work: Callable[[], Result], when: str) -> Result:
+    """Do what needs a calculator, which raises whatever its author chose.
+
+    :param when: for the message.
+    :raises OutOfMemory: if the structure does not fit into the memory of the device.
+    :raises EvaluationFailed: for any other cause.
+    """
+    try:
+        return work()
+    except Exception as error:
+        from aiida_pesfp.potentials.network import is_out_of_memory  # imports torch, which not every potential needs
+
+        if is_out_of_memory(error):
+            raise errors.OutOfMemory('the structure does not fit into memory: use a device with more') from error
+        raise errors.EvaluationFailed(f'the potential failed {when}: {type(error).__name__}: {error}') from error
