@@ -26,13 +26,13 @@ from aiida_pesfp.runners.checkpoint import write_json
 from aiida_pesfp.runners.request import evaluated
 from aiida_pesfp.transport.frames import (
     CHECKPOINT,
+    SETTINGS,
     TRAJECTORY,
     count_frames,
     last_state,
     temperature,
 )
 
-SETTINGS = 'dynamics.json'
 #: An atom of more kinetic energy than this, eV, or than so many k T, tears any crystal: it takes some 10 eV to displace
 #: an ion for good. The thermal chance of 100 k T is 1e-42.
 FASTEST, FASTEST_THERMAL = 10.0, 100.0

@@ -98,7 +98,7 @@ class RelaxationRequest(Request):
             self.check_stop()
         raise errors.NotConverged(
             f'not relaxed after {self.steps} steps (largest force {outcome.found["maximum_force"]:.4f} eV/A, largest '
-            f'stress {outcome.found["maximum_stress"]:.4f} GPa): go on from {RELAXED}, or allow more steps'
+            f'stress {outcome.found["maximum_stress"] or 0:.4f} GPa): go on from {RELAXED}, or allow more steps'
         )
 
     def _describe(self, atoms: Atoms, volume: float, step: int) -> dict:

@@ -15,8 +15,9 @@ import numpy as np
 from ase import Atoms, units
 from ase.io import Trajectory
 
-#: Files of one dynamics: its stored frames, and the one frame of a later state if it was stopped between two of them.
-TRAJECTORY, CHECKPOINT = 'trajectory.traj', 'checkpoint.traj'
+#: Files of one dynamics: its stored frames, the one frame of a later state if it was stopped between two of them, and
+#: its settings.
+TRAJECTORY, CHECKPOINT, SETTINGS = 'trajectory.traj', 'checkpoint.traj', 'dynamics.json'
 #: ASE's unit of time, in which momenta are, is A sqrt(u/eV).
 _PER_PICOSECOND = 1000 * units.fs
 
