@@ -29,8 +29,8 @@ class MdCalculation(RunnerCalculation):
             'dynamics',
             valid_type=Dict,
             validator=validator_of(PotentialDynamics),
-            help='temperature (K), steps, timestep (fs, 1), stride (1: every step is stored), thermostat_time (fs, 100) '
-            'and seed (0) of the first velocities.',
+            help='temperature (K), steps, timestep (fs, 1), stride (1: every step is stored), thermostat_time (fs, '
+            '100) and seed of the first velocities (0).',
         )
         spec.input(
             'parent_folder',
