@@ -9,7 +9,7 @@ os.environ.setdefault('AIIDA_PATH', tempfile.mkdtemp(prefix='pesfp-tests-'))
 
 import pytest
 
-pytest_plugins = ['aiida.tools.pytest_fixtures']
+pytest_plugins = ['aiida.tools.pytest_fixtures', 'tests.siesta_fixtures']
 
 REPOSITORY = Path(__file__).parents[1]
 

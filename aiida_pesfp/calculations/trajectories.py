@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import TrajectoryData
+from aiida.orm import Dict, TrajectoryData
 
 #: Arrays that every trajectory has beside ``steps``: Cartesian positions (A, not wrapped), velocities (A/ps), cells
 #: (A), times (ps), potential energies (eV), temperatures (K), conserved quantity of the thermostat (eV).
@@ -82,6 +84,37 @@ def join_trajectories(**segments: TrajectoryData) -> TrajectoryData:
     symbols = ordered[0].base.attributes.get('symbols')
     attributes = {name: ordered[0].base.attributes.get(name) for name in ATTRIBUTES}
     return new_trajectory(symbols, arrays.pop('steps'), arrays, attributes)
+
+
+@calcfunction
+def join_parameters(**parameters: Dict) -> Dict:
+    """What the segments of one dynamics report, as of the whole.
+
+    Means and drifts are weighted by steps; the standard deviation is that of all steps together.
+
+    :param parameters: ``output_parameters`` of the segments, by keys ``segment_0001``, ``segment_0002``, ...
+    :raises ValueError: if their steps do not follow each other.
+    """
+    found = sorted((node.get_dict() for node in parameters.values()), key=lambda entry: entry['last_step'])
+    for before, after in itertools.pairwise(found):
+        if after['last_step'] - after['steps'] != before['last_step']:
+            raise ValueError(f'{after["steps"]} steps up to {after["last_step"]} do not follow {before["last_step"]}')
+    steps = np.array([entry['steps'] for entry in found])
+    means, deviations = (np.array([entry[f'temperature_{name}'] for entry in found]) for name in ('mean', 'std'))
+    mean = np.average(means, weights=steps)
+    seconds = [entry['seconds'] for entry in found if entry['seconds'] is not None]
+    joined = {
+        'steps': int(steps.sum()),
+        'last_step': found[-1]['last_step'],
+        'temperature_mean': float(mean),
+        'temperature_std': float(np.sqrt(np.average(deviations**2 + (means - mean) ** 2, weights=steps))),
+        'energy_drift': float(np.average([entry['energy_drift'] for entry in found], weights=steps)),
+        'seconds': sum(seconds) if seconds else None,
+        'segments': len(found),
+    }
+    if all('unconverged_steps' in entry for entry in found):
+        joined['unconverged_steps'] = sum(entry['unconverged_steps'] for entry in found)
+    return Dict(joined)
 
 
 def _concatenate(segments: list[TrajectoryData], name: str) -> np.ndarray:

@@ -57,11 +57,16 @@ class Thermostat:
 
 @dataclass(frozen=True)
 class Messages:
-    """What ``MESSAGES`` says: did the job complete, fatal errors, number of steps with unconverged SCF."""
+    """What ``MESSAGES`` says.
+
+    :param completed: whether the job came to its end.
+    :param fatal: why it did not.
+    :param unconverged: steps whose SCF did not converge, each with the last change of the density matrix.
+    """
 
     completed: bool
     fatal: tuple[str, ...]
-    unconverged: int
+    unconverged: tuple[tuple[int, float], ...]
 
     @property
     def out_of_time(self) -> bool:
@@ -75,6 +80,7 @@ class Summary:
     version: str | None
     seconds: float | None
     unrelaxed: bool
+    thermostat_read: bool
     completed: bool
 
 
@@ -96,7 +102,7 @@ class SiestaTrajectory:
 
     :param indices: number of each stored step, counted from 0 at the first step of this run.
     :param positions: A, shape (s, n, 3).
-    :param velocities: A/ps, shape (s, n, 3); None if the file has none.
+    :param velocities: A/ps, shape (s, n, 3).
     :param completed: number of whole steps, stored or not.
     :param next_positions: positions of the step after the last, Bohr, shape (n, 3).
     :param last_positions: positions of the last step, Bohr, shape (n, 3).
@@ -105,7 +111,7 @@ class SiestaTrajectory:
 
     indices: np.ndarray
     positions: np.ndarray
-    velocities: np.ndarray | None
+    velocities: np.ndarray
     completed: int
     next_positions: np.ndarray
     last_positions: np.ndarray
@@ -237,18 +243,23 @@ def read_nose_restart(path: str | os.PathLike) -> Thermostat:
 
 def read_messages(lines: Iterable[str]) -> Messages:
     """The lines of ``MESSAGES``."""
-    completed, unconverged, fatal = False, 0, []
+    completed, fatal, unconverged, expected = False, [], [], False
     for line in lines:
         completed |= line.startswith('INFO: Job completed')
-        unconverged += line.startswith('WARNING: SCF_NOT_CONV')
         if line.startswith('FATAL:'):
             fatal.append(line.removeprefix('FATAL:').strip())
-    return Messages(completed, tuple(fatal), unconverged)
+        elif line.startswith('WARNING: SCF_NOT_CONV: SCF did not converge in maximum'):
+            expected = True
+        elif expected and 'dmax:' in line:
+            step, _, change = line.split('dmax:')[1].split()
+            unconverged.append((int(step), float(change)))
+            expected = False
+    return Messages(completed, tuple(fatal), tuple(unconverged))
 
 
 def read_out(lines: Iterable[str]) -> Summary:
     """The lines of the text output."""
-    version, seconds, unrelaxed, completed = None, None, False, False
+    version, seconds, unrelaxed, thermostat_read, completed = None, None, False, False, False
     for line in lines:
         if version is None and (found := re.match(r'(?:Siesta )?Version\s*: *(?:siesta-)?(\S+)', line)):
             version = found[1]
@@ -256,9 +267,11 @@ def read_out(lines: Iterable[str]) -> Summary:
             seconds = float(line.split('=')[1])
         elif line.startswith('outcoor: Final (unrelaxed)'):
             unrelaxed = True
+        elif 'MD restart: Read old positions and Nose variables' in line:
+            thermostat_read = True
         elif line.startswith('Job completed'):
             completed = True
-    return Summary(version, seconds, unrelaxed, completed)
+    return Summary(version, seconds, unrelaxed, thermostat_read, completed)
 
 
 def bohr_of(cell: np.ndarray, cell_in_bohr: np.ndarray) -> float:
@@ -285,7 +298,7 @@ def read_dynamics(
 ) -> SiestaTrajectory:
     """Positions and velocities of the whole steps of a run.
 
-    :param path: ``.MD``, or ``.ANI``, whose six decimals make velocities too inaccurate to be kept.
+    :param path: ``.MD``; or ``.ANI``, which has six decimals and no velocities: they become differences of positions.
     :param labels: the steps that ``.MDE`` names, shape (s,). Only steps that both files have are whole.
     :param first: positions of the first step, Bohr, shape (n, 3): no frame of this run has them.
     :param timestep: fs.
@@ -294,34 +307,29 @@ def read_dynamics(
     :raises CorruptFile: if the file cannot be read at all. What precedes a fault is kept, with the ``problem``.
     """
     atoms = len(first)
-    animation = Path(path).suffix == '.ANI'
     room = len(labels) // stride + 1
-    positions = np.empty((room, atoms, 3))
-    velocities = None if animation else np.empty((room, atoms, 3))
+    positions, velocities = np.empty((2, room, atoms, 3))
     indices: list[int] = []
 
     before, here, completed, problem = None, np.asarray(first, dtype=float), 0, None
-    frames = _animation_frames(path, atoms, bohr) if animation else read_md(path, atoms)
+    frames = _animation_frames(path, atoms, bohr) if Path(path).suffix == '.ANI' else read_md(path, atoms)
     try:
         for label, following, velocity in itertools.islice(frames, len(labels)):
-            begins_anew = completed > 0 and labels[completed] == 1
             _check_label(label, labels, completed)
-            if begins_anew and velocity is not None:
-                _check_seam(before, following, velocity, timestep)
+            if velocity is None:
+                velocity = _difference(before, here, following, timestep)
+            elif completed > 0 and labels[completed] == 1:
+                _check_seam(_difference(before, here, following, timestep), velocity)
             if (offset + completed) % stride == 0:
                 positions[len(indices)] = here
-                if velocity is not None:
-                    velocities[len(indices)] = velocity
+                velocities[len(indices)] = velocity
                 indices.append(completed)
             before, here, completed = here, following, completed + 1
     except CorruptFile as error:
         problem = str(error)
-    stored = len(indices)
-    positions = positions[:stored]
+    positions, velocities = positions[: len(indices)], velocities[: len(indices)]
     positions *= bohr
-    if velocities is not None:
-        velocities = velocities[:stored]
-        velocities *= bohr * 1000
+    velocities *= bohr * 1000
     last = here if before is None else before
     return SiestaTrajectory(np.array(indices, dtype=int), positions, velocities, completed, here, last, problem)
 
@@ -362,6 +370,11 @@ def _check_label(label: int | None, labels: np.ndarray, completed: int) -> None:
         raise CorruptFile(f'step {label} of the trajectory stands where the energies have step {expected}')
 
 
-def _check_seam(before: np.ndarray, following: np.ndarray, velocity: np.ndarray, timestep: float) -> None:
-    if before is None or np.abs((following - before) / (2 * timestep) - velocity).max() > _SEAM_TOLERANCE:
+def _difference(before: np.ndarray | None, here: np.ndarray, following: np.ndarray, timestep: float) -> np.ndarray:
+    """Velocity of Verlet's algorithm, Bohr/fs."""
+    return (following - here) / timestep if before is None else (following - before) / (2 * timestep)
+
+
+def _check_seam(difference: np.ndarray, velocity: np.ndarray) -> None:
+    if np.abs(difference - velocity).max() > _SEAM_TOLERANCE:
         raise CorruptFile('a step is missing where the job was started anew in its folder')

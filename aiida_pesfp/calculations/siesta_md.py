@@ -1,0 +1,214 @@
+"""Calculation job for molecular dynamics with SIESTA, and the monitor that stops one that diverges."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from aiida.common.datastructures import CalcInfo
+from aiida.common.folders import Folder
+from aiida.engine.processes.calcjobs.monitors import CalcJobMonitorResult
+from aiida.orm import CalcJobNode, Dict, RemoteData, TrajectoryData
+from aiida.transports import Transport
+from aiida_siesta.calculations.siesta import SiestaCalculation
+from aiida_siesta.utils.tkdict import FDFDict
+
+from aiida_pesfp.calculations.dynamics import SiestaDynamics, validator_of
+from aiida_pesfp.transport.siesta_output import CorruptFile, read_mde
+from aiida_pesfp.transport.stability import divergence
+
+#: fdf labels that the input `dynamics`, or this class, sets; and labels that would make it another dynamics.
+RESERVED = (
+    *('md-type-of-run', 'md-length-time-step', 'md-initial-time-step', 'md-final-time-step', 'md-steps'),
+    *('md-initial-temperature', 'md-target-temperature', 'md-nose-mass', 'md-use-save-xv', 'md-variable-cell'),
+    *('md-num-cg-steps', 'md-anneal-option', 'md-quench', 'md-fire-quench', 'write-md-history'),
+    *('max-scf-iterations', 'max-walltime-slack', 'use-save-data'),
+)
+
+
+class SiestaMdCalculation(SiestaCalculation):
+    """Molecular dynamics of a supercell with SIESTA and the Nose thermostat.
+
+    Basis, pseudopotentials, k-points and all other fdf options are those of ``SiestaCalculation``. What a restart needs
+    is copied from ``parent_folder``; the files that SIESTA appends to are not.
+    """
+
+    #: Raise it when a change makes the results of the same inputs differ.
+    CACHE_VERSION = 1
+
+    #: Positions from which the first step of a continued run began; SIESTA overwrites the file that it reads.
+    PARENT_XV = 'parent.XV'
+    #: Share of the wallclock time that SIESTA leaves unused, and its limits in s: an SCF iteration must fit into it.
+    SLACK_SHARE, SLACK_LIMITS = 0.05, (5, 900)
+    _DEFAULT_PARSER = 'pesfp.siesta_md'
+
+    @classmethod
+    def define(cls, spec):
+        super().define(spec)
+        # Bands and optics need a calculation of their own; a restart takes more than the density matrix.
+        for name in ('bandskpoints', 'optical', 'parent_calc_folder'):
+            spec.inputs.pop(name)
+        for name in ('bands', 'optical_eps2', 'forces_and_stress', 'output_structure'):
+            spec.outputs.pop(name)
+        spec.input(
+            'dynamics',
+            valid_type=Dict,
+            validator=validator_of(SiestaDynamics),
+            help='temperature (K), steps, timestep (fs, 1), stride (1: every step is stored), nose_mass (Ry fs^2, 100) '
+            'and max_scf_iterations (10).',
+        )
+        spec.input(
+            'parent_folder',
+            valid_type=RemoteData,
+            required=False,
+            help='Remote folder of the run to go on from, exactly: positions, velocities, thermostat, density matrix.',
+        )
+        siesta_validator = spec.inputs['parameters'].validator
+        spec.inputs['parameters'].validator = lambda node, port: siesta_validator(node, port) or _validate_labels(node)
+        all_validator = spec.inputs.validator
+        spec.inputs.validator = lambda inputs, port: all_validator(inputs, port) or _validate_inputs(inputs)
+        spec.inputs['metadata']['options']['parser_name'].default = cls._DEFAULT_PARSER
+
+        spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
+        spec.outputs['output_parameters'].help = (
+            'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, '
+            'unconverged_steps, restartable, source, siesta_version, messages.'
+        )
+        spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
+        spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
+        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not go on from its parent folder: {reason}')
+        spec.exit_code(310, 'ERROR_FATAL', message='SIESTA stopped: {reason}')
+        spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
+        spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
+        spec.exit_code(340, 'ERROR_DIVERGED', message='The dynamics diverged: {reason}')
+        spec.exit_code(360, 'ERROR_ATOMS_LOST', message='Atoms were lost: {reason}')
+        spec.exit_code(400, 'ERROR_OUT_OF_WALLTIME', message='The wallclock time was over before all steps were done.')
+        spec.exit_code(410, 'ERROR_OUT_OF_MEMORY', message='The job was ended for its use of memory.')
+        spec.exit_code(420, 'ERROR_INTERRUPTED', message='The job ended before all was done, for an unknown reason.')
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        info = super().prepare_for_submission(folder)
+        options = self.inputs.metadata.options
+        self._complete_input(Path(folder.get_abs_path(options.input_filename)))
+        info.retrieve_list = [
+            options.output_filename,
+            self._MESSAGES_FILE,
+            self._JSON_FILE,
+            *self._settings().get('ADDITIONAL_RETRIEVE_LIST', []),
+        ]
+        names = [f'{options.prefix}.{suffix}' for suffix in ('MD', 'MDE', 'ANI', 'XV', 'NOSE_RESTART')]
+        info.retrieve_temporary_list = [*names, self.PARENT_XV]
+        if 'parent_folder' in self.inputs:
+            parent = self.inputs.parent_folder
+            before = prefix_of(parent)
+            for suffix, copy in (('XV', f'{options.prefix}.XV'), ('XV', self.PARENT_XV)):
+                info.remote_copy_list.append(self._copy(parent, f'{before}.{suffix}', copy))
+            for suffix in ('NOSE_RESTART', 'DM'):
+                info.remote_copy_list.append(self._copy(parent, f'{before}.{suffix}', f'{options.prefix}.{suffix}'))
+        return info
+
+    @staticmethod
+    def _copy(parent: RemoteData, source: str, target: str) -> tuple[str, str, str]:
+        return parent.computer.uuid, str(Path(parent.get_remote_path()) / source), target
+
+    def _settings(self) -> dict:
+        settings = self.inputs.settings.get_dict() if 'settings' in self.inputs else {}
+        return {key.upper(): value for key, value in settings.items()}
+
+    def _complete_input(self, path: Path) -> None:
+        """Add the dynamics to the input, without the XML file, which grows to gigabytes in a long run."""
+        walltime = self.inputs.metadata.options.get('max_wallclock_seconds')
+        unwanted = ('xmlwrite', 'dmusesavedm') + (() if walltime else ('maxwalltime',))
+        lines = [line for line in path.read_text().splitlines() if line.split(' ')[0] not in unwanted]
+        additions = {'xml-write': 'F', 'dm-use-save-dm': 'T'} | self._dynamics_labels()
+        if 'scf-must-converge' not in FDFDict(self.inputs.parameters.get_dict()):
+            additions['scf-must-converge'] = 'F'
+        if walltime:
+            low, high = self.SLACK_LIMITS
+            additions['max-walltime-slack'] = f'{min(max(low, self.SLACK_SHARE * walltime), high):.0f}'
+        lines += ['#', '# -- Molecular dynamics', '#', *(f'{label} {value}' for label, value in additions.items())]
+        path.write_text('\n'.join(lines) + '\n')
+
+    def _dynamics_labels(self) -> dict[str, str]:
+        dynamics = SiestaDynamics.from_dict(self.inputs.dynamics.get_dict())
+        return {
+            'md-type-of-run': 'Nose',
+            'md-initial-time-step': '1',
+            'md-final-time-step': f'{dynamics.steps}',
+            'md-length-time-step': f'{float(dynamics.timestep)!r} fs',
+            'md-initial-temperature': f'{float(dynamics.temperature)!r} K',
+            'md-target-temperature': f'{float(dynamics.temperature)!r} K',
+            'md-nose-mass': f'{float(dynamics.nose_mass)!r} Ry*fs**2',
+            'md-use-save-xv': 'T',
+            'write-md-history': 'T',
+            'max-scf-iterations': f'{dynamics.max_scf_iterations}',
+        }
+
+
+def prefix_of(folder: RemoteData) -> str:
+    """The prefix of SIESTA's files in the remote folder of a job."""
+    creator = folder.creator
+    return (creator.get_option('prefix') if creator is not None else None) or SiestaCalculation._DEFAULT_PREFIX
+
+
+def first_step(parent: RemoteData | None) -> int:
+    """Number, in the whole dynamics, of the first step of a run that goes on from ``parent``."""
+    if parent is None or parent.creator is None or 'output_parameters' not in parent.creator.outputs:
+        return 0
+    return parent.creator.outputs.output_parameters.get_dict().get('last_step', -1) + 1
+
+
+def stop_diverging(
+    node: CalcJobNode, transport: Transport, temperature_factor: float = 10.0, energy_limit: float = 1.0
+) -> CalcJobMonitorResult | None:
+    """Monitor: stop a run whose temperature, energy or numbers have left all reason.
+
+    What was done is parsed, and the parser then finds the same reason (exit code 340).
+
+    :param temperature_factor: the temperature may reach this times the target.
+    :param energy_limit: eV/atom; the conserved quantity may be that far from where it began.
+    """
+    workdir, name = node.get_remote_workdir(), f'{node.get_option("prefix")}.MDE'
+    if workdir is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / name
+        try:
+            transport.getfile(str(Path(workdir) / name), str(local))
+            energies = read_mde(local)
+        except (OSError, CorruptFile):
+            return None
+    reason = divergence(
+        energies.temperatures,
+        energies.energies,
+        energies.conserved,
+        atoms=len(node.inputs.structure.sites),
+        target=node.inputs.dynamics['temperature'],
+        temperature_factor=temperature_factor,
+        energy_limit=energy_limit,
+    )
+    return None if reason is None else CalcJobMonitorResult(message=reason, override_exit_code=False)
+
+
+def _validate_labels(node: Dict | None) -> str | None:
+    labels = FDFDict(node.get_dict() if node is not None else {})
+    for label in RESERVED:
+        if label in labels:
+            written = labels.get_last_untranslated_key(label)
+            return f'the fdf label {written!r} belongs to the dynamics: use the input `dynamics`, or leave it out'
+    return None
+
+
+def _validate_inputs(inputs) -> str | None:
+    if inputs.get('lua'):
+        return 'molecular dynamics with the Nose thermostat does not go together with a Lua script'
+    if 'basis' in inputs and inputs['basis'].get_dict().get('floating_sites'):
+        return 'floating sites cannot take part in molecular dynamics'
+    parent = inputs.get('parent_folder')
+    if parent is not None and parent.creator is not None and 'output_parameters' in parent.creator.outputs:
+        known = parent.creator.outputs.output_parameters.get_dict()
+        if not known.get('restartable', True):
+            return (
+                f'the run of parent folder {parent.pk} cannot be continued without losing a step: take an earlier one'
+            )
+    return None

@@ -1,0 +1,247 @@
+"""Parser of molecular dynamics with SIESTA: a trajectory of all whole steps, however the job ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from aiida.engine import ExitCode
+from aiida.orm import Dict
+from aiida.parsers import Parser
+
+from aiida_pesfp.calculations.dynamics import SiestaDynamics
+from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, first_step
+from aiida_pesfp.calculations.trajectories import new_trajectory
+from aiida_pesfp.transport.siesta_output import (
+    BOHR,
+    CorruptFile,
+    Energies,
+    Messages,
+    SiestaTrajectory,
+    Summary,
+    bohr_of,
+    read_dynamics,
+    read_mde,
+    read_messages,
+    read_nose_restart,
+    read_out,
+    read_xv,
+    restart_is_exact,
+)
+from aiida_pesfp.transport.stability import divergence, energy_drift, fastest_atom, has_drifted
+
+#: eV/atom/ps. A drift that large heats a crystal by hundreds of K within a picosecond: the trajectory means nothing.
+LARGEST_DRIFT = 0.2
+#: A. Within one step no atom of a sound dynamics moves that far; a proton at 1000 K moves 0.05 A in 1 fs.
+LONGEST_WAY = 1.0
+#: The self-consistent cycle has failed for good if it stayed that far from its end (elements of the density matrix) in
+#: each of that many last steps.
+HOPELESS_CHANGE, HOPELESS_STEPS = 0.1, 10
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was read of one run: all that the outputs and the verdict need."""
+
+    dynamics: SiestaDynamics
+    offset: int
+    source: str
+    trajectory: SiestaTrajectory
+    energies: Energies
+    restartable: bool
+
+    @property
+    def times(self) -> np.ndarray:
+        """Of all whole steps, ps."""
+        return (self.offset + np.arange(self.trajectory.completed)) * self.dynamics.timestep / 1000
+
+    def whole(self, name: str) -> np.ndarray:
+        """A column of the energies, for all whole steps."""
+        return getattr(self.energies, name)[: self.trajectory.completed]
+
+
+class SiestaMdParser(Parser):
+    """Streams the files, keeps all whole steps, and says how the run ended and whether another can go on from it."""
+
+    CACHE_VERSION = 1
+
+    def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
+        messages, summary = self._read_texts()
+        folder = Path(retrieved_temporary_folder or '.')
+        if not (folder / self._name('MDE')).is_file():
+            return self._without_steps(messages)
+        try:
+            run = self._read_run(folder)
+        except CorruptFile as error:
+            return self._without_steps(messages, error)
+        if not run.trajectory.completed and not run.trajectory.problem:
+            return self._without_steps(messages)
+
+        self.out('output_parameters', Dict(self._parameters(run, messages, summary)))
+        if len(run.trajectory.indices):
+            self.out('trajectory', self._trajectory(run))
+        return self._verdict(run, messages, summary)
+
+    def _name(self, suffix: str) -> str:
+        return f'{self.node.get_option("prefix")}.{suffix}'
+
+    def _read_texts(self) -> tuple[Messages, Summary]:
+        """``MESSAGES`` and the text output; what is missing says nothing."""
+        repository = self.retrieved.base.repository
+        found = []
+        for name, reader in (
+            (SiestaMdCalculation._MESSAGES_FILE, read_messages),
+            (self.node.get_option('output_filename'), read_out),
+        ):
+            if name in repository.list_object_names():
+                with repository.open(name, 'rb') as stream:
+                    found.append(reader(line.decode('utf-8', 'replace') for line in stream))
+            else:
+                found.append(reader([]))
+        return found[0], found[1]
+
+    def _read_run(self, folder: Path) -> Run:
+        structure = self.node.inputs.structure
+        dynamics = SiestaDynamics.from_dict(self.node.inputs.dynamics.get_dict())
+        parent = self.node.inputs.parent_folder if 'parent_folder' in self.node.inputs else None
+        restart = _or_none(read_xv, folder / self._name('XV'))
+        thermostat = _or_none(read_nose_restart, folder / self._name('NOSE_RESTART'))
+        bohr = BOHR if restart is None else bohr_of(np.array(structure.cell), restart.cell)
+
+        before = _or_none(read_xv, folder / SiestaMdCalculation.PARENT_XV)
+        if before is not None:
+            first = before.positions
+        else:
+            # As the input file has them.
+            first = np.round([site.position for site in structure.sites], 10) / bohr
+        source = 'MD' if (folder / self._name('MD')).is_file() else 'ANI'
+        if not (folder / self._name(source)).is_file():
+            raise CorruptFile(f'there are energies, but neither {self._name("MD")} nor {self._name("ANI")}')
+        energies, offset = read_mde(folder / self._name('MDE')), first_step(parent)
+        trajectory = read_dynamics(
+            folder / self._name(source),
+            energies.steps,
+            first,
+            timestep=dynamics.timestep,
+            stride=dynamics.stride,
+            offset=offset,
+            bohr=bohr,
+        )
+        restartable = source == 'MD' and restart is not None and thermostat is not None
+        restartable = restartable and restart_is_exact(restart, thermostat, trajectory)
+        return Run(dynamics, offset, source, trajectory, energies, restartable)
+
+    def _parameters(self, run: Run, messages: Messages, summary: Summary) -> dict:
+        temperatures = run.whole('temperatures')
+        finite = temperatures[np.isfinite(temperatures)]
+        drift = energy_drift(run.times, run.whole('conserved'), len(self.node.inputs.structure.sites))
+        return {
+            'steps': run.trajectory.completed,
+            'last_step': run.offset + run.trajectory.completed - 1,
+            'temperature_mean': float(finite.mean()) if len(finite) else None,
+            'temperature_std': float(finite.std()) if len(finite) else None,
+            'energy_drift': drift if np.isfinite(drift) else None,
+            'seconds': summary.seconds,
+            'unconverged_steps': len(messages.unconverged),
+            'restartable': run.restartable,
+            'source': run.source,
+            'siesta_version': summary.version,
+            'messages': list(messages.fatal),
+        }
+
+    def _trajectory(self, run: Run):
+        structure, indices = self.node.inputs.structure, run.trajectory.indices
+        arrays = {
+            'positions': run.trajectory.positions,
+            'velocities': run.trajectory.velocities,
+            'cells': np.repeat(np.array(structure.cell)[None], len(indices), axis=0),
+            'times': run.times[indices],
+            'energies': run.energies.energies[indices],
+            'temperatures': run.energies.temperatures[indices],
+            'conserved': run.energies.conserved[indices],
+        }
+        attributes = {
+            'timestep_fs': float(run.dynamics.timestep),
+            'temperature': float(run.dynamics.temperature),
+            'stride': run.dynamics.stride,
+            'engine': 'siesta',
+        }
+        symbols = [structure.get_kind(site.kind_name).symbol for site in structure.sites]
+        trajectory = new_trajectory(symbols, run.offset + indices, arrays, attributes)
+        trajectory.label = structure.label or structure.get_formula()
+        return trajectory
+
+    def _verdict(self, run: Run, messages: Messages, summary: Summary) -> ExitCode | None:
+        codes, trajectory = self.exit_codes, run.trajectory
+        if 'parent_folder' in self.node.inputs and not summary.thermostat_read:
+            return codes.ERROR_NOT_RESTARTED.format(reason='the thermostat was not read; was its folder cleaned?')
+        atoms, target = len(self.node.inputs.structure.sites), run.dynamics.temperature
+        reason = divergence(*map(run.whole, ('temperatures', 'energies', 'conserved')), atoms=atoms, target=target)
+        if reason:
+            return codes.ERROR_DIVERGED.format(reason=reason)
+        length, frame, atom = fastest_atom(trajectory.velocities, run.dynamics.timestep / 1000)
+        if not length < LONGEST_WAY:
+            step = run.offset + trajectory.indices[frame]
+            return codes.ERROR_ATOMS_LOST.format(reason=f'atom {atom} moves {length:.1f} A within step {step}')
+        if trajectory.problem:
+            return codes.ERROR_CORRUPT_OUTPUT.format(reason=trajectory.problem)
+        if _scf_is_hopeless(messages, trajectory.completed):
+            reason = f'in the last {HOPELESS_STEPS} steps the density changed by more than {HOPELESS_CHANGE} to the end'
+            return codes.ERROR_SCF_FAILED.format(reason=reason)
+        drift = energy_drift(run.times, run.whole('conserved'), atoms)
+        if has_drifted(drift, run.times[-1] - run.times[0], target, LARGEST_DRIFT):
+            return codes.ERROR_ENERGY_DRIFT.format(drift=drift)
+        if trajectory.completed >= run.dynamics.steps:
+            return None
+        return self._unfinished(messages)
+
+    def _unfinished(self, messages: Messages) -> ExitCode:
+        """Why a run has not all its steps."""
+        codes, scheduler = self.exit_codes, self.node.exit_status
+        if scheduler == codes.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
+            return codes.ERROR_OUT_OF_MEMORY
+        if messages.out_of_time or scheduler == codes.ERROR_SCHEDULER_OUT_OF_WALLTIME.status:
+            return codes.ERROR_OUT_OF_WALLTIME
+        reason = '; '.join(messages.fatal)
+        if 'split options' in reason:
+            return codes.SPLIT_NORM
+        if 'SCF_NOT_CONV' in reason:
+            return codes.ERROR_SCF_FAILED.format(reason=reason)
+        if messages.fatal:
+            return codes.ERROR_FATAL.format(reason=f'{reason} (see {self.node.get_option("output_filename")})')
+        if messages.completed:
+            return codes.ERROR_CORRUPT_OUTPUT.format(reason='SIESTA came to its end, but steps are missing')
+        return codes.ERROR_INTERRUPTED
+
+    def _without_steps(self, messages: Messages, error: Exception | None = None) -> ExitCode:
+        """The verdict on a run without a single whole step."""
+        if error is not None:
+            return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=str(error))
+        names = self.retrieved.base.repository.list_object_names()
+        if SiestaMdCalculation._MESSAGES_FILE not in names and not messages.fatal:
+            scheduler = self._unfinished(messages)
+            if scheduler.status != self.exit_codes.ERROR_INTERRUPTED.status:
+                return scheduler
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=self._last_words())
+        return self._unfinished(messages)
+
+    def _last_words(self) -> str:
+        """The last line on standard error: mostly why a program did not even start."""
+        lines = (self.node.get_scheduler_stderr() or '').strip().splitlines()
+        return lines[-1] if lines else 'nothing on standard error either'
+
+
+def _or_none(reader, path: Path):
+    """What a reader makes of a file, or None if that is missing or not whole."""
+    try:
+        return reader(path)
+    except (OSError, CorruptFile):
+        return None
+
+
+def _scf_is_hopeless(messages: Messages, completed: int) -> bool:
+    last = messages.unconverged[-HOPELESS_STEPS:]
+    if len(last) < HOPELESS_STEPS or last[0][0] <= completed - HOPELESS_STEPS:
+        return False
+    return min(change for _, change in last) > HOPELESS_CHANGE
