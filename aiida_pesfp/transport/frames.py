@@ -15,6 +15,8 @@ import numpy as np
 from ase import Atoms, units
 from ase.io import Trajectory
 
+from aiida_pesfp.transport.stability import energy_drift
+
 #: Files of one dynamics: its stored frames, the one frame of a later state if it was stopped between two of them, and
 #: its settings.
 TRAJECTORY, CHECKPOINT, SETTINGS = 'trajectory.traj', 'checkpoint.traj', 'dynamics.json'
@@ -100,5 +102,5 @@ def statistics(
     return {
         'temperature_mean': float(np.mean(temperatures)),
         'temperature_std': float(np.std(temperatures)),
-        'energy_drift': float(np.polyfit(times, conserved, 1)[0] / number_of_atoms) if len(times) > 1 else 0.0,
+        'energy_drift': energy_drift(times, conserved, number_of_atoms),
     }
