@@ -18,6 +18,7 @@ import numpy as np
 from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import Trajectory
+from ase.io.trajectory import TrajectoryWriter
 from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermostat
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
@@ -151,24 +152,30 @@ class Run:
         :raises OutOfMemory: if the structure is too large for the device.
         """
         clock = kept = time.monotonic()
+        evaluated(self._integrator.atoms.get_forces, f'at step {self.step} of the dynamics')
+        self._check()
         with Trajectory(self.folder / TRAJECTORY, 'a' if count_frames(self.folder / TRAJECTORY) else 'w') as trajectory:
-            while True:
-                if self.step != self._stored and self.step % self.settings.stride == 0:
-                    trajectory.write(
-                        evaluated(lambda: self._integrator.frame(self.seconds), 'at the first step of the dynamics')
-                    )
-                    self._stored, kept = self.step, clock
-                elif clock - kept > checkpoint_interval:
-                    self.keep()
-                    kept = clock
-                if self.step >= last:
-                    break
+            self._store(trajectory)
+            while self.step < last:
                 evaluated(lambda: self._integrator.run(1), f'after step {self.step} of the dynamics')
                 self._check()
                 now = time.monotonic()
                 self.seconds, clock = self.seconds + now - clock, now
+                if self._store(trajectory):
+                    kept = now
+                elif now - kept > checkpoint_interval:
+                    self.keep()
+                    kept = now
                 on_step()
         self.keep()
+
+    def _store(self, trajectory: TrajectoryWriter) -> bool:
+        """Write the present state as a frame if it is due, and tell whether it was."""
+        if self.step == self._stored or self.step % self.settings.stride:
+            return False
+        trajectory.write(self._integrator.frame(self.seconds))
+        self._stored = self.step
+        return True
 
     def keep(self) -> None:
         """Write the present state, unless it is the last that was stored."""
