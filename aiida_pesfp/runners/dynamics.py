@@ -103,6 +103,7 @@ class Run:
     """The dynamics of one structure, and what it leaves in its folder.
 
     :ivar first: step from which this run goes on; 0, unless it goes on from another run.
+    :ivar kept: the last step whose state is in the folder; None before the first.
     :ivar seconds: of computing, over all calls.
     """
 
@@ -129,7 +130,7 @@ class Run:
         self._integrator = Integrator(atoms, settings)
         if state is not None:
             self._integrator.restore(state)
-        self._stored = None if state is None else self.step
+        self.kept = None if state is None else self.step
 
     @property
     def step(self) -> int:
@@ -171,16 +172,17 @@ class Run:
 
     def _store(self, trajectory: TrajectoryWriter) -> bool:
         """Write the present state as a frame if it is due, and tell whether it was."""
-        if self.step == self._stored or self.step % self.settings.stride:
+        if self.step == self.kept or self.step % self.settings.stride:
             return False
         trajectory.write(self._integrator.frame(self.seconds))
-        self._stored = self.step
+        self.kept = self.step
         return True
 
     def keep(self) -> None:
-        """Write the present state, unless it is the last that was stored."""
-        if self._stored != self.step:
+        """Write the present state, unless it is there."""
+        if self.kept != self.step:
             write_checkpoint(self.folder, self._integrator.frame(self.seconds))
+            self.kept = self.step
 
     def _check(self) -> None:
         atoms, target = self._integrator.atoms, self.settings.temperature

@@ -102,7 +102,7 @@ class DynamicsRequest(Request):
             run.keep()
             raise
         finally:
-            outcome.last_step, outcome.seconds = run.step, run.seconds
+            outcome.last_step, outcome.seconds = run.kept, run.seconds
             outcome.found = _statistics(folder / TRAJECTORY, outcome.dynamics.timestep)
 
 

@@ -34,7 +34,7 @@ def code_of(code):
 
 @pytest.fixture
 def supercell():
-    """16 atoms near the minimum of the Lennard-Jones potential."""
+    """16 atoms about as dense as the Lennard-Jones potential has them."""
     structure = rock_salt('Li', 'Cl', 4.6)
     structure.make_supercell(2)
     return StructureData(pymatgen=structure, label='LiCl').store()
@@ -173,11 +173,11 @@ def test_base_goes_on_when_the_time_is_over(base_builder_of, potential_of, with_
 
 
 def test_diverged_dynamics_are_not_repeated_and_keep_what_was_good(base_builder_of, potential):
-    results, node = run_get_node(base_builder_of(potential, steps=400, timestep=40, stride=1))
+    results, node = run_get_node(base_builder_of(potential, steps=400, timestep=12, stride=1, thermostat_time=1e5))
     assert node.exit_status == MdBaseWorkChain.exit_codes.ERROR_JOB_FAILED.status
     assert statuses(node) == [MdCalculation.exit_codes.ERROR_DIVERGED.status]
     assert 'shorter time step' in node.exit_message
-    assert 0 < len(results['trajectory'].get_stepids()) < 400
+    assert 1 < len(results['trajectory'].get_stepids()) < 400
 
 
 def test_a_structure_is_relaxed_and_keeps_its_kinds(code_of, potential):
@@ -200,6 +200,5 @@ def test_a_structure_is_relaxed_and_keeps_its_kinds(code_of, potential):
     results, node = run_get_node(builder)
     assert node.exit_status == RelaxCalculation.exit_codes.ERROR_NOT_CONVERGED.status
     assert isinstance(results['structure'].get_pymatgen_structure(), Structure)
-    builder.parameters = Dict({'steps': 0})
     with pytest.raises(ValueError, match='positive whole number'):
-        run_get_node(builder)
+        builder.parameters = Dict({'steps': 0})

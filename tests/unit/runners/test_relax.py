@@ -20,27 +20,35 @@ def pesfp_relax(invoke_program):
     return lambda *arguments, **options: invoke_program('relax', *arguments, '--json', **options)
 
 
-def energy_of_rock_salt(a):
-    atoms = AseAtomsAdaptor.get_atoms(rock_salt('Li', 'Cl', a))
+def face_centred_lithium(a):
+    """Four atoms; a minimum of a Lennard-Jones potential, as rock salt is not."""
+    return Structure(Lattice.cubic(a), ['Li'] * 4, [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+
+
+def energy_of_lithium(a):
+    atoms = AseAtomsAdaptor.get_atoms(face_centred_lithium(a))
     atoms.calc = LennardJones(**LENNARD_JONES)
     return atoms.get_potential_energy()
 
 
 def test_atoms_and_cell_come_to_the_minimum(pesfp_relax, tmp_path):
-    lattice = Lattice(rock_salt('Li', 'Cl', 4.9).lattice.matrix @ (np.eye(3) + 0.02 * np.eye(3, k=1)))
-    Structure(lattice, ['Li', 'Cl'], [[0.03, 0, -0.01], [0.5] * 3]).to(filename=str(tmp_path / 'LiCl.json'))
-    process = pesfp_relax(tmp_path / 'LiCl.json', '-o', tmp_path / 'out', '--fmax', 1e-4, '--smax', 1e-3)
+    expected = minimize_scalar(energy_of_lithium, bounds=(2.9, 3.7), options={'xatol': 1e-6})
+    structure = face_centred_lithium(expected.x + 0.1)
+    structure.perturb(0.05)
+    sheared = Lattice(structure.lattice.matrix @ (np.eye(3) + 0.01 * np.eye(3, k=1)))
+    Structure(sheared, structure.species, structure.frac_coords).to(filename=str(tmp_path / 'Li.json'))
+    process = pesfp_relax(tmp_path / 'Li.json', '-o', tmp_path / 'out', '--fmax', 1e-4, '--smax', 1e-3)
     assert process.returncode == 0, process.stderr
     [found] = process.found
-    expected = minimize_scalar(energy_of_rock_salt, bounds=(4.0, 5.0), options={'xatol': 1e-6})
     assert found['converged']
+    assert found['steps'] > 3
     assert found['energy'] == pytest.approx(expected.fun, abs=1e-5)
     assert found['maximum_force'] <= 1e-4
     assert found['maximum_stress'] <= 1e-3
-    relaxed = Structure.from_dict(json.loads((tmp_path / 'out' / 'LiCl' / 'relaxed.json').read_text()))
-    assert relaxed.volume == pytest.approx(expected.x**3 / 4, rel=1e-4)
+    relaxed = Structure.from_dict(json.loads((tmp_path / 'out' / 'Li' / 'relaxed.json').read_text()))
+    assert relaxed.volume == pytest.approx(expected.x**3, rel=1e-4)
     assert found['volume'] == pytest.approx(relaxed.volume)
-    assert json.loads((tmp_path / 'out' / 'LiCl' / 'relaxation.json').read_text())['steps'] == found['steps']
+    assert json.loads((tmp_path / 'out' / 'Li' / 'relaxation.json').read_text())['steps'] == found['steps']
 
 
 def test_the_cell_may_be_fixed(pesfp_relax, tmp_path):
