@@ -29,9 +29,11 @@ def siesta_fault(monkeypatch, tmp_path):
 
 @pytest.fixture
 def siesta_code(aiida_computer_local, tmp_path):
-    """The stand-in."""
+    """The stand-in. Its computer is this one, and need not be spared."""
+    computer = aiida_computer_local(label='localhost')
+    computer.configure(safe_interval=0)
     return InstalledCode(
-        computer=aiida_computer_local(label='localhost'),
+        computer=computer,
         filepath_executable=str(write_launcher(tmp_path / 'siesta')),
         label='siesta',
     ).store()
@@ -52,6 +54,13 @@ def siesta_crystal():
     """LiI, 8 atoms, the cube of the genuine runs."""
     cube = Structure.from_spacegroup('Fm-3m', Lattice.cubic(6.03), ['Li', 'I'], [[0, 0, 0], [0.5, 0.5, 0.5]])
     return StructureData(pymatgen=cube, label='LiI').store()
+
+
+@pytest.fixture
+def siesta_primitive():
+    """LiI, 2 atoms, somewhat too large and not quite in place."""
+    cell = [[0, 3.2, 3.2], [3.2, 0, 3.2], [3.2, 3.2, 0]]
+    return StructureData(pymatgen=Structure(cell, ['Li', 'I'], [[0.02, 0, 0.01], [0.5, 0.5, 0.5]]), label='LiI').store()
 
 
 @pytest.fixture

@@ -223,6 +223,23 @@ def read_xv(path: str | os.PathLike) -> Restart:
     return Restart(cell, table[:, 1].astype(int), table[:, 2:5], table[:, 5:8])
 
 
+def read_struct_out(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """``.STRUCT_OUT``: the last structure whose energy was computed: cell (A) and fractional positions, shape (n, 3).
+
+    :raises CorruptFile: if it is not whole.
+    """
+    text = Path(path).read_text(encoding='utf-8', errors='replace')
+    try:
+        words = text.split()
+        cell = np.array(words[:9], dtype=float).reshape(3, 3)
+        table = np.array(words[10:], dtype=float).reshape(int(words[9]), 5)
+    except (IndexError, ValueError) as error:
+        raise CorruptFile(f'{Path(path).name} is not whole: {error}') from error
+    if not text.endswith('\n'):
+        raise CorruptFile(f'{Path(path).name} is not whole: its last line has no end')
+    return cell, table[:, 2:]
+
+
 def read_nose_restart(path: str | os.PathLike) -> Thermostat:
     """``.NOSE_RESTART``: the thermostat.
 

@@ -73,12 +73,14 @@ def fastest_atom(velocities: np.ndarray, timestep: float) -> tuple[float, int, i
 
     :param velocities: A/ps, shape (s, n, 3).
     :param timestep: ps.
-    :return: its length (A), the index of the frame, and that of the atom.
+    :return: its length (A; not a number if a velocity is not), the index of the frame, and that of the atom.
     """
     longest, where = 0.0, (0, 0)
     for i, frame in enumerate(velocities):
         squares = np.einsum('ij,ij->i', frame, frame)
         atom = int(np.argmax(squares))
-        if not squares[atom] <= longest:
+        if np.isnan(squares[atom]):
+            return float('nan'), i, atom
+        if squares[atom] > longest:
             longest, where = float(squares[atom]), (i, atom)
-    return np.sqrt(longest) * timestep, *where
+    return float(np.sqrt(longest)) * timestep, *where

@@ -13,9 +13,9 @@ from pymatgen.analysis.local_env import CutOffDictNN
 from pymatgen.core import Element, Structure
 from pymatgen.io.vasp.inputs import Kpoints
 
-#: Two atoms are bonded if they are closer than this times the sum of their covalent radii (10.1039/b801115j).
+#: Two atoms are bonded if closer than this times the sum of their covalent radii (DOI 10.1039/b801115j).
 BOND_TOLERANCE = 1.25
-#: Points of the k-grid for each A^-3 of the reciprocal cell: that of the Materials Project, whose grids the paper takes.
+#: Points of the k-grid for each A^-3 of the reciprocal cell: the grids of the Materials Project, as in the paper.
 RECIPROCAL_DENSITY = 64
 
 

@@ -79,15 +79,11 @@ class Cml:
         self.write(*[f'<metadata name="siesta:{name}" content="{content}" />' for name, content in items.items()])
         self.end()
 
-    def parameter(self, name: str, value: float | int | str | bool, units: str = 'cmlUnits:countable') -> None:
+    def parameter(self, value: int | str, name: str, **more: str) -> None:
         """One input parameter."""
-        kinds = {bool: 'boolean', int: 'integer', float: 'double', str: 'string'}
-        text = str(value).lower() if isinstance(value, bool) else value
-        if isinstance(value, float):
-            text = significant(value).ljust(SCALAR_WIDTH)
-        unit = f' units="{units}"' if kinds[type(value)] in ('integer', 'double') else ''
-        self.start('parameter', name=name)
-        self.write(f'<scalar dataType="xsd:{kinds[type(value)]}"{unit}>{text}', '</scalar>')
+        kind = 'string' if isinstance(value, str) else 'integer" units="cmlUnits:countable'
+        self.start('parameter', name=name, **more)
+        self.write(f'<scalar dataType="xsd:{kind}">{value}', '</scalar>')
         self.end()
 
     def scalar(self, name: str, value: float, units: str = 'siestaUnits:eV', digits: int | None = None, **more: str):
@@ -183,26 +179,30 @@ class Cml:
             self.scalar(name, float(value), 'siestaUnits:evpa')
         self.end()
 
-    def stress(self, stress: np.ndarray, total: np.ndarray) -> None:
-        """Static and total stress (Ry/Bohr^3): written in Ry/A^3, the pressure in Ry/Bohr^3 called kbar, as in SIESTA."""
-        for name, title, pressure, value in (
-            ('stress', 'Stress', ('psol', 'Pressure (Static)'), stress),
-            ('tstress', 'Total Stress', ('tpsol', 'Pressure (Total)'), total),
-        ):
-            self.matrix(name, value * ANGSTROM**3, 'siestaUnits:evpa3', title=title)
-            self.scalar(pressure[0], -float(np.trace(value)) / 3.0, 'siestaUnits:kBar', title=pressure[1])
+    def stress(self, static: np.ndarray, total: np.ndarray, detailed: bool) -> None:
+        """Stress (Ry/Bohr^3): written in Ry/A^3, and the pressures, where there are any, in Ry/Bohr^3 called kbar."""
+        self.matrix('stress', static * ANGSTROM**3, 'siestaUnits:evpa3', title='Stress')
+        if not detailed:
+            return
+        self.scalar('psol', -float(np.trace(static)) / 3.0, 'siestaUnits:kBar', title='Pressure (Static)')
+        self.matrix('tstress', total * ANGSTROM**3, 'siestaUnits:evpa3', title='Total Stress')
+        self.scalar('tpsol', -float(np.trace(total)) / 3.0, 'siestaUnits:kBar', title='Pressure (Total)')
 
-    def final(self, energy: float, forces: np.ndarray, stress: np.ndarray, volume: float) -> None:
-        """What stands in the last module: eV, eV/A, Ry/Bohr^3, Bohr^3."""
+    def final(
+        self, energy: float, forces: np.ndarray, stress: np.ndarray, volume: float, force_tolerance: float
+    ) -> None:
+        """What stands in the last module: eV, eV/A, Ry/Bohr^3, Bohr^3; forces where one is above the tolerance."""
         self.start('propertyList', title='Final Energy')
         self.scalar('Etot', energy)
         self.end()
-        self.start('propertyList', title='Force Summary')
-        self.matrix('forces', forces, 'siestaUnits:evpa')
-        self.matrix('ftot', forces.sum(0), 'siestaUnits:evpa')
-        self.end()
+        if np.abs(forces).max() > force_tolerance:
+            self.start('propertyList', title='Force Summary')
+            self.matrix('forces', forces, 'siestaUnits:evpa')
+            self.matrix('ftot', forces.sum(0), 'siestaUnits:evpa')
+            self.end()
         self.matrix('stress', stress * ANGSTROM**3 / EV, 'siestaUnits:eV_Ang__3')
         self.start('propertyList', title='Final Pressure')
-        self.scalar('cellvol', volume / ANGSTROM**3, 'siestaUnits:Ang__3')
-        self.scalar('pressSol', -float(np.trace(stress)) / 3.0 / KBAR, 'siestaUnits:kbar')
+        self.scalar('cellvol', volume / ANGSTROM**3, 'siestaUnits:Ang__3', title='cell volume')
+        pressure = -float(np.trace(stress)) / 3.0 / KBAR
+        self.scalar('pressSol', pressure, 'siestaUnits:kbar', title='Pressure of Solid')
         self.end()

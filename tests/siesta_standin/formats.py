@@ -40,6 +40,8 @@ def free(number: float | int) -> str:
     """A number as gfortran's list-directed output writes it, with 17 digits."""
     if isinstance(number, int | np.integer):
         return f'{number:12d}'
+    if not math.isfinite(number):
+        return fixed(number, 26, 16)
     if number != 0.0 and not 0.1 <= abs(number) < 1e17:
         mantissa, exponent = f'{number:.16E}'.split('E')
         return f'{mantissa}E{int(exponent):+04d}'.rjust(26)
@@ -162,7 +164,7 @@ def force_stress(
     labels: Sequence[str],
 ) -> str:
     """``FORCE_STRESS``: energy in Ry, stress in Ry/Bohr^3, forces in Ry/Bohr."""
-    lines = [fixed(energy, 31, 10), *('   ' + row for row in rows(stress, 18, 9)), free(len(species))]
+    lines = [fixed(energy, 30, 10), *('   ' + row for row in rows(stress, 18, 9)), free(len(species))]
     lines += [
         f'{kind:3d}{number:6d}{row}  {label}'
         for kind, number, row, label in zip(species, numbers, rows(forces, 18, 9), labels)

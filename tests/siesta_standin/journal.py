@@ -15,7 +15,7 @@ from .cml import Cml
 class Journal:
     """Output of one run in the current folder; stdout is the main output.
 
-    Text goes to disk at each :meth:`flush`, so that a kill leaves what was written before.
+    The main output and MESSAGES are on disk at once, the XML after each step, so that a kill leaves what was written.
     """
 
     def __init__(self, started: float):
@@ -32,7 +32,7 @@ class Journal:
 
     def print(self, text: str) -> None:
         """A piece of the main output."""
-        print(text)
+        print(text, flush=True)
 
     def message(self, level: str, text: str) -> None:
         """A line of MESSAGES, which is also on stdout and stderr."""

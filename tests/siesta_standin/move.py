@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.filters import FrechetCellFilter
-from ase.optimize import BFGS
 
 from . import formats
 from .fdf import Crystal, FatalError, Fdf
 from .journal import Journal
-from .nose import Step, Thermostat, boltzmann_velocities, nose_step, old_positions
+from .nose import XV_DIGITS, Step, Thermostat, boltzmann_velocities, nose_step, old_positions
 from .units import ANGSTROM, EV
 
 
@@ -30,7 +28,9 @@ def start_geometry(fdf: Fdf, crystal: Crystal, journal: Journal, dynamics: bool)
         journal.print('\nsiesta: WARNING: XV file not found')
     if not found:
         temperature = fdf.physical('MD.InitialTemperature', 0.0, 'K') if dynamics else 0.0
-        return crystal, boltzmann_velocities(crystal.masses, temperature), False
+        # What an .XV file can hold, so that a restart has the very same cell.
+        start = replace(crystal, cell=np.round(crystal.cell, XV_DIGITS))
+        return start, boltzmann_velocities(crystal.masses, temperature), False
 
     cell, positions, velocities = formats.read_xv(path.read_text())
     if len(positions) != len(crystal.numbers):
@@ -88,6 +88,10 @@ class Relaxation:
     """BFGS steps of the atoms, and of the cell where it is variable."""
 
     def __init__(self, fdf: Fdf, crystal: Crystal, variable_cell: bool):
+        # Imported here because it takes a second, and dynamics do not need it.
+        from ase.filters import FrechetCellFilter
+        from ase.optimize import BFGS
+
         self.variable_cell = variable_cell
         self.force_tolerance = fdf.physical('MD.MaxForceTol', 0.00155574, 'Ry/Bohr')
         self.stress_tolerance = fdf.physical('MD.MaxStressTol', 6.79773e-5, 'Ry/Bohr**3')

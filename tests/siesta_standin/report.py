@@ -176,7 +176,7 @@ def final(
     total = (energy + kinetic) / EV
     lines = ['', "siesta: Program's energy decomposition (eV):"]
     lines += [
-        f'siesta: {name:8s}={fixed(number, 18, 6)}'
+        f'siesta: {name:8s}={fixed(number, 17, 6)}'
         for name, number in (
             ('Ekinion', kinetic / EV),
             ('Eharris', total),

@@ -70,7 +70,8 @@ class Run:
             forces = atoms.get_forces() * EV / ANGSTROM
             stress = atoms.get_stress(voigt=False) * EV / ANGSTROM**3
         if self.faults.diverge_step and step >= self.faults.diverge_step:
-            forces = forces * 300.0
+            # So stiff that a time step of a femtosecond is unstable.
+            forces = forces * 1e4
         if self.faults.nan_step and step >= self.faults.nan_step:
             energy, forces = np.nan, np.full_like(forces, np.nan)
         return Evaluation(energy, forces, stress)
@@ -90,7 +91,8 @@ class Run:
             journal.print(report.scf_line(cycle, energies, changes))
             if journal.cml:
                 journal.cml.scf_cycle(cycle, energies, changes)
-            self.faults.kill('scf', step) if cycle == max(1, cycles // 2) else None
+            if cycle == max(1, cycles // 2):
+                self.faults.kill('scf', step)
             time.sleep(self.faults.sleep / cycles)
         if journal.timings is not None:
             journal.timings['cycles'] += cycles
@@ -189,7 +191,7 @@ class Run:
             journal.cml.start('module', title='SCF Finalization')
             journal.cml.energies(found.energy / EV)
             journal.cml.forces(ev_forces)
-            journal.cml.stress(found.stress, total)
+            journal.cml.stress(found.stress, total, detailed)
             journal.cml.end()
         return total
 
@@ -245,7 +247,7 @@ class Run:
         if journal.cml:
             journal.cml.start('module', title='Finalization')
             journal.cml.geometry(crystal.symbols, crystal.species, crystal.positions, crystal.cell, False)
-            journal.cml.final((found.energy + kinetic) / EV, ev_forces, found.stress, volume)
+            journal.cml.final((found.energy + kinetic) / EV, ev_forces, found.stress, volume, tolerance)
             journal.cml.end()
         journal.complete()
 
@@ -323,10 +325,10 @@ def start(text: str, journal: Journal) -> Run:
         cml.geometry(crystal.symbols, crystal.species, crystal.positions, crystal.cell, initial=True)
         cml.end()
         cml.start('parameterList', title='Input Parameters')
-        cml.parameter('SystemName', name)
-        cml.parameter('SystemLabel', journal.label)
-        cml.parameter('MaxSCFIterations', task.max_cycles)
-        cml.parameter('MD.TypeOfRun', fdf.text('MD.TypeOfRun', 'CG'))
+        cml.parameter(name, 'SystemName', dictRef='siesta:sname')
+        cml.parameter(journal.label, 'SystemLabel', dictRef='siesta:slabel')
+        cml.parameter(task.max_cycles, 'MaxSCFIterations', dictRef='siesta:maxscf')
+        cml.parameter(fdf.text('MD.TypeOfRun', 'CG'), 'MD.TypeOfRun')
         cml.end()
     return task
 

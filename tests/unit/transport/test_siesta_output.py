@@ -3,6 +3,7 @@
 import re
 import shutil
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from aiida_pesfp.transport.siesta_output import (
     read_nose_restart,
     read_out,
     read_records,
+    read_struct_out,
     read_xv,
     restart_is_exact,
 )
@@ -242,7 +244,11 @@ def test_stars_are_not_numbers(tmp_path):
 
 
 def test_half_written_restarts_are_refused(runs, tmp_path):
-    for name, reader in (('siesta.XV', read_xv), ('siesta.NOSE_RESTART', read_nose_restart)):
+    for name, reader in (
+        ('siesta.XV', read_xv),
+        ('siesta.NOSE_RESTART', read_nose_restart),
+        ('siesta.STRUCT_OUT', read_struct_out),
+    ):
         content = (runs / '14_li2s_alias' / name).read_bytes()
         reader(shutil.copy(runs / '14_li2s_alias' / name, tmp_path))
         for size in (0, 10, 200, len(content) - 30, len(content) - 1):
@@ -293,3 +299,18 @@ def test_records_of_nothing(tmp_path):
     (tmp_path / 'a').write_bytes(b'')
     with (tmp_path / 'a').open('rb') as stream:
         assert list(read_records(stream, '<i')) == []
+
+
+def test_long_files_are_streamed(tmp_path):
+    """With a stride, memory is that of the steps that are kept, not that of the file of 19 MB."""
+    _, frames = harmonic(2, atoms=40)
+    write_frames(tmp_path / 'a.MD', ((k, *frames[0][1:]) for k in range(1, 10001)))
+    labels = np.arange(1, 10001)
+    assert (tmp_path / 'a.MD').stat().st_size > 19e6
+    tracemalloc.start()
+    trajectory = read_dynamics(tmp_path / 'a.MD', labels, frames[0][1], timestep=1.0, stride=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert trajectory.completed == 10000
+    assert len(trajectory.positions) == 100
+    assert peak < 1e6
