@@ -58,6 +58,22 @@ class EvaluationFailed(StructureError):
     """The potential raised an error while it evaluated a structure."""
 
 
+class DynamicsDiverged(StructureError):
+    """Molecular dynamics has come to energies at which no crystal exists."""
+
+
+class NotConverged(StructureError):
+    """A relaxation did not come to its end within the steps that were allowed."""
+
+
+class RelaxationDiverged(StructureError):
+    """A relaxation has come to a cell that is no longer that of the structure."""
+
+
+class CannotContinue(StructureError):
+    """What an earlier run left does not belong to what is asked for now."""
+
+
 class PotentialError(PesfpError):
     """A potential cannot be found, loaded or trusted. Ends the whole request: there is nothing to evaluate with."""
 

@@ -78,6 +78,21 @@ class SiestaDynamics(Dynamics):
     INTEGERS: ClassVar[frozenset[str]] = Dynamics.INTEGERS | {'max_scf_iterations'}
 
 
+@dataclass(frozen=True, kw_only=True)
+class PotentialDynamics(Dynamics):
+    """Dynamics with a machine-learned potential and a Nose-Hoover chain.
+
+    :param thermostat_time: characteristic time of the chain, fs. ASE recommends a hundred steps.
+    :param seed: of the first velocities.
+    """
+
+    thermostat_time: float = 100.0
+    seed: int = 0
+
+    INTEGERS: ClassVar[frozenset[str]] = Dynamics.INTEGERS | {'seed'}
+    MAY_BE_ZERO: ClassVar[frozenset[str]] = frozenset({'seed'})
+
+
 def validator_of(settings: type[Dynamics]) -> Callable[[Dict | None, Any], str | None]:
     """A validator for an input port: it returns the error message, if any."""
 

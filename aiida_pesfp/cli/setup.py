@@ -14,19 +14,26 @@ from aiida.cmdline.utils import decorators, echo
 from aiida_pesfp.cli import main
 from aiida_pesfp.cli.potential import install
 
-COMPUTER, CODE, POTENTIAL = 'localhost', 'pesfp-scan', 'sevennet-0'
+COMPUTER, POTENTIAL = 'localhost', 'sevennet-0'
+#: Program -> what it is for, and the calculation job that runs it.
+CODES = {
+    'pesfp-scan': ('Potential energy surfaces and descriptors', 'pesfp.scan'),
+    'pesfp-relax': ('Relaxation with a machine-learned potential', 'pesfp.relax'),
+    'pesfp-md': ('Molecular dynamics with a machine-learned potential', 'pesfp.md'),
+}
 
 
 @main.command('setup')
 @click.option('--potential', default=POTENTIAL, show_default=True, help='Name or path of the potential to install.')
 @decorators.with_dbenv()
 def setup(potential):
-    """Make computer, code and potential for calculations on this machine, and check them.
+    """Make computer, codes and potential for calculations on this machine, and check them.
 
     Whatever exists already is kept: the command can be called again at any time.
     """
     computer = _computer()
-    _code(computer)
+    for name in CODES:
+        _code(computer, name)
     install(potential, label=None)
 
 
@@ -49,27 +56,28 @@ def _computer():
     return computer
 
 
-def _code(computer):
+def _code(computer, name):
     from aiida.common.exceptions import NotExistent
     from aiida.orm import InstalledCode, load_code
 
-    executable = _executable()
-    label = f'{CODE}@{computer.label}'
+    executable = _executable(name)
+    label = f'{name}@{computer.label}'
+    purpose, plugin = CODES[name]
     try:
         code = load_code(label)
         if str(code.filepath_executable) != executable:
             # The environment was moved or made anew: the old code stays for the calculations that used it.
             echo.echo_warning(f'the code {label} is {code.filepath_executable}, not that of this environment')
-            code.label = f'{CODE}-{code.uuid[:8]}'
+            code.label = f'{name}-{code.uuid[:8]}'
             raise NotExistent
         echo.echo_report(f'code {label} exists')
     except NotExistent:
         InstalledCode(
             computer=computer,
             filepath_executable=executable,
-            label=CODE,
-            description='Potential energy surfaces and descriptors, of the environment of aiida-pesfp',
-            default_calc_job_plugin='pesfp.scan',
+            label=name,
+            description=f'{purpose}, of the environment of aiida-pesfp',
+            default_calc_job_plugin=plugin,
         ).store()
         echo.echo_success(f'made the code {label} ({executable})')
     answer = subprocess.run([executable, '--version'], capture_output=True, text=True, check=False)
@@ -78,9 +86,9 @@ def _code(computer):
     echo.echo_success(f'it runs: {answer.stdout.strip()}')
 
 
-def _executable() -> str:
-    beside = Path(sys.executable).parent / CODE
-    found = str(beside) if beside.exists() else shutil.which(CODE)
+def _executable(name) -> str:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        echo.echo_critical(f'there is no executable {CODE}: install aiida-pesfp into this environment with pip')
+        echo.echo_critical(f'there is no executable {name}: install aiida-pesfp into this environment with pip')
     return found

@@ -1,4 +1,4 @@
-"""What a structure must be before it is scanned: each refusal names the value and the way out."""
+"""What a structure must be before it is treated: each refusal names the value and the way out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ def check_structure(structure: Structure, species: str) -> None:
 
     :param species: chemical symbol of the mobile ion.
     """
+    check_crystal(structure)
+    if species not in structure.symbol_set:
+        raise errors.NoMobileSpecies(
+            f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): '
+            'name the mobile species (--species) or leave the structure out'
+        )
+
+
+def check_crystal(structure: Structure) -> None:
+    """Raise the :class:`~aiida_pesfp.errors.StructureError` that says why no potential can evaluate a structure."""
     check_cell(structure.lattice.matrix, structure.lattice.pbc)
     for index, site in enumerate(structure):
         if not site.is_ordered:
@@ -24,11 +34,6 @@ def check_structure(structure: Structure, species: str) -> None:
                 f'site {index} at {_place(site.frac_coords)} is occupied by {site.species_string}: '
                 'give an ordered approximant of the structure'
             )
-    if species not in structure.symbol_set:
-        raise errors.NoMobileSpecies(
-            f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): '
-            'name the mobile species (--species) or leave the structure out'
-        )
     first, second, _, distances = structure.get_neighbor_list(SHORTEST_DISTANCE)
     if len(distances):
         nearest = int(np.argmin(distances))
@@ -47,7 +52,7 @@ def check_cell(lattice: np.ndarray, pbc) -> None:
     """
     if not all(pbc):
         raise errors.InvalidCell(
-            f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors: the scan needs a three-dimensional crystal'
+            f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors: only three-dimensional crystals are treated'
         )
     volume, box = abs(np.linalg.det(lattice)), np.prod(np.linalg.norm(lattice, axis=1))
     # The ratio catches flat cells of any size: 1e-3 is far below the flattest reduced cell a crystal can have.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError
@@ -32,7 +33,10 @@ class AsePotential(Potential):
     def evaluator(self, structure: Structure) -> Evaluator:
         return AseEvaluator(structure, self._make(), self._name)
 
-    def _make(self):
+    def calculator(self, structure: Structure) -> Calculator:
+        return self._make()
+
+    def _make(self) -> Calculator:
         try:
             return self._class(**self._parameters)
         except Exception as error:  # whatever a calculator's constructor may raise

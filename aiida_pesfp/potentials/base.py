@@ -1,10 +1,11 @@
-"""The interface of a potential to the scan."""
+"""The interface of a potential to the scan, and to dynamics and relaxation."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
 import numpy as np
+from ase.calculators.calculator import Calculator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import UnsupportedElement
@@ -46,6 +47,15 @@ class Potential(ABC):
     @abstractmethod
     def evaluator(self, structure: Structure) -> Evaluator:
         """The evaluator of one structure.
+
+        :raises UnsupportedElement: if the potential was not made for one of its elements.
+        """
+
+    @abstractmethod
+    def calculator(self, structure: Structure) -> Calculator:
+        """An ASE calculator of the energy, the forces on all atoms and, where the potential has it, the stress.
+
+        It belongs to dynamics or a relaxation of this structure, whose atoms and cell it may be given in any place.
 
         :raises UnsupportedElement: if the potential was not made for one of its elements.
         """

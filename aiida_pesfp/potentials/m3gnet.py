@@ -11,7 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
 from pymatgen.core import Element, Structure
+from pymatgen.optimization.neighbors import find_points_in_spheres
 from torch import Tensor
 
 from aiida_pesfp.potentials.base import Potential
@@ -57,19 +61,71 @@ class M3GNetPotential(Potential):
         self.check_elements(structure, SYMBOLS)
         return M3GNetEvaluator(self, structure)
 
+    def calculator(self, structure: Structure) -> M3GNetCalculator:
+        self.check_elements(structure, SYMBOLS)
+        return M3GNetCalculator(self)
+
     def energy_and_forces(self, structure: Structure) -> tuple[float, np.ndarray]:
         """Total energy, eV, and (n, 3) forces, eV/A, of a structure as it is."""
         self.check_elements(structure, SYMBOLS)
-        sources, targets, images, _ = structure.get_neighbor_list(CUTOFF)
-        places = torch.tensor(structure.cart_coords, dtype=self.dtype, device=self.device, requires_grad=True)
-        shifts = torch.tensor(images @ structure.lattice.matrix, dtype=self.dtype, device=self.device)
+        numbers = np.array(structure.atomic_numbers)
+        return self.energy_forces_stress(numbers, structure.cart_coords, structure.lattice.matrix)[:2]
+
+    def energy_forces_stress(
+        self, numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """Total energy, eV, (n, 3) forces, eV/A, and (3, 3) stress, eV/A^3, positive under tension.
+
+        :param numbers: (n,) atomic numbers.
+        :param positions: (n, 3) anywhere, not only inside the cell, A.
+        :param lattice: (3, 3) lattice vectors as rows, A.
+        """
+        sources, targets, vectors = _bond_vectors(positions, lattice)
         sources, targets = (torch.tensor(index, device=self.device) for index in (sources, targets))
-        bonds = Bonds.from_vectors(sources, targets, places[targets] - places[sources] + shifts)
-        numbers = torch.tensor(structure.atomic_numbers, device=self.device)
-        energy = self.network(numbers, bonds).sum()
-        (gradient,) = torch.autograd.grad(energy, places)
-        reference = self.element_references[list(structure.atomic_numbers)].sum()
-        return float(energy.detach()) + float(reference), -gradient.cpu().numpy()
+        vectors = torch.tensor(vectors, dtype=self.dtype, device=self.device, requires_grad=True)
+        bonds = Bonds.from_vectors(sources, targets, vectors)
+        energy = self.network(torch.tensor(numbers, device=self.device), bonds).sum()
+        (gradient,) = torch.autograd.grad(energy, vectors)
+        forces = torch.zeros(len(numbers), 3, dtype=torch.float64, device=self.device)
+        forces.index_add_(0, sources, gradient.double()).index_add_(0, targets, -gradient.double())
+        # A strain takes each bond vector v to v + strain v, so the energy's derivative is the sum of gradient x vector.
+        virial = (gradient.double().T @ vectors.detach().double()).cpu().numpy()
+        stress = (virial + virial.T) / 2 / abs(np.linalg.det(lattice))
+        reference = self.element_references[list(numbers)].sum()
+        return float(energy.detach()) + float(reference), forces.cpu().numpy(), stress
+
+
+class M3GNetCalculator(Calculator):
+    """The original M3GNet as an ASE calculator."""
+
+    implemented_properties = ('energy', 'free_energy', 'forces', 'stress')
+
+    def __init__(self, potential: M3GNetPotential):
+        super().__init__()
+        self._potential = potential
+
+    def calculate(self, atoms: Atoms | None = None, properties=None, system_changes=all_changes) -> None:
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        energy, forces, stress = self._potential.energy_forces_stress(
+            self.atoms.numbers, self.atoms.positions, self.atoms.cell.array
+        )
+        self.results = {
+            'energy': energy,
+            'free_energy': energy,
+            'forces': forces,
+            'stress': full_3x3_to_voigt_6_stress(stress),
+        }
+
+
+def _bond_vectors(positions: np.ndarray, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(E,) sources, (E,) targets and (E, 3) vectors, A, of all bonds."""
+    positions, lattice = np.ascontiguousarray(positions), np.ascontiguousarray(lattice)
+    sources, targets, images, distances = find_points_in_spheres(
+        positions, positions, r=CUTOFF, pbc=np.ones(3, dtype=np.int64), lattice=lattice, tol=1e-8
+    )
+    bonds = (sources != targets) | (distances > 1e-8)
+    sources, targets, images = sources[bonds], targets[bonds], images[bonds]
+    return sources, targets, positions[targets] - positions[sources] + images @ lattice
 
 
 class M3GNetEvaluator(BatchedEvaluator):

@@ -1,4 +1,6 @@
-"""Models of matgl (Ko et al., doi:10.1038/s41524-025-01742-y), energy only, and those of its first two major versions.
+"""Models of matgl (Ko et al., doi:10.1038/s41524-025-01742-y), and those of its first two major versions.
+
+The scan needs energies only; dynamics and relaxation use the package's own ASE calculator.
 
 matgl 1 and 2 summed the messages of an M3GNet on the atom at which a bond ends; since version 3 they are summed on the
 atom at which it begins. Old weights load into the new code without an error and give wrong energies, by tenths to
@@ -10,6 +12,7 @@ hundreds of eV. So a model must show which code it was trained for before it is 
 
 from __future__ import annotations
 
+import copy
 import json
 import types
 import warnings
@@ -29,6 +32,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # its dependencies warn about each other
     import matgl
     from matgl.apps.pes import Potential as MatglNetwork
+    from matgl.ext.ase import PESCalculator
     from matgl.models import M3GNet, TensorNet
     from torch_geometric.data import Batch
 
@@ -75,6 +79,12 @@ class MatglPotential(Potential):
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         self.check_elements(structure, self.symbols)
         return MatglEvaluator(self, structure)
+
+    def calculator(self, structure: Structure) -> PESCalculator:
+        self.check_elements(structure, self.symbols)
+        network = copy.copy(self.network)  # the same weights with other flags
+        network.calc_forces = network.calc_stresses = True
+        return PESCalculator(network, stress_unit='eV/A3', use_voigt=True)
 
     def _settle_convention(self) -> None:
         """Make sure that messages are summed on the atoms for which the weights were trained.

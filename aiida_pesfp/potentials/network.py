@@ -39,7 +39,7 @@ class BatchedEvaluator(Evaluator):
             try:
                 return np.concatenate([np.empty(0), *self._map(partial(self.batch_energies, ion), batches)])
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._halve_batch(error)
 
@@ -104,5 +104,6 @@ def _keep_freed_memory() -> None:
     libc.mallopt(trim_threshold, largest)
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the memory of the device is exhausted."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,7 @@
-"""SevenNet potentials (Park et al., doi:10.1021/acs.jctc.4c00190) through the ``sevenn`` package, energy only."""
+"""SevenNet potentials (Park et al., doi:10.1021/acs.jctc.4c00190) through the ``sevenn`` package.
+
+The scan needs energies only; dynamics and relaxation use the package's own ASE calculator.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from aiida_pesfp.potentials.network import BatchedEvaluator, choose_batch_size, 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # its dependencies warn about each other
     import sevenn._keys as KEY
+    from sevenn.calculator import SevenNetCalculator
     from sevenn.checkpoint import SevenNetCheckpoint
     from sevenn.nn.convolution import IrrepsConvolution
 
@@ -68,6 +72,12 @@ class SevenNetPotential(Potential):
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         self.check_elements(structure, self.symbols)
         return SevenNetEvaluator(self, structure)
+
+    def calculator(self, structure: Structure) -> SevenNetCalculator:
+        self.check_elements(structure, self.symbols)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return SevenNetCalculator(self.identity.path, device=self.device)
 
 
 class SevenNetEvaluator(BatchedEvaluator):

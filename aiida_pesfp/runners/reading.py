@@ -149,5 +149,5 @@ def _unique_name(stem: str, records: list[Record]) -> str:
 def _duplicate(structure: Structure, records: list[Record]) -> DuplicateStructure | None:
     for record in records:
         if record.structure is not None and record.error is None and record.structure == structure:
-            return DuplicateStructure(f'the same structure as {record.source}: scanned there only')
+            return DuplicateStructure(f'the same structure as {record.source}: treated there only')
     return None

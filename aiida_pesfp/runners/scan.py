@@ -15,13 +15,9 @@ The AiiDA calculation job calls the same program with the same options as a pers
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,36 +34,19 @@ from aiida_pesfp.fingerprint.grid import GRIDS, ScanSettings
 from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES
 from aiida_pesfp.fingerprint.scan import evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.runners.checkpoint import Checkpoint, signature, write_json
-from aiida_pesfp.runners.reading import Record, read_all
-
-EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
-
-
-class Stopped(Exception):
-    """The run has to end before all is done; the text says why."""
+from aiida_pesfp.runners.reading import read_all
+from aiida_pesfp.runners.request import Outcome, Request
 
 
 @dataclass
-class Outcome:
-    """What became of one structure; ``state`` is ``done``, ``failed`` or ``pending``."""
+class ScanOutcome(Outcome):
+    """What became of the scan of one structure."""
 
-    record: Record
-    state: str = 'pending'
     descriptors: Descriptors | None = None
     evaluations: int = 0
-    seconds: float = 0.0
-    error: Exception | None = None
 
-    @property
-    def formula(self) -> str | None:
-        """Reduced formula, if the structure could be read."""
-        structure = self.record.structure
-        return None if structure is None else structure.composition.reduced_formula
-
-    def summary(self) -> dict:
-        """The object that ``--json`` prints for this structure."""
+    def results(self) -> dict:
         found = {} if self.descriptors is None else self.descriptors.as_dict()
         names = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')
         return {
@@ -79,29 +58,19 @@ class Outcome:
             'error': None if self.error is None else f'{self.record.source}: {self.error}',
             **{name: found.get(name) for name in ('barrier_1d', 'barrier_2d', 'barrier_3d', 'ions')},
         }
+        return {**{name: found.get(name) for name in names}, 'evaluations': self.evaluations}
 
     def report(self) -> dict:
-        """The entry of this structure in ``run.json``."""
-        return {
-            'state': self.state,
-            'structure': self.record.source,
-            'formula': self.formula,
-            'error': None if self.error is None else str(self.error),
-            'error_type': None if self.error is None else type(self.error).__name__,
-            'evaluations': self.evaluations,
-            'seconds': round(self.seconds, 3),
-        }
+        return super().report() | {'evaluations': self.evaluations}
 
 
 @dataclass
-class Run:
-    """One call of the program: what is asked for, and how far it got."""
+class ScanRequest(Request):
+    """One call of the program."""
 
     species: str
     scan_settings: ScanSettings
     descriptor_settings: DescriptorSettings
-    output: Path | None
-    time_limit: float | None
     checkpoint_interval: float
     outcomes: list[Outcome]
     exports: tuple[str, ...] = ()
@@ -110,45 +79,38 @@ class Run:
     fatal: str | None = None
     stopped: str | None = None
 
-    def __post_init__(self):
-        self.start = time.monotonic()
-        self.terminated = False
-
-    def check_stop(self) -> None:
-        """Raise :class:`Stopped` if it is time to leave."""
-        if self.terminated:
-            raise Stopped('terminated')
-        if self.time_limit is not None and time.monotonic() - self.start > self.time_limit:
-            raise Stopped('time limit')
-
-    def write(self) -> None:
-        """Rewrite ``run.json``."""
-        if self.output is None:
-            return
-        content = {
-            'version': __version__,
+    def settings(self) -> dict:
+        return {
             'species': self.species,
-            'potential': self.potential and self.potential.identity.as_dict(),
-            'device': self.potential and str(self.potential.device),
             'scan_settings': asdict(self.scan_settings),
             'descriptor_settings': self.descriptor_settings.as_dict(),
-            'complete': self.fatal is None and all(outcome.state != 'pending' for outcome in self.outcomes),
-            'stopped': self.stopped,
-            'fatal': self.fatal,
-            'structures': {outcome.record.name: outcome.report() for outcome in self.outcomes},
         }
-        write_json(self.output / 'run.json', content)
 
-    def exit_status(self) -> int:
-        """The program's exit status: what a caller should do next decides which reason comes first."""
-        if self.fatal is not None:
-            return EXIT_UNUSABLE
-        if self.stopped is not None:
-            return EXIT_STOPPED
-        if any(isinstance(outcome.error, errors.OutOfMemory) for outcome in self.outcomes):
-            return EXIT_OUT_OF_MEMORY
-        return EXIT_FAILED if any(outcome.state != 'done' for outcome in self.outcomes) else 0
+    def treat(self, outcome: ScanOutcome, bar: tqdm) -> None:
+        """Scan a structure, or go on with it."""
+        try:
+            surface = self._surface(outcome, bar)
+            outcome.descriptors = describe(surface, self.descriptor_settings)
+        except MemoryError as error:
+            raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
+        if self.output is not None:
+            write_json(self.output / outcome.name / 'descriptors.json', outcome.descriptors.as_dict())
 
+    def _surface(self, outcome: ScanOutcome, bar: tqdm) -> PotentialEnergySurface:
+        """The surface of one structure: evaluated, gone on with, or taken from an earlier run."""
+        plan = plan_scan(outcome.record.structure, self.species, self.scan_settings)
+        folder = self.output and self.output / outcome.name
+        checkpoint = Checkpoint(folder, plan, signature(plan, self.scan_settings, self.potential.identity.sha256))
+        try:
+            surface = checkpoint.resume()
+            if surface is None:
+                evaluator = self.potential.evaluator(plan.structure)
+                self._evaluate(evaluator, checkpoint, bar)
+                surface = checkpoint.finish()
+            outcome.evaluations = surface.evaluations
+        finally:
+            outcome.seconds = checkpoint.seconds
+        return surface
 
 def scan_one(run: Run, outcome: Outcome, on_progress: Callable[[int, int], None]) -> None:
     """Scan the structure of ``outcome``, or go on with it. What is wrong with it becomes part of the outcome.
@@ -220,41 +182,40 @@ def _evaluate(run: Run, evaluator, checkpoint: Checkpoint, on_progress: Callable
     except errors.StructureError:
         raise  # the structure is at fault, there is nothing to go on with
     except BaseException:
+    def _evaluate(self, evaluator, checkpoint: Checkpoint, bar: tqdm) -> None:
+        plan = checkpoint.plan
+        pieces, saved = [checkpoint.energies], time.monotonic()
+        clock = time.monotonic()
+        try:
+            bar.total = plan.evaluations
+            bar.update(len(checkpoint.energies))
+            for piece in evaluate(plan, evaluator, checkpoint.energies):
+                pieces.append(piece)
+                now = time.monotonic()
+                checkpoint.seconds += now - clock
+                clock = now
+                bar.update(len(piece))
+                if now - saved > self.checkpoint_interval:
+                    pieces = [np.concatenate(pieces)]
+                    checkpoint.energies = pieces[0]
+                    checkpoint.save()
+                    saved = time.monotonic()
+                self.check_stop()
+        except errors.StructureError:
+            raise  # the structure is at fault, there is nothing to go on with
+        except BaseException:
+            checkpoint.energies = np.concatenate(pieces)
+            checkpoint.save()
+            raise
         checkpoint.energies = np.concatenate(pieces)
-        checkpoint.save()
-        raise
-    checkpoint.energies = np.concatenate(pieces)
 
 
-def scan_all(run: Run, progress: bool) -> None:
-    """Scan all structures of a run one after the other, with a progress bar on standard error."""
-    for number, outcome in enumerate(run.outcomes, start=1):
-        # disable=None: no bar where standard error is not a terminal
-        bar = tqdm(
-            desc=f'{outcome.record.name} ({number}/{len(run.outcomes)})', unit='pt', disable=None if progress else True
-        )
-
-        def on_progress(finished: int, total: int, bar=bar) -> None:
-            bar.total = total
-            bar.update(finished - bar.n)
-
-        with bar:
-            try:
-                run.check_stop()
-                scan_one(run, outcome, on_progress)
-            except Stopped as reason:
-                run.stopped = str(reason)
-                return
-            finally:
-                run.write()
-
-
-def table(outcomes: list[Outcome]) -> str:
-    """The ranking, best first, and below it what failed and why."""
+def table(outcomes: list[ScanOutcome]) -> str:
+    """The ranking, best first."""
     done = sorted((o for o in outcomes if o.state == 'done'), key=lambda o: (-o.descriptors.xi, o.descriptors.mpe))
     rows = [
         (
-            o.record.name,
+            o.name,
             o.formula,
             o.descriptors.xi,
             o.descriptors.mpe,
@@ -266,13 +227,7 @@ def table(outcomes: list[Outcome]) -> str:
         for o in done
     ]
     headers = ('structure', 'formula', 'Xi', 'MPE/eV', 'FV conn.', 'FV disc.', 'points', 'seconds')
-    text = tabulate(rows, headers, floatfmt=('', '', '.4f', '.3f', '.4f', '.4f', '', '.1f')) if rows else ''
-    for outcome in outcomes:
-        if outcome.state == 'failed':
-            text += f'\n{outcome.record.source}: {type(outcome.error).__name__}: {outcome.error}'
-        elif outcome.state == 'pending':
-            text += f'\n{outcome.record.source}: not finished'
-    return text.strip('\n')
+    return tabulate(rows, headers, floatfmt=('', '', '.4f', '.3f', '.4f', '.4f', '', '.1f')) if rows else ''
 
 
 def _numbers(_context, _parameter, value: str | None) -> tuple[float, ...] | None:
@@ -329,33 +284,19 @@ def main(structures, potential, potential_sha256, output, device, batch_size, fr
     if a structure did not fit into memory.
     """
     with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
-        run = _prepare(structures, output, fresh, **options)
-        run.write()
-        try:
-            run.potential = load_potential(
-                potential, device=device, batch_size=batch_size, expected_sha256=potential_sha256
-            )
-        except errors.PotentialError as error:
-            run.fatal = str(error)
-            for outcome in run.outcomes:
-                outcome.state, outcome.error = 'failed', error
-            run.write()
-        else:
-            signal.signal(signal.SIGTERM, lambda *_: setattr(run, 'terminated', True))
-            scan_all(run, progress=not quiet)
-    if as_json:
-        click.echo(json.dumps([outcome.summary() for outcome in run.outcomes], indent=1, allow_nan=False))
-    elif run.fatal is None:
-        click.echo(table(run.outcomes))
-    if run.fatal is not None:
-        click.echo(f'Error: {run.fatal}', err=True)
-    if run.stopped is not None:
-        again = 'the same command goes on from here' if output else 'with --output the next run could go on from here'
-        click.echo(f'Stopped ({run.stopped}): {again}.', err=True)
-    sys.exit(run.exit_status())
+        request = _prepare(structures, output, fresh, **options)
+        request.run(
+            potential,
+            progress=not quiet,
+            unit='pt',
+            device=device,
+            batch_size=batch_size,
+            expected_sha256=potential_sha256,
+        )
+    request.finish(as_json, table)
 
 
-def _prepare(structures, output, fresh, species, **options) -> Run:
+def _prepare(structures, output, fresh, species, **options) -> ScanRequest:
     """Settings and structures of a run; raises ``click`` errors for wrong usage."""
     if not Element.is_valid_symbol(species):
         raise click.UsageError(f'{species!r} is not the symbol of a chemical element')
@@ -380,13 +321,13 @@ def _prepare(structures, output, fresh, species, **options) -> Run:
     if fresh and output is not None:
         for record in records:
             shutil.rmtree(output / record.name, ignore_errors=True)
-    outcomes = [Outcome(record) for record in records]
-    return Run(
+    return ScanRequest(
+        [ScanOutcome(record) for record in records],
+        output,
+        options['time_limit'],
         species,
         scan_settings,
         descriptor_settings,
-        output,
-        options['time_limit'],
         options['checkpoint_interval'],
         outcomes,
         options['exports'],

@@ -1,13 +1,17 @@
-"""The real ``pesfp-scan`` in a process of its own, with a Lennard-Jones potential: fast, and known in closed form."""
+"""The real programs in processes of their own, with a Lennard-Jones potential: fast, and known in closed form."""
 
+import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 LENNARD_JONES = {'sigma': 2.1, 'epsilon': 0.3, 'rc': 5.0, 'smooth': True}
 REPOSITORY = Path(__file__).parents[3]
@@ -22,11 +26,11 @@ def lennard_jones(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def pesfp_scan(lennard_jones):
-    """Run ``pesfp-scan``; returns the finished process, with the parsed list as ``found`` where JSON was asked for."""
+def run_program(lennard_jones):
+    """Run a program; the finished process has the parsed list as ``found`` where JSON was asked for."""
 
-    def run(*arguments, potential=lennard_jones, environment=None):
-        command = [sys.executable, '-m', 'aiida_pesfp.runners.scan', *map(str, arguments)]
+    def run(program, *arguments, potential=lennard_jones, environment=None):
+        command = [sys.executable, '-m', f'aiida_pesfp.runners.{program}', *map(str, arguments)]
         if potential is not None:
             command += ['--potential', str(potential)]
         paths = os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')])
@@ -40,5 +44,28 @@ def pesfp_scan(lennard_jones):
         if '--json' in arguments and process.stdout:
             process.found = json.loads(process.stdout)
         return process
+
+    return run
+
+
+@pytest.fixture
+def pesfp_scan(run_program):
+    """Run ``pesfp-scan``."""
+    return lambda *arguments, **options: run_program('scan', *arguments, **options)
+
+
+@pytest.fixture
+def invoke_program(lennard_jones):
+    """As ``run_program``, in this process: quicker, but it cannot be killed."""
+
+    def run(program, *arguments, potential=lennard_jones):
+        main = importlib.import_module(f'aiida_pesfp.runners.{program}').main
+        before = signal.getsignal(signal.SIGTERM)
+        result = CliRunner().invoke(main, [*map(str, arguments), '--potential', str(potential)])
+        signal.signal(signal.SIGTERM, before)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        found = json.loads(result.stdout) if '--json' in arguments and result.stdout else None
+        return SimpleNamespace(returncode=result.exit_code, found=found, stderr=result.stderr, stdout=result.stdout)
 
     return run

@@ -1,0 +1,72 @@
+"""Parser of ``pesfp-md``: a trajectory of all whole steps, however the job ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from aiida.engine import ExitCode
+from aiida.orm import Dict
+
+from aiida_pesfp.calculations.dynamics import PotentialDynamics
+from aiida_pesfp.calculations.md import MdCalculation
+from aiida_pesfp.calculations.trajectories import new_trajectory
+from aiida_pesfp.parsers.runner import RunnerParser
+from aiida_pesfp.transport.frames import (
+    CHECKPOINT,
+    SETTINGS,
+    TRAJECTORY,
+    count_frames,
+    last_state,
+    read_frames,
+    statistics,
+)
+
+
+class MdParser(RunnerParser):
+    """Keeps all whole steps, and says how the run ended and how far it came."""
+
+    CACHE_VERSION = 1
+
+    def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
+        run = self.read_run()
+        if isinstance(run, ExitCode):
+            return run
+        folder = Path(retrieved_temporary_folder) / MdCalculation.RESULTS / run['name']
+        try:
+            self._add_outputs(run, folder)
+        except (OSError, ValueError, KeyError) as error:
+            return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'{type(error).__name__}: {error}')
+        return self.verdict(run)
+
+    def _add_outputs(self, run: dict, folder: Path) -> None:
+        state = last_state(folder)
+        if state is None:
+            return
+        dynamics = PotentialDynamics.from_dict(self.node.inputs.dynamics.get_dict())
+        stored = folder / TRAJECTORY
+        symbols, arrays = read_frames(stored if count_frames(stored) else folder / CHECKPOINT, dynamics.timestep)
+        last, seconds = state.info['step'], state.info['seconds']
+        steps = last - json.loads((folder / SETTINGS).read_text())['first_step']
+        self.out(
+            'output_parameters',
+            Dict(
+                {
+                    'steps': steps,
+                    'last_step': last,
+                    **statistics(arrays['times'], arrays['temperatures'], arrays['conserved'], len(symbols)),
+                    'seconds': seconds,
+                    'ns_per_day': 86400e-6 * steps * dynamics.timestep / seconds if seconds else None,
+                    'device': run['device'],
+                    'version': run['version'],
+                }
+            ),
+        )
+        if count_frames(stored):
+            attributes = {
+                'timestep_fs': dynamics.timestep,
+                'temperature': dynamics.temperature,
+                'stride': dynamics.stride,
+                'engine': self.node.inputs.potential.name,
+            }
+            self.out('trajectory', new_trajectory(symbols, arrays.pop('steps'), arrays, attributes))
