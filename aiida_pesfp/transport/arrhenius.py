@@ -15,6 +15,10 @@ from aiida_pesfp import errors
 BOLTZMANN = constants.Boltzmann / constants.e
 SCALES = ('linear', 'log')
 ROOM_TEMPERATURE = 300.0
+#: Everything that can make a fit doubtful.
+FLAGS = ('poor_fit', 'no_degree_of_freedom', 'not_activated', 'unreliable_extrapolation')
+#: Below this p-value the points do not follow Arrhenius' law.
+POOR_FIT = 0.05
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,27 @@ class ArrheniusFit:
         value = float(np.exp(direction @ [self.log_prefactor, self.activation_energy]) / temperature)
         return value, value * float(np.sqrt(direction @ self.covariance @ direction))
 
+    def remarks(self) -> dict[str, str]:
+        """What makes the fit doubtful, by name, each with a sentence that says why."""
+        found = {}
+        if self.p_value is None:
+            found['no_degree_of_freedom'] = (
+                "two points, which any line fits: uncertainties are propagated from theirs, Arrhenius' law is not tested"
+            )
+        elif self.p_value < POOR_FIT:
+            found['poor_fit'] = (
+                f"p = {self.p_value:.2g}: the points do not follow Arrhenius' law within their uncertainties, look for "
+                'a transition before you extrapolate'
+            )
+        if self.activation_energy <= 0:
+            found['not_activated'] = 'the conductivity does not rise with temperature'
+        value, error = self.conductivity(ROOM_TEMPERATURE)
+        if error >= value:
+            found['unreliable_extrapolation'] = (
+                f'the conductivity at {ROOM_TEMPERATURE:g} K is uncertain by more than its value'
+            )
+        return found
+
     def as_dict(self) -> dict:
         """Of plain JSON types; energies in eV, conductivities in S/cm."""
         value, error = self.conductivity(ROOM_TEMPERATURE)
@@ -116,6 +141,9 @@ class ArrheniusFit:
             'covariance': self.covariance.tolist(),
             'chi2': self.chi2,
             'scale': self.scale,
+            'flagged': bool(self.remarks()),
+            'flags': {flag: flag in self.remarks() for flag in FLAGS},
+            'remarks': self.remarks(),
             'points': [point.as_dict() for point in self.points],
         }
 
@@ -123,7 +151,13 @@ class ArrheniusFit:
     def from_dict(cls, content: dict) -> ArrheniusFit:
         """The reverse of :meth:`as_dict`."""
         points = tuple(
-            Point(entry['temperature'], entry['conductivity'], entry['conductivity_error'], entry['excluded'], entry['label'])
+            Point(
+                entry['temperature'],
+                entry['conductivity'],
+                entry['conductivity_error'],
+                entry['excluded'],
+                entry['label'],
+            )
             for entry in content['points']
         )
         return cls(
@@ -167,20 +201,18 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
         model, ordinate, sigma = _line, np.log(temperatures * values), deviations / values
     scaled = len(used) > 2
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(over='ignore'):
             warnings.simplefilter('error', OptimizeWarning)
             found, covariance = curve_fit(
                 model, abscissa, ordinate, p0=start, sigma=sigma, absolute_sigma=not scaled, maxfev=10000
             )
-    except (RuntimeError, OptimizeWarning, FloatingPointError) as error:
+    except (RuntimeError, OptimizeWarning, ValueError) as error:
         raise errors.NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
     chi2 = float((((model(abscissa, *found) - ordinate) / sigma) ** 2).sum())
     # Back from the centre to ln A and E_A.
     shift = np.array([[1.0, centre / BOLTZMANN], [0.0, 1.0]])
     log_prefactor, energy = shift @ found
-    return ArrheniusFit(
-        tuple(points), scale, float(log_prefactor), float(energy), shift @ covariance @ shift.T, chi2
-    )
+    return ArrheniusFit(tuple(points), scale, float(log_prefactor), float(energy), shift @ covariance @ shift.T, chi2)
 
 
 def _exponential(abscissa, level, energy):

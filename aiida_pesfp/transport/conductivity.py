@@ -41,9 +41,7 @@ def nernst_einstein(diffusion_coefficient: float, carrier_density: float, charge
     :param charge: q, e.
     :param temperature: T, K.
     """
-    return (
-        carrier_density * (charge * constants.e) ** 2 * diffusion_coefficient / (constants.Boltzmann * temperature)
-    )
+    return carrier_density * (charge * constants.e) ** 2 * diffusion_coefficient / (constants.Boltzmann * temperature)
 
 
 def charge_of(species: str) -> float:

@@ -148,9 +148,7 @@ def fit_line(lags: np.ndarray, msd: np.ndarray, start: float) -> tuple[float, fl
     return float(slope), float(intercept)
 
 
-def diffuse(
-    trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings
-) -> Diffusion:
+def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings) -> Diffusion:
     """Diffusion coefficients of some atoms of a trajectory.
 
     :param trajectory: without equilibration.

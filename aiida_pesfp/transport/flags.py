@@ -125,9 +125,7 @@ def find_change(
         max(part.mean() - max(vibration, 0), 0) / (6 * segment) * CM2_PER_S
         for part in (squares[: cut[0]], squares[cut[0] :])
     )
-    return ChangePoint(
-        float(cut[0] * segment), float(before), float(after), (exceeding + 1) / (_PERMUTATIONS + 1)
-    )
+    return ChangePoint(float(cut[0] * segment), float(before), float(after), (exceeding + 1) / (_PERMUTATIONS + 1))
 
 
 def _cusum(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -157,25 +157,37 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     return cells[0]
 
 
-def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Undo, in place, that ions which leave the cell on one side come in on the other.
-
-    Between two frames each ion takes the shortest way. Positions that were never wrapped stay as they are.
+def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
+    """Whether ions that leave the cell on one side come in on the other.
 
     :param positions: (s, n, 3) Cartesian, A.
     :param cell: (3, 3) lattice vectors as rows, A.
     :raises AmbiguousUnwrapping: if steps are so long that the shortest way need not be the one taken.
     """
-    inverse = np.linalg.inv(cell)
-    crossed, (longest, frame, atom), extent = _survey(positions, inverse)
+    crossed, (longest, frame, atom), extent = _survey(positions, np.linalg.inv(cell))
     if not crossed and (extent > 1 + 1e-3 or longest <= LONGEST_STEP):
-        return
+        return False
     if longest > LONGEST_STEP:
         raise errors.AmbiguousUnwrapping(
             f'atom {atom} goes {longest:.2f} of a cell vector between frames {frame - 1} and {frame}, in a trajectory '
             f'that seems to be wrapped into the cell: up to {LONGEST_STEP:g} the way it took is certain. Store frames '
             'more often, or give positions that are not wrapped and say so'
         )
+    return True
+
+
+def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
+    """Undo, in place, the wrapping of positions into the cell: between two frames each ion takes the shortest way.
+
+    Positions that were never wrapped stay as they are.
+
+    :param positions: (s, n, 3) Cartesian, A.
+    :param cell: (3, 3) lattice vectors as rows, A.
+    :raises AmbiguousUnwrapping: if steps are so long that the shortest way need not be the one taken.
+    """
+    if not is_wrapped(positions, cell):
+        return
+    inverse = np.linalg.inv(cell)
     turns = np.zeros(positions.shape[1:])
     previous = positions[0] @ inverse
     for begin in range(1, len(positions), _BLOCK):
