@@ -1,4 +1,4 @@
-"""``pesfp-transport``: conductivity from a trajectory, activation energy from a table of conductivities, without AiiDA."""
+"""``pesfp-transport``: conductivity from a trajectory, activation energy from conductivities, without AiiDA."""
 
 from __future__ import annotations
 
@@ -232,10 +232,8 @@ def _describe(found: Conductivity) -> str:
     if found.bayesian is not None:
         low, high = found.bayesian.interval
         half = (high - low) / 2
-        rows.append(
-            ('kinisi, half of the 68 % interval', '', found.bayesian.coefficient, half)
-            + (found.of(found.bayesian.coefficient), found.of(half))
-        )
+        mean = found.bayesian.coefficient
+        rows.append(('kinisi, half of the 68 % interval', '', mean, half, found.of(mean), found.of(half)))
     headers = ('fit', 'windows', 'D cm2/s', '+-', 'sigma S/cm', '+-')
     text = (
         f'{found.formula}: {found.number_of_mobile_ions} {found.species} of charge {found.charge:+g}, '
@@ -251,12 +249,18 @@ def _describe(found: Conductivity) -> str:
 def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
     """What a person wants to see of a fit."""
     rows = [
-        (point.temperature, point.conductivity, point.error, fit.conductivity(point.temperature)[0])
-        + (f'excluded: {point.excluded}' if point.excluded else '',)
+        (
+            point.temperature,
+            point.conductivity,
+            point.error,
+            fit.conductivity(point.temperature)[0],
+            f'excluded: {point.excluded}' if point.excluded else '',
+        )
         for point in fit.points
     ]
     text = tabulate(rows, ('T K', 'sigma S/cm', '+-', 'fit S/cm', ''), floatfmt=('g', '.3g', '.2g', '.3g', ''))
-    text += f'\n\nE_A = {1000 * fit.activation_energy:.0f} +- {1000 * fit.activation_energy_error:.0f} meV ({fit.scale} scale)'
+    energy, deviation = 1000 * fit.activation_energy, 1000 * fit.activation_energy_error
+    text += f'\n\nE_A = {energy:.0f} +- {deviation:.0f} meV ({fit.scale} scale)'
     if fit.chi2_reduced is not None:
         text += f'\nchi2/df = {fit.chi2_reduced:.2g}, p = {fit.p_value:.2g}'
     for temperature in (300.0, *temperatures):

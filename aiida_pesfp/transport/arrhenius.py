@@ -110,7 +110,7 @@ class ArrheniusFit:
         found = {}
         if self.p_value is None:
             found['no_degree_of_freedom'] = (
-                "two points, which any line fits: uncertainties are propagated from theirs, Arrhenius' law is not tested"
+                "two points, which any line fits: uncertainties are propagated, Arrhenius' law is not tested"
             )
         elif self.p_value < POOR_FIT:
             found['poor_fit'] = (
@@ -150,16 +150,8 @@ class ArrheniusFit:
     @classmethod
     def from_dict(cls, content: dict) -> ArrheniusFit:
         """The reverse of :meth:`as_dict`."""
-        points = tuple(
-            Point(
-                entry['temperature'],
-                entry['conductivity'],
-                entry['conductivity_error'],
-                entry['excluded'],
-                entry['label'],
-            )
-            for entry in content['points']
-        )
+        names = ('temperature', 'conductivity', 'conductivity_error', 'excluded', 'label')
+        points = tuple(Point(*(entry[name] for name in names)) for entry in content['points'])
         return cls(
             points,
             content['scale'],
@@ -248,8 +240,8 @@ def _check(point: Point, scale: str) -> None:
         )
     if scale == 'log' and point.conductivity <= 0:
         raise errors.NoArrheniusFit(
-            f'{point.name} has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the linear '
-            'scale, or exclude the point'
+            f'{point.name} has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the '
+            'linear scale, or exclude the point'
         )
 
 

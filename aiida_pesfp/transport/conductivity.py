@@ -137,7 +137,8 @@ class Conductivity:
     def curves(self) -> dict[str, np.ndarray]:
         """Lags (ps) and mean squared displacements (A^2), thinned evenly to at most 1500 points.
 
-        ``lags`` (m,), ``window_msds`` (w, m), ``framework_msd_X`` (m,) for each element X; ``whole_lags``, ``whole_msd``.
+        ``lags`` (m,), ``window_msds`` (w, m), ``framework_msd_X`` (m,) for each element X; of the whole run
+        ``whole_lags`` and ``whole_msd``.
         """
         of_window, of_run = _thin(len(self.diffusion.lags)), _thin(len(self.diffusion.whole_lags))
         return {

@@ -126,8 +126,8 @@ def split(frames: int, time_step: float, window: float) -> list[slice]:
     length = max(1, round(window / time_step))
     if frames < length:
         raise errors.TrajectoryTooShort(
-            f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps, less than one window of {window:g} ps: '
-            'run longer, or choose shorter windows'
+            f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps, less than one window of {window:g} '
+            'ps: run longer, or choose shorter windows'
         )
     return [slice(k * length, min((k + 1) * length + 1, frames)) for k in range(frames // length)]
 
