@@ -14,12 +14,19 @@ from aiida_pesfp.transport.arrhenius import ArrheniusFit
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 EXCLUDED_COLOUR, FLAGGED_COLOUR = '#7F7F7F', '#D55E00'
 _LAYOUT = {'template': 'simple_white', 'width': 720, 'height': 500, 'font': {'size': 14}, 'hovermode': 'closest'}
-#: Left at the bottom of a conductivity axis below the smallest positive value.
-_DECADES_BELOW = 0.5
+#: Factor by which a conductivity axis goes beyond the values.
+_MARGIN = 3.0
+#: A fit is not followed below this conductivity, S/cm.
+_LOWEST = 1e-8
+_LEGEND_BELOW = {'orientation': 'h', 'x': 0, 'y': -0.22, 'yanchor': 'top'}
 
 
 def msd_figure(
-    curves: dict[str, np.ndarray], species: str, fit_start: float, title: str = '', remarks: dict[str, str] | None = None
+    curves: dict[str, np.ndarray],
+    species: str,
+    fit_start: float,
+    title: str = '',
+    remarks: dict[str, str] | None = None,
 ) -> go.Figure:
     """Mean squared displacement of the mobile species in each window and on average, its fit, and the framework's.
 
@@ -59,7 +66,7 @@ def msd_figure(
         figure.add_scatter(
             x=lags, y=curves[f'framework_msd_{element}'], mode='lines', line={'color': colour, 'width': 2}, name=element
         )
-    figure.update_layout(**_LAYOUT, title=_title(title, remarks), legend={'x': 0.02, 'y': 0.98})
+    figure.update_layout(**_LAYOUT, title=_title(title, remarks), legend=_LEGEND_BELOW)
     figure.update_xaxes(title='lag (ps)', range=[0, float(lags[-1])])
     figure.update_yaxes(title='mean squared displacement (Å²)', rangemode='tozero')
     return figure
@@ -70,8 +77,8 @@ def arrhenius_figure(
 ) -> go.Figure:
     """Conductivities against 1/T with their fit and its uncertainty (Fig. 4 of the paper).
 
-    Points that are excluded from the fit are open and grey, flagged ones have a red rim; the reasons are shown on
-    hovering. Values of zero and below, and error bars that reach there, end at the bottom of the axis.
+    Points that are excluded from the fit are open and grey, flagged ones in the fit have a red rim; the reasons are
+    shown on hovering. Values of zero and below, and error bars that reach there, end at the bottom of the axis.
 
     :param flags: of each point of the fit.
     :param lowest_temperature: to which the line is drawn, K.
@@ -81,8 +88,9 @@ def arrhenius_figure(
         min(lowest_temperature, *(p.temperature for p in points)), max(p.temperature for p in points) * 1.05, 200
     )
     values, errors = np.array([fit.conductivity(t) for t in temperatures]).T
-    lowest = min([p.conductivity for p in points if p.conductivity > 0] + [float(values.min())])
-    floor = 10 ** (np.log10(lowest) - _DECADES_BELOW)
+    lowest = min([p.conductivity for p in points if p.conductivity > 0] + [max(float(values.min()), _LOWEST)])
+    highest = max([p.conductivity + (p.error or 0.0) for p in points] + [float(values.max())])
+    floor, ceiling = lowest / _MARGIN, highest * _MARGIN
     figure = go.Figure()
     figure.add_scatter(
         x=np.concatenate([1000 / temperatures, 1000 / temperatures[::-1]]),
@@ -108,10 +116,14 @@ def arrhenius_figure(
     room = 1000 / 300
     if temperatures[0] <= 300:
         figure.add_vline(x=room, line={'color': 'black', 'width': 1, 'dash': 'dot'}, annotation_text='300 K')
-    figure.update_layout(**_LAYOUT, title=_title(title, fit.remarks()), legend={'x': 0.98, 'y': 0.98, 'xanchor': 'right'})
+    figure.update_layout(**_LAYOUT, title=_title(title, fit.remarks()), legend=_LEGEND_BELOW)
     figure.update_xaxes(title='1000 K / T')
     figure.update_yaxes(
-        title='conductivity (S/cm)', type='log', exponentformat='power', dtick=1, range=[np.log10(floor), None]
+        title='conductivity (S/cm)',
+        type='log',
+        exponentformat='power',
+        dtick=1,
+        range=np.log10([floor, ceiling]).tolist(),
     )
     return figure
 
@@ -120,7 +132,7 @@ def _markers(points: list, flags: list[list[str]], name: str, floor: float) -> d
     """Trace of the points of one kind."""
     values = np.array([point.conductivity for point in points])
     errors = np.array([point.error or 0.0 for point in points])
-    shown = np.maximum(values, floor)
+    shown = np.maximum(values, floor * np.sqrt(_MARGIN))
     texts = [
         f'{point.temperature:g} K: {point.conductivity:.3g} ± {point.error or float("nan"):.2g} S/cm'
         + (f'<br>excluded: {point.excluded}' if point.excluded else '')
@@ -128,7 +140,6 @@ def _markers(points: list, flags: list[list[str]], name: str, floor: float) -> d
         for point, own in zip(points, flags)
     ]
     colour = EXCLUDED_COLOUR if name == 'excluded' else COLOURS[0]
-    rims = [FLAGGED_COLOUR if own else colour for own in flags]
     return {
         'x': [1000 / point.temperature for point in points],
         'y': shown,
@@ -141,8 +152,8 @@ def _markers(points: list, flags: list[list[str]], name: str, floor: float) -> d
         'marker': {
             'size': 11,
             'color': 'white' if name == 'excluded' else colour,
-            'symbol': ['circle' if value > floor else 'triangle-down' for value in values],
-            'line': {'width': 3, 'color': rims},
+            'symbol': ['circle' if value == place else 'triangle-down' for value, place in zip(values, shown)],
+            'line': {'width': 3, 'color': FLAGGED_COLOUR if name == 'fitted, flagged' else colour},
         },
         'hovertext': texts,
         'hoverinfo': 'text',
