@@ -72,6 +72,8 @@ class RelaxationDiverged(StructureError):
 
 class CannotContinue(StructureError):
     """What an earlier run left does not belong to what is asked for now."""
+
+
 class TransportError(PesfpError):
     """A trajectory, or a table of conductivities, from which no trustworthy number follows."""
 

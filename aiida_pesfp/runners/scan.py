@@ -49,15 +49,7 @@ class ScanOutcome(Outcome):
     def results(self) -> dict:
         found = {} if self.descriptors is None else self.descriptors.as_dict()
         names = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')
-        return {
-            'structure': self.record.source,
-            'formula': self.formula,
-            **{name: found.get(name) for name in names},
-            'evaluations': self.evaluations,
-            'seconds': round(self.seconds, 3),
-            'error': None if self.error is None else f'{self.record.source}: {self.error}',
-            **{name: found.get(name) for name in ('barrier_1d', 'barrier_2d', 'barrier_3d', 'ions')},
-        }
+        names += ('barrier_1d', 'barrier_2d', 'barrier_3d', 'ions')
         return {**{name: found.get(name) for name in names}, 'evaluations': self.evaluations}
 
     def report(self) -> dict:
@@ -72,12 +64,8 @@ class ScanRequest(Request):
     scan_settings: ScanSettings
     descriptor_settings: DescriptorSettings
     checkpoint_interval: float
-    outcomes: list[Outcome]
     exports: tuple[str, ...] = ()
     export_per_ion: bool = False
-    potential: object = None
-    fatal: str | None = None
-    stopped: str | None = None
 
     def settings(self) -> dict:
         return {
@@ -95,6 +83,9 @@ class ScanRequest(Request):
             raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
         if self.output is not None:
             write_json(self.output / outcome.name / 'descriptors.json', outcome.descriptors.as_dict())
+        if self.exports:
+            folder, neighbours = self.output / outcome.name, self.descriptor_settings.neighbours
+            export(surface, folder, self.exports, neighbours, self.export_per_ion)
 
     def _surface(self, outcome: ScanOutcome, bar: tqdm) -> PotentialEnergySurface:
         """The surface of one structure: evaluated, gone on with, or taken from an earlier run."""
@@ -112,76 +103,6 @@ class ScanRequest(Request):
             outcome.seconds = checkpoint.seconds
         return surface
 
-def scan_one(run: Run, outcome: Outcome, on_progress: Callable[[int, int], None]) -> None:
-    """Scan the structure of ``outcome``, or go on with it. What is wrong with it becomes part of the outcome.
-
-    :param on_progress: called with the number of finished and of all evaluations.
-    :raises Stopped: if the run has to end; the checkpoint then holds what there is.
-    """
-    record = outcome.record
-    try:
-        if record.error is not None:
-            raise record.error
-        surface = _surface(run, outcome, on_progress)
-        outcome.descriptors = describe(surface, run.descriptor_settings)
-        if run.output is not None:
-            write_json(run.output / record.name / 'descriptors.json', outcome.descriptors.as_dict())
-        if run.exports:
-            folder, neighbours = run.output / record.name, run.descriptor_settings.neighbours
-            export(surface, folder, run.exports, neighbours, run.export_per_ion)
-        outcome.state = 'done'
-    except (errors.StructureError, errors.OutOfMemory) as error:
-        outcome.state, outcome.error = 'failed', error
-    except MemoryError as error:
-        outcome.state = 'failed'
-        outcome.error = errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing')
-    except (Stopped, KeyboardInterrupt):
-        raise
-    except Exception as error:  # an error nobody foresaw must not cost the other structures their result either
-        traceback.print_exc()
-        outcome.state = 'failed'
-        outcome.error = errors.EvaluationFailed(f'{type(error).__name__}: {error}')
-
-
-def _surface(run: Run, outcome: Outcome, on_progress: Callable[[int, int], None]) -> PotentialEnergySurface:
-    """The surface of one structure: evaluated, gone on with, or taken from an earlier run."""
-    plan = plan_scan(outcome.record.structure, run.species, run.scan_settings)
-    folder = run.output and run.output / outcome.record.name
-    checkpoint = Checkpoint(folder, plan, signature(plan, run.scan_settings, run.potential.identity.sha256))
-    try:
-        surface = checkpoint.resume()
-        if surface is None:
-            evaluator = run.potential.evaluator(plan.structure)
-            _evaluate(run, evaluator, checkpoint, on_progress)
-            surface = checkpoint.finish()
-        outcome.evaluations = surface.evaluations
-    finally:
-        outcome.seconds = checkpoint.seconds
-    return surface
-
-
-def _evaluate(run: Run, evaluator, checkpoint: Checkpoint, on_progress: Callable[[int, int], None]) -> None:
-    plan = checkpoint.plan
-    pieces, finished, saved = [checkpoint.energies], len(checkpoint.energies), time.monotonic()
-    clock = time.monotonic()
-    try:
-        on_progress(finished, plan.evaluations)
-        for piece in evaluate(plan, evaluator, checkpoint.energies):
-            pieces.append(piece)
-            finished += len(piece)
-            now = time.monotonic()
-            checkpoint.seconds += now - clock
-            clock = now
-            on_progress(finished, plan.evaluations)
-            if now - saved > run.checkpoint_interval:
-                pieces = [np.concatenate(pieces)]
-                checkpoint.energies = pieces[0]
-                checkpoint.save()
-                saved = time.monotonic()
-            run.check_stop()
-    except errors.StructureError:
-        raise  # the structure is at fault, there is nothing to go on with
-    except BaseException:
     def _evaluate(self, evaluator, checkpoint: Checkpoint, bar: tqdm) -> None:
         plan = checkpoint.plan
         pieces, saved = [checkpoint.energies], time.monotonic()
@@ -329,7 +250,6 @@ def _prepare(structures, output, fresh, species, **options) -> ScanRequest:
         scan_settings,
         descriptor_settings,
         options['checkpoint_interval'],
-        outcomes,
         options['exports'],
         options['export_per_ion'],
     )
