@@ -1,0 +1,303 @@
+"""``pesfp.conductivity``: from a structure to its activation energy, with either engine of molecular dynamics."""
+
+from __future__ import annotations
+
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
+from aiida.orm import AbstractCode, Dict, List, ProcessNode, StructureData, TrajectoryData
+
+from aiida_pesfp.calculations.supercell import make_supercell
+from aiida_pesfp.calculations.transport import (
+    arrhenius,
+    conductivity,
+    validate_arrhenius_parameters,
+    validate_conductivity_parameters,
+)
+from aiida_pesfp.data.arrhenius import ArrheniusData
+from aiida_pesfp.data.conductivity import ConductivityData
+from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.workflows.md import MdBaseWorkChain
+from aiida_pesfp.workflows.relax import RelaxBaseWorkChain
+from aiida_pesfp.workflows.siesta_md import SiestaMdBaseWorkChain
+from aiida_pesfp.workflows.siesta_relax import SiestaRelaxWorkChain
+
+#: Engine -> workchain of the dynamics, workchain of the relaxation, and the name of the structure that it gives.
+ENGINES = {
+    'ml': (MdBaseWorkChain, RelaxBaseWorkChain, 'structure'),
+    'siesta': (SiestaMdBaseWorkChain, SiestaRelaxWorkChain, 'output_structure'),
+}
+
+
+def _validate_engine(inputs, _) -> str | None:
+    given = [engine for engine in ENGINES if engine in inputs]
+    if len(given) != 1:
+        return f'exactly one engine must be given ({" or ".join(ENGINES)}), not {" and ".join(given) or "none"}'
+    others = [engine for engine in ENGINES if f'{engine}_relax' in inputs and engine not in given]
+    return f'{others[0]}_relax is given, but the engine is {given[0]}' if others else None
+
+
+def _validate_temperatures(node, _) -> str | None:
+    values = node.get_list()
+    if not values:
+        return 'the list of temperatures is empty'
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            return f'{value!r} is not a temperature in K'
+    if len(set(map(temperature_key, values))) < len(values):
+        return f'a temperature is there twice: {values}'
+    return None
+
+
+def temperature_key(temperature: float) -> str:
+    """Key of a temperature (K) in namespaces: ``T667K``, ``T412_5K``."""
+    return 'T{}K'.format(f'{temperature:.6f}'.rstrip('0').rstrip('.').replace('.', '_'))
+
+
+class ConductivityWorkChain(WorkChain):
+    """Relax, make a supercell, run molecular dynamics at each temperature, and fit (arXiv:2411.06804, Sec. II C).
+
+    A temperature whose dynamics fail costs the others nothing. A material that does not conduct has conductivities and
+    no fit.
+    """
+
+    @classmethod
+    def define(cls, spec):
+        super().define(spec)
+        spec.input('structure', valid_type=StructureData, help='Primitive cell of the crystal.')
+        spec.input(
+            'temperatures', valid_type=List, validator=_validate_temperatures, help='Temperatures of the dynamics, K.'
+        )
+        spec.input('supercell', valid_type=Dict, default=Dict, help='Parameters of pesfp.make_supercell.')
+        spec.input(
+            'analysis',
+            valid_type=Dict,
+            default=Dict,
+            validator=validate_conductivity_parameters,
+            help='Parameters of pesfp.transport.conductivity: species, equilibration_ps, window_ps, ...',
+        )
+        spec.input(
+            'arrhenius',
+            valid_type=Dict,
+            default=Dict,
+            validator=validate_arrhenius_parameters,
+            help='Parameters of pesfp.transport.arrhenius: scale, exclude (T667K -> reason), exclude_flags.',
+        )
+        for engine, (dynamics, relaxation, _) in ENGINES.items():
+            spec.expose_inputs(
+                dynamics,
+                namespace=engine,
+                exclude=('md.structure', 'md.parent_folder'),
+                namespace_options={'required': False, 'populate_defaults': False, 'help': f'Dynamics with {engine}.'},
+            )
+            spec.expose_inputs(
+                relaxation,
+                namespace=f'{engine}_relax',
+                exclude=('relax.structure',),
+                namespace_options={
+                    'required': False,
+                    'populate_defaults': False,
+                    'help': f'Relaxation with {engine}. Without it the structure is taken as it is.',
+                },
+            )
+        spec.inputs.validator = _validate_engine
+        spec.outline(
+            cls.setup,
+            if_(cls.should_relax)(
+                cls.relax,
+                cls.inspect_relaxation,
+            ),
+            cls.make_supercell,
+            cls.run_dynamics,
+            cls.analyse,
+            cls.fit,
+        )
+        spec.output('relaxed_structure', valid_type=StructureData, required=False, help='The cell after relaxation.')
+        spec.output('supercell', valid_type=StructureData, required=False, help='The cell of the dynamics.')
+        spec.output('supercell_matrix', valid_type=Dict, required=False, help='How it was made from the relaxed cell.')
+        spec.output_namespace(
+            'trajectories', valid_type=TrajectoryData, dynamic=True, help='Whole dynamics by temperature: T667K, ...'
+        )
+        spec.output_namespace(
+            'conductivities', valid_type=ConductivityData, dynamic=True, help='Conductivities by temperature.'
+        )
+        spec.output('arrhenius', valid_type=ArrheniusData, required=False, help='Fit, if the temperatures allow one.')
+        spec.exit_code(320, 'ERROR_RELAXATION_FAILED', message='The relaxation failed: {reason}')
+        spec.exit_code(330, 'ERROR_NO_SUPERCELL', message='No supercell can be made: {reason}')
+        spec.exit_code(340, 'ERROR_NO_CONDUCTIVITY', message='There is no conductivity at any temperature: {reason}')
+        spec.exit_code(
+            410, 'ERROR_TEMPERATURES_MISSING', message='There is no conductivity at some temperatures: {reason}'
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode,
+        structure: StructureData,
+        *,
+        relax_code: AbstractCode | None = None,
+        potential: PotentialData | None = None,
+        pseudo_family: str | None = None,
+        species: str = 'Li',
+        temperatures: list[float] | None = None,
+        protocol: str | None = None,
+        overrides: dict | None = None,
+        options: dict | None = None,
+    ) -> ProcessBuilder:
+        """A builder with the inputs of a protocol.
+
+        :param code: ``pesfp-md`` or SIESTA on some computer.
+        :param structure: primitive cell of the crystal.
+        :param relax_code: ``pesfp-relax``, or SIESTA again. Without it the structure is taken as it is.
+        :param potential: for dynamics with ``pesfp-md``. Without it the engine is SIESTA.
+        :param pseudo_family: for SIESTA; by default that of the protocol.
+        :param species: the mobile ion.
+        :param temperatures: K; by default those of the protocol.
+        :param protocol: of the engine: ``fast``, ``paper`` (default) or ``stringent``.
+        :param overrides: inputs of the engine's protocol that take precedence, nested like it.
+        :param options: ``metadata.options`` of the jobs that take precedence.
+        """
+        engine = 'siesta' if potential is None else 'ml'
+        dynamics, relaxation, _ = ENGINES[engine]
+        inputs = dynamics.get_protocol_inputs(protocol, overrides)
+        temperatures = temperatures or inputs['temperatures']
+        own = {'pseudo_family': pseudo_family} if engine == 'siesta' else {'potential': potential}
+
+        builder = cls.get_builder()
+        builder.structure = structure
+        builder.temperatures = List(temperatures)
+        builder.supercell = Dict(inputs['supercell'])
+        builder.analysis = Dict({'species': species, 'equilibration_ps': inputs['equilibration_ps']})
+        # What differs between temperatures is set when they are run.
+        of_dynamics = dynamics.get_builder_from_protocol(
+            code, structure, temperatures[0], protocol, overrides, options, **own
+        )
+        of_dynamics.md.pop('structure')
+        builder[engine] = of_dynamics
+        if relax_code is not None:
+            of_relaxation = relaxation.get_builder_from_protocol(
+                relax_code, structure, protocol, overrides, options, **own
+            )
+            of_relaxation.relax.pop('structure')
+            builder[f'{engine}_relax'] = of_relaxation
+        for name in [other for other in ENGINES if other != engine]:
+            builder.pop(name, None)
+            builder.pop(f'{name}_relax', None)
+        return builder
+
+    @property
+    def engine(self) -> str:
+        """The engine that is given."""
+        return next(engine for engine in ENGINES if engine in self.inputs)
+
+    def setup(self) -> None:
+        """Begin with the structure as it is given."""
+        self.ctx.structure, self.ctx.problems, self.ctx.conductivities = self.inputs.structure, {}, {}
+
+    def should_relax(self) -> bool:
+        """Whether a relaxation is asked for."""
+        return f'{self.engine}_relax' in self.inputs
+
+    def relax(self) -> ToContext:
+        """Relax the cell and the atoms in it."""
+        relaxation = ENGINES[self.engine][1]
+        inputs = self.exposed_inputs(relaxation, f'{self.engine}_relax')
+        inputs.relax.structure = self.ctx.structure
+        inputs.setdefault('metadata', {})['call_link_label'] = 'relax'
+        node = self.submit(relaxation, **inputs)
+        self.report(f'relaxing {self.ctx.structure.get_formula()}: {node.process_label}<{node.pk}>')
+        return ToContext(relaxation=node)
+
+    def inspect_relaxation(self) -> ExitCode | None:
+        """Take the relaxed structure."""
+        node = self.ctx.relaxation
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=_how_it_ended(node))
+        self.ctx.structure = node.outputs[ENGINES[self.engine][2]]
+        self.out('relaxed_structure', self.ctx.structure)
+        return None
+
+    def make_supercell(self) -> ExitCode | None:
+        """Repeat the cell until it is large enough."""
+        try:
+            made = make_supercell(
+                self.ctx.structure, self.inputs.supercell, metadata={'call_link_label': 'make_supercell'}
+            )
+        except (ValueError, PesfpError) as error:
+            return self.exit_codes.ERROR_NO_SUPERCELL.format(reason=str(error))
+        self.ctx.supercell = made['structure']
+        self.out('supercell', made['structure'])
+        self.out('supercell_matrix', made['matrix'])
+        self.report(f'the supercell has {len(made["structure"].sites)} atoms')
+        return None
+
+    def run_dynamics(self) -> ToContext:
+        """Run all temperatures side by side."""
+        dynamics = ENGINES[self.engine][0]
+        running = {}
+        for temperature in self.inputs.temperatures:
+            key = temperature_key(temperature)
+            inputs = self.exposed_inputs(dynamics, self.engine)
+            inputs.md.structure = self.ctx.supercell
+            inputs.md.dynamics = Dict(inputs.md.dynamics.get_dict() | {'temperature': temperature})
+            inputs.setdefault('metadata', {})['call_link_label'] = f'dynamics_{key}'
+            running[key] = self.submit(dynamics, **inputs)
+            self.report(f'dynamics at {temperature:g} K: {running[key].process_label}<{running[key].pk}>')
+        return ToContext(**running)
+
+    def analyse(self) -> ExitCode | None:
+        """Conductivity at each temperature, from whatever its dynamics have brought."""
+        for key in map(temperature_key, self.inputs.temperatures):
+            node = self.ctx[key]
+            if 'trajectory' in node.outputs:
+                self.out(f'trajectories.{key}', node.outputs.trajectory)
+            if not node.is_finished_ok:
+                self.ctx.problems[key] = f'its dynamics failed ({_how_it_ended(node)})'
+                continue
+            try:
+                found = conductivity(
+                    node.outputs.trajectory,
+                    self.inputs.analysis,
+                    metadata={'call_link_label': f'conductivity_{key}'},
+                )
+            except (ValueError, PesfpError) as error:
+                self.ctx.problems[key] = str(error)
+                continue
+            self.out(f'conductivities.{key}', found)
+            self.ctx.conductivities[key] = found
+            flags = f', flagged: {", ".join(found.flags)}' if found.flags else ''
+            self.report(f'{key}: {found.conductivity:.3g} +- {_number(found.conductivity_error)} S/cm{flags}')
+        if not self.ctx.conductivities:
+            return self.exit_codes.ERROR_NO_CONDUCTIVITY.format(reason=self._problems())
+        return None
+
+    def fit(self) -> ExitCode | None:
+        """Activation energy, if the conductivities determine one."""
+        if len(self.ctx.conductivities) > 1:
+            try:
+                found = arrhenius(
+                    self.inputs.arrhenius, metadata={'call_link_label': 'arrhenius'}, **self.ctx.conductivities
+                )
+            except PesfpError as error:
+                self.report(f'no Arrhenius fit: {error}')
+            else:
+                self.out('arrhenius', found)
+                self.report(
+                    f'activation energy {1000 * found.activation_energy:.0f} +- '
+                    f'{1000 * found.activation_energy_error:.0f} meV'
+                )
+        else:
+            self.report('no Arrhenius fit: there is a conductivity at one temperature only')
+        if self.ctx.problems:
+            return self.exit_codes.ERROR_TEMPERATURES_MISSING.format(reason=self._problems())
+        return None
+
+    def _problems(self) -> str:
+        return '; '.join(f'{key}: {problem}' for key, problem in self.ctx.problems.items())
+
+
+def _how_it_ended(node: ProcessNode) -> str:
+    return f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message or node.process_state}'
+
+
+def _number(value: float | None) -> str:
+    return 'unknown' if value is None else f'{value:.2g}'

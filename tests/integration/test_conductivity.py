@@ -1,0 +1,147 @@
+"""``pesfp.conductivity`` from a structure to an activation energy, with the real programs."""
+
+from pathlib import Path
+
+import pytest
+from aiida.common.links import LinkType
+from aiida.engine import run_get_node
+from aiida.orm import Dict, InstalledCode, List, StructureData
+
+from aiida_pesfp.transport.supercell import interplanar_distances
+from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
+from aiida_pesfp.workflows.md import MdBaseWorkChain
+from tests.crystals import rock_salt
+
+#: Windows as short as the runs: the numbers mean nothing, the way to them is what is tested.
+ANALYSIS = {'species': 'Li', 'equilibration_ps': 0.01, 'window_ps': 0.02, 'fit_start_ps': 0.004}
+OVERRIDES = {
+    'md': {'dynamics': {'steps': 60, 'stride': 1, 'timestep': 1.0}},
+    'supercell': {'minimum_distance': 4.0},
+    'relax': {'parameters': {'fmax': 0.05, 'smax': 1.0}},
+}
+EXIT = ConductivityWorkChain.exit_codes
+
+
+@pytest.fixture
+def codes(code):
+    """Codes of the programs of this environment by name."""
+    folder = Path(str(code.filepath_executable)).parent
+    return {
+        name: InstalledCode(computer=code.computer, filepath_executable=str(folder / name), label=name).store()
+        for name in ('pesfp-md', 'pesfp-relax')
+    }
+
+
+@pytest.fixture
+def builder_of(codes, potential):
+    """Makes a builder."""
+
+    def make(temperatures, relax=False, **overrides):
+        builder = ConductivityWorkChain.get_builder_from_protocol(
+            codes['pesfp-md'],
+            StructureData(pymatgen=rock_salt('Li', 'Cl', 4.6), label='LiCl'),
+            relax_code=codes['pesfp-relax'] if relax else None,
+            potential=potential,
+            temperatures=temperatures,
+            protocol='fast',
+            overrides=OVERRIDES | overrides,
+        )
+        builder.analysis = Dict(ANALYSIS)
+        return builder
+
+    return make
+
+
+def called(node):
+    """Processes that a workchain called, by their link labels."""
+    return {
+        link.link_label: link.node
+        for link in node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK))
+    }
+
+
+def test_from_a_structure_to_its_activation_energy(builder_of):
+    results, node = run_get_node(builder_of([300, 900.5], relax=True))
+    assert node.is_finished_ok, node.exit_message
+    keys = {'T300K', 'T900_5K'}
+    assert set(results['trajectories']) == set(results['conductivities']) == keys
+    # Each step takes what the one before it has made.
+    steps = called(node)
+    assert steps['make_supercell'].inputs.structure.uuid == results['relaxed_structure'].uuid
+    assert results['relaxed_structure'].uuid == steps['relax'].outputs.structure.uuid
+    for key in keys:
+        dynamics = steps[f'dynamics_{key}']
+        assert dynamics.inputs.md.structure.uuid == results['supercell'].uuid
+        assert steps[f'conductivity_{key}'].inputs.trajectory.uuid == dynamics.outputs.trajectory.uuid
+        assert results['conductivities'][key].base.attributes.get('windows') == 2
+    assert results['conductivities']['T900_5K'].temperature == 900.5
+    assert min(interplanar_distances(results['supercell'].cell)) >= 4.0
+    assert results['supercell_matrix']['determinant'] * 2 == len(results['supercell'].sites)
+    if 'arrhenius' in results:
+        assert {point['uuid'] for point in results['arrhenius']['points']} == {
+            found.uuid for found in results['conductivities'].values()
+        }
+    else:
+        assert 'no Arrhenius fit' in messages(node)
+
+
+def messages(node):
+    """The reports of a workchain."""
+    from aiida.orm import Log
+
+    return '\n'.join(log.message for log in Log.collection.get_logs_for(node))
+
+
+def test_a_single_temperature_gives_no_fit_and_says_so(builder_of):
+    results, node = run_get_node(builder_of([600]))
+    assert node.is_finished_ok, node.exit_message
+    assert set(results['conductivities']) == {'T600K'}
+    assert 'arrhenius' not in results
+    assert 'relaxed_structure' not in results
+    assert 'conductivity at one temperature only' in messages(node)
+
+
+def test_a_temperature_that_fails_costs_the_other_nothing(builder_of):
+    results, node = run_get_node(builder_of([300, 9e7]))
+    assert node.exit_status == EXIT.ERROR_TEMPERATURES_MISSING.status
+    assert 'T90000000K: its dynamics failed' in node.exit_message
+    assert set(results['conductivities']) == {'T300K'}
+
+
+def test_too_short_dynamics_are_no_conductivity(builder_of):
+    builder = builder_of([300], md={'dynamics': {'steps': 20, 'stride': 1}})
+    results, node = run_get_node(builder)
+    assert node.exit_status == EXIT.ERROR_NO_CONDUCTIVITY.status
+    assert 'T300K' in node.exit_message
+    assert 'T300K' in results['trajectories']
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'temperatures': []}, 'list of temperatures is empty'),
+        ({'temperatures': [300, -5]}, '-5 is not a temperature'),
+        ({'temperatures': [300, 300.0]}, 'there twice'),
+        ({'analysis': {'window': 3}}, "unknown parameter 'window'"),
+        ({'ml': None}, 'exactly one engine must be given'),
+    ],
+)
+def test_wrong_inputs_are_refused_before_anything_runs(builder_of, change, words):
+    builder = builder_of([300])
+    with pytest.raises(ValueError, match=words):
+        for name, value in change.items():
+            if value is None:
+                builder.pop(name)
+            else:
+                setattr(builder, name, List(value) if isinstance(value, list) else Dict(value))
+        run_get_node(builder)
+
+
+def test_protocols_say_what_is_run(codes, potential):
+    structure = StructureData(pymatgen=rock_salt('Li', 'Cl', 4.6))
+    builder = ConductivityWorkChain.get_builder_from_protocol(codes['pesfp-md'], structure, potential=potential)
+    expected = MdBaseWorkChain.get_protocol_inputs('paper')
+    assert builder.temperatures.get_list() == [500, 1000]
+    assert builder.ml.md.dynamics['steps'] == 100_000
+    assert builder.analysis['equilibration_ps'] == expected['equilibration_ps'] == 5
+    assert builder.supercell['minimum_distance'] == 6.5
