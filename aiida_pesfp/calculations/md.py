@@ -46,6 +46,7 @@ class MdCalculation(RunnerCalculation):
             'device, version.'
         )
         spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not go on from its parent folder: {reason}')
+        spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         info = super().prepare_for_submission(folder)

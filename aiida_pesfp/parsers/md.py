@@ -21,6 +21,7 @@ from aiida_pesfp.transport.frames import (
     read_frames,
     statistics,
 )
+from aiida_pesfp.transport.stability import LARGEST_DRIFT, has_drifted
 
 
 class MdParser(RunnerParser):
@@ -34,18 +35,23 @@ class MdParser(RunnerParser):
             return run
         folder = Path(retrieved_temporary_folder) / MdCalculation.RESULTS / run['name']
         try:
-            self._add_outputs(run, folder)
+            drift = self._add_outputs(run, folder)
         except (OSError, ValueError, KeyError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'{type(error).__name__}: {error}')
-        return self.verdict(run)
+        verdict = self.verdict(run)
+        if drift is not None and (verdict is None or verdict.status >= 400):
+            return self.exit_codes.ERROR_ENERGY_DRIFT.format(drift=drift)
+        return verdict
 
-    def _add_outputs(self, run: dict, folder: Path) -> None:
+    def _add_outputs(self, run: dict, folder: Path) -> float | None:
+        """Attach what is there; the drift of the conserved quantity, eV/atom/ps, if it spoils the dynamics."""
         state = last_state(folder)
         if state is None:
-            return
+            return None
         dynamics = PotentialDynamics.from_dict(self.node.inputs.dynamics.get_dict())
         stored = folder / TRAJECTORY
         symbols, arrays = read_frames(stored if count_frames(stored) else folder / CHECKPOINT, dynamics.timestep)
+        found = statistics(arrays['times'], arrays['temperatures'], arrays['conserved'], len(symbols))
         last, seconds = state.info['step'], state.info['seconds']
         steps = last - json.loads((folder / SETTINGS).read_text())['first_step']
         self.out(
@@ -54,7 +60,7 @@ class MdParser(RunnerParser):
                 {
                     'steps': steps,
                     'last_step': last,
-                    **statistics(arrays['times'], arrays['temperatures'], arrays['conserved'], len(symbols)),
+                    **found,
                     'seconds': seconds,
                     'ns_per_day': 86400e-6 * steps * dynamics.timestep / seconds if seconds else None,
                     'device': run['device'],
@@ -62,6 +68,7 @@ class MdParser(RunnerParser):
                 }
             ),
         )
+        duration = arrays['times'][-1] - arrays['times'][0]
         if count_frames(stored):
             attributes = {
                 'timestep_fs': dynamics.timestep,
@@ -70,3 +77,5 @@ class MdParser(RunnerParser):
                 'engine': self.node.inputs.potential.name,
             }
             self.out('trajectory', new_trajectory(symbols, arrays.pop('steps'), arrays, attributes))
+        drift = found['energy_drift']
+        return drift if has_drifted(drift, duration, dynamics.temperature, LARGEST_DRIFT) else None

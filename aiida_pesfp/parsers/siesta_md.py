@@ -29,10 +29,8 @@ from aiida_pesfp.transport.siesta_output import (
     read_xv,
     restart_is_exact,
 )
-from aiida_pesfp.transport.stability import divergence, energy_drift, fastest_atom, has_drifted
+from aiida_pesfp.transport.stability import LARGEST_DRIFT, divergence, energy_drift, fastest_atom, has_drifted
 
-#: eV/atom/ps. A drift that large heats a crystal by hundreds of K within a picosecond: the trajectory means nothing.
-LARGEST_DRIFT = 0.2
 #: A. Within one step no atom of a sound dynamics moves that far; a proton at 1000 K moves 0.05 A in 1 fs.
 LONGEST_WAY = 1.0
 #: The self-consistent cycle has failed for good if it stayed that far from its end (elements of the density matrix) in

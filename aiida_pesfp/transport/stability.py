@@ -6,6 +6,8 @@ import numpy as np
 
 #: eV/K; CODATA 2018.
 BOLTZMANN = 8.617333262e-5
+#: eV/atom/ps. A drift that large heats a crystal by hundreds of K within a picosecond: the trajectory means nothing.
+LARGEST_DRIFT = 0.2
 
 
 def energy_drift(times: np.ndarray, conserved: np.ndarray, atoms: int) -> float:

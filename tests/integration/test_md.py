@@ -172,6 +172,14 @@ def test_base_goes_on_when_the_time_is_over(base_builder_of, potential_of, with_
     np.testing.assert_array_equal(results['trajectory'].get_stepids(), np.arange(0, 25, 4))
 
 
+def test_dynamics_that_do_not_conserve_their_energy_are_an_error(builder_of, potential_of, with_test_calculators):
+    potential = potential_of('tests.unit.runners.calculators.Stirs', **LENNARD_JONES)
+    results, node = run_get_node(builder_of({'temperature': 300, 'steps': 300, 'stride': 10}, potential=potential))
+    assert node.exit_status == MdCalculation.exit_codes.ERROR_ENERGY_DRIFT.status
+    assert results['output_parameters']['energy_drift'] > 0.2
+    assert len(results['trajectory'].get_stepids()) == 31
+
+
 def test_diverged_dynamics_are_not_repeated_and_keep_what_was_good(base_builder_of, potential):
     results, node = run_get_node(base_builder_of(potential, steps=400, timestep=12, stride=1, thermostat_time=1e5))
     assert node.exit_status == MdBaseWorkChain.exit_codes.ERROR_JOB_FAILED.status

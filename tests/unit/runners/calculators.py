@@ -43,3 +43,16 @@ class BreaksOnIodine(LennardJones):
         if 53 in atoms.numbers:
             raise RuntimeError('the tables end at xenon minus one')
         super().calculate(atoms, properties or ['energy'], system_changes)
+
+
+class Stirs(LennardJones):
+    """Lennard-Jones and a force that turns round the z axis, which no energy belongs to."""
+
+    def __init__(self, strength=0.1, **parameters):
+        super().__init__(**parameters)
+        self.strength = strength
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        arms = atoms.positions - atoms.positions.mean(axis=0)
+        self.results['forces'] += self.strength * np.cross([0, 0, 1], arms)
