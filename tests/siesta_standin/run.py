@@ -81,10 +81,10 @@ class Run:
         wished = self.faults.scf_cycles + (0 if self.reuse_density else 2)
         journal, ev = self.journal, energy / EV
         journal.print(report.SCF_HEADER)
-        cycles = min(wished, self.max_cycles)
+        cycles, changes = min(wished, self.max_cycles), (0.0, 0.0)
         for cycle in range(1, cycles + 1):
             if journal.seconds > self.deadline:
-                self.out_of_time(step, 'OUT_OF_TIME: Time is up.', (cycle - 1, 10.0 ** (-cycle)))
+                self.out_of_time(step, 'OUT_OF_TIME: Time is up.', (cycle, changes[0]))
             # One digit a cycle: the last of `wished` is the first below the tolerances (1e-4 and 1e-3 eV).
             error = min(1.0, 10.0 ** (wished - cycle - 4.5))
             energies, changes = (ev - error**2, ev + error**2), (0.5 * error, 2.0 * error)
