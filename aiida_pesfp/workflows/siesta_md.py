@@ -121,6 +121,7 @@ class SiestaMdBaseWorkChain(ProtocolMixin, BaseRestartWorkChain):
         steps = wished - self.ctx.done
         if 'max_steps_per_job' in self.inputs:
             steps = min(steps, self.inputs.max_steps_per_job.value)
+        self.ctx.is_finished = False  # aiida-core takes the end of a job for the end of all
         given = self.inputs.md.dynamics
         self.ctx.inputs.dynamics = given if steps == wished else Dict(given.get_dict() | {'steps': steps})
 
