@@ -128,6 +128,10 @@ class SiestaMdBaseWorkChain(ProtocolMixin, BaseRestartWorkChain):
     def inspect_process(self) -> ExitCode | None:
         self._take_up(self.ctx.children[self.ctx.iteration - 1])
         exit_code = super().inspect_process()
+        if self.ctx.stalled >= self._STALLED and (exit_code is None or exit_code.status == 0):
+            node = self.ctx.children[self.ctx.iteration - 1]
+            reason = node.exit_message or 'the files for a restart do not follow the last step'
+            exit_code = self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=reason)
         if exit_code is not None and exit_code.status != 0:
             self.results()
         return exit_code
@@ -182,10 +186,9 @@ class SiestaMdBaseWorkChain(ProtocolMixin, BaseRestartWorkChain):
 
     def _take_up(self, node: CalcJobNode) -> None:
         """Count the steps of a job and make the next one go on from it, if that loses none."""
-        if node.exit_status not in _GOOD or 'output_parameters' not in node.outputs:
-            self.ctx.stalled += 1
+        if node.exit_status not in _GOOD:
             return
-        found = node.outputs.output_parameters.get_dict()
+        found = node.outputs.output_parameters.get_dict() if 'output_parameters' in node.outputs else {'steps': 0}
         complete = self.ctx.done + found['steps'] >= self.inputs.md.dynamics['steps']
         if not found['steps'] or not (complete or found['restartable']):
             self.ctx.stalled += 1
@@ -197,9 +200,6 @@ class SiestaMdBaseWorkChain(ProtocolMixin, BaseRestartWorkChain):
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
 
     def _go_on(self, node: CalcJobNode, reason: str) -> ProcessHandlerReport:
-        if self.ctx.stalled >= self._STALLED:
-            code = self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=f'the last one {reason}')
-            return ProcessHandlerReport(True, code)
         wished = self.inputs.md.dynamics['steps']
         self.report(f'{node.process_label}<{node.pk}> {reason}: {self.ctx.done} of {wished} steps are done')
         return ProcessHandlerReport(True)
