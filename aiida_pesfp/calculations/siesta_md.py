@@ -48,7 +48,7 @@ class SiestaMdCalculation(SiestaCalculation):
         # Bands and optics need a calculation of their own; a restart takes more than the density matrix.
         for name in ('bandskpoints', 'optical', 'parent_calc_folder'):
             spec.inputs.pop(name)
-        for name in ('bands', 'optical_eps2', 'forces_and_stress', 'output_structure'):
+        for name in ('bands', 'optical_eps2', 'forces_and_stress', 'output_structure', 'ion_files'):
             spec.outputs.pop(name)
         spec.input(
             'dynamics',

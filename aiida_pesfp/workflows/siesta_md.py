@@ -121,12 +121,17 @@ class SiestaMdBaseWorkChain(ProtocolMixin, BaseRestartWorkChain):
         steps = wished - self.ctx.done
         if 'max_steps_per_job' in self.inputs:
             steps = min(steps, self.inputs.max_steps_per_job.value)
+        self.ctx.is_finished = False  # aiida-core takes the end of a job for the end of all
         given = self.inputs.md.dynamics
         self.ctx.inputs.dynamics = given if steps == wished else Dict(given.get_dict() | {'steps': steps})
 
     def inspect_process(self) -> ExitCode | None:
         self._take_up(self.ctx.children[self.ctx.iteration - 1])
         exit_code = super().inspect_process()
+        if self.ctx.stalled >= self._STALLED and (exit_code is None or exit_code.status == 0):
+            node = self.ctx.children[self.ctx.iteration - 1]
+            reason = node.exit_message or 'the files for a restart do not follow the last step'
+            exit_code = self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=reason)
         if exit_code is not None and exit_code.status != 0:
             self.results()
         return exit_code
@@ -181,10 +186,9 @@ class SiestaMdBaseWorkChain(ProtocolMixin, BaseRestartWorkChain):
 
     def _take_up(self, node: CalcJobNode) -> None:
         """Count the steps of a job and make the next one go on from it, if that loses none."""
-        if node.exit_status not in _GOOD or 'output_parameters' not in node.outputs:
-            self.ctx.stalled += 1
+        if node.exit_status not in _GOOD:
             return
-        found = node.outputs.output_parameters.get_dict()
+        found = node.outputs.output_parameters.get_dict() if 'output_parameters' in node.outputs else {'steps': 0}
         complete = self.ctx.done + found['steps'] >= self.inputs.md.dynamics['steps']
         if not found['steps'] or not (complete or found['restartable']):
             self.ctx.stalled += 1
@@ -196,9 +200,6 @@ class SiestaMdBaseWorkChain(ProtocolMixin, BaseRestartWorkChain):
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
 
     def _go_on(self, node: CalcJobNode, reason: str) -> ProcessHandlerReport:
-        if self.ctx.stalled >= self._STALLED:
-            code = self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=f'the last one {reason}')
-            return ProcessHandlerReport(True, code)
         wished = self.inputs.md.dynamics['steps']
         self.report(f'{node.process_label}<{node.pk}> {reason}: {self.ctx.done} of {wished} steps are done')
         return ProcessHandlerReport(True)

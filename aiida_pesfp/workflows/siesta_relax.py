@@ -41,6 +41,7 @@ class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
             cls.results,
         )
         spec.exit_code(310, 'ERROR_FATAL', message='SIESTA stopped before the first step: {reason}')
+        spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
 
     @classmethod
     def get_builder_from_protocol(
@@ -102,6 +103,9 @@ class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
         job = max((child for child in node.called_descendants if isinstance(child, CalcJobNode)), key=lambda c: c.pk)
         if job.exit_status == _JOB_CODES.SPLIT_NORM.status:
             return self._correct_orbitals(job)
+        if job.exit_status == _JOB_CODES.SCF_NOT_CONV.status:
+            # SiestaBaseWorkChain has gone on from the last density matrix as often as it may.
+            return ProcessHandlerReport(True, self.exit_codes.ERROR_SCF_FAILED.format(reason=f'see job {job.pk}'))
         found = job.outputs.output_parameters.get_dict() if 'output_parameters' in job.outputs else {}
         if not found.get('geometry_steps') or 'output_structure' not in job.outputs:
             return ProcessHandlerReport(True, self._fatal(found, job))

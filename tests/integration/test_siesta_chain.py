@@ -25,6 +25,13 @@ def fragile_code(siesta_code, siesta_pseudos, tmp_path):
     ).store()
 
 
+@pytest.fixture
+def patient_daemon(started_daemon_client):
+    """Stops in its own time: a busy worker needs longer than the fixture of aiida-core waits."""
+    yield started_daemon_client
+    started_daemon_client.stop_daemon(wait=True, timeout=120)
+
+
 def builder_of(code, structure, temperature):
     overrides = {'md': {'dynamics': {'steps': STEPS}}, 'max_steps_per_job': SEGMENT}
     return SiestaMdBaseWorkChain.get_builder_from_protocol(
@@ -32,7 +39,7 @@ def builder_of(code, structure, temperature):
     )
 
 
-def test_the_chain(siesta_code, fragile_code, siesta_primitive, submit_and_await, started_daemon_client):
+def test_the_chain(siesta_code, fragile_code, siesta_primitive, submit_and_await, patient_daemon):
     """Nothing of the kill and of the restart is seen in the trajectories: no step is lost or doubled."""
     relax = SiestaRelaxWorkChain.get_builder_from_protocol(
         siesta_code, siesta_primitive, 'fast', options=OPTIONS, pseudo_family='stand-in'
@@ -45,7 +52,7 @@ def test_the_chain(siesta_code, fragile_code, siesta_primitive, submit_and_await
     temperatures = (500, 667, 1000)
     builders = [builder_of(fragile_code, supercell['structure'], temperature) for temperature in temperatures]
     nodes = [submit_and_await(builder, ProcessState.WAITING, timeout=120) for builder in builders]
-    started_daemon_client.restart_daemon(wait=True)
+    patient_daemon.restart_daemon(wait=True, timeout=120)
     nodes = [submit_and_await(node, timeout=300) for node in nodes]
 
     killed = 0

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, InstalledCode, Int
+from aiida.orm import CalcJobNode, Dict, InstalledCode, Int
 from aiida_pseudo.data.pseudo.psf import PsfData
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
@@ -78,6 +78,17 @@ def test_segments_and_kills_leave_no_trace(builder_of, real_siesta, aiida_comput
     jobs = sorted((job for job in node.called if isinstance(job, CalcJobNode)), key=lambda job: job.pk)
     assert jobs[0].exit_status == SiestaMdCalculation.exit_codes.ERROR_INTERRUPTED.status
     assert_same(killed['trajectory'], whole['trajectory'])
+
+
+def test_orbitals_that_cannot_be_split_are_corrected(builder_of):
+    """DZP for lithium with an energy shift of 0.03 Ry: "See manual for new split options"."""
+    builder = builder_of(2)
+    builder.md.basis = Dict({'pao-basis-size': 'DZP', 'pao-energy-shift': '0.03 Ry'})
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    jobs = sorted((job for job in node.called if isinstance(job, CalcJobNode)), key=lambda job: job.pk)
+    assert [job.exit_status for job in jobs] == [SiestaMdCalculation.exit_codes.SPLIT_NORM.status, 0]
+    assert results['output_parameters']['steps'] == 2
 
 
 def test_a_relaxation(real_siesta, family, siesta_primitive):
