@@ -10,8 +10,8 @@ from scipy.optimize import curve_fit
 from aiida_pesfp.errors import NoArrheniusFit
 from aiida_pesfp.transport.arrhenius import BOLTZMANN, ArrheniusFit, Point, fit_arrhenius
 
-#: Table I of the paper and its text. T (K), conductivity and error (S/cm) with half a unit of their last digit; then E_A
-#: and its error (meV), p, chi2/df and, where the text has them, the conductivity at 300 K and its error (mS/cm), as printed.
+#: Table I of the paper and its text. T (K), conductivity and error (S/cm) with half a unit of their last digits; then,
+#: as printed, E_A and its error (meV), p, chi2/df and, where the text has it, sigma(300 K) and its error (mS/cm).
 LIB3H8 = [
     (1000, 2.6, 0.6, 0.05, 0.05),
     (667, 1.27, 0.09, 0.005, 0.005),

@@ -131,7 +131,7 @@ def test_equilibration_is_left_out():
 
 
 def test_kinisi_agrees():
-    """The second estimate: near ours and near the truth, with a credible interval that is neither absurdly wide nor thin."""
+    """The second estimate: near ours and near the truth, its credible interval neither absurdly wide nor thin."""
     pytest.importorskip('kinisi')
     rng = np.random.default_rng(9)
     state = np.random.get_state()[1].copy()  # noqa: NPY002
