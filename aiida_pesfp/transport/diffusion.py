@@ -101,7 +101,8 @@ class Diffusion:
     :param whole_lags: (s,) of the whole run, ps.
     :param whole_msd: (s,) of the whole run, A^2.
     :param estimate: by the standard method.
-    :param alternatives: Appendix D, by name: ``whole_run`` (one fit, no uncertainty), ``from_0_ps``, ``from_5_ps``.
+    :param alternatives: Appendix D, by name: ``whole_run`` (one fit, no uncertainty), ``from_0_ps``, ``from_5_ps``;
+        those of which the fit has points enough.
     """
 
     lags: np.ndarray
@@ -137,8 +138,7 @@ def fit_line(lags: np.ndarray, msd: np.ndarray, start: float) -> tuple[float, fl
 
     :raises TrajectoryTooShort: if there are too few points.
     """
-    # A lag of exactly ``start`` must not be lost to rounding.
-    chosen = lags >= start - 1e-6 * lags[-1]
+    chosen = _fitted(lags, start)
     if chosen.sum() < _FEWEST_LAGS:
         raise errors.TrajectoryTooShort(
             f'{chosen.sum()} frames between {start:g} and {lags[-1]:g} ps, the fit needs {_FEWEST_LAGS}: '
@@ -157,13 +157,14 @@ def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settin
     :raises TrajectoryTooShort: if it holds less than one window, or too few frames for a fit.
     """
     lags, msds = window_msds(trajectory, atoms, drift, settings)
+    estimate = _estimate(lags, msds, settings.fit_start)
     whole = mean_squared_displacement(trajectory.positions, atoms, drift)
     whole_lags = np.arange(len(whole)) * trajectory.time_step
     alternatives = {'whole_run': Estimate((fit_line(whole_lags, whole, settings.fit_start)[0],))}
     for start in (0.0, 5.0):
-        if start < settings.window:
+        if _fitted(lags, start).sum() >= _FEWEST_LAGS:
             alternatives[f'from_{start:g}_ps'] = _estimate(lags, msds, start)
-    return Diffusion(lags, msds, whole_lags, whole, _estimate(lags, msds, settings.fit_start), alternatives)
+    return Diffusion(lags, msds, whole_lags, whole, estimate, alternatives)
 
 
 def window_msds(
@@ -177,6 +178,11 @@ def window_msds(
     msds = [mean_squared_displacement(trajectory.positions[window], atoms, drift[window]) for window in windows]
     length = min(len(msd) for msd in msds)
     return np.arange(length) * trajectory.time_step, np.array([msd[:length] for msd in msds])
+
+
+def _fitted(lags: np.ndarray, start: float) -> np.ndarray:
+    """Which lags take part in a fit; one of exactly ``start`` must not be lost to rounding."""
+    return lags >= start - 1e-6 * lags[-1]
 
 
 def _estimate(lags: np.ndarray, msds: np.ndarray, start: float) -> Estimate:

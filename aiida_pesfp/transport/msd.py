@@ -6,7 +6,7 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 #: Numbers that one Fourier transform may hold at a time: the memory is bounded whatever the number of atoms.
-_CHUNK = 2**23
+_CHUNK = 2**21
 
 
 def mean_squared_displacement(

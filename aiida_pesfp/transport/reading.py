@@ -72,9 +72,9 @@ def read_trajectory(
     positions, cells, steps, borders = _join(segments)
     check_finite(positions)
     lattice = constant_cell(cells)
+    _check_borders(positions, lattice, borders)
     if not unwrapped:
         unwrap(positions, lattice)
-    _check_borders(positions, borders)
     if steps is not None and len(steps) > 1 and stride is not None:
         steps = steps // max(1, int(steps[1] - steps[0])) * stride
     if steps is None:
@@ -158,7 +158,8 @@ def _check_types(path: Path, types: list[str] | None) -> None:
 
 def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Segment:
     """One array of all frames, which grows in place as they come."""
-    positions, cells, steps, symbols, notes = np.empty((0, 0, 3)), [], [], None, []
+    positions, cells, steps, notes = np.empty((0, 0, 3)), [], [], []
+    symbols = incomplete = None
     for count, atoms in enumerate(_until_broken(frames, notes)):
         if symbols is None:
             symbols = tuple(atoms.symbols)
@@ -169,8 +170,13 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
                     raise errors.InvalidTrajectory('the file has no cell: give it (--cell)')
             else:
                 cell = None
-        if tuple(atoms.symbols) != symbols:
-            raise errors.InvalidTrajectory(f'frame {count} has other atoms, or in another order, than the first')
+        if incomplete is not None or (len(atoms) >= len(symbols) and tuple(atoms.symbols) != symbols):
+            frame = count if incomplete is None else incomplete
+            raise errors.InvalidTrajectory(f'frame {frame} has other atoms, or in another order, than the first')
+        if len(atoms) < len(symbols):
+            # Only the last one may be so: it was cut off between two lines.
+            incomplete = count
+            continue
         if count == len(positions):
             positions.resize((2 * count, len(atoms), 3), refcheck=False)
         positions[count] = atoms.positions
@@ -180,8 +186,23 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
         raise errors.InvalidTrajectory('holds no frame')
     positions.resize((len(cells), len(symbols), 3), refcheck=False)
     numbered = all(isinstance(step, int | np.integer) for step in steps)
+    if incomplete is None and len(cells) > 1 and _is_cut_off(path):
+        # The last number may have lost its last digits.
+        incomplete = len(cells) - 1
+        del cells[-1], steps[-1]
+    if incomplete is not None:
+        notes.append(f'left out frame {incomplete}, which is not complete')
     note = f'{path}: {notes[0]}' if notes else None
     return Segment(str(path), symbols, positions, np.array(cells), np.array(steps) if numbered else None, note)
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a text file ends within a line."""
+    with path.open('rb') as file:
+        if b'\0' in file.read(1024):
+            return False
+        file.seek(-1, 2)
+        return file.read(1) != b'\n'
 
 
 def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
@@ -229,15 +250,15 @@ def _join(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray, np.ndarray |
         _check_same_stride(before, segment)
         last = kept[-1]
         positions, cells, steps = segment.positions, segment.cells, segment.steps
-        if steps is not None and last[2][0] < steps[0] <= last[2][-1]:
-            stays = int(np.searchsorted(last[2], steps[0]))
+        stays = _overlap(last, segment)
+        if stays is not None:
             kept[-1] = [array[:stays] for array in last]
         else:
             begin = int(_is_same(last[0][-1], positions[0], first.cells[0]))
             if begin == len(positions):
                 continue
             positions, cells = positions[begin:], cells[begin:]
-            if steps is not None and steps[0] <= last[2][0]:
+            if steps is not None and steps[0] <= last[2][-1]:
                 # A program that numbers every run from the same step.
                 stride = segment.steps[1] - segment.steps[0] if len(segment.steps) > 1 else 1
                 steps = steps[begin:] - steps[begin] + last[2][-1] + stride
@@ -266,23 +287,44 @@ def _check_same_stride(first: Segment, second: Segment) -> None:
         )
 
 
+def _overlap(before: list[np.ndarray], segment: Segment) -> int | None:
+    """Number of frames of ``before`` that come before the first step of ``segment``; None if it goes on after them.
+
+    A run that numbers its steps anew also begins with a number that was there; its first frame then lies nearer to the
+    last one than to the one of the same number.
+    """
+    positions, cells, steps = before
+    if steps is None or not steps[0] < segment.steps[0] <= steps[-1]:
+        return None
+    stays = int(np.searchsorted(steps, segment.steps[0]))
+    to_same, to_last = (
+        np.linalg.norm(_shortest(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
+    )
+    return stays if to_same <= to_last else None
+
+
+def _shortest(difference: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Displacements less lattice vectors: the shortest way, as far as it is certain."""
+    fractional = difference @ np.linalg.inv(cell)
+    return (fractional - np.rint(fractional)) @ cell
+
+
 def _is_same(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> bool:
     """Whether two frames are the same but for lattice vectors."""
-    difference = (second - first) @ np.linalg.inv(cell)
-    return bool(np.abs((difference - np.rint(difference)) @ cell).max() < _SAME)
+    return bool(np.abs(_shortest(second - first, cell)).max() < _SAME)
 
 
-def _check_borders(positions: np.ndarray, borders: list[tuple[int, str, str]]) -> None:
+def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[int, str, str]]) -> None:
     """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` where a file does not go on from the one before."""
     if not borders:
         return
     longest = 0.0
     inner = np.setdiff1d(np.arange(1, len(positions)), [frame for frame, _, _ in borders])
     for chunk in np.array_split(inner, 1 + len(inner) // 1024):
-        steps = positions[chunk] - positions[chunk - 1]
+        steps = _shortest(positions[chunk] - positions[chunk - 1], cell)
         longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max(initial=0)))
     for frame, before, after in borders:
-        jump = float(np.linalg.norm(positions[frame] - positions[frame - 1], axis=1).max())
+        jump = float(np.linalg.norm(_shortest(positions[frame] - positions[frame - 1], cell), axis=1).max())
         if len(inner) and jump > _LONGER * longest + _FARTHER:
             raise errors.InvalidTrajectory(
                 f'{after} does not begin where {before} ends: an atom is {jump:.1f} A away, while none goes farther '
