@@ -1,6 +1,6 @@
 """Conductivity and activation energy of one structure by ML dynamics: ``verdi run examples/conductivity.py FILE``.
 
-Needs what ``aiida-pesfp setup`` makes: the codes pesfp-md@localhost and pesfp-relax@localhost, and a potential. Options::
+Needs what ``aiida-pesfp setup`` makes: the codes pesfp-md and pesfp-relax, and a potential. Options::
 
     verdi run examples/conductivity.py FILE --protocol paper        # 500 and 1000 K, 100 ps each: days on two cores
     verdi run examples/conductivity.py FILE -t 800 -t 1000          # other temperatures
@@ -23,11 +23,10 @@ from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 def print_result(node) -> None:
     """Conductivities, the activation energy, and where to look next."""
     found = node.outputs.conductivities if 'conductivities' in node.outputs else {}
-    rows = [
-        (data.temperature, data.conductivity, data.conductivity_error, data.base.attributes.get('windows'))
-        + (', '.join(data.flags),)
-        for data in sorted(found.values(), key=lambda data: data.temperature)
-    ]
+    rows = []
+    for data in sorted(found.values(), key=lambda data: data.temperature):
+        windows = data.base.attributes.get('windows')
+        rows.append((data.temperature, data.conductivity, data.conductivity_error, windows, ', '.join(data.flags)))
     click.echo(tabulate(rows, ('T/K', 'sigma/(S/cm)', '+-', 'windows', 'flags'), floatfmt=('g', '.3g', '.2g', '', '')))
     if 'arrhenius' in node.outputs:
         fit = node.outputs.arrhenius
