@@ -1,0 +1,77 @@
+"""The candidates of a screening and what molecular dynamics say of them, as one table."""
+
+from __future__ import annotations
+
+from aiida.engine import calcfunction
+from aiida.orm import Data, Dict
+
+#: What a row takes over from the ranking.
+FROM_RANKING = ('key', 'formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', 'descriptors', 'structure')
+#: Columns of each engine, after its name: ``ml_conductivity_300K``, ...
+OF_ENGINE = (
+    'conductivity_300K',
+    'conductivity_300K_error',
+    'activation_energy',
+    'activation_energy_error',
+    'highest_conductivity',
+    'highest_conductivity_error',
+    'highest_temperature',
+)
+ENGINES = ('ml', 'siesta')
+#: What expressions over the rows of a table may name.
+COLUMNS = (
+    *('formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected'),
+    *(f'{engine}_{name}' for engine in ENGINES for name in OF_ENGINE),
+)
+
+
+@calcfunction
+def tabulate_candidates(ranking: Dict, progress: Dict, **results: Data) -> Dict:
+    """One row for each candidate: descriptors, what each engine found, flags, problems, and the UUIDs of the nodes.
+
+    :param ranking: of the screening.
+    :param progress: ``candidates``, their keys in order; ``labels``, key -> engine -> labels of its entries of
+        ``results``; ``problems``, key -> engine -> why a result is missing.
+    :param results: conductivities and Arrhenius fits.
+    :return: ``rows``. Conductivities in S/cm, energies in eV, temperatures in K.
+    """
+    found, told = {row['key']: row for row in ranking['rows']}, progress.get_dict()
+    rows = []
+    for key in told['candidates']:
+        row = {name: found[key].get(name) for name in FROM_RANKING}
+        row |= {'flags': {}, 'nodes': {}, 'problems': told['problems'].get(key, {})}
+        for engine in ENGINES:
+            nodes = {label: results[label] for label in told['labels'].get(key, {}).get(engine, [])}
+            row |= {f'{engine}_{name}': value for name, value in summarise(nodes.values()).items()}
+            if nodes:
+                row['nodes'][engine] = [node.uuid for node in nodes.values()]
+                row['flags'][engine] = flags_of(nodes.values())
+        rows.append(row)
+    return Dict({'rows': rows})
+
+
+def summarise(nodes) -> dict[str, float | None]:
+    """The entries of :data:`OF_ENGINE` from conductivities, and an Arrhenius fit if there is one."""
+    conductivities, fits = split(nodes)
+    values = dict.fromkeys(OF_ENGINE)
+    if conductivities:
+        hottest = max(conductivities, key=lambda node: node.temperature)
+        values['highest_temperature'] = hottest.temperature
+        values['highest_conductivity'] = hottest.conductivity
+        values['highest_conductivity_error'] = hottest.conductivity_error
+    for fit in fits:
+        names = ('conductivity_300K', 'conductivity_300K_error', 'activation_energy', 'activation_energy_error')
+        values |= {name: fit.get(name) for name in names}
+    return values
+
+
+def flags_of(nodes) -> dict[str, list[str]]:
+    """Flags of conductivities by temperature (K, as text), without those that have none."""
+    return {f'{node.temperature:g}': node.flags for node in split(nodes)[0] if node.flags}
+
+
+def split(nodes) -> tuple[list, list]:
+    """Conductivities and fits. By what they hold: the classes are those of the nodes, wherever they are loaded."""
+    nodes = list(nodes)
+    fits = [node for node in nodes if isinstance(node, Dict)]
+    return [node for node in nodes if not isinstance(node, Dict)], fits
