@@ -172,8 +172,11 @@ def test_a_frame_that_was_cut_off_is_left_out_with_a_note(walk, tmp_path):
         assert words in notes[0]
     write_xdatcar(tmp_path / 'XDATCAR', walk)
     text = (tmp_path / 'XDATCAR').read_text()
-    (tmp_path / 'XDATCAR').write_text(text[:-30])
-    assert len(read_trajectory([tmp_path / 'XDATCAR'], 1.0)[0].times) == 200
+    for lost in (3, 30, 900):
+        (tmp_path / 'XDATCAR').write_text(text[:-lost])
+        found, notes = read_trajectory([tmp_path / 'XDATCAR'], 1.0)
+        assert len(found.times) == 200
+        assert 'frame 200 on' in notes[0]
 
 
 def test_faults_are_named_with_the_file_and_the_way_out(walk, tmp_path):

@@ -1,0 +1,66 @@
+"""How often the uncertainty of a diffusion coefficient holds the truth: ours, kinisi's, pymatgen's DiffusionAnalyzer.
+
+Needs ``pip install pymatgen-analysis-diffusion`` for the latter; what is not installed is left out.
+"""
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+from tabulate import tabulate
+
+from aiida_pesfp.transport.bayesian import bayesian_diffusion
+from aiida_pesfp.transport.diffusion import CM2_PER_S, DiffusionSettings, diffuse
+from tests.unit.transport.walks import D_CM2_S, brownian
+
+WALKS, DURATION, TIME_STEP = 40, 60.0, 0.1
+BOX = 1000.0
+
+
+def ours(trajectory):
+    found = diffuse(trajectory, trajectory.indices('Li'), trajectory.framework_drift('Li'), DiffusionSettings())
+    return found.estimate.coefficient, found.estimate.error
+
+
+def kinisi(trajectory):
+    found = bayesian_diffusion(
+        trajectory, trajectory.indices('Li'), trajectory.framework_drift('Li'), DiffusionSettings()
+    )
+    return found.coefficient, (found.interval[1] - found.interval[0]) / 2
+
+
+def pymatgen(trajectory):
+    """As its documentation has it: all defaults; displacements in a box that is never left."""
+    from pymatgen.analysis.diffusion.analyzer import DiffusionAnalyzer
+
+    scaled = (trajectory.positions - trajectory.positions[0]) / BOX
+    structure = Structure(Lattice.cubic(BOX), trajectory.symbols, trajectory.positions[0] / BOX)
+    displacements = scaled.transpose(1, 0, 2) * BOX
+    analyzer = DiffusionAnalyzer(structure, displacements, 'Li', 1000.0, 1.0, round(TIME_STEP * 1000))
+    return analyzer.diffusivity, analyzer.diffusivity_std_dev
+
+
+def main():
+    rng = np.random.default_rng(0)
+    walks = [brownian(rng, DURATION, TIME_STEP) for _ in range(WALKS)]
+    rows = []
+    for name, method in (('windows of 15 ps', ours), ('kinisi', kinisi), ('DiffusionAnalyzer', pymatgen)):
+        try:
+            values, errors = np.array([method(walk) for walk in walks]).T
+        except ImportError as error:
+            print(f'{name} is left out: {error}')
+            continue
+        rows.append(
+            (
+                name,
+                values.mean() / D_CM2_S,
+                values.std(ddof=1) / D_CM2_S,
+                errors.mean() / D_CM2_S,
+                np.mean(np.abs(values - D_CM2_S) < errors),
+            )
+        )
+    headers = ('method', 'mean D / true D', 'spread of D', 'claimed error', 'truth within the error')
+    print(f'{WALKS} Brownian walks of 16 ions, {DURATION:g} ps, D = {D_CM2_S / CM2_PER_S:g} A^2/ps')
+    print(tabulate(rows, headers, floatfmt=('', '.3f', '.3f', '.3f', '.2f')))
+
+
+if __name__ == '__main__':
+    main()
