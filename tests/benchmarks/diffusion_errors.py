@@ -3,9 +3,14 @@
 Needs ``pip install pymatgen-analysis-diffusion`` for the latter; what is not installed is left out.
 """
 
+import sys
+
 import numpy as np
+from common import REPOSITORY
 from pymatgen.core import Lattice, Structure
 from tabulate import tabulate
+
+sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.transport.bayesian import bayesian_diffusion
 from aiida_pesfp.transport.diffusion import CM2_PER_S, DiffusionSettings, diffuse
