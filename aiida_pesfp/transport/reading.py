@@ -122,7 +122,7 @@ def _frames(path: Path, types: list[str] | None) -> Iterator[Atoms]:
 
 
 def _xdatcar(path: Path) -> Iterator[Atoms]:
-    """Frames of an XDATCAR; its head comes once, or again before each frame. A cut off last frame is left out."""
+    """Frames of an XDATCAR; its head comes once, or again before each frame."""
     with path.open() as file:
         numbers, cell = None, None
         while line := file.readline():
@@ -136,7 +136,7 @@ def _xdatcar(path: Path) -> Iterator[Atoms]:
                 continue
             lines = list(itertools.islice(file, len(numbers)))
             if len(lines) < len(numbers) or not lines[-1].endswith('\n'):
-                return
+                raise ValueError('the file ends within a frame')
             scaled = np.array(' '.join(lines).split(), dtype=float).reshape(len(numbers), -1)[:, :3]
             yield Atoms(numbers, positions=scaled @ cell, cell=cell, pbc=True)
 
@@ -184,15 +184,15 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
         steps.append(next((atoms.info[key] for key in _STEP_KEYS if key in atoms.info), None))
     if symbols is None:
         raise errors.InvalidTrajectory('holds no frame')
-    positions.resize((len(cells), len(symbols), 3), refcheck=False)
     numbered = all(isinstance(step, int | np.integer) for step in steps)
-    if incomplete is None and len(cells) > 1 and _is_cut_off(path):
+    if not notes and incomplete is None and len(cells) > 1 and _is_cut_off(path):
         # The last number may have lost its last digits.
         incomplete = len(cells) - 1
         del cells[-1], steps[-1]
     if incomplete is not None:
         notes.append(f'left out frame {incomplete}, which is not complete')
     note = f'{path}: {notes[0]}' if notes else None
+    positions.resize((len(cells), len(symbols), 3), refcheck=False)
     return Segment(str(path), symbols, positions, np.array(cells), np.array(steps) if numbered else None, note)
 
 

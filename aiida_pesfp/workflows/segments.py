@@ -70,6 +70,7 @@ class SegmentsWorkChain(ProtocolMixin, BaseRestartWorkChain):
 
     def prepare_segment(self) -> None:
         """As many steps as are missing, or as a job may have."""
+        self.ctx.is_finished = False  # aiida-core takes the end of a job for the end of all
         steps = self.wished - self.ctx.done
         if 'max_steps_per_job' in self.inputs:
             steps = min(steps, self.inputs.max_steps_per_job.value)
@@ -77,8 +78,11 @@ class SegmentsWorkChain(ProtocolMixin, BaseRestartWorkChain):
         self.ctx.inputs.dynamics = given if steps == self.wished else Dict(given.get_dict() | {'steps': steps})
 
     def inspect_process(self) -> ExitCode | None:
-        self._take_up(self.ctx.children[self.ctx.iteration - 1])
+        node = self.ctx.children[self.ctx.iteration - 1]
+        self._take_up(node)
         exit_code = super().inspect_process()
+        if self.ctx.stalled >= self._STALLED and (exit_code is None or exit_code.status == 0):
+            exit_code = self._no_progress(node.exit_message or 'it cannot be gone on from')
         if exit_code is not None and exit_code.status != 0:
             self.results()
         return exit_code
@@ -127,17 +131,24 @@ class SegmentsWorkChain(ProtocolMixin, BaseRestartWorkChain):
     def go_on(self, node: CalcJobNode, reason: str) -> ProcessHandlerReport:
         """Go on from the last step, unless jobs in a row brought none."""
         if self.ctx.stalled >= self._STALLED:
-            code = self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=f'the last one {reason}')
-            return ProcessHandlerReport(True, code)
+            return ProcessHandlerReport(True, self._no_progress(f'the last one {reason}'))
         self.report(f'{node.process_label}<{node.pk}> {reason}: {self.ctx.done} of {self.wished} steps are done')
         return ProcessHandlerReport(True)
 
+    def can_go_on_from(self, node: CalcJobNode) -> bool:
+        """Whether another job can go on from this one, which has brought steps, without losing any of them."""
+        return True
+
+    def _no_progress(self, reason: str) -> ExitCode:
+        return self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=reason)
+
     def _take_up(self, node: CalcJobNode) -> None:
-        """Count the steps of a job, and make the next one go on from it."""
+        """Count the steps of a job, and make the next one go on from it, if that loses none."""
         steps = 0
         if node.exit_status in self._GOOD and 'output_parameters' in node.outputs:
             steps = node.outputs.output_parameters['steps']
-        if not steps:
+        complete = self.ctx.done + steps >= self.wished
+        if not steps or not (complete or self.can_go_on_from(node)):
             self.ctx.stalled += 1
             return
         self.ctx.stalled = 0

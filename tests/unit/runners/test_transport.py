@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import write
+from click.testing import CliRunner
 
+from aiida_pesfp.runners.transport import main
 from aiida_pesfp.transport.conductivity import analyse
 from tests.unit.transport.walks import CELL, D_CM2_S, brownian
 
@@ -21,12 +25,12 @@ TABLE = """T_K,sigma_S_cm,sigma_error_S_cm
 
 
 def call(*arguments):
-    """The real program; ``found`` is the object that it prints with ``--json``."""
-    command = [sys.executable, '-m', 'aiida_pesfp.runners.transport', *map(str, arguments)]
-    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    if '--json' in arguments and process.returncode == 0:
-        process.found = json.loads(process.stdout)
-    return process
+    """The program, within this process; ``found`` is the object that it prints with ``--json``."""
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    printed = json.loads(result.stdout) if '--json' in arguments and result.exit_code == 0 else None
+    return SimpleNamespace(returncode=result.exit_code, stdout=result.stdout, stderr=result.stderr, found=printed)
 
 
 @pytest.fixture(scope='module')
@@ -132,6 +136,18 @@ def test_arrhenius_gives_table_1(tmp_path):
     people = call('arrhenius', tmp_path / 'table.csv', '--at', 350)
     assert 'E_A = 249 +- 18 meV (linear scale)' in people.stdout
     assert 'sigma(350 K)' in people.stdout
+
+
+def test_the_installed_program(tmp_path):
+    (tmp_path / 'table.csv').write_text(TABLE)
+    program = Path(sys.executable).with_name('pesfp-transport')
+    for arguments, status, words in (
+        (('arrhenius', tmp_path / 'table.csv', '--json'), 0, '"activation_energy_meV": 248.57'),
+        (('arrhenius', tmp_path / 'none.csv'), 1, ''),
+    ):
+        process = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=300)
+        assert process.returncode == status, process.stderr
+        assert words in process.stdout
 
 
 def test_arrhenius_reads_a_table_as_people_write_it_and_excludes(tmp_path):

@@ -164,7 +164,8 @@ def test_parts_that_do_not_belong_together_are_refused(walk, tmp_path):
 def test_a_frame_that_was_cut_off_is_left_out_with_a_note(walk, tmp_path):
     write_dump(tmp_path / 'run.lammpstrj', walk)
     text = (tmp_path / 'run.lammpstrj').read_text()
-    for lost, words in ((3, 'left out frame 200, which'), (200, 'left out frame 200, which'), (1150, 'frame 200 on')):
+    in_head = len(text) - text.rindex('BOX BOUNDS')
+    for lost, words in ((3, 'left out frame 200'), (200, 'left out frame 200'), (in_head, 'frame 200 on')):
         (tmp_path / 'run.lammpstrj').write_text(text[:-lost])
         found, notes = read_trajectory([tmp_path / 'run.lammpstrj'], 1.0)
         assert len(found.times) == 200
@@ -172,8 +173,11 @@ def test_a_frame_that_was_cut_off_is_left_out_with_a_note(walk, tmp_path):
         assert words in notes[0]
     write_xdatcar(tmp_path / 'XDATCAR', walk)
     text = (tmp_path / 'XDATCAR').read_text()
-    (tmp_path / 'XDATCAR').write_text(text[:-30])
-    assert len(read_trajectory([tmp_path / 'XDATCAR'], 1.0)[0].times) == 200
+    for lost in (3, 30, len(text) - text.rindex('configuration') - 20):
+        (tmp_path / 'XDATCAR').write_text(text[:-lost])
+        found, notes = read_trajectory([tmp_path / 'XDATCAR'], 1.0)
+        assert len(found.times) == 200
+        assert 'frame 200 on' in notes[0]
 
 
 def test_faults_are_named_with_the_file_and_the_way_out(walk, tmp_path):
