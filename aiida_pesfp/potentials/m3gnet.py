@@ -26,7 +26,7 @@ from aiida_pesfp.potentials.m3gnet_network import CUTOFF, Bonds, M3GNetNetwork
 from aiida_pesfp.potentials.m3gnet_weights import load_weights
 from aiida_pesfp.potentials.network import BatchedEvaluator, choose_batch_size, choose_device
 
-#: Edges of a batch on a CPU: blocks go through them in tiles, so that more are no slower, and fewer cost more around them.
+#: Edges of a batch on a CPU. Blocks go through them in tiles: more are no slower, fewer cost more around the blocks.
 EDGES_IN_CACHE = 25_000
 #: Memory at the peak of the forward pass without gradients, measured.
 BYTES_PER_EDGE = 4_000
