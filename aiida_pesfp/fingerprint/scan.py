@@ -12,7 +12,7 @@ is known by then is taken from the list.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -181,9 +181,8 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
     return np.array(energies)
 
 
-def assemble(plan: ScanPlan, energies: np.ndarray) -> PotentialEnergySurface:
-    """Make the surface from all energies (eV) that :func:`evaluate` yields for the plan."""
-    surfaces = _returned(evaluate(plan, None, energies))
+def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> PotentialEnergySurface:
+    """Make the surface from what :func:`evaluate` returns, and the number of energies that were evaluated for it."""
     grids, references = [], []
     for of_ion, values in zip(plan.ions, surfaces):
         references.append(values.min())
@@ -201,7 +200,7 @@ def assemble(plan: ScanPlan, energies: np.ndarray) -> PotentialEnergySurface:
         lattice=np.array(plan.structure.lattice.matrix),
         fractional_coordinates=np.array(plan.structure.frac_coords),
         atomic_numbers=np.array(plan.structure.atomic_numbers),
-        evaluations=len(energies),
+        evaluations=evaluations,
     )
 
 
@@ -214,13 +213,15 @@ def scan(
     :raises StructureError: one of its subclasses.
     """
     plan = plan_scan(structure, species, settings)
-    return assemble(plan, np.concatenate(list(evaluate(plan, evaluator))))
+    pieces = []
+    surfaces = drain(evaluate(plan, evaluator), pieces.append)
+    return assemble(plan, surfaces, sum(map(len, pieces)))
 
 
-def _returned(generator: Generator):
-    """What a generator returns at its end."""
+def drain(generator: Generator, take: Callable):
+    """Hand all that a generator yields to ``take``; what it returns at its end."""
     while True:
         try:
-            next(generator)
+            take(next(generator))
         except StopIteration as end:
             return end.value

@@ -56,9 +56,9 @@ class Checkpoint:
             self.folder.mkdir(parents=True, exist_ok=True)
             _replace(self.folder / 'checkpoint.npz', mark=self.mark, energies=self.energies, seconds=self.seconds)
 
-    def finish(self) -> PotentialEnergySurface:
-        """Make the surface from the complete energies and keep it instead of them."""
-        surface = assemble(self.plan, self.energies)
+    def finish(self, surfaces: list[np.ndarray]) -> PotentialEnergySurface:
+        """Make the surface from what the evaluation returns at its end, and keep it instead of the energies."""
+        surface = assemble(self.plan, surfaces, len(self.energies))
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             _replace(self.folder / 'pes.npz', mark=self.mark, seconds=self.seconds, **surface.as_arrays())

@@ -32,7 +32,7 @@ from aiida_pesfp.fingerprint.descriptors import Descriptors, DescriptorSettings,
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.grid import GRIDS, ScanSettings
 from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES
-from aiida_pesfp.fingerprint.scan import evaluate, plan_scan
+from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.runners.checkpoint import Checkpoint, signature, write_json
 from aiida_pesfp.runners.reading import read_all
@@ -96,32 +96,34 @@ class ScanRequest(Request):
             surface = checkpoint.resume()
             if surface is None:
                 evaluator = self.potential.evaluator(plan.structure)
-                self._evaluate(evaluator, checkpoint, bar)
-                surface = checkpoint.finish()
+                surface = checkpoint.finish(self._evaluate(evaluator, checkpoint, bar))
             outcome.evaluations = surface.evaluations
         finally:
             outcome.seconds = checkpoint.seconds
         return surface
 
-    def _evaluate(self, evaluator, checkpoint: Checkpoint, bar: tqdm) -> None:
-        plan = checkpoint.plan
-        pieces, saved = [checkpoint.energies], time.monotonic()
-        clock = time.monotonic()
+    def _evaluate(self, evaluator, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
+        plan, pieces = checkpoint.plan, [checkpoint.energies]
+        clock = saved = time.monotonic()
+
+        def take(piece: np.ndarray) -> None:
+            nonlocal clock, saved, pieces
+            pieces.append(piece)
+            now = time.monotonic()
+            checkpoint.seconds += now - clock
+            clock = now
+            bar.update(len(piece))
+            if now - saved > self.checkpoint_interval:
+                pieces = [np.concatenate(pieces)]
+                checkpoint.energies = pieces[0]
+                checkpoint.save()
+                saved = time.monotonic()
+            self.check_stop()
+
+        bar.total = plan.evaluations
+        bar.update(len(checkpoint.energies))
         try:
-            bar.total = plan.evaluations
-            bar.update(len(checkpoint.energies))
-            for piece in evaluate(plan, evaluator, checkpoint.energies):
-                pieces.append(piece)
-                now = time.monotonic()
-                checkpoint.seconds += now - clock
-                clock = now
-                bar.update(len(piece))
-                if now - saved > self.checkpoint_interval:
-                    pieces = [np.concatenate(pieces)]
-                    checkpoint.energies = pieces[0]
-                    checkpoint.save()
-                    saved = time.monotonic()
-                self.check_stop()
+            surfaces = drain(evaluate(plan, evaluator, checkpoint.energies), take)
         except errors.StructureError:
             raise  # the structure is at fault, there is nothing to go on with
         except BaseException:
@@ -129,6 +131,7 @@ class ScanRequest(Request):
             checkpoint.save()
             raise
         checkpoint.energies = np.concatenate(pieces)
+        return surfaces
 
 
 def table(outcomes: list[ScanOutcome]) -> str:

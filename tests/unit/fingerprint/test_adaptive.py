@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel, distances_within
-from aiida_pesfp.fingerprint.scan import assemble, evaluate, plan_scan, scan
+from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
 from tests.crystals import wurtzite
 
 
@@ -57,12 +57,15 @@ def test_a_quarter_of_the_points_gives_xi_and_mpe(name):
 def test_an_interrupted_adaptive_scan_goes_on_and_gives_the_same_surface():
     crystal = CRYSTALS['wurtzite']
     plan = plan_scan(crystal, settings=ScanSettings(adaptive=0.5))
-    energies = np.concatenate(list(evaluate(plan, ManyBody(crystal))))
-    surface = assemble(plan, energies)
+    pieces = []
+    expected = drain(evaluate(plan, ManyBody(crystal)), pieces.append)
+    energies = np.concatenate(pieces)
     for finished in (0, 64, 150, 333, len(energies)):
-        rest = list(evaluate(plan, ManyBody(crystal), energies[:finished]))
+        rest = []
+        surfaces = drain(evaluate(plan, ManyBody(crystal), energies[:finished]), rest.append)
         np.testing.assert_array_equal(np.concatenate([energies[:finished], *rest]), energies)
-    np.testing.assert_array_equal(assemble(plan, energies).energies, surface.energies)
+        for one, other in zip(surfaces, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_small_surfaces_are_evaluated_whole():

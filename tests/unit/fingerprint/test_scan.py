@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.fingerprint.grid import ScanSettings
-from aiida_pesfp.fingerprint.scan import assemble, evaluate, plan_scan, scan
+from aiida_pesfp.fingerprint.scan import evaluate, plan_scan, scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 
@@ -138,5 +138,5 @@ def test_a_cell_without_room_is_refused():
 def test_species_other_than_lithium(lithium_chloride):
     plan = plan_scan(lithium_chloride, 'Cl')
     assert [of_ion.ion for of_ion in plan.ions] == [1]
-    surface = assemble(plan, np.concatenate(list(evaluate(plan, Harmonic(lithium_chloride)))))
+    surface = scan(lithium_chloride, Harmonic(lithium_chloride), 'Cl')
     assert np.isnan(surface.energies[0, 0, 0, 0])
