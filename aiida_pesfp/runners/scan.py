@@ -40,7 +40,7 @@ from aiida_pesfp.fingerprint.scan import evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.runners.checkpoint import Checkpoint, signature, write_json
-from aiida_pesfp.runners.reading import Record, read_all
+from aiida_pesfp.structures import Record, read_all
 
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 
