@@ -58,7 +58,7 @@ def read_all(paths: list[Path]) -> list[Record]:
             continue
         for index, structure in enumerate(structures):
             several = len(structures) > 1
-            name = _unique_name(f'{path.stem}_{index}' if several else _stem(path), records)
+            name = _unique_name(f'{path.stem}_{index}' if several else stem(path), records)
             source = f'{path}#{index}' if several else str(path)
             records.append(Record(name, source, structure, _duplicate(structure, records)))
     return records
@@ -124,8 +124,8 @@ def _is_poscar(path: Path) -> bool:
     return path.suffix.lower() in ('.vasp', '.poscar') or path.name.upper().startswith(('POSCAR', 'CONTCAR'))
 
 
-def _stem(path: Path) -> str:
-    """``POSCAR.Li2O`` and ``POSCAR_Li2O`` keep what tells them apart."""
+def stem(path: Path) -> str:
+    """Name of a file without its ending; ``POSCAR.Li2O`` and ``POSCAR_Li2O`` keep what tells them apart."""
     return path.name.replace('.', '_') if path.name.upper().startswith(('POSCAR', 'CONTCAR')) else path.stem
 
 

@@ -8,7 +8,7 @@ from aiida.cmdline.commands.cmd_data.cmd_list import list_options, query
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.export import NEIGHBOUR_RULES, PES, QUANTITIES, output_option, write_pes
+from aiida_pesfp.cli.export import PES, QUANTITIES, output_option, write_pes
 
 _COLUMNS = {
     'PK': 'id',
@@ -66,11 +66,8 @@ def pes_show(surfaces, fmt):
     '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or level map.'
 )
 @click.option('--ion', type=int, help='Of one ion instead of the union of all.')
-@click.option(
-    '--neighbours', type=click.Choice(NEIGHBOUR_RULES), default='sqrt3', show_default=True, help='Steps of a path.'
-)
 @options.FORCE(help='Overwrite an existing file.')
 @decorators.with_dbenv()
-def pes_export(surface, output, quantity, ion, neighbours, force):
+def pes_export(surface, output, quantity, ion, force):
     """Write a surface as a file: see `aiida-pesfp export pes`, which does the same."""
-    write_pes(surface, output, quantity, ion, neighbours, force)
+    write_pes(surface, output, quantity, ion, force)

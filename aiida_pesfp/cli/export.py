@@ -11,9 +11,9 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
 from aiida_pesfp.cli.rank import LIMIT, SORT, TARGETS, WHERE, select, write_csv
-from aiida_pesfp.fingerprint.export import QUANTITIES
-from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES
 
+#: Those of :mod:`aiida_pesfp.fingerprint.export`, whose import takes seconds.
+QUANTITIES = ('energy', 'level')
 PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
 
 
@@ -58,12 +58,9 @@ def export_ranking(targets, where, sort, limit, output, force):
     '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or level map.'
 )
 @click.option('--ion', type=int, help='Of one ion instead of the union of all.')
-@click.option(
-    '--neighbours', type=click.Choice(NEIGHBOUR_RULES), default='sqrt3', show_default=True, help='Steps of a path.'
-)
 @options.FORCE(help='Overwrite an existing file.')
 @decorators.with_dbenv()
-def export_pes(pes, output, quantity, ion, neighbours, force):
+def export_pes(pes, output, quantity, ion, force):
     """Write a potential energy surface, a PesData by PK, UUID or label.
 
     \b
@@ -71,16 +68,16 @@ def export_pes(pes, output, quantity, ion, neighbours, force):
     aiida-pesfp export pes 1234 -o level.xsf --quantity level --ion 3
     aiida-pesfp export pes 1234 -o path.csv
     """
-    write_pes(pes, output, quantity, ion, neighbours, force)
+    write_pes(pes, output, quantity, ion, force)
 
 
-def write_pes(pes, output: Path, quantity: str, ion: int | None, neighbours: str, force: bool) -> None:
+def write_pes(pes, output: Path, quantity: str, ion: int | None, force: bool) -> None:
     """Export a PesData; stops with a sentence if that cannot be."""
     kind = output.suffix.removeprefix('.')
     if kind not in pes.get_export_formats():
         echo.echo_critical(f'{output}: the ending has to be one of .{", .".join(pes.get_export_formats())}')
     _check(output, force)
-    chosen = {'ion': ion, 'neighbours': neighbours} | ({} if kind == 'csv' else {'quantity': quantity})
+    chosen = {'ion': ion} | ({} if kind == 'csv' else {'quantity': quantity})
     try:
         pes.export(str(output), fileformat=kind, overwrite=force, **chosen)
     except (ValueError, OSError) as error:

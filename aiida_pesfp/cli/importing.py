@@ -62,10 +62,8 @@ def import_folder(
         echo.echo_critical(str(error))
     store(read_folder(list(paths), properties, database, database_version), group or paths[0].resolve().stem)
     if properties and properties.unused:
-        some = ', '.join(sorted(properties.unused)[:5])
-        echo.echo_warning(
-            f'{len(properties.unused)} lines of {table} belong to no file: {some}{" ..." * (len(properties.unused) > 5)}'
-        )
+        some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
+        echo.echo_warning(f'{len(properties.unused)} lines of {table} belong to no file: {some}')
 
 
 @import_.command('mp')
@@ -176,9 +174,8 @@ def store(entries: Iterable, label: str) -> list:
         failure = str(error)
     new = sum(one.new for one in taken)
     if taken:
-        echo.echo_success(
-            f'{len(taken)} structures are in the group {label}: {new} new, {len(taken) - new} there before'
-        )
+        old = len(taken) - new
+        echo.echo_success(f'{len(taken)} structures are in the group {label}: {new} new, {old} there before')
         if duplicates:
             echo.echo_report(f'{duplicates} are the same as others: a screening takes one of them')
         echo.echo_report(f'screen them with: aiida-pesfp launch screen {label}')

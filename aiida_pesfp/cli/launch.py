@@ -106,7 +106,7 @@ def launch_scan(structures, **options):
 @click.option(
     '--duplicates',
     type=click.Choice(['similar', 'identical', 'keep']),
-    help='Which are the same and scanned once: similar ones from any source, identical ones, or none.  [default: similar]',
+    help='What is the same and scanned once: what is similar, only what is identical, or nothing.  [default: similar]',
 )
 @click.option('--structures-per-job', type=click.IntRange(1), help='Most structures of one job.')
 @click.option('--jobs', type=click.IntRange(1), help='Most jobs at once.')
@@ -143,17 +143,17 @@ def keyed(structures: list) -> dict:
     """Structures by keys that AiiDA takes as names of links, made of their labels or formulas."""
     found = {}
     for node in {node.uuid: node for node in structures}.values():
-        stem = re.sub(r'\W+', '_', Path(node.label).stem if node.label else node.get_formula()).strip('_')
-        stem = stem if stem[:1].isalpha() else f's_{stem}'
-        key, number = stem, 1
+        name = re.sub(r'\W+', '_', node.label or node.get_formula()).strip('_')
+        name = name if name[:1].isalpha() else f's_{name}'
+        key, number = name, 1
         while key in found:
             number += 1
-            key = f'{stem}_{number}'
+            key = f'{name}_{number}'
         found[key] = node
     return found
 
 
-def _launch(workchain, structures, overrides, code, potential, protocol, species, label, to_daemon, **rest) -> None:
+def _launch(workchain, structures, given, code, potential, protocol, species, label, to_daemon, **rest) -> None:
     """Build, and run or submit."""
     from aiida.common.exceptions import InputValidationError
 
@@ -165,7 +165,7 @@ def _launch(workchain, structures, overrides, code, potential, protocol, species
         _check_daemon()
     chosen = keyed(_flat(structures))
     try:
-        overrides = _overrides(rest['overrides'], overrides, species)
+        overrides = _overrides(rest['overrides'], given, species)
         builder = workchain.get_builder_from_protocol(code, chosen, potential, protocol, overrides, _job_options(rest))
         if rest['device']:
             builder.scan.device = rest['device']

@@ -51,7 +51,7 @@ class _GroupOrNodeParamType(click.ParamType):
         if not isinstance(value, str):
             return value
         from aiida.common.exceptions import MultipleObjectsError, NotExistent
-        from aiida.orm import Group, load_node
+        from aiida.orm import Group, Node, QueryBuilder, load_node
 
         group = Group.collection.find({'label': value})
         if group:
@@ -59,10 +59,13 @@ class _GroupOrNodeParamType(click.ParamType):
             if not nodes:
                 self.fail(f'the group {value!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
             return self.of_group(value, nodes, param, ctx)
+        labelled = QueryBuilder().append(Node, filters={'label': value}).order_by({Node: 'id'}).all(flat=True)
+        if labelled:
+            return self.of_label(value, labelled, param, ctx)
         try:
             return self.of_node(load_node(value), param, ctx)
         except MultipleObjectsError:
-            self.fail(f'several nodes have the label {value!r}: give the PK or UUID of one', param, ctx)
+            self.fail(f'the UUIDs of several nodes begin with {value!r}: give more of it', param, ctx)
         except (NotExistent, ValueError):
             return self.of_other(value, param, ctx)
 
@@ -82,6 +85,15 @@ class StructuresParamType(_GroupOrNodeParamType):
         if not structures:
             self.fail(f'the group {label!r} has no StructureData among its {len(nodes)} nodes', param, ctx)
         return structures
+
+    def of_label(self, label, nodes, param, ctx):
+        from aiida.orm import StructureData
+
+        structures = [node for node in nodes if isinstance(node, StructureData)]
+        if len(structures) > 1:
+            pks = ', '.join(str(node.pk) for node in structures)
+            self.fail(f'several structures have the label {label!r}: give the PK of one ({pks})', param, ctx)
+        return structures or self.of_node(nodes[0], param, ctx)
 
     def of_node(self, node, param, ctx):
         from aiida.orm import StructureData
@@ -115,6 +127,12 @@ class DescriptorsParamType(_GroupOrNodeParamType):
                 f'nothing of the group {label!r} was scanned yet: `aiida-pesfp launch screen {label}`', param, ctx
             )
         return list(found.values())
+
+    def of_label(self, label, nodes, param, ctx):
+        from aiida_pesfp.data.queries import descriptors_of
+
+        found = {child.pk: child for node in nodes for child in descriptors_of(node)}
+        return list(found.values()) or self.of_node(nodes[0], param, ctx)
 
     def of_node(self, node, param, ctx):
         from aiida_pesfp.data.pes import PesData

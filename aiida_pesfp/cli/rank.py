@@ -83,10 +83,18 @@ def print_table(rows: list[dict]) -> None:
     from tabulate import tabulate
 
     columns = {
-        'PK': ('pk', ''), 'Label': ('label', ''), 'Formula': ('formula', ''), 'Xi': ('xi', '.4f'), 'MPE/eV': ('mpe', '.3f'),
-        'FV conn.': ('fv_connected', '.4f'), 'FV disc.': ('fv_disconnected', '.4f'), 'E_A/eV': ('activation_energy', '.3f'),
-        'Gap/eV': ('band_gap', '.2f'), 'Hull/eV': ('energy_above_hull', '.3f'), 'Potential': ('potential_name', ''),
-    }  # fmt: skip
+        'PK': ('pk', ''),
+        'Label': ('label', ''),
+        'Formula': ('formula', ''),
+        'Xi': ('xi', '.4f'),
+        'MPE/eV': ('mpe', '.3f'),
+        'FV conn.': ('fv_connected', '.4f'),
+        'FV disc.': ('fv_disconnected', '.4f'),
+        'E_A/eV': ('activation_energy', '.3f'),
+        'Gap/eV': ('band_gap', '.2f'),
+        'Hull/eV': ('energy_above_hull', '.3f'),
+        'Potential': ('potential_name', ''),
+    }
     kept = {head: entry for head, entry in columns.items() if any(row[entry[0]] is not None for row in rows)}
     table = [[place, *(row[name] for name, _ in kept.values())] for place, row in enumerate(rows, start=1)]
     click.echo(

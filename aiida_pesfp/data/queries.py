@@ -29,7 +29,7 @@ def records_of(structures: list[StructureData]) -> dict[str, RecordData]:
 
 
 def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str, float]]:
-    """Band gap (eV) and energy above hull (eV/atom) that the records of structures say, by the keys of the structures."""
+    """Band gap (eV) and energy above hull (eV/atom) that the records of structures say, by their keys."""
     records = records_of(list(structures.values()))
     known = {}
     for key, node in structures.items():

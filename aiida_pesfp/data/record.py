@@ -18,10 +18,10 @@ from aiida_pesfp.structures import read
 class RecordData(Dict):
     """One entry of a database or one file, from which a structure comes.
 
-    Attributes: ``source`` (``folder``, ``materials_project``, ``optimade``), ``id`` in it, ``database`` and
-    ``database_version``, ``formula`` (reduced), ``band_gap`` (eV), ``energy_above_hull`` (eV/atom), ``url``, ``filename``,
-    ``index`` and ``sha256`` of the structure as the source has it, which lies in the repository. What the source does
-    not say is None.
+    Attributes: ``source`` (``folder``, ``materials_project``, ``optimade``), ``id`` in it, ``database`` and its
+    ``database_version``, ``formula`` (reduced), ``band_gap`` (eV), ``energy_above_hull`` (eV/atom), ``url``,
+    ``filename``, ``index`` and ``sha256`` of the structure as the source has it, which lies in the repository. What the
+    source does not say is None.
     """
 
     _REQUIRED = ('source', 'id', 'formula', 'filename', 'sha256')
@@ -35,7 +35,7 @@ class RecordData(Dict):
         content['sha256'] = hashlib.sha256(entry.content).hexdigest()
         node = cls(content)
         node.base.repository.put_object_from_filelike(BytesIO(entry.content), entry.filename)
-        node.label = entry.id[:255]
+        node.label = (entry.name or entry.id)[:255]
         return node
 
     def find_equal(self) -> RecordData | None:

@@ -17,6 +17,7 @@ class Entry:
 
     :param source: ``folder``, ``materials_project`` or ``optimade``.
     :param id: of the structure in its source.
+    :param name: short name for people; by default the ``id``.
     :param filename: name of ``content``, whose ending says its format.
     :param content: the structure as the source has it.
     :param index: number of the structure in ``content``, which may hold several.
@@ -30,6 +31,7 @@ class Entry:
 
     source: str
     id: str
+    name: str | None = None
     structure: Structure | None = None
     filename: str | None = None
     content: bytes | None = None
@@ -55,7 +57,7 @@ class Entry:
             reason = ' '.join(str(error).split())[:200]
             text = f'holds no crystal structure that can be read ({type(error).__name__}: {reason})'
             return cls(source, id, error=text)
-        return cls(source, id, structure, 'structure.json', content, **fields)
+        return cls(source, id, id, structure, 'structure.json', content, **fields)
 
 
 def number(value, what: str) -> float | None:

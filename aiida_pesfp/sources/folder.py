@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiida_pesfp.errors import SourceError, StructureError
 from aiida_pesfp.sources.entry import Entry, number
-from aiida_pesfp.structures import read, structure_files
+from aiida_pesfp.structures import read, stem, structure_files
 
 PROPERTIES = ('band_gap', 'energy_above_hull')
 
@@ -93,9 +93,11 @@ def read_folder(
             continue
         content = path.read_bytes()
         for index, structure in enumerate(structures):
+            number_of_several = f'#{index}' if len(structures) > 1 else ''
             yield Entry(
                 'folder',
-                f'{path.name}#{index}' if len(structures) > 1 else path.name,
+                f'{path.name}{number_of_several}',
+                f'{stem(path)}{number_of_several}',
                 structure,
                 path.name,
                 content,

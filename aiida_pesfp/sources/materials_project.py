@@ -26,7 +26,7 @@ def query_materials_project(
     :param limit: most structures.
     :param endpoint: address of the interface.
     :param timeout: s, of each request.
-    :param criteria: of ``MPRester.materials.summary.search``, such as ``elements`` or ``band_gap``.
+    :param criteria: of mp-api's ``SummaryRester.search``, such as ``elements`` or ``band_gap``.
     :raises SourceError: if the extra is missing, the key is wrong, or there is no sensible answer.
     """
     documents, version = _search(limit, endpoint, timeout, criteria)
@@ -54,8 +54,8 @@ def query_materials_project(
 def _search(limit: int | None, endpoint: str, timeout: float, criteria: dict) -> tuple[list[dict], str]:
     """The documents that are found, and the version of the database."""
     try:
-        from mp_api.client import MPRester
         from mp_api.client.core.exceptions import MPRestError
+        from mp_api.client.routes.materials.summary import SummaryRester
     except ImportError as error:
         raise SourceError("the client of the Materials Project is missing: pip install 'aiida-pesfp[mp]'") from error
     key = os.environ.get(KEY)
@@ -67,10 +67,10 @@ def _search(limit: int | None, endpoint: str, timeout: float, criteria: dict) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            with MPRester(key, endpoint, use_document_model=False, mute_progress_bars=True) as rester:
-                summary = rester.materials.summary
-                summary.timeout = timeout
-                documents = summary.search(**criteria, fields=FIELDS, **chunks)
+            # Not through MPRester, which does not pass a timeout on.
+            rester = SummaryRester(key, endpoint, use_document_model=False, mute_progress_bars=True, timeout=timeout)
+            with rester:
+                documents = rester.search(**criteria, fields=FIELDS, **chunks)
     except (MPRestError, requests.RequestException) as error:
         text = ' '.join(str(error).split())[:300]
         if any(code in text for code in ('401', '403', 'API key')):

@@ -1,4 +1,4 @@
-"""Structures of any provider of OPTIMADE (https://www.optimade.org), through optimade's own client (extra ``optimade``)."""
+"""Structures of any provider of OPTIMADE (https://www.optimade.org), through its client (extra ``optimade``)."""
 
 from __future__ import annotations
 

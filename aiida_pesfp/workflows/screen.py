@@ -47,8 +47,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             'properties',
             valid_type=Dict,
             default=Dict,
-            help='What is known of the structures: key -> band_gap (eV), energy_above_hull (eV/atom). By protocol, what '
-            'their records say.',
+            help='What is known of the structures: key -> band_gap (eV), energy_above_hull (eV/atom). By '
+            'protocol, what their records say.',
         )
         spec.input(
             'criteria',
@@ -56,8 +56,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             default=Dict,
             validator=validate_criteria,
             help='What is scanned: minimum_band_gap (eV), maximum_energy_above_hull (eV/atom), '
-            'allow_transition_metals, missing_properties (keep, reject), duplicates (similar, identical, keep). What is '
-            "missing has the paper's value; None switches a limit off.",
+            'allow_transition_metals, missing_properties (keep, reject), duplicates (similar, identical, keep). What '
+            "is missing has the paper's value; None switches a limit off.",
         )
         spec.input(
             'max_structures_per_job',
