@@ -50,9 +50,10 @@ def progress_of(node: ProcessNode) -> Progress:
     :raises ValueError: for another process.
     """
     inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
-    structures = dict(node.inputs.structures if 'structures' in node.inputs else inputs.get('structures', {}))
-    if not structures or 'potential' not in inputs:
+    holder = node.inputs if 'structures' in node.inputs else inputs
+    if 'structures' not in holder or 'potential' not in inputs:
         raise ValueError(f'{node.process_label}<{node.pk}> is no scan and no screening')
+    structures = dict(holder.structures)
     progress = Progress(len(structures))
     entries, rejected = {}, set()
     processes = [node, *sorted(node.called_descendants, key=lambda called: called.pk)]

@@ -19,11 +19,11 @@ from tests.crystals import antifluorite, rock_salt
 LICL, LI2O, NACL = rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'O', 4.62), rock_salt('Na', 'Cl', 5.64)
 
 
-def document(identifier, structure, band_gap=6.0, energy_above_hull=0.0, **others):
+def document(identifier, crystal, band_gap=6.0, energy_above_hull=0.0, **others):
     return {
         'material_id': identifier,
-        'structure': structure.as_dict(),
-        'elements': [str(element) for element in structure.elements],
+        'structure': crystal.as_dict(),
+        'elements': [str(element) for element in crystal.elements],
         'band_gap': band_gap,
         'energy_above_hull': energy_above_hull,
     } | others
