@@ -45,9 +45,8 @@ def folder(tmp_path_factory, aiida_profile):
     from aiida.orm import Computer
 
     folder = tmp_path_factory.mktemp('commands')
-    computer = (
-        Computer('commands', 'localhost', '', 'core.local', 'core.direct', str(folder / 'run')).store().configure()
-    )
+    computer = Computer('commands', 'localhost', '', 'core.local', 'core.direct', str(folder / 'run')).store()
+    computer.configure()
     computer.set_minimum_job_poll_interval(0.0)
     InstalledCode(
         computer=computer,

@@ -140,3 +140,27 @@ def test_status_of_something_else(aiida_pesfp, candidates):
     _, node = reject.run_get_node(Dict(), Dict(), a=candidates.nodes[0])
     assert 'is no scan and no screening' in aiida_pesfp('status', node.pk, fails=True)
     assert 'no scan and no screening is running' in aiida_pesfp('status')
+
+
+def test_the_tab_key_completes(stored):
+    from aiida_pesfp.cli import params
+
+    def offered(kind, incomplete):
+        return {item.value for item in kind.shell_complete(None, None, incomplete)}
+
+    assert offered(params.StructuresParamType(), 'rank-g') == {'rank-group'}
+    assert offered(params.DescriptorsParamType(), 'rank-e') == {'rank-empty'}
+    assert offered(params.POTENTIAL, 'rank-') == {'rank-lj'}
+    assert 'rank-scan' in {value.split('@')[0] for value in offered(params.CODE, 'rank-s')}
+
+
+@pytest.mark.parametrize(
+    'command',
+    ['import folder', 'import mp', 'import optimade', 'launch scan', 'launch screen', 'status', 'rank', 'show']
+    + ['export ranking', 'export pes'],
+)
+def test_help_teaches(aiida_pesfp, command):
+    lines = aiida_pesfp(*command.split(), '--help').splitlines()
+    options = [line for line in lines if line.startswith('  -')]
+    assert len(options) >= 2
+    assert len(lines) > len(options) + 5
