@@ -110,9 +110,9 @@ def _plain(error) -> str:
 
 
 def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry:
-    if not isinstance(document, dict) or not isinstance(document.get('attributes'), dict):
+    if not isinstance(document, dict) or not document.get('id') or not isinstance(document.get('attributes'), dict):
         return Entry('optimade', '?', error=f'is not a structure of OPTIMADE: {str(document)[:80]}')
-    attributes, identifier = document['attributes'], str(document.get('id'))
+    attributes, identifier = document['attributes'], str(document['id'])
     try:
         known = {name: number(_look_up(attributes, path), path) for name, path in fields.items() if path}
     except UnreadableStructure as error:

@@ -156,8 +156,10 @@ def test_the_tab_key_completes(stored):
 
 @pytest.mark.parametrize(
     'command',
-    ['import folder', 'import mp', 'import optimade', 'launch scan', 'launch screen', 'status', 'rank', 'show']
-    + ['export ranking', 'export pes'],
+    [
+        *('import folder', 'import mp', 'import optimade', 'launch scan', 'launch screen'),
+        *('status', 'rank', 'show', 'export ranking', 'export pes'),
+    ],
 )
 def test_help_teaches(aiida_pesfp, command):
     lines = aiida_pesfp(*command.split(), '--help').splitlines()

@@ -184,7 +184,21 @@ def reference_server(tmp_path_factory):
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     config = tmp_path_factory.mktemp('optimade') / 'config.json'
-    settings = {'database_backend': 'mongomock', 'insert_test_data': True, 'log_dir': str(config.parent)}
+    settings = {
+        'database_backend': 'mongomock',
+        'insert_test_data': True,
+        'log_dir': str(config.parent),
+        # The names in the test data.
+        'aliases': {
+            'structures': {
+                'id': 'task_id',
+                'immutable_id': '_id',
+                'chemical_formula_descriptive': 'pretty_formula',
+                'chemical_formula_reduced': 'pretty_formula',
+                'chemical_formula_anonymous': 'formula_anonymous',
+            }
+        },
+    }
     config.write_text(json.dumps(settings))
     command = [sys.executable, '-m', 'uvicorn', 'optimade.server.main:app', '--port', str(port), '--log-level', 'error']
     environment = os.environ | {'OPTIMADE_CONFIG_FILE': str(config)}
