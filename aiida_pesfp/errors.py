@@ -106,5 +106,9 @@ class PotentialError(PesfpError):
     """A potential cannot be found, loaded or trusted. Ends the whole request: there is nothing to evaluate with."""
 
 
+class SourceError(PesfpError):
+    """A source of structures cannot be reached, refuses, or answers with nonsense."""
+
+
 class OutOfMemory(PesfpError):
     """Not even one configuration at a time fits into the memory of the device."""

@@ -27,7 +27,7 @@ class _Unknown(Exception):
 
 
 class Expression:
-    """Names, numbers, text in quotes, lists, ``+ - * /``, comparisons, ``in``, ``and``, ``or``, ``not``, and some functions.
+    """Names, numbers, text in quotes, lists, ``+ - * /``, comparisons, ``and``, ``or``, ``not``, ``in``, and functions.
 
     A comparison with what is not known (None) is false; any other value made of it is not known either.
     """

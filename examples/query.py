@@ -1,43 +1,15 @@
-"""Ask the provenance graph: ``verdi run examples/query.py``."""
+"""Ask the provenance graph: ``verdi run examples/query.py``. Each question is a script of its own in ``queries/``."""
 
-from aiida.orm import CalcJobNode, QueryBuilder, StructureData
+import sys
+from pathlib import Path
+
 from tabulate import tabulate
 
-from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.data.potential import PotentialData
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-
-def top_candidates(minimum_xi: float = 0.25) -> list[tuple]:
-    """PK, formula, Xi and MPE (eV) of all descriptors with a Xi above the paper's limit, the best first."""
-    query = QueryBuilder().append(
-        DescriptorsData,
-        filters={'attributes.xi': {'>': minimum_xi}},
-        project=['id', 'attributes.formula', 'attributes.xi', 'attributes.mpe'],
-    )
-    return sorted(map(tuple, query.all()), key=lambda row: -row[2])
-
-
-def origin(descriptors_pk: int) -> tuple:
-    """Name and SHA-256 of the potential behind a number, the PK of the calculation, and the label of the structure."""
-    query = (
-        QueryBuilder()
-        .append(DescriptorsData, filters={'id': descriptors_pk}, tag='descriptors', project='attributes.structure_uuid')
-        .append(CalcJobNode, with_outgoing='descriptors', tag='scan', project=['id'])
-        .append(PotentialData, with_outgoing='scan', project=['attributes.name', 'attributes.sha256'])
-    )
-    structure_uuid, calculation, name, sha256 = query.one()
-    structure = QueryBuilder().append(StructureData, filters={'uuid': structure_uuid}, project='label')
-    return name, sha256, calculation, structure.first(flat=True)
-
-
-def of_composition(formula: str) -> list[tuple]:
-    """PK, Xi, MPE (eV) and potential of all descriptors of one composition (a reduced formula)."""
-    query = QueryBuilder().append(
-        DescriptorsData,
-        filters={'attributes.formula': formula},
-        project=['id', 'attributes.xi', 'attributes.mpe', 'attributes.potential_name'],
-    )
-    return sorted(map(tuple, query.order_by({DescriptorsData: 'id'}).all()))
+from queries.candidates import top_candidates
+from queries.composition import of_composition
+from queries.origin import origin
 
 
 def main():

@@ -26,3 +26,20 @@ def shared() -> Path:
     if not (folder / 'oracle').is_dir():
         pytest.skip('the reference data (../shared or $PESFP_SHARED) are not on this machine')
     return folder
+
+
+@pytest.fixture
+def aiida_pesfp():
+    """Runs ``aiida-pesfp`` in this process and profile; the result, whose exit status has to be the expected one."""
+    from click.testing import CliRunner
+
+    from aiida_pesfp.cli import main
+
+    def run(*arguments, fails: bool = False, command=main):
+        result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert (result.exit_code != 0) == fails, result.output
+        return result.output
+
+    return run

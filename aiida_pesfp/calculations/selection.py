@@ -7,6 +7,7 @@ from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
 
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.structures import KnownStructures
 
 #: Criteria and what they are if not given: those of the paper (Sec. II B).
 DEFAULT_CRITERIA = {
@@ -15,7 +16,10 @@ DEFAULT_CRITERIA = {
     'maximum_energy_above_hull': 0.05,
     'allow_transition_metals': False,
     'missing_properties': 'keep',
+    'duplicates': 'similar',
 }
+#: What a criterion that is a word can be.
+_CHOICES = {'missing_properties': ('keep', 'reject'), 'duplicates': ('similar', 'identical', 'keep')}
 
 
 def validate_criteria(node, _) -> str | None:
@@ -23,8 +27,8 @@ def validate_criteria(node, _) -> str | None:
     for key, value in node.get_dict().items():
         if key not in DEFAULT_CRITERIA:
             return f'unknown criterion {key!r}: known are {", ".join(DEFAULT_CRITERIA)}'
-        if key == 'missing_properties' and value not in ('keep', 'reject'):
-            return f"missing_properties is {value!r}: take 'keep' or 'reject'"
+        if key in _CHOICES and value not in _CHOICES[key]:
+            return f'{key} is {value!r}: take {" or ".join(map(repr, _CHOICES[key]))}'
     return None
 
 
@@ -32,18 +36,20 @@ def validate_criteria(node, _) -> str | None:
 def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dict:
     """Structures that are not to be scanned: key -> stage, reason and uuid (Sec. II B of the paper).
 
-    :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off.
+    Of structures that are the same, the one that most is known of is kept, and otherwise the first.
+
+    :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off. ``duplicates`` are ``similar``, from
+        different sources (:class:`~aiida_pesfp.structures.KnownStructures`), or ``identical``, or both are scanned.
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
     """
-    chosen = DEFAULT_CRITERIA | criteria.get_dict()
-    seen, rejected = {}, {}
-    for key, structure in structures.items():
-        content = _content(structure)
-        if content in seen:
-            reason = f'the same structure as {seen[content]}'
-        else:
-            seen[content] = key
-            reason = _reason(structure, properties.get_dict().get(key, {}), chosen)
+    chosen, properties = DEFAULT_CRITERIA | criteria.get_dict(), properties.get_dict()
+    same, rejected = _Sameness(chosen['duplicates']), {}
+    for key in sorted(structures, key=lambda key: -len(properties.get(key, {}))):
+        structure = structures[key]
+        reason = _reason(structure, properties.get(key, {}), chosen)
+        if reason is None:
+            other = same.add(key, structure)
+            reason = other and f'the same structure as {other}'
         if reason is not None:
             rejected[key] = {'stage': 'filter', 'reason': reason, 'uuid': structure.uuid}
     return Dict(rejected)
@@ -109,6 +115,17 @@ def _reason(structure: StructureData, properties: dict, criteria: dict) -> str |
     return None
 
 
-def _content(structure: StructureData) -> str:
-    """Hash of the content, the same for two nodes of one structure."""
-    return structure.base.caching.compute_hash()
+class _Sameness:
+    """Recognises a structure that was there before, by one of three rules."""
+
+    def __init__(self, rule: str):
+        self._rule, self._by_content, self._known = rule, {}, KnownStructures()
+
+    def add(self, key: str, structure: StructureData) -> str | None:
+        """The key of the structure that is the same, or None, and this one is known from now on."""
+        if self._rule == 'keep':
+            return None
+        if self._rule == 'identical':
+            other = self._by_content.setdefault(structure.base.caching.compute_hash(), key)
+            return None if other == key else other
+        return self._known.add(key, structure.get_pymatgen_structure())

@@ -15,8 +15,24 @@ from aiida_pesfp import __version__
 def main():
     """Screen crystals for fast ions: scan potential energy surfaces, rank, and look at what was found.
 
-    Begin with `aiida-pesfp setup`, which makes what the examples need and checks it.
+    \b
+    aiida-pesfp setup                  # make computer, codes and potential, and check them
+    aiida-pesfp import folder cifs     # structures, with their provenance
+    aiida-pesfp launch screen cifs     # scan and rank
+    aiida-pesfp rank                   # look at the results
+    aiida-pesfp show Li2Te
+
+    For completion by the tab key: eval "$(_AIIDA_PESFP_COMPLETE=bash_source aiida-pesfp)"
     """
 
 
-from aiida_pesfp.cli import potential, setup  # noqa: E402, F401  (they add their commands to the group)
+from aiida_pesfp.cli import (  # noqa: E402, F401  (they add their commands to the group)
+    export,
+    importing,
+    launch,
+    potential,
+    rank,
+    setup,
+    show,
+    status,
+)

@@ -28,8 +28,8 @@ from tqdm import tqdm
 from aiida_pesfp import __version__
 from aiida_pesfp.fingerprint.checks import check_crystal
 from aiida_pesfp.runners.dynamics import DynamicsSettings, Run
-from aiida_pesfp.runners.reading import read_all
 from aiida_pesfp.runners.request import Outcome, Request, Stopped
+from aiida_pesfp.structures import read_all
 from aiida_pesfp.transport.frames import TRAJECTORY, count_frames, read_frames, statistics
 
 

@@ -31,8 +31,8 @@ from tqdm import tqdm
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.fingerprint.checks import check_crystal
 from aiida_pesfp.runners.checkpoint import write_json
-from aiida_pesfp.runners.reading import read_all
 from aiida_pesfp.runners.request import Outcome, Request, evaluated
+from aiida_pesfp.structures import read_all
 
 RELAXED, RELAXATION = 'relaxed.json', 'relaxation.json'
 #: A volume that has changed by more than this factor is no longer that of the structure.

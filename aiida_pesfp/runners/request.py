@@ -19,7 +19,7 @@ from tqdm import tqdm
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.runners.checkpoint import write_json
-from aiida_pesfp.runners.reading import Record
+from aiida_pesfp.structures import Record
 
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 Result = TypeVar('Result')

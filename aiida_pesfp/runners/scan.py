@@ -35,8 +35,8 @@ from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.runners.checkpoint import Checkpoint, signature, write_json
-from aiida_pesfp.runners.reading import read_all
 from aiida_pesfp.runners.request import Outcome, Request
+from aiida_pesfp.structures import read_all
 
 
 @dataclass

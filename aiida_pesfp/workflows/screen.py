@@ -12,8 +12,9 @@ from aiida_pesfp.calculations.selection import collect_rejected, rank, reject, v
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.data.queries import known_properties
 from aiida_pesfp.fingerprint.grid import grid_shape
-from aiida_pesfp.workflows.protocols import ProtocolMixin
+from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
 
@@ -46,7 +47,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             'properties',
             valid_type=Dict,
             default=Dict,
-            help='What is known of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).',
+            help='What is known of the structures: key -> band_gap (eV), energy_above_hull (eV/atom). By '
+            'protocol, what their records say.',
         )
         spec.input(
             'criteria',
@@ -54,8 +56,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             default=Dict,
             validator=validate_criteria,
             help='What is scanned: minimum_band_gap (eV), maximum_energy_above_hull (eV/atom), '
-            "allow_transition_metals, missing_properties (keep, reject). What is missing has the paper's value; None "
-            'switches a limit off.',
+            'allow_transition_metals, missing_properties (keep, reject), duplicates (similar, identical, keep). What '
+            "is missing has the paper's value; None switches a limit off.",
         )
         spec.input(
             'max_structures_per_job',
@@ -104,7 +106,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         overrides: dict | None = None,
         options: dict | None = None,
     ) -> ProcessBuilder:
-        """A builder with the inputs of a protocol.
+        """A builder with the inputs of a protocol, and with the properties that the structures' records say.
 
         :param code: ``pesfp-scan`` on some computer.
         :param structures: what to screen, by keys that name them in all outputs.
@@ -124,7 +126,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         builder.scan.metadata.options = scan.scan.metadata.options
         builder.max_iterations = scan.max_iterations
         builder.criteria = Dict(own['criteria'])
-        builder.properties = Dict(own.get('properties') or {})
+        builder.properties = Dict(merge(known_properties(structures), own.get('properties') or {}))
         builder.max_structures_per_job = Int(own['max_structures_per_job'])
         builder.max_concurrent_jobs = Int(own['max_concurrent_jobs'])
         return builder
@@ -149,7 +151,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
 
     def make_batches(self) -> None:
         """Distribute the structures over jobs, the small ones first, so that results come early."""
-        costs = {key: self._estimated_cost(node) for key, node in self.ctx.selected.items()}
+        costs = {key: estimated_cost(node, self.parameters) for key, node in self.ctx.selected.items()}
         ordered = sorted(costs, key=costs.get)
         size = self.inputs.max_structures_per_job.value
         self.ctx.batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
@@ -213,9 +215,10 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         last = max(jobs, key=lambda job: job.pk, default=node)
         return last.exit_message or node.exit_message or str(node.process_state)
 
-    def _estimated_cost(self, structure: StructureData) -> float:
-        """Evaluations times atoms: what a scan costs, up to a factor."""
-        points = np.prod(grid_shape(np.array(structure.cell), self.parameters.scan.spacing))
-        kinds = {kind.name: kind.symbol for kind in structure.kinds}
-        ions = sum(kinds[site.kind_name] == self.parameters.species for site in structure.sites)
-        return float(points * ions * len(structure.sites))
+
+def estimated_cost(structure: StructureData, parameters: ScanParameters) -> float:
+    """Evaluations times atoms: what a scan costs, up to a factor."""
+    points = np.prod(grid_shape(np.array(structure.cell), parameters.scan.spacing))
+    kinds = {kind.name: kind.symbol for kind in structure.kinds}
+    ions = sum(kinds[site.kind_name] == parameters.species for site in structure.sites)
+    return float(points * ions * len(structure.sites))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 from ase.calculators.lj import LennardJones
@@ -56,3 +57,16 @@ class Stirs(LennardJones):
         super().calculate(atoms, properties or ['energy'], system_changes)
         arms = atoms.positions - atoms.positions.mean(axis=0)
         self.results['forces'] += self.strength * np.cross([0, 0, 1], arms)
+
+
+class SlowAbove(LennardJones):
+    """Lennard-Jones that takes its time for cells of more than so many atoms."""
+
+    def __init__(self, atoms=2, seconds=0.2, **parameters):
+        super().__init__(**parameters)
+        self.most_atoms, self.seconds = atoms, seconds
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        if len(atoms) > self.most_atoms:
+            time.sleep(self.seconds)

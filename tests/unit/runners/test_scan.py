@@ -13,7 +13,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
 
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.runners.reading import read_all
+from aiida_pesfp.structures import read_all
 from tests.crystals import antifluorite, rock_salt, wurtzite
 from tests.unit.fingerprint import reference
 

@@ -1,14 +1,19 @@
-"""Structures from files: CIF, POSCAR, extended XYZ, pymatgen or ASE JSON, through pymatgen and ASE."""
+"""Structures from files (CIF, POSCAR, extended XYZ, pymatgen or ASE JSON), and which of them are the same.
+
+Both sides of the package read structures, so this module imports neither aiida nor torch.
+"""
 
 from __future__ import annotations
 
 import json
 import warnings
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import ase.io
 from ase import Atoms
+from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
@@ -45,7 +50,7 @@ def read_all(paths: list[Path]) -> list[Record]:
     A file that cannot be read and a structure that was there before become records with an error.
     """
     records = []
-    for path in _files(paths):
+    for path in structure_files(paths):
         try:
             structures = read(path)
         except StructureError as error:
@@ -53,7 +58,7 @@ def read_all(paths: list[Path]) -> list[Record]:
             continue
         for index, structure in enumerate(structures):
             several = len(structures) > 1
-            name = _unique_name(f'{path.stem}_{index}' if several else _stem(path), records)
+            name = _unique_name(f'{path.stem}_{index}' if several else stem(path), records)
             source = f'{path}#{index}' if several else str(path)
             records.append(Record(name, source, structure, _duplicate(structure, records)))
     return records
@@ -79,7 +84,29 @@ def read(path: Path) -> list[Structure]:
     return structures
 
 
-def _files(paths: list[Path]) -> list[Path]:
+class KnownStructures:
+    """Recognises a structure that was there before, from whatever source it comes.
+
+    Two structures are the same if they have the same reduced formula and pymatgen's ``StructureMatcher`` maps one onto
+    the other: whatever cell was chosen, scaled to the same volume, within its default tolerances.
+    """
+
+    def __init__(self):
+        self._by_formula: dict[str, list[tuple[str, Structure]]] = defaultdict(list)
+        self._matcher = StructureMatcher()
+
+    def add(self, name: str, structure: Structure) -> str | None:
+        """The name of the structure that is the same as this one, or None, and this one is known from now on."""
+        others = self._by_formula[structure.composition.reduced_formula]
+        for other, known in others:
+            if self._matcher.fit(known, structure):
+                return other
+        others.append((name, structure))
+        return None
+
+
+def structure_files(paths: list[Path]) -> list[Path]:
+    """The files among the paths, and the structure files of the folders among them, in order."""
     files = []
     for path in paths:
         if path.is_dir():
@@ -97,8 +124,8 @@ def _is_poscar(path: Path) -> bool:
     return path.suffix.lower() in ('.vasp', '.poscar') or path.name.upper().startswith(('POSCAR', 'CONTCAR'))
 
 
-def _stem(path: Path) -> str:
-    """``POSCAR.Li2O`` and ``POSCAR_Li2O`` keep what tells them apart."""
+def stem(path: Path) -> str:
+    """Name of a file without its ending; ``POSCAR.Li2O`` and ``POSCAR_Li2O`` keep what tells them apart."""
     return path.name.replace('.', '_') if path.name.upper().startswith(('POSCAR', 'CONTCAR')) else path.stem
 
 

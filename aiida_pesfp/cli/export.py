@@ -1,0 +1,113 @@
+"""``aiida-pesfp export``: rankings and surfaces as files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from aiida.cmdline.params import options, types
+from aiida.cmdline.utils import decorators, echo
+
+from aiida_pesfp.cli import main
+from aiida_pesfp.cli.rank import LIMIT, SORT, TARGETS, WHERE, select, write_csv
+
+#: Those of :mod:`aiida_pesfp.fingerprint.export`, whose import takes seconds.
+QUANTITIES = ('energy', 'level')
+PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
+
+
+def output_option(endings: str):
+    """Option of the file that is written."""
+    text = f'File to write; its ending says what: {endings}.'
+    return click.option('-o', '--output', type=click.Path(dir_okay=False, path_type=Path), required=True, help=text)
+
+
+@main.group('export')
+def export():
+    """Write what is in the graph to files."""
+
+
+@export.command('ranking')
+@TARGETS
+@WHERE
+@SORT
+@LIMIT
+@output_option('.csv, .json, or .extxyz with the structures')
+@options.FORCE(help='Overwrite an existing file.')
+@decorators.with_dbenv()
+def export_ranking(targets, where, sort, limit, output, force):
+    """Write a ranking, chosen as by `aiida-pesfp rank`.
+
+    \b
+    aiida-pesfp export ranking sulfides --where "xi > 0.25" -o top.csv
+    """
+    writers = {'.csv': _csv, '.json': _json, '.extxyz': _extxyz}
+    if output.suffix not in writers:
+        echo.echo_critical(f'{output}: the ending has to be one of {", ".join(writers)}')
+    _check(output, force)
+    rows = select(targets, where, sort, limit)
+    writers[output.suffix](rows, output)
+    echo.echo_success(f'wrote {len(rows)} candidates to {output}')
+
+
+@export.command('pes')
+@click.argument('pes', type=PES, metavar='PES')
+@output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path')
+@click.option(
+    '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or level map.'
+)
+@click.option('--ion', type=int, help='Of one ion instead of the union of all.')
+@options.FORCE(help='Overwrite an existing file.')
+@decorators.with_dbenv()
+def export_pes(pes, output, quantity, ion, force):
+    """Write a potential energy surface, a PesData by PK, UUID or label.
+
+    \b
+    aiida-pesfp export pes 1234 -o energy.cube
+    aiida-pesfp export pes 1234 -o level.xsf --quantity level --ion 3
+    aiida-pesfp export pes 1234 -o path.csv
+    """
+    write_pes(pes, output, quantity, ion, force)
+
+
+def write_pes(pes, output: Path, quantity: str, ion: int | None, force: bool) -> None:
+    """Export a PesData; stops with a sentence if that cannot be."""
+    kind = output.suffix.removeprefix('.')
+    if kind not in pes.get_export_formats():
+        echo.echo_critical(f'{output}: the ending has to be one of .{", .".join(pes.get_export_formats())}')
+    _check(output, force)
+    chosen = {'ion': ion} | ({} if kind == 'csv' else {'quantity': quantity})
+    try:
+        pes.export(str(output), fileformat=kind, overwrite=force, **chosen)
+    except (ValueError, OSError) as error:
+        echo.echo_critical(f'{pes.label}<{pes.pk}> cannot be written to {output}: {error}')
+    echo.echo_success(f'wrote {output}')
+
+
+def _check(output: Path, force: bool) -> None:
+    if output.exists() and not force:
+        echo.echo_critical(f'{output} exists: overwrite it with --force')
+    if not output.parent.is_dir():
+        echo.echo_critical(f'there is no folder {output.parent}')
+
+
+def _csv(rows: list[dict], output: Path) -> None:
+    with open(output, 'w', newline='') as stream:
+        write_csv(rows, stream)
+
+
+def _json(rows: list[dict], output: Path) -> None:
+    output.write_text(json.dumps(rows, indent=1))
+
+
+def _extxyz(rows: list[dict], output: Path) -> None:
+    from aiida.orm import load_node
+    from ase.io import write
+
+    images = []
+    for row in rows:
+        atoms = load_node(row['structure_uuid']).get_ase()
+        atoms.info = {name: value for name, value in row.items() if value not in (None, '')}
+        images.append(atoms)
+    write(output, images, format='extxyz')

@@ -1,0 +1,196 @@
+"""``aiida-pesfp import``: structures into the graph, with what their source says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from aiida.cmdline.params import options
+from aiida.cmdline.utils import decorators, echo
+
+from aiida_pesfp.cli import main
+
+GROUP = options.GROUP(type=str, help='Label of the group that the structures are put into; made if there is none.')
+TIMEOUT = click.option('--timeout', default=30.0, show_default=True, help='Longest to wait for an answer, s.')
+SPECIES = click.option('--species', default='Li', show_default=True, help='Element that has to be in the structures.')
+
+
+@main.group('import')
+def import_():
+    """Get structures from somewhere, with provenance.
+
+    Every structure becomes a record (what its source says of it, among it band gap and energy above hull), a
+    StructureData that is made of the record, and a member of a group. What is there already is not stored again. An
+    entry that cannot be read is named with the reason and costs the others nothing.
+    """
+
+
+@import_.command('folder')
+@click.argument(
+    'paths', nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar='FOLDER|FILE...'
+)
+@click.option('--table', type=click.Path(exists=True, dir_okay=False, path_type=Path), help='CSV file of properties.')
+@click.option(
+    '--id-column', default='id', show_default=True, help='Its column with names of files; endings can be missing.'
+)
+@click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: band_gap]')
+@click.option(
+    '--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: energy_above_hull]'
+)
+@click.option('--database', help='Where the files come from, for the record.')
+@click.option('--database-version', help='Version of that.')
+@GROUP
+@decorators.with_dbenv()
+def import_folder(
+    paths, table, id_column, band_gap_column, energy_above_hull_column, database, database_version, group
+):
+    """Import CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON files, with a table of properties.
+
+    \b
+    aiida-pesfp import folder cifs --table properties.csv --band-gap-column Eg
+
+    The group has the name of the first folder, unless another is given.
+    """
+    from aiida_pesfp.errors import SourceError
+    from aiida_pesfp.sources.folder import Table, read_folder
+
+    columns = {'band_gap': band_gap_column, 'energy_above_hull': energy_above_hull_column}
+    try:
+        properties = table and Table.load(table, id_column, **columns)
+    except SourceError as error:
+        echo.echo_critical(str(error))
+    store(read_folder(list(paths), properties, database, database_version), group or paths[0].resolve().stem)
+    if properties and properties.unused:
+        some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
+        echo.echo_warning(f'{len(properties.unused)} lines of {table} belong to no file: {some}')
+
+
+@import_.command('mp')
+@SPECIES
+@click.option('--id', 'ids', multiple=True, help='Identifier, such as mp-22905, instead of a search. Repeatable.')
+@click.option('--chemsys', help='Elements, such as Li-P-S.')
+@click.option('--formula', help='Formula, such as Li3PS4.')
+@click.option('--minimum-band-gap', default=0.5, show_default=True, help='eV; the default is that of the paper.')
+@click.option('--maximum-energy-above-hull', default=0.05, show_default=True, help='eV/atom; that of the paper.')
+@click.option('--transition-metals', is_flag=True, help='Also structures with transition metals, unlike the paper.')
+@options.LIMIT(default=None, type=click.IntRange(1), help='Most structures.')
+@click.option('--endpoint', help='Address of the interface, if not that of the Materials Project.')
+@TIMEOUT
+@GROUP
+@decorators.with_dbenv()
+def import_mp(
+    species, ids, chemsys, formula, minimum_band_gap, maximum_energy_above_hull, transition_metals, limit, endpoint,
+    timeout, group,
+):  # fmt: skip
+    """Import from the Materials Project; needs `pip install aiida-pesfp[mp]` and your key in MP_API_KEY.
+
+    \b
+    export MP_API_KEY=...
+    aiida-pesfp import mp --chemsys Li-P-S -G sulfides
+    """
+    from aiida_pesfp.sources.materials_project import ENDPOINT, query_materials_project
+
+    if ids:
+        criteria = {'material_ids': list(ids)}
+    else:
+        criteria = {
+            'elements': [species],
+            'band_gap': (minimum_band_gap, None),
+            'energy_above_hull': (None, maximum_energy_above_hull),
+            'chemsys': chemsys,
+            'formula': formula,
+        }
+        if not transition_metals:
+            criteria['exclude_elements'] = _transition_metals()
+    found = query_materials_project(limit, endpoint or ENDPOINT, timeout, **criteria)
+    store(found, group or 'materials-project')
+
+
+@import_.command('optimade')
+@click.argument('provider')
+@SPECIES
+@click.option('--filter', 'query', help='In OPTIMADE\'s language.  [default: elements HAS "SPECIES"]')
+@click.option('--band-gap-field', help="The provider's own field of the band gap, eV; dots lead into nested ones.")
+@click.option('--energy-above-hull-field', help="The provider's own field of the energy above hull, eV/atom.")
+@options.LIMIT(default=100, type=click.IntRange(1), show_default=True, help='Most structures.')
+@TIMEOUT
+@GROUP
+@decorators.with_dbenv()
+def import_optimade(provider, species, query, band_gap_field, energy_above_hull_field, limit, timeout, group):
+    """Import from a PROVIDER of OPTIMADE, by identifier or base URL; needs `pip install aiida-pesfp[optimade]`.
+
+    \b
+    aiida-pesfp import optimade cod --filter 'elements HAS ALL "Li","P","S"' --limit 500
+
+    Identifiers are listed at https://providers.optimade.org. Fields of a provider's own, with their units, are at
+    BASE_URL/v1/info/structures.
+    """
+    from aiida_pesfp.sources.optimade import query_optimade
+
+    query = query or f'elements HAS "{species}"'
+    entries = query_optimade(provider, query, limit, timeout, band_gap_field, energy_above_hull_field)
+    name = provider.split('://')[-1].strip('/').replace('/', '-')
+    store(entries, group or f'optimade-{name}')
+
+
+def store(entries: Iterable, label: str) -> list:
+    """Take entries into the graph and their structures into a group; the structures.
+
+    Whatever came before a source failed is kept.
+    """
+    from aiida.orm import Group, StructureData
+
+    from aiida_pesfp.calculations.records import take
+    from aiida_pesfp.errors import SourceError, UnreadableStructure
+    from aiida_pesfp.structures import KnownStructures
+
+    group, _ = Group.collection.get_or_create(label)
+    taken, unreadable, duplicates, failure = [], 0, 0, None
+    known = KnownStructures()
+    members = {node.uuid for node in group.nodes}
+    for node in group.nodes:
+        if isinstance(node, StructureData):
+            known.add(f'{node.label}<{node.pk}>', node.get_pymatgen_structure())
+    try:
+        for entry in entries:
+            try:
+                one = take(entry)
+            except UnreadableStructure as error:
+                unreadable += 1
+                echo.echo_warning(f'{entry.id}: {error}')
+                continue
+            taken.append(one)
+            if one.structure.uuid in members:
+                continue
+            name = f'{one.structure.label}<{one.structure.pk}>'
+            other = known.add(name, one.structure.get_pymatgen_structure())
+            if other is not None:
+                duplicates += 1
+                echo.echo_report(f'{name} is the same structure as {other}')
+            group.add_nodes(one.structure)
+            members.add(one.structure.uuid)
+    except SourceError as error:
+        failure = str(error)
+    new = sum(one.new for one in taken)
+    if taken:
+        old = len(taken) - new
+        echo.echo_success(f'{len(taken)} structures are in the group {label}: {new} new, {old} there before')
+        if duplicates:
+            echo.echo_report(f'{duplicates} are the same as others: a screening takes one of them')
+        echo.echo_report(f'screen them with: aiida-pesfp launch screen {label}')
+    elif group.is_empty:
+        Group.collection.delete(group.pk)
+    if unreadable:
+        echo.echo_warning(f'{unreadable} entries could not be taken, see above')
+    if failure is not None:
+        echo.echo_critical(failure)
+    if not taken:
+        echo.echo_critical('nothing was found that is a structure')
+    return [one.structure for one in taken]
+
+
+def _transition_metals() -> list[str]:
+    from pymatgen.core import Element
+
+    return [element.symbol for element in Element if element.is_transition_metal]

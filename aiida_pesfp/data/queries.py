@@ -1,0 +1,82 @@
+"""Questions to the graph that several commands and workchains ask."""
+
+from __future__ import annotations
+
+from aiida.orm import Node, ProcessNode, QueryBuilder, StructureData
+
+from aiida_pesfp.data.arrhenius import ArrheniusData
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.record import RecordData
+
+#: What is known of a candidate: entries of its descriptors, ...
+DESCRIPTORS = (
+    'formula', 'species', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', 'barrier_1d', 'barrier_2d', 'barrier_3d',
+    'potential_name', 'structure_uuid',
+)  # fmt: skip
+#: ... of its record, ...
+RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
+#: ... and of its last Arrhenius fit.
+ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
+COLUMNS = ('pk', 'label', *DESCRIPTORS, *RECORD, *ARRHENIUS)
+
+
+def records_of(structures: list[StructureData]) -> dict[str, RecordData]:
+    """The record that each structure comes from, directly or through others: UUID of the structure -> record.
+
+    Structures without a record are left out. Of several records the last one is taken.
+    """
+    return _related({node.uuid for node in structures}, RecordData, 'with_descendants')
+
+
+def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str, float]]:
+    """Band gap (eV) and energy above hull (eV/atom) that the records of structures say, by their keys."""
+    records = records_of(list(structures.values()))
+    known = {}
+    for key, node in structures.items():
+        record = records.get(node.uuid, {})
+        found = {name: record.get(name) for name in ('band_gap', 'energy_above_hull')}
+        if any(value is not None for value in found.values()):
+            known[key] = {name: value for name, value in found.items() if value is not None}
+    return known
+
+
+def descriptors_of(node: Node) -> list[DescriptorsData]:
+    """The descriptors that belong to a node: itself, those of a process and all it called, those of a structure."""
+    if isinstance(node, DescriptorsData):
+        return [node]
+    if isinstance(node, ProcessNode):
+        found = {}
+        for process in (node, *node.called_descendants):
+            for child in process.base.links.get_outgoing(node_class=DescriptorsData).all_nodes():
+                found[child.pk] = child
+        return [found[pk] for pk in sorted(found)]
+    query = QueryBuilder().append(DescriptorsData, filters={'attributes.structure_uuid': node.uuid})
+    return query.order_by({DescriptorsData: 'id'}).all(flat=True)
+
+
+def candidates(descriptors: list[DescriptorsData]) -> list[dict]:
+    """What is known of some candidates: one row with the keys of :data:`COLUMNS` for each; None is not known."""
+    uuids = {node.get('structure_uuid') for node in descriptors} - {None}
+    if not descriptors:
+        return []
+    records, fits = _related(uuids, RecordData, 'with_descendants'), _related(uuids, ArrheniusData, 'with_ancestors')
+    rows = []
+    for node in descriptors:
+        structure = node.get('structure_uuid')
+        row = {'pk': node.pk, 'label': node.label}
+        for names, content in (
+            (DESCRIPTORS, node),
+            (RECORD, records.get(structure, {})),
+            (ARRHENIUS, fits.get(structure, {})),
+        ):
+            row |= {name: content.get(name) for name in names}
+        rows.append(row)
+    return rows
+
+
+def _related(structures: set[str], node_class, how: str) -> dict[str, Node]:
+    """UUID of each structure -> the last node of a class that it comes from or that comes from it."""
+    query = QueryBuilder()
+    query.append(StructureData, filters={'uuid': {'in': sorted(structures)}}, tag='structure', project='uuid')
+    query.append(node_class, **{how: 'structure'}, project='*')
+    return dict(sorted(query.all(), key=lambda row: row[1].pk)) if structures else {}

@@ -1,0 +1,63 @@
+"""Node of what a source says of a structure."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+from aiida.common.exceptions import ValidationError
+from aiida.orm import Dict, QueryBuilder
+from pymatgen.core import Structure
+
+from aiida_pesfp.sources.entry import Entry
+from aiida_pesfp.structures import read
+
+
+class RecordData(Dict):
+    """One entry of a database or one file, from which a structure comes.
+
+    Attributes: ``source`` (``folder``, ``materials_project``, ``optimade``), ``id`` in it, ``database`` and its
+    ``database_version``, ``formula`` (reduced), ``band_gap`` (eV), ``energy_above_hull`` (eV/atom), ``url``,
+    ``filename``, ``index`` and ``sha256`` of the structure as the source has it, which lies in the repository. What the
+    source does not say is None.
+    """
+
+    _REQUIRED = ('source', 'id', 'formula', 'filename', 'sha256')
+    _TAKEN_OVER = ('source', 'id', 'database', 'database_version', 'band_gap', 'energy_above_hull', 'url')
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> RecordData:
+        """An unstored node of an entry that has a structure."""
+        content = {name: getattr(entry, name) for name in (*cls._TAKEN_OVER, 'filename', 'index')}
+        content['formula'] = entry.structure.composition.reduced_formula
+        content['sha256'] = hashlib.sha256(entry.content).hexdigest()
+        node = cls(content)
+        node.base.repository.put_object_from_filelike(BytesIO(entry.content), entry.filename)
+        node.label = (entry.name or entry.id)[:255]
+        return node
+
+    def find_equal(self) -> RecordData | None:
+        """A stored record that says the same, if there is one."""
+        filters = {f'attributes.{name}': self[name] for name in ('source', 'id', 'sha256')}
+        for node in QueryBuilder().append(RecordData, filters=filters).all(flat=True):
+            if node.get_dict() == self.get_dict():
+                return node
+        return None
+
+    def to_structure(self) -> Structure:
+        """The structure, without oxidation states and properties of sites."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / self['filename']
+            path.write_bytes(self.base.repository.get_object_content(self['filename'], mode='rb'))
+            structure = read(path)[self['index']]
+        structure.remove_oxidation_states()
+        return structure
+
+    def _validate(self) -> bool:
+        super()._validate()
+        missing = [name for name in self._REQUIRED if self.get(name) is None]
+        if missing:
+            raise ValidationError(f'a RecordData needs {", ".join(missing)}: make it with RecordData.from_entry')
+        return True

@@ -1,0 +1,109 @@
+"""Structures of a folder of files, with what a table says of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiida_pesfp.errors import SourceError, StructureError
+from aiida_pesfp.sources.entry import Entry, number
+from aiida_pesfp.structures import read, stem, structure_files
+
+PROPERTIES = ('band_gap', 'energy_above_hull')
+
+
+@dataclass
+class Table:
+    """Properties of structures, by the name of the file or its stem.
+
+    :ivar rows: identifier -> row of the CSV file.
+    :ivar columns: property -> column that holds it.
+    :ivar unused: identifiers that no file has had.
+    """
+
+    rows: dict[str, dict[str, str]]
+    columns: dict[str, str]
+    unused: set[str] = field(init=False)
+
+    def __post_init__(self):
+        self.unused = set(self.rows)
+
+    @classmethod
+    def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Table:
+        """Read a CSV file with a line of headers.
+
+        :param id_column: that with the name of the file, with or without its ending.
+        :param columns: ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom) -> columns that hold them. Those of the
+            same names, as far as there are any, if none is named.
+        :raises SourceError: if it cannot be read, or a column is missing, or an identifier is there twice.
+        """
+        try:
+            with open(path, newline='', encoding='utf-8-sig') as stream:
+                reader = csv.DictReader(stream, skipinitialspace=True)
+                headers, lines = reader.fieldnames or [], list(reader)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise SourceError(f'the table {path} cannot be read: {error}') from error
+        chosen = {name: column for name, column in columns.items() if column is not None}
+        for column in (id_column, *chosen.values()):
+            if column not in headers:
+                raise SourceError(f'the table {path} has no column {column!r}: it has {", ".join(headers)}')
+        chosen |= {name: name for name in PROPERTIES if name not in chosen and name in headers}
+        if not chosen:
+            raise SourceError(
+                f'the table {path} has neither a column band_gap nor energy_above_hull: '
+                f'name them; it has {", ".join(headers)}'
+            )
+        rows = {}
+        for line in lines:
+            if line[id_column] in rows:
+                raise SourceError(f'the table {path} has two lines for {line[id_column]!r}: remove one')
+            rows[line[id_column]] = line
+        return cls(rows, chosen)
+
+    def properties_of(self, path: Path) -> dict[str, float]:
+        """What the table says of a file.
+
+        :raises UnreadableStructure: if it is not a number.
+        """
+        for identifier in (path.name, path.stem):
+            if identifier in self.rows:
+                self.unused.discard(identifier)
+                row = self.rows[identifier]
+                return {name: number(row[column], column) for name, column in self.columns.items()}
+        return {}
+
+
+def read_folder(
+    paths: list[Path], table: Table | None = None, database: str | None = None, version: str | None = None
+) -> Iterator[Entry]:
+    """The structures of files and of the structure files in folders.
+
+    :param table: properties of them.
+    :param database: where the files come from.
+    :param version: of that.
+    """
+    for path in structure_files(paths):
+        try:
+            structures = read(path)
+            known = {} if table is None else table.properties_of(path)
+        except StructureError as error:
+            yield Entry('folder', path.name, error=str(error))
+            continue
+        content = path.read_bytes()
+        for index, structure in enumerate(structures):
+            number_of_several = f'#{index}' if len(structures) > 1 else ''
+            yield Entry(
+                'folder',
+                f'{path.name}{number_of_several}',
+                f'{stem(path)}{number_of_several}',
+                structure,
+                path.name,
+                content,
+                index,
+                database,
+                version,
+                url=path.resolve().as_uri(),
+                **known,
+            )

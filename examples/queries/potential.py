@@ -1,0 +1,33 @@
+"""Everything computed with one potential: ``verdi run examples/queries/potential.py sevennet-0``."""
+
+import sys
+
+from aiida.orm import Data, ProcessNode, QueryBuilder
+from tabulate import tabulate
+
+from aiida_pesfp.data.potential import PotentialData
+
+
+def computed_with(name: str) -> list[tuple]:
+    """Process, its PK, kind, PK and label of all data that calculations with a potential made.
+
+    :param name: of the potential. Replace the filter by ``attributes.sha256`` to be sure of its content.
+    """
+    query = QueryBuilder().append(PotentialData, filters={'attributes.name': name}, tag='potential')
+    query.append(ProcessNode, with_incoming='potential', tag='process', project=['attributes.process_label', 'id'])
+    # Calculations create their outputs; workchains only return what their calculations have created.
+    query.append(Data, with_incoming='process', edge_filters={'type': 'create'}, project=['node_type', 'id', 'label'])
+    rows = [
+        (label, process, kind.rstrip('.').split('.')[-1], pk, name) for label, process, kind, pk, name in query.all()
+    ]
+    return sorted(rows, key=lambda row: (row[1], row[3]))
+
+
+def main():
+    """Print the table."""
+    for name in sys.argv[1:]:
+        print(tabulate(computed_with(name), ('process', 'PK', 'output', 'PK', 'label')))
+
+
+if __name__ == '__main__':
+    main()

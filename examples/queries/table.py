@@ -1,0 +1,27 @@
+"""All candidates as a pandas table, written to a file: ``verdi run examples/queries/table.py candidates.csv``."""
+
+import sys
+
+import pandas
+from aiida.orm import QueryBuilder
+
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.queries import candidates
+
+
+def to_pandas() -> pandas.DataFrame:
+    """One row for each DescriptorsData, with what is known from its record and its Arrhenius fit; index is the PK."""
+    nodes = QueryBuilder().append(DescriptorsData).order_by({DescriptorsData: 'id'}).all(flat=True)
+    return pandas.DataFrame(candidates(nodes)).set_index('pk').sort_values('xi', ascending=False)
+
+
+def main():
+    """Write the table and print its head."""
+    table = to_pandas()
+    if len(sys.argv) > 1:
+        table.to_csv(sys.argv[1])
+    print(table[['label', 'formula', 'xi', 'mpe', 'band_gap', 'potential_name']].head(10).to_string())
+
+
+if __name__ == '__main__':
+    main()

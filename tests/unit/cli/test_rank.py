@@ -1,0 +1,168 @@
+"""``aiida-pesfp rank``, ``show`` and ``launch`` on nodes made by hand, and what they say to wrong input."""
+
+import json
+
+import pytest
+from aiida.orm import Dict, Group, InstalledCode, StructureData
+
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.potential import PotentialData
+from tests.crystals import antifluorite, rock_salt
+
+
+def descriptors(structure, xi, mpe):
+    content = {'xi': xi, 'mpe': mpe, 'fv_connected': 0.1, 'fv_disconnected': 0.2, 'formula': structure.get_formula()}
+    content |= {'spectrum': {'thresholds': [0.5], 'connected': [0.1], 'disconnected': [0.2]}, 'species': 'Li'}
+    node = DescriptorsData(content | {'structure_uuid': structure.uuid, 'potential_name': 'none'})
+    node.label = structure.label
+    return node.store()
+
+
+@pytest.fixture(scope='module')
+def candidates():
+    """Group of two structures with descriptors."""
+    crystals = {'rankLiCl': rock_salt('Li', 'Cl', 5.13), 'rankLi2O': antifluorite('Li', 'O', 4.62)}
+    group = Group('rank-group').store()
+    Group('rank-empty').store()
+    for (label, crystal), xi, mpe in zip(crystals.items(), (0.3, 0.9), (0.2, 0.8)):
+        structure = StructureData(pymatgen=crystal, label=label).store()
+        group.add_nodes(structure)
+        descriptors(structure, xi, mpe)
+    Group('rank-unscanned').store().add_nodes(
+        StructureData(pymatgen=rock_salt('Li', 'Br', 5.5), label='rankLiBr').store()
+    )
+    return group
+
+
+def labels(output):
+    return [row['label'] for row in json.loads(output)]
+
+
+def test_order_and_filters(aiida_pesfp, candidates):
+    command = ['rank', 'rank-group', '--format', 'json']
+    assert labels(aiida_pesfp(*command)) == ['rankLi2O', 'rankLiCl']
+    assert labels(aiida_pesfp(*command, '--sort', 'mpe')) == ['rankLiCl', 'rankLi2O']
+    assert labels(aiida_pesfp(*command, '--sort', 'band_gap - xi', '--limit', '1')) == ['rankLiCl']
+    assert labels(aiida_pesfp(*command, '--where', 'xi > 0.25 and mpe < 0.5')) == ['rankLiCl']
+    assert labels(aiida_pesfp('rank', 'rankLi2O', '--format', 'json')) == ['rankLi2O']
+    assert {'rankLiCl', 'rankLi2O'} <= set(labels(aiida_pesfp('rank', '--format', 'json')))
+
+
+def test_formats(aiida_pesfp, candidates):
+    table = aiida_pesfp('rank', 'rank-group').splitlines()
+    assert [line.split()[2] for line in table[2:]] == ['rankLi2O', 'rankLiCl']
+    assert 'Gap/eV' not in table[0]  # nothing is known of it
+    lines = aiida_pesfp('rank', 'rank-group', '--format', 'csv').splitlines()
+    assert lines[0].startswith('pk,label,formula')
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (['rank', 'rank-empty'], "the group 'rank-empty' is empty"),
+        (['rank', 'rank-unscanned'], 'nothing of the group'),
+        (['rank', 'rankLiBr'], 'has no descriptors'),
+        (['rank', 'nowhere'], "there is no group and no node 'nowhere'"),
+        (['rank', 'rank-group', '--where', 'xi > 2'], "none of 2 candidates meets 'xi > 2'"),
+        (['rank', 'rank-group', '--where', 'xii > 2'], "'xii' in 'xii > 2' is not known"),
+        (['rank', 'rank-group', '--where', '__import__("os")'], 'is not allowed'),
+        (['rank', 'rank-group', '--where', 'formula < 2'], 'cannot be evaluated'),
+        (['show', 'nowhere'], 'there is no group and no node'),
+        (['show', 'rankLiCl', '--ion', '7'], 'has no mobile ion 7'),
+        (['export', 'ranking', 'rank-group', '-o', 'x.pdf'], 'the ending has to be one of .csv, .json, .extxyz'),
+        (['export', 'pes', 'nowhere', '-o', 'x.cube'], 'no PesData found with'),
+        (['status', '999999'], 'no ProcessNode found with ID<999999>'),
+    ],
+)
+def test_wrong_input_is_a_sentence(aiida_pesfp, candidates, arguments, words):
+    output = ' '.join(aiida_pesfp(*arguments, fails=True).split())
+    assert words in output
+    assert 'Traceback' not in output
+
+
+@pytest.fixture(scope='module')
+def stored(tmp_path_factory, candidates):
+    """Labels of a code that runs something else, one of ``pesfp-scan``, and a potential; none of them is ever run."""
+    from aiida.orm import Computer
+
+    folder = tmp_path_factory.mktemp('launch')
+    computer = Computer('rank', 'localhost', '', 'core.local', 'core.direct', str(folder)).store()
+    for label, plugin in (('rank-scan', 'pesfp.scan'), ('rank-other', 'core.arithmetic.add')):
+        InstalledCode(
+            computer=computer, filepath_executable='/bin/true', label=label, default_calc_job_plugin=plugin
+        ).store()
+    path = folder / 'lj.yaml'
+    path.write_text('calculator: ase.calculators.lj.LennardJones\nparameters: {sigma: 2.2}\n')
+    potential = PotentialData.from_spec(str(path))
+    potential.label = 'rank-lj'
+    potential.store()
+    (folder / 'overrides.yaml').write_text('criteria: {band_gap: 3}\n')
+    (folder / 'broken.yaml').write_text('- {a: 1\n')
+    (folder / 'empty').mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'structures': 'rank-empty'}, "the group 'rank-empty' is empty"),
+        ({'structures': 'nowhere'}, "there is no group, structure, file or folder 'nowhere'"),
+        ({'structures': '{folder}/empty'}, 'nothing was found that is a structure'),
+        ({'code': 'nowhere@localhost'}, '`aiida-pesfp setup`'),
+        ({'code': 'rank-other'}, 'runs core.arithmetic.add, not pesfp.scan'),
+        ({'potential': 'nowhere'}, '`aiida-pesfp potential install`'),
+        ({'potential': 'rankLiCl'}, '`aiida-pesfp potential install`'),
+        ({'species': 'Xx'}, "'Xx' is not the symbol of a chemical element"),
+        ({'overrides': '{folder}/overrides.yaml'}, "unknown criterion 'band_gap'"),
+        ({'overrides': '{folder}/broken.yaml'}, 'is not a YAML file'),
+        ({'walltime': 'long'}, 'write 90min'),
+    ],
+)
+def test_launch_says_what_is_wrong(aiida_pesfp, stored, change, words):
+    given = {'structures': 'rank-group', 'code': 'rank-scan', 'potential': 'rank-lj'} | change
+    structures = given.pop('structures').format(folder=stored)
+    options = [part for name, value in given.items() for part in (f'--{name}', value.format(folder=stored))]
+    output = ' '.join(aiida_pesfp('launch', 'screen', structures, *options, fails=True).split())
+    assert words in output
+
+
+def test_no_broker_no_submission(aiida_pesfp, stored, aiida_profile):
+    if aiida_profile.process_control_backend is not None:
+        pytest.skip('this profile has a broker')
+    command = ['launch', 'scan', 'rank-group', '--code', 'rank-scan', '--potential', 'rank-lj', '--submit']
+    assert 'has no broker and so no daemon: leave out --submit' in ' '.join(aiida_pesfp(*command, fails=True).split())
+
+
+def test_status_of_something_else(aiida_pesfp, candidates):
+    from aiida_pesfp.calculations.selection import reject
+
+    _, node = reject.run_get_node(Dict(), Dict(), a=candidates.nodes[0])
+    assert 'is no scan and no screening' in aiida_pesfp('status', node.pk, fails=True)
+    assert 'no scan and no screening is running' in aiida_pesfp('status')
+
+
+def test_the_tab_key_completes(stored):
+    from aiida_pesfp.cli import params
+
+    def offered(kind, incomplete):
+        return {item.value for item in kind.shell_complete(None, None, incomplete)}
+
+    assert offered(params.StructuresParamType(), 'rank-g') == {'rank-group'}
+    assert offered(params.DescriptorsParamType(), 'rank-e') == {'rank-empty'}
+    assert offered(params.POTENTIAL, 'rank-') == {'rank-lj'}
+    assert 'rank-scan' in {value.split('@')[0] for value in offered(params.CODE, 'rank-s')}
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        *('import folder', 'import mp', 'import optimade', 'launch scan', 'launch screen'),
+        *('status', 'rank', 'show', 'export ranking', 'export pes'),
+    ],
+)
+def test_help_teaches(aiida_pesfp, command):
+    lines = aiida_pesfp(*command.split(), '--help').splitlines()
+    options = [line for line in lines if line.startswith('  -')]
+    assert len(options) >= 2
+    assert len(lines) > len(options) + 5

@@ -1,0 +1,84 @@
+"""Folders of files with a table of properties."""
+
+import pytest
+
+from aiida_pesfp.errors import SourceError
+from aiida_pesfp.sources.folder import Table, read_folder
+from tests.crystals import antifluorite, rock_salt
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two good files, one that is broken, one that is no structure file."""
+    rock_salt('Li', 'Cl', 5.13).to(tmp_path / 'LiCl.cif')
+    antifluorite('Li', 'O', 4.62).to(tmp_path / 'POSCAR_Li2O', fmt='poscar')
+    (tmp_path / 'broken.cif').write_text('nonsense')
+    (tmp_path / 'README.md').write_text('nothing')
+    return tmp_path
+
+
+def table_of(folder, text, **columns):
+    path = folder / 'table.csv'
+    path.write_text(text)
+    return Table.load(path, **columns)
+
+
+def test_a_bad_file_costs_the_others_nothing(folder):
+    entries = {entry.id: entry for entry in read_folder([folder], database='mine', version='3')}
+    assert set(entries) == {'LiCl.cif', 'POSCAR_Li2O', 'broken.cif'}
+    assert 'cannot be read' in entries['broken.cif'].error
+    good = entries['LiCl.cif']
+    assert (good.name, good.database, good.database_version, good.error) == ('LiCl', 'mine', '3', None)
+    assert good.structure.composition.reduced_formula == 'LiCl'
+    assert good.content == (folder / 'LiCl.cif').read_bytes()
+    assert entries['POSCAR_Li2O'].structure.composition.reduced_formula == 'Li2O'
+
+
+def test_the_table_is_matched_by_name_or_stem(folder):
+    table = table_of(folder, 'id,band_gap,energy_above_hull\nLiCl,6.2,0.0\nPOSCAR_Li2O,5,\nother,1,1\nbroken,1,1\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    assert (entries['LiCl.cif'].band_gap, entries['LiCl.cif'].energy_above_hull) == (6.2, 0.0)
+    assert (entries['POSCAR_Li2O'].band_gap, entries['POSCAR_Li2O'].energy_above_hull) == (5.0, None)
+    assert table.unused == {'other', 'broken'}
+
+
+def test_columns_have_any_name(folder):
+    table = table_of(
+        folder, 'file;name, Eg\n1;2,3\n'.replace(';', '_') + 'LiCl.cif,6.5\n', id_column='file_name', band_gap='Eg'
+    )
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    assert entries['LiCl.cif'].band_gap == 6.5
+
+
+def test_a_value_that_is_no_number_costs_one_structure(folder):
+    table = table_of(folder, 'id,band_gap\nLiCl,large\nPOSCAR_Li2O,5\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    assert entries['LiCl.cif'].error == "band_gap = 'large' is not a number"
+    assert entries['POSCAR_Li2O'].band_gap == 5.0
+
+
+@pytest.mark.parametrize(
+    ('text', 'columns', 'words'),
+    [
+        ('name,band_gap\nLiCl,6\n', {}, "no column 'id': it has name, band_gap"),
+        ('id,gap\nLiCl,6\n', {}, 'neither a column band_gap nor energy_above_hull'),
+        ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
+        ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
+        ('', {}, "no column 'id'"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(folder, text, columns, words):
+    with pytest.raises(SourceError, match=words):
+        table_of(folder, text, **columns)
+
+
+def test_several_structures_of_one_file(tmp_path):
+    from ase.io import write
+
+    path = tmp_path / 'many.extxyz'
+    write(path, [rock_salt('Li', anion, a).to_ase_atoms() for anion, a in (('Cl', 5.13), ('Br', 5.5))], format='extxyz')
+    entries = list(read_folder([path]))
+    assert [(entry.id, entry.name, entry.index) for entry in entries] == [
+        ('many.extxyz#0', 'many#0', 0),
+        ('many.extxyz#1', 'many#1', 1),
+    ]
