@@ -12,12 +12,12 @@ from aiida.orm import Dict, SinglefileData, StructureData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.evaluation import EvaluationData, RankingModelData
 from aiida_pesfp.data.labels import LabelsData
-from aiida_pesfp.errors import EvaluationError, ExpressionError
+from aiida_pesfp.errors import EvaluationError
 from aiida_pesfp.evaluation import features as feature_sets
 from aiida_pesfp.evaluation.calibration import LabelledSet
 from aiida_pesfp.evaluation.calibration import calibrate as find_parameters
-from aiida_pesfp.evaluation.classes import ClassSettings, classify
-from aiida_pesfp.evaluation.expression import Expression
+from aiida_pesfp.evaluation.classes import ClassSettings
+from aiida_pesfp.evaluation.judgement import judge_rankings
 from aiida_pesfp.evaluation.labels import TableFormat, carrier_density, read_table
 from aiida_pesfp.evaluation.matching import Candidates, match
 from aiida_pesfp.evaluation.models import (
@@ -28,7 +28,7 @@ from aiida_pesfp.evaluation.models import (
     predict_others,
     train,
 )
-from aiida_pesfp.evaluation.scores import ScoreSettings, random_score, score
+from aiida_pesfp.evaluation.scores import ScoreSettings, score
 from aiida_pesfp.fingerprint.descriptors import XiParameters
 
 
@@ -48,7 +48,7 @@ def read_labels(table: SinglefileData, form: Dict) -> LabelsData:
 def label_structures(labels: LabelsData, primitive: Dict) -> dict:
     """The structures of a table that has them, by keys ``row_N``, to be scanned.
 
-    :param primitive: ``reduce``, whether they are reduced to primitive cells, which cost less and mean the same crystal.
+    :param primitive: ``reduce``: to primitive cells (default), which cost less and mean the same crystal.
     :raises EvaluationError: if the table has none.
     """
     structures = labels.to_table().structures
@@ -92,8 +92,8 @@ def evaluate(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors:
     """Scores of the rankings by each descriptor, by Xi, and by any expressions.
 
     :param matches: of :func:`match_labels`.
-    :param parameters: ``classes``, the fields of :class:`~aiida_pesfp.evaluation.classes.ClassSettings`; ``score``, those
-        of :class:`~aiida_pesfp.evaluation.scores.ScoreSettings`; ``expressions``, a list.
+    :param parameters: ``classes``, the fields of :class:`~aiida_pesfp.evaluation.classes.ClassSettings`; ``score``,
+        those of :class:`~aiida_pesfp.evaluation.scores.ScoreSettings`; ``expressions``, a list.
     :param descriptors: by the keys of the structures.
     :raises EvaluationError: if a class has fewer than two materials, or descriptors do not fit together.
     """
@@ -103,50 +103,26 @@ def evaluate(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors:
     origin = _common_origin(descriptors)
     if origin['species'] not in (None, labels.species):
         raise EvaluationError(f'labels are of {labels.species}, descriptors of {origin["species"]}')
-    groups: dict[str, list] = {}
-    without = set()
-    for measurement in labels.to_table().measurements:
-        key = matches['rows'].get(str(measurement.row))
-        if key in descriptors:
-            groups.setdefault(key, []).append((measurement, matches['carrier_densities'][key]))
-        elif key is not None:
-            without.add(key)
-    materials, unusable = classify(groups, classes)
-    keys = sorted(materials)
-    good = np.array([materials[key].good_weight for key in keys])
-    bad = np.array([materials[key].bad_weight for key in keys])
-    chance = random_score(good, bad, settings)
-    tables = {key: descriptors[key].get_dict() for key in keys}
-    rankings = [*feature_sets.standard_rankings(tables[keys[0]]), *values.get('expressions', [])]
-    rows = [_row(text, keys, tables, good, bad, settings) for text in dict.fromkeys(rankings)]
-    rows.sort(key=lambda row: -(row['score']['value'] if row['score'] else -1))
-    return EvaluationData(
-        origin
-        | {
-            'rows': rows,
-            'random': chance.as_dict(),
-            'classes': asdict(classes),
-            'score_settings': asdict(settings),
-            'number_of_good': float(good.sum()),
-            'number_of_bad': float(bad.sum()),
-            'materials': {
-                key: materials[key].as_dict()
-                | {
-                    'formula': matches['formulas'][key],
-                    'descriptors': descriptors[key].uuid,
-                    **{name: tables[key][name] for name in ('xi', 'mpe', 'fv_connected', 'fv_disconnected')},
-                }
-                for key in keys
-            },
-            'excluded': {
-                'unreadable_rows': labels.base.attributes.get('excluded'),
-                'unmatched_rows': matches['unmatched'],
-                'rows_without_a_conductivity': unusable,
-                'structures_without_labels': matches['unlabelled'],
-                'structures_without_descriptors': sorted(without),
-            },
-        }
+    tables = {key: node.get_dict() for key, node in descriptors.items()}
+    found = judge_rankings(
+        labels.to_table().measurements,
+        {int(row): key for row, key in matches['rows'].items()},
+        matches['carrier_densities'],
+        tables,
+        classes,
+        settings,
+        tuple(values.get('expressions', ())),
     )
+    for key, material in found['materials'].items():
+        material |= {'formula': matches['formulas'][key], 'descriptors': descriptors[key].uuid}
+        material |= {name: tables[key][name] for name in ('xi', 'mpe', 'fv_connected', 'fv_disconnected')}
+    excluded = {
+        'unreadable_rows': labels.base.attributes.get('excluded'),
+        'unmatched_rows': matches['unmatched'],
+        'structures_without_labels': matches['unlabelled'],
+        **{name: found.pop(name) for name in ('rows_without_a_conductivity', 'structures_without_descriptors')},
+    }
+    return EvaluationData(origin | found | {'excluded': excluded})
 
 
 @calcfunction
@@ -262,22 +238,6 @@ def calibration_parameters(values: dict) -> dict:
         raise EvaluationError(f'start: {error}') from error
     chosen = {name: tuple(values[name]) for name in ('vary', 'thresholds', 'cuts') if name in values}
     return chosen | {'start': start, 'settings': ScoreSettings.from_dict({'resamples': 200} | values.get('score', {}))}
-
-
-def _row(text: str, keys, tables, good, bad, settings: ScoreSettings) -> dict:
-    expression, ranking, missing = Expression(text), {}, {}
-    for position, key in enumerate(keys):
-        try:
-            ranking[position] = expression(tables[key])
-        except ExpressionError as error:
-            missing[key] = str(error)
-    positions, values = list(ranking), np.array(list(ranking.values()))
-    row = {'ranking': text, 'score': None, 'materials': len(positions), 'missing': missing, 'error': None}
-    try:
-        row['score'] = score(values, good[positions], bad[positions], settings).as_dict()
-    except EvaluationError as error:
-        row['error'] = str(error)
-    return row
 
 
 def _common_origin(descriptors: dict[str, DescriptorsData]) -> dict:

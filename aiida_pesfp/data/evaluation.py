@@ -15,9 +15,9 @@ from aiida_pesfp.evaluation.models import RankingModel
 class EvaluationData(Dict):
     """How well rankings by descriptors find the good conductors among labelled materials.
 
-    ``rows`` with the ``ranking``, its ``score`` (value, error, interval) and the number of ``materials``, the best first;
+    ``rows`` with the ``ranking``, its ``score`` (value, error, interval) and number of ``materials``, the best first;
     ``random`` the score by chance; ``settings`` and ``classes``; ``materials``, key -> weights, conductivities, and
-    the UUID of its descriptors; ``excluded`` with every row of the labels, and every structure, that does not take part,
+    the UUID of its descriptors; ``excluded`` with every row of the labels, and every structure, that takes no part,
     each with its reason; ``number_of_good`` and ``number_of_bad`` materials, the sums of weights.
     """
 
@@ -47,8 +47,8 @@ class RankingModelData(Data):
     """What ``pesfp.screen`` can rank by: Xi with other parameters, an expression, or a model learned from labels.
 
     Attributes: ``kind`` and ``parameters`` of :class:`~aiida_pesfp.evaluation.models.RankingModel`; ``species``,
-    ``potential_name`` and ``potential_sha256`` that it was made for, if any; what is known of its quality. CatBoost's own
-    file is in the repository.
+    ``potential_name`` and ``potential_sha256`` that it was made for, if any; what is known of its quality. The file of
+    a CatBoost model is in the repository.
     """
 
     _FILE = 'model.cbm'
@@ -78,7 +78,7 @@ class RankingModelData(Data):
         return self.base.attributes.get('kind')
 
     def mismatch(self, species: str, potential_sha256: str) -> str | None:
-        """Why the model must not rank what a potential says of an ion, if so. Xi and free volumes differ between both."""
+        """Why the model must not rank what a potential says of an ion, if so: free volumes differ between them."""
         attributes = self.base.attributes
         own = attributes.get('species', None)
         if own is not None and own != species:

@@ -15,7 +15,7 @@ from aiida_pesfp.evaluation.labels import LabelTable, Measurement, TableFormat
 class LabelsData(Data):
     """Measured or simulated conductivities or diffusion coefficients.
 
-    Attributes: ``measurements``, each with the fields of :class:`~aiida_pesfp.evaluation.labels.Measurement`, ``excluded``
+    Attributes: ``measurements`` with the fields of :class:`~aiida_pesfp.evaluation.labels.Measurement`, ``excluded``
     rows with their reasons, ``number_of_measurements``, ``species``, ``quantity``. The structures of a table that
     has them are in the repository.
     """

@@ -35,7 +35,7 @@ class ClassSettings:
     tolerance: float = 10.0
 
     def __post_init__(self):
-        if not 0 < self.bad:
+        if not self.bad > 0:
             raise LabelError(f'bad = {self.bad!r} S/cm is no conductivity')
         if self.good_temperature is None and not self.good >= self.bad:
             raise LabelError(f'good = {self.good:g} S/cm is below bad = {self.bad:g} S/cm: exchange them')

@@ -62,8 +62,8 @@ class Expression:
     """A formula over the descriptors of a structure.
 
     It can hold numbers, ``+ - * / **``, comparisons with ``and``, ``or`` and ``not``, which count as 1 or 0, the
-    variables :data:`VARIABLES`, the functions :data:`FUNCTIONS`, and ``connected(t)`` and ``disconnected(t)`` for the free
-    volume at a threshold t (eV) of the spectrum.
+    variables :data:`VARIABLES`, the functions :data:`FUNCTIONS`, and ``connected(t)`` and ``disconnected(t)`` for the
+    free volume at a threshold t (eV) of the spectrum.
 
     :raises ExpressionError: for anything else, saying what.
     """
@@ -81,7 +81,7 @@ class Expression:
     def __call__(self, descriptors: dict) -> float:
         """Its value for one structure.
 
-        :param descriptors: of :meth:`aiida_pesfp.fingerprint.descriptors.Descriptors.as_dict`, or a ``DescriptorsData``.
+        :param descriptors: as of :meth:`aiida_pesfp.fingerprint.descriptors.Descriptors.as_dict`.
         :raises ExpressionError: if it has none, saying why.
         """
         try:

@@ -100,7 +100,7 @@ class EvaluateWorkChain(WorkChain):
             'parameters',
             valid_type=Dict,
             validator=validate_evaluation,
-            help='`sets`: name -> `classes` (fields of ClassSettings) and `match_by`; `score` (fields of ScoreSettings); '
+            help='`sets`: name -> `classes` (of ClassSettings) and `match_by`; `score` (of ScoreSettings); '
             '`expressions`, rankings to judge besides the descriptors; `models`: `learn_from` (a set), `kinds`, '
             '`feature_sets`, `training`; `calibration`: `sets`, `vary` and the like, see `pesfp.evaluation.calibrate`.',
         )

@@ -6,7 +6,7 @@ THRESHOLDS = [0.3, 0.5, 0.7]
 
 
 def descriptors_of(connected: float, disconnected: float, mpe: float = 0.5) -> dict:
-    """Descriptors of one structure with the same free volumes at all thresholds, twice as large from each to the next."""
+    """Descriptors of one structure whose free volumes double from one threshold to the next."""
     return {
         'xi': 0.5,
         'mpe': mpe,
