@@ -180,6 +180,8 @@ def judge(
     kind, feature_set, settings = training_parameters(parameters.get_dict())
     training = _training_set(evaluation, feature_set, features, descriptors)
     others = _training_set(judged, feature_set, features, descriptors)
+    if training.names != others.names:
+        raise EvaluationError('the two sets have different features: describe all surfaces alike')
     values = predict_others(kind, training, others, feature_set, settings)
     found = score(values, others.good, others.bad, ScoreSettings.from_dict(judged['score_settings']))
     return Dict({'score': found.as_dict(), 'values': dict(zip(others.keys, values.tolist()))})
@@ -269,6 +271,9 @@ def _training_set(evaluation: EvaluationData, feature_set: str, features: Dict, 
             other = {name: math.nan if value is None else value for name, value in other.items()}
         rows.append(feature_sets.select_features(feature_set, descriptors[key].get_dict(), other))
     names = list(rows[0])
+    different = [key for key, row in zip(materials, rows) if list(row) != names]
+    if different:
+        raise EvaluationError(f'{different[0]} has other features than the rest: describe all surfaces alike')
     matrix = np.array([[row[name] for name in names] for row in rows], dtype=float)
     keys = list(materials)
     return TrainingSet(keys, [materials[key]['formula'] for key in keys], names, matrix, *evaluation.weights(keys))

@@ -123,10 +123,15 @@ def free_volume_figure(content: dict, cuts: dict[str, tuple[float, float]] | Non
             col=column,
         )
         for (name, pair), colour in zip((cuts or {}).items(), COLOURS * 9):
-            figure.add_vline(
-                x=10 ** pair[column - 1],
+            # A trace, as plotly puts the text of a vertical line elsewhere on a logarithmic axis.
+            figure.add_scatter(
+                x=[10 ** pair[column - 1]] * 2,
+                y=[floor, max(positive, default=content['classes']['good'])],
+                mode='lines',
                 line={'dash': 'dash', 'color': colour},
-                annotation_text=name,
+                name=f'cuts of Xi, {name}',
+                legendgroup=name,
+                showlegend=column == 1,
                 row=1,
                 col=column,
             )
@@ -135,7 +140,8 @@ def free_volume_figure(content: dict, cuts: dict[str, tuple[float, float]] | Non
         figure.update_xaxes(title=f'{kind} free volume', type='log', exponentformat='power', row=1, col=column)
     figure.update_yaxes(type='log', exponentformat='power', title='conductivity (S/cm)', row=1, col=1)
     figure.update_yaxes(type='log', row=1, col=2)
-    figure.update_layout(template='simple_white', width=960, height=480, font={'size': 14}, title=title)
+    figure.update_layout(template='simple_white', width=960, height=520, font={'size': 14}, title=title)
+    figure.update_layout(legend={'orientation': 'h', 'y': -0.2})
     return figure
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.orm import Dict, QueryBuilder, SinglefileData, StructureData
+from click.testing import CliRunner
 
 from aiida_pesfp.calculations.evaluation import read_labels
 from aiida_pesfp.calculations.selection import rank_by_model
@@ -217,10 +218,10 @@ class TestCommands:
         path.write_text('name,sigma\n' + ''.join(f'{key},{value[0]}\n' for key, value in sigma.items()) + 'x-1,-3\n')
         return potential, path
 
-    def call(self, run_cli_command, command, *arguments):
-        return run_cli_command(command, [str(a) for a in arguments], use_subprocess=False, raises=False)
+    def call(self, command, *arguments):
+        return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
-    def test_evaluate_then_calibrate(self, stored, run_cli_command, tmp_path):
+    def test_evaluate_then_calibrate(self, stored, tmp_path):
         from aiida_pesfp.cli.evaluate import calibrate, evaluate
         from aiida_pesfp.data.evaluation import EvaluationData
 
@@ -228,7 +229,7 @@ class TestCommands:
         common = [path, '--column', 'id=name', '--column', 'conductivity=sigma', '--potential', potential.pk]
         common += ['--table-temperature', 300, '--resamples', 20, '--bad', 1e-4]
         printed = self.call(
-            run_cli_command, evaluate, *common, '--unit', 'S/cm', '--good', 1e-3, '--expression', 'connected(0.3) - 1',
+            evaluate, *common, '--unit', 'S/cm', '--good', 1e-3, '--expression', 'connected(0.3) - 1',
             '--model', 'logistic_l1', '--figures', tmp_path / 'figures',
         ).output  # fmt: skip
         assert '30 materials' in printed
@@ -237,7 +238,7 @@ class TestCommands:
         assert 'unmatched rows: x-1: no structure of the same id' in printed
         assert {entry.stem for entry in (tmp_path / 'figures').iterdir()} == {'scores', 'free-volumes', 'models'}
         evaluation = QueryBuilder().append(EvaluationData).order_by({EvaluationData: {'id': 'desc'}}).first(flat=True)
-        printed = self.call(run_cli_command, calibrate, evaluation.pk, '--resamples', 3, '--label', 'mine').output
+        printed = self.call(calibrate, evaluation.pk, '--resamples', 3, '--label', 'mine').output
         assert 'connected_cut' in printed
         assert 'to expect of other materials' in printed
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
@@ -249,4 +250,4 @@ class TestCommands:
             (['--unit', 'S/cm', '--good', 1e-3, '--species', 'Na'], 'was scanned for Na'),
             (['--unit', 'S/cm', '--good', 1e9], '0 of 30 materials are good conductors'),
         ):
-            assert words in self.call(run_cli_command, evaluate, *common, *change).output
+            assert words in self.call(evaluate, *common, *change).output
