@@ -18,7 +18,7 @@ from aiida_pesfp.evaluation.calibration import LabelledSet
 from aiida_pesfp.evaluation.calibration import calibrate as find_parameters
 from aiida_pesfp.evaluation.classes import ClassSettings
 from aiida_pesfp.evaluation.judgement import judge_rankings
-from aiida_pesfp.evaluation.labels import TableFormat, carrier_density, read_table
+from aiida_pesfp.evaluation.labels import TableFormat, carrier_density, primitive_cell, read_table
 from aiida_pesfp.evaluation.matching import Candidates, match
 from aiida_pesfp.evaluation.models import (
     LEARNERS,
@@ -48,7 +48,8 @@ def read_labels(table: SinglefileData, form: Dict) -> LabelsData:
 def label_structures(labels: LabelsData, primitive: Dict) -> dict:
     """The structures of a table that has them, by keys ``row_N``, to be scanned.
 
-    :param primitive: ``reduce``: to primitive cells (default), which cost less and mean the same crystal.
+    :param primitive: ``reduce``: to primitive cells (default), see
+        :func:`~aiida_pesfp.evaluation.labels.primitive_cell`.
     :raises EvaluationError: if the table has none.
     """
     structures = labels.to_table().structures
@@ -57,7 +58,7 @@ def label_structures(labels: LabelsData, primitive: Dict) -> dict:
     reduce = bool(primitive.get_dict().get('reduce', True))
     found = {}
     for row, structure in structures.items():
-        chosen = structure.get_primitive_structure() if reduce else structure
+        chosen = primitive_cell(structure) if reduce else structure
         chosen.remove_oxidation_states()
         found[f'row_{row}'] = StructureData(pymatgen=chosen, label=f'row_{row}')
     return found

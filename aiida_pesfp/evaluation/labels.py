@@ -6,12 +6,14 @@ import csv
 import json
 import math
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pymatgen.core import Composition, Element, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from aiida_pesfp.errors import LabelError
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
@@ -189,6 +191,19 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
 def carrier_density(structure: Structure, species: str) -> float:
     """Number density of a species in a structure, 1/cm^3."""
     return structure.composition[Element(species)] / structure.volume * 1e24
+
+
+def primitive_cell(structure: Structure) -> Structure:
+    """The primitive cell, atoms where they are, to 0.001 A; the structure itself if spglib finds none.
+
+    It costs less to scan. But the moving ion is nearer to its periodic images, which move with it, so that its surface
+    is not quite that of the larger cell.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        found = SpacegroupAnalyzer(structure, symprec=1e-3).find_primitive() or structure.copy()
+    found.remove_oxidation_states()
+    return found
 
 
 def _read_row(number: int, cells: dict[str, str], form: TableFormat) -> tuple[Measurement, Structure | None]:

@@ -192,7 +192,10 @@ def predict_others(
         # Compositions that the training set does not have share one model.
         seen = group if group in training.groups else ''
         if seen not in models:
-            models[seen] = train(kind, training.without(group), feature_set, settings)
+            try:
+                models[seen] = train(kind, training.without(group), feature_set, settings)
+            except EvaluationError as error:
+                raise EvaluationError(f'without {group}, which is to be predicted: {error}') from error
         chosen = np.array([other == group for other in others.groups])
         predictions[chosen] = models[seen].predict(others.features[chosen])
     return predictions

@@ -24,7 +24,7 @@ from aiida_pesfp.evaluation.calibration import LabelledSet, calibrate
 from aiida_pesfp.evaluation.classes import ClassSettings
 from aiida_pesfp.evaluation.features import FEATURE_SETS, matminer_features, select_features
 from aiida_pesfp.evaluation.judgement import judge_rankings
-from aiida_pesfp.evaluation.labels import LabelTable, TableFormat, carrier_density, read_table
+from aiida_pesfp.evaluation.labels import LabelTable, TableFormat, carrier_density, primitive_cell, read_table
 from aiida_pesfp.evaluation.matching import Candidates, match
 from aiida_pesfp.evaluation.models import LEARNERS, RankingModel, TrainingSet, predict_others
 from aiida_pesfp.evaluation.scores import ScoreSettings, score
@@ -80,14 +80,7 @@ def load_set(name: str) -> tuple[LabelTable, dict[int, str], dict[str, Structure
             print(f'{name}: {key} has no label')
     for entry in table.excluded:
         print(f'{name}: row {entry["row"]} ({entry["id"]}): {entry["reason"]}')
-    primitive = {key: _primitive(structure) for key, structure in structures.items()}
-    return table, rows, primitive
-
-
-def _primitive(structure: Structure) -> Structure:
-    found = structure.get_primitive_structure()
-    found.remove_oxidation_states()
-    return found
+    return table, rows, {key: primitive_cell(structure) for key, structure in structures.items()}
 
 
 def choose(structures: dict[str, Structure], arguments, cache: Path) -> tuple[list[str], dict[str, str]]:

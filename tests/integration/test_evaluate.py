@@ -22,7 +22,12 @@ from tests.unit.evaluation.materials import random_descriptors
 
 CLASSES = {'good': 1e-3, 'bad': 1e-4}
 FORM = {'columns': {'id': 'name', 'conductivity': 'sigma', 'error': 'error'}, 'unit': 'S/cm', 'temperature': 300.0}
-NUMBER = 30
+#: One crystal with each: models leave out a whole composition.
+PARTNERS = [
+    'F', 'Cl', 'Br', 'I', 'O', 'S', 'Se', 'Te', 'N', 'P', 'As', 'Sb', 'H', 'B', 'C',
+    'Na', 'K', 'Rb', 'Cs', 'Mg', 'Ca', 'Sr', 'Ba', 'Al', 'Ga', 'In', 'Tl', 'Ge', 'Sn', 'Pb',
+]  # fmt: skip
+NUMBER = len(PARTNERS)
 
 
 def descriptors_node(table, **attributes):
@@ -55,7 +60,7 @@ def invented():
     structures, descriptors, sigma = {}, {}, {}
     for k, table in enumerate(tables):
         key = f's_{k}'
-        structures[key] = StructureData(pymatgen=rock_salt('Li', 'Cl', 5.0 + 0.01 * k), label=f's-{k}').store()
+        structures[key] = StructureData(pymatgen=rock_salt('Li', PARTNERS[k], 5.0), label=f's-{k}').store()
         descriptors[key] = descriptors_node(table, structure_uuid=structures[key].uuid).store()
         sigma[f's-{k}'] = (1e-2, 1e-4) if order[k] >= NUMBER - 10 else (1e-6, 1e-7)
     return structures, descriptors, sigma
