@@ -102,6 +102,18 @@ class NoArrheniusFit(TransportError):
     """The conductivities do not determine an activation energy."""
 
 
+class EvaluationError(PesfpError):
+    """Descriptors cannot be judged, or a ranking cannot be learned or applied."""
+
+
+class LabelError(EvaluationError):
+    """A table of labels, or one of its rows, cannot be used."""
+
+
+class ExpressionError(EvaluationError):
+    """An expression over descriptors is not understood, or has no value."""
+
+
 class PotentialError(PesfpError):
     """A potential cannot be found, loaded or trusted. Ends the whole request: there is nothing to evaluate with."""
 

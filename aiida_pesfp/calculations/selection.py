@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
 
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.evaluation import RankingModelData
+from aiida_pesfp.errors import EvaluationError
 from aiida_pesfp.structures import KnownStructures
 
 #: Criteria and what they are if not given: those of the paper (Sec. II B).
@@ -58,17 +61,46 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
 @calcfunction
 def rank(**descriptors: DescriptorsData) -> Dict:
     """The ranking: ``rows`` from the best to the worst, by Xi, then connected free volume, then percolation energy."""
-    rows = [
-        {
-            'key': key,
-            **{name: node.get(name) for name in ('formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected')},
-            'descriptors': node.uuid,
-            'structure': node.get('structure_uuid'),
-        }
-        for key, node in descriptors.items()
-    ]
-    rows.sort(key=lambda row: (-row['xi'], -row['fv_connected'], row['mpe'], row['key']))
-    return Dict({'rows': rows})
+    rows = [_row(key, node) for key, node in descriptors.items()]
+    return Dict({'rows': sorted(rows, key=_by_xi)})
+
+
+@calcfunction
+def rank_by_model(model: RankingModelData, features: Dict, **descriptors: DescriptorsData) -> Dict:
+    """The ranking by a model: as :func:`rank`, with the ``score`` that the model gives, the highest first.
+
+    A structure that the model cannot rank comes last, with the reason as ``score_error``.
+
+    :param features: of :func:`~aiida_pesfp.calculations.evaluation.featurise`; empty if the model does without.
+    :raises EvaluationError: if it can rank none.
+    """
+    ranking, rows = model.to_model(), []
+    for key, node in descriptors.items():
+        other = features.get_dict().get(key)
+        row = _row(key, node) | {'score': None, 'score_error': None}
+        try:
+            others = None if other is None else [{name: np.nan if v is None else v for name, v in other.items()}]
+            row['score'] = float(ranking.rank_values([node.get_dict()], others)[0])
+        except EvaluationError as error:
+            row['score_error'] = str(error)
+        rows.append(row)
+    if all(row['score'] is None for row in rows):
+        raise EvaluationError(f'the model ranks no structure: {rows[0]["score_error"]}')
+    rows.sort(key=lambda row: (row['score'] is None, -(row['score'] or 0.0), *_by_xi(row)))
+    return Dict({'rows': rows, 'model': {'uuid': model.uuid, 'kind': model.kind}})
+
+
+def _row(key: str, node: DescriptorsData) -> dict:
+    return {
+        'key': key,
+        **{name: node.get(name) for name in ('formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected')},
+        'descriptors': node.uuid,
+        'structure': node.get('structure_uuid'),
+    }
+
+
+def _by_xi(row: dict) -> tuple:
+    return -row['xi'], -row['fv_connected'], row['mpe'], row['key']
 
 
 @calcfunction

@@ -6,13 +6,16 @@ import numpy as np
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
 from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
 
+from aiida_pesfp.calculations.evaluation import featurise
 from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.scan import ScanCalculation
-from aiida_pesfp.calculations.selection import collect_rejected, rank, reject, validate_criteria
+from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.evaluation import RankingModelData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.data.queries import known_properties
+from aiida_pesfp.errors import EvaluationError
 from aiida_pesfp.fingerprint.grid import grid_shape
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
@@ -26,6 +29,16 @@ def _validate_structures(structures, _) -> str | None:
 
 def _validate_positive(node, _) -> str | None:
     return None if node.value > 0 else f'{node.value} is not a positive number'
+
+
+def _validate_model(inputs, _) -> str | None:
+    if 'model' not in inputs:
+        return None
+    try:
+        species = ScanParameters.from_dict(inputs['scan']['parameters'].get_dict()).species
+        return inputs['model'].mismatch(species, inputs['scan']['potential'].sha256)
+    except (KeyError, ValueError):
+        return None  # missing and wrong inputs have their own messages
 
 
 class ScreenWorkChain(ProtocolMixin, WorkChain):
@@ -73,7 +86,15 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             validator=_validate_positive,
             help='Most jobs at once.',
         )
+        spec.input(
+            'model',
+            valid_type=RankingModelData,
+            required=False,
+            help='What the structures are ranked by, such as a recalibrated Xi or a trained model. By default Xi as '
+            'computed by the scan.',
+        )
         spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
+        spec.inputs.validator = _validate_model
         spec.outline(
             cls.select,
             if_(cls.any_selected)(
@@ -95,6 +116,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         )
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
+        spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')
 
     @classmethod
     def get_builder_from_protocol(
@@ -185,8 +207,20 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             return self.exit_codes.ERROR_ALL_REJECTED
         if not self.ctx.descriptors:
             return self.exit_codes.ERROR_ALL_SCANS_FAILED
-        self.out('ranking', rank(**self.ctx.descriptors))
+        if 'model' not in self.inputs:
+            self.out('ranking', rank(**self.ctx.descriptors))
+            return None
+        try:
+            self.out('ranking', self._rank_by_model())
+        except EvaluationError as error:
+            return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         return None
+
+    def _rank_by_model(self) -> Dict:
+        features = Dict({})
+        if self.inputs.model.to_model().feature_set != 'pes':
+            features = featurise(**{key: self.ctx.selected[key] for key in self.ctx.descriptors})
+        return rank_by_model(self.inputs.model, features, **self.ctx.descriptors)
 
     def _collect(self, node: WorkChainNode) -> None:
         accounted = set()

@@ -11,7 +11,7 @@ import aiida_pesfp
 
 FOLDER = Path(aiida_pesfp.__file__).parent
 AIIDA_SIDE = ('data', 'calculations', 'parsers', 'workflows', 'report', 'cli')
-COMPUTE_SIDE = ('fingerprint', 'potentials', 'transport', 'runners')
+COMPUTE_SIDE = ('fingerprint', 'potentials', 'transport', 'evaluation', 'runners')
 NEITHER = ('sources',)
 
 

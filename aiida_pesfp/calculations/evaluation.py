@@ -1,0 +1,280 @@
+"""Calculation functions of an evaluation: labels, matches, scores, models, calibration."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import Dict, SinglefileData, StructureData
+
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.evaluation import EvaluationData, RankingModelData
+from aiida_pesfp.data.labels import LabelsData
+from aiida_pesfp.errors import EvaluationError
+from aiida_pesfp.evaluation import features as feature_sets
+from aiida_pesfp.evaluation.calibration import LabelledSet
+from aiida_pesfp.evaluation.calibration import calibrate as find_parameters
+from aiida_pesfp.evaluation.classes import ClassSettings
+from aiida_pesfp.evaluation.judgement import judge_rankings
+from aiida_pesfp.evaluation.labels import TableFormat, carrier_density, primitive_cell, read_table
+from aiida_pesfp.evaluation.matching import Candidates, match
+from aiida_pesfp.evaluation.models import (
+    LEARNERS,
+    RankingModel,
+    TrainingSet,
+    TrainingSettings,
+    predict_others,
+    train,
+)
+from aiida_pesfp.evaluation.scores import ScoreSettings, score
+from aiida_pesfp.fingerprint.descriptors import XiParameters
+
+
+@calcfunction
+def read_labels(table: SinglefileData, form: Dict) -> LabelsData:
+    """Labels from a CSV file.
+
+    :param form: the fields of :class:`~aiida_pesfp.evaluation.labels.TableFormat`.
+    :raises LabelError: if nothing can be read, with the reason.
+    """
+    chosen = TableFormat.from_dict(form.get_dict())
+    with table.as_path() as path:
+        return LabelsData.from_table(read_table(path, chosen), chosen)
+
+
+@calcfunction
+def label_structures(labels: LabelsData, primitive: Dict) -> dict:
+    """The structures of a table that has them, by keys ``row_N``, to be scanned.
+
+    :param primitive: ``reduce``: to primitive cells (default), see
+        :func:`~aiida_pesfp.evaluation.labels.primitive_cell`.
+    :raises EvaluationError: if the table has none.
+    """
+    structures = labels.to_table().structures
+    if not structures:
+        raise EvaluationError('the table of labels has no structures')
+    reduce = bool(primitive.get_dict().get('reduce', True))
+    found = {}
+    for row, structure in structures.items():
+        chosen = primitive_cell(structure) if reduce else structure
+        chosen.remove_oxidation_states()
+        found[f'row_{row}'] = StructureData(pymatgen=chosen, label=f'row_{row}')
+    return found
+
+
+@calcfunction
+def match_labels(labels: LabelsData, parameters: Dict, **structures: StructureData) -> Dict:
+    """Which structure each measurement belongs to.
+
+    :param parameters: ``match_by``, a list of ``id``, ``composition`` and ``structure``, tried in this order.
+    :returns: ``rows`` (row -> key), ``unmatched``, ``unlabelled``, and of each structure ``formulas`` and
+        ``carrier_densities`` (1/cm^3).
+    """
+    table = labels.to_table()
+    crystals = {key: node.get_pymatgen() for key, node in structures.items()}
+    names = {key: [node.label] for key, node in structures.items() if node.label}
+    methods = tuple(parameters.get_dict().get('match_by', ('id',)))
+    found = match(table.measurements, Candidates(crystals, names), methods, table.structures)
+    return Dict(
+        {
+            'rows': {str(row): key for row, key in found.rows.items()},
+            'unmatched': found.unmatched,
+            'unlabelled': found.unlabelled,
+            'formulas': {key: crystal.composition.reduced_formula for key, crystal in crystals.items()},
+            'carrier_densities': {key: carrier_density(crystal, labels.species) for key, crystal in crystals.items()},
+        }
+    )
+
+
+@calcfunction
+def evaluate(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: DescriptorsData) -> EvaluationData:
+    """Scores of the rankings by each descriptor, by Xi, and by any expressions.
+
+    :param matches: of :func:`match_labels`.
+    :param parameters: ``classes``, the fields of :class:`~aiida_pesfp.evaluation.classes.ClassSettings`; ``score``,
+        those of :class:`~aiida_pesfp.evaluation.scores.ScoreSettings`; ``expressions``, a list.
+    :param descriptors: by the keys of the structures.
+    :raises EvaluationError: if a class has fewer than two materials, or descriptors do not fit together.
+    """
+    values = parameters.get_dict()
+    classes = ClassSettings.from_dict(values.get('classes', {}))
+    settings = ScoreSettings.from_dict(values.get('score', {}))
+    origin = _common_origin(descriptors)
+    if origin['species'] not in (None, labels.species):
+        raise EvaluationError(f'labels are of {labels.species}, descriptors of {origin["species"]}')
+    tables = {key: node.get_dict() for key, node in descriptors.items()}
+    found = judge_rankings(
+        labels.to_table().measurements,
+        {int(row): key for row, key in matches['rows'].items()},
+        matches['carrier_densities'],
+        tables,
+        classes,
+        settings,
+        tuple(values.get('expressions', ())),
+    )
+    for key, material in found['materials'].items():
+        material |= {'formula': matches['formulas'][key], 'descriptors': descriptors[key].uuid}
+        material |= {name: tables[key][name] for name in ('xi', 'mpe', 'fv_connected', 'fv_disconnected')}
+    excluded = {
+        'unreadable_rows': labels.base.attributes.get('excluded'),
+        'unmatched_rows': matches['unmatched'],
+        'structures_without_labels': matches['unlabelled'],
+        **{name: found.pop(name) for name in ('rows_without_a_conductivity', 'structures_without_descriptors')},
+    }
+    return EvaluationData(origin | found | {'excluded': excluded})
+
+
+@calcfunction
+def featurise(**structures: StructureData) -> Dict:
+    """Features of composition and structure by matminer: key -> name -> value, None where there is none."""
+    found = {}
+    for key, node in structures.items():
+        values = feature_sets.matminer_features(node.get_pymatgen())
+        found[key] = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return Dict(found)
+
+
+@calcfunction
+def learn(evaluation: EvaluationData, parameters: Dict, features: Dict, **descriptors: DescriptorsData) -> dict:
+    """Learn a ranking model from labelled materials, and judge it by leaving each composition out.
+
+    :param evaluation: whose materials and weights are learned from.
+    :param parameters: ``kind`` of :data:`~aiida_pesfp.evaluation.models.LEARNERS`; ``feature_set``, ``pes`` (default),
+        ``matminer`` or ``both``; ``training``, the fields of :class:`~aiida_pesfp.evaluation.models.TrainingSettings`.
+    :param features: of :func:`featurise`; empty if the model does without.
+    :param descriptors: of the materials.
+    :returns: ``model``, a :class:`~aiida_pesfp.data.evaluation.RankingModelData`, and ``predictions``, a Dict with the
+        leave-one-out ``score`` and ``values``.
+    """
+    kind, feature_set, settings = training_parameters(parameters.get_dict())
+    training = _training_set(evaluation, feature_set, features, descriptors)
+    model = train(kind, training, feature_set, settings)
+    values = predict_others(kind, training, training, feature_set, settings)
+    found = score(values, training.good, training.bad, ScoreSettings.from_dict(evaluation['score_settings']))
+    content = {'feature_set': feature_set, 'training': asdict(settings), 'leave_one_out': found.as_dict()}
+    return {
+        'model': RankingModelData.from_model(model, **_origin(evaluation), **content),
+        'predictions': Dict({'score': found.as_dict(), 'values': dict(zip(training.keys, values.tolist()))}),
+    }
+
+
+@calcfunction
+def judge(
+    evaluation: EvaluationData,
+    judged: EvaluationData,
+    parameters: Dict,
+    features: Dict,
+    **descriptors: DescriptorsData,
+) -> Dict:
+    """Learn from one set of labels and judge on another (Appendix C); no composition judged was learned from.
+
+    :param evaluation: learned from.
+    :param judged: predicted, and scored by its own labels.
+    :param parameters: as of :func:`learn`.
+    :param descriptors: of the materials of both.
+    :returns: ``score`` and ``values``.
+    """
+    if _origin(evaluation) != _origin(judged):
+        raise EvaluationError('the two evaluations are of different potentials or ions')
+    kind, feature_set, settings = training_parameters(parameters.get_dict())
+    training = _training_set(evaluation, feature_set, features, descriptors)
+    others = _training_set(judged, feature_set, features, descriptors)
+    if training.names != others.names:
+        raise EvaluationError('the two sets have different features: describe all surfaces alike')
+    values = predict_others(kind, training, others, feature_set, settings)
+    found = score(values, others.good, others.bad, ScoreSettings.from_dict(judged['score_settings']))
+    return Dict({'score': found.as_dict(), 'values': dict(zip(others.keys, values.tolist()))})
+
+
+@calcfunction
+def calibrate(parameters: Dict, **sets) -> RankingModelData:
+    """Find the parameters of Xi for the potential and the ion of labelled materials.
+
+    :param parameters: ``vary``, a list of ``slope`` and ``threshold``; ``thresholds`` (eV) and ``cuts`` that are tried;
+        ``start``, the fields of ``XiParameters``; ``score``, those of ``ScoreSettings``.
+    :param sets: name -> ``evaluation``, an EvaluationData, and ``descriptors``, those of its materials by their keys.
+    :raises EvaluationError: if they do not fit together, or a class is too small.
+    """
+    values = calibration_parameters(parameters.get_dict())
+    labelled, origins = [], []
+    for name, nodes in sets.items():
+        keys = list(nodes['evaluation']['materials'])
+        tables = [nodes['descriptors'][key].get_dict() for key in keys]
+        labelled.append(LabelledSet(name, tables, *nodes['evaluation'].weights(keys)))
+        origins.append(_origin(nodes['evaluation']))
+    if any(origin != origins[0] for origin in origins):
+        raise EvaluationError('the evaluations are of different potentials or ions: calibrate for each by itself')
+    found = find_parameters(labelled, **values)
+    content = {'calibration': found.as_dict(), 'score': found.corrected}
+    return RankingModelData.from_model(RankingModel.from_xi(found.parameters), **origins[0], **content)
+
+
+def training_parameters(values: dict) -> tuple[str, str, TrainingSettings]:
+    """Kind, feature set and settings of a model to learn.
+
+    :raises EvaluationError: naming what is wrong.
+    """
+    kind, feature_set = values.get('kind', 'logistic_l2'), values.get('feature_set', 'pes')
+    if kind not in LEARNERS:
+        raise EvaluationError(f'unknown kind {kind!r} of a model to learn: take one of {", ".join(LEARNERS)}')
+    if feature_set not in feature_sets.FEATURE_SETS:
+        raise EvaluationError(f'unknown features {feature_set!r}: take one of {", ".join(feature_sets.FEATURE_SETS)}')
+    try:
+        return kind, feature_set, TrainingSettings(**values.get('training', {}))
+    except TypeError as error:
+        raise EvaluationError(f'the settings of the training have an unknown key: {error}') from error
+
+
+def calibration_parameters(values: dict) -> dict:
+    """Arguments of :func:`aiida_pesfp.evaluation.calibration.calibrate`.
+
+    :raises EvaluationError: naming what is wrong.
+    """
+    unknown = sorted(set(values) - {'vary', 'thresholds', 'cuts', 'start', 'score'})
+    if unknown:
+        raise EvaluationError(f'unknown parameter {unknown[0]!r} of a calibration')
+    try:
+        start = XiParameters(**values.get('start', {}))
+    except TypeError as error:
+        raise EvaluationError(f'start: {error}') from error
+    chosen = {name: tuple(values[name]) for name in ('vary', 'thresholds', 'cuts') if name in values}
+    return chosen | {'start': start, 'settings': ScoreSettings.from_dict({'resamples': 200} | values.get('score', {}))}
+
+
+def _common_origin(descriptors: dict[str, DescriptorsData]) -> dict:
+    """What all descriptors have in common and must."""
+    if not descriptors:
+        raise EvaluationError('there are no descriptors to judge')
+    origin = {}
+    for name in ('species', 'potential_name', 'potential_sha256', 'settings'):
+        found = {key: node.get(name) for key, node in descriptors.items()}
+        first = next(iter(found.values()))
+        different = [key for key, value in found.items() if value != first]
+        if different:
+            raise EvaluationError(f'the descriptors of {different[0]} have another {name} than the others')
+        if name != 'settings':
+            origin[name] = first
+    return origin
+
+
+def _origin(evaluation: EvaluationData) -> dict:
+    return {name: evaluation.get(name) for name in ('species', 'potential_name', 'potential_sha256')}
+
+
+def _training_set(evaluation: EvaluationData, feature_set: str, features: Dict, descriptors) -> TrainingSet:
+    materials = evaluation['materials']
+    others, rows = features.get_dict(), []
+    for key in materials:
+        other = others.get(key)
+        if other is not None:
+            other = {name: math.nan if value is None else value for name, value in other.items()}
+        rows.append(feature_sets.select_features(feature_set, descriptors[key].get_dict(), other))
+    names = list(rows[0])
+    different = [key for key, row in zip(materials, rows) if list(row) != names]
+    if different:
+        raise EvaluationError(f'{different[0]} has other features than the rest: describe all surfaces alike')
+    matrix = np.array([[row[name] for name in names] for row in rows], dtype=float)
+    keys = list(materials)
+    return TrainingSet(keys, [materials[key]['formula'] for key in keys], names, matrix, *evaluation.weights(keys))

@@ -1,0 +1,55 @@
+"""Node of a table of labels."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from aiida.common.exceptions import ValidationError
+from aiida.orm import Data
+from pymatgen.core import Structure
+
+from aiida_pesfp.evaluation.labels import LabelTable, Measurement, TableFormat
+
+
+class LabelsData(Data):
+    """Measured or simulated conductivities or diffusion coefficients.
+
+    Attributes: ``measurements`` with the fields of :class:`~aiida_pesfp.evaluation.labels.Measurement`, ``excluded``
+    rows with their reasons, ``number_of_measurements``, ``species``, ``quantity``. The structures of a table that
+    has them are in the repository.
+    """
+
+    _STRUCTURES = 'structures.json'
+
+    @classmethod
+    def from_table(cls, table: LabelTable, form: TableFormat) -> LabelsData:
+        """An unstored node of a table."""
+        node = cls()
+        content = {'species': form.species, 'quantity': form.quantity, 'charge': form.charge}
+        node.base.attributes.set_many(table.as_dict() | content | {'number_of_measurements': len(table.measurements)})
+        if table.structures:
+            text = json.dumps({str(row): structure.as_dict() for row, structure in table.structures.items()})
+            node.base.repository.put_object_from_filelike(io.BytesIO(text.encode()), cls._STRUCTURES)
+        return node
+
+    @property
+    def species(self) -> str:
+        """Symbol of the mobile ion."""
+        return self.base.attributes.get('species')
+
+    def to_table(self) -> LabelTable:
+        """The table."""
+        attributes = self.base.attributes
+        structures = {}
+        if self._STRUCTURES in self.base.repository.list_object_names():
+            content = json.loads(self.base.repository.get_object_content(self._STRUCTURES))
+            structures = {int(row): Structure.from_dict(entry) for row, entry in content.items()}
+        measurements = [Measurement(**entry) for entry in attributes.get('measurements')]
+        return LabelTable(measurements, attributes.get('excluded'), structures)
+
+    def _validate(self) -> bool:
+        super()._validate()
+        if not self.base.attributes.get('measurements', None):
+            raise ValidationError('a LabelsData needs measurements: make it with LabelsData.from_table')
+        return True
