@@ -37,7 +37,7 @@ def take(entry: Entry) -> Taken:
     if entry.error is not None:
         raise UnreadableStructure(entry.error)
     record = RecordData.from_entry(entry)
-    found = record.find_equal()
+    found = record.find_stored()
     structure = found and _made_before(found)
     if structure is not None:
         return Taken(found, structure, new=False)

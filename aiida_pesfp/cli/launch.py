@@ -156,6 +156,7 @@ def keyed(structures: list) -> dict:
 def _launch(workchain, structures, given, code, potential, protocol, species, label, to_daemon, **rest) -> None:
     """Build, and run or submit."""
     from aiida.common.exceptions import InputValidationError
+    from aiida.engine import run_get_node, submit
 
     if code.default_calc_job_plugin not in (None, 'pesfp.scan'):
         echo.echo_critical(
@@ -166,17 +167,22 @@ def _launch(workchain, structures, given, code, potential, protocol, species, la
     chosen = keyed(_flat(structures))
     try:
         overrides = _overrides(rest['overrides'], given, species)
+        _check_keys(overrides, rest['overrides'], workchain)
         builder = workchain.get_builder_from_protocol(code, chosen, potential, protocol, overrides, _job_options(rest))
         if rest['device']:
             builder.scan.device = rest['device']
         builder.metadata.label = label or f'{len(chosen)} structures, {protocol}'
-        if to_daemon:
-            _submit(builder)
-        else:
+        if not to_daemon:
             echo.echo_report(f'{len(chosen)} structures with {potential.name} ({protocol} protocol) ...')
-            _run(builder)
-    except (ValueError, InputValidationError, KeyError) as error:
+        node = submit(builder) if to_daemon else run_get_node(builder)[1]
+    except (ValueError, InputValidationError) as error:
         echo.echo_critical(f'the inputs do not fit: {error}')
+    if to_daemon:
+        echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
+        echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
+        echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')
+    else:
+        _print_results(node)
 
 
 def _flat(structures) -> list:
@@ -202,6 +208,14 @@ def _overrides(path: Path | None, given: dict, species: str) -> dict:
         if not isinstance(content, dict):
             echo.echo_critical(f'{path} holds no inputs: write for example "scan: {{parameters: {{spacing: 0.3}}}}"')
     return merge(merge(content, given), {'scan': {'parameters': {'species': species}}})
+
+
+def _check_keys(overrides: dict, path: Path | None, workchain) -> None:
+    """Stop with a sentence at a key that would be ignored."""
+    known = {'scan', 'max_iterations', 'properties', *workchain.get_protocol_inputs()}
+    for key in overrides:
+        if key not in known:
+            echo.echo_critical(f'{path}: there is no input {key!r}: known are {", ".join(sorted(known))}')
 
 
 def _job_options(rest: dict) -> dict:
@@ -238,22 +252,11 @@ def _check_daemon() -> None:
         echo.echo_critical('the daemon is not running: start it with `verdi daemon start`, or leave out --submit')
 
 
-def _submit(builder) -> None:
-    from aiida.engine import submit
-
-    node = submit(builder)
-    echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
-    echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
-    echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')
-
-
-def _run(builder) -> None:
-    from aiida.engine import run_get_node
-
+def _print_results(node) -> None:
+    """The ranking, and what is not in it with the reason; stops if the process failed."""
     from aiida_pesfp.cli.rank import print_table
     from aiida_pesfp.data.queries import candidates, descriptors_of
 
-    _, node = run_get_node(builder)
     rows = candidates(descriptors_of(node))
     if rows:
         print_table(sorted(rows, key=lambda row: (-row['xi'], row['mpe'])))

@@ -38,11 +38,11 @@ class RecordData(Dict):
         node.label = (entry.name or entry.id)[:255]
         return node
 
-    def find_equal(self) -> RecordData | None:
-        """A stored record that says the same, if there is one."""
+    def find_stored(self) -> RecordData | None:
+        """A stored record that says all that this one says, and perhaps more; None if there is none."""
         filters = {f'attributes.{name}': self[name] for name in ('source', 'id', 'sha256')}
         for node in QueryBuilder().append(RecordData, filters=filters).all(flat=True):
-            if node.get_dict() == self.get_dict():
+            if all(node.get(name) == value for name, value in self.items() if value is not None):
                 return node
         return None
 

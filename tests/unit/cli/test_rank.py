@@ -98,6 +98,7 @@ def stored(tmp_path_factory, candidates):
     potential.label = 'rank-lj'
     potential.store()
     (folder / 'overrides.yaml').write_text('criteria: {band_gap: 3}\n')
+    (folder / 'unknown.yaml').write_text('spacing: 0.3\n')
     (folder / 'broken.yaml').write_text('- {a: 1\n')
     (folder / 'empty').mkdir()
     return folder
@@ -115,6 +116,7 @@ def stored(tmp_path_factory, candidates):
         ({'potential': 'rankLiCl'}, '`aiida-pesfp potential install`'),
         ({'species': 'Xx'}, "'Xx' is not the symbol of a chemical element"),
         ({'overrides': '{folder}/overrides.yaml'}, "unknown criterion 'band_gap'"),
+        ({'overrides': '{folder}/unknown.yaml'}, "there is no input 'spacing': known are criteria"),
         ({'overrides': '{folder}/broken.yaml'}, 'is not a YAML file'),
         ({'walltime': 'long'}, 'write 90min'),
     ],
