@@ -58,6 +58,34 @@ class EvaluationFailed(StructureError):
     """The potential raised an error while it evaluated a structure."""
 
 
+class TransportError(PesfpError):
+    """A trajectory, or a table of conductivities, from which no trustworthy number follows."""
+
+
+class InvalidTrajectory(TransportError):
+    """A trajectory cannot be read, or its files, frames or numbers do not fit together."""
+
+
+class MixedTimeSteps(InvalidTrajectory):
+    """The frames of a trajectory are not equally spaced in time."""
+
+
+class VariableCell(InvalidTrajectory):
+    """The cell changes during the trajectory."""
+
+
+class AmbiguousUnwrapping(InvalidTrajectory):
+    """Ions go so far between two frames that nobody can tell through which face they left the cell."""
+
+
+class TrajectoryTooShort(TransportError):
+    """A trajectory holds less than one window, or a window has too few frames for a fit."""
+
+
+class NoArrheniusFit(TransportError):
+    """The conductivities do not determine an activation energy."""
+
+
 class PotentialError(PesfpError):
     """A potential cannot be found, loaded or trusted. Ends the whole request: there is nothing to evaluate with."""
 

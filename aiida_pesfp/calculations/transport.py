@@ -1,0 +1,186 @@
+"""Calculation functions from trajectories to conductivities and activation energies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import Dict, TrajectoryData
+
+from aiida_pesfp import errors
+from aiida_pesfp.data.arrhenius import ArrheniusData
+from aiida_pesfp.data.conductivity import ConductivityData
+from aiida_pesfp.transport.arrhenius import SCALES, fit_arrhenius
+from aiida_pesfp.transport.conductivity import analyse
+from aiida_pesfp.transport.diffusion import DiffusionSettings
+from aiida_pesfp.transport.flags import FLAGS
+from aiida_pesfp.transport.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
+
+#: Left out at the beginning of every run, ps (arXiv:2411.06804, Sec. II C).
+EQUILIBRATION = 5.0
+_SETTINGS = {'window_ps': 'window', 'fit_start_ps': 'fit_start', 'equilibration_ps': 'equilibration'}
+
+
+@dataclass(frozen=True)
+class ConductivityParameters:
+    """Parameters of ``pesfp.transport.conductivity`` as a user gives them.
+
+    :param temperature: K; by default the target of the trajectory.
+    :param charge: e; by default that of the element.
+    :param unwrapped: the positions are not wrapped, however far ions go between two frames.
+    :param bayesian: also estimate D with kinisi.
+    """
+
+    species: str
+    temperature: float | None
+    charge: float | None
+    settings: DiffusionSettings
+    unwrapped: bool
+    bayesian: bool
+
+    @classmethod
+    def from_dict(cls, values: dict) -> ConductivityParameters:
+        """From a flat dictionary; what is missing has the paper's value.
+
+        :param values: may have ``species``, ``temperature`` (K), ``charge`` (e), ``window_ps``, ``fit_start_ps``,
+            ``equilibration_ps``, ``unwrapped`` and ``bayesian``.
+        :raises ValueError: naming the key, its value and what is allowed.
+        """
+        _check_keys(values, ('species', 'temperature', 'charge', *_SETTINGS, 'unwrapped', 'bayesian'))
+        chosen = {field: values[key] for key, field in _SETTINGS.items() if key in values}
+        return cls(
+            values.get('species', 'Li'),
+            values.get('temperature'),
+            values.get('charge'),
+            DiffusionSettings(**{'equilibration': EQUILIBRATION} | chosen),
+            bool(values.get('unwrapped', False)),
+            bool(values.get('bayesian', False)),
+        )
+
+
+def validate_conductivity_parameters(node, _) -> str | None:
+    """Validator of an input port: the error message, if any."""
+    try:
+        ConductivityParameters.from_dict(node.get_dict())
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def validate_arrhenius_parameters(node, _) -> str | None:
+    """Validator of an input port: the error message, if any."""
+    try:
+        _arrhenius_parameters(node.get_dict())
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
+    """What the analysis takes, from a node.
+
+    :param unwrapped: the positions are not wrapped, however far ions go between two frames.
+    :raises InvalidTrajectory: if the node holds no cells or times, or they do not fit the analysis.
+    """
+    positions, cells, times = node.get_positions(), node.get_cells(), node.get_times()
+    if cells is None or times is None:
+        raise errors.InvalidTrajectory('the trajectory has no cells or no times: store it with both')
+    cell = constant_cell(cells)
+    # Checked as a whole before positions are compared with each other: NaN is no long step.
+    trajectory = Trajectory(tuple(node.symbols), positions, np.asarray(times, dtype=float), cell)
+    if not unwrapped and is_wrapped(positions, cell):
+        positions = positions.copy()  # the node keeps its own array in memory
+        unwrap(positions, cell)
+        return Trajectory(trajectory.symbols, positions, trajectory.times, cell)
+    return trajectory
+
+
+@calcfunction
+def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityData:
+    """Conductivity of the mobile species, with uncertainty, alternatives and flags.
+
+    :param trajectory: one dynamics at one temperature.
+    :param parameters: see :meth:`ConductivityParameters.from_dict`.
+    :raises PesfpError: if no trustworthy number follows from the trajectory, with the reason.
+    """
+    chosen = ConductivityParameters.from_dict(parameters.get_dict())
+    attributes = trajectory.base.attributes
+    temperature = chosen.temperature if chosen.temperature is not None else attributes.get('temperature', None)
+    if temperature is None:
+        raise ValueError('neither the parameters nor the trajectory say the temperature')
+    try:
+        found = analyse(
+            to_trajectory(trajectory, chosen.unwrapped),
+            chosen.species,
+            temperature,
+            chosen.charge,
+            chosen.settings,
+            chosen.bayesian,
+        )
+    finally:
+        trajectory.clear_internal_cache()
+    return ConductivityData.from_conductivity(
+        found, trajectory_uuid=trajectory.uuid, engine=attributes.get('engine', None)
+    )
+
+
+@calcfunction
+def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> ArrheniusData:
+    """Activation energy from conductivities at several temperatures.
+
+    A conductivity without an uncertainty, from a single window, has no weight and is left out, with that as the reason.
+
+    :param parameters: ``scale``, ``linear`` (default) or ``log``; ``exclude``, key of a conductivity -> why it is left
+        out; ``exclude_flags``, flags of conductivities that are left out.
+    :param conductivities: by any keys.
+    :raises NoArrheniusFit: if they do not determine an activation energy, with the reason.
+    """
+    scale, exclude, exclude_flags = _arrhenius_parameters(parameters.get_dict())
+    unknown = sorted(set(exclude) - set(conductivities))
+    if unknown:
+        raise ValueError(f'{unknown[0]!r} is to be excluded, but given are {", ".join(sorted(conductivities))}')
+    for name in ('formula', 'species'):
+        values = {node.base.attributes.get(name, None) for node in conductivities.values()}
+        if len(values) > 1:
+            raise ValueError(f'conductivities of different {name}: {", ".join(sorted(map(str, values)))}')
+    ordered = sorted(conductivities.items(), key=lambda item: (-item[1].temperature, item[0]))
+    points = [node.to_point(_reason(key, node, exclude, exclude_flags), key) for key, node in ordered]
+    fit = fit_arrhenius(points, scale)
+    content = fit.as_dict()
+    for entry, (_, node) in zip(content['points'], ordered):
+        entry |= {'flags': node.flags, 'uuid': node.uuid}
+    inherited = {name: ordered[0][1].base.attributes.get(name, None) for name in ('formula', 'species', 'engine')}
+    used = [entry for entry in content['points'] if entry['excluded'] is None]
+    return ArrheniusData(inherited | content | {'uses_flagged_points': any(entry['flags'] for entry in used)})
+
+
+def _reason(key: str, node: ConductivityData, exclude: dict[str, str], exclude_flags: list[str]) -> str | None:
+    """Why a conductivity does not enter the fit."""
+    if key in exclude:
+        return exclude[key]
+    found = [flag for flag in node.flags if flag in exclude_flags]
+    if found:
+        remarks = node.base.attributes.get('remarks')
+        return '; '.join(f'{flag}: {remarks[flag]}' for flag in found)
+    return 'no uncertainty: it comes from a single window' if node.conductivity_error is None else None
+
+
+def _arrhenius_parameters(values: dict) -> tuple[str, dict[str, str], list[str]]:
+    _check_keys(values, ('scale', 'exclude', 'exclude_flags'))
+    scale, exclude = values.get('scale', 'linear'), values.get('exclude', {})
+    if scale not in SCALES:
+        raise ValueError(f'unknown scale {scale!r}: take one of {", ".join(SCALES)}')
+    if not isinstance(exclude, dict) or not all(isinstance(reason, str) and reason for reason in exclude.values()):
+        raise ValueError(f'exclude = {exclude!r} does not give a reason for each key')
+    flags = values.get('exclude_flags', [])
+    for flag in flags:
+        if flag not in FLAGS:
+            raise ValueError(f'unknown flag {flag!r}: known are {", ".join(FLAGS)}')
+    return scale, exclude, flags
+
+
+def _check_keys(values: dict, known: tuple[str, ...]) -> None:
+    for key in values:
+        if key not in known:
+            raise ValueError(f'unknown parameter {key!r}: known are {", ".join(known)}')

@@ -1,0 +1,75 @@
+"""Node of the conductivity at one temperature."""
+
+from __future__ import annotations
+
+from aiida.common.exceptions import ValidationError
+from aiida.orm import ArrayData
+
+from aiida_pesfp.transport.arrhenius import Point
+from aiida_pesfp.transport.conductivity import Conductivity
+
+
+class ConductivityData(ArrayData):
+    """Conductivity from one trajectory.
+
+    Attributes, all to be queried: the entries of :meth:`aiida_pesfp.transport.conductivity.Conductivity.as_dict`, such
+    as ``conductivity`` and ``conductivity_error`` (S/cm), ``diffusion_coefficient`` (cm^2/s), ``temperature`` (K),
+    ``windows``, ``flagged``, ``flags.framework_diffuses``, ``alternatives``; besides them ``engine``,
+    ``trajectory_uuid`` and whatever else is given. Arrays: the curves of
+    :meth:`aiida_pesfp.transport.conductivity.Conductivity.curves`.
+    """
+
+    _REQUIRED = ('species', 'temperature', 'conductivity', 'conductivity_error', 'diffusion_coefficient', 'flags')
+
+    @classmethod
+    def from_conductivity(cls, found: Conductivity, **attributes) -> ConductivityData:
+        """An unstored node of a result.
+
+        :param attributes: further attributes to query by, of plain JSON types.
+        """
+        node = cls()
+        for name, array in found.curves().items():
+            node.set_array(name, array)
+        node.base.attributes.set_many(attributes | found.as_dict())
+        return node
+
+    def _validate(self) -> bool:
+        super()._validate()
+        missing = [name for name in self._REQUIRED if name not in self.base.attributes]
+        if missing:
+            raise ValidationError(
+                f'a ConductivityData needs {", ".join(missing)}: make it with ConductivityData.from_conductivity'
+            )
+        return True
+
+    @property
+    def temperature(self) -> float:
+        """K."""
+        return self.base.attributes.get('temperature')
+
+    @property
+    def conductivity(self) -> float:
+        """S/cm."""
+        return self.base.attributes.get('conductivity')
+
+    @property
+    def conductivity_error(self) -> float | None:
+        """Half width of the 68.3 % confidence interval, S/cm; None for a single window."""
+        return self.base.attributes.get('conductivity_error')
+
+    @property
+    def diffusion_coefficient(self) -> float:
+        """cm^2/s."""
+        return self.base.attributes.get('diffusion_coefficient')
+
+    @property
+    def flags(self) -> list[str]:
+        """Names of the flags that apply."""
+        return [flag for flag, applies in self.base.attributes.get('flags').items() if applies]
+
+    def to_point(self, excluded: str | None = None, label: str | None = None) -> Point:
+        """The point of an Arrhenius fit.
+
+        :param excluded: why it does not enter the fit.
+        """
+        return Point(self.temperature, self.conductivity, self.conductivity_error, excluded, label)

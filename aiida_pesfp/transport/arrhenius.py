@@ -1,0 +1,263 @@
+"""Activation energy from conductivities at several temperatures (arXiv:2411.06804, Table I)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import constants, stats
+from scipy.optimize import OptimizeWarning, curve_fit
+
+from aiida_pesfp import errors
+
+#: Boltzmann's constant, eV/K.
+BOLTZMANN = constants.Boltzmann / constants.e
+SCALES = ('linear', 'log')
+ROOM_TEMPERATURE = 300.0
+#: Everything that can make a fit doubtful.
+FLAGS = ('poor_fit', 'no_degree_of_freedom', 'not_activated', 'unreliable_extrapolation')
+#: Below this p-value the points do not follow Arrhenius' law.
+POOR_FIT = 0.05
+
+
+@dataclass(frozen=True)
+class Point:
+    """A conductivity at one temperature.
+
+    :param temperature: K.
+    :param conductivity: S/cm.
+    :param error: its uncertainty, S/cm; None if it is not known.
+    :param excluded: why it does not enter the fit; None if it does.
+    :param label: names it in messages.
+    """
+
+    temperature: float
+    conductivity: float
+    error: float | None
+    excluded: str | None = None
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.label or f'the point at {self.temperature:g} K'
+
+    def as_dict(self) -> dict:
+        """Of plain JSON types."""
+        return {
+            'temperature': self.temperature,
+            'conductivity': self.conductivity,
+            'conductivity_error': self.error,
+            'excluded': self.excluded,
+            'label': self.label,
+        }
+
+
+@dataclass(frozen=True)
+class ArrheniusFit:
+    """sigma T = A exp(-E_A / (k_B T)).
+
+    :param points: all of them, the excluded ones too.
+    :param scale: ``linear`` or ``log``.
+    :param log_prefactor: ln(A / (S K/cm)).
+    :param activation_energy: E_A, eV.
+    :param covariance: (2, 2) of these two; scaled by chi2/df where there is a degree of freedom.
+    :param chi2: sum of the squared residuals over the squared uncertainties.
+    """
+
+    points: tuple[Point, ...]
+    scale: str
+    log_prefactor: float
+    activation_energy: float
+    covariance: np.ndarray
+    chi2: float
+
+    @property
+    def activation_energy_error(self) -> float:
+        """Standard error of E_A, eV."""
+        return float(np.sqrt(self.covariance[1, 1]))
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Number of fitted points less two."""
+        return sum(point.excluded is None for point in self.points) - 2
+
+    @property
+    def chi2_reduced(self) -> float | None:
+        """chi2/df; None for two points, which any line fits."""
+        return self.chi2 / self.degrees_of_freedom if self.degrees_of_freedom else None
+
+    @property
+    def p_value(self) -> float | None:
+        """Probability of a fit at least as bad if Arrhenius' law holds; None for two points."""
+        return float(stats.chi2.sf(self.chi2, self.degrees_of_freedom)) if self.degrees_of_freedom else None
+
+    def conductivity(self, temperature: float) -> tuple[float, float]:
+        """Conductivity at any temperature, and its uncertainty, S/cm.
+
+        The uncertainty is propagated to first order from the covariance of both parameters; where it is as large as
+        the value, only the order of magnitude is known.
+
+        :param temperature: K.
+        """
+        direction = np.array([1.0, -1.0 / (BOLTZMANN * temperature)])
+        value = float(np.exp(direction @ [self.log_prefactor, self.activation_energy]) / temperature)
+        return value, value * float(np.sqrt(direction @ self.covariance @ direction))
+
+    def remarks(self) -> dict[str, str]:
+        """What makes the fit doubtful, by name, each with a sentence that says why."""
+        found = {}
+        if self.p_value is None:
+            found['no_degree_of_freedom'] = (
+                "two points, which any line fits: uncertainties are propagated, Arrhenius' law is not tested"
+            )
+        elif self.p_value < POOR_FIT:
+            found['poor_fit'] = (
+                f"p = {self.p_value:.2g}: the points do not follow Arrhenius' law within their uncertainties, look for "
+                'a transition before you extrapolate'
+            )
+        if self.activation_energy <= 0:
+            found['not_activated'] = 'the conductivity does not rise with temperature'
+        value, error = self.conductivity(ROOM_TEMPERATURE)
+        if error >= value:
+            found['unreliable_extrapolation'] = (
+                f'the conductivity at {ROOM_TEMPERATURE:g} K is uncertain by more than its value'
+            )
+        return found
+
+    def as_dict(self) -> dict:
+        """Of plain JSON types; energies in eV, conductivities in S/cm."""
+        value, error = self.conductivity(ROOM_TEMPERATURE)
+        return {
+            'activation_energy': self.activation_energy,
+            'activation_energy_error': self.activation_energy_error,
+            'chi2_reduced': self.chi2_reduced,
+            'p_value': self.p_value,
+            'conductivity_300K': value,
+            'conductivity_300K_error': error,
+            'degrees_of_freedom': self.degrees_of_freedom,
+            'log_prefactor': self.log_prefactor,
+            'covariance': self.covariance.tolist(),
+            'chi2': self.chi2,
+            'scale': self.scale,
+            'flagged': bool(self.remarks()),
+            'flags': {flag: flag in self.remarks() for flag in FLAGS},
+            'remarks': self.remarks(),
+            'points': [point.as_dict() for point in self.points],
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict) -> ArrheniusFit:
+        """The reverse of :meth:`as_dict`."""
+        names = ('temperature', 'conductivity', 'conductivity_error', 'excluded', 'label')
+        points = tuple(Point(*(entry[name] for name in names)) for entry in content['points'])
+        return cls(
+            points,
+            content['scale'],
+            content['log_prefactor'],
+            content['activation_energy'],
+            np.array(content['covariance']),
+            content['chi2'],
+        )
+
+
+def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
+    """Weighted least squares of sigma T against 1/T.
+
+    On the linear scale, the default and the paper's, residuals are those of sigma T itself, so that a conductivity
+    that is zero within its uncertainty takes part as it is. On the logarithmic one they are those of ln(sigma T), with
+    the uncertainties error / sigma. The covariance is scaled by chi2/df. With two points there is none, and
+    the uncertainties follow from those of the points alone.
+
+    :param points: excluded ones are kept with the result.
+    :raises NoArrheniusFit: if the points do not determine the two parameters, with the reason.
+    :raises ValueError: for another scale.
+    """
+    if scale not in SCALES:
+        raise ValueError(f'unknown scale {scale!r}: take one of {", ".join(SCALES)}')
+    used = [point for point in points if point.excluded is None]
+    for point in used:
+        _check(point, scale)
+    _check_enough(used)
+    temperatures, values, deviations = np.array(
+        [(point.temperature, point.conductivity, point.error) for point in used], dtype=float
+    ).T
+    # Centred, the two parameters hardly depend on each other, and the search is short.
+    centre = np.mean(1 / temperatures)
+    abscissa = -(1 / temperatures - centre) / BOLTZMANN
+    start = _start(abscissa, temperatures * values, temperatures * deviations)
+    if scale == 'linear':
+        model, ordinate, sigma = _exponential, temperatures * values, temperatures * deviations
+    else:
+        model, ordinate, sigma = _line, np.log(temperatures * values), deviations / values
+    scaled = len(used) > 2
+    try:
+        with warnings.catch_warnings(), np.errstate(over='ignore'):
+            warnings.simplefilter('error', OptimizeWarning)
+            found, covariance = curve_fit(
+                model, abscissa, ordinate, p0=start, sigma=sigma, absolute_sigma=not scaled, maxfev=10000
+            )
+    except (RuntimeError, OptimizeWarning, ValueError) as error:
+        raise errors.NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
+    chi2 = float((((model(abscissa, *found) - ordinate) / sigma) ** 2).sum())
+    # Back from the centre to ln A and E_A.
+    shift = np.array([[1.0, centre / BOLTZMANN], [0.0, 1.0]])
+    log_prefactor, energy = shift @ found
+    return ArrheniusFit(tuple(points), scale, float(log_prefactor), float(energy), shift @ covariance @ shift.T, chi2)
+
+
+def _exponential(abscissa, level, energy):
+    return np.exp(level + energy * abscissa)
+
+
+def _line(abscissa, level, energy):
+    return level + energy * abscissa
+
+
+def _start(abscissa: np.ndarray, values: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Level and energy of a weighted line through the logarithms of the positive values."""
+    positive = values > 0
+    weights = (values / deviations)[positive]
+    energy, level = np.polyfit(abscissa[positive], np.log(values[positive]), 1, w=weights)
+    return np.array([level, energy])
+
+
+def _check(point: Point, scale: str) -> None:
+    """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` if a point cannot take part."""
+    if not (np.isfinite(point.temperature) and point.temperature > 0):
+        raise errors.NoArrheniusFit(f'{point.name}: {point.temperature:g} K is not a temperature')
+    if not np.isfinite(point.conductivity):
+        raise errors.NoArrheniusFit(f'{point.name} has no conductivity ({point.conductivity})')
+    if point.error is None or not np.isfinite(point.error):
+        raise errors.NoArrheniusFit(
+            f'{point.name} has no uncertainty, and so no weight: give one, or exclude the point'
+        )
+    if point.error <= 0:
+        raise errors.NoArrheniusFit(
+            f'{point.name} has an uncertainty of {point.error:g} S/cm: one of zero would outweigh all other points, '
+            'give the real one or exclude the point'
+        )
+    if scale == 'log' and point.conductivity <= 0:
+        raise errors.NoArrheniusFit(
+            f'{point.name} has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the '
+            'linear scale, or exclude the point'
+        )
+
+
+def _check_enough(used: list[Point]) -> None:
+    """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` unless the points determine a slope."""
+    if not used:
+        raise errors.NoArrheniusFit('there is no point to fit')
+    if len({point.temperature for point in used}) < 2:
+        raise errors.NoArrheniusFit(
+            f'{used[0].temperature:g} K is the only temperature: an activation energy needs two, three to judge the fit'
+        )
+    positive = {point.temperature for point in used if point.conductivity > 0}
+    if not positive:
+        raise errors.NoArrheniusFit('no conductivity is above zero: there is no activation energy to find')
+    if len(positive) < 2:
+        raise errors.NoArrheniusFit(
+            f'only at {positive.pop():g} K is the conductivity above zero: the others set a limit to the activation '
+            'energy but do not determine it'
+        )

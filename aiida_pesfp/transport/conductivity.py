@@ -1,0 +1,205 @@
+"""Ionic conductivity of one trajectory (arXiv:2411.06804, Eq. 6), with everything that tells how far to trust it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from pymatgen.core import Composition
+from scipy import constants
+
+from aiida_pesfp.transport.bayesian import BayesianDiffusion, bayesian_diffusion
+from aiida_pesfp.transport.diffusion import (
+    Diffusion,
+    DiffusionSettings,
+    Estimate,
+    diffuse,
+    fit_line,
+    window_msds,
+)
+from aiida_pesfp.transport.flags import FLAGS, ChangePoint, find_change, find_flags
+from aiida_pesfp.transport.trajectory import Trajectory
+
+#: Charges, e, of ions that conduct and have one charge only. Others (H, Cu, ...) have to be given.
+CHARGES = {
+    **dict.fromkeys(('Li', 'Na', 'K', 'Rb', 'Cs', 'Ag'), 1),
+    **dict.fromkeys(('Mg', 'Ca', 'Sr', 'Ba', 'Zn'), 2),
+    'Al': 3,
+    **dict.fromkeys(('F', 'Cl', 'Br', 'I'), -1),
+    **dict.fromkeys(('O', 'S'), -2),
+}
+#: Most points of a curve that is kept.
+_MOST_POINTS = 1500
+
+
+def nernst_einstein(diffusion_coefficient: float, carrier_density: float, charge: float, temperature: float) -> float:
+    """Conductivity n q^2 D / (k_B T), S/cm (Eq. 6: no correlation between the ions, Haven ratio 1).
+
+    :param diffusion_coefficient: D, cm^2/s.
+    :param carrier_density: n, 1/cm^3.
+    :param charge: q, e.
+    :param temperature: T, K.
+    """
+    return carrier_density * (charge * constants.e) ** 2 * diffusion_coefficient / (constants.Boltzmann * temperature)
+
+
+def charge_of(species: str) -> float:
+    """Charge of a mobile ion, e.
+
+    :raises ValueError: if its element has several.
+    """
+    if species not in CHARGES:
+        raise ValueError(f'the charge of {species} is not known beyond doubt: give it')
+    return CHARGES[species]
+
+
+@dataclass(frozen=True)
+class Conductivity:
+    """Conductivity at one temperature, and what it comes from.
+
+    :param temperature: K.
+    :param charge: e.
+    :param carrier_density: 1/cm^3.
+    :param framework: diffusion of each element of the framework, from its windows.
+    :param framework_msds: (m,) its mean squared displacement, mean over windows, A^2.
+    :param change: the most likely change of slope, if the run is long enough to look for one.
+    :param remarks: flag -> why it applies.
+    :param bayesian: the second estimate, if asked for.
+    """
+
+    formula: str
+    species: str
+    temperature: float
+    charge: float
+    carrier_density: float
+    number_of_mobile_ions: int
+    duration: float
+    settings: DiffusionSettings
+    diffusion: Diffusion
+    framework: dict[str, Estimate]
+    framework_msds: dict[str, np.ndarray]
+    change: ChangePoint | None
+    remarks: dict[str, str]
+    bayesian: BayesianDiffusion | None = None
+
+    def of(self, diffusion_coefficient: float | None) -> float | None:
+        """The conductivity, S/cm, that a diffusion coefficient, cm^2/s, or its uncertainty stands for."""
+        if diffusion_coefficient is None:
+            return None
+        return nernst_einstein(diffusion_coefficient, self.carrier_density, self.charge, self.temperature)
+
+    @property
+    def value(self) -> float:
+        """S/cm."""
+        return self.of(self.diffusion.estimate.coefficient)
+
+    @property
+    def error(self) -> float | None:
+        """Half width of the 68.3 % confidence interval, S/cm; None for a single window."""
+        return self.of(self.diffusion.estimate.error)
+
+    def as_dict(self) -> dict:
+        """All scalars, of plain JSON types. Lengths of time in ps, D in cm^2/s, conductivities in S/cm."""
+        content = {
+            'formula': self.formula,
+            'species': self.species,
+            'temperature': self.temperature,
+            'conductivity': self.value,
+            'conductivity_error': self.error,
+            **self.diffusion.estimate.as_dict(),
+            'charge': self.charge,
+            'carrier_density': self.carrier_density,
+            'number_of_mobile_ions': self.number_of_mobile_ions,
+            'duration': self.duration,
+            'window': self.settings.window,
+            'fit_start': self.settings.fit_start,
+            'equilibration': self.settings.equilibration,
+            'window_diffusion_coefficients': [
+                Estimate((slope,)).coefficient for slope in self.diffusion.estimate.slopes
+            ],
+            'flagged': bool(self.remarks),
+            'flags': {flag: flag in self.remarks for flag in FLAGS},
+            'remarks': self.remarks,
+            'alternatives': {
+                name: other.as_dict() | {'conductivity': self.of(other.coefficient)}
+                for name, other in self.diffusion.alternatives.items()
+            },
+            'framework': {element: other.as_dict() for element, other in self.framework.items()},
+            'change_point': None
+            if self.change is None
+            else {name: getattr(self.change, name) for name in ('time', 'before', 'after', 'p_value')},
+        }
+        if self.bayesian is not None:
+            content['bayesian'] = self.bayesian.as_dict() | {'conductivity': self.of(self.bayesian.coefficient)}
+        return content
+
+    def curves(self) -> dict[str, np.ndarray]:
+        """Lags (ps) and mean squared displacements (A^2), thinned evenly to at most 1500 points.
+
+        ``lags`` (m,), ``window_msds`` (w, m), ``framework_msd_X`` (m,) for each element X; of the whole run
+        ``whole_lags`` and ``whole_msd``.
+        """
+        of_window, of_run = _thin(len(self.diffusion.lags)), _thin(len(self.diffusion.whole_lags))
+        return {
+            'lags': self.diffusion.lags[of_window],
+            'window_msds': self.diffusion.window_msds[:, of_window],
+            **{f'framework_msd_{element}': msd[of_window] for element, msd in self.framework_msds.items()},
+            'whole_lags': self.diffusion.whole_lags[of_run],
+            'whole_msd': self.diffusion.whole_msd[of_run],
+        }
+
+
+def analyse(
+    trajectory: Trajectory,
+    species: str,
+    temperature: float,
+    charge: float | None = None,
+    settings: DiffusionSettings = DiffusionSettings(),
+    bayesian: bool = False,
+) -> Conductivity:
+    """Conductivity of the mobile species of a trajectory, with uncertainty, alternatives and flags.
+
+    :param temperature: of the thermostat, K.
+    :param charge: of an ion, e; by default that of its element.
+    :param bayesian: also estimate D with kinisi.
+    :raises TransportError: if the trajectory does not suffice; see :mod:`aiida_pesfp.errors`.
+    :raises NoMobileSpecies: if the species is not there.
+    :raises ValueError: for a temperature or a charge that makes no sense.
+    """
+    charge = charge_of(species) if charge is None else float(charge)
+    if not (np.isfinite(charge) and charge != 0):
+        raise ValueError(f'an ion of charge {charge:g} carries no current')
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise ValueError(f'{temperature:g} K is not a temperature')
+    mobile = trajectory.indices(species)
+    production = trajectory.after(settings.equilibration)
+    drift = production.framework_drift(species)
+    diffusion = diffuse(production, mobile, drift, settings)
+    framework, framework_msds = {}, {}
+    for element in sorted(set(trajectory.symbols) - {species}):
+        lags, msds = window_msds(production, production.indices(element), drift, settings)
+        framework[element] = Estimate(tuple(fit_line(lags, msd, settings.fit_start)[0] for msd in msds))
+        framework_msds[element] = msds.mean(axis=0)
+    change = find_change(production, mobile, drift, diffusion, settings.fit_start)
+    fit_length = float(diffusion.lags[-1]) - settings.fit_start
+    return Conductivity(
+        Composition(Counter(trajectory.symbols)).reduced_formula,
+        species,
+        float(temperature),
+        charge,
+        len(mobile) / (trajectory.volume * 1e-24),
+        len(mobile),
+        production.duration,
+        settings,
+        diffusion,
+        framework,
+        framework_msds,
+        change,
+        find_flags(diffusion.estimate, framework, fit_length, change),
+        bayesian_diffusion(production, mobile, drift, settings) if bayesian else None,
+    )
+
+
+def _thin(count: int) -> np.ndarray:
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(int))

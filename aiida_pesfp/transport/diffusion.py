@@ -1,0 +1,183 @@
+"""Diffusion coefficients from windows of a trajectory (arXiv:2411.06804, Sec. II C and Appendix D)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from aiida_pesfp import errors
+from aiida_pesfp.transport.msd import mean_squared_displacement
+from aiida_pesfp.transport.trajectory import Trajectory
+
+#: A^2/ps in cm^2/s.
+CM2_PER_S = 1e-4
+#: Probability within one standard deviation of a normal distribution: what our uncertainties stand for.
+CONFIDENCE = float(stats.norm.cdf(1) - stats.norm.cdf(-1))
+#: Fewest lags of a linear fit.
+_FEWEST_LAGS = 3
+
+
+@dataclass(frozen=True)
+class DiffusionSettings:
+    """How diffusion coefficients are taken from a trajectory; the defaults are the paper's.
+
+    :param window: length of an independent window, ps.
+    :param fit_start: the linear fit goes from this lag to the end of the window, ps.
+    :param equilibration: left out at the beginning, ps; the paper's 5 ps are the default where we run the dynamics.
+    :raises ValueError: for a value that makes no sense.
+    """
+
+    window: float = 15.0
+    fit_start: float = 1.0
+    equilibration: float = 0.0
+
+    def __post_init__(self):
+        for name in ('window', 'fit_start', 'equilibration'):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
+                raise ValueError(f'{name} = {value!r} is not a time in ps')
+        if self.fit_start >= self.window:
+            raise ValueError(f'the fit begins at {self.fit_start:g} ps, after the window of {self.window:g} ps')
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A diffusion coefficient from the slopes of several windows.
+
+    :param slopes: of the mean squared displacement in each window, A^2/ps.
+    """
+
+    slopes: tuple[float, ...]
+
+    @property
+    def coefficient(self) -> float:
+        """D, the mean slope / 6, cm^2/s."""
+        return float(np.mean(self.slopes)) / 6 * CM2_PER_S
+
+    @property
+    def standard_deviation(self) -> float | None:
+        """Of the coefficients of single windows, cm^2/s; None for a single window."""
+        return float(np.std(self.slopes, ddof=1)) / 6 * CM2_PER_S if len(self.slopes) > 1 else None
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the mean of all windows, cm^2/s; None for a single window."""
+        return None if self.standard_deviation is None else self.standard_deviation / np.sqrt(len(self.slopes)).item()
+
+    @property
+    def error(self) -> float | None:
+        """Half width of the 68.3 % confidence interval, cm^2/s; None for a single window.
+
+        The standard error of the mean, times the quantile of Student's distribution: with few windows, their spread
+        itself is uncertain (factor 1.84 for two windows, 1.20 for four, 1.06 for ten).
+        """
+        return self.interval(CONFIDENCE)
+
+    def interval(self, confidence: float) -> float | None:
+        """Half width of a two-sided confidence interval, cm^2/s; None for a single window."""
+        if self.standard_error is None:
+            return None
+        return float(stats.t.ppf((1 + confidence) / 2, len(self.slopes) - 1)) * self.standard_error
+
+    def as_dict(self) -> dict:
+        """Of plain JSON types."""
+        return {
+            'diffusion_coefficient': self.coefficient,
+            'diffusion_coefficient_error': self.error,
+            'standard_error': self.standard_error,
+            'standard_deviation': self.standard_deviation,
+            'windows': len(self.slopes),
+        }
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """Mean squared displacements of one element, and the diffusion coefficients from them.
+
+    :param lags: (m,) of one window, ps.
+    :param window_msds: (w, m) of each window, A^2.
+    :param whole_lags: (s,) of the whole run, ps.
+    :param whole_msd: (s,) of the whole run, A^2.
+    :param estimate: by the standard method.
+    :param alternatives: Appendix D, by name: ``whole_run`` (one fit, no uncertainty), ``from_0_ps``, ``from_5_ps``.
+    """
+
+    lags: np.ndarray
+    window_msds: np.ndarray
+    whole_lags: np.ndarray
+    whole_msd: np.ndarray
+    estimate: Estimate
+    alternatives: dict[str, Estimate]
+
+
+def split(frames: int, time_step: float, window: float) -> list[slice]:
+    """Windows that share no displacement, from the first frame on; what is left at the end is not used.
+
+    Neighbours share a frame, so that each holds lags up to its full length. The last one may miss its last frame, for
+    a program that stores the frames 1 to N has run for as long as one that stores 0 to N.
+
+    :param frames: of the trajectory.
+    :param time_step: between two frames, ps.
+    :param window: ps.
+    :raises TrajectoryTooShort: if not one fits in.
+    """
+    length = max(1, round(window / time_step))
+    if frames < length:
+        raise errors.TrajectoryTooShort(
+            f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps, less than one window of {window:g} '
+            'ps: run longer, or choose shorter windows'
+        )
+    return [slice(k * length, min((k + 1) * length + 1, frames)) for k in range(frames // length)]
+
+
+def fit_line(lags: np.ndarray, msd: np.ndarray, start: float) -> tuple[float, float]:
+    """Slope (A^2/ps) and intercept (A^2) of the straight line through the points with lags of at least ``start`` ps.
+
+    :raises TrajectoryTooShort: if there are too few points.
+    """
+    # A lag of exactly ``start`` must not be lost to rounding.
+    chosen = lags >= start - 1e-6 * lags[-1]
+    if chosen.sum() < _FEWEST_LAGS:
+        raise errors.TrajectoryTooShort(
+            f'{chosen.sum()} frames between {start:g} and {lags[-1]:g} ps, the fit needs {_FEWEST_LAGS}: '
+            'store frames more often'
+        )
+    slope, intercept = np.polyfit(lags[chosen], msd[chosen], 1)
+    return float(slope), float(intercept)
+
+
+def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings) -> Diffusion:
+    """Diffusion coefficients of some atoms of a trajectory.
+
+    :param trajectory: without equilibration.
+    :param atoms: their indices.
+    :param drift: (s, 3) displacement of the framework, A.
+    :raises TrajectoryTooShort: if it holds less than one window, or too few frames for a fit.
+    """
+    lags, msds = window_msds(trajectory, atoms, drift, settings)
+    whole = mean_squared_displacement(trajectory.positions, atoms, drift)
+    whole_lags = np.arange(len(whole)) * trajectory.time_step
+    alternatives = {'whole_run': Estimate((fit_line(whole_lags, whole, settings.fit_start)[0],))}
+    for start in (0.0, 5.0):
+        if start < settings.window:
+            alternatives[f'from_{start:g}_ps'] = _estimate(lags, msds, start)
+    return Diffusion(lags, msds, whole_lags, whole, _estimate(lags, msds, settings.fit_start), alternatives)
+
+
+def window_msds(
+    trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """(m,) Lags, ps, and (w, m) mean squared displacements in each window, A^2.
+
+    :raises TrajectoryTooShort: if the trajectory holds less than one window.
+    """
+    windows = split(len(trajectory.times), trajectory.time_step, settings.window)
+    msds = [mean_squared_displacement(trajectory.positions[window], atoms, drift[window]) for window in windows]
+    length = min(len(msd) for msd in msds)
+    return np.arange(length) * trajectory.time_step, np.array([msd[:length] for msd in msds])
+
+
+def _estimate(lags: np.ndarray, msds: np.ndarray, start: float) -> Estimate:
+    return Estimate(tuple(fit_line(lags, msd, start)[0] for msd in msds))

@@ -1,0 +1,221 @@
+"""A trajectory as the analysis takes it: positions that are not wrapped, equal time steps, one cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import atomic_masses, atomic_numbers
+
+from aiida_pesfp import errors
+
+#: Frames that are looked at together, so that checks and unwrapping need no second copy of a large trajectory.
+_BLOCK = 1024
+#: Largest relative change of a cell vector that is taken for rounding in a file.
+_CELL_TOLERANCE = 1e-4
+#: Largest relative difference of time steps that is taken for rounding.
+_TIME_TOLERANCE = 1e-3
+#: Longest step between two frames, in fractions of a cell vector, that is told from one in the opposite direction.
+#: Well below one half: where steps come close to it, some have gone beyond it unseen.
+LONGEST_STEP = 0.35
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Positions of n atoms at s instants.
+
+    :param symbols: of the n atoms.
+    :param positions: (s, n, 3) Cartesian, not wrapped, A.
+    :param times: (s,) ps.
+    :param cell: (3, 3) lattice vectors as rows, A.
+    :raises InvalidTrajectory: if the shapes do not fit together, a number is not finite or the cell has no volume.
+    :raises MixedTimeSteps: if the instants are not equally spaced.
+    """
+
+    symbols: tuple[str, ...]
+    positions: np.ndarray
+    times: np.ndarray
+    cell: np.ndarray
+
+    def __post_init__(self):
+        shape = (len(self.times), len(self.symbols), 3)
+        if self.positions.shape != shape:
+            raise errors.InvalidTrajectory(
+                f'{shape[0]} times and {shape[1]} symbols, but positions of the shape {self.positions.shape}'
+            )
+        if np.shape(self.cell) != (3, 3) or not np.isfinite(self.cell).all() or self.volume <= 0:
+            raise errors.InvalidTrajectory(
+                f'the cell {np.asarray(self.cell).tolist()} has no volume: give the one that was simulated'
+            )
+        check_finite(self.positions)
+        check_times(self.times)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell, A^3."""
+        return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def time_step(self) -> float:
+        """Time between two frames, ps."""
+        return float((self.times[-1] - self.times[0]) / (len(self.times) - 1))
+
+    @property
+    def duration(self) -> float:
+        """Time between the first and the last frame, ps."""
+        return float(self.times[-1] - self.times[0])
+
+    def indices(self, species: str) -> np.ndarray:
+        """Indices of the atoms of an element.
+
+        :raises NoMobileSpecies: if there is none.
+        """
+        found = np.flatnonzero(np.array(self.symbols) == species)
+        if not len(found):
+            raise errors.NoMobileSpecies(
+                f'no {species} among the elements of the trajectory ({", ".join(sorted(set(self.symbols)))}): '
+                'name the mobile species'
+            )
+        return found
+
+    def framework_drift(self, species: str) -> np.ndarray:
+        """(s, 3) displacement of the framework's centre of mass since the first frame, A.
+
+        The framework is everything but the mobile species. Where there is none, there is no drift to tell from
+        diffusion, and the result is zero.
+        """
+        masses = np.array([atomic_masses[atomic_numbers[symbol]] for symbol in self.symbols])
+        masses[self.indices(species)] = 0
+        if not masses.any():
+            return np.zeros((len(self.times), 3))
+        centre = np.einsum('sni,n->si', self.positions, masses / masses.sum())
+        return centre - centre[0]
+
+    def after(self, equilibration: float) -> Trajectory:
+        """Without the frames of the first ``equilibration`` ps.
+
+        :raises TrajectoryTooShort: if less than two frames are left.
+        """
+        first = int(np.searchsorted(self.times - self.times[0], equilibration - 1e-6 * self.time_step))
+        if len(self.times) - first < 2:
+            raise errors.TrajectoryTooShort(
+                f'the trajectory has {self.duration:g} ps, all of them within the equilibration of {equilibration:g} ps'
+            )
+        return Trajectory(self.symbols, self.positions[first:], self.times[first:], self.cell)
+
+
+def check_finite(positions: np.ndarray) -> None:
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if a position is NaN or infinite.
+
+    :param positions: (s, n, 3).
+    """
+    for begin in range(0, len(positions), _BLOCK):
+        bad = np.argwhere(~np.isfinite(positions[begin : begin + _BLOCK]))
+        if len(bad):
+            frame, atom, _ = bad[0]
+            raise errors.InvalidTrajectory(
+                f'the position of atom {atom} in frame {begin + frame} is not a number: '
+                'the dynamics failed there, use only what is before'
+            )
+
+
+def check_times(times: np.ndarray) -> None:
+    """Raise an error unless there are at least two instants, equally spaced and in order.
+
+    :param times: (s,) ps.
+    :raises TrajectoryTooShort: for less than two.
+    :raises MixedTimeSteps: otherwise.
+    """
+    if len(times) < 2:
+        raise errors.TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
+    steps = np.diff(np.asarray(times, dtype=float))
+    if not np.isfinite(steps).all() or steps[0] <= 0:
+        raise errors.MixedTimeSteps(f'time goes from {times[0]:g} to {times[1]:g} ps at the first step')
+    wrong = np.flatnonzero(np.abs(steps - steps[0]) > _TIME_TOLERANCE * steps[0])
+    if len(wrong):
+        frame = int(wrong[0])
+        raise errors.MixedTimeSteps(
+            f'the time step is {steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}: '
+            'analyse the parts one by one, or store frames at equal distances'
+        )
+
+
+def constant_cell(cells: np.ndarray) -> np.ndarray:
+    """(3, 3) The one cell of a trajectory.
+
+    :param cells: (s, 3, 3) lattice vectors as rows, A.
+    :raises VariableCell: if it changes by more than rounding.
+    """
+    cells = np.asarray(cells, dtype=float)
+    change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
+    frame, vector = np.unravel_index(np.nanargmax(change), change.shape)
+    if change[frame, vector] > _CELL_TOLERANCE:
+        raise errors.VariableCell(
+            f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}: the '
+            'conductivity needs a constant cell, run the production at constant volume'
+        )
+    return cells[0]
+
+
+def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
+    """Whether ions that leave the cell on one side come in on the other.
+
+    :param positions: (s, n, 3) Cartesian, A.
+    :param cell: (3, 3) lattice vectors as rows, A.
+    :raises AmbiguousUnwrapping: if steps are so long that the shortest way need not be the one taken.
+    """
+    crossed, (longest, frame, atom), extent = _survey(positions, np.linalg.inv(cell))
+    if not crossed and (extent > 1 + 1e-3 or longest <= LONGEST_STEP):
+        return False
+    if longest > LONGEST_STEP:
+        raise errors.AmbiguousUnwrapping(
+            f'atom {atom} goes {longest:.2f} of a cell vector between frames {frame - 1} and {frame}, in a trajectory '
+            f'that seems to be wrapped into the cell: up to {LONGEST_STEP:g} the way it took is certain. Store frames '
+            'more often, or give positions that are not wrapped and say so'
+        )
+    return True
+
+
+def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
+    """Undo, in place, the wrapping of positions into the cell: between two frames each ion takes the shortest way.
+
+    Positions that were never wrapped stay as they are.
+
+    :param positions: (s, n, 3) Cartesian, A.
+    :param cell: (3, 3) lattice vectors as rows, A.
+    :raises AmbiguousUnwrapping: if steps are so long that the shortest way need not be the one taken.
+    """
+    if not is_wrapped(positions, cell):
+        return
+    inverse = np.linalg.inv(cell)
+    turns = np.zeros(positions.shape[1:])
+    previous = positions[0] @ inverse
+    for begin in range(1, len(positions), _BLOCK):
+        block = positions[begin : begin + _BLOCK]
+        fractional = block @ inverse
+        crossings = np.rint(np.diff(fractional, axis=0, prepend=previous[None]))
+        previous = fractional[-1]
+        crossings[0] += turns
+        shifts = np.cumsum(crossings, axis=0)
+        turns = shifts[-1]
+        block -= shifts @ cell
+
+
+def _survey(positions: np.ndarray, inverse: np.ndarray) -> tuple[bool, tuple[float, int, int], float]:
+    """Whether an ion jumps over half a cell; the longest shortest way, with frame and atom; the extent of all ions."""
+    crossed, longest = False, (0.0, 1, 0)
+    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+    for begin in range(0, len(positions), _BLOCK):
+        fractional = positions[max(begin - 1, 0) : begin + _BLOCK] @ inverse
+        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
+        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
+        steps = np.diff(fractional, axis=0)
+        if not len(steps):
+            continue
+        crossings = np.rint(steps)
+        crossed = crossed or bool(crossings.any())
+        residuals = np.abs(steps - crossings).max(axis=2)
+        frame, atom = np.unravel_index(residuals.argmax(), residuals.shape)
+        if residuals[frame, atom] > longest[0]:
+            longest = float(residuals[frame, atom]), int(max(begin - 1, 0) + frame + 1), int(atom)
+    return crossed, longest, float((highest - lowest).max())
