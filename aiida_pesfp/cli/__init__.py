@@ -19,4 +19,4 @@ def main():
     """
 
 
-from aiida_pesfp.cli import potential, setup  # noqa: E402, F401  (they add their commands to the group)
+from aiida_pesfp.cli import potential, report, setup  # noqa: E402, F401  (they add their commands to the group)
