@@ -118,7 +118,7 @@ def _payload(environment: Environment, candidate: Candidate, place: int, count: 
 
 
 def _thinned(curve: np.ndarray, most: int = 300) -> np.ndarray:
-    """Every so-and-so-many-th point of a curve along its last axis, the first and the last kept, in single precision."""
+    """Points of a curve, evenly along its last axis with the first and the last, in single precision."""
     count = curve.shape[-1]
     chosen = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
     return curve[..., chosen].astype(np.float32)

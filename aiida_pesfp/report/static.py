@@ -39,8 +39,8 @@ _STYLE = {
 def write_figures(report: Report, folder: str | Path, top: int = 10) -> list[Path]:
     """Write the figures of a report: the overview, and those of the best candidates.
 
-    :param top: number of candidates that have figures of their own, ``structure``, ``profile``, ``spectrum``, ``msd`` and
-        ``arrhenius``, as far as there are data.
+    :param top: number of candidates that have figures of their own, ``structure``, ``profile``, ``spectrum``, ``msd``
+        and ``arrhenius``, as far as there are data.
     :returns: the files.
     """
     folder = Path(folder)
@@ -138,14 +138,7 @@ def profile(path: EnergyProfile) -> Figure:
     axes = figure.subplots()
     axes.plot(path.length, path.energy, '.-', color=COLOURS[0], markersize=4)
     axes.axhline(path.barrier, color=COLOURS[1], linestyle='--', linewidth=0.9)
-    axes.annotate(
-        f'{path.barrier:.3f} eV',
-        (0.01, path.barrier),
-        (0, 2),
-        ('axes fraction', 'data'),
-        'offset points',
-        color=COLOURS[1],
-    )
+    axes.text(0, path.barrier, f' {path.barrier:.3f} eV', color=COLOURS[1], va='bottom')
     along = ' '.join(map(str, path.translation))
     axes.set(xlabel=f'length of the path along [{along}] (Å)', ylabel='energy (eV)', xlim=(0, path.length[-1]))
     return figure

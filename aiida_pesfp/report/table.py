@@ -10,6 +10,7 @@ from aiida_pesfp.report.collect import Activation, Candidate, Source, Transport
 
 #: In place of an engine that a node does not name.
 UNKNOWN_ENGINE = 'unknown engine'
+SIGMA = '\N{GREEK SMALL LETTER SIGMA}'
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _activation_columns(engine: str) -> list[Column]:
 
     return [
         Column(f'E_A, {engine}', 'meV', f'Activation energy by molecular dynamics with {engine}', energy),
-        Column(f'σ(300 K), {engine}', 'mS/cm', f'Conductivity extrapolated to 300 K, {engine}', room),
+        Column(f'{SIGMA}(300 K), {engine}', 'mS/cm', f'Conductivity extrapolated to 300 K, {engine}', room),
     ]
 
 
@@ -141,4 +142,4 @@ def _transport_column(engine: str, temperature: float) -> Column:
         return Cell(value, text, latest.source, bool(latest.flags))
 
     words = f'Conductivity by molecular dynamics with {engine}'
-    return Column(f'σ({temperature:g} K), {engine}', 'S/cm', words, cell)
+    return Column(f'{SIGMA}({temperature:g} K), {engine}', 'S/cm', words, cell)
