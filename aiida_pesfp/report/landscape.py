@@ -27,6 +27,11 @@ _LAYOUT = {
     'margin': {'l': 70, 'r': 20, 't': 30, 'b': 60},
 }
 _ISOSURFACE = '#C43C39'
+#: Lines at limits; the template would make them faint.
+_CUT = {'line': {'color': COLOURS[1], 'width': 1.5, 'dash': 'dash'}, 'opacity': 1}
+_CAMERA = {'projection': {'type': 'orthographic'}, 'eye': {'x': 1.7, 'y': 0.6, 'z': 0.35}}
+#: Of the view in its frame.
+_ZOOM = 1.9
 
 
 def log_of(free_volume: float) -> float:
@@ -103,9 +108,8 @@ def xi_map(candidates: Sequence[Candidate]) -> go.Figure:
         showlegend=False,
     )
     for parameters in settings:
-        line = {'color': COLOURS[1], 'width': 1.5, 'dash': 'dash'}
-        figure.add_vline(x=parameters.disconnected_cut, line=line)
-        figure.add_hline(y=parameters.connected_cut, line=line)
+        figure.add_vline(x=parameters.disconnected_cut, **_CUT)
+        figure.add_hline(y=parameters.connected_cut, **_CUT)
     thresholds = ', '.join(f'{value:g}' for value in sorted({one.threshold for one in settings}))
     figure.update_layout(**_LAYOUT, height=480)
     figure.update_xaxes(title=f'log₁₀ of disconnected free volume at {thresholds} eV', range=x_range)
@@ -131,7 +135,7 @@ def spectra_figure(candidates: Sequence[Candidate]) -> go.Figure:
                 hovertemplate=f'{candidate.key}, {kind}<br>%{{x:g}} eV: %{{y:.4g}}<extra></extra>',
             )
     for threshold in sorted({one.settings.xi.threshold for one in candidates}):
-        figure.add_vline(x=threshold, line={'color': '#9AA5B1', 'width': 1, 'dash': 'dot'})
+        figure.add_vline(x=threshold, line={'color': '#9AA5B1', 'width': 1.5, 'dash': 'dot'}, opacity=1)
     figure.update_layout(
         **_LAYOUT, height=480 if len(candidates) > 1 else 360, legend={'x': 1.0, 'y': 0.0, 'xanchor': 'right'}
     )
@@ -142,7 +146,7 @@ def spectra_figure(candidates: Sequence[Candidate]) -> go.Figure:
 
 def profile_figure(profile: EnergyProfile) -> go.Figure:
     """Energy along the easiest path from an ion's site to a periodic image of it."""
-    along = '[' + ' '.join(map(str, profile.translation)) + ']'
+    along = '[' + ' '.join(map(str, profile.translation)).replace('-', '\N{MINUS SIGN}') + ']'
     figure = go.Figure()
     figure.add_scatter(
         x=profile.length.astype(np.float32),
@@ -154,7 +158,7 @@ def profile_figure(profile: EnergyProfile) -> go.Figure:
     )
     figure.add_hline(
         y=profile.barrier,
-        line={'color': COLOURS[1], 'width': 1.5, 'dash': 'dash'},
+        **_CUT,
         annotation={'text': f'barrier {profile.barrier:.3f} eV', 'font': {'color': COLOURS[1]}},
         annotation_position='top left',
     )
@@ -190,10 +194,9 @@ def structure_figure(view: StructureView, species: str) -> go.Figure:
             **dict(zip('xyz', view.positions[symbols == symbol].astype(np.float32).T)),
             mode='markers',
             marker={
-                'size': 4 + 6 * covalent_radii[number],
+                'size': 7 if symbol == species else 3 + 7 * covalent_radii[number],
                 'color': f'rgb{tuple(int(255 * part) for part in jmol_colors[number])}',
                 'line': {'color': '#4A5560', 'width': 1},
-                'opacity': 1,
             },
             hovertemplate=f'{symbol}<extra></extra>',
             name=symbol,
@@ -201,6 +204,7 @@ def structure_figure(view: StructureView, species: str) -> go.Figure:
     _add_lines(figure, view.path[None], {'color': 'black', 'width': 6}, 'easiest path')
     box = cell_edges(2 * view.cell, -view.cell.sum(axis=0))
     _add_lines(figure, box, {'color': '#9AA5B1', 'width': 2}, 'doubled cell')
+    extent = np.ptp(box.reshape(-1, 3), axis=0)
     axis = {'visible': False, 'showspikes': False}
     figure.update_layout(
         **_LAYOUT | {'margin': {'l': 0, 'r': 0, 't': 0, 'b': 0}},
@@ -210,8 +214,9 @@ def structure_figure(view: StructureView, species: str) -> go.Figure:
             'xaxis': axis,
             'yaxis': axis,
             'zaxis': axis,
-            'aspectmode': 'data',
-            'camera': {'projection': {'type': 'orthographic'}, 'eye': {'x': 1.5, 'y': 0.9, 'z': 0.6}},
+            'aspectmode': 'manual',
+            'aspectratio': dict(zip('xyz', _ZOOM * extent / extent.max())),
+            'camera': _CAMERA,
         },
     )
     return figure
