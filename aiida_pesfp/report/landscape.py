@@ -31,7 +31,7 @@ _ISOSURFACE = '#C43C39'
 _CUT = {'line': {'color': COLOURS[1], 'width': 1.5, 'dash': 'dash'}, 'opacity': 1}
 _CAMERA = {'projection': {'type': 'orthographic'}, 'eye': {'x': 1.7, 'y': 0.6, 'z': 0.35}}
 #: Of the view in its frame.
-_ZOOM = 1.9
+_ZOOM = 1.6
 
 
 def log_of(free_volume: float) -> float:

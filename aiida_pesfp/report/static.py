@@ -101,7 +101,7 @@ def xi_map(candidates: Sequence[Candidate]) -> Figure:
             linewidths=0.4,
             zorder=3,
         )
-    figure.colorbar(points, ax=axes, label='Ξ', aspect=30)
+    figure.colorbar(points, ax=axes, aspect=30).ax.set_title('Ξ', fontsize=8)
     thresholds = ', '.join(f'{value:g}' for value in sorted({one.threshold for one in settings}))
     axes.set(
         xlim=x_range,
@@ -171,7 +171,7 @@ def structure(view: StructureView, species: str) -> Figure:
         number = atomic_numbers[symbol]
         axes.scatter(
             *view.positions[symbols == symbol].T,
-            s=(55 * covalent_radii[number] / extent.max()) ** 2,
+            s=(90 * covalent_radii[number] / extent.max()) ** 2,
             color=jmol_colors[number],
             edgecolors='#4A5560',
             linewidths=0.3,
@@ -181,7 +181,7 @@ def structure(view: StructureView, species: str) -> Figure:
     middle = box.reshape(-1, 3).min(axis=0) + extent / 2
     for set_limits, centre, length in zip((axes.set_xlim, axes.set_ylim, axes.set_zlim), middle, extent):
         set_limits(centre - length / 2, centre + length / 2)
-    axes.set_box_aspect(extent, zoom=1.25)
+    axes.set_box_aspect(extent, zoom=1.1)
     axes.set_axis_off()
     axes.legend(loc='upper left', handletextpad=0.1)
     return figure
