@@ -108,7 +108,8 @@ class TestInTheBrowser:
         heading = driver.find_element('css selector', '#details h2').text
         assert heading.startswith(f'{place}. LiI')
         plots = driver.execute_script(
-            "return [...document.querySelectorAll('#details .plot')].map(plot => [plot.dataset.figure, plot.data.length])"
+            """return [...document.querySelectorAll('#details .plot')]
+            .map(plot => [plot.dataset.figure, plot.data.length]);"""
         )
         assert {name for name, _ in plots} == {'view', 'profile', 'spectrum', 'arrhenius-1', 'msd-1', 'msd-2', 'msd-3'}
         assert all(traces > 0 for _, traces in plots)
