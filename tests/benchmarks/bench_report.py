@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_report.py --candidates 200 --points 48
 
-Every candidate has a surface of its own size that percolates through the cell (waves of random phase), so its isosurface is as
-large as those of real conductors; a few surfaces are stored in a temporary profile and shared, the descriptors are varied.
+The surfaces are waves of random phase that percolate through the cell, so isosurfaces are as large as those of
+conductors. A few are stored in a temporary profile and shared by the candidates, whose descriptors are varied.
 """
 
 import argparse
