@@ -150,7 +150,7 @@ class TestInTheBrowser:
 
 def test_what_the_page_holds_is_what_the_nodes_say(page, candidates):
     text = page.read_text()
-    assert text.count('data-index=') == len(candidates)
+    assert text.count('<tr data-index=') == len(candidates)
     assert '&lt;candidates&gt;' in text
     assert '<candidates>' not in text
     for place, one in enumerate(candidates, start=1):
