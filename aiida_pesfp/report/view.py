@@ -21,10 +21,12 @@ from aiida_pesfp.fingerprint.percolation import EnergyProfile, energy_profile
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 #: Most triangles of an isosurface, and the numbers of points along the longest lattice vector that are tried for it.
-MOST_TRIANGLES = 8000
+MOST_TRIANGLES = 6000
 _RESOLUTIONS = (61, 51, 41, 33, 27, 21, 17, 13)
 #: Levels count up to this far above the threshold, eV, so that the steep walls do not push the surface inwards.
 _ABOVE = 0.25
+#: Vertices are rounded to this, A: far below what is seen, and the file becomes smaller.
+_RESOLVED = 1 / 128
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def isosurface(levels: np.ndarray, cell: np.ndarray, threshold: float) -> Isosur
         closed = np.pad(coarse, 1, constant_values=max(float(coarse.max()), threshold + _ABOVE))
         vertices, faces, *_ = marching_cubes(closed, level=threshold)
         fractional = np.clip((vertices - 1) / (np.array(coarse.shape) - 1), 0, 1) * 2 - 1
-        found = Isosurface((fractional @ cell).astype(np.float32), faces)
+        vertices = np.round(fractional @ cell / _RESOLVED) * _RESOLVED
+        found = Isosurface(vertices.astype(np.float32), faces)
         if len(faces) <= MOST_TRIANGLES:
             break
     return found
