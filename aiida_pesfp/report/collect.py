@@ -218,8 +218,8 @@ def _state(process: ProcessNode) -> list[str]:
 
 def _descriptors(members: list[Node], processes: list[ProcessNode], notes: list[str]) -> dict[int, DescriptorsData]:
     """All descriptors by their PK; notes about members that lead to none."""
-    query = QueryBuilder().append(ProcessNode, filters={'id': {'in': [node.pk for node in processes]}}, tag='process')
-    found = query.append(DescriptorsData, with_incoming='process').all(flat=True) if processes else []
+    query = QueryBuilder().append(ProcessNode, filters=_among(node.pk for node in processes), tag='process')
+    found = query.append(DescriptorsData, with_incoming='process').all(flat=True)
     found += [node for node in members if isinstance(node, DescriptorsData)]
     for kind, finder in ((PesData, _descriptors_of_surfaces), (StructureData, _descriptors_of_structures)):
         nodes = [node for node in members if isinstance(node, kind)]
@@ -239,7 +239,7 @@ def _descriptors(members: list[Node], processes: list[ProcessNode], notes: list[
 
 def _descriptors_of_surfaces(nodes: list[PesData]) -> dict[int, list[DescriptorsData]]:
     """Descriptors that came with a surface from a scan, and those computed from it later, by the surface's PK."""
-    chosen = {'id': {'in': [node.pk for node in nodes]}}
+    chosen = _among(node.pk for node in nodes)
     found = {}
     later = QueryBuilder().append(PesData, filters=chosen, tag='pes', project='id')
     later.append(ProcessNode, with_incoming='pes', tag='describe').append(
@@ -276,7 +276,7 @@ def _siblings(first: type, filters: dict, second: type) -> Iterable[tuple[int, i
 
 def _candidates(descriptors: dict[int, DescriptorsData], screens: list[WorkChainNode]) -> list[Candidate]:
     """Complete candidates, the best first."""
-    chosen = {'id': {'in': list(descriptors)}}
+    chosen = _among(descriptors)
     keys, surfaces = _keys(chosen), dict(_siblings(DescriptorsData, chosen, PesData))
     query = QueryBuilder().append(DescriptorsData, filters=chosen, tag='own', project='id')
     query.append(CalculationNode, with_outgoing='own', tag='describe')
@@ -284,8 +284,8 @@ def _candidates(descriptors: dict[int, DescriptorsData], screens: list[WorkChain
     pes = {pk: Source.of(load_node(pes)) for pk, pes in surfaces.items()}
     potentials = _potentials(surfaces.values())
     uuids = [node['structure_uuid'] for node in descriptors.values() if 'structure_uuid' in node]
-    query = QueryBuilder().append(StructureData, filters={'uuid': {'in': uuids}})
-    structures = {node.uuid: node for node in (query.all(flat=True) if uuids else [])}
+    query = QueryBuilder().append(StructureData, filters={'uuid': {'in': uuids or ['']}})
+    structures = {node.uuid: node for node in query.all(flat=True)}
     transport, activations = _transport(list(structures)), _activations(list(structures))
     properties = {}
     for screen in screens:
@@ -329,10 +329,10 @@ def _keys(chosen: dict) -> dict[int, str]:
 
 def _potentials(surfaces: Iterable[int]) -> dict[int, Source]:
     """Potentials by the PK of the surface."""
-    query = QueryBuilder().append(PesData, filters={'id': {'in': list(surfaces)}}, tag='pes', project='id')
+    query = QueryBuilder().append(PesData, filters=_among(surfaces), tag='pes', project='id')
     query.append(CalculationNode, with_outgoing='pes', tag='scan')
     query.append(PotentialData, with_outgoing='scan', project='*')
-    return {pk: Source.of(node) for pk, node in (query.all() if surfaces else [])}
+    return {pk: Source.of(node) for pk, node in query.all()}
 
 
 def _descendants(kind: type, structures: list[str]) -> Iterable[tuple[str, Node]]:
@@ -368,7 +368,7 @@ def _rejected(screen: WorkChainNode) -> list[Rejected]:
     if 'rejected' in screen.outputs:
         accounts = [screen.outputs.rejected]
     else:
-        called = {'id': {'in': [node.pk for node in screen.called_descendants]}}
+        called = _among(node.pk for node in screen.called_descendants)
         query = QueryBuilder().append(CalculationNode, filters=called, tag='process')
         links = {'edge_filters': {'label': {'in': ['failures', 'result']}}, 'project': '*'}
         accounts = query.append(Dict, with_incoming='process', **links).all(flat=True)
@@ -380,6 +380,11 @@ def _rejected(screen: WorkChainNode) -> list[Rejected]:
                 formula = structures[key].get_formula(mode='hill_compact')
                 found.setdefault(key, Rejected(key, formula, entry.get('stage', 'scan'), reason, Source.of(account)))
     return list(found.values())
+
+
+def _among(pks: Iterable[int]) -> dict:
+    """Filter for some PKs. AiiDA refuses an empty list, and no node has the PK 0."""
+    return {'id': {'in': list(pks) or [0]}}
 
 
 def _enumerate(names: list[str], most: int = 8) -> str:

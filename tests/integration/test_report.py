@@ -2,18 +2,16 @@
 
 import base64
 import gzip
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from aiida.engine import run_get_node
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
+from aiida.manage.configuration import load_profile
 from aiida.orm import Group, StructureData
-from aiida.tools.archive import create_archive
+from aiida.storage.sqlite_temp import SqliteTempBackend
+from aiida.tools.archive import create_archive, import_archive
 from click.testing import CliRunner
 
 from aiida_pesfp.cli.report import report
@@ -51,7 +49,7 @@ def without_pks(text):
     return re.sub(r'(?<=&lt;)\d+(?=&gt;)', 'PK', text)
 
 
-def test_a_screening_its_group_and_its_archive_make_the_same_report(screen_of, structures, tmp_path):
+def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profile, screen_of, structures, tmp_path):
     sodium = StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64), label='NaCl').store()
     outputs, node = run_get_node(screen_of(structures | {'NaCl': sodium}))
     assert node.is_finished_ok, node.exit_message
@@ -82,17 +80,15 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(screen_of, s
     assert answer.exit_code == 0, answer.output
     assert 'Group&lt;' in (tmp_path / 'group.html').read_text()
 
+    uuid = node.uuid
     create_archive([node], filename=tmp_path / 'screening.aiida')
-    environment = os.environ | {'AIIDA_PATH': str(tmp_path / 'elsewhere'), 'PYTHONWARNINGS': 'ignore'}
-    (tmp_path / 'elsewhere').mkdir()
-    for command in (
-        ('verdi', 'presto', '--non-interactive', '--profile-name', 'elsewhere'),
-        ('verdi', 'archive', 'import', tmp_path / 'screening.aiida'),
-        ('aiida-pesfp', 'report', node.uuid, '-o', tmp_path / 'second.html'),
-    ):
-        program = Path(sys.executable).parent / command[0]
-        process = subprocess.run([program, *command[1:]], env=environment, capture_output=True, text=True, check=False)
-        assert process.returncode == 0, process.stdout + process.stderr
+    load_profile(SqliteTempBackend.create_profile('elsewhere'), allow_switch=True)
+    try:
+        import_archive(tmp_path / 'screening.aiida')
+        answer = call(uuid, '-o', tmp_path / 'second.html')
+    finally:
+        load_profile(aiida_profile, allow_switch=True)
+    assert answer.exit_code == 0, answer.output
     second = (tmp_path / 'second.html').read_text()
     assert without_pks(second) == without_pks(text)
 
