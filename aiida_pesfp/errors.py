@@ -124,3 +124,7 @@ class SourceError(PesfpError):
 
 class OutOfMemory(PesfpError):
     """Not even one configuration at a time fits into the memory of the device."""
+
+
+class NothingToReport(PesfpError):
+    """A workchain or group leads to no candidate, not even a rejected one."""

@@ -33,6 +33,7 @@ from aiida_pesfp.cli import (  # noqa: E402, F401  (they add their commands to t
     launch,
     potential,
     rank,
+    report,
     setup,
     show,
     status,

@@ -1,0 +1,56 @@
+"""``aiida-pesfp report``: look at what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from aiida.cmdline.utils import decorators, echo
+
+from aiida_pesfp.cli import main
+from aiida_pesfp.cli.params import GroupOrNodeParamType
+
+
+@main.command('report')
+@click.argument('subject', metavar='GROUP_OR_WORKCHAIN', type=GroupOrNodeParamType())
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(dir_okay=False, path_type=Path),
+    default='report.html',
+    show_default=True,
+    help='File to write.',
+)
+@click.option(
+    '--figures',
+    type=click.Path(file_okay=False, path_type=Path),
+    help='Folder for static figures, as .png and .pdf, to be put into a paper.',
+)
+@click.option('--top', type=click.IntRange(min=0), default=10, show_default=True, help='So many have own --figures.')
+@decorators.with_dbenv()
+def report(subject, output, figures, top):
+    """Write what is known of candidates into one HTML file that opens without a network.
+
+    GROUP_OR_WORKCHAIN is a screening, any workchain that called one, or a group of workchains, DescriptorsData, PesData
+    or StructureData, by PK, UUID or label. A workchain that still runs or failed is reported as far as it came.
+    """
+    from aiida_pesfp.errors import NothingToReport
+    from aiida_pesfp.report.collect import collect
+    from aiida_pesfp.report.html import write_html
+    from aiida_pesfp.report.static import write_figures
+
+    try:
+        found = collect(subject)
+    except NothingToReport as error:
+        echo.echo_critical(str(error))
+    for note in found.notes:
+        echo.echo_warning(note)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    count = len(found.candidates)
+    with click.progressbar(length=count, label='Drawing', hidden=not click.get_text_stream('stderr').isatty()) as bar:
+        write_html(found, output, bar.update)
+    size = output.stat().st_size / 1e6
+    echo.echo_success(f'{count} candidates in {output} ({size:.1f} MB): open it with a browser')
+    if figures:
+        written = write_figures(found, figures, top)
+        echo.echo_success(f'{len(written)} figures in {figures}')

@@ -1,0 +1,153 @@
+"""What a view of a structure in space is made of: atoms, cell, level-map isosurface, and the easiest path.
+
+The view is that of the paper's Fig. 2: a mobile ion stands in the middle of the doubled cell, and the surface encloses
+all that it can reach below the threshold. Lengths are in A, relative to the ion's lowest point.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from scipy.ndimage import zoom
+from scipy.spatial import cKDTree
+from skimage.measure import marching_cubes
+
+from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, tile_around
+from aiida_pesfp.fingerprint.percolation import EnergyProfile, energy_profile
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+
+#: Most triangles of an isosurface, and the numbers of points along the longest lattice vector that are tried for it.
+MOST_TRIANGLES = 6000
+_RESOLUTIONS = (61, 51, 41, 33, 27, 21, 17, 13)
+#: Levels count up to this far above the threshold, eV, so that the steep walls do not push the surface inwards.
+_ABOVE = 0.25
+#: Vertices are rounded to this, A: far below what is seen, and the file becomes smaller.
+_RESOLVED = 1 / 128
+
+
+@dataclass(frozen=True)
+class Isosurface:
+    """A triangle mesh: (n, 3) ``vertices``, A, and (m, 3) ``faces``, indices of vertices."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+
+
+@dataclass(frozen=True)
+class StructureView:
+    """All there is to draw of a structure.
+
+    :param symbols: of the atoms in the view.
+    :param positions: (n, 3) of the atoms, A.
+    :param cell: (3, 3) lattice vectors as rows, A; the view reaches from minus to plus each of them.
+    :param ion: index of the atom in the structure that stands in the middle.
+    :param threshold: of the isosurface, eV.
+    :param isosurface: None for a threshold at which not even the ion's site is accessible.
+    :param profile: energy along the easiest path from the ion to its image.
+    """
+
+    symbols: list[str]
+    positions: np.ndarray
+    cell: np.ndarray
+    ion: int
+    threshold: float
+    isosurface: Isosurface | None
+    profile: EnergyProfile
+
+    @property
+    def path(self) -> np.ndarray:
+        """(n, 3) of the easiest path, A."""
+        return self.profile.cartesian - self.profile.cartesian[0]
+
+
+def structure_view(
+    surface: PotentialEnergySurface, ion: int, threshold: float, neighbours: str = 'sqrt3'
+) -> StructureView:
+    """The view around one mobile ion.
+
+    :param ion: index of the atom in the structure.
+    :param threshold: of the level map, eV.
+    :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
+    :raises ValueError: if the atom is no mobile ion.
+    """
+    position = surface.position_of(ion)
+    energies = surface.of_ion(position)
+    centre = lowest_point(energies)
+    steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), neighbours)
+    highest = threshold + _ABOVE
+    levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above=highest)
+    symbols, positions = _atoms_around(surface, ion, np.array(centre) / surface.shape)
+    return StructureView(
+        symbols=symbols,
+        positions=positions,
+        cell=surface.lattice,
+        ion=ion,
+        threshold=threshold,
+        isosurface=isosurface(np.minimum(levels, highest), surface.lattice, threshold),
+        profile=energy_profile(surface, position, neighbours),
+    )
+
+
+def isosurface(levels: np.ndarray, cell: np.ndarray, threshold: float) -> Isosurface | None:
+    """Isosurface of a map that reaches from minus to plus each lattice vector, closed at the outer faces.
+
+    The map is coarsened until the surface has no more than :data:`MOST_TRIANGLES` triangles.
+
+    :param levels: (2N1+1, 2N2+1, 2N3+1), eV, finite.
+    :param cell: (3, 3) lattice vectors as rows, A.
+    :returns: None if not even the middle of the map lies below the threshold.
+    """
+    lengths, found = np.linalg.norm(cell, axis=1), None
+    for resolution in _RESOLUTIONS:
+        # Odd numbers keep the middle of the map, where the ion is.
+        wanted = 2 * np.round(resolution * lengths / lengths.max() / 2).clip(2) + 1
+        coarse = zoom(levels.astype(np.float32), np.minimum(wanted / levels.shape, 1.0), order=1)
+        if not coarse.min() < threshold:
+            break
+        closed = np.pad(coarse, 1, constant_values=max(float(coarse.max()), threshold + _ABOVE))
+        vertices, faces, *_ = marching_cubes(closed, level=threshold)
+        fractional = np.clip((vertices - 1) / (np.array(coarse.shape) - 1), 0, 1) * 2 - 1
+        vertices = np.round(fractional @ cell / _RESOLVED) * _RESOLVED
+        found = Isosurface(vertices.astype(np.float32), faces)
+        if len(faces) <= MOST_TRIANGLES:
+            break
+    return found
+
+
+def cell_edges(cell: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """(12, 2, 3) ends of the edges of a parallelepiped, A."""
+    corners = np.array(list(itertools.product((0, 1), repeat=3)))
+    pairs = [(a, b) for a, b in itertools.combinations(corners, 2) if np.abs(a - b).sum() == 1]
+    return np.array(pairs) @ cell + origin
+
+
+def bonds(symbols: list[str], positions: np.ndarray, mobile: str) -> np.ndarray:
+    """(m, 2) pairs of framework atoms that are drawn as bonded: closer than 1.15 times the sum of their covalent radii.
+
+    :param mobile: the species whose bonds are not drawn.
+    """
+    radii = np.array([covalent_radii[atomic_numbers[symbol]] for symbol in symbols])
+    pairs = cKDTree(positions).query_pairs(2.3 * radii.max(initial=0.5), output_type='ndarray')
+    lengths = np.linalg.norm(positions[pairs[:, 0]] - positions[pairs[:, 1]], axis=1)
+    fixed = np.array([symbol != mobile for symbol in symbols])
+    close = lengths < 1.15 * radii[pairs].sum(axis=1)
+    return pairs[close & fixed[pairs].all(axis=1)]
+
+
+def _atoms_around(surface: PotentialEnergySurface, ion: int, centre: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Atoms from minus to plus each lattice vector around a place, with the moving ion and its images at that place.
+
+    :param centre: fractional coordinates of the ion's lowest point.
+    """
+    fractional = surface.fractional_coordinates - centre
+    fractional[ion] = 0
+    wrapped = fractional - np.floor(fractional + 1e-6)
+    shifts = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+    places = (wrapped[:, None] + shifts).reshape(-1, 3)
+    inside = (np.abs(places) <= 1 + 1e-4).all(axis=1)
+    numbers = np.repeat(surface.atomic_numbers, len(shifts))[inside]
+    return [chemical_symbols[number] for number in numbers], places[inside] @ surface.lattice

@@ -1,0 +1,123 @@
+"""``aiida-pesfp report`` on real screenings, by the command line, and on their archive in another profile."""
+
+import base64
+import gzip
+import re
+
+import pytest
+from aiida.engine import run_get_node
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
+from aiida.manage.configuration import load_profile
+from aiida.orm import Group, StructureData
+from aiida.storage.sqlite_temp import SqliteTempBackend
+from aiida.tools.archive import create_archive, import_archive
+from click.testing import CliRunner
+
+from aiida_pesfp.cli.report import report
+from aiida_pesfp.errors import NothingToReport
+from aiida_pesfp.report.collect import collect
+from aiida_pesfp.workflows.screen import ScreenWorkChain
+from tests.crystals import rock_salt
+
+COARSE = {'scan': {'parameters': {'spacing': 0.8}}}
+
+
+@pytest.fixture
+def screen_of(code, potential):
+    """Makes a builder of ``pesfp.screen`` on a coarse grid."""
+
+    def make(structures):
+        builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', COARSE)
+        builder.properties = {'LiCl': {'band_gap': 6.2}}
+        builder.metadata.label = 'three salts'
+        return builder
+
+    return make
+
+
+def call(*arguments):
+    """Call the command in this process and profile."""
+    return CliRunner().invoke(report, [str(argument) for argument in arguments])
+
+
+def without_pks(text):
+    """The page, unpacked, but for PKs, which are each profile's own."""
+    packed = re.compile(r'(?<=id="payload-\d">)[^<]+')
+    text = packed.sub(lambda match: gzip.decompress(base64.b64decode(match.group())).decode(), text)
+    text = re.sub(r'(<td title="[0-9a-f-]{36}[^"]*">)\d+', r'\1PK', text)
+    return re.sub(r'(?<=&lt;)\d+(?=&gt;)', 'PK', text)
+
+
+def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profile, screen_of, structures, tmp_path):
+    sodium = StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64), label='NaCl').store()
+    outputs, node = run_get_node(screen_of(structures | {'NaCl': sodium}))
+    assert node.is_finished_ok, node.exit_message
+
+    found = collect(node)
+    assert [one.key for one in found.candidates] == [row['key'] for row in outputs['ranking']['rows']]
+    assert [one.source.uuid for one in found.candidates] == [row['descriptors'] for row in outputs['ranking']['rows']]
+    assert {one.key: one.pes.uuid for one in found.candidates} == {key: pes.uuid for key, pes in outputs['pes'].items()}
+    assert next(one.properties for one in found.candidates if one.key == 'LiCl') == {'band_gap': 6.2}
+    (rejected,) = found.rejected
+    assert (rejected.key, rejected.formula, rejected.stage) == ('NaCl', 'ClNa', 'filter')
+    assert 'no Li among its elements' in rejected.reason
+    assert rejected.source.uuid == outputs['rejected'].uuid
+    assert found.notes == []
+
+    first = tmp_path / 'new' / 'first.html'
+    answer = call(node.pk, '-o', first, '--figures', tmp_path / 'figures', '--top', 1)
+    assert answer.exit_code == 0, answer.output
+    assert '3 candidates in' in answer.output
+    assert len(list((tmp_path / 'figures').iterdir())) == 2 * (2 + 3)
+    text = first.read_text()
+    assert 'no Li among its elements' in text
+    assert '<h1>Fast-ion screening: three salts</h1>' in text
+
+    group = Group(label='salts').store()
+    group.add_nodes([node])
+    answer = call('salts', '-o', tmp_path / 'group.html')
+    assert answer.exit_code == 0, answer.output
+    assert 'Group&lt;' in (tmp_path / 'group.html').read_text()
+
+    uuid = node.uuid
+    create_archive([node], filename=tmp_path / 'screening.aiida')
+    load_profile(SqliteTempBackend.create_profile('elsewhere'), allow_switch=True)
+    try:
+        import_archive(tmp_path / 'screening.aiida')
+        answer = call(uuid, '-o', tmp_path / 'second.html')
+    finally:
+        load_profile(aiida_profile, allow_switch=True)
+    assert answer.exit_code == 0, answer.output
+    second = (tmp_path / 'second.html').read_text()
+    assert without_pks(second) == without_pks(text)
+
+
+def test_a_screening_without_a_result_says_why(screen_of, tmp_path):
+    sodium = StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64), label='NaCl').store()
+    _, node = run_get_node(screen_of({'NaCl': sodium}))
+    assert node.exit_status == ScreenWorkChain.exit_codes.ERROR_ALL_REJECTED.status
+    answer = call(node.pk, '-o', tmp_path / 'report.html')
+    assert answer.exit_code == 0, answer.output
+    assert f'ScreenWorkChain<{node.pk}> failed with exit code 310' in answer.output
+    text = (tmp_path / 'report.html').read_text()
+    assert 'No structure has descriptors' in text
+    assert 'no Li among its elements' in text
+    assert 'id="ranking"' not in text
+
+
+def test_a_workchain_that_has_not_begun_has_nothing_to_report(screen_of, structures):
+    process = instantiate_process(get_manager().get_runner(), screen_of(structures))
+    with pytest.raises(NothingToReport, match=r'has not finished \(created\).*verdi process report'):
+        collect(process.node)
+
+
+def test_what_cannot_be_found_is_said(tmp_path):
+    answer = call('nowhere', '-o', tmp_path / 'report.html')
+    assert answer.exit_code != 0
+    assert 'nowhere is neither a node nor a group' in answer.output
+    Group(label='hollow').store()
+    answer = call('hollow', '-o', tmp_path / 'report.html')
+    assert answer.exit_code != 0
+    assert "the group 'hollow' is empty" in answer.output
+    assert not (tmp_path / 'report.html').exists()
