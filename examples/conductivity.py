@@ -38,6 +38,15 @@ def print_result(node) -> None:
         click.echo(f'No activation energy; why stands in: verdi process report {node.pk}')
 
 
+def short_analysis(picoseconds: float) -> dict:
+    """Parameters of the analysis for a run shorter than the paper's, whose 5 and 15 ps would leave nothing of it."""
+    if picoseconds >= 20:
+        return {}
+    click.echo(f'{picoseconds:g} ps: windows of {picoseconds / 5:g} ps instead of 15, too short to publish.')
+    # A sixth for equilibration, and four windows.
+    return {'equilibration_ps': picoseconds / 6, 'window_ps': picoseconds / 5, 'fit_start_ps': picoseconds / 75}
+
+
 @click.command()
 @click.argument('path', type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option('--protocol', type=click.Choice(['fast', 'paper', 'stringent']), default='fast', show_default=True)
@@ -64,11 +73,8 @@ def main(path, protocol, species, temperatures, picoseconds, potential, computer
         protocol=protocol,
         overrides={} if picoseconds is None else {'duration_ps': picoseconds},
     )
-    if picoseconds is not None and picoseconds < 20:
-        # The paper's 5 ps of equilibration and windows of 15 ps would leave nothing: a sixth, and four windows.
-        short = {'equilibration_ps': picoseconds / 6, 'window_ps': picoseconds / 5, 'fit_start_ps': picoseconds / 75}
-        builder.analysis = Dict(builder.analysis.get_dict() | short)
-        click.echo(f'{picoseconds} ps: windows of {picoseconds / 5:g} ps instead of 15, too short to publish.')
+    if picoseconds is not None:
+        builder.analysis = Dict(builder.analysis.get_dict() | short_analysis(picoseconds))
     builder.metadata.label = f'{path.stem}, {protocol}'
     if to_daemon:
         node = submit(builder)
