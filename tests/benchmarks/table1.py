@@ -39,21 +39,21 @@ def main():
     parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-table1'))
     parser.add_argument('--finished-only', action='store_true', help='print what is there, compute nothing new')
     arguments = parser.parse_args()
-    limit = ['--time-limit', '0'] if arguments.finished_only else []
     rows = []
     for name, entries, options in (('full', FULL, []), ('adaptive', ADAPTIVE, ['--adaptive'])):
-        found = scan([entry[0] for entry in entries], arguments.output / name, *options, *limit)
+        output = arguments.output / name
+        if arguments.finished_only:
+            entries = [entry for entry in entries if (output / entry[0] / 'pes.npz').exists()]
+        found = scan([entry[0] for entry in entries], output, *options)
         for identifier, published, digits in entries:
             result = found[identifier]
             ours = result['xi']
-            difference = None if ours is None else ours - published
-            if digits == 2 and ours is not None:
-                difference = round(ours, 2) - published
+            difference = (round(ours, 2) if digits == 2 else ours) - published
             rows.append(
                 (identifier, result['formula'], published, ours, difference, result['mpe'], result['evaluations'], name)
             )
     headers = ('structure', 'formula', 'Xi (paper)', 'Xi', 'difference', 'MPE/eV', 'evaluations', 'scan')
-    print(tabulate(rows, headers, floatfmt=('', '', 'g', '.4f', '+.4f', '.3f', '', ''), missingval='not yet'))
+    print(tabulate(rows, headers, floatfmt=('', '', 'g', '.4f', '+.4f', '.3f', '', '')))
 
 
 if __name__ == '__main__':
