@@ -99,8 +99,7 @@ def test_a_missing_property_means_what_the_user_says(builder_of, structures):
 def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential_of, monkeypatch):
     """One structure per job; the program dies at every attempt at the largest."""
     monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
-    monkeypatch.setenv('PESFP_TEST_KILL', 'SIGKILL')
-    potential = potential_of('tests.unit.runners.calculators.KilledAfter', after=1000, sigma=2.1)
+    potential = potential_of('tests.unit.runners.calculators.KilledAbove', atoms=2, sigma=2.1)
     overrides = {'scan': {'parameters': {'spacing': 0.6, 'symmetry': False}}, 'max_structures_per_job': 1}
     chosen = {key: structures[key] for key in ('LiCl', 'LiI')}
     builder = ScreenWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides)

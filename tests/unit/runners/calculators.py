@@ -37,6 +37,19 @@ class KilledAfter(LennardJones):
             os.kill(os.getpid(), getattr(signal, os.environ['PESFP_TEST_KILL']))
 
 
+class KilledAbove(LennardJones):
+    """Lennard-Jones whose process is killed at once by cells of more than so many atoms."""
+
+    def __init__(self, atoms=2, **parameters):
+        super().__init__(**parameters)
+        self.most_atoms = atoms
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        if len(atoms) > self.most_atoms:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().calculate(atoms, properties or ['energy'], system_changes)
+
+
 class BreaksOnIodine(LennardJones):
     """Lennard-Jones that fails in an unforeseen way for one element."""
 
