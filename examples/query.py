@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
 
 from queries.candidates import top_candidates
 from queries.composition import of_composition

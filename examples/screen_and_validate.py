@@ -19,7 +19,7 @@ from aiida.engine import run_get_node, submit
 from aiida.orm import load_code, load_node
 from tabulate import tabulate
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
 
 from conductivity import short_analysis
 from screen import load_structures
