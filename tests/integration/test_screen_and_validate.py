@@ -1,9 +1,9 @@
 """``pesfp.screen_and_validate`` with the real programs and the stand-in of SIESTA."""
 
 import pytest
-from aiida.engine import CalcJob, run_get_node
+from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import Str, StructureData, load_node, to_aiida_type
+from aiida.orm import CalcJobNode, Str, StructureData, load_node, to_aiida_type
 
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 from tests.crystals import rock_salt
@@ -37,7 +37,7 @@ def builder_of(code, codes, potential):  # noqa: F811
 
 
 def jobs_of(node):
-    return [child for child in node.called_descendants if issubclass(child.process_class, CalcJob)]
+    return [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
 
 
 def test_screen_then_dynamics_then_the_same_from_the_cache(builder_of, structures):
