@@ -28,7 +28,7 @@ from aiida_pesfp.potentials.network import BatchedEvaluator, choose_batch_size, 
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # its dependencies warn about each other
-    from chgnet.model import CHGNet
+    from chgnet.model import CHGNet, CHGNetCalculator
     from chgnet.model.model import BatchedGraph
 
 #: Edges of a batch on a CPU: throughput changes little around this number.
@@ -62,6 +62,13 @@ class CHGNetPotential(Potential):
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         self.check_elements(structure, SYMBOLS)
         return CHGNetEvaluator(self, structure)
+
+    def calculator(self, structure: Structure) -> CHGNetCalculator:
+        self.check_elements(structure, SYMBOLS)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter('ignore')
+            # A network of its own: that of the scan has no derivatives.
+            return CHGNetCalculator(CHGNet.from_file(self.identity.path), use_device=str(self.device))
 
 
 @dataclass

@@ -56,6 +56,15 @@ def test_it_equals_its_own_calculator(chgnet, calculator, structure):
     np.testing.assert_allclose(found, by_calculator(structure, ion, places, calculator), atol=1e-4)
 
 
+def test_its_calculator_is_of_the_same_potential(chgnet):
+    structure = rock_salt('Li', 'Cl', 5.13)
+    atoms = AseAtomsAdaptor.get_atoms(structure)
+    atoms.calc = chgnet.calculator(structure)
+    expected = chgnet.evaluator(structure).energies(0, structure.cart_coords[:1])[0]
+    assert atoms.get_potential_energy() == pytest.approx(expected, abs=1e-4)
+    assert np.abs(atoms.get_forces()).max() < 1e-3
+
+
 @given(
     skewed_cells,
     st.lists(st.tuples(*[st.floats(-1, 2)] * 3), min_size=1, max_size=3),
