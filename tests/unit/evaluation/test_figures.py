@@ -23,7 +23,12 @@ def content():
     settings = ClassSettings(1e-3, 1e-4, floor=1e-10)
     carrier_densities = dict.fromkeys(descriptors, 1e22)  # of no use to conductivities
     found = judge_rankings(
-        measurements, rows, carrier_densities, descriptors | {'t': descriptors['s0']}, settings, ScoreSettings(resamples=20)
+        measurements,
+        rows,
+        carrier_densities,
+        descriptors | {'t': descriptors['s0']},
+        settings,
+        ScoreSettings(resamples=20),
     )
     for key, material in found['materials'].items():
         material |= {name: descriptors[key][name] for name in ('xi', 'fv_connected', 'fv_disconnected')}
