@@ -196,7 +196,6 @@ def test_verdi_data(aiida_pesfp, pes):
     assert 'potential_name: commands-lj' in aiida_pesfp('data', 'pesfp.pes', 'show', pes.pk, command=verdi)
 
 
-@pytest.mark.xfail(reason='has not been seen to pass yet: written on an overloaded machine', strict=False)
 def test_launch_scan_of_a_folder_and_a_node(aiida_pesfp, folder, screened):
     """No selection here; what is imported already is not stored again."""
     records = QueryBuilder().append(RecordData).count()
@@ -213,7 +212,7 @@ def test_nothing_is_submitted_without_a_daemon(aiida_pesfp, folder, screened, st
     assert 'the daemon is not running: start it with `verdi daemon start`' in ' '.join(output.split())
 
 
-@pytest.mark.xfail(reason='has not been seen to pass yet: written on an overloaded machine', strict=False)
+@pytest.mark.xfail(reason='the screening ends before it is looked at, and the daemon is slow to stop', run=False)
 def test_status_of_a_running_job(aiida_pesfp, folder, screened, started_daemon_client):
     """One structure is done and the next takes long: the account comes from the folder of the job."""
     output = aiida_pesfp(
