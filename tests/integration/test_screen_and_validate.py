@@ -40,7 +40,6 @@ def jobs_of(node):
     return [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
 
 
-@pytest.mark.xfail(reason='has not been seen to pass yet: written on an overloaded machine', strict=False)
 def test_screen_then_dynamics_then_the_same_from_the_cache(builder_of, structures):
     """A candidate that cannot be treated stands in the table with its reason."""
     structures = {key: structures[key] for key in ('LiCl', 'Li2Te')}
@@ -68,7 +67,6 @@ def test_screen_then_dynamics_then_the_same_from_the_cache(builder_of, structure
         assert one['ml_highest_conductivity'] == other['ml_highest_conductivity']
 
 
-@pytest.mark.xfail(reason='has not been seen to pass yet: written on an overloaded machine', strict=False)
 def test_the_best_go_on_to_siesta_and_one_that_fails_costs_no_other(builder_of, siesta_code, siesta_pseudos):
     """There is no pseudopotential for bromine."""
     structures = {

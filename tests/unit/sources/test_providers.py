@@ -218,7 +218,6 @@ def reference_server(tmp_path_factory):
         process.wait()
 
 
-@pytest.mark.xfail(reason='has not been seen to pass yet: written on an overloaded machine', strict=False)
 def test_optimade_s_own_server(reference_server):
     """Filter, pages and structures as the reference implementation has them."""
     entries = list(query_optimade(reference_server, 'elements HAS "Ac" AND nelements>=2', 5, 30.0))
