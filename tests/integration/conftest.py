@@ -15,6 +15,8 @@ from tests.crystals import antifluorite, rock_salt, wurtzite
 def aiida_profile(aiida_config, aiida_profile_factory):
     """SQLite and the ZeroMQ broker, as ``verdi presto --use-zeromq`` makes them."""
     with aiida_profile_factory(aiida_config, broker_backend='core.zeromq') as profile:
+        # In one run with the unit tests theirs was there first, and commands load the default profile.
+        aiida_config.set_default_profile(profile.name, overwrite=True).store()
         yield profile
 
 

@@ -107,7 +107,9 @@ def test_a_screening_without_a_result_says_why(screen_of, tmp_path):
 
 
 def test_a_workchain_that_has_not_begun_has_nothing_to_report(screen_of, structures):
-    process = instantiate_process(get_manager().get_runner(), screen_of(structures))
+    runner = get_manager().create_runner(communicator=None)
+    process = instantiate_process(runner, screen_of(structures))
+    runner.close()
     with pytest.raises(NothingToReport, match=r'has not finished \(created\).*verdi process report'):
         collect(process.node)
 
