@@ -1,0 +1,17 @@
+"""Sphinx: ``sphinx-build -W docs OUTPUT`` makes the site. The pages are Markdown and can be read without it."""
+
+import aiida_pesfp
+
+project = 'aiida-pesfp'
+author = 'the aiida-pesfp developers'
+version = release = aiida_pesfp.__version__
+
+extensions = ['myst_parser']
+source_suffix = {'.md': 'markdown'}
+exclude_patterns = ['_build']
+myst_enable_extensions = ['dollarmath']
+myst_heading_anchors = 3
+
+html_theme = 'furo'
+html_title = f'aiida-pesfp {version}'
+html_copy_source = False
