@@ -1,7 +1,9 @@
 """Promises of the package as a whole."""
 
+import os
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -51,3 +53,59 @@ def test_entry_points_load_and_have_our_prefix():
 
 def test_version_is_the_same_everywhere():
     assert metadata.version('aiida-pesfp') == aiida_pesfp.__version__
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    """The package as others install it."""
+    folder = tmp_path_factory.mktemp('wheel')
+    pip('wheel', '--no-build-isolation', '--wheel-dir', str(folder), str(FOLDER.parent))
+    (path,) = folder.glob('*.whl')
+    return path
+
+
+def pip(command, *arguments):
+    call = [sys.executable, '-m', 'pip', '--disable-pip-version-check', command, '--no-deps', '--no-index', *arguments]
+    process = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+
+
+def test_wheel_holds_every_file_of_the_package(wheel):
+    """Protocols and templates too, which no import would miss."""
+    own = {
+        path.relative_to(FOLDER.parent).as_posix()
+        for path in FOLDER.rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+    assert {Path(name).suffix for name in own} >= {'.py', '.yaml', '.html', '.css', '.js'}
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
+    assert packed == own
+
+
+def test_wheel_installs_and_all_its_entry_points_load(wheel, tmp_path):
+    """What the registry of AiiDA plugins asks for; the installed copy is imported, not this checkout."""
+    pip('install', '--quiet', '--target', str(tmp_path), str(wheel))
+    script = f"""
+from importlib import metadata
+import aiida_pesfp
+assert aiida_pesfp.__file__.startswith({str(tmp_path)!r}), aiida_pesfp.__file__
+(found,) = metadata.distributions(name='aiida-pesfp', path=[{str(tmp_path)!r}])
+classifiers = found.metadata.get_all('Classifier')
+assert 'Framework :: AiiDA' in classifiers, classifiers
+points = found.entry_points
+for point in points:
+    assert point.load() is not None
+print(*(point.name for point in points if point.group.startswith('aiida.')))
+"""
+    process = subprocess.run(
+        [sys.executable, '-c', script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {'PYTHONPATH': str(tmp_path)},
+    )
+    assert process.returncode == 0, process.stderr
+    names = process.stdout.split()
+    assert len(names) > 40
+    assert all(name.startswith('pesfp.') for name in names)
