@@ -12,6 +12,9 @@ exclude_patterns = ['_build']
 myst_enable_extensions = ['dollarmath']
 myst_heading_anchors = 3
 
+highlight_language = 'none'  # blocks without a language are what commands print
+
 html_theme = 'furo'
 html_title = f'aiida-pesfp {version}'
 html_copy_source = False
+html_show_copyright = False
