@@ -8,7 +8,6 @@ version = release = aiida_pesfp.__version__
 
 extensions = ['myst_parser']
 source_suffix = {'.md': 'markdown'}
-exclude_patterns = ['_build']
 myst_enable_extensions = ['dollarmath']
 myst_heading_anchors = 3
 
