@@ -196,7 +196,7 @@ def analyse(
         framework,
         framework_msds,
         change,
-        find_flags(diffusion.estimate, framework, fit_length, change),
+        find_flags(diffusion.estimate, framework, settings.fit_start, fit_length, change),
         bayesian_diffusion(production, mobile, drift, settings) if bayesian else None,
     )
 

@@ -19,9 +19,12 @@ FLAGS = (
     'compatible_with_zero',
     'negative_slope',
     'too_few_windows',
+    'fit_starts_early',
 )
 #: Fewer windows than this give a spread that means little.
 FEWEST_WINDOWS = 3
+#: A fit from an earlier lag on (ps; the paper's is 1) takes ions that rattle in their cages for diffusing ones.
+EARLIEST_FIT = 0.5
 #: Growth of the mean squared displacement of a framework element within a window, A^2, that no vibration explains.
 FRAMEWORK_GROWTH = 1.0
 #: One-sided confidence with which D must be positive.
@@ -56,12 +59,17 @@ class ChangePoint:
 
 
 def find_flags(
-    estimate: Estimate, framework: dict[str, Estimate], fit_length: float, change: ChangePoint | None
+    estimate: Estimate,
+    framework: dict[str, Estimate],
+    fit_start: float,
+    fit_length: float,
+    change: ChangePoint | None,
 ) -> dict[str, str]:
     """The flags that apply, each with a sentence that says why.
 
     :param estimate: of the mobile species.
     :param framework: of each element of the framework.
+    :param fit_start: first lag of the fits, ps.
     :param fit_length: from the first to the last lag of the fits, ps.
     :param change: from :func:`find_change`.
     """
@@ -94,6 +102,11 @@ def find_flags(
         found['too_few_windows'] = (
             f'{len(estimate.slopes)} window{"s" * (len(estimate.slopes) > 1)}, {FEWEST_WINDOWS} are the least for an '
             'uncertainty to rely on: run longer'
+        )
+    if fit_start < EARLIEST_FIT:
+        found['fit_starts_early'] = (
+            f'the fit starts at {fit_start:.2g} ps, while ions still rattle in their cages: too short to publish, run '
+            'longer and fit from 1 ps on'
         )
     return found
 

@@ -105,7 +105,15 @@ def test_no_diffusion_is_compatible_with_zero():
     ]
     assert np.mean(['compatible_with_zero' in flags for flags in found]) > 0.9
     assert 0.2 < np.mean(['negative_slope' in flags for flags in found]) < 0.8
-    assert 'compatible_with_zero' in find_flags(Estimate((-0.1,)), {}, 14.0, None)
+    assert 'compatible_with_zero' in find_flags(Estimate((-0.1,)), {}, 1.0, 14.0, None)
+
+
+def test_a_fit_of_rattling_ions_is_flagged():
+    walk = brownian(np.random.default_rng(3))
+    short = DiffusionSettings(window=2.0, fit_start=0.2)
+    found = analyse(walk, 'Li', 700, settings=short)
+    assert 'the fit starts at 0.2 ps' in found.remarks['fit_starts_early']
+    assert 'fit_starts_early' not in analyse(walk, 'Li', 700).remarks
 
 
 def test_too_few_windows_are_flagged_and_one_has_no_uncertainty():
