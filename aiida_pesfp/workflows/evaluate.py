@@ -28,11 +28,12 @@ from aiida_pesfp.evaluation.scores import ScoreSettings
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 _KEYS = ('sets', 'score', 'expressions', 'models', 'calibration')
-#: Labelled materials are scanned whatever their band gap and elements.
+#: Labelled materials are scanned whatever their band gap and elements, also those like another, which have own labels.
 _NO_CRITERIA = {
     'minimum_band_gap': None,
     'maximum_energy_above_hull': None,
     'allow_transition_metals': True,
+    'duplicates': 'keep',
 }
 
 
