@@ -292,11 +292,14 @@ class TestCommands:
         assert 'to expect of other materials' in printed
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
+        assert 'add --vary threshold' in self.call(calibrate, evaluation.pk, '--threshold', 0.5).output
 
         for change, words in (
             (['--unit', 'furlong', '--good', 1e-3], "unknown unit 'furlong'"),
             (['--unit', 'S/cm', '--good', 1e-5], 'is below bad'),
             (['--unit', 'S/cm', '--good', 1e-3, '--species', 'Na'], 'was scanned for Na'),
             (['--unit', 'S/cm', '--good', 1e9], '0 of 30 materials are good conductors'),
+            (['--unit', 'S/cm', '--good', 1e-3, '--model', 'forest'], "'forest' is not one of 'logistic_l1'"),
+            (['--unit', 'S/cm', '--good', 1e-3, '--potential', 'nowhere'], '`aiida-pesfp potential list`'),
         ):
             assert words in self.call(evaluate, *common, *change).output
