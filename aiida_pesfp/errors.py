@@ -111,7 +111,11 @@ class LabelError(EvaluationError):
 
 
 class ExpressionError(EvaluationError):
-    """An expression over descriptors is not understood, or has no value."""
+    """An expression is not understood, or makes no sense."""
+
+
+class NoValue(ExpressionError):
+    """An expression has no value for one structure."""
 
 
 class PotentialError(PesfpError):

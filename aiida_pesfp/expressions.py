@@ -1,15 +1,49 @@
-"""Expressions over what is known of a candidate, such as ``xi > 0.25 and mpe < 0.5``, evaluated without ``eval``."""
+"""Expressions such as ``xi > 0.25 and mpe < 0.5`` or ``log10(fv_connected) - 2 * mpe``: parsed, never executed."""
 
 from __future__ import annotations
 
 import ast
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-_BINARY = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+from aiida_pesfp.errors import ExpressionError, NoValue
+
+LONGEST = 1000
+
+
+def _log10(x: float) -> float:
+    return -math.inf if x == 0 else math.log10(x)
+
+
+def _log(x: float) -> float:
+    return -math.inf if x == 0 else math.log(x)
+
+
+def _sigmoid(x: float) -> float:
+    return 0.5 * (1 + math.tanh(0.5 * x))
+
+
+#: Those of every expression. No free volume has the lowest of all logarithms.
+FUNCTIONS: dict[str, Callable] = {
+    'log10': _log10,
+    'log': _log,
+    'exp': math.exp,
+    'sqrt': math.sqrt,
+    'sigmoid': _sigmoid,
+    'abs': abs,
+    'min': min,
+    'max': max,
+}
+_BINARY = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: math.pow,
+}
 _UNARY = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_}
-_COMPARE = {
+_COMPARISONS = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -19,91 +53,113 @@ _COMPARE = {
     ast.In: lambda value, container: value in container,
     ast.NotIn: lambda value, container: value not in container,
 }
-_FUNCTIONS = {'abs': abs, 'log10': math.log10, 'sqrt': math.sqrt, 'min': min, 'max': max}
-
-
-class _Unknown(Exception):
-    """A value in an expression is not known."""
 
 
 class Expression:
-    """Names, numbers, text in quotes, lists, ``+ - * /``, comparisons, ``and``, ``or``, ``not``, ``in``, and functions.
+    """Names, numbers, text in quotes, lists, ``+ - * / **``, comparisons, ``and``, ``or``, ``not``, ``in``, functions.
 
-    A comparison with what is not known (None) is false; any other value made of it is not known either.
+    A comparison with what is not known (None) is false; any other value made of it is not known either. As a number,
+    what is true counts as 1 and what is false as 0.
     """
 
-    def __init__(self, text: str, names: Iterable[str]):
+    #: What may stand in it literally.
+    _CONSTANTS: tuple[type, ...] = (int, float, str)
+
+    def __init__(self, text: str, names: Iterable[str], functions: Iterable[str] = ()):
         """
         :param text: the expression.
         :param names: that may occur in it.
-        :raises ValueError: if it holds anything else.
+        :param functions: besides :data:`FUNCTIONS`; they come with the values.
+        :raises ExpressionError: if it holds anything else, saying what.
         """
         self.text = text
-        names = tuple(names)
+        #: Those of the names that occur in it.
+        self.names: set[str] = set()
+        if len(text) > LONGEST:
+            raise ExpressionError(f'an expression of {len(text)} characters: the limit is {LONGEST}')
         try:
             self._tree = ast.parse(text.strip(), mode='eval').body
+            self._check(self._tree, tuple(names), (*FUNCTIONS, *functions))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ValueError(
-                f'{text!r} is not an expression: write something like "xi > 0.25 and mpe < 0.5"'
+            raise ExpressionError(
+                f'{text!r} is not an expression: write something like "xi > 0.25 and mpe < 0.5" ({error})'
             ) from error
-        for node in ast.walk(self._tree):
-            self._check(node, names)
 
     def __call__(self, values: Mapping):
         """The value for some values of the names; None if it is not known."""
         try:
-            return self._value(self._tree, values)
-        except (_Unknown, ZeroDivisionError, OverflowError):
+            return self.value(values)
+        except NoValue:
             return None
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'{self.text!r} cannot be evaluated: {error}') from error
 
-    def _check(self, node: ast.AST, names: tuple[str, ...]) -> None:
-        if isinstance(node, ast.Name) and node.id not in names and node.id not in _FUNCTIONS:
-            raise ValueError(f'{node.id!r} in {self.text!r} is not known: take any of {", ".join(names)}')
-        if isinstance(node, ast.Call) and (
-            not isinstance(node.func, ast.Name) or node.func.id not in _FUNCTIONS or node.keywords
-        ):
-            raise ValueError(f'{ast.unparse(node)!r} is not allowed: functions are {", ".join(_FUNCTIONS)}')
-        allowed = (
-            ast.Expression,
-            ast.Name,
-            ast.Call,
-            ast.BoolOp,
-            ast.BinOp,
-            ast.UnaryOp,
-            ast.Compare,
-            ast.List,
-            ast.Tuple,
-        )
-        operators = (ast.Load, ast.And, ast.Or, *_BINARY, *_UNARY, *_COMPARE)
-        constant = isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str))
-        if not constant and not isinstance(node, (*allowed, *operators)):
-            raise ValueError(f'{type(node).__name__} in {self.text!r} is not allowed in an expression')
+    def value(self, values: Mapping):
+        """The value for some values of the names.
+
+        :raises NoValue: if there is none for these values, such as a division by zero.
+        :raises ExpressionError: if it makes no sense, such as a comparison of a text with a number.
+        """
+        try:
+            found = self._value(self._tree, values)
+        except (ArithmeticError, ValueError) as error:
+            raise NoValue(f'{self.text!r} has no value: {error}') from error
+        except (TypeError, RecursionError) as error:
+            raise ExpressionError(f'{self.text!r} cannot be evaluated: {error}') from error
+        if isinstance(found, float) and math.isnan(found):
+            raise NoValue(f'{self.text!r} is not a number')
+        return found
+
+    def _check(self, node: ast.AST, names: tuple[str, ...], functions: tuple[str, ...]) -> None:
+        match node:
+            case ast.Constant(value=value) if isinstance(value, self._CONSTANTS):
+                children = []
+            case ast.Name(id=name):
+                if name not in names:
+                    raise ExpressionError(f'{name!r} in {self.text!r} is not known: take any of {", ".join(names)}')
+                self.names.add(name)
+                children = []
+            case ast.List(elts=children) | ast.Tuple(elts=children) | ast.BoolOp(values=children):
+                pass
+            case ast.BinOp(op=op) if type(op) in _BINARY:
+                children = [node.left, node.right]
+            case ast.UnaryOp(op=op) if type(op) in _UNARY:
+                children = [node.operand]
+            case ast.Compare(ops=ops) if all(type(op) in _COMPARISONS for op in ops):
+                children = [node.left, *node.comparators]
+            case ast.Call(func=ast.Name(id=name), args=children, keywords=[]):
+                if name not in functions:
+                    raise ExpressionError(
+                        f'the function {name!r} in {self.text!r} is not known: take any of {", ".join(functions)}'
+                    )
+            case _:
+                raise ExpressionError(f'{ast.unparse(node)!r} in {self.text!r} is not allowed in an expression')
+        for child in children:
+            self._check(child, names, functions)
 
     def _value(self, node: ast.AST, values: Mapping):
         match node:
-            case ast.Constant():
-                return node.value
-            case ast.Name():
-                if values[node.id] is None:
-                    raise _Unknown
-                return values[node.id]
-            case ast.List() | ast.Tuple():
-                return [self._value(entry, values) for entry in node.elts]
-            case ast.Call():
-                return _FUNCTIONS[node.func.id](*(self._value(argument, values) for argument in node.args))
-            case ast.BoolOp():
-                combine = all if isinstance(node.op, ast.And) else any
-                return combine(bool(self._value(entry, values)) for entry in node.values)
-            case ast.UnaryOp():
-                return _UNARY[type(node.op)](self._value(node.operand, values))
-            case ast.BinOp():
-                sides = self._value(node.left, values), self._value(node.right, values)
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id=name):
+                if values.get(name) is None:
+                    raise NoValue(f'{self.text!r} has no value: {name} is not known')
+                return values[name]
+            case ast.List(elts=entries) | ast.Tuple(elts=entries):
+                return [self._value(entry, values) for entry in entries]
+            case ast.Call(func=ast.Name(id=name), args=arguments):
+                function = FUNCTIONS.get(name) or values[name]
+                return function(*(self._value(argument, values) for argument in arguments))
+            case ast.BoolOp(op=op, values=entries):
+                combine = all if isinstance(op, ast.And) else any
+                return combine(bool(self._value(entry, values)) for entry in entries)
+            case ast.UnaryOp(op=op, operand=operand):
+                return _UNARY[type(op)](self._value(operand, values))
+            case ast.BinOp(left=left, op=op, right=right):
+                sides = self._value(left, values), self._value(right, values)
                 if any(not isinstance(side, (int, float)) for side in sides):
                     raise TypeError(f'{ast.unparse(node)} is no calculation with numbers')
-                return _BINARY[type(node.op)](*sides)
-            case _:
+                # Whole numbers of Python have no largest one: 9 ** 9 ** 9 would take for ever.
+                return _BINARY[type(op)](*map(float, sides))
+            case ast.Compare():
                 return self._compare(node, values)
 
     def _compare(self, node: ast.Compare, values: Mapping) -> bool:
@@ -111,9 +167,9 @@ class Expression:
             left = self._value(node.left, values)
             for sign, right in zip(node.ops, node.comparators):
                 right = self._value(right, values)
-                if not _COMPARE[type(sign)](left, right):
+                if not _COMPARISONS[type(sign)](left, right):
                     return False
                 left = right
-        except _Unknown:
+        except NoValue:
             return False
         return True

@@ -176,8 +176,7 @@ def judge(
     :param descriptors: of the materials of both.
     :returns: ``score`` and ``values``.
     """
-    if _origin(evaluation) != _origin(judged):
-        raise EvaluationError('the two evaluations are of different potentials or ions')
+    _check_same_origin([evaluation, judged], 'a model judges only what it was made for')
     kind, feature_set, settings = training_parameters(parameters.get_dict())
     training = _training_set(evaluation, feature_set, features, descriptors)
     others = _training_set(judged, feature_set, features, descriptors)
@@ -198,17 +197,16 @@ def calibrate(parameters: Dict, **sets) -> RankingModelData:
     :raises EvaluationError: if they do not fit together, or a class is too small.
     """
     values = calibration_parameters(parameters.get_dict())
-    labelled, origins = [], []
+    evaluations = [nodes['evaluation'] for nodes in sets.values()]
+    _check_same_origin(evaluations, 'calibrate for each by itself')
+    labelled = []
     for name, nodes in sets.items():
         keys = list(nodes['evaluation']['materials'])
         tables = [nodes['descriptors'][key].get_dict() for key in keys]
         labelled.append(LabelledSet(name, tables, *nodes['evaluation'].weights(keys)))
-        origins.append(_origin(nodes['evaluation']))
-    if any(origin != origins[0] for origin in origins):
-        raise EvaluationError('the evaluations are of different potentials or ions: calibrate for each by itself')
     found = find_parameters(labelled, **values)
     content = {'calibration': found.as_dict(), 'score': found.corrected}
-    return RankingModelData.from_model(RankingModel.from_xi(found.parameters), **origins[0], **content)
+    return RankingModelData.from_model(RankingModel.from_xi(found.parameters), **_origin(evaluations[0]), **content)
 
 
 def training_parameters(values: dict) -> tuple[str, str, TrainingSettings]:
@@ -244,23 +242,45 @@ def calibration_parameters(values: dict) -> dict:
 
 
 def _common_origin(descriptors: dict[str, DescriptorsData]) -> dict:
-    """What all descriptors have in common and must."""
+    """Ion and potential of all descriptors, which must be the same. Of several names of one potential the first."""
     if not descriptors:
         raise EvaluationError('there are no descriptors to judge')
-    origin = {}
-    for name in ('species', 'potential_name', 'potential_sha256', 'settings'):
-        found = {key: node.get(name) for key, node in descriptors.items()}
-        first = next(iter(found.values()))
-        different = [key for key, value in found.items() if value != first]
-        if different:
-            raise EvaluationError(f'the descriptors of {different[0]} have another {name} than the others')
-        if name != 'settings':
-            origin[name] = first
-    return origin
+    first_key, first = next(iter(descriptors.items()))
+    for key, node in descriptors.items():
+        if _made_for(node) != _made_for(first):
+            raise EvaluationError(
+                f'the descriptors of {key} are of {_described(node)}, those of {first_key} of {_described(first)}: '
+                'judge each potential and each ion by itself'
+            )
+        settings, others = node.get('settings'), first.get('settings')
+        if settings != others:
+            raise EvaluationError(
+                f'the descriptors of {key} have the settings {settings}, those of {first_key} {others}: describe all '
+                'surfaces alike with pesfp.describe, which needs no new scan'
+            )
+    return _origin(first)
 
 
-def _origin(evaluation: EvaluationData) -> dict:
-    return {name: evaluation.get(name) for name in ('species', 'potential_name', 'potential_sha256')}
+def _made_for(node: Dict) -> tuple:
+    """A potential is known by its content: it may have had another name when it was stored again."""
+    return node.get('species'), node.get('potential_sha256')
+
+
+def _described(node: Dict) -> str:
+    sha256 = str(node.get('potential_sha256'))[:12]
+    return f'{node.get("species")} by the potential {node.get("potential_name")} (SHA-256 {sha256}...)'
+
+
+def _origin(node: Dict) -> dict:
+    return {name: node.get(name) for name in ('species', 'potential_name', 'potential_sha256')}
+
+
+def _check_same_origin(evaluations: list[EvaluationData], way_out: str) -> None:
+    for other in evaluations[1:]:
+        if _made_for(other) != _made_for(evaluations[0]):
+            raise EvaluationError(
+                f'one evaluation is of {_described(evaluations[0])}, another of {_described(other)}: {way_out}'
+            )
 
 
 def _training_set(evaluation: EvaluationData, feature_set: str, features: Dict, descriptors) -> TrainingSet:

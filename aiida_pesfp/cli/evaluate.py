@@ -10,6 +10,7 @@ from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
+from aiida_pesfp.cli.params import POTENTIAL
 
 
 def _columns(_context, _parameter, pairs):
@@ -28,39 +29,78 @@ def _columns(_context, _parameter, pairs):
     required=True,
     callback=_columns,
     metavar='ROLE=NAME',
-    help='What a column means: id, series, composition, space_group, structure, temperature, conductivity, diffusion, '
-    'error. Repeatable.',
+    help='What a column of TABLE means, such as id=name. Roles: id, composition, space_group, structure (say which '
+    'material), series (rows of one experiment at several temperatures), temperature (K), conductivity or diffusion '
+    '(the value), error (its standard error). Repeatable.',
 )
-@click.option('--unit', required=True, help='Of the values: S/cm, mS/cm, S/m, ..., or cm2/s, m2/s, A2/ps, ...')
-@click.option('--table-temperature', type=float, help='Of all rows, K, if there is no column for it.')
+@click.option(
+    '--unit',
+    required=True,
+    help='Of value and error: S/cm, mS/cm, uS/cm, S/m, mS/m; of diffusion cm2/s, m2/s, A2/ps, A2/fs.',
+)
+@click.option('--table-temperature', type=float, help='Temperature of all rows, K, if no column has it.')
 @click.option('--good', type=float, required=True, help='sigma+, S/cm: conductors above are good.')
 @click.option('--bad', type=float, required=True, help='sigma-, S/cm: those below are bad.')
-@click.option('--temperature', default=300.0, show_default=True, help='At which both are meant, K.')
-@click.option('--floor', type=float, help='Raise lower values to this, S/cm; zero and negative ones need it.')
-@click.option('--relative-error', default=1.0, show_default=True, help='Where a label has no error.')
+@click.option('--temperature', default=300.0, show_default=True, help='At which --good and --bad are meant, K.')
+@click.option(
+    '--floor',
+    type=float,
+    help='Raise lower values to this, S/cm. Without, those that are zero or negative and have no error are left out.',
+)
+@click.option(
+    '--relative-error',
+    default=1.0,
+    show_default=True,
+    help='Standard error over value where a label has none.',
+)
 @click.option('--species', default='Li', show_default=True, help='The mobile ion.')
-@click.option('--potential', type=types.DataParamType(sub_classes=('aiida.data:pesfp.potential',)), required=True)
+@click.option('--potential', type=POTENTIAL, required=True, help='By which the structures were scanned.')
 @click.option('--group', type=types.GroupParamType(), help='Only structures of this group.')
 @click.option(
     '--match',
     'match_by',
+    type=click.Choice(['id', 'composition', 'structure']),
     multiple=True,
     default=('id',),
     show_default=True,
-    help='id, composition, structure. Repeatable.',
+    help='How labels find their structures. Repeatable: tried in this order.',
 )
-@click.option('--expression', 'expressions', multiple=True, help='Judge this ranking too. Repeatable.')
-@click.option('--model', 'kinds', multiple=True, help='Learn logistic_l1, logistic_l2 or catboost. Repeatable.')
-@click.option('--features', multiple=True, default=('pes',), show_default=True, help='pes, matminer, both. Repeatable.')
-@click.option('--resamples', default=1000, show_default=True, help='Of the bootstrap.')
-@click.option('--seed', default=0, show_default=True)
+@click.option(
+    '--expression',
+    'expressions',
+    multiple=True,
+    help='Judge this ranking too, such as "log10(connected(0.5)) - mpe". Names: xi, mpe, fv_connected, '
+    'fv_disconnected, barrier_1d, barrier_2d, barrier_3d, connected(t), disconnected(t) at a threshold t, eV. '
+    'Repeatable.',
+)
+@click.option(
+    '--model',
+    'kinds',
+    type=click.Choice(['logistic_l1', 'logistic_l2', 'catboost']),
+    multiple=True,
+    help='Learn a ranking model of this kind too. Repeatable.',
+)
+@click.option(
+    '--features',
+    type=click.Choice(['pes', 'matminer', 'both']),
+    multiple=True,
+    default=('pes',),
+    show_default=True,
+    help='What models learn from. Repeatable.',
+)
+@click.option('--resamples', default=1000, show_default=True, help='How often the bootstrap draws.')
+@click.option('--seed', default=0, show_default=True, help='Of the bootstrap and of models.')
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
 @decorators.with_dbenv()
 def evaluate(table, columns, unit, table_temperature, species, potential, group, figures, **options):
     """Judge the stored descriptors of a potential against the labels of TABLE, a CSV file.
 
-    Structures are those that were screened with the potential; an id matches the label or key of a structure. The
-    result is a node, which `aiida-pesfp calibrate` takes.
+    Structures are those that were scanned with the potential; of several descriptors of one structure the newest are
+    taken. An id matches the label of a structure. The result is a node, which `aiida-pesfp calibrate` takes.
+
+    \b
+    aiida-pesfp evaluate labels.csv --column id=name --column conductivity=sigma --unit S/cm \\
+        --table-temperature 300 --good 1e-3 --bad 1e-5 --potential sevennet-0
     """
     from aiida.engine import run_get_node
     from aiida.orm import Dict, SinglefileData
@@ -77,7 +117,10 @@ def evaluate(table, columns, unit, table_temperature, species, potential, group,
     structures, descriptors = scanned_structures(potential, species, group)
     if not structures:
         where = f' in the group {group.label}' if group else ''
-        echo.echo_critical(f'no structure{where} was scanned for {species} with {potential.name}: screen some first')
+        echo.echo_critical(
+            f'no structure{where} was scanned for {species} with {potential.name}: see `aiida-pesfp rank` for what '
+            'was, or begin with `aiida-pesfp launch screen`'
+        )
     try:
         labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     except LabelError as error:
@@ -109,22 +152,38 @@ def evaluate(table, columns, unit, table_temperature, species, potential, group,
     type=types.DataParamType(sub_classes=('aiida.data:pesfp.evaluation',)),
     metavar='EVALUATION...',
 )
-@click.option('--vary', multiple=True, help='Find the slope, the threshold, or both, besides the cuts. Repeatable.')
-@click.option('--threshold', 'thresholds', multiple=True, type=float, help='Try this one, eV. Repeatable.')
-@click.option('--resamples', default=200, show_default=True, help='Of the bootstrap.')
-@click.option('--seed', default=0, show_default=True)
-@click.option('--label', help='Of the result.')
+@click.option(
+    '--vary',
+    type=click.Choice(['slope', 'threshold']),
+    multiple=True,
+    help='Find this too, besides the two cuts. Repeatable.',
+)
+@click.option(
+    '--threshold',
+    'thresholds',
+    multiple=True,
+    type=float,
+    help='With --vary threshold: try this one, eV. Repeatable.  [default: 0.3 to 0.7]',
+)
+@click.option('--resamples', default=200, show_default=True, help='How often the bootstrap draws.')
+@click.option('--seed', default=0, show_default=True, help='Of the bootstrap.')
+@click.option('--label', help='Of the result.  [default: xi-POTENTIAL]')
 @decorators.with_dbenv()
 def calibrate(evaluations, vary, thresholds, resamples, seed, label):
     """Find the cuts of Xi for the potential and the ion of EVALUATIONs, made by `aiida-pesfp evaluate`.
 
     With several, their mean score decides. The result is a ranking model: give it as the input `model` to pesfp.screen.
+
+    \b
+    aiida-pesfp calibrate labels --vary slope --label my-xi
     """
     from aiida.orm import Dict
 
     from aiida_pesfp.calculations.evaluation import calibrate as find_xi
     from aiida_pesfp.errors import EvaluationError
 
+    if thresholds and 'threshold' not in vary:
+        raise click.BadParameter('it is not varied: add --vary threshold', param_hint='--threshold')
     parameters = {'vary': list(vary), 'score': {'resamples': resamples, 'seed': seed}}
     if thresholds:
         parameters['thresholds'] = list(thresholds)

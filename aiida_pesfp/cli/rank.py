@@ -37,7 +37,7 @@ def rank(targets, where, sort, limit, form):
     Names in expressions: pk, label, formula, species, xi, mpe (eV), fv_connected, fv_disconnected, barrier_1d,
     barrier_2d, barrier_3d (eV), potential_name, structure_uuid; of the record: source, id, database, band_gap (eV),
     energy_above_hull (eV/atom); of an Arrhenius fit: activation_energy, activation_energy_error (eV), conductivity_300K
-    (S/cm). A comparison with what is not known is false. Functions: abs, log10, sqrt, min, max.
+    (S/cm). A comparison with what is not known is false. Functions: log10, log, exp, sqrt, sigmoid, abs, min, max.
     """
     rows = select(targets, where, sort, limit)
     if form == 'table':
@@ -54,6 +54,7 @@ def select(targets, where: str | None, sort: str, limit: int | None) -> list[dic
 
     from aiida_pesfp.data.descriptors import DescriptorsData
     from aiida_pesfp.data.queries import COLUMNS, candidates
+    from aiida_pesfp.errors import ExpressionError
     from aiida_pesfp.expressions import Expression
 
     try:
@@ -73,7 +74,7 @@ def select(targets, where: str | None, sort: str, limit: int | None) -> list[dic
         chosen.sort(
             key=lambda row: (values[row['pk']] is None, values[row['pk']] if values[row['pk']] is not None else 0)
         )
-    except (ValueError, TypeError) as error:
+    except (ExpressionError, TypeError) as error:
         echo.echo_critical(str(error))
     return chosen[:limit]
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from aiida_pesfp.errors import EvaluationError
-from aiida_pesfp.evaluation.expression import free_volume
+from aiida_pesfp.evaluation.features import free_volume
 from aiida_pesfp.evaluation.scores import ScoreSettings, check_classes, partial_area, resampled_weights
 from aiida_pesfp.fingerprint.descriptors import XiParameters
 

@@ -3,15 +3,64 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import EvaluationError
+from aiida_pesfp.errors import EvaluationError, ExpressionError, NoValue
+from aiida_pesfp.expressions import Expression
 
 #: Free volumes below this count as this in a feature, which is a logarithm: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
 FEATURE_SETS = ('pes', 'matminer', 'both')
+#: Scalars of a structure that an expression can name.
+SCALARS = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'barrier_1d', 'barrier_2d', 'barrier_3d')
+#: Free volumes of the spectrum at any of its thresholds: ``connected(0.3)``.
+SPECTRA = ('connected', 'disconnected')
+
+
+class DescriptorExpression(Expression):
+    """A number of each structure from its descriptors: :data:`SCALARS`, ``connected(t)`` and ``disconnected(t)``.
+
+    t is a threshold (eV) of the spectrum.
+
+    :raises ExpressionError: if the text holds anything else, saying what.
+    """
+
+    _CONSTANTS = (int, float)
+
+    def __init__(self, text: str):
+        super().__init__(text, SCALARS, SPECTRA)
+
+    def __call__(self, descriptors: dict) -> float:
+        """Its value for one structure.
+
+        :param descriptors: as of :meth:`aiida_pesfp.fingerprint.descriptors.Descriptors.as_dict`.
+        :raises ExpressionError: if it has none, saying why.
+        """
+        for name in sorted(self.names):
+            if descriptors.get(name) is None:
+                raise NoValue(f'the descriptors have no {name!r}: describe the surface again')
+        found = self.value(descriptors | {kind: partial(free_volume, descriptors, kind) for kind in SPECTRA})
+        if not isinstance(found, (int, float)):
+            raise ExpressionError(f'{self.text!r} is a list: a ranking needs a number')
+        return float(found)
+
+
+def free_volume(descriptors: dict, kind: str, threshold: float) -> float:
+    """Free volume at a threshold of the spectrum.
+
+    :param kind: one of :data:`SPECTRA`.
+    :param threshold: eV.
+    :raises ExpressionError: if the spectrum has no such threshold, naming those it has.
+    """
+    thresholds = descriptors['spectrum']['thresholds']
+    at = np.flatnonzero(np.isclose(thresholds, threshold, atol=1e-6))
+    if not len(at):
+        known = ', '.join(f'{value:g}' for value in thresholds)
+        raise ExpressionError(f'no free volume at {threshold:g} eV: the spectrum has {known}')
+    return descriptors['spectrum'][kind][at[0]]
 
 
 def standard_rankings(descriptors: dict) -> list[str]:

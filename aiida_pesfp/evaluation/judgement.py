@@ -8,8 +8,7 @@ import numpy as np
 
 from aiida_pesfp.errors import EvaluationError, ExpressionError
 from aiida_pesfp.evaluation.classes import ClassSettings, classify
-from aiida_pesfp.evaluation.expression import Expression
-from aiida_pesfp.evaluation.features import standard_rankings
+from aiida_pesfp.evaluation.features import DescriptorExpression, standard_rankings
 from aiida_pesfp.evaluation.labels import Measurement
 from aiida_pesfp.evaluation.scores import ScoreSettings, random_score, score
 
@@ -67,7 +66,7 @@ def judge_rankings(
 
 def _row(text: str, keys, tables, good, bad, settings: ScoreSettings) -> dict:
     """A material for which the expression has no value is left out of this row alone, with the reason."""
-    expression, ranking, missing = Expression(text), {}, {}
+    expression, ranking, missing = DescriptorExpression(text), {}, {}
     for position, (key, table) in enumerate(zip(keys, tables)):
         try:
             ranking[position] = expression(table)

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from aiida_pesfp.errors import EvaluationError
-from aiida_pesfp.evaluation.expression import Expression, free_volume
-from aiida_pesfp.evaluation.features import select_features
+from aiida_pesfp.evaluation.features import DescriptorExpression, free_volume, select_features
 from aiida_pesfp.evaluation.scores import check_classes
 from aiida_pesfp.fingerprint.descriptors import XiParameters, xi
 
@@ -41,7 +40,7 @@ class RankingModel:
             if self.kind == 'xi':
                 XiParameters(**self.parameters)
             elif self.kind == 'expression':
-                Expression(self.parameters['text'])
+                DescriptorExpression(self.parameters['text'])
         except (TypeError, KeyError) as error:
             raise EvaluationError(f'parameters of a ranking model of the kind {self.kind}: {error}') from error
         if self.kind == 'catboost' and not self.content:
@@ -67,7 +66,7 @@ class RankingModel:
         if self.kind == 'xi':
             return np.array([self._xi(entry) for entry in descriptors])
         if self.kind == 'expression':
-            expression = Expression(self.parameters['text'])
+            expression = DescriptorExpression(self.parameters['text'])
             return np.array([expression(entry) for entry in descriptors])
         names = self.parameters['features']
         rows = [

@@ -21,18 +21,19 @@ from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.errors import EvaluationError
 from aiida_pesfp.evaluation.classes import ClassSettings
-from aiida_pesfp.evaluation.expression import Expression
+from aiida_pesfp.evaluation.features import DescriptorExpression
 from aiida_pesfp.evaluation.matching import METHODS
 from aiida_pesfp.evaluation.models import LEARNERS
 from aiida_pesfp.evaluation.scores import ScoreSettings
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 _KEYS = ('sets', 'score', 'expressions', 'models', 'calibration')
-#: Labelled materials are scanned whatever their band gap and elements.
+#: Labelled materials are scanned whatever their band gap and elements, also those like another, which have own labels.
 _NO_CRITERIA = {
     'minimum_band_gap': None,
     'maximum_energy_above_hull': None,
     'allow_transition_metals': True,
+    'duplicates': 'keep',
 }
 
 
@@ -52,7 +53,7 @@ def validate_evaluation(node, _) -> str | None:
                 return f'unknown way {wrong[0]!r} to match labels: take some of {", ".join(METHODS)}'
         ScoreSettings.from_dict(values.get('score', {}))
         for text in values.get('expressions', ()):
-            Expression(text)
+            DescriptorExpression(text)
         for kind, feature_set in _models(values):
             training_parameters({'kind': kind, 'feature_set': feature_set, 'training': _training(values)})
         calibration_parameters({k: v for k, v in (values.get('calibration') or {}).items() if k != 'sets'})

@@ -7,6 +7,7 @@ from aiida.orm import AbstractCode, Dict, Int, List, Str, StructureData, WorkCha
 
 from aiida_pesfp.calculations.candidates import COLUMNS, ENGINES, summarise, tabulate_candidates
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.protocols import ProtocolMixin
@@ -16,7 +17,7 @@ from aiida_pesfp.workflows.screen import ScreenWorkChain
 def _validate_expression(node, _) -> str | None:
     try:
         Expression(node.value, COLUMNS)
-    except ValueError as error:
+    except ExpressionError as error:
         return str(error)
     return None
 
