@@ -15,36 +15,9 @@ from aiida.common.exceptions import NotExistent
 from aiida.engine import run_get_node, submit
 from aiida.orm import Dict, StructureData, load_code, load_node
 from ase.io import read
-from tabulate import tabulate
 
-from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
-
-
-def print_result(node) -> None:
-    """Conductivities, the activation energy, and where to look next."""
-    found = node.outputs.conductivities if 'conductivities' in node.outputs else {}
-    rows = []
-    for data in sorted(found.values(), key=lambda data: data.temperature):
-        windows = data.base.attributes.get('windows')
-        rows.append((data.temperature, data.conductivity, data.conductivity_error, windows, ', '.join(data.flags)))
-    click.echo(tabulate(rows, ('T/K', 'sigma/(S/cm)', '+-', 'windows', 'flags'), floatfmt=('g', '.3g', '.2g', '', '')))
-    if 'arrhenius' in node.outputs:
-        fit = node.outputs.arrhenius
-        energy, error = 1000 * fit.activation_energy, 1000 * fit.activation_energy_error
-        click.echo(f'Activation energy: {energy:.0f} +- {error:.0f} meV')
-        sigma, error = fit.conductivity(300)
-        click.echo(f'At 300 K, extrapolated: {1000 * sigma:.2g} +- {1000 * error:.2g} mS/cm')
-    else:
-        click.echo(f'No activation energy; why stands in: verdi process report {node.pk}')
-
-
-def short_analysis(picoseconds: float) -> dict:
-    """Parameters of the analysis for a run shorter than the paper's, whose 5 and 15 ps would leave nothing of it."""
-    if picoseconds >= 20:
-        return {}
-    click.echo(f'{picoseconds:g} ps: windows of {picoseconds / 5:g} ps instead of 15, too short to publish.')
-    # A sixth for equilibration, and four windows.
-    return {'equilibration_ps': picoseconds / 6, 'window_ps': picoseconds / 5, 'fit_start_ps': picoseconds / 75}
+from aiida_pesfp.cli.results import print_conductivities
+from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, analysis_of_short_runs
 
 
 @click.command()
@@ -74,7 +47,7 @@ def main(path, protocol, species, temperatures, picoseconds, potential, computer
         overrides={} if picoseconds is None else {'duration_ps': picoseconds},
     )
     if picoseconds is not None:
-        builder.analysis = Dict(builder.analysis.get_dict() | short_analysis(picoseconds))
+        builder.analysis = Dict(builder.analysis.get_dict() | analysis_of_short_runs(picoseconds))
     builder.metadata.label = f'{path.stem}, {protocol}'
     if to_daemon:
         node = submit(builder)
@@ -83,7 +56,7 @@ def main(path, protocol, species, temperatures, picoseconds, potential, computer
     _, node = run_get_node(builder)
     if 'conductivities' not in node.outputs:
         raise click.ClickException(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
-    print_result(node)
+    print_conductivities(node)
 
 
 if __name__ == '__main__':

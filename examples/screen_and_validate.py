@@ -17,33 +17,14 @@ import click
 from aiida.common.exceptions import NotExistent
 from aiida.engine import run_get_node, submit
 from aiida.orm import load_code, load_node
-from tabulate import tabulate
 
 sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
 
-from conductivity import short_analysis
 from screen import load_structures
 
+from aiida_pesfp.cli.results import print_candidates
+from aiida_pesfp.workflows.conductivity import analysis_of_short_runs
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
-
-
-def print_result(node) -> None:
-    """The candidates, what dynamics say of them, and what went wrong."""
-    if 'candidates' not in node.outputs:
-        click.echo('No structure is a candidate; the ranking is the output screen.ranking.')
-        return
-    columns = ('key', 'xi', 'mpe', 'ml_activation_energy', 'ml_conductivity_300K', 'siesta_activation_energy')
-    columns += ('siesta_conductivity_300K',)
-    rows = [[row[name] for name in columns] for row in node.outputs.candidates['rows']]
-    headers = ('', 'Xi', 'MPE/eV', 'E_A/eV (ML)', 'sigma(300 K)/(S/cm)', 'E_A/eV (SIESTA)', 'sigma(300 K)/(S/cm)')
-    click.echo(tabulate(rows, headers, floatfmt=('', '.4f', '.3f', '.3f', '.2g', '.3f', '.2g'), missingval='-'))
-    for row in node.outputs.candidates['rows']:
-        for engine, flags in row['flags'].items():
-            for temperature, names in flags.items():
-                click.echo(f'{row["key"]}, {engine}, {temperature} K: flagged {", ".join(names)}')
-        for engine, problem in row['problems'].items():
-            click.echo(f'{row["key"]}, {engine}: {problem}')
-    click.echo(f'\nThe table is an output of {node.process_label}<{node.pk}>: verdi process show {node.pk}')
 
 
 @click.command()
@@ -67,7 +48,7 @@ def main(folder, protocol, potential, candidates, picoseconds, siesta, pseudo_fa
     if candidates is not None:
         stage['candidates'] = candidates
     if picoseconds is not None:
-        stage |= {'overrides': {'duration_ps': picoseconds}, 'analysis': short_analysis(picoseconds)}
+        stage |= {'overrides': {'duration_ps': picoseconds}, 'analysis': analysis_of_short_runs(picoseconds)}
     siesta_stage = siesta and {'code': siesta_code, 'relax_code': siesta_code, 'pseudo_family': pseudo_family}
     structures = load_structures(folder or Path(sys.argv[0]).parent / 'structures')
     builder = ScreenAndValidateWorkChain.get_builder_from_protocol(
@@ -81,7 +62,7 @@ def main(folder, protocol, potential, candidates, picoseconds, siesta, pseudo_fa
     _, node = run_get_node(builder)
     if not node.is_finished_ok:
         raise click.ClickException(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
-    print_result(node)
+    print_candidates(node)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
 from aiida_pesfp.calculations.dynamics import SiestaDynamics, validator_of
-from aiida_pesfp.transport.siesta_output import CorruptFile, read_mde
+from aiida_pesfp.transport.siesta_output import CorruptFile, Energies, read_mde
 from aiida_pesfp.transport.stability import divergence
 
 #: fdf labels that the input `dynamics`, or this class, sets; and labels that would make it another dynamics.
@@ -158,6 +158,21 @@ def first_step(parent: RemoteData | None) -> int:
     return parent.creator.outputs.output_parameters.get_dict().get('last_step', -1) + 1
 
 
+def energies_so_far(node: CalcJobNode, transport: Transport) -> Energies:
+    """Energies of all whole steps of a job that runs.
+
+    :raises OSError: if it has written none yet.
+    :raises CorruptFile: if they cannot be read.
+    """
+    workdir, name = node.get_remote_workdir(), f'{node.get_option("prefix")}.MDE'
+    if workdir is None:
+        raise FileNotFoundError('not yet uploaded')
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / name
+        transport.getfile(str(Path(workdir) / name), str(local))
+        return read_mde(local)
+
+
 def stop_diverging(
     node: CalcJobNode, transport: Transport, temperature_factor: float = 10.0, energy_limit: float = 1.0
 ) -> CalcJobMonitorResult | None:
@@ -168,16 +183,10 @@ def stop_diverging(
     :param temperature_factor: the temperature may reach this times the target.
     :param energy_limit: eV/atom; the conserved quantity may be that far from where it began.
     """
-    workdir, name = node.get_remote_workdir(), f'{node.get_option("prefix")}.MDE'
-    if workdir is None:
+    try:
+        energies = energies_so_far(node, transport)
+    except (OSError, CorruptFile):
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / name
-        try:
-            transport.getfile(str(Path(workdir) / name), str(local))
-            energies = read_mde(local)
-        except (OSError, CorruptFile):
-            return None
     reason = divergence(
         energies.temperatures,
         energies.energies,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from aiida.engine import calcfunction
+from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict, TrajectoryData
 
 from aiida_pesfp import errors
@@ -97,12 +97,12 @@ def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
 
 
 @calcfunction
-def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityData:
+def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityData | ExitCode:
     """Conductivity of the mobile species, with uncertainty, alternatives and flags.
 
     :param trajectory: one dynamics at one temperature.
     :param parameters: see :meth:`ConductivityParameters.from_dict`.
-    :raises PesfpError: if no trustworthy number follows from the trajectory, with the reason.
+    :return: the conductivity, or exit code 300 with the reason why no trustworthy number follows from the trajectory.
     """
     chosen = ConductivityParameters.from_dict(parameters.get_dict())
     attributes = trajectory.base.attributes
@@ -118,6 +118,8 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
             chosen.settings,
             chosen.bayesian,
         )
+    except errors.PesfpError as error:
+        return ExitCode(300, str(error))
     finally:
         trajectory.clear_internal_cache()
     return ConductivityData.from_conductivity(
@@ -126,7 +128,7 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
 
 
 @calcfunction
-def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> ArrheniusData:
+def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> ArrheniusData | ExitCode:
     """Activation energy from conductivities at several temperatures.
 
     A conductivity without an uncertainty, from a single window, has no weight and is left out, with that as the reason.
@@ -134,7 +136,7 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
     :param parameters: ``scale``, ``linear`` (default) or ``log``; ``exclude``, key of a conductivity -> why it is left
         out; ``exclude_flags``, flags of conductivities that are left out.
     :param conductivities: by any keys.
-    :raises NoArrheniusFit: if they do not determine an activation energy, with the reason.
+    :return: the fit, or exit code 300 with the reason why they do not determine an activation energy.
     """
     scale, exclude, exclude_flags = _arrhenius_parameters(parameters.get_dict())
     unknown = sorted(set(exclude) - set(conductivities))
@@ -146,7 +148,10 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
             raise ValueError(f'conductivities of different {name}: {", ".join(sorted(map(str, values)))}')
     ordered = sorted(conductivities.items(), key=lambda item: (-item[1].temperature, item[0]))
     points = [node.to_point(_reason(key, node, exclude, exclude_flags), key) for key, node in ordered]
-    fit = fit_arrhenius(points, scale)
+    try:
+        fit = fit_arrhenius(points, scale)
+    except errors.NoArrheniusFit as error:
+        return ExitCode(300, str(error))
     content = fit.as_dict()
     for entry, (_, node) in zip(content['points'], ordered):
         entry |= {'flags': node.flags, 'uuid': node.uuid}

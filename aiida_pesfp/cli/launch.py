@@ -1,68 +1,32 @@
-"""``aiida-pesfp launch``: scans and screenings."""
+"""``aiida-pesfp launch``: scans, screenings, dynamics, and all of it."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import click
-import yaml
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
-from aiida_pesfp.cli.params import CODE, POTENTIAL, StructuresParamType
+from aiida_pesfp.cli import launching, main
+from aiida_pesfp.cli.params import CODE, POTENTIAL
 
-PROTOCOLS = ('fast', 'paper', 'stringent')
-
-
-class DurationParamType(click.ParamType):
-    """A time in s, min, h or d, or as HH:MM:SS, in seconds."""
-
-    name = 'duration'
-    _UNITS = {'': 1, 's': 1, 'min': 60, 'm': 60, 'h': 3600, 'd': 86400}
-
-    def convert(self, value, param, ctx):
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r'(\d+(?:\.\d+)?)\s*(s|min|m|h|d|)', value)
-        if match:
-            return int(float(match[1]) * self._UNITS[match[2]])
-        match = re.fullmatch(r'(\d+):(\d\d):(\d\d)', value)
-        if match:
-            hours, minutes, seconds = map(int, match.groups())
-            return hours * 3600 + minutes * 60 + seconds
-        return self.fail(f'{value!r} is no time: write 90min, 12h, 2d, 3600 or 12:00:00', param, ctx)
-
-
-def launch_options(function):
-    """What all launches share."""
-    decorations = (
-        click.argument(
-            'structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'
-        ),
-        click.option(
-            '-X', '--code', type=CODE, default='pesfp-scan@localhost', show_default=True, help='Code of pesfp-scan.'
-        ),
-        click.option('--potential', type=POTENTIAL, default='sevennet-0', show_default=True, help='Stored potential.'),
-        click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', show_default=True, help='Settings.'),
-        click.option('--species', default='Li', show_default=True, help='The mobile ion.'),
-        click.option(
-            '--overrides',
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help='YAML file of inputs that take precedence over those of the protocol, nested alike.',
-        ),
-        click.option('--label', help='Label of the process.'),
-        click.option('--submit/--run', 'to_daemon', help='Hand it to the daemon, or run it here.  [default: run]'),
-        click.option('--walltime', type=DurationParamType(), help='Longest time of a job, such as 12h.'),
-        click.option('--num-machines', type=click.IntRange(1), default=1, show_default=True, help='Nodes of a job.'),
-        click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
-        click.option('--queue', help='Queue or partition of the scheduler.'),
-        click.option('--account', help='Account of the scheduler.'),
-        click.option('--device', help='Device on the compute node: auto, cpu, cuda, cuda:1.'),
-    )
-    for decoration in reversed(decorations):
-        function = decoration(function)
-    return function
+SCAN_CODE = click.option(
+    '-X', '--code', type=CODE, default='pesfp-scan@localhost', show_default=True, help='Code of pesfp-scan.'
+)
+TEMPERATURES = click.option(
+    '-t',
+    '--temperature',
+    'temperatures',
+    multiple=True,
+    type=click.FloatRange(0, min_open=True),
+    help='K; repeatable.  [default: those of the protocol]',
+)
+PICOSECONDS = click.option(
+    '--picoseconds',
+    type=click.FloatRange(0, min_open=True),
+    help='Length of each run. One shorter than 20 is analysed in shorter windows, and not to be published.  [default: '
+    'that of the protocol]',
+)
+RELAX = click.option('--relax/--no-relax', default=True, show_default=True, help='Relax structures before dynamics.')
+PSEUDO_FAMILY = click.option('--pseudo-family', help='Label of a family of pseudopotentials, for SIESTA.')
 
 
 @main.group('launch')
@@ -75,7 +39,8 @@ def launch():
 
 
 @launch.command('scan')
-@launch_options
+@launching.launch_options
+@SCAN_CODE
 @decorators.with_dbenv()
 def launch_scan(structures, **options):
     """Scan the potential energy surface of structures, all in one job, whatever their composition.
@@ -86,35 +51,15 @@ def launch_scan(structures, **options):
     """
     from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
-    _launch(ScanBaseWorkChain, structures, {}, **options)
+    _launch_scans(ScanBaseWorkChain, structures, {}, **options)
 
 
 @launch.command('screen')
-@launch_options
-@click.option('--minimum-band-gap', type=float, help='Leave out structures with a smaller one, eV.  [default: 0.5]')
-@click.option(
-    '--maximum-energy-above-hull', type=float, help='Leave out structures with a larger one, eV/atom.  [default: 0.05]'
-)
-@click.option(
-    '--transition-metals/--no-transition-metals', default=None, help='Scan those with such or not.  [default: not]'
-)
-@click.option(
-    '--missing-properties',
-    type=click.Choice(['keep', 'reject']),
-    help='What is done with structures whose band gap or energy above hull is not known.  [default: keep]',
-)
-@click.option(
-    '--duplicates',
-    type=click.Choice(['similar', 'identical', 'keep']),
-    help='What is the same and scanned once: what is similar, only what is identical, or nothing.  [default: similar]',
-)
-@click.option('--structures-per-job', type=click.IntRange(1), help='Most structures of one job.')
-@click.option('--jobs', type=click.IntRange(1), help='Most jobs at once.')
+@launching.launch_options
+@SCAN_CODE
+@launching.criteria_options
 @decorators.with_dbenv()
-def launch_screen(
-    structures, minimum_band_gap, maximum_energy_above_hull, transition_metals, missing_properties, duplicates,
-    structures_per_job, jobs, **options,
-):  # fmt: skip
+def launch_screen(structures, **options):
     """Select, scan and rank structures. Band gaps and energies above hull are those of their records.
 
     \b
@@ -124,149 +69,210 @@ def launch_screen(
     """
     from aiida_pesfp.workflows.screen import ScreenWorkChain
 
-    criteria = {
-        'minimum_band_gap': minimum_band_gap,
-        'maximum_energy_above_hull': maximum_energy_above_hull,
-        'allow_transition_metals': transition_metals,
-        'missing_properties': missing_properties,
-        'duplicates': duplicates,
-    }
-    overrides = {
-        'max_structures_per_job': structures_per_job,
-        'max_concurrent_jobs': jobs,
-        'criteria': _given(criteria),
-    }
-    _launch(ScreenWorkChain, structures, _given(overrides), **options)
+    _launch_scans(ScreenWorkChain, structures, launching.criteria(options), **options)
 
 
-def keyed(structures: list) -> dict:
-    """Structures by keys that AiiDA takes as names of links, made of their labels or formulas."""
-    found = {}
-    for node in {node.uuid: node for node in structures}.values():
-        name = re.sub(r'\W+', '_', node.label or node.get_formula()).strip('_')
-        name = name if name[:1].isalpha() else f's_{name}'
-        key, number = name, 1
-        while key in found:
-            number += 1
-            key = f'{name}_{number}'
-        found[key] = node
-    return found
-
-
-def _launch(workchain, structures, given, code, potential, protocol, species, label, to_daemon, **rest) -> None:
+def _launch_scans(
+    workchain, structures, chosen, code, potential, protocol, species, label, to_daemon, overrides, device, **options
+) -> None:
     """Build, and run or submit."""
-    from aiida.common.exceptions import InputValidationError
-    from aiida.engine import run_get_node, submit
-
-    if code.default_calc_job_plugin not in (None, 'pesfp.scan'):
-        echo.echo_critical(
-            f'the code {code.full_label} runs {code.default_calc_job_plugin}, not pesfp.scan: name another'
-        )
-    if to_daemon:
-        _check_daemon()
-    chosen = keyed(_flat(structures))
-    try:
-        overrides = _overrides(rest['overrides'], given, species)
-        _check_keys(overrides, rest['overrides'], workchain)
-        builder = workchain.get_builder_from_protocol(code, chosen, potential, protocol, overrides, _job_options(rest))
-        if rest['device']:
-            builder.scan.device = rest['device']
-        builder.metadata.label = label or f'{len(chosen)} structures, {protocol}'
-        if not to_daemon:
-            echo.echo_report(f'{len(chosen)} structures with {potential.name} ({protocol} protocol) ...')
-        node = submit(builder) if to_daemon else run_get_node(builder)[1]
-    except (ValueError, InputValidationError) as error:
-        echo.echo_critical(f'the inputs do not fit: {error}')
-    if to_daemon:
-        echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
-        echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
-        echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')
-    else:
-        _print_results(node)
-
-
-def _flat(structures) -> list:
-    """All structures; those of paths are imported first."""
-    from aiida_pesfp.cli.importing import store
-    from aiida_pesfp.sources.folder import read_folder
-
-    nodes = []
-    for item in structures:
-        nodes += store(read_folder([item]), item.resolve().stem) if isinstance(item, Path) else item
-    return nodes
-
-
-def _overrides(path: Path | None, given: dict, species: str) -> dict:
+    from aiida_pesfp.cli.results import print_ranking
     from aiida_pesfp.workflows.protocols import merge
 
-    content = {}
-    if path is not None:
-        try:
-            content = yaml.safe_load(path.read_text()) or {}
-        except yaml.YAMLError as error:
-            echo.echo_critical(f'{path} is not a YAML file: {error}')
-        if not isinstance(content, dict):
-            echo.echo_critical(f'{path} holds no inputs: write for example "scan: {{parameters: {{spacing: 0.3}}}}"')
-    return merge(merge(content, given), {'scan': {'parameters': {'species': species}}})
-
-
-def _check_keys(overrides: dict, path: Path | None, workchain) -> None:
-    """Stop with a sentence at a key that would be ignored."""
+    launching.check_plugin(code, 'pesfp.scan')
     known = {'scan', 'max_iterations', 'properties', *workchain.get_protocol_inputs()}
-    for key in overrides:
-        if key not in known:
-            echo.echo_critical(f'{path}: there is no input {key!r}: known are {", ".join(sorted(known))}')
-
-
-def _job_options(rest: dict) -> dict:
-    """``metadata.options`` of the jobs."""
-    resources = {'num_machines': rest['num_machines']}
-    if rest['num_cores']:
-        # One process uses all cores of its node by threads.
-        resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': rest['num_cores']}
-    options = {
-        'resources': resources,
-        'max_wallclock_seconds': rest['walltime'],
-        'queue_name': rest['queue'],
-        'account': rest['account'],
-    }
-    return _given(options)
-
-
-def _given(values: dict) -> dict:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _check_daemon() -> None:
-    """Stop with a sentence if nothing can be submitted."""
-    from aiida.engine.daemon.client import get_daemon_client
-    from aiida.manage import get_manager
-
-    profile = get_manager().get_profile()
-    if profile.process_control_backend is None:
-        echo.echo_critical(
-            f'the profile {profile.name} has no broker and so no daemon: leave out --submit to run it here, or make a '
-            'profile with one by `verdi presto --use-zeromq`'
+    content = merge(launching.read_overrides(overrides, known), chosen | _species(species))
+    if to_daemon:
+        launching.check_daemon()
+    found = launching.chosen_structures(structures)
+    with launching.inputs_that_fit():
+        builder = workchain.get_builder_from_protocol(
+            code, found, potential, protocol, content, launching.job_options(options)
         )
-    if not get_daemon_client().is_daemon_running:
-        echo.echo_critical('the daemon is not running: start it with `verdi daemon start`, or leave out --submit')
+    if device:
+        builder.scan.device = device
+    builder.metadata.label = label or f'{len(found)} structures, {protocol}'
+    if not to_daemon:
+        echo.echo_report(f'{len(found)} structures with {potential.name} ({protocol} protocol) ...')
+    node = launching.start(builder, to_daemon)
+    if to_daemon:
+        echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')
+    else:
+        print_ranking(node)
 
 
-def _print_results(node) -> None:
-    """The ranking, and what is not in it with the reason; stops if the process failed."""
-    from aiida_pesfp.cli.rank import print_table
-    from aiida_pesfp.data.queries import candidates, descriptors_of
+@launch.command('conductivity')
+@launching.launch_options
+@click.option('-X', '--code', type=CODE, default='pesfp-md@localhost', show_default=True, help='pesfp-md, or SIESTA.')
+@click.option('--relax-code', type=CODE, help='pesfp-relax, or SIESTA.  [default: on the same computer]')
+@RELAX
+@TEMPERATURES
+@PICOSECONDS
+@PSEUDO_FAMILY
+@decorators.with_dbenv()
+def launch_conductivity(structures, label, to_daemon, **options):
+    """Molecular dynamics of structures at several temperatures, to conductivities and activation energies.
 
-    rows = candidates(descriptors_of(node))
-    if rows:
-        print_table(sorted(rows, key=lambda row: (-row['xi'], row['mpe'])))
-    for name in ('rejected', 'failures'):
-        if name in node.outputs:
-            for key, entry in node.outputs[name].items():
-                echo.echo_warning(f'{key}: {entry.get("reason") or entry.get("error")}')
-    if not node.is_finished_ok:
-        echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
-    echo.echo_success(f'finished {node.process_label}<{node.pk}>')
-    echo.echo_report(
-        f'look further with: aiida-pesfp rank {node.pk}; aiida-pesfp show PK; verdi process status {node.pk}'
+    Each structure is relaxed, made a supercell of, and simulated, with a machine-learned potential, or with SIESTA if
+    the code is one of SIESTA. One that fails costs the others nothing.
+
+    \b
+    aiida-pesfp launch conductivity LiI -t 667 -t 1000 --submit
+    aiida-pesfp launch conductivity LiI --protocol fast --picoseconds 2    # to see how it goes
+    aiida-pesfp launch conductivity LiI --code siesta@cluster --pseudo-family LABEL --submit --walltime 24h
+    """
+    from aiida_pesfp.cli.results import print_conductivities
+
+    if to_daemon:
+        launching.check_daemon()
+    builders = _conductivity_builders(launching.chosen_structures(structures), **options)
+    failed = []
+    for key, builder in builders.items():
+        builder.metadata.label = label or f'{key}, {options["protocol"]}'
+        if not to_daemon:
+            echo.echo_report(f'dynamics of {key} at {", ".join(map("{:g} K".format, builder.temperatures))} ...')
+        node = launching.start(builder, to_daemon)
+        if not to_daemon:
+            print_conductivities(node)
+            if not node.is_finished_ok:
+                failed.append(f'{key}: {node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+    if failed:
+        echo.echo_critical('\n'.join(failed))
+
+
+def _conductivity_builders(
+    structures, code, relax_code, relax, potential, protocol, species, overrides, temperatures, picoseconds,
+    pseudo_family, device, **options,
+) -> dict:  # fmt: skip
+    """A builder for each structure."""
+    from aiida.orm import Dict
+
+    from aiida_pesfp.workflows.conductivity import ENGINES, ConductivityWorkChain, analysis_of_short_runs
+
+    engine = _engine_of(code)
+    dynamics = ENGINES[engine][0]
+    content = launching.read_overrides(overrides, set(dynamics.get_protocol_inputs()))
+    shared = {
+        'relax_code': relax_code or _relax_code(code, engine) if relax else None,
+        'potential': potential if engine == 'ml' else None,
+        'pseudo_family': pseudo_family if engine == 'siesta' else None,
+        'species': species,
+        'temperatures': list(temperatures) or None,
+        'protocol': protocol,
+        'overrides': content if picoseconds is None else content | {'duration_ps': picoseconds},
+        'options': launching.job_options(options),
+    }
+    builders = {}
+    for key, structure in structures.items():
+        with launching.inputs_that_fit():
+            builder = ConductivityWorkChain.get_builder_from_protocol(code, structure, **shared)
+        if picoseconds is not None:
+            builder.analysis = Dict(builder.analysis.get_dict() | analysis_of_short_runs(picoseconds))
+        if device and engine == 'ml':
+            builder.ml.md.device = device
+        builders[key] = builder
+    return builders
+
+
+@launch.command('screen-and-validate')
+@launching.launch_options
+@SCAN_CODE
+@launching.criteria_options
+@click.option('--select', help='Candidates are structures for which this is true.  [default: xi > 0.25]')
+@click.option('--ml/--no-ml', default=True, show_default=True, help='Dynamics with a machine-learned potential.')
+@click.option('--md-code', type=CODE, help='Code of pesfp-md.  [default: on the computer of the scans]')
+@click.option('--md-potential', type=POTENTIAL, help='Potential of the dynamics.  [default: that of the scans]')
+@click.option('--candidates', type=click.IntRange(1), help='Most structures that go on to dynamics.')
+@click.option('--siesta', type=CODE, help='Code of SIESTA, for the best of these. Without it there is no such stage.')
+@click.option('--siesta-candidates', type=click.IntRange(1), help='Most structures that go on to SIESTA.')
+@PSEUDO_FAMILY
+@RELAX
+@TEMPERATURES
+@PICOSECONDS
+@decorators.with_dbenv()
+def launch_screen_and_validate(structures, label, to_daemon, **options):
+    """Screen structures, run molecular dynamics of the best, and of the best of these with SIESTA.
+
+    \b
+    aiida-pesfp launch screen-and-validate cifs --submit
+    aiida-pesfp launch screen-and-validate cifs --protocol fast --candidates 1 --picoseconds 1    # to see how it goes
+    aiida-pesfp launch screen-and-validate cifs --siesta siesta@cluster --pseudo-family LABEL --submit
+    """
+    from aiida_pesfp.cli.results import print_candidates, print_ranking
+
+    if to_daemon:
+        launching.check_daemon()
+    found = launching.chosen_structures(structures)
+    builder = _validation_builder(found, **options)
+    builder.metadata.label = label or f'{len(found)} structures, {options["protocol"]}'
+    if not to_daemon:
+        echo.echo_report(f'{len(found)} structures with {options["potential"].name}, then dynamics of the best ...')
+    node = launching.start(builder, to_daemon)
+    if not to_daemon:
+        print_candidates(node)
+        print_ranking(node)
+
+
+def _validation_builder(
+    structures, code, potential, protocol, species, overrides, select, ml, md_code, md_potential, candidates, siesta,
+    siesta_candidates, pseudo_family, relax, temperatures, picoseconds, device, **options,
+):  # fmt: skip
+    """The builder of the whole workflow."""
+    from aiida_pesfp.workflows.conductivity import analysis_of_short_runs
+    from aiida_pesfp.workflows.protocols import merge
+    from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
+
+    launching.check_plugin(code, 'pesfp.scan')
+    known = {'screen', *ScreenAndValidateWorkChain.get_protocol_inputs()}
+    screen = launching.criteria(options) | _species(species)
+    content = merge(
+        launching.read_overrides(overrides, known), launching.given({'select': select}) | {'screen': screen}
     )
+    jobs = launching.job_options(options)
+    shared = {'options': jobs, 'temperatures': list(temperatures) or None}
+    if picoseconds is not None:
+        shared |= {'overrides': {'duration_ps': picoseconds}, 'analysis': analysis_of_short_runs(picoseconds)}
+    stages = {}
+    if ml:
+        md_code = md_code or _code_beside(code, 'pesfp-md', '--md-code')
+        own = {'code': md_code, 'potential': md_potential or potential, 'candidates': candidates}
+        stages['ml'] = launching.given(shared | own | {'relax_code': _relax_code(md_code, 'ml') if relax else None})
+        launching.check_plugin(md_code, 'pesfp.md')
+    if siesta:
+        own = {'code': siesta, 'pseudo_family': pseudo_family, 'candidates': siesta_candidates}
+        stages['siesta'] = launching.given(shared | own | {'relax_code': siesta if relax else None})
+        launching.check_plugin(siesta, *_SIESTA)
+    with launching.inputs_that_fit():
+        builder = ScreenAndValidateWorkChain.get_builder_from_protocol(
+            code, structures, potential, **stages, protocol=protocol, overrides=content, options=jobs
+        )
+    if device:
+        builder.screen.scan.device = device
+    return builder
+
+
+_SIESTA = ('pesfp.siesta_md', 'siesta.siesta')
+
+
+def _engine_of(code) -> str:
+    launching.check_plugin(code, 'pesfp.md', *_SIESTA)
+    return 'siesta' if code.default_calc_job_plugin in _SIESTA else 'ml'
+
+
+def _relax_code(code, engine: str):
+    """SIESTA relaxes itself; beside ``pesfp-md`` is ``pesfp-relax``."""
+    return code if engine == 'siesta' else _code_beside(code, 'pesfp-relax', '--relax-code, or say --no-relax')
+
+
+def _code_beside(code, label: str, option: str):
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import load_code
+
+    try:
+        return load_code(f'{label}@{code.computer.label}')
+    except NotExistent:
+        echo.echo_critical(f'there is no code {label}@{code.computer.label}: name another with {option}')
+
+
+def _species(species: str) -> dict:
+    return {'scan': {'parameters': {'species': species}}}

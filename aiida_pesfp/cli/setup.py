@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -25,15 +26,27 @@ CODES = {
 
 @main.command('setup')
 @click.option('--potential', default=POTENTIAL, show_default=True, help='Name or path of the potential to install.')
+@click.option('--siesta', metavar='EXECUTABLE', help='A SIESTA on this machine, to become the code siesta@localhost.')
 @decorators.with_dbenv()
-def setup(potential):
+def setup(potential, siesta):
     """Make computer, codes and potential for calculations on this machine, and check them.
 
     Whatever exists already is kept: the command can be called again at any time.
+
+    \b
+    aiida-pesfp setup
+    aiida-pesfp setup --siesta /opt/siesta/bin/siesta    # for ab initio dynamics
     """
+    if siesta is not None:
+        siesta, version, with_mpi = _ask_siesta(siesta)
     computer = _computer()
-    for name in CODES:
-        _code(computer, name)
+    for name, (purpose, plugin) in CODES.items():
+        executable = _executable(name)
+        _code(computer, name, executable, f'{purpose}, of the environment of aiida-pesfp', plugin)
+        _check_answer(executable)
+    if siesta is not None:
+        _code(computer, 'siesta', siesta, f'SIESTA {version}', 'pesfp.siesta_md', with_mpi=with_mpi)
+        _check_pseudopotentials()
     install(potential, label=None)
 
 
@@ -56,18 +69,16 @@ def _computer():
     return computer
 
 
-def _code(computer, name):
+def _code(computer, name, executable, description, plugin, **attributes):
     from aiida.common.exceptions import NotExistent
     from aiida.orm import InstalledCode, load_code
 
-    executable = _executable(name)
     label = f'{name}@{computer.label}'
-    purpose, plugin = CODES[name]
     try:
         code = load_code(label)
         if str(code.filepath_executable) != executable:
-            # The environment was moved or made anew: the old code stays for the calculations that used it.
-            echo.echo_warning(f'the code {label} is {code.filepath_executable}, not that of this environment')
+            # The environment was made anew, or another SIESTA is meant: what the old code has run keeps it.
+            echo.echo_warning(f'the code {label} is {code.filepath_executable}, not {executable}')
             code.label = f'{name}-{code.uuid[:8]}'
             raise NotExistent
         echo.echo_report(f'code {label} exists')
@@ -76,10 +87,14 @@ def _code(computer, name):
             computer=computer,
             filepath_executable=executable,
             label=name,
-            description=f'{purpose}, of the environment of aiida-pesfp',
+            description=description,
             default_calc_job_plugin=plugin,
+            **attributes,
         ).store()
         echo.echo_success(f'made the code {label} ({executable})')
+
+
+def _check_answer(executable):
     answer = subprocess.run([executable, '--version'], capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         echo.echo_critical(f'{executable} does not run: {answer.stderr.strip()[-500:]}')
@@ -92,3 +107,40 @@ def _executable(name) -> str:
     if found is None:
         echo.echo_critical(f'there is no executable {name}: install aiida-pesfp into this environment with pip')
     return found
+
+
+def _ask_siesta(name: str) -> tuple[str, str, bool]:
+    """Path and version of a SIESTA, and whether it was built with MPI: it says so before it misses its input."""
+    executable = shutil.which(name)
+    if executable is None:
+        echo.echo_critical(f'there is no executable {name}: give the path of a SIESTA')
+    executable = str(Path(executable).absolute())
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            answer = subprocess.run(
+                [executable], input='', capture_output=True, text=True, check=False, cwd=folder, timeout=60
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            echo.echo_critical(f'{executable} does not run: {error}')
+    version = re.search(r'^\s*(?:Siesta )?Version\s*:\s*(\S+)', answer.stdout, re.MULTILINE | re.IGNORECASE)
+    if version is None:
+        said = (answer.stdout + answer.stderr).strip()[-300:]
+        echo.echo_critical(f'{executable} is no SIESTA, or does not run; it says: {said}')
+    parallel = 'PARALLEL version' in answer.stdout
+    echo.echo_success(f'it runs: SIESTA {version[1]}, {"with" if parallel else "without"} MPI')
+    return executable, version[1], parallel
+
+
+def _check_pseudopotentials() -> None:
+    """SIESTA needs a family of them, which only its user can choose."""
+    from aiida.orm import QueryBuilder
+    from aiida_pseudo.groups.family import PseudoPotentialFamily
+
+    labels = QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True)
+    if labels:
+        echo.echo_report(f'families of pseudopotentials: {", ".join(sorted(labels))}')
+    else:
+        echo.echo_warning(
+            'there is no family of pseudopotentials: install one from a folder of .psf files with '
+            '`aiida-pseudo install family FOLDER LABEL -P pseudo.psf`'
+        )

@@ -1,4 +1,4 @@
-"""``aiida-pesfp status``: how far a screening is."""
+"""``aiida-pesfp status``: how far scans, screenings and dynamics are."""
 
 from __future__ import annotations
 
@@ -10,47 +10,90 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
 
+#: Entry points of the processes that are looked for if none is named.
+_PROCESSES = ('screen_and_validate', 'screen', 'scan.base', 'conductivity', 'md.base', 'siesta_md.base')
+
 
 @main.command('status')
 @click.argument('processes', nargs=-1, type=types.ProcessParamType(), metavar='[PROCESS...]')
 @decorators.with_dbenv()
 def status(processes):
-    """Show the progress of scans and screenings: the given ones, or all that run.
+    """Show the progress of scans, screenings and dynamics: the given ones, or all that run.
 
     Structures done of all, evaluations per second, and the time left, estimated from what the finished structures have
-    cost. Running jobs are asked on the computer where they run.
+    cost; for dynamics steps done of all, and nanoseconds a day. Running jobs are asked on the computer where they run.
     """
-    from aiida_pesfp.workflows.progress import progress_of
-
     chosen = processes or _active()
     if not chosen:
-        echo.echo_report('no scan and no screening is running: `verdi process list -a` lists old ones')
+        echo.echo_report('nothing is running: `verdi process list -a` lists what was run')
     for node in chosen:
-        try:
-            progress = progress_of(node)
-        except ValueError as error:
-            echo.echo_critical(f'{error}: see `verdi process status {node.pk}`')
         state = node.process_state.value if node.process_state else 'created'
         code = f' [{node.exit_status}]' if node.exit_status is not None else ''
         echo.echo(f'{node.process_label}<{node.pk}> {node.label}: {state}{code}')
-        echo.echo(f'  structures done   {progress.done} of {progress.total - progress.rejected}')
-        if progress.rejected:
-            echo.echo(f'  left out          {progress.rejected} of {progress.total} given')
-        if progress.failed:
-            echo.echo(f'  failed            {progress.failed}')
-        rate = progress.evaluations_per_second
-        echo.echo(f'  evaluations       {progress.evaluations}' + (f', {rate:.0f} per second and job' if rate else ''))
-        if not node.is_terminated:
-            left = progress.seconds_left
-            text = 'not known before the first structure is done'
-            if left is not None:
-                text = f'about {datetime.timedelta(seconds=round(left))}'
-            echo.echo(f'  jobs running      {progress.running}')
-            echo.echo(f'  time left         {text}')
-            for pk, reason in progress.silent.items():
-                echo.echo(f'  job {pk} says nothing yet ({reason[:120]})')
-        elif node.exit_message:
+        if not _print_progress(node):
+            echo.echo_critical(
+                f'{node.process_label}<{node.pk}> is no scan, no screening and no dynamics: see `verdi process status '
+                f'{node.pk}`'
+            )
+        if node.is_terminated and node.exit_message:
             echo.echo(f'  {node.exit_message}')
+
+
+def _print_progress(node) -> bool:
+    """Print how far a process is, and tell whether it is one of which that can be said."""
+    from aiida_pesfp.workflows.dynamics_progress import dynamics_of
+    from aiida_pesfp.workflows.progress import progress_of
+    from aiida_pesfp.workflows.screen import ScreenWorkChain
+
+    of_screening = [called for called in node.called if called.process_class is ScreenWorkChain]
+    scans = of_screening[0] if of_screening else node
+    dynamics = dynamics_of(node)
+    try:
+        _print_scans(scans, progress_of(scans))
+    except ValueError:
+        if not dynamics and node.process_label not in ('ConductivityWorkChain', 'ScreenAndValidateWorkChain'):
+            return False
+        if not dynamics:
+            echo.echo('  no dynamics yet')
+    for run in dynamics:
+        _print_dynamics(run)
+    return True
+
+
+def _print_scans(node, progress) -> None:
+    echo.echo(f'  structures done   {progress.done} of {progress.total - progress.rejected}')
+    if progress.rejected:
+        echo.echo(f'  left out          {progress.rejected} of {progress.total} given')
+    if progress.failed:
+        echo.echo(f'  failed            {progress.failed}')
+    rate = progress.evaluations_per_second
+    echo.echo(f'  evaluations       {progress.evaluations}' + (f', {rate:.0f} per second and job' if rate else ''))
+    if not node.is_terminated:
+        left = progress.seconds_left
+        text = 'not known before the first structure is done' if left is None else f'about {_duration(left)}'
+        echo.echo(f'  jobs running      {progress.running}')
+        echo.echo(f'  time left         {text}')
+        for pk, reason in progress.silent.items():
+            echo.echo(f'  job {pk} says nothing yet ({reason[:120]})')
+
+
+def _print_dynamics(run) -> None:
+    text = (
+        f'  {run.name}, {run.engine}, {run.temperature:g} K: {run.done} of {run.steps} steps ({run.picoseconds:.3g} ps)'
+    )
+    if run.nanoseconds_per_day is not None:
+        text += f', {run.nanoseconds_per_day:.2g} ns a day'
+    if run.seconds_left:
+        text += f', about {_duration(run.seconds_left)} left'
+    elif run.seconds_left == 0.0:
+        text += f', {run.state}'
+    elif run.silent is not None:
+        text += f'; its job says nothing yet ({run.silent[:120]})'
+    echo.echo(text)
+
+
+def _duration(seconds: float) -> datetime.timedelta:
+    return datetime.timedelta(seconds=round(seconds))
 
 
 def _active() -> list:
@@ -59,7 +102,7 @@ def _active() -> list:
 
     filters = {
         'attributes.process_state': {'in': ['created', 'waiting', 'running']},
-        'process_type': {'in': [f'aiida.workflows:pesfp.{name}' for name in ('screen', 'scan.base')]},
+        'process_type': {'in': [f'aiida.workflows:pesfp.{name}' for name in _PROCESSES]},
     }
     found = QueryBuilder().append(ProcessNode, filters=filters).order_by({ProcessNode: 'id'}).all(flat=True)
     return [node for node in found if node.caller is None or node.caller not in found]

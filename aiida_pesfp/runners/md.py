@@ -3,7 +3,7 @@
 The AiiDA calculation job calls the same program with the same options as a person would. What it writes:
 
 ``OUT/run.json``
-    the request, and the state of each run (``done``, ``failed`` or ``pending``); rewritten after each.
+    the request, and how far each run is; rewritten after each and every few seconds.
 ``OUT/NAME_1000K/trajectory.traj``
     the stored steps of one structure at one temperature, in ASE's format; each is on disk as soon as it is done.
 ``OUT/NAME_1000K/checkpoint.traj``
@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,6 +32,9 @@ from aiida_pesfp.runners.dynamics import DynamicsSettings, Run
 from aiida_pesfp.runners.request import Outcome, Request, Stopped
 from aiida_pesfp.structures import read_all
 from aiida_pesfp.transport.frames import TRAJECTORY, count_frames, read_frames, statistics
+
+#: How often ``run.json`` says how far a run is, s.
+ACCOUNT_INTERVAL = 10.0
 
 
 @dataclass
@@ -91,8 +95,15 @@ class DynamicsRequest(Request):
         bar.total = self.steps
         bar.update(run.step - run.first)
 
+        told = time.monotonic()
+
         def on_step() -> None:
+            nonlocal told
             bar.update(1)
+            if time.monotonic() - told > ACCOUNT_INTERVAL:
+                outcome.last_step, outcome.seconds = run.step, run.seconds
+                self.write()
+                told = time.monotonic()
             bar.set_postfix_str(f'{run.temperature:.0f} K', refresh=False)
             self.check_stop()
 

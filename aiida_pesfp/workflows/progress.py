@@ -63,7 +63,7 @@ def progress_of(node: ProcessNode) -> Progress:
         if isinstance(process, CalcJobNode) and process.process_class is ScanCalculation:
             progress.running += not process.is_terminated
             try:
-                entries |= _account(process)['structures']  # of a restart it holds what the job before has done
+                entries |= account_of(process)['structures']  # of a restart it holds what the job before has done
             except (AiidaException, OSError, ValueError, KeyError) as error:
                 if not process.is_terminated:
                     progress.silent[process.pk] = str(error) or type(error).__name__
@@ -92,7 +92,7 @@ def _estimate(progress: Progress, node: ProcessNode, structures: dict, entries: 
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
 
 
-def _account(job: CalcJobNode) -> dict:
+def account_of(job: CalcJobNode) -> dict:
     """``run.json`` of a job, from the graph or, while it runs, from the remote folder."""
     if 'retrieved' in job.outputs:
         return json.loads(job.outputs.retrieved.base.repository.get_object_content(_ACCOUNT))

@@ -10,7 +10,7 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
-from aiida_pesfp.workflows.protocols import ProtocolMixin
+from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 
@@ -156,7 +156,9 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             if given is None:
                 builder.pop(engine, None)
                 continue
-            stage = {'protocol': protocol or cls.get_default_protocol()} | inputs['stages'][engine] | given
+            of_protocol = inputs['stages'][engine]
+            stage = {'protocol': protocol or cls.get_default_protocol()} | of_protocol | given
+            stage['overrides'] = merge(of_protocol.get('overrides', {}), given.get('overrides', {}))
             for name, value in stage.items():
                 builder[engine][name] = _NODES[name](value) if name in _NODES else value
         return builder

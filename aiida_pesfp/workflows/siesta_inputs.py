@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 
 from aiida.common.exceptions import NotExistent
-from aiida.orm import Group, KpointsData, StructureData
+from aiida.orm import AbstractCode, Group, KpointsData, StructureData
 from ase.data import atomic_numbers, covalent_radii
 from pymatgen.analysis.dimensionality import get_structure_components
 from pymatgen.analysis.graphs import StructureGraph
 from pymatgen.analysis.local_env import CutOffDictNN
 from pymatgen.core import Element, Structure
 from pymatgen.io.vasp.inputs import Kpoints
+
+from aiida_pesfp.workflows.protocols import merge
 
 #: Two atoms are bonded if closer than this times the sum of their covalent radii (DOI 10.1039/b801115j).
 BOND_TOLERANCE = 1.25
@@ -70,3 +72,12 @@ def pseudos_of(structure: StructureData, family: str | None) -> dict:
             f'`aiida-pseudo install family FOLDER {family} -P pseudo.psf`'
         ) from error
     return group.get_pseudos(structure=structure)
+
+
+def options_of(code: AbstractCode, inputs: dict, options: dict | None) -> dict:
+    """``metadata.options`` of a job: those of the protocol, what the code says about MPI, and what takes precedence.
+
+    :param inputs: of the protocol.
+    """
+    of_code = {} if code.with_mpi is None else {'withmpi': code.with_mpi}
+    return merge(merge(inputs['md']['metadata']['options'], of_code), options or {})

@@ -6,9 +6,8 @@ from aiida.engine import ProcessBuilder, ProcessHandlerReport, process_handler
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, StructureData
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
-from aiida_pesfp.workflows.protocols import merge
 from aiida_pesfp.workflows.segments import OUT_OF_MEMORY, SegmentsWorkChain
-from aiida_pesfp.workflows.siesta_inputs import functional_of, pseudos_of
+from aiida_pesfp.workflows.siesta_inputs import functional_of, options_of, pseudos_of
 
 
 class SiestaMdBaseWorkChain(SegmentsWorkChain):
@@ -64,7 +63,7 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
         builder.md.parameters = Dict(inputs['functionals'][functional] | md['parameters'])
         builder.md.dynamics = Dict(dynamics | {'temperature': temperature})
         builder.md.monitors = {name: Dict(monitor) for name, monitor in md['monitors'].items()}
-        builder.md.metadata.options = merge(md['metadata']['options'], options or {})
+        builder.md.metadata.options = options_of(code, inputs, options)
         builder.max_iterations = Int(inputs['max_iterations'])
         if 'max_steps_per_job' in inputs:
             builder.max_steps_per_job = Int(inputs['max_steps_per_job'])

@@ -7,8 +7,8 @@ from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, KpointsData, Str, St
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.workflows.base import SiestaBaseWorkChain
 
-from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
-from aiida_pesfp.workflows.siesta_inputs import functional_of, kpoints_of, pseudos_of
+from aiida_pesfp.workflows.protocols import ProtocolMixin
+from aiida_pesfp.workflows.siesta_inputs import functional_of, kpoints_of, options_of, pseudos_of
 
 _CODES = SiestaBaseWorkChain.exit_codes
 _JOB_CODES = SiestaCalculation.exit_codes
@@ -81,7 +81,7 @@ class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
         builder.relax.kpoints = kpoints or kpoints_of(structure, relax['reciprocal_density'])
         builder.relax.basis = Dict(md['basis'])
         builder.relax.parameters = Dict(functional | md['parameters'] | relax['parameters'])
-        builder.relax.options = Dict(merge(md['metadata']['options'], options or {}))
+        builder.relax.options = Dict(options_of(code, inputs, options))
         builder.max_iterations = Int(relax['max_iterations'])
         return builder
 

@@ -56,3 +56,10 @@ def structures():
         'LiI': wurtzite('Li', 'I', 4.514, 7.311, 0.375),
     }
     return {key: StructureData(pymatgen=crystal, label=key).store() for key, crystal in crystals.items()}
+
+
+@pytest.fixture
+def patient_daemon(started_daemon_client):
+    """Stops in its own time: a busy worker needs longer than the fixture of aiida-core waits."""
+    yield started_daemon_client
+    started_daemon_client.stop_daemon(wait=True, timeout=120)

@@ -212,8 +212,7 @@ def test_nothing_is_submitted_without_a_daemon(aiida_pesfp, folder, screened, st
     assert 'the daemon is not running: start it with `verdi daemon start`' in ' '.join(output.split())
 
 
-@pytest.mark.xfail(reason='the screening ends before it is looked at, and the daemon is slow to stop', run=False)
-def test_status_of_a_running_job(aiida_pesfp, folder, screened, started_daemon_client):
+def test_status_of_a_running_job(aiida_pesfp, folder, screened, patient_daemon):
     """One structure is done and the next takes long: the account comes from the folder of the job."""
     output = aiida_pesfp(
         'launch', 'screen', 'commands', *options(folder, 'commands-slow'), '--submit', '--walltime', '90s'

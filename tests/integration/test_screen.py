@@ -16,6 +16,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.conftest import REPOSITORY
 from tests.crystals import face_centred, rock_salt
+from tests.siesta_standin import write_launcher
 
 COARSE = {'scan': {'parameters': {'spacing': 0.6}}}
 
@@ -163,7 +164,7 @@ class TestExamples:
             return process.stdout
 
         run('presto', '--use-zeromq', '--non-interactive', '--profile-name', 'first')
-        run('setup', program='aiida-pesfp')
+        run('setup', '--siesta', write_launcher(folder / 'siesta'), program='aiida-pesfp')
         run.folder = folder
         structures = folder / 'structures'
         structures.mkdir()
@@ -200,8 +201,9 @@ class TestExamples:
         assert verdi('-p', 'second', 'run', script) == found
 
     def test_setup_can_be_repeated(self, verdi):
-        printed = verdi('-p', 'first', 'setup', program='aiida-pesfp')
-        for words in ('computer localhost exists', 'code pesfp-scan@localhost exists', 'potential sevennet-0'):
+        printed = verdi('-p', 'first', 'setup', '--siesta', verdi.folder / 'siesta', program='aiida-pesfp')
+        for words in ('computer localhost exists', 'code pesfp-scan@localhost exists', 'potential sevennet-0',
+                      'code siesta@localhost exists', 'it runs: SIESTA 4.1.5, without MPI'):  # fmt: skip
             assert words in printed
         assert 'made' not in printed
         assert 'sevennet-0' in verdi('-p', 'first', 'potential', 'list', program='aiida-pesfp')

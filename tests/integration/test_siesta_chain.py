@@ -25,13 +25,6 @@ def fragile_code(siesta_code, siesta_pseudos, tmp_path):
     ).store()
 
 
-@pytest.fixture
-def patient_daemon(started_daemon_client):
-    """Stops in its own time: a busy worker needs longer than the fixture of aiida-core waits."""
-    yield started_daemon_client
-    started_daemon_client.stop_daemon(wait=True, timeout=120)
-
-
 def builder_of(code, structure, temperature):
     overrides = {'md': {'dynamics': {'steps': STEPS}}, 'max_steps_per_job': SEGMENT}
     return SiestaMdBaseWorkChain.get_builder_from_protocol(

@@ -1,0 +1,75 @@
+"""Results of workchains as tables in a terminal."""
+
+from __future__ import annotations
+
+from aiida.cmdline.utils import echo
+from tabulate import tabulate
+
+from aiida_pesfp.cli.launching import say_how_it_ended
+
+
+def print_ranking(node) -> None:
+    """The ranking of a scan or screening, and what is not in it with the reason; stops if the process failed."""
+    from aiida_pesfp.cli.rank import print_table
+    from aiida_pesfp.data.queries import candidates, descriptors_of
+
+    rows = candidates(descriptors_of(node))
+    if rows:
+        print_table(sorted(rows, key=lambda row: (-row['xi'], row['mpe'])))
+    outputs = node.outputs.screen if 'screen' in node.outputs else node.outputs
+    for name in ('rejected', 'failures'):
+        if name in outputs:
+            for key, entry in outputs[name].items():
+                echo.echo_warning(f'{key}: {entry.get("reason") or entry.get("error")}')
+    say_how_it_ended(node)
+    echo.echo_report(
+        f'look further with: aiida-pesfp rank {node.pk}; aiida-pesfp show PK; verdi process status {node.pk}'
+    )
+
+
+def print_conductivities(node) -> None:
+    """Conductivities of a ``pesfp.conductivity``, the activation energy, and where to look next."""
+    found = node.outputs.conductivities if 'conductivities' in node.outputs else {}
+    rows = []
+    for data in sorted(found.values(), key=lambda data: data.temperature):
+        windows = data.base.attributes.get('windows')
+        rows.append((data.temperature, data.conductivity, data.conductivity_error, windows, ', '.join(data.flags)))
+    if rows:
+        headers = ('T/K', 'sigma/(S/cm)', '+-', 'windows', 'flags')
+        echo.echo(tabulate(rows, headers, floatfmt=('g', '.3g', '.2g', '', '')))
+    if 'arrhenius' in node.outputs:
+        fit = node.outputs.arrhenius
+        energy, error = 1000 * fit.activation_energy, 1000 * fit.activation_energy_error
+        echo.echo(f'Activation energy: {energy:.0f} +- {error:.0f} meV')
+        sigma, error = fit.conductivity(300)
+        echo.echo(f'At 300 K, extrapolated: {1000 * sigma:.2g} +- {1000 * error:.2g} mS/cm')
+    else:
+        echo.echo(f'No activation energy; why stands in: verdi process report {node.pk}')
+    _warn_of_short_runs(flag for data in found.values() for flag in data.flags)
+
+
+def print_candidates(node) -> None:
+    """The candidates of a ``pesfp.screen_and_validate``, what dynamics say of them, and what went wrong."""
+    if 'candidates' not in node.outputs:
+        echo.echo('No structure is a candidate.')
+        return
+    columns = ('key', 'xi', 'mpe', 'ml_activation_energy', 'ml_conductivity_300K', 'siesta_activation_energy')
+    columns += ('siesta_conductivity_300K',)
+    rows = [[row[name] for name in columns] for row in node.outputs.candidates['rows']]
+    headers = ('', 'Xi', 'MPE/eV', 'E_A/eV (ML)', 'sigma(300 K)/(S/cm)', 'E_A/eV (SIESTA)', 'sigma(300 K)/(S/cm)')
+    echo.echo(tabulate(rows, headers, floatfmt=('', '.4f', '.3f', '.3f', '.2g', '.3f', '.2g'), missingval='-'))
+    flagged = set()
+    for row in node.outputs.candidates['rows']:
+        for engine, flags in row['flags'].items():
+            for temperature, names in flags.items():
+                echo.echo(f'{row["key"]}, {engine}, {temperature} K: flagged {", ".join(names)}')
+                flagged |= set(names)
+        for engine, problem in row['problems'].items():
+            echo.echo(f'{row["key"]}, {engine}: {problem}')
+    _warn_of_short_runs(flagged)
+    echo.echo(f'The table is an output of {node.process_label}<{node.pk}>: aiida-pesfp report {node.pk}\n')
+
+
+def _warn_of_short_runs(flags) -> None:
+    if 'fit_starts_early' in set(flags):
+        echo.echo('Too short to publish: a run of some picoseconds shows that dynamics work, not how fast ions are.')
