@@ -31,12 +31,16 @@ def shared() -> Path:
 @pytest.fixture
 def aiida_pesfp():
     """Runs ``aiida-pesfp`` in this process and profile; the result, whose exit status has to be the expected one."""
+    from aiida.common import log
     from click.testing import CliRunner
 
     from aiida_pesfp.cli import main
 
     def run(*arguments, fails: bool = False, command=main):
         result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+        # A command configures logging for a process of its own: here reports have to reach the database again.
+        log.CLI_ACTIVE = None
+        log.configure_logging(with_orm=True)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert (result.exit_code != 0) == fails, result.output

@@ -56,7 +56,7 @@ def folder(tmp_path_factory, aiida_profile):
         prepend_text=f'export PYTHONPATH={REPOSITORY}',
     ).store()
     add_potential(folder, 'commands-lj')
-    add_potential(folder, 'commands-slow', 'tests.unit.runners.calculators.SlowAbove', seconds=3.0)
+    add_potential(folder, 'commands-slow', 'tests.unit.runners.calculators.SlowAbove', atoms=1, seconds=0.6)
     crystals = folder / 'commands'
     crystals.mkdir()
     for name, crystal in (
