@@ -8,10 +8,15 @@ from pathlib import Path
 os.environ.setdefault('AIIDA_PATH', tempfile.mkdtemp(prefix='pesfp-tests-'))
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ['aiida.tools.pytest_fixtures', 'tests.siesta_fixtures']
 
 REPOSITORY = Path(__file__).parents[1]
+
+# A busy machine is no error.
+settings.register_profile('patient', deadline=None)
+settings.load_profile('patient')
 
 
 def pytest_configure(config):

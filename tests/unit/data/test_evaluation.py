@@ -58,7 +58,7 @@ def test_nodes_without_content_are_refused():
         RankingModelData().store()
     node = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
     node.base.attributes.set('parameters', {'text': 'energy'})
-    with pytest.raises(ValidationError, match="unknown variable 'energy'"):
+    with pytest.raises(ValidationError, match="'energy' in 'energy' is not known"):
         node.store()
     with pytest.raises(ValidationError, match='an EvaluationData needs rows'):
         EvaluationData({'species': 'Li'}).store()
