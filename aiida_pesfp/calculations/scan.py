@@ -29,7 +29,7 @@ class ScanCalculation(CalcJob):
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 2
+    CACHE_VERSION = 3
 
     STRUCTURES, POTENTIAL, RESULTS = 'structures', 'potential', 'results'
     #: Share of the wallclock time after which the job writes its checkpoint and leaves.

@@ -21,11 +21,15 @@ from aiida_pesfp.fingerprint.grid import fractional_points, grid_vectors
 from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel
 from aiida_pesfp.fingerprint.levels import easiest_path, neighbour_steps
 
+#: Raise it when other points are evaluated than before, or in another order: a scan goes on only with its own version.
+ADAPTIVE_VERSION = 2
 #: Largest share of the points that step 2 leaves evaluated; step 3 adds little.
-SHARE = 0.2
+SHARE = 0.18
 #: Fewest points of an ion for which all this pays.
 FEWEST_POINTS = 600
 _ROUNDS, _PATHS = 10, 60
+#: A path may be lower than predicted by this times the typical error of the predictions along the paths so far.
+_OPTIMISM = 2.0
 #: The points of the first step: i + 3 j + 9 k divisible by 13, evenly spread and in no plane of the grid.
 _FIRST = (1, 3, 9), 13
 #: Xi's free volumes are averaged over its threshold +- this, eV.
@@ -57,6 +61,7 @@ class AdaptiveIon:
         self.owners = position[of_ion.representatives]
         self.known = np.full(len(of_ion.points), np.nan)
         self.doubt, self.relevant = 0.1, _RELEVANT
+        self.errors_of_paths = np.empty(0)
 
     @property
     def evaluated(self) -> np.ndarray:
@@ -117,6 +122,12 @@ class AdaptiveIon:
         either = either[np.argsort(away[either], kind='stable')][: max(10, -(-left // max(1, rounds_left)))]
         return self.open[np.union1d(low, either)]
 
+    def learn_path(self, positions: np.ndarray, energies: np.ndarray) -> None:
+        """The same for points of paths. Each time few: the errors of all of them say how far off others are."""
+        self.errors_of_paths = np.append(self.errors_of_paths, self.predicted[positions] - energies)
+        self.learn(positions, energies)
+        self.doubt = max(_NOISE_FLOOR, _OPTIMISM * float(np.sqrt(np.mean(self.errors_of_paths**2))))
+
     def points_of_path(self) -> np.ndarray:
         """Positions of points that decide about the easiest path and have not been evaluated."""
         optimistic = np.maximum(self.predicted - self.lowest, 0)
@@ -157,11 +168,11 @@ def scan_ion(state: AdaptiveIon, ask: Callable[[np.ndarray], Energies]) -> Energ
             break
         state.learn(doubtful, (yield from ask(doubtful)))
         state.interpolate()
-    for find in (state.points_of_path, state.lower_points):
+    for find, learn in ((state.points_of_path, state.learn_path), (state.lower_points, state.learn)):
         for _ in range(_PATHS):
             deciding = find()
             if not len(deciding):
                 break
-            state.learn(deciding, (yield from ask(deciding)))
+            learn(deciding, (yield from ask(deciding)))
             state.refine(state.open)
     return np.maximum(state.predicted, state.lowest)

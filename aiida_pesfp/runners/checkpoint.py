@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aiida_pesfp.fingerprint.adaptive import ADAPTIVE_VERSION
 from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import ScanPlan, assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
@@ -18,6 +19,8 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 def signature(plan: ScanPlan, settings: ScanSettings, potential_sha256: str) -> str:
     """Hash of all that the energies of a scan depend on: results with another signature are not gone on with."""
     digest = hashlib.sha256(repr((plan.species, plan.shape, settings, potential_sha256)).encode())
+    if settings.adaptive is not None:  # which points are asked for is part of it
+        digest.update(str(ADAPTIVE_VERSION).encode())
     structure = plan.structure
     points = [of_ion.points for of_ion in plan.ions]
     for array in (structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers), *points):
