@@ -179,7 +179,9 @@ class ConductivityWorkChain(WorkChain):
         builder.structure = structure
         builder.temperatures = List(temperatures)
         builder.supercell = Dict(inputs['supercell'])
-        builder.analysis = Dict({'species': species, 'equilibration_ps': inputs['equilibration_ps']})
+        builder.analysis = Dict(
+            {'species': species, 'equilibration_ps': inputs['equilibration_ps']} | inputs.get('analysis', {})
+        )
         # What differs between temperatures is set when they are run.
         of_dynamics = dynamics.get_builder_from_protocol(
             code, structure, temperatures[0], protocol, overrides, options, **own
