@@ -90,6 +90,8 @@ class StructuresParamType(_GroupOrNodeParamType):
         from aiida.orm import StructureData
 
         structures = [node for node in nodes if isinstance(node, StructureData)]
+        # Relaxed structures and supercells bear the label of what they were made of.
+        structures = [node for node in structures if not _is_derived(node)] or structures
         if len(structures) > 1:
             pks = ', '.join(str(node.pk) for node in structures)
             self.fail(f'several structures have the label {label!r}: give the PK of one ({pks})', param, ctx)
@@ -151,6 +153,15 @@ class DescriptorsParamType(_GroupOrNodeParamType):
 
     def of_other(self, value, param, ctx):
         self.fail(f'there is no group and no node {value!r}: `verdi group list -A` lists groups', param, ctx)
+
+
+def _is_derived(structure) -> bool:
+    """Whether a structure was made of another one."""
+    from aiida.orm import StructureData
+
+    creator = structure.creator
+    inputs = creator.base.links.get_incoming().all_nodes() if creator is not None else []
+    return any(isinstance(node, StructureData) for node in inputs)
 
 
 def _describes(node, pes) -> bool:

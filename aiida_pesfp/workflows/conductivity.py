@@ -180,7 +180,7 @@ class ConductivityWorkChain(WorkChain):
         builder.temperatures = List(temperatures)
         builder.supercell = Dict(inputs['supercell'])
         builder.analysis = Dict(
-            {'species': species, 'equilibration_ps': inputs['equilibration_ps']} | inputs.get('analysis', {})
+            {'species': species, 'equilibration_ps': inputs['equilibration_ps']} | inputs['analysis']
         )
         # What differs between temperatures is set when they are run.
         of_dynamics = dynamics.get_builder_from_protocol(
