@@ -6,6 +6,7 @@ curves) when they are asked for, one candidate at a time.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -43,18 +44,21 @@ class Source:
     """The node that something comes from.
 
     :param kind: its class, or of a process its name.
+    :param made: when; unlike the PK the same in every profile.
     """
 
     pk: int
     uuid: str
     kind: str
     label: str = ''
+    made: datetime.datetime | None = None
 
     @classmethod
     def of(cls, entity: Node | Group) -> Source:
         """Of a node or a group."""
         kind = getattr(entity, 'process_label', None) or type(entity).__name__
-        return cls(entity.pk, entity.uuid, kind, entity.label)
+        made = entity.ctime if isinstance(entity, Node) else entity.time
+        return cls(entity.pk, entity.uuid, kind, entity.label, made)
 
     def __str__(self) -> str:
         return f'{self.kind}<{self.pk}>'
@@ -358,7 +362,7 @@ def _activations(structures: list[str]) -> dict[str, list[Activation]]:
         flags = [point.get('flags', []) for point in node['points']]
         found.setdefault(uuid, []).append(Activation(node.to_fit(), flags, node.get('engine'), Source.of(node)))
     for own in found.values():
-        own.sort(key=lambda one: (str(one.engine), one.source.pk))
+        own.sort(key=lambda one: (str(one.engine), one.source.made))
     return found
 
 

@@ -105,7 +105,7 @@ def _activation_columns(engine: str) -> list[Column]:
 
     def latest(candidate: Candidate) -> Activation | None:
         own = [one for one in candidate.activations if engine_of(one) == engine]
-        return max(own, key=lambda one: one.source.pk, default=None)
+        return max(own, key=lambda one: one.source.made, default=None)
 
     def energy(candidate: Candidate) -> Cell:
         own = latest(candidate)
@@ -136,7 +136,7 @@ def _transport_column(engine: str, temperature: float) -> Column:
         ]
         if not own:
             return Cell(None, '', None)
-        latest = max(own, key=lambda one: one.source.pk)
+        latest = max(own, key=lambda one: one.source.made)
         value, error = latest.attributes['conductivity'], latest.attributes['conductivity_error']
         text = f'{value:.3g}' + ('' if error is None else f' ± {error:.2g}')
         return Cell(value, text, latest.source, bool(latest.flags))

@@ -43,8 +43,8 @@ def call(*arguments):
 
 def without_pks(text):
     """The page, unpacked, but for PKs, which are each profile's own."""
-    packed = re.compile(r'(?<=id="payload-\d">)[^<]+')
-    text = packed.sub(lambda match: gzip.decompress(base64.b64decode(match.group())).decode(), text)
+    packed = re.compile(r'(id="payload-\d+">)([^<]+)')
+    text = packed.sub(lambda match: match[1] + gzip.decompress(base64.b64decode(match[2])).decode(), text)
     text = re.sub(r'(<td title="[0-9a-f-]{36}[^"]*">)\d+', r'\1PK', text)
     return re.sub(r'(?<=&lt;)\d+(?=&gt;)', 'PK', text)
 
