@@ -9,7 +9,7 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, SinglefileData, StructureData
 
-from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.evaluation import EvaluationData, RankingModelData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import EvaluationError
@@ -252,6 +252,12 @@ def _common_origin(descriptors: dict[str, DescriptorsData]) -> dict:
                 f'the descriptors of {key} are of {_described(node)}, those of {first_key} of {_described(first)}: '
                 'judge each potential and each ion by itself'
             )
+        for name in GRID_SETTINGS:
+            if node.get(name) != first.get(name):
+                raise EvaluationError(
+                    f'the descriptors of {key} are of a scan with {name} = {node.get(name)} A, those of {first_key} of '
+                    f'one with {first.get(name)} A: scan all structures alike'
+                )
         settings, others = node.get('settings'), first.get('settings')
         if settings != others:
             raise EvaluationError(

@@ -6,12 +6,12 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict
 
 from aiida_pesfp.calculations.parameters import ScanParameters
-from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe as describe_surface
 
 #: Attributes of a surface that its descriptors take over, to be queried without a join.
-INHERITED = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid')
+INHERITED = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', *GRID_SETTINGS)
 
 
 @calcfunction

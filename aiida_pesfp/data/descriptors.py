@@ -5,6 +5,9 @@ from __future__ import annotations
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Dict
 
+#: Settings of the scan on which the numbers depend.
+GRID_SETTINGS = ('spacing', 'minimum_distance')
+
 
 class DescriptorsData(Dict):
     """Descriptors of one structure, all of them attributes and so to be queried.
@@ -13,8 +16,8 @@ class DescriptorsData(Dict):
     ``thresholds`` (eV), ``connected`` and ``disconnected``, ``barrier_1d``, ``barrier_2d`` and ``barrier_3d`` (eV) for
     percolation in so many dimensions, ``ions`` with the fields of
     :class:`~aiida_pesfp.fingerprint.descriptors.IonDescriptors` for every mobile ion; besides them ``formula``,
-    ``species``, ``potential_name``, ``potential_sha256``, ``structure_uuid`` and ``settings``, so that a query need not
-    join.
+    ``species``, ``potential_name``, ``potential_sha256``, ``structure_uuid``, ``spacing`` and ``minimum_distance``
+    (A) of the scan, and ``settings`` of the descriptors, so that a query need not join.
     """
 
     _REQUIRED = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')

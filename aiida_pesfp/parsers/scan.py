@@ -11,7 +11,7 @@ from aiida.orm import Dict
 from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.scan import ScanCalculation
-from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
@@ -19,7 +19,7 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 class ScanParser(Parser):
     """Keeps whatever is done, however the job ended, and says what a restart could still add."""
 
-    CACHE_VERSION = 2
+    CACHE_VERSION = 3
 
     def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
         codes = self.exit_codes
@@ -68,7 +68,8 @@ class ScanParser(Parser):
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             return f'{type(error).__name__}: {error}'
         pes = PesData.from_surface(surface, **attributes, **run['scan_settings'])
-        descriptors = DescriptorsData(found | attributes | {'settings': run['descriptor_settings']})
+        grid = {name: run['scan_settings'][name] for name in GRID_SETTINGS}
+        descriptors = DescriptorsData(found | attributes | grid | {'settings': run['descriptor_settings']})
         pes.label = descriptors.label = structure.label or attributes['formula']
         self.out(f'pes.{key}', pes)
         self.out(f'descriptors.{key}', descriptors)

@@ -137,6 +137,7 @@ def test_a_set_that_cannot_be_scored_costs_the_other_nothing(invented, labels_of
             r'are of Li by the potential second \(SHA-256 0{12}\.\.\.\), those of \w+ of Li by the potential invented',
         ),
         ({'species': 'Na'}, 'are of Na by the potential invented .* judge each potential and each ion by itself'),
+        ({'spacing': 0.5}, r'are of a scan with spacing = 0\.5 A, those of \w+ of one with None A: scan all'),
         ({'settings': {'smearing': 0.1}}, "have the settings {'smearing': 0.1}, those of \\w+ {}: describe all"),
     ],
 )
