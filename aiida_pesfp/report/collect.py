@@ -7,6 +7,7 @@ curves) when they are asked for, one candidate at a time.
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -340,11 +341,26 @@ def _potentials(surfaces: Iterable[int]) -> dict[int, Source]:
 
 
 def _descendants(kind: type, structures: list[str]) -> Iterable[tuple[str, Node]]:
-    """Nodes of a kind with the UUID of the structure that they descend from."""
+    """Nodes of a kind with the UUID of the structure that they descend from.
+
+    Of those with the same content, such as what caching has made again, only the first.
+    """
     if not structures or not QueryBuilder().append(kind).limit(1).all():
         return []
     query = QueryBuilder().append(StructureData, filters={'uuid': {'in': structures}}, tag='structure', project='uuid')
-    return query.append(kind, with_ancestors='structure', project='*').distinct().all()
+    rows = query.append(kind, with_ancestors='structure', project='*').distinct().all()
+    found = {}
+    for uuid, node in sorted(rows, key=lambda row: row[1].ctime):
+        content = json.dumps(_without_uuids(node.base.attributes.all), sort_keys=True)
+        found.setdefault((uuid, content), node)
+    return [(uuid, node) for (uuid, _), node in found.items()]
+
+
+def _without_uuids(value):
+    """A copy of nested dictionaries and lists without what names other nodes."""
+    if isinstance(value, dict):
+        return {name: _without_uuids(entry) for name, entry in value.items() if not name.endswith('uuid')}
+    return [_without_uuids(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _transport(structures: list[str]) -> dict[str, list[Transport]]:

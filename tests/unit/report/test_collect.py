@@ -4,6 +4,7 @@ import pytest
 from aiida.orm import Dict, Group, Int, load_node
 
 from aiida_pesfp.calculations.functions import describe
+from aiida_pesfp.calculations.transport import conductivity
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import NothingToReport
 from aiida_pesfp.report.collect import collect, load_curves, load_surface
@@ -45,6 +46,14 @@ def test_dynamics_are_found_from_the_structure(group, validated):
     assert activation.fit.activation_energy == fit.activation_energy
     assert activation.engine == 'walk'
     assert {'lags', 'window_msds', 'framework_msd_I'} <= set(load_curves(found.transport[0].source))
+
+
+def test_what_was_computed_again_is_there_once(group, validated):
+    earlier = next(iter(validated[0].values()))
+    inputs = earlier.creator.inputs
+    assert conductivity(inputs.trajectory, inputs.parameters).uuid != earlier.uuid
+    (found,) = (one for one in collect(group).candidates if one.key == 'LiI')
+    assert {one.source.uuid for one in found.transport} == {node.uuid for node in validated[0].values()}
 
 
 def test_surfaces_and_structures_lead_to_their_descriptors(scanned):
