@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 GRIDS = ('paper', 'symmetric')
+#: A; a point at a distance to within this is not closer: equivalent points are then on the same side.
+ROUND_OFF = 1e-9
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def points_within(lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int
     high = np.ceil((centre + reach) * shape_array).astype(int)
     indices = np.stack(np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing='ij'), axis=-1)
     distances = np.linalg.norm((indices / shape_array - centre) @ lattice, axis=-1)
-    inside = indices[distances < radius] % shape_array
+    inside = indices[distances < radius - ROUND_OFF] % shape_array
     return np.unique(np.ravel_multi_index(tuple(inside.T), shape))
 
 
