@@ -140,7 +140,7 @@ def test_setup_refuses_what_is_no_siesta(aiida_pesfp, tmp_path):
     assert 'there is no executable' in aiida_pesfp('setup', '--siesta', tmp_path / 'nothing', fails=True)
 
 
-@pytest.mark.xfail(reason='passes by itself; after all other tests the daemon does not take the process up', strict=False)
+@pytest.mark.xfail(reason='passes alone; after all other tests the daemon does not take the process up', strict=False)
 def test_status_of_running_dynamics(aiida_pesfp, options_of, potential_of, crystal, tmp_path, patient_daemon):
     """The steps of a job that runs are read from its folder."""
     slow = potential_of('tests.unit.runners.calculators.SlowAbove', sigma=2.1, epsilon=0.3, rc=5.0, seconds=0.2)
