@@ -148,10 +148,13 @@ def _conductivity_builders(
     from aiida.orm import Dict
 
     from aiida_pesfp.workflows.conductivity import ENGINES, ConductivityWorkChain, analysis_of_short_runs
+    from aiida_pesfp.workflows.protocols import merge
 
     engine = _engine_of(code)
     dynamics = ENGINES[engine][0]
     content = launching.read_overrides(overrides, set(dynamics.get_protocol_inputs()))
+    if device and engine == 'ml':  # SIESTA knows none
+        content = merge(content, {'md': {'device': device}})
     shared = {
         'relax_code': relax_code or _relax_code(code, engine) if relax else None,
         'potential': potential if engine == 'ml' else None,
@@ -168,8 +171,6 @@ def _conductivity_builders(
             builder = ConductivityWorkChain.get_builder_from_protocol(code, structure, **shared)
         if picoseconds is not None:
             builder.analysis = Dict(builder.analysis.get_dict() | analysis_of_short_runs(picoseconds))
-        if device and engine == 'ml':
-            builder.ml.md.device = device
         builders[key] = builder
     return builders
 
@@ -236,6 +237,8 @@ def _validation_builder(
     if ml:
         md_code = md_code or _code_beside(code, 'pesfp-md', '--md-code')
         own = {'code': md_code, 'potential': md_potential or potential, 'candidates': candidates}
+        if device:
+            own['overrides'] = merge(shared.get('overrides', {}), {'md': {'device': device}})
         stages['ml'] = launching.given(shared | own | {'relax_code': _relax_code(md_code, 'ml') if relax else None})
         launching.check_plugin(md_code, 'pesfp.md')
     if siesta:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aiida.orm import InstalledCode, QueryBuilder, StructureData, load_code, load_node
+from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, StructureData, load_code, load_node
 
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
@@ -56,6 +56,13 @@ def crystal():
     return node.store()
 
 
+def assert_jobs_run_on_the_cpu(node, number):
+    jobs = [called for called in node.called_descendants if isinstance(called, CalcJobNode)]
+    assert len(jobs) == number
+    for job in jobs:
+        assert '--device=cpu' in job.base.repository.get_object_content('_aiidasubmit.sh').replace("'", '')
+
+
 def launched(workchain, label):
     return QueryBuilder().append(workchain, filters={'label': label}).one()[0]
 
@@ -64,12 +71,15 @@ def test_conductivity_of_two_structures(aiida_pesfp, options_of, crystal, tmp_pa
     """One is a node, the other a file; what they gave stands in the tables."""
     path = tmp_path / 'imported.cif'
     rock_salt('Li', 'Cl', 4.7).to(path)
-    printed = aiida_pesfp('launch', 'conductivity', crystal.label, path, *options_of('pesfp-md', MD), *SHORT)
+    printed = aiida_pesfp(
+        'launch', 'conductivity', crystal.label, path, *options_of('pesfp-md', MD), *SHORT, '--device', 'cpu'
+    )
     for key in (crystal.label.replace('-', '_'), 'imported'):
         node = launched(ConductivityWorkChain, f'{key}, fast')
         assert node.is_finished_ok
         assert set(node.outputs.conductivities) == {'T600K'}
         assert 'relaxed_structure' in node.outputs
+        assert_jobs_run_on_the_cpu(node, 2)
         sigma = node.outputs.conductivities.T600K
         assert f'{sigma.conductivity:.3g}' in printed
         assert 'fit_starts_early' in sigma.flags
@@ -109,12 +119,13 @@ def test_screen_and_validate(aiida_pesfp, options_of, crystal, tmp_path):
     overrides = {'screen': {'scan': {'parameters': {'spacing': 0.8}}}, 'stages': {'ml': {'overrides': MD}}}
     printed = aiida_pesfp(
         'launch', 'screen-and-validate', crystal.label, *options_of('pesfp-scan', overrides), *SHORT,
-        '--select', 'xi > -1', '--candidates', '1', '--label', tmp_path.name,
+        '--select', 'xi > -1', '--candidates', '1', '--label', tmp_path.name, '--device', 'cpu',
     )  # fmt: skip
     node = launched(ScreenAndValidateWorkChain, tmp_path.name)
     assert node.is_finished_ok
     (row,) = node.outputs.candidates['rows']
     assert row['ml_highest_temperature'] == 600
+    assert_jobs_run_on_the_cpu(node, 3)
     assert f'{row["xi"]:.4f}' in printed
     assert 'fit_starts_early' in printed
     assert 'Too short to publish' in printed
