@@ -5,8 +5,10 @@ with at least a thousand irreducible points that a full scan of some minutes can
 """
 
 import argparse
+import json
 from pathlib import Path
 
+import numpy as np
 from common import scan
 from tabulate import tabulate
 
@@ -14,6 +16,13 @@ STRUCTURES = [
     'mp-10520', 'mp-644223', 'mp-570935', 'mp-1185319', 'mp-1211296', 'mp-1211100', 'mp-3635', 'mp-985582', 'mp-7535',
     'mp-13725', 'mp-2878', 'mp-768738', 'mp-1191476', 'mp-696127', 'mp-27275', 'mp-4556', 'mp-8184', 'mp-28326',
 ]  # fmt: skip
+
+
+def largest_difference(one: Path, other: Path) -> float:
+    """Largest difference of a free volume at any threshold, in decades; below 1e-4 of the cell they count as equal."""
+    spectra = [json.loads((folder / 'descriptors.json').read_text())['spectrum'] for folder in (one, other)]
+    volumes = [np.log10(np.maximum([s['connected'], s['disconnected']], 1e-4)) for s in spectra]
+    return float(np.abs(volumes[1] - volumes[0]).max())
 
 
 def main():
@@ -40,10 +49,11 @@ def main():
                 other['xi'] - one['xi'],
                 one['mpe'],
                 (other['mpe'] - one['mpe']) * 1000,
+                largest_difference(arguments.output / 'full' / name, arguments.output / 'adaptive' / name),
             )
         )
-    headers = ('structure', 'formula', 'points', 'share', 'Xi', 'dXi', 'MPE/eV', 'dMPE/meV')
-    print(tabulate(rows, headers, floatfmt=('', '', '', '.3f', '.4f', '+.4f', '.3f', '+.2f')))
+    headers = ('structure', 'formula', 'points', 'share', 'Xi', 'dXi', 'MPE/eV', 'dMPE/meV', 'dlog10(FV)')
+    print(tabulate(rows, headers, floatfmt=('', '', '', '.3f', '.4f', '+.4f', '.3f', '+.2f', '.3f')))
 
 
 if __name__ == '__main__':

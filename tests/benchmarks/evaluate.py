@@ -235,7 +235,7 @@ def main():
     parser.add_argument('--largest', type=float, default=np.inf, help='most evaluations times atoms, in millions')
     parser.add_argument('--cheapest', type=int, default=10**6, help='take only so many of each set')
     parser.add_argument('--spacing', type=float, default=0.25, help='A')
-    parser.add_argument('--adaptive', action='store_true', help='free volumes but those of Xi come out rough')
+    parser.add_argument('--adaptive', action='store_true', help='see adaptive.py for what it costs and gives')
     parser.add_argument('--device', default='auto')
     parser.add_argument('--time-limit', type=float, help='of each call of pesfp-scan, s')
     parser.add_argument('--models', action='store_true', help='learn those of Appendix C too (needs the extra models)')

@@ -1,11 +1,12 @@
 """A profile with daemon and broker, and the real ``pesfp-scan`` as a code on this machine."""
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
-from aiida.orm import InstalledCode, StructureData
+from aiida.orm import InstalledCode, StructureData, load_node
 
 from aiida_pesfp.data.potential import PotentialData
 from tests.crystals import antifluorite, rock_salt, wurtzite
@@ -63,3 +64,18 @@ def patient_daemon(started_daemon_client):
     """Stops in its own time: a busy worker needs longer than the fixture of aiida-core waits."""
     yield started_daemon_client
     started_daemon_client.stop_daemon(wait=True, timeout=120)
+
+
+@pytest.fixture
+def status_when(aiida_pesfp):
+    """Asks ``aiida-pesfp status`` until a text stands in it, while a process runs; what it printed."""
+
+    def wait(text: str, pk: int, seconds: float = 180) -> str:
+        end = time.monotonic() + seconds
+        while text not in (printed := aiida_pesfp('status')):
+            assert not load_node(pk).is_terminated, printed
+            assert time.monotonic() < end, printed
+            time.sleep(0.5)
+        return printed
+
+    return wait

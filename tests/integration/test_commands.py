@@ -3,7 +3,6 @@
 import csv
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -212,18 +211,13 @@ def test_nothing_is_submitted_without_a_daemon(aiida_pesfp, folder, screened, st
     assert 'the daemon is not running: start it with `verdi daemon start`' in ' '.join(output.split())
 
 
-def test_status_of_a_running_job(aiida_pesfp, folder, screened, patient_daemon):
+def test_status_of_a_running_job(aiida_pesfp, status_when, folder, screened, patient_daemon):
     """One structure is done and the next takes long: the account comes from the folder of the job."""
     output = aiida_pesfp(
         'launch', 'screen', 'commands', *options(folder, 'commands-slow'), '--submit', '--walltime', '90s'
     )
     pk = int(output.split('submitted ScreenWorkChain<')[1].split('>')[0])
-    for _ in range(300):
-        printed = aiida_pesfp('status')
-        if 'structures done   1 of 2' in printed:
-            break
-        assert not load_node(pk).is_terminated, printed
-        time.sleep(0.5)
+    printed = status_when('structures done   1 of 2', pk)
     assert f'ScreenWorkChain<{pk}> 4 structures, fast: waiting' in printed
     assert 'jobs running      1' in printed
     assert 'time left         about 0:' in printed

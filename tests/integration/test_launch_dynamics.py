@@ -1,12 +1,11 @@
 """``aiida-pesfp launch conductivity`` and ``screen-and-validate``, ``setup --siesta`` and ``status`` of dynamics."""
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
-from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, StructureData, load_code, load_node
+from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, StructureData, load_code
 
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
@@ -151,8 +150,9 @@ def test_setup_refuses_what_is_no_siesta(aiida_pesfp, tmp_path):
     assert 'there is no executable' in aiida_pesfp('setup', '--siesta', tmp_path / 'nothing', fails=True)
 
 
-@pytest.mark.xfail(reason='passes alone; after all other tests the daemon does not take the process up', strict=False)
-def test_status_of_running_dynamics(aiida_pesfp, options_of, potential_of, crystal, tmp_path, patient_daemon):
+def test_status_of_running_dynamics(
+    aiida_pesfp, status_when, options_of, potential_of, crystal, tmp_path, patient_daemon
+):
     """The steps of a job that runs are read from its folder."""
     slow = potential_of('tests.unit.runners.calculators.SlowAbove', sigma=2.1, epsilon=0.3, rc=5.0, seconds=0.2)
     slow.label = f'slow-{tmp_path.name}'
@@ -162,12 +162,7 @@ def test_status_of_running_dynamics(aiida_pesfp, options_of, potential_of, cryst
         '--protocol', 'fast', '--picoseconds', '2', '-t', '300', '--submit', '--walltime', '5min',
     )  # fmt: skip
     pk = int(printed.split('submitted ConductivityWorkChain<')[1].split('>')[0])
-    for _ in range(240):
-        printed = aiida_pesfp('status')
-        if 'ns a day' in printed:
-            break
-        assert not load_node(pk).is_terminated, printed
-        time.sleep(0.5)
+    printed = status_when('ns a day', pk)
     assert f'ConductivityWorkChain<{pk}>' in printed
     assert 'ml, 300 K: ' in printed
     assert ' of 2000 steps' in printed
