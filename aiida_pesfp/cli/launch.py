@@ -40,6 +40,7 @@ def launch():
 
 @launch.command('scan')
 @launching.launch_options
+@launching.POTENTIAL_OPTION
 @SCAN_CODE
 @decorators.with_dbenv()
 def launch_scan(structures, **options):
@@ -56,6 +57,7 @@ def launch_scan(structures, **options):
 
 @launch.command('screen')
 @launching.launch_options
+@launching.POTENTIAL_OPTION
 @SCAN_CODE
 @launching.criteria_options
 @decorators.with_dbenv()
@@ -103,6 +105,9 @@ def _launch_scans(
 
 @launch.command('conductivity')
 @launching.launch_options
+@click.option(
+    '--potential', type=POTENTIAL, help=f'Stored potential, for pesfp-md.  [default: {launching.DEFAULT_POTENTIAL}]'
+)
 @click.option('-X', '--code', type=CODE, default='pesfp-md@localhost', show_default=True, help='pesfp-md, or SIESTA.')
 @click.option('--relax-code', type=CODE, help='pesfp-relax, or SIESTA.  [default: on the same computer]')
 @RELAX
@@ -152,6 +157,8 @@ def _conductivity_builders(
 
     engine = _engine_of(code)
     dynamics = ENGINES[engine][0]
+    if engine == 'ml' and potential is None:  # which a user of SIESTA need not have
+        potential = POTENTIAL.convert(launching.DEFAULT_POTENTIAL, None, click.get_current_context())
     content = launching.read_overrides(overrides, set(dynamics.get_protocol_inputs()))
     if device and engine == 'ml':  # SIESTA knows none
         content = merge(content, {'md': {'device': device}})
@@ -177,6 +184,7 @@ def _conductivity_builders(
 
 @launch.command('screen-and-validate')
 @launching.launch_options
+@launching.POTENTIAL_OPTION
 @SCAN_CODE
 @launching.criteria_options
 @click.option('--select', help='Candidates are structures for which this is true.  [default: xi > 0.25]')

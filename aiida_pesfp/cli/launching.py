@@ -13,6 +13,7 @@ from aiida.cmdline.utils import echo
 
 from aiida_pesfp.cli.params import POTENTIAL, StructuresParamType
 
+DEFAULT_POTENTIAL = 'sevennet-0'
 PROTOCOLS = ('fast', 'paper', 'stringent')
 
 
@@ -48,7 +49,6 @@ def combined(*decorations: Callable) -> Callable:
 
 launch_options = combined(
     click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
-    click.option('--potential', type=POTENTIAL, default='sevennet-0', show_default=True, help='Stored potential.'),
     click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', show_default=True, help='Settings.'),
     click.option('--species', default='Li', show_default=True, help='The mobile ion.'),
     click.option(
@@ -64,6 +64,10 @@ launch_options = combined(
     click.option('--queue', help='Queue or partition of the scheduler.'),
     click.option('--account', help='Account of the scheduler.'),
     click.option('--device', help='Device on the compute node: auto, cpu, cuda, cuda:1.'),
+)
+
+POTENTIAL_OPTION = click.option(
+    '--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, show_default=True, help='Stored potential.'
 )
 
 criteria_options = combined(

@@ -2,35 +2,52 @@
 
 Run ``python tests/benchmarks/evaluate.py POTENTIAL...``, with names or paths as ``pesfp-scan --potential`` takes them;
 ``paper`` is the paper's own. Structures are reduced to primitive cells. What is too large by ``--largest`` or
-``--cheapest`` is left out and listed. Resumable: what lies in the output folder is not computed again.
+``--cheapest`` is left out and listed.
+
+Resumable: ``pesfp-scan`` fills the output folder, and what lies there is not computed again. All that is finished
+becomes nodes: jobs that go on from that folder, a ``pesfp.evaluate`` over their descriptors, and at the end an archive
+of everything, ``evaluation.aiida``, in which the surfaces behind each score can be queried.
 """
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import warnings
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')
+
 import numpy as np
+from aiida.engine import run_get_node
+from aiida.manage.configuration import load_profile
+from aiida.orm import Computer, Dict, InstalledCode, QueryBuilder, RemoteData, SinglefileData, StructureData
+from aiida.storage.sqlite_temp import SqliteTempBackend
+from aiida.tools.archive import create_archive
 from common import REPOSITORY, SHARED, WEIGHTS
 from pymatgen.core import Structure
 from tabulate import tabulate
 
-from aiida_pesfp.errors import EvaluationError, StructureError
-from aiida_pesfp.evaluation.calibration import LabelledSet, calibrate
+from aiida_pesfp.calculations.evaluation import label_structures, read_labels
+from aiida_pesfp.data.evaluation import EvaluationData
+from aiida_pesfp.data.labels import LabelsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import StructureError
 from aiida_pesfp.evaluation.classes import ClassSettings
-from aiida_pesfp.evaluation.features import FEATURE_SETS, matminer_features, select_features
-from aiida_pesfp.evaluation.judgement import judge_rankings
-from aiida_pesfp.evaluation.labels import LabelTable, TableFormat, carrier_density, primitive_cell, read_table
-from aiida_pesfp.evaluation.matching import Candidates, match
-from aiida_pesfp.evaluation.models import LEARNERS, RankingModel, TrainingSet, predict_others
+from aiida_pesfp.evaluation.features import FEATURE_SETS
+from aiida_pesfp.evaluation.labels import TableFormat, primitive_cell
 from aiida_pesfp.evaluation.scores import ScoreSettings, score
 from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import plan_scan
 from aiida_pesfp.report.evaluation import free_volume_figure, models_figure, scores_figure
+from aiida_pesfp.workflows.evaluate import EvaluateWorkChain
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
 #: Table, its columns, and the paper's classes (Sec. II B). KAHLE2020 has 1000 K only here, so the middle panel of
 #: Fig. 3 cannot be made. Zero and the like are raised to the floor of Fig. 8.
@@ -62,63 +79,73 @@ SETS = {
 SCORE = ScoreSettings(resamples=1000, seed=0)
 
 
-def load_set(name: str) -> tuple[LabelTable, dict[int, str], dict[str, Structure]]:
-    """Labels, row -> key, and primitive cells by key. What has no structure is printed."""
-    table_name, form, _ = SETS[name]
-    table = read_table(SHARED / 'labels' / table_name, form)
-    if table.structures:
-        structures = {f'row_{row}': structure for row, structure in table.structures.items()}
-        rows = {row: f'row_{row}' for row in table.structures}
-    else:
-        paths = sorted((SHARED / 'structures' / name).glob('*.cif'))
-        structures = {path.stem: Structure.from_file(path) for path in paths}
-        found = match(table.measurements, Candidates(structures), ('id',))
-        rows = found.rows
-        for entry in found.unmatched:
-            print(f'{name}: row {entry["row"]} ({entry["id"]}): {entry["reason"]}')
-        for key in found.unlabelled:
-            print(f'{name}: {key} has no label')
-    for entry in table.excluded:
+def make_code() -> InstalledCode:
+    """``pesfp-scan`` of this environment, on this machine."""
+    computer = Computer('localhost', 'localhost', '', 'core.local', 'core.direct', tempfile.mkdtemp()).store()
+    computer.configure()
+    computer.set_minimum_job_poll_interval(0.0)
+    executable = str(Path(sys.executable).parent / 'pesfp-scan')
+    return InstalledCode(
+        'pesfp-scan',
+        computer=computer,
+        filepath_executable=executable,
+        prepend_text=f'export PYTHONPATH={REPOSITORY}',
+    ).store()
+
+
+def load_set(name: str) -> tuple[LabelsData, dict[str, StructureData]]:
+    """Labels, and primitive cells by key, labelled by the ids of the table."""
+    table, form, _ = SETS[name]
+    labels = read_labels(SinglefileData(SHARED / 'labels' / table), Dict(asdict(form)))
+    content = labels.to_table()
+    for entry in content.excluded:
         print(f'{name}: row {entry["row"]} ({entry["id"]}): {entry["reason"]}')
-    return table, rows, {key: primitive_cell(structure) for key, structure in structures.items()}
+    if content.structures:
+        nodes = label_structures(labels, Dict({'reduce': True}))
+        for measurement in content.measurements:
+            nodes[f'row_{measurement.row}'].label = measurement.id
+        return labels, nodes
+    nodes = {}
+    for path in sorted((SHARED / 'structures' / name).glob('*.cif')):
+        node = StructureData(pymatgen=primitive_cell(Structure.from_file(path)), label=path.stem)
+        nodes[path.stem.replace('-', '_')] = node.store()
+    return labels, nodes
 
 
-def choose(structures: dict[str, Structure], arguments, cache: Path) -> tuple[list[str], dict[str, str]]:
+def choose(structures: dict[str, StructureData], arguments, cache: Path) -> tuple[list[str], dict[str, str]]:
     """Keys of those to scan, the cheapest first, and why others are left out."""
     counts = json.loads(cache.read_text()) if cache.exists() else {}
     settings = ScanSettings(spacing=arguments.spacing)
-    for key, structure in structures.items():
+    for key, node in structures.items():
         name = f'{key} {arguments.spacing}'
         if name not in counts:
             try:
-                counts[name] = plan_scan(structure, settings=settings).evaluations
+                counts[name] = plan_scan(node.get_pymatgen_structure(), settings=settings).evaluations
             except StructureError as error:
                 counts[name] = f'{type(error).__name__}: {error}'
     cache.write_text(json.dumps(counts, indent=1))
     left_out, costs = {}, {}
-    for key, structure in structures.items():
-        count = counts[f'{key} {arguments.spacing}']
+    for key, node in structures.items():
+        count, atoms = counts[f'{key} {arguments.spacing}'], len(node.sites)
         if isinstance(count, str):
             left_out[key] = count
-        elif count * len(structure) > arguments.largest * 1e6:
-            left_out[key] = f'{count} evaluations of {len(structure)} atoms: over --largest'
+        elif count * atoms > arguments.largest * 1e6:
+            left_out[key] = f'{count} evaluations of {atoms} atoms: over --largest'
         else:
-            costs[key] = count * len(structure)
+            costs[key] = count * atoms
     ordered = sorted(costs, key=costs.get)
     for key in ordered[arguments.cheapest :]:
         left_out[key] = f'{costs[key] / 1e6:.2f} million atoms to evaluate: not among the {arguments.cheapest} cheapest'
     return ordered[: arguments.cheapest], left_out
 
 
-def scan(keys: list[str], structures: dict[str, Structure], potential: str, folder: Path, arguments) -> dict[str, dict]:
-    """Descriptors by key. Those that fail are printed with the reason."""
+def scan(keys: list[str], structures: dict[str, StructureData], potential: str, folder: Path, arguments) -> list[str]:
+    """Scan what is missing in ``folder``; keys of what is finished. Those that fail are printed with the reason."""
     inputs = folder.parent / 'structures'
     inputs.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for key in keys:
-        paths.append(inputs / f'{key}.json')
-        if not paths[-1].exists():
-            paths[-1].write_text(json.dumps(structures[key].as_dict()))
+    paths = [inputs / f'{key}.json' for key in keys]
+    for key, path in zip(keys, paths):  # as the job writes it, to the last bit
+        path.write_text(json.dumps(structures[key].get_pymatgen_structure().as_dict()))
     command = [sys.executable, '-m', 'aiida_pesfp.runners.scan', *map(str, paths), '-o', str(folder), '--json', '-q']
     command += ['--potential', potential, '--spacing', str(arguments.spacing), '--device', arguments.device]
     command += ['--adaptive'] if arguments.adaptive else []
@@ -130,37 +157,30 @@ def scan(keys: list[str], structures: dict[str, Structure], potential: str, fold
     results = dict(zip(keys, json.loads(process.stdout)))
     for key, result in results.items():
         if result['xi'] is None:
-            print(f'{key}: {result["error"] or "not scanned yet"}')
-    return {key: result for key, result in results.items() if result['xi'] is not None}
+            print(f'{structures[key].label}: {result["error"] or "not scanned yet"}')
+    return [key for key, result in results.items() if result['xi'] is not None]
 
 
-def learn(labelled: dict[str, LabelledSet], formulas, structures) -> dict[str, dict[str, dict]]:
-    """Scores of the models of Appendix C, learned from the first set: set -> model -> score."""
-    other = {name: [matminer_features(structures[name][key]) for key in formulas[name]] for name in labelled}
-    found: dict[str, dict[str, dict]] = {name: {} for name in labelled}
-    for feature_set in FEATURE_SETS:
-        sets = {}
-        for name, entry in labelled.items():
-            rows = [select_features(feature_set, d, o) for d, o in zip(entry.descriptors, other[name])]
-            matrix = np.array([list(row.values()) for row in rows])
-            keys, groups = list(formulas[name]), list(formulas[name].values())
-            sets[name] = TrainingSet(keys, groups, list(rows[0]), matrix, entry.good, entry.bad)
-        training = next(iter(sets.values()))
-        for kind in LEARNERS:
-            for name, judged in sets.items():
-                values = predict_others(kind, training, judged, feature_set)
-                found[name][f'{kind}_{feature_set}'] = score(values, judged.good, judged.bad, SCORE).as_dict()
-    return found
+def record(structures: dict[str, StructureData], potential: PotentialData, folder: Path, code, arguments) -> dict:
+    """Descriptors of finished scans as nodes, by a job that goes on from their folder and has nothing left to do."""
+    overrides = {'scan': {'parameters': {'spacing': arguments.spacing, 'adaptive': arguments.adaptive}}}
+    builder = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, overrides=overrides)
+    builder.scan.parent_folder = RemoteData(remote_path=str(folder.parent), computer=code.computer)
+    outputs, node = run_get_node(builder)
+    if not node.is_finished_ok:
+        raise SystemExit(f'{node.process_label} [{node.exit_status}]: {node.exit_message}')
+    return outputs['descriptors']
 
 
-def report(potential: str, contents, labelled, models, calibration, folder: Path) -> None:
-    """Print the table and write the figures."""
+def report(potential: str, contents: dict, models: dict, calibration, descriptors: dict, folder: Path) -> None:
+    """Print the tables and write the figures."""
     recalibrated = {}
-    for name, entry in labelled.items():
-        content = contents[name]
+    for name, content in contents.items():
         if calibration is not None:
-            values = RankingModel.from_xi(calibration.parameters).rank_values(entry.descriptors)
-            recalibrated[name] = {'Xi, recalibrated': score(values, entry.good, entry.bad, SCORE).as_dict()}
+            materials = content['materials']
+            values = calibration.to_model().rank_values([descriptors[key].get_dict() for key in materials])
+            weights = [np.array([m[w] for m in materials.values()]) for w in ('good_weight', 'bad_weight')]
+            recalibrated[name] = {'Xi, recalibrated': score(values, *weights, SCORE).as_dict()}
         rows = [(row['ranking'], row['score']) for row in content['rows'] if row['score']]
         rows += [*recalibrated.get(name, {}).items(), *models.get(name, {}).items(), ('random', content['random'])]
         print(
@@ -171,17 +191,16 @@ def report(potential: str, contents, labelled, models, calibration, folder: Path
         print(tabulate(shown, ('ranking', 'score', '+-', 'from', 'to'), floatfmt='.3f'))
         cuts = {'published': (-2.0, -1.15)}
         if calibration is not None:
-            found = calibration.parameters
-            cuts['recalibrated'] = (found.connected_cut, found.disconnected_cut)
+            found = calibration.base.attributes.get('calibration')['parameters']
+            cuts['recalibrated'] = (found['connected_cut'], found['disconnected_cut'])
         title = f'{name}, {potential}'
         free_volume_figure(content, cuts, title).write_html(
             folder / f'free-volumes-{name}.html', include_plotlyjs='cdn'
         )
-    if contents:
-        scores_figure(contents, recalibrated).write_html(folder / 'scores.html', include_plotlyjs='cdn')
+    scores_figure(contents, recalibrated).write_html(folder / 'scores.html', include_plotlyjs='cdn')
     if calibration is not None:
         print(f'\n{potential}: recalibrated Xi')
-        print(json.dumps(calibration.as_dict(), indent=1))
+        print(json.dumps(calibration.base.attributes.get('calibration'), indent=1))
     if models:
         references = {
             name: {'Xi': next(r['score'] for r in c['rows'] if r['ranking'] == 'xi'), 'random': c['random']}
@@ -190,39 +209,55 @@ def report(potential: str, contents, labelled, models, calibration, folder: Path
         models_figure(models, references).write_html(folder / 'models.html', include_plotlyjs='cdn')
 
 
-def evaluate(potential: str, sets, arguments) -> None:
+def surfaces_behind(evaluation: EvaluationData) -> int:
+    """How many surfaces the scores of an evaluation came from."""
+    query = QueryBuilder().append(EvaluationData, filters={'uuid': evaluation.uuid}, tag='evaluation')
+    return query.append(PesData, with_descendants='evaluation', project='uuid').distinct().count()
+
+
+def evaluate(potential: str, sets: dict, code, arguments) -> None:
     """All of it for one potential."""
     label = re.sub(r'\W+', '-', Path(potential).stem if '/' in potential else potential)
     folder = arguments.output / (f'{label}-adaptive' if arguments.adaptive else label) / f'{arguments.spacing:g}'
-    contents, labelled, formulas = {}, {}, {}
-    for name, (table, rows, structures, chosen) in sets.items():
-        spec = str(WEIGHTS) if potential == 'paper' else potential
-        found = scan(chosen, structures, spec, folder / name / 'scans', arguments)
-        densities = {key: carrier_density(structure, 'Li') for key, structure in structures.items()}
-        taken = {row: key for row, key in rows.items() if key in found}
-        try:
-            content = judge_rankings(table.measurements, taken, densities, found, SETS[name][2], SCORE)
-        except EvaluationError as error:
-            print(f'{potential}, {name}: {error}')
-            continue
-        keys = list(content['materials'])
-        for key in keys:
-            own = {what: found[key][what] for what in ('xi', 'fv_connected', 'fv_disconnected')}
-            content['materials'][key] |= own | {'formula': found[key]['formula']}
-        contents[name] = content
-        formulas[name] = {key: found[key]['formula'] for key in keys}
-        weights = np.array([[content['materials'][k][w] for k in keys] for w in ('good_weight', 'bad_weight')])
-        labelled[name] = LabelledSet(name, [found[key] for key in keys], *weights)
-    calibration = calibrate(list(labelled.values())) if labelled else None
-    models = {}
-    if arguments.models and labelled:
-        models = learn(labelled, formulas, {name: entry[2] for name, entry in sets.items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    report(potential, contents, labelled, models, calibration, folder)
-    result = {'date': date.today().isoformat(), 'potential': potential, 'sets': contents, 'models': models}
-    result['calibration'] = None if calibration is None else calibration.as_dict()
-    (folder / 'evaluation.json').write_text(json.dumps(result, indent=1))
-    print(f'\nfigures and evaluation.json are in {folder}')
+    spec = str(WEIGHTS) if potential == 'paper' else potential
+    structures, descriptors, node = {}, {}, PotentialData.from_spec(spec).store()
+    for name, (_, nodes, chosen) in sets.items():
+        results = folder / name / 'results'  # where a job looks for those of its parent
+        finished = {key: nodes[key] for key in scan(chosen, nodes, spec, results, arguments)}
+        if finished and not arguments.scan_only:
+            structures |= finished
+            descriptors |= record(finished, node, results, code, arguments)
+    if arguments.scan_only:
+        return
+    parameters = {
+        'sets': {name: {'classes': asdict(SETS[name][2]), 'match_by': ['id']} for name in sets},
+        'score': asdict(SCORE),
+        'calibration': {},
+    }
+    if arguments.models:
+        parameters['models'] = {'learn_from': next(iter(sets)), 'feature_sets': list(FEATURE_SETS)}
+    labels = {name: entry[0] for name, entry in sets.items()}
+    results, process = run_get_node(
+        EvaluateWorkChain, labels=labels, structures=structures, descriptors=descriptors, parameters=Dict(parameters)
+    )
+    if not process.is_finished_ok:
+        print(f'{potential}: {process.exit_message}')
+    evaluations = results.get('evaluations', {})
+    contents = {name: evaluation.get_dict() for name, evaluation in evaluations.items()}
+    models = {name: {} for name in contents} if results.get('predictions') else {}
+    for model, predictions in results.get('predictions', {}).items():
+        for name, prediction in predictions.items():
+            models[name][model] = prediction['score']
+    if contents:
+        report(potential, contents, models, results.get('calibration'), descriptors, folder)
+    summary = {'date': date.today().isoformat(), 'potential': potential, 'sets': contents, 'models': models}
+    if 'calibration' in results:
+        summary['calibration'] = results['calibration'].base.attributes.get('calibration')
+    (folder / 'evaluation.json').write_text(json.dumps(summary, indent=1))
+    for name, evaluation in evaluations.items():
+        print(f'{name}: {surfaces_behind(evaluation)} surfaces behind the scores of {len(evaluation["materials"])}')
+    create_archive([process], filename=folder / 'evaluation.aiida', overwrite=True)
+    print(f'figures, evaluation.json and evaluation.aiida are in {folder}')
 
 
 def main():
@@ -240,20 +275,22 @@ def main():
     parser.add_argument('--time-limit', type=float, help='of each call of pesfp-scan, s')
     parser.add_argument('--models', action='store_true', help='learn those of Appendix C too (needs the extra models)')
     parser.add_argument('--plan', action='store_true', help='say what would be scanned, and stop')
+    parser.add_argument('--scan-only', action='store_true', help='judge nothing')
     parser.add_argument('--finished-only', action='store_true', help='use what is there, scan nothing new')
     arguments = parser.parse_args()
     arguments.output = arguments.output.absolute()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    sets = {}
+    load_profile(SqliteTempBackend.create_profile('evaluate'), allow_switch=True)
+    code, sets = make_code(), {}
     for name in arguments.sets:
-        table, rows, structures = load_set(name)
-        chosen, left_out = choose(structures, arguments, arguments.output / f'evaluations-{name}.json')
+        labels, nodes = load_set(name)
+        chosen, left_out = choose(nodes, arguments, arguments.output / f'evaluations-{name}.json')
         for key, reason in left_out.items():
-            print(f'{name}: {key} ({structures[key].composition.reduced_formula}) left out: {reason}')
-        print(f'{name}: {len(chosen)} of {len(structures)} structures are taken')
-        sets[name] = (table, rows, structures, chosen)
+            print(f'{name}: {nodes[key].label} ({nodes[key].get_formula("hill_compact")}) left out: {reason}')
+        print(f'{name}: {len(chosen)} of {len(nodes)} structures are taken')
+        sets[name] = (labels, nodes, chosen)
     for potential in () if arguments.plan else arguments.potentials:
-        evaluate(potential, sets, arguments)
+        evaluate(potential, sets, code, arguments)
 
 
 if __name__ == '__main__':

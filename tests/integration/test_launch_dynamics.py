@@ -87,7 +87,8 @@ def test_conductivity_of_two_structures(aiida_pesfp, options_of, crystal, tmp_pa
 
 
 def test_conductivity_with_siesta(aiida_pesfp, siesta_pseudos, machine, tmp_path):
-    """The code alone says that it is SIESTA, and that it needs no MPI; it relaxes as well."""
+    """The code alone says that it is SIESTA, and that it needs no MPI; it relaxes as well. No potential is stored
+    under the default label, nor needed."""
     code = InstalledCode(
         computer=load_code(f'pesfp-md@{machine}').computer,
         filepath_executable=str(write_launcher(tmp_path / 'siesta')),
@@ -99,14 +100,11 @@ def test_conductivity_with_siesta(aiida_pesfp, siesta_pseudos, machine, tmp_path
     overrides = tmp_path / 'siesta.yaml'
     overrides.write_text(yaml.safe_dump(MD))
     arguments = ('--code', code.full_label, '--overrides', overrides, *SHORT, '--label', tmp_path.name)
-    without = aiida_pesfp(
-        'launch', 'conductivity', structure.label, *arguments, '--potential', f'lj-{tmp_path.name}', fails=True
-    )
+    without = aiida_pesfp('launch', 'conductivity', structure.label, *arguments, fails=True)
     assert 'pseudo' in without
     printed = aiida_pesfp(
-        'launch', 'conductivity', structure.label, *arguments, '--potential', f'lj-{tmp_path.name}',
-        '--pseudo-family', siesta_pseudos.label,
-    )  # fmt: skip
+        'launch', 'conductivity', structure.label, *arguments, '--pseudo-family', siesta_pseudos.label
+    )
     node = launched(ConductivityWorkChain, tmp_path.name)
     assert node.is_finished_ok, printed
     assert 'siesta' in node.inputs
@@ -134,6 +132,9 @@ def test_screen_and_validate(aiida_pesfp, options_of, crystal, tmp_path):
 
 
 def test_what_is_wrong_with_the_options_is_a_sentence(aiida_pesfp, options_of, machine, crystal):
+    printed = aiida_pesfp('launch', 'conductivity', crystal.label, '--code', f'pesfp-md@{machine}', fails=True)
+    assert 'sevennet-0' in printed
+    assert 'aiida-pesfp potential install' in ' '.join(printed.split())
     code = ('--code', f'pesfp-scan@{machine}')
     printed = aiida_pesfp('launch', 'conductivity', crystal.label, *options_of('pesfp-md', MD), *code, fails=True)
     assert 'runs pesfp.scan, not pesfp.md or pesfp.siesta_md' in ' '.join(printed.split())
