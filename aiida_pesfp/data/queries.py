@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from aiida.orm import Node, ProcessNode, QueryBuilder, StructureData
+from collections.abc import Iterable
+
+from aiida.common.links import LinkType
+from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, StructureData
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.record import RecordData
 
 #: What is known of a candidate: entries of its descriptors, ...
@@ -72,6 +76,38 @@ def candidates(descriptors: list[DescriptorsData]) -> list[dict]:
             row |= {name: content.get(name) for name in names}
         rows.append(row)
     return rows
+
+
+def surfaces_of(descriptors: Iterable[int]) -> dict[int, int]:
+    """PK of each descriptors -> PK of their surface, of the same scan or that which they were computed from later."""
+    chosen = among(descriptors)
+    surfaces = dict(siblings(DescriptorsData, chosen, PesData))
+    query = QueryBuilder().append(DescriptorsData, filters=chosen, tag='own', project='id')
+    query.append(CalculationNode, with_outgoing='own', tag='describe')
+    return surfaces | dict(query.append(PesData, with_outgoing='describe', project='id').all())
+
+
+def siblings(first: type, filters: dict, second: type) -> Iterable[tuple[int, int]]:
+    """PKs of descriptors and surface (or the other way round) of the same structure from the same scan.
+
+    :param first: class of the nodes that are known.
+    :param filters: which of them, such as :func:`among`.
+    :param second: class of those that are sought.
+    """
+    query = QueryBuilder().append(first, filters=filters, tag='first', project='id')
+    created = {'edge_filters': {'type': LinkType.CREATE.value}, 'edge_project': 'label'}
+    query.append(CalculationNode, with_outgoing='first', tag='scan', edge_tag='here', **created)
+    query.append(second, with_incoming='scan', tag='second', edge_tag='there', project='id', **created)
+    for row in query.dict():
+        here, there = row['first']['id'], row['second']['id']
+        label, other_label = row['here']['label'], row['there']['label']
+        if label.partition('__')[2] == other_label.partition('__')[2] != '':
+            yield here, there
+
+
+def among(pks: Iterable[int]) -> dict:
+    """Filter for some PKs. AiiDA refuses an empty list, and no node has the PK 0."""
+    return {'id': {'in': list(pks) or [0]}}
 
 
 def _related(structures: set[str], node_class, how: str) -> dict[str, Node]:

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from aiida.common.links import LinkType
 from aiida.orm import (
     CalculationNode,
     Dict,
@@ -31,6 +30,7 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.data.queries import among, siblings, surfaces_of
 from aiida_pesfp.fingerprint.descriptors import DescriptorSettings
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
@@ -223,7 +223,7 @@ def _state(process: ProcessNode) -> list[str]:
 
 def _descriptors(members: list[Node], processes: list[ProcessNode], notes: list[str]) -> dict[int, DescriptorsData]:
     """All descriptors by their PK; notes about members that lead to none."""
-    query = QueryBuilder().append(ProcessNode, filters=_among(node.pk for node in processes), tag='process')
+    query = QueryBuilder().append(ProcessNode, filters=among(node.pk for node in processes), tag='process')
     found = query.append(DescriptorsData, with_incoming='process').all(flat=True)
     found += [node for node in members if isinstance(node, DescriptorsData)]
     for kind, finder in ((PesData, _descriptors_of_surfaces), (StructureData, _descriptors_of_structures)):
@@ -244,7 +244,7 @@ def _descriptors(members: list[Node], processes: list[ProcessNode], notes: list[
 
 def _descriptors_of_surfaces(nodes: list[PesData]) -> dict[int, list[DescriptorsData]]:
     """Descriptors that came with a surface from a scan, and those computed from it later, by the surface's PK."""
-    chosen = _among(node.pk for node in nodes)
+    chosen = among(node.pk for node in nodes)
     found = {}
     later = QueryBuilder().append(PesData, filters=chosen, tag='pes', project='id')
     later.append(ProcessNode, with_incoming='pes', tag='describe').append(
@@ -252,7 +252,7 @@ def _descriptors_of_surfaces(nodes: list[PesData]) -> dict[int, list[Descriptors
     )
     for pk, descriptors in later.all():
         found.setdefault(pk, []).append(descriptors)
-    for pk, descriptors in _siblings(PesData, chosen, DescriptorsData):
+    for pk, descriptors in siblings(PesData, chosen, DescriptorsData):
         found.setdefault(pk, []).append(load_node(descriptors))
     return found
 
@@ -266,26 +266,10 @@ def _descriptors_of_structures(nodes: list[StructureData]) -> dict[int, list[Des
     return found
 
 
-def _siblings(first: type, filters: dict, second: type) -> Iterable[tuple[int, int]]:
-    """PKs of descriptors and surface (or the other way round) of the same structure from the same scan."""
-    query = QueryBuilder().append(first, filters=filters, tag='first', project='id')
-    created = {'edge_filters': {'type': LinkType.CREATE.value}, 'edge_project': 'label'}
-    query.append(CalculationNode, with_outgoing='first', tag='scan', edge_tag='here', **created)
-    query.append(second, with_incoming='scan', tag='second', edge_tag='there', project='id', **created)
-    for row in query.dict():
-        here, there = row['first']['id'], row['second']['id']
-        label, other_label = row['here']['label'], row['there']['label']
-        if label.partition('__')[2] == other_label.partition('__')[2] != '':
-            yield here, there
-
-
 def _candidates(descriptors: dict[int, DescriptorsData], screens: list[WorkChainNode]) -> list[Candidate]:
     """Complete candidates, the best first."""
-    chosen = _among(descriptors)
-    keys, surfaces = _keys(chosen), dict(_siblings(DescriptorsData, chosen, PesData))
-    query = QueryBuilder().append(DescriptorsData, filters=chosen, tag='own', project='id')
-    query.append(CalculationNode, with_outgoing='own', tag='describe')
-    surfaces |= dict(query.append(PesData, with_outgoing='describe', project='id').all())
+    chosen = among(descriptors)
+    keys, surfaces = _keys(chosen), surfaces_of(descriptors)
     pes = {pk: Source.of(load_node(pes)) for pk, pes in surfaces.items()}
     potentials = _potentials(surfaces.values())
     uuids = [node['structure_uuid'] for node in descriptors.values() if 'structure_uuid' in node]
@@ -334,7 +318,7 @@ def _keys(chosen: dict) -> dict[int, str]:
 
 def _potentials(surfaces: Iterable[int]) -> dict[int, Source]:
     """Potentials by the PK of the surface."""
-    query = QueryBuilder().append(PesData, filters=_among(surfaces), tag='pes', project='id')
+    query = QueryBuilder().append(PesData, filters=among(surfaces), tag='pes', project='id')
     query.append(CalculationNode, with_outgoing='pes', tag='scan')
     query.append(PotentialData, with_outgoing='scan', project='*')
     return {pk: Source.of(node) for pk, node in query.all()}
@@ -388,7 +372,7 @@ def _rejected(screen: WorkChainNode) -> list[Rejected]:
     if 'rejected' in screen.outputs:
         accounts = [screen.outputs.rejected]
     else:
-        called = _among(node.pk for node in screen.called_descendants)
+        called = among(node.pk for node in screen.called_descendants)
         query = QueryBuilder().append(CalculationNode, filters=called, tag='process')
         links = {'edge_filters': {'label': {'in': ['failures', 'result']}}, 'project': '*'}
         accounts = query.append(Dict, with_incoming='process', **links).all(flat=True)
@@ -400,11 +384,6 @@ def _rejected(screen: WorkChainNode) -> list[Rejected]:
                 formula = structures[key].get_formula(mode='hill_compact')
                 found.setdefault(key, Rejected(key, formula, entry.get('stage', 'scan'), reason, Source.of(account)))
     return list(found.values())
-
-
-def _among(pks: Iterable[int]) -> dict:
-    """Filter for some PKs. AiiDA refuses an empty list, and no node has the PK 0."""
-    return {'id': {'in': list(pks) or [0]}}
 
 
 def _enumerate(names: list[str], most: int = 8) -> str:

@@ -26,7 +26,15 @@ os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')
 import numpy as np
 from aiida.engine import run_get_node
 from aiida.manage.configuration import load_profile
-from aiida.orm import Computer, Dict, InstalledCode, QueryBuilder, RemoteData, SinglefileData, StructureData
+from aiida.orm import (
+    Computer,
+    Dict,
+    InstalledCode,
+    QueryBuilder,
+    RemoteData,
+    SinglefileData,
+    StructureData,
+)
 from aiida.storage.sqlite_temp import SqliteTempBackend
 from aiida.tools.archive import create_archive
 from common import REPOSITORY, SHARED, WEIGHTS
@@ -34,10 +42,11 @@ from pymatgen.core import Structure
 from tabulate import tabulate
 
 from aiida_pesfp.calculations.evaluation import label_structures, read_labels
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.evaluation import EvaluationData
 from aiida_pesfp.data.labels import LabelsData
-from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.data.queries import surfaces_of
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.evaluation.classes import ClassSettings
 from aiida_pesfp.evaluation.features import FEATURE_SETS
@@ -86,7 +95,7 @@ def make_code() -> InstalledCode:
     computer.set_minimum_job_poll_interval(0.0)
     executable = str(Path(sys.executable).parent / 'pesfp-scan')
     return InstalledCode(
-        'pesfp-scan',
+        label='pesfp-scan',
         computer=computer,
         filepath_executable=executable,
         prepend_text=f'export PYTHONPATH={REPOSITORY}',
@@ -210,9 +219,10 @@ def report(potential: str, contents: dict, models: dict, calibration, descriptor
 
 
 def surfaces_behind(evaluation: EvaluationData) -> int:
-    """How many surfaces the scores of an evaluation came from."""
-    query = QueryBuilder().append(EvaluationData, filters={'uuid': evaluation.uuid}, tag='evaluation')
-    return query.append(PesData, with_descendants='evaluation', project='uuid').distinct().count()
+    """How many surfaces the scores of an evaluation come from."""
+    uuids = [material['descriptors'] for material in evaluation['materials'].values()]
+    query = QueryBuilder().append(DescriptorsData, filters={'uuid': {'in': uuids}}, project='id')
+    return len(set(surfaces_of(query.all(flat=True)).values()))
 
 
 def evaluate(potential: str, sets: dict, code, arguments) -> None:

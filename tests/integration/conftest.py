@@ -14,11 +14,20 @@ from tests.crystals import antifluorite, rock_salt, wurtzite
 
 @pytest.fixture(scope='session', autouse=True)
 def aiida_profile(aiida_config, aiida_profile_factory):
-    """SQLite and the ZeroMQ broker, as ``verdi presto --use-zeromq`` makes them."""
-    with aiida_profile_factory(aiida_config, broker_backend='core.zeromq') as profile:
+    """SQLite and the ZeroMQ broker, as ``verdi presto --use-zeromq`` makes them, but for the broker, which runs as long
+    as the tests: one of the daemon would be another after each start, and what this process sends get lost."""
+    broker = {'broker_backend': 'core.zeromq', 'broker_config': {'supervised_by_daemon': False}}
+    with aiida_profile_factory(aiida_config, **broker) as profile:
         # In one run with the unit tests theirs was there first, and commands load the default profile.
         aiida_config.set_default_profile(profile.name, overwrite=True).store()
         yield profile
+
+
+@pytest.fixture(scope='session', autouse=True)
+def run_aiida_broker_service(aiida_profile, run_aiida_broker_service_for_profile):
+    """The broker of this profile: in one run with the unit tests that of aiida-core looks at theirs, which has none."""
+    with run_aiida_broker_service_for_profile(aiida_profile):
+        yield
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Dict, QueryBuilder, SinglefileData, StructureData
+from aiida.orm import Dict, QueryBuilder, SinglefileData, StructureData, load_node
 from click.testing import CliRunner
 
 from aiida_pesfp.calculations.evaluation import calibrate as calibrate_xi
@@ -14,7 +14,7 @@ from aiida_pesfp.calculations.evaluation import read_labels
 from aiida_pesfp.calculations.selection import rank_by_model
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.evaluation import EvaluationData, RankingModelData
-from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.queries import surfaces_of
 from aiida_pesfp.errors import EvaluationError
 from aiida_pesfp.evaluation.models import RankingModel
 from aiida_pesfp.fingerprint.descriptors import XiParameters
@@ -227,14 +227,11 @@ def test_missing_descriptors_are_scanned_and_a_model_ranks_the_screening(code, p
     )
     assert node.is_finished_ok, node.exit_message
     assert set(results['descriptors']) == set(crystals)
-    surfaces = QueryBuilder().append(PesData, tag='pes', project='uuid')
-    surfaces.append(StructureData, tag='structure', with_descendants='pes')
-    surfaces.append(
-        type(results['evaluations']['a']),
-        filters={'uuid': results['evaluations']['a'].uuid},
-        with_ancestors='structure',
-    )
-    assert set(surfaces.all(flat=True)) >= {pes.uuid for pes in results['pes'].values()}
+    materials = results['evaluations']['a']['materials']
+    assert len(materials) == len(crystals)
+    for key, material in materials.items():
+        descriptors = load_node(material['descriptors'])
+        assert surfaces_of([descriptors.pk]) == {descriptors.pk: results['pes'][key].pk}
 
     builder.structures = structures
     builder.model = results['calibration']
