@@ -8,7 +8,8 @@ Xi depends on where the energy is below its threshold, MPE on the highest points
 3. the easiest path is sought on a surface that takes interpolated energies at their lowest, and its highest points are
    evaluated, until the path holds.
 
-What remains is interpolated. Free volumes far from Xi's threshold, above 1 eV say, are less accurate than Xi and MPE.
+What remains is interpolated. Free volumes at other thresholds than Xi's are less accurate than Xi and MPE: within some
+hundredths of a decade (docs/measured.md).
 """
 
 from __future__ import annotations
