@@ -11,6 +11,7 @@ of everything, ``evaluation.aiida``, in which the surfaces behind each score can
 
 import argparse
 import json
+import logging
 import os
 import re
 import subprocess
@@ -23,7 +24,6 @@ from pathlib import Path
 
 os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')
 
-import numpy as np
 from aiida.engine import run_get_node
 from aiida.manage.configuration import load_profile
 from aiida.orm import (
@@ -149,18 +149,23 @@ def choose(structures: dict[str, StructureData], arguments, cache: Path) -> tupl
 
 
 def scan(keys: list[str], structures: dict[str, StructureData], potential: str, folder: Path, arguments) -> list[str]:
-    """Scan what is missing in ``folder``; keys of what is finished. Those that fail are printed with the reason."""
+    """Scan what is missing in ``folder``, where a job looks for the results of its parent; keys of what is finished.
+
+    Those that fail are printed with the reason.
+    """
+    if arguments.finished_only:
+        keys = [key for key in keys if (folder / key / 'descriptors.json').exists()]
     inputs = folder.parent / 'structures'
     inputs.mkdir(parents=True, exist_ok=True)
+    if not keys:
+        return []
     paths = [inputs / f'{key}.json' for key in keys]
     for key, path in zip(keys, paths):  # as the job writes it, to the last bit
         path.write_text(json.dumps(structures[key].get_pymatgen_structure().as_dict()))
     command = [sys.executable, '-m', 'aiida_pesfp.runners.scan', *map(str, paths), '-o', str(folder), '--json', '-q']
     command += ['--potential', potential, '--spacing', str(arguments.spacing), '--device', arguments.device]
     command += ['--adaptive'] if arguments.adaptive else []
-    if arguments.finished_only:
-        command += ['--time-limit', '0']
-    elif arguments.time_limit:
+    if arguments.time_limit:
         command += ['--time-limit', str(arguments.time_limit)]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY)
     results = dict(zip(keys, json.loads(process.stdout)))
@@ -181,41 +186,23 @@ def record(structures: dict[str, StructureData], potential: PotentialData, folde
     return outputs['descriptors']
 
 
-def report(potential: str, contents: dict, models: dict, calibration, descriptors: dict, folder: Path) -> None:
-    """Print the tables and write the figures."""
-    recalibrated = {}
+def figures(potential: str, contents: dict, recalibrated: dict, models: dict, calibration, folder: Path) -> None:
+    """Write figures like Fig. 3, 7, 8 and 9."""
+    cuts = {'published': (-2.0, -1.15)}
+    if calibration:
+        found = calibration['parameters']
+        cuts['recalibrated'] = (found['connected_cut'], found['disconnected_cut'])
+    made = {'scores': scores_figure(contents, recalibrated)}
     for name, content in contents.items():
-        if calibration is not None:
-            materials = content['materials']
-            values = calibration.to_model().rank_values([descriptors[key].get_dict() for key in materials])
-            weights = [np.array([m[w] for m in materials.values()]) for w in ('good_weight', 'bad_weight')]
-            recalibrated[name] = {'Xi, recalibrated': score(values, *weights, SCORE).as_dict()}
-        rows = [(row['ranking'], row['score']) for row in content['rows'] if row['score']]
-        rows += [*recalibrated.get(name, {}).items(), *models.get(name, {}).items(), ('random', content['random'])]
-        print(
-            f'\n{potential}, {name}: {len(content["materials"])} materials, weights of {content["number_of_good"]:.1f} '
-            f'good and {content["number_of_bad"]:.1f} bad'
-        )
-        shown = [(text, s['value'], s['error'], s['lower'], s['upper']) for text, s in rows]
-        print(tabulate(shown, ('ranking', 'score', '+-', 'from', 'to'), floatfmt='.3f'))
-        cuts = {'published': (-2.0, -1.15)}
-        if calibration is not None:
-            found = calibration.base.attributes.get('calibration')['parameters']
-            cuts['recalibrated'] = (found['connected_cut'], found['disconnected_cut'])
-        title = f'{name}, {potential}'
-        free_volume_figure(content, cuts, title).write_html(
-            folder / f'free-volumes-{name}.html', include_plotlyjs='cdn'
-        )
-    scores_figure(contents, recalibrated).write_html(folder / 'scores.html', include_plotlyjs='cdn')
-    if calibration is not None:
-        print(f'\n{potential}: recalibrated Xi')
-        print(json.dumps(calibration.base.attributes.get('calibration'), indent=1))
+        made[f'free-volumes-{name}'] = free_volume_figure(content, cuts, f'{name}, {potential}')
     if models:
         references = {
             name: {'Xi': next(r['score'] for r in c['rows'] if r['ranking'] == 'xi'), 'random': c['random']}
             for name, c in contents.items()
         }
-        models_figure(models, references).write_html(folder / 'models.html', include_plotlyjs='cdn')
+        made['models'] = models_figure(models, references)
+    for label, figure in made.items():
+        figure.write_html(folder / f'{label}.html', include_plotlyjs='cdn')
 
 
 def surfaces_behind(evaluation: EvaluationData) -> int:
@@ -225,20 +212,22 @@ def surfaces_behind(evaluation: EvaluationData) -> int:
     return len(set(surfaces_of(query.all(flat=True)).values()))
 
 
-def evaluate(potential: str, sets: dict, code, arguments) -> None:
-    """All of it for one potential."""
+def folder_of(potential: str, arguments) -> Path:
+    """Where all of a potential lies."""
     label = re.sub(r'\W+', '-', Path(potential).stem if '/' in potential else potential)
-    folder = arguments.output / (f'{label}-adaptive' if arguments.adaptive else label) / f'{arguments.spacing:g}'
-    spec = str(WEIGHTS) if potential == 'paper' else potential
-    structures, descriptors, node = {}, {}, PotentialData.from_spec(spec).store()
-    for name, (_, nodes, chosen) in sets.items():
-        results = folder / name / 'results'  # where a job looks for those of its parent
-        finished = {key: nodes[key] for key in scan(chosen, nodes, spec, results, arguments)}
-        if finished and not arguments.scan_only:
-            structures |= finished
-            descriptors |= record(finished, node, results, code, arguments)
-    if arguments.scan_only:
-        return
+    return arguments.output / (f'{label}-adaptive' if arguments.adaptive else label) / f'{arguments.spacing:g}'
+
+
+def evaluate(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, dict]]:
+    """Judge all rankings by the surfaces of one potential: set of labels -> ranking -> score.
+
+    :param sets: name -> labels, and the structures by key.
+    """
+    folder, node = folder_of(potential, arguments), PotentialData.from_spec(_spec(potential)).store()
+    structures, descriptors = {}, {}
+    for name, (_, nodes) in sets.items():
+        structures |= nodes
+        descriptors |= record(nodes, node, folder / name / 'results', code, arguments)
     parameters = {
         'sets': {name: {'classes': asdict(SETS[name][2]), 'match_by': ['id']} for name in sets},
         'score': asdict(SCORE),
@@ -252,22 +241,72 @@ def evaluate(potential: str, sets: dict, code, arguments) -> None:
     )
     if not process.is_finished_ok:
         print(f'{potential}: {process.exit_message}')
-    evaluations = results.get('evaluations', {})
-    contents = {name: evaluation.get_dict() for name, evaluation in evaluations.items()}
-    models = {name: {} for name in contents} if results.get('predictions') else {}
+    contents = {name: evaluation.get_dict() for name, evaluation in results.get('evaluations', {}).items()}
+    models = {name: {} for name in contents} if 'predictions' in results else {}
     for model, predictions in results.get('predictions', {}).items():
         for name, prediction in predictions.items():
             models[name][model] = prediction['score']
-    if contents:
-        report(potential, contents, models, results.get('calibration'), descriptors, folder)
-    summary = {'date': date.today().isoformat(), 'potential': potential, 'sets': contents, 'models': models}
+    recalibrated, calibration = {}, None
     if 'calibration' in results:
-        summary['calibration'] = results['calibration'].base.attributes.get('calibration')
-    (folder / 'evaluation.json').write_text(json.dumps(summary, indent=1))
-    for name, evaluation in evaluations.items():
-        print(f'{name}: {surfaces_behind(evaluation)} surfaces behind the scores of {len(evaluation["materials"])}')
+        model = results['calibration']
+        calibration = model.base.attributes.get('calibration')
+        for name, content in contents.items():
+            tables = [descriptors[key].get_dict() for key in content['materials']]
+            weights = results['evaluations'][name].weights(list(content['materials']))
+            found = score(model.to_model().rank_values(tables), *weights, SCORE)
+            recalibrated[name] = {'xi, recalibrated': found.as_dict()}
+    figures(potential, contents, recalibrated, models, calibration, folder)
+    summary = {'date': date.today().isoformat(), 'potential': potential, 'sets': contents, 'models': models}
+    (folder / 'evaluation.json').write_text(json.dumps(summary | {'calibration': calibration}, indent=1))
     create_archive([process], filename=folder / 'evaluation.aiida', overwrite=True)
-    print(f'figures, evaluation.json and evaluation.aiida are in {folder}')
+    print(f'{potential}: figures, evaluation.json and evaluation.aiida are in {folder}')
+    for name, evaluation in results.get('evaluations', {}).items():
+        print(
+            f'{potential}, {name}: {len(evaluation["materials"])} materials, weights of '
+            f'{evaluation["number_of_good"]:.1f} good and {evaluation["number_of_bad"]:.1f} bad; '
+            f'{surfaces_behind(evaluation)} surfaces behind their scores'
+        )
+    if calibration:
+        print_calibration(potential, calibration)
+    scores = {}
+    for name, content in contents.items():
+        rows = {row['ranking']: row['score'] for row in content['rows'] if row['score']}
+        scores[name] = rows | recalibrated.get(name, {}) | models.get(name, {}) | {'random': content['random']}
+    return scores
+
+
+def print_calibration(potential: str, found: dict) -> None:
+    """The cuts found for a potential, and what they are worth."""
+    cuts = ', '.join(
+        f'{name} {found["parameters"][name]:.2f} +- {found["errors"][name]:.2f}' for name in found['errors']
+    )
+    print(
+        f'{potential}, recalibrated Xi: {cuts}; mean score {found["before"]:.2f} before, {found["after"]:.2f} after, '
+        f'{found["after"] - found["optimism"]:.2f} to expect of other materials'
+    )
+
+
+def print_scores(name: str, scores: dict[str, dict[str, dict]]) -> None:
+    """Table of a set of labels: a row for each ranking, in the order of thresholds, a column for each potential."""
+    rows = []
+    for ranking in sorted({ranking for found in scores.values() for ranking in found}, key=_place):
+        cells = [found.get(ranking) for found in scores.values()]
+        rows.append((ranking, *(f'{cell["value"]:.2f} ± {cell["error"]:.2f}' if cell else '-' for cell in cells)))
+    print(f'\n{name}')
+    print(tabulate(rows, ('ranking', *scores)))
+
+
+def _place(ranking: str) -> tuple[int, str, float]:
+    """Barriers first, then free volumes by threshold, Xi, models, chance."""
+    threshold = re.fullmatch(r'(\w+)\(([\d.]+)\)', ranking)
+    if threshold:
+        return 1, threshold[1], float(threshold[2])
+    places = {'-': 0, 'xi': 2, 'random': 4}
+    return next((place for start, place in places.items() if ranking.startswith(start)), 3), ranking, 0.0
+
+
+def _spec(potential: str) -> str:
+    return str(WEIGHTS) if potential == 'paper' else potential
 
 
 def main():
@@ -277,7 +316,7 @@ def main():
     parser.add_argument('potentials', nargs='+')
     parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-evaluate'))
     parser.add_argument('--sets', nargs='+', choices=SETS, default=list(SETS), help='models learn from the first')
-    parser.add_argument('--largest', type=float, default=np.inf, help='most evaluations times atoms, in millions')
+    parser.add_argument('--largest', type=float, default=float('inf'), help='most evaluations times atoms, in millions')
     parser.add_argument('--cheapest', type=int, default=10**6, help='take only so many of each set')
     parser.add_argument('--spacing', type=float, default=0.25, help='A')
     parser.add_argument('--adaptive', action='store_true', help='see adaptive.py for what it costs and gives')
@@ -291,6 +330,7 @@ def main():
     arguments.output = arguments.output.absolute()
     arguments.output.mkdir(parents=True, exist_ok=True)
     load_profile(SqliteTempBackend.create_profile('evaluate'), allow_switch=True)
+    logging.getLogger('aiida').setLevel(logging.WARNING)  # only what this script prints
     code, sets = make_code(), {}
     for name in arguments.sets:
         labels, nodes = load_set(name)
@@ -299,8 +339,29 @@ def main():
             print(f'{name}: {nodes[key].label} ({nodes[key].get_formula("hill_compact")}) left out: {reason}')
         print(f'{name}: {len(chosen)} of {len(nodes)} structures are taken')
         sets[name] = (labels, nodes, chosen)
-    for potential in () if arguments.plan else arguments.potentials:
-        evaluate(potential, sets, code, arguments)
+    if arguments.plan:
+        return
+    finished = {
+        potential: {
+            name: scan(chosen, nodes, _spec(potential), folder_of(potential, arguments) / name / 'results', arguments)
+            for name, (_, nodes, chosen) in sets.items()
+        }
+        for potential in arguments.potentials
+    }
+    if arguments.scan_only:
+        return
+    judged = {}
+    for name, (labels, nodes, chosen) in sets.items():
+        # Potentials are compared on the same materials.
+        keys = [key for key in chosen if all(key in found[name] for found in finished.values())]
+        print(f'{name}: {len(keys)} of {len(nodes)} structures were scanned with all potentials')
+        if keys:
+            judged[name] = (labels, {key: nodes[key] for key in keys})
+    if not judged:
+        return
+    scores = {potential: evaluate(potential, judged, code, arguments) for potential in arguments.potentials}
+    for name in judged:
+        print_scores(name, {potential: found.get(name, {}) for potential, found in scores.items()})
 
 
 if __name__ == '__main__':
