@@ -1,7 +1,7 @@
 """Our scans against those of an independent implementation: ``python tests/benchmarks/oracle.py``.
 
-Both with the paper's potential. For each structure of the reference data: the largest difference of an energy on any grid, those of MPE and Xi, and the
-largest of a free volume, relative and in points of the grid that it is counted on.
+Both with the paper's potential. For each structure of the reference data: the largest difference of an energy on any
+grid, those of MPE and Xi, and the largest of a free volume, relative and in points of the grid that it is counted on.
 """
 
 import argparse
