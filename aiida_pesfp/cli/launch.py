@@ -6,7 +6,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import launching, main
-from aiida_pesfp.cli.params import CODE, POTENTIAL
+from aiida_pesfp.cli.params import CODE, DEFAULT_POTENTIAL, POTENTIAL
 
 SCAN_CODE = click.option(
     '-X', '--code', type=CODE, default='pesfp-scan@localhost', show_default=True, help='Code of pesfp-scan.'
@@ -105,9 +105,7 @@ def _launch_scans(
 
 @launch.command('conductivity')
 @launching.launch_options
-@click.option(
-    '--potential', type=POTENTIAL, help=f'Stored potential, for pesfp-md.  [default: {launching.DEFAULT_POTENTIAL}]'
-)
+@click.option('--potential', type=POTENTIAL, help=f'Stored potential, for pesfp-md.  [default: {DEFAULT_POTENTIAL}]')
 @click.option('-X', '--code', type=CODE, default='pesfp-md@localhost', show_default=True, help='pesfp-md, or SIESTA.')
 @click.option('--relax-code', type=CODE, help='pesfp-relax, or SIESTA.  [default: on the same computer]')
 @RELAX
@@ -130,6 +128,8 @@ def launch_conductivity(structures, label, to_daemon, **options):
 
     if to_daemon:
         launching.check_daemon()
+    if options['potential'] is None and _engine_of(options['code']) == 'ml':  # a user of SIESTA need not have it
+        options['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
     builders = _conductivity_builders(launching.chosen_structures(structures), **options)
     failed = []
     for key, builder in builders.items():
@@ -157,8 +157,6 @@ def _conductivity_builders(
 
     engine = _engine_of(code)
     dynamics = ENGINES[engine][0]
-    if engine == 'ml' and potential is None:  # which a user of SIESTA need not have
-        potential = POTENTIAL.convert(launching.DEFAULT_POTENTIAL, None, click.get_current_context())
     content = launching.read_overrides(overrides, set(dynamics.get_protocol_inputs()))
     if device and engine == 'ml':  # SIESTA knows none
         content = merge(content, {'md': {'device': device}})

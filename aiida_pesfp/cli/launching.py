@@ -11,9 +11,8 @@ import click
 import yaml
 from aiida.cmdline.utils import echo
 
-from aiida_pesfp.cli.params import POTENTIAL, StructuresParamType
+from aiida_pesfp.cli.params import DEFAULT_POTENTIAL, POTENTIAL, StructuresParamType
 
-DEFAULT_POTENTIAL = 'sevennet-0'
 PROTOCOLS = ('fast', 'paper', 'stringent')
 
 

@@ -205,6 +205,8 @@ class GroupOrNodeParamType(click.ParamType):
         ]
 
 
+#: What `aiida-pesfp setup` installs and commands take.
+DEFAULT_POTENTIAL = 'sevennet-0'
 CODE = _Hinting(types.CodeParamType(), 'Make it with `aiida-pesfp setup`, or see `verdi code list -A`.')
 POTENTIAL = _Hinting(
     PotentialParamType(),

@@ -13,9 +13,10 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
+from aiida_pesfp.cli.params import DEFAULT_POTENTIAL
 from aiida_pesfp.cli.potential import install
 
-COMPUTER, POTENTIAL = 'localhost', 'sevennet-0'
+COMPUTER = 'localhost'
 #: Program -> what it is for, and the calculation job that runs it.
 CODES = {
     'pesfp-scan': ('Potential energy surfaces and descriptors', 'pesfp.scan'),
@@ -25,7 +26,9 @@ CODES = {
 
 
 @main.command('setup')
-@click.option('--potential', default=POTENTIAL, show_default=True, help='Name or path of the potential to install.')
+@click.option(
+    '--potential', default=DEFAULT_POTENTIAL, show_default=True, help='Name or path of the potential to install.'
+)
 @click.option('--siesta', metavar='EXECUTABLE', help='A SIESTA on this machine, to become the code siesta@localhost.')
 @decorators.with_dbenv()
 def setup(potential, siesta):

@@ -78,9 +78,9 @@ def candidates(descriptors: list[DescriptorsData]) -> list[dict]:
     return rows
 
 
-def surfaces_of(descriptors: Iterable[int]) -> dict[int, int]:
-    """PK of each descriptors -> PK of their surface, of the same scan or that which they were computed from later."""
-    chosen = among(descriptors)
+def surfaces_of(pks: Iterable[int]) -> dict[int, int]:
+    """PKs of descriptors -> PK of their surface, of the same scan or that which they were computed from later."""
+    chosen = among(pks)
     surfaces = dict(siblings(DescriptorsData, chosen, PesData))
     query = QueryBuilder().append(DescriptorsData, filters=chosen, tag='own', project='id')
     query.append(CalculationNode, with_outgoing='own', tag='describe')

@@ -4,16 +4,19 @@ Run ``python tests/benchmarks/evaluate.py POTENTIAL...``, with names or paths as
 ``paper`` is the paper's own. Structures are reduced to primitive cells. What is too large by ``--largest`` or
 ``--cheapest`` is left out and listed.
 
-Resumable: ``pesfp-scan`` fills the output folder, and what lies there is not computed again. All that is finished
-becomes nodes: jobs that go on from that folder, a ``pesfp.evaluate`` over their descriptors, and at the end an archive
-of everything, ``evaluation.aiida``, in which the surfaces behind each score can be queried.
+Resumable: ``pesfp-scan`` fills the output folder, and no energy that lies there is computed again. The structures that
+were scanned with all potentials of the call become nodes: jobs that go on from that folder, and a ``pesfp.evaluate``
+over their descriptors. All of it ends as an archive, ``evaluation.aiida``, in which the surfaces behind each score can
+be queried.
 """
 
 import argparse
+import atexit
 import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +25,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
-os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')
+os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')  # before anything imports aiida
 
 from aiida.engine import run_get_node
 from aiida.manage.configuration import load_profile
@@ -30,7 +33,6 @@ from aiida.orm import (
     Computer,
     Dict,
     InstalledCode,
-    QueryBuilder,
     RemoteData,
     SinglefileData,
     StructureData,
@@ -42,8 +44,7 @@ from pymatgen.core import Structure
 from tabulate import tabulate
 
 from aiida_pesfp.calculations.evaluation import label_structures, read_labels
-from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.data.evaluation import EvaluationData
+from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.data.queries import surfaces_of
@@ -58,6 +59,8 @@ from aiida_pesfp.report.evaluation import free_volume_figure, models_figure, sco
 from aiida_pesfp.workflows.evaluate import EvaluateWorkChain
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
+SCRATCH = Path(os.environ['AIIDA_PATH'])
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 #: Table, its columns, and the paper's classes (Sec. II B). KAHLE2020 has 1000 K only here, so the middle panel of
 #: Fig. 3 cannot be made. Zero and the like are raised to the floor of Fig. 8.
 SETS = {
@@ -90,7 +93,7 @@ SCORE = ScoreSettings(resamples=1000, seed=0)
 
 def make_code() -> InstalledCode:
     """``pesfp-scan`` of this environment, on this machine."""
-    computer = Computer('localhost', 'localhost', '', 'core.local', 'core.direct', tempfile.mkdtemp()).store()
+    computer = Computer('localhost', 'localhost', '', 'core.local', 'core.direct', str(SCRATCH / 'run')).store()
     computer.configure()
     computer.set_minimum_job_poll_interval(0.0)
     executable = str(Path(sys.executable).parent / 'pesfp-scan')
@@ -98,7 +101,7 @@ def make_code() -> InstalledCode:
         label='pesfp-scan',
         computer=computer,
         filepath_executable=executable,
-        prepend_text=f'export PYTHONPATH={REPOSITORY}',
+        prepend_text=f'export PYTHONPATH={REPOSITORY}',  # should another checkout be installed
     ).store()
 
 
@@ -111,8 +114,9 @@ def load_set(name: str) -> tuple[LabelsData, dict[str, StructureData]]:
         print(f'{name}: row {entry["row"]} ({entry["id"]}): {entry["reason"]}')
     if content.structures:
         nodes = label_structures(labels, Dict({'reduce': True}))
-        for measurement in content.measurements:
-            nodes[f'row_{measurement.row}'].label = measurement.id
+        ids = {measurement.row: measurement.id for measurement in content.measurements}
+        for row in content.structures:
+            nodes[f'row_{row}'].label = ids[row]
         return labels, nodes
     nodes = {}
     for path in sorted((SHARED / 'structures' / name).glob('*.cif')):
@@ -153,8 +157,9 @@ def scan(keys: list[str], structures: dict[str, StructureData], potential: str, 
 
     Those that fail are printed with the reason.
     """
-    if arguments.finished_only:
-        keys = [key for key in keys if (folder / key / 'descriptors.json').exists()]
+    there = [key for key in keys if (folder / key / 'descriptors.json').exists()]
+    # What is there comes first: nothing is read after the time limit.
+    keys = there if arguments.finished_only else [*there, *(key for key in keys if key not in there)]
     inputs = folder.parent / 'structures'
     inputs.mkdir(parents=True, exist_ok=True)
     if not keys:
@@ -163,8 +168,8 @@ def scan(keys: list[str], structures: dict[str, StructureData], potential: str, 
     for key, path in zip(keys, paths):  # as the job writes it, to the last bit
         path.write_text(json.dumps(structures[key].get_pymatgen_structure().as_dict()))
     command = [sys.executable, '-m', 'aiida_pesfp.runners.scan', *map(str, paths), '-o', str(folder), '--json', '-q']
-    command += ['--potential', potential, '--spacing', str(arguments.spacing), '--device', arguments.device]
-    command += ['--adaptive'] if arguments.adaptive else []
+    command += ['--potential', potential, '--device', arguments.device]
+    command += ScanParameters.from_dict(settings_of_job(arguments)['scan']['parameters']).command_line()
     if arguments.time_limit:
         command += ['--time-limit', str(arguments.time_limit)]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY)
@@ -175,9 +180,15 @@ def scan(keys: list[str], structures: dict[str, StructureData], potential: str, 
     return [key for key, result in results.items() if result['xi'] is not None]
 
 
+def settings_of_job(arguments) -> dict:
+    """Inputs of ``pesfp.scan.base``."""
+    parameters = {'spacing': arguments.spacing, 'adaptive': arguments.adaptive}
+    return ScanBaseWorkChain.get_protocol_inputs(overrides={'scan': {'parameters': parameters}})
+
+
 def record(structures: dict[str, StructureData], potential: PotentialData, folder: Path, code, arguments) -> dict:
-    """Descriptors of finished scans as nodes, by a job that goes on from their folder and has nothing left to do."""
-    overrides = {'scan': {'parameters': {'spacing': arguments.spacing, 'adaptive': arguments.adaptive}}}
+    """Descriptors of finished scans as nodes, by a job that goes on from their folder and has no energy to compute."""
+    overrides = settings_of_job(arguments)
     builder = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, overrides=overrides)
     builder.scan.parent_folder = RemoteData(remote_path=str(folder.parent), computer=code.computer)
     outputs, node = run_get_node(builder)
@@ -205,13 +216,6 @@ def figures(potential: str, contents: dict, recalibrated: dict, models: dict, ca
         figure.write_html(folder / f'{label}.html', include_plotlyjs='cdn')
 
 
-def surfaces_behind(evaluation: EvaluationData) -> int:
-    """How many surfaces the scores of an evaluation come from."""
-    uuids = [material['descriptors'] for material in evaluation['materials'].values()]
-    query = QueryBuilder().append(DescriptorsData, filters={'uuid': {'in': uuids}}, project='id')
-    return len(set(surfaces_of(query.all(flat=True)).values()))
-
-
 def folder_of(potential: str, arguments) -> Path:
     """Where all of a potential lies."""
     label = re.sub(r'\W+', '-', Path(potential).stem if '/' in potential else potential)
@@ -233,15 +237,17 @@ def evaluate(potential: str, sets: dict, code, arguments) -> dict[str, dict[str,
         'score': asdict(SCORE),
         'calibration': {},
     }
-    if arguments.models:
-        parameters['models'] = {'learn_from': next(iter(sets)), 'feature_sets': list(FEATURE_SETS)}
+    if arguments.models and arguments.sets[0] in sets:
+        parameters['models'] = {'learn_from': arguments.sets[0], 'feature_sets': list(FEATURE_SETS)}
     labels = {name: entry[0] for name, entry in sets.items()}
     results, process = run_get_node(
         EvaluateWorkChain, labels=labels, structures=structures, descriptors=descriptors, parameters=Dict(parameters)
     )
     if not process.is_finished_ok:
         print(f'{potential}: {process.exit_message}')
-    contents = {name: evaluation.get_dict() for name, evaluation in results.get('evaluations', {}).items()}
+        if 'evaluations' not in results:
+            return {}
+    contents = {name: evaluation.get_dict() for name, evaluation in results['evaluations'].items()}
     models = {name: {} for name in contents} if 'predictions' in results else {}
     for model, predictions in results.get('predictions', {}).items():
         for name, prediction in predictions.items():
@@ -260,12 +266,14 @@ def evaluate(potential: str, sets: dict, code, arguments) -> dict[str, dict[str,
     (folder / 'evaluation.json').write_text(json.dumps(summary | {'calibration': calibration}, indent=1))
     create_archive([process], filename=folder / 'evaluation.aiida', overwrite=True)
     print(f'{potential}: figures, evaluation.json and evaluation.aiida are in {folder}')
-    for name, evaluation in results.get('evaluations', {}).items():
+    for name, content in contents.items():
+        surfaces = surfaces_of(descriptors[key].pk for key in content['materials'])
         print(
-            f'{potential}, {name}: {len(evaluation["materials"])} materials, weights of '
-            f'{evaluation["number_of_good"]:.1f} good and {evaluation["number_of_bad"]:.1f} bad; '
-            f'{surfaces_behind(evaluation)} surfaces behind their scores'
+            f'{potential}, {name}: {len(content["materials"])} materials, weights of {content["number_of_good"]:.1f} '
+            f'good and {content["number_of_bad"]:.1f} bad; {len(set(surfaces.values()))} surfaces behind their scores'
         )
+        for entry in content['excluded']['rows_without_a_conductivity']:
+            print(f'{potential}, {name}: {entry["id"]}: {entry["reason"]}')
     if calibration:
         print_calibration(potential, calibration)
     scores = {}
@@ -282,7 +290,7 @@ def print_calibration(potential: str, found: dict) -> None:
     )
     print(
         f'{potential}, recalibrated Xi: {cuts}; mean score {found["before"]:.2f} before, {found["after"]:.2f} after, '
-        f'{found["after"] - found["optimism"]:.2f} to expect of other materials'
+        f'{found["corrected"]:.2f} to expect of other materials'
     )
 
 
@@ -306,7 +314,8 @@ def _place(ranking: str) -> tuple[int, str, float]:
 
 
 def _spec(potential: str) -> str:
-    return str(WEIGHTS) if potential == 'paper' else potential
+    path = WEIGHTS if potential == 'paper' else Path(potential)
+    return str(path.absolute()) if path.exists() else potential
 
 
 def main():
@@ -325,7 +334,7 @@ def main():
     parser.add_argument('--models', action='store_true', help='learn those of Appendix C too (needs the extra models)')
     parser.add_argument('--plan', action='store_true', help='say what would be scanned, and stop')
     parser.add_argument('--scan-only', action='store_true', help='judge nothing')
-    parser.add_argument('--finished-only', action='store_true', help='use what is there, scan nothing new')
+    parser.add_argument('--finished-only', action='store_true', help='take only structures that have results')
     arguments = parser.parse_args()
     arguments.output = arguments.output.absolute()
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -31,12 +31,15 @@ def compare(path: Path, potential) -> tuple:
     with np.load(path.with_suffix('.npz')) as grids:
         for position, ion in enumerate(surface.mobile_ions):
             reference = surface.reference_energies[surface.representatives[position]]
-            differences.append(np.nanmax(np.abs(surface.on_grid(position) + reference - grids[f'site{ion}'])))
+            grid, ours = grids[f'site{ion}'], surface.on_grid(position) + reference
+            # Points that are excluded hold the largest energy there.
+            differences.append(np.abs(np.where(np.isnan(ours), grid.max(), ours) - grid).max())
+    # Connected volumes are counted on the level map, which has twice the points along each axis.
     points, relative, counted = np.prod(surface.shape), [], []
     for threshold, *volumes in zip(*found.spectrum.values()):
         for kind, volume, size in zip(('connected', 'disconnected'), volumes, (8 * points, points)):
             other = expected[f'fv_{threshold:.1f}_{kind}_union'.replace('.', 'p')]
-            relative.append(abs(volume - other) / other if other else 0.0)
+            relative.append(abs(volume - other) / other if other else (np.inf if volume else 0.0))
             counted.append(abs(volume - other) * size)
     return (
         path.stem,
