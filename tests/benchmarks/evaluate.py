@@ -13,7 +13,6 @@ be queried.
 import argparse
 import atexit
 import json
-import logging
 import os
 import re
 import shutil
@@ -27,8 +26,9 @@ from pathlib import Path
 
 os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')  # before anything imports aiida
 
+from aiida.common.log import configure_logging
 from aiida.engine import run_get_node
-from aiida.manage.configuration import load_profile
+from aiida.manage.configuration import get_config, load_profile
 from aiida.orm import (
     Computer,
     Dict,
@@ -339,7 +339,8 @@ def main():
     arguments.output = arguments.output.absolute()
     arguments.output.mkdir(parents=True, exist_ok=True)
     load_profile(SqliteTempBackend.create_profile('evaluate'), allow_switch=True)
-    logging.getLogger('aiida').setLevel(logging.WARNING)  # only what this script prints
+    get_config().set_option('logging.aiida_loglevel', 'ERROR')  # only what this script prints
+    configure_logging(with_orm=True)
     code, sets = make_code(), {}
     for name in arguments.sets:
         labels, nodes = load_set(name)
