@@ -272,6 +272,14 @@ def evaluate(potential: str, sets: dict, code, arguments) -> dict[str, dict[str,
             f'{potential}, {name}: {len(content["materials"])} materials, weights of {content["number_of_good"]:.1f} '
             f'good and {content["number_of_bad"]:.1f} bad; {len(set(surfaces.values()))} surfaces behind their scores'
         )
+        materials = content['materials'].values()
+        for weight in ('good_weight', 'bad_weight'):
+            those = [material for material in materials if material[weight] > 0.5]
+            above = [material['formula'] for material in those if material['xi'] > 0.25]
+            print(
+                f'{potential}, {name}: Xi > 0.25 for {len(above)} of {len(those)} {weight.partition("_")[0]} conductors'
+                f': {", ".join(above) or "none"}'
+            )
         for entry in content['excluded']['rows_without_a_conductivity']:
             print(f'{potential}, {name}: {entry["id"]}: {entry["reason"]}')
     if calibration:
