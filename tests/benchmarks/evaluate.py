@@ -53,6 +53,7 @@ from aiida_pesfp.evaluation.classes import ClassSettings
 from aiida_pesfp.evaluation.features import FEATURE_SETS
 from aiida_pesfp.evaluation.labels import TableFormat, primitive_cell
 from aiida_pesfp.evaluation.scores import ScoreSettings, score
+from aiida_pesfp.fingerprint.descriptors import XiParameters
 from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import plan_scan
 from aiida_pesfp.report.evaluation import free_volume_figure, models_figure, scores_figure
@@ -199,7 +200,8 @@ def record(structures: dict[str, StructureData], potential: PotentialData, folde
 
 def figures(potential: str, contents: dict, recalibrated: dict, models: dict, calibration, folder: Path) -> None:
     """Write figures like Fig. 3, 7, 8 and 9."""
-    cuts = {'published': (-2.0, -1.15)}
+    published = XiParameters()
+    cuts = {'published': (published.connected_cut, published.disconnected_cut)}
     if calibration:
         found = calibration['parameters']
         cuts['recalibrated'] = (found['connected_cut'], found['disconnected_cut'])
