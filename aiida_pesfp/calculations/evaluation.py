@@ -252,12 +252,12 @@ def _common_origin(descriptors: dict[str, DescriptorsData]) -> dict:
                 f'the descriptors of {key} are of {_described(node)}, those of {first_key} of {_described(first)}: '
                 'judge each potential and each ion by itself'
             )
-        for name in GRID_SETTINGS:
-            if node.get(name) != first.get(name):
-                raise EvaluationError(
-                    f'the descriptors of {key} are of a scan with {name} = {node.get(name)} A, those of {first_key} of '
-                    f'one with {first.get(name)} A: scan all structures alike'
-                )
+        different = _different_grid(node, first)
+        if different:
+            raise EvaluationError(
+                f'the descriptors of {key} are of a scan with {different[0]}, those of {first_key} of one with '
+                f'{different[1]}: scan all structures alike'
+            )
         settings, others = node.get('settings'), first.get('settings')
         if settings != others:
             raise EvaluationError(
@@ -277,8 +277,16 @@ def _described(node: Dict) -> str:
     return f'{node.get("species")} by the potential {node.get("potential_name")} (SHA-256 {sha256}...)'
 
 
+def _different_grid(node: Dict, other: Dict) -> tuple[str, str] | None:
+    """The first setting of the scan's grid in which two nodes differ, as it is in each."""
+    for name in GRID_SETTINGS:
+        if node.get(name) != other.get(name):
+            return f'{name} = {node.get(name)} A', f'{name} = {other.get(name)} A'
+    return None
+
+
 def _origin(node: Dict) -> dict:
-    return {name: node.get(name) for name in ('species', 'potential_name', 'potential_sha256')}
+    return {name: node.get(name) for name in ('species', 'potential_name', 'potential_sha256', *GRID_SETTINGS)}
 
 
 def _check_same_origin(evaluations: list[EvaluationData], way_out: str) -> None:
@@ -286,6 +294,12 @@ def _check_same_origin(evaluations: list[EvaluationData], way_out: str) -> None:
         if _made_for(other) != _made_for(evaluations[0]):
             raise EvaluationError(
                 f'one evaluation is of {_described(evaluations[0])}, another of {_described(other)}: {way_out}'
+            )
+        different = _different_grid(evaluations[0], other)
+        if different:
+            raise EvaluationError(
+                f'one evaluation is of scans with {different[0]}, another of scans with {different[1]}: '
+                'scan all structures alike'
             )
 
 

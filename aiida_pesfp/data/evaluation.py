@@ -47,8 +47,8 @@ class RankingModelData(Data):
     """What ``pesfp.screen`` can rank by: Xi with other parameters, an expression, or a model learned from labels.
 
     Attributes: ``kind`` and ``parameters`` of :class:`~aiida_pesfp.evaluation.models.RankingModel`; ``species``,
-    ``potential_name`` and ``potential_sha256`` that it was made for, if any; what is known of its quality. The file of
-    a CatBoost model is in the repository.
+    ``potential_name``, ``potential_sha256``, and ``spacing`` and ``minimum_distance`` (A) of the scans that it was made
+    for, if any; what is known of its quality. The file of a CatBoost model is in the repository.
     """
 
     _FILE = 'model.cbm'
@@ -77,8 +77,11 @@ class RankingModelData(Data):
         """One of :data:`aiida_pesfp.evaluation.models.KINDS`."""
         return self.base.attributes.get('kind')
 
-    def mismatch(self, species: str, potential_sha256: str) -> str | None:
-        """Why the model must not rank what a potential says of an ion, if so: free volumes differ between them."""
+    def mismatch(self, species: str, potential_sha256: str, grid: dict[str, float]) -> str | None:
+        """Why the model must not rank what a potential says of an ion, if so: free volumes differ between them.
+
+        :param grid: of the scan, :data:`~aiida_pesfp.data.descriptors.GRID_SETTINGS`, A.
+        """
         attributes = self.base.attributes
         own = attributes.get('species', None)
         if own is not None and own != species:
@@ -87,6 +90,10 @@ class RankingModelData(Data):
         if own is not None and own != potential_sha256:
             name = attributes.get('potential_name', None)
             return f'the model was made with another potential ({name}, SHA-256 {own[:12]}...): make one for yours'
+        for name, value in grid.items():
+            own = attributes.get(name, None)
+            if own is not None and own != value:
+                return f'the model was made from scans with {name} = {own} A, these have {value} A: scan alike'
         return None
 
     def _validate(self) -> bool:

@@ -10,7 +10,7 @@ from aiida_pesfp.calculations.evaluation import featurise
 from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
-from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.evaluation import RankingModelData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
@@ -35,8 +35,9 @@ def _validate_model(inputs, _) -> str | None:
     if 'model' not in inputs:
         return None
     try:
-        species = ScanParameters.from_dict(inputs['scan']['parameters'].get_dict()).species
-        return inputs['model'].mismatch(species, inputs['scan']['potential'].sha256)
+        parameters = ScanParameters.from_dict(inputs['scan']['parameters'].get_dict())
+        grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
+        return inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid)
     except (KeyError, ValueError):
         return None  # missing and wrong inputs have their own messages
 

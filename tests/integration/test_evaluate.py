@@ -137,7 +137,7 @@ def test_a_set_that_cannot_be_scored_costs_the_other_nothing(invented, labels_of
             r'are of Li by the potential second \(SHA-256 0{12}\.\.\.\), those of \w+ of Li by the potential invented',
         ),
         ({'species': 'Na'}, 'are of Na by the potential invented .* judge each potential and each ion by itself'),
-        ({'spacing': 0.5}, r'are of a scan with spacing = 0\.5 A, those of \w+ of one with None A: scan all'),
+        ({'spacing': 0.5}, r'are of a scan with spacing = 0\.5 A, those of \w+ of one with spacing = None A: scan all'),
         ({'settings': {'smearing': 0.1}}, "have the settings {'smearing': 0.1}, those of \\w+ {}: describe all"),
     ],
 )
@@ -150,7 +150,7 @@ def test_descriptors_that_do_not_compare_are_not_mixed(invented, labels_of, attr
     assert re.search('the descriptors of s_7 ' + words, node.exit_message), node.exit_message
 
 
-def test_a_potential_is_known_by_its_content_not_its_name(invented, labels_of):
+def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invented, labels_of):
     """The same file stored under another name: evaluated and calibrated together."""
     structures, descriptors, sigma = invented
     for key in ('s_7', 's_8'):
@@ -173,6 +173,11 @@ def test_a_potential_is_known_by_its_content_not_its_name(invented, labels_of):
     assert model.base.attributes.get('potential_sha256') == 'f' * 64
     with pytest.raises(
         EvaluationError, match='one evaluation is of Li by the potential .*: calibrate for each by itself'
+    ):
+        calibrate_xi(parameters, **sets, other={'evaluation': other, 'descriptors': descriptors})
+    other = EvaluationData(results['evaluations']['right'].get_dict() | {'spacing': 0.5}).store()
+    with pytest.raises(
+        EvaluationError, match=r'of scans with spacing = None A, another of scans with spacing = 0\.5 A: scan all'
     ):
         calibrate_xi(parameters, **sets, other={'evaluation': other, 'descriptors': descriptors})
 

@@ -43,14 +43,16 @@ def test_a_model_survives_storage(model):
 
 
 def test_a_model_knows_what_it_was_made_for():
-    node = RankingModelData.from_model(
-        RankingModel.from_xi(XiParameters()), species='Li', potential_sha256='a' * 64, potential_name='mine'
-    )
-    assert node.mismatch('Li', 'a' * 64) is None
-    assert 'made for Li, the screening is for Na' in node.mismatch('Na', 'a' * 64)
-    assert 'another potential (mine, SHA-256 aaaaaaaaaaaa...)' in node.mismatch('Li', 'b' * 64)
+    grid = {'spacing': 0.25, 'minimum_distance': 1.0}
+    origin = {'species': 'Li', 'potential_sha256': 'a' * 64, 'potential_name': 'mine', **grid}
+    node = RankingModelData.from_model(RankingModel.from_xi(XiParameters()), **origin)
+    assert node.mismatch('Li', 'a' * 64, grid) is None
+    assert 'made for Li, the screening is for Na' in node.mismatch('Na', 'a' * 64, grid)
+    assert 'another potential (mine, SHA-256 aaaaaaaaaaaa...)' in node.mismatch('Li', 'b' * 64, grid)
+    coarse = node.mismatch('Li', 'a' * 64, grid | {'spacing': 0.5})
+    assert coarse == 'the model was made from scans with spacing = 0.25 A, these have 0.5 A: scan alike'
     anything = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
-    assert anything.mismatch('Na', 'b' * 64) is None
+    assert anything.mismatch('Na', 'b' * 64, grid) is None
 
 
 def test_nodes_without_content_are_refused():
