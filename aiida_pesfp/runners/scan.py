@@ -171,7 +171,7 @@ def _numbers(_context, _parameter, value: str | None) -> tuple[float, ...] | Non
 @click.option('--minimum-distance', default=ScanSettings.minimum_distance, help='Of the ion to other atoms, A.')
 @click.option('--grid', default='paper', type=click.Choice(GRIDS), help='symmetric: more points, fewer evaluations.')
 @click.option('--symmetry/--no-symmetry', default=True, help='Evaluate equivalent points and ions once.')
-@click.option('--adaptive', is_flag=True, help='Evaluate only the points on which Xi and MPE depend.')
+@click.option('--adaptive', is_flag=True, help='Evaluate only what Xi and MPE depend on: for a CPU.')
 @click.option('--neighbours', default='sqrt3', type=click.Choice(NEIGHBOUR_RULES), help='Steps of a path on the grid.')
 @click.option('--thresholds', callback=_numbers, help='Free-volume thresholds, eV, comma-separated. [default: paper]')
 @click.option('--smearing', callback=_numbers, help='Offsets a free volume is averaged over, eV. [default: paper]')
