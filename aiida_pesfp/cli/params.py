@@ -137,13 +137,9 @@ class DescriptorsParamType(_GroupOrNodeParamType):
         return list(found.values()) or self.of_node(nodes[0], param, ctx)
 
     def of_node(self, node, param, ctx):
-        from aiida_pesfp.data.pes import PesData
         from aiida_pesfp.data.queries import descriptors_of
 
-        if isinstance(node, PesData):
-            found = [other for other in node.creator.base.links.get_outgoing().all_nodes() if _describes(other, node)]
-        else:
-            found = descriptors_of(node)
+        found = descriptors_of(node)
         if not found:
             what = getattr(node, 'process_label', None) or type(node).__name__
             self.fail(
@@ -162,13 +158,6 @@ def _is_derived(structure) -> bool:
     creator = structure.creator
     inputs = creator.base.links.get_incoming().all_nodes() if creator is not None else []
     return any(isinstance(node, StructureData) for node in inputs)
-
-
-def _describes(node, pes) -> bool:
-    from aiida_pesfp.data.descriptors import DescriptorsData
-
-    uuid = pes.base.attributes.get('structure_uuid', None)
-    return isinstance(node, DescriptorsData) and node.get('structure_uuid') == uuid
 
 
 class GroupOrNodeParamType(click.ParamType):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from aiida.common.links import LinkType
-from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, StructureData
+from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, StructureData, load_node
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.descriptors import DescriptorsData
@@ -45,17 +46,44 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
-    """The descriptors that belong to a node: itself, those of a process and all it called, those of a structure."""
+    """The descriptors that belong to a node, the oldest first.
+
+    Itself, those of a process and all it called, of a surface (by its scan, and computed from it later), or of a
+    structure.
+    """
     if isinstance(node, DescriptorsData):
         return [node]
+    if isinstance(node, PesData):
+        return descriptors_of_surfaces([node]).get(node.pk, [])
     if isinstance(node, ProcessNode):
         found = {}
         for process in (node, *node.called_descendants):
             for child in process.base.links.get_outgoing(node_class=DescriptorsData).all_nodes():
                 found[child.pk] = child
         return [found[pk] for pk in sorted(found)]
-    query = QueryBuilder().append(DescriptorsData, filters={'attributes.structure_uuid': node.uuid})
-    return query.order_by({DescriptorsData: 'id'}).all(flat=True)
+    return descriptors_of_structures([node]).get(node.pk, [])
+
+
+def descriptors_of_surfaces(surfaces: list[PesData]) -> dict[int, list[DescriptorsData]]:
+    """PK of each surface -> the descriptors that came with it from a scan and those computed from it later."""
+    chosen, found = among(node.pk for node in surfaces), defaultdict(list)
+    for surface, descriptors in siblings(PesData, chosen, DescriptorsData):
+        found[surface].append(load_node(descriptors))
+    query = QueryBuilder().append(PesData, filters=chosen, tag='surface', project='id')
+    query.append(CalculationNode, with_incoming='surface', tag='describe')
+    query.append(DescriptorsData, with_incoming='describe', tag='own', project='*').order_by({'own': 'id'})
+    for surface, descriptors in query.all():
+        found[surface].append(descriptors)
+    return dict(found)
+
+
+def descriptors_of_structures(structures: list[Node]) -> dict[int, list[DescriptorsData]]:
+    """PK of each structure -> its descriptors, the oldest first. Those without any are left out."""
+    pks, found = {node.uuid: node.pk for node in structures}, defaultdict(list)
+    query = QueryBuilder().append(DescriptorsData, filters={'attributes.structure_uuid': {'in': list(pks) or ['']}})
+    for descriptors in query.order_by({DescriptorsData: 'id'}).all(flat=True):
+        found[pks[descriptors['structure_uuid']]].append(descriptors)
+    return dict(found)
 
 
 def candidates(descriptors: list[DescriptorsData]) -> list[dict]:

@@ -30,7 +30,7 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.data.queries import among, siblings, surfaces_of
+from aiida_pesfp.data.queries import among, descriptors_of_structures, descriptors_of_surfaces, surfaces_of
 from aiida_pesfp.fingerprint.descriptors import DescriptorSettings
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
@@ -226,9 +226,9 @@ def _descriptors(members: list[Node], processes: list[ProcessNode], notes: list[
     query = QueryBuilder().append(ProcessNode, filters=among(node.pk for node in processes), tag='process')
     found = query.append(DescriptorsData, with_incoming='process').all(flat=True)
     found += [node for node in members if isinstance(node, DescriptorsData)]
-    for kind, finder in ((PesData, _descriptors_of_surfaces), (StructureData, _descriptors_of_structures)):
+    for kind, finder in ((PesData, descriptors_of_surfaces), (StructureData, descriptors_of_structures)):
         nodes = [node for node in members if isinstance(node, kind)]
-        own = finder(nodes) if nodes else {}
+        own = finder(nodes)
         for node in nodes:
             if node.pk not in own:
                 notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
@@ -240,30 +240,6 @@ def _descriptors(members: list[Node], processes: list[ProcessNode], notes: list[
         if not isinstance(node, known)
     ]
     return {node.pk: node for node in found}
-
-
-def _descriptors_of_surfaces(nodes: list[PesData]) -> dict[int, list[DescriptorsData]]:
-    """Descriptors that came with a surface from a scan, and those computed from it later, by the surface's PK."""
-    chosen = among(node.pk for node in nodes)
-    found = {}
-    later = QueryBuilder().append(PesData, filters=chosen, tag='pes', project='id')
-    later.append(ProcessNode, with_incoming='pes', tag='describe').append(
-        DescriptorsData, with_incoming='describe', project='*'
-    )
-    for pk, descriptors in later.all():
-        found.setdefault(pk, []).append(descriptors)
-    for pk, descriptors in siblings(PesData, chosen, DescriptorsData):
-        found.setdefault(pk, []).append(load_node(descriptors))
-    return found
-
-
-def _descriptors_of_structures(nodes: list[StructureData]) -> dict[int, list[DescriptorsData]]:
-    """Descriptors of structures, by the structure's PK."""
-    pks, found = {node.uuid: node.pk for node in nodes}, {}
-    query = QueryBuilder().append(DescriptorsData, filters={'attributes.structure_uuid': {'in': list(pks)}})
-    for descriptors in query.all(flat=True):
-        found.setdefault(pks[descriptors['structure_uuid']], []).append(descriptors)
-    return found
 
 
 def _candidates(descriptors: dict[int, DescriptorsData], screens: list[WorkChainNode]) -> list[Candidate]:

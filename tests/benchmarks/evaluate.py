@@ -374,7 +374,8 @@ def main():
     for name, (labels, nodes, chosen) in sets.items():
         # Potentials are compared on the same materials.
         keys = [key for key in chosen if all(key in found[name] for found in finished.values())]
-        print(f'{name}: {len(keys)} of {len(nodes)} structures were scanned with all potentials')
+        of_each = ', '.join(f'{len(found[name])} with {potential}' for potential, found in finished.items())
+        print(f'{name}: {len(keys)} of {len(nodes)} structures were scanned with all potentials ({of_each})')
         if keys:
             judged[name] = (labels, {key: nodes[key] for key in keys})
     if not judged:

@@ -6,6 +6,8 @@ from aiida.orm import Dict, Group, Int, load_node
 from aiida_pesfp.calculations.functions import describe
 from aiida_pesfp.calculations.transport import conductivity
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.queries import descriptors_of
 from aiida_pesfp.errors import NothingToReport
 from aiida_pesfp.report.collect import collect, load_curves, load_surface
 
@@ -74,6 +76,12 @@ def test_new_descriptors_of_a_surface_have_its_surface_and_potential(scanned, po
     # The surface by itself leads to both.
     both = collect(scanned['pes']['Li2Te']).candidates
     assert {one.source.uuid for one in both} == {node.uuid, scanned['descriptors']['Li2Te'].uuid}
+    assert [one.uuid for one in descriptors_of(scanned['pes']['Li2Te'])] == [
+        scanned['descriptors']['Li2Te'].uuid,
+        node.uuid,
+    ]
+    imported = PesData.from_surface(scanned['pes']['Li2Te'].to_surface()).store()
+    assert descriptors_of(imported) == []
 
 
 def test_descriptors_alone_are_reported_with_what_is_missing(scanned):
