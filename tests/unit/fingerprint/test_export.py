@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from ase.io.cube import read_cube
 from ase.io.xsf import read_xsf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.export import FORMATS, QUANTITIES, export, volume, write_volume
+from aiida_pesfp.fingerprint.levels import DEGENERACY, lowest_point
 
 from .test_descriptors import make_surface, surfaces
 
@@ -60,14 +61,16 @@ def test_a_file_read_back_is_what_was_written(tmp_path_factory, surface, quantit
 
 
 @given(surface=surfaces())
+@example(surface=make_surface(np.array([[[[0.5, 8e-5, 0.7], [0.3, 0.9, 0.0]]]])))
 @settings(max_examples=10, deadline=None)
 def test_levels_lie_where_the_energies_do(surface):
-    """The lowest point has level zero, and no level is below the energy at the same place: nothing is shifted."""
+    """The lowest level is the energy it starts from, and none is below the energy at its place: nothing is shifted."""
     for position in range(len(surface.mobile_ions)):
         _, energies = volume(surface, 'energy', [position])
         _, levels = volume(surface, 'level', [position])
         assert (levels >= np.tile(energies, (2, 2, 2))).all()
-        assert levels.min() == energies.min() == 0
+        # Not always zero: of several lowest points, equal but for noise, the first is taken.
+        assert levels.min() == energies[lowest_point(energies)] <= DEGENERACY
         united = volume(surface, 'level')[1]
         assert (united <= levels).all()
 
