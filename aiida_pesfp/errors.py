@@ -102,15 +102,15 @@ class NoArrheniusFit(TransportError):
     """The conductivities do not determine an activation energy."""
 
 
-class EvaluationError(PesfpError):
+class AssessmentError(PesfpError):
     """Descriptors cannot be judged, or a ranking cannot be learned or applied."""
 
 
-class LabelError(EvaluationError):
+class LabelError(AssessmentError):
     """A table of labels, or one of its rows, cannot be used."""
 
 
-class ExpressionError(EvaluationError):
+class ExpressionError(AssessmentError):
     """An expression is not understood, or makes no sense."""
 
 

@@ -10,9 +10,9 @@ os.environ.setdefault('AIIDA_PATH', tempfile.mkdtemp(prefix='pesfp-tests-'))
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ['aiida.tools.pytest_fixtures', 'tests.siesta_fixtures']
+from tests.helpers import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[1]
+pytest_plugins = ['aiida.tools.pytest_fixtures', 'tests.helpers.siesta_fixtures']
 
 # A busy machine is no error.
 settings.register_profile('patient', deadline=None)

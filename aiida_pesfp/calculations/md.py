@@ -9,11 +9,11 @@ from aiida.common.folders import Folder
 from aiida.orm import Dict, RemoteData, TrajectoryData
 
 from aiida_pesfp.calculations.dynamics import PotentialDynamics, validator_of
-from aiida_pesfp.calculations.runner import RunnerCalculation
-from aiida_pesfp.transport.frames import CHECKPOINT, SETTINGS, TRAJECTORY
+from aiida_pesfp.calculations.program import ProgramCalculation
+from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY
 
 
-class MdCalculation(RunnerCalculation):
+class MdCalculation(ProgramCalculation):
     """Molecular dynamics of a supercell at constant temperature, with the Nose-Hoover chain of ASE."""
 
     #: Raise it when a change makes the results of the same inputs differ.

@@ -8,7 +8,7 @@ from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.orm import Dict, StructureData
 
-from aiida_pesfp.calculations.runner import RunnerCalculation
+from aiida_pesfp.calculations.program import ProgramCalculation
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _validate_parameters(node, _) -> str | None:
     return None
 
 
-class RelaxCalculation(RunnerCalculation):
+class RelaxCalculation(ProgramCalculation):
     """Relaxation of the atoms and the cell of a structure."""
 
     #: Raise it when a change makes the results of the same inputs differ.

@@ -7,10 +7,10 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
 
+from aiida_pesfp.crystals.files import KnownStructures
+from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.data.evaluation import RankingModelData
-from aiida_pesfp.errors import EvaluationError
-from aiida_pesfp.structures import KnownStructures
+from aiida_pesfp.errors import AssessmentError
 
 #: Criteria and what they are if not given: those of the paper (Sec. II B).
 DEFAULT_CRITERIA = {
@@ -42,7 +42,7 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
     Of structures that are the same, the one that most is known of is kept, and otherwise the first.
 
     :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off. ``duplicates`` are ``similar``, from
-        different sources (:class:`~aiida_pesfp.structures.KnownStructures`), or ``identical``, or both are scanned.
+        different sources (:class:`~aiida_pesfp.crystals.files.KnownStructures`), or ``identical``, or both are scanned.
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
     """
     chosen, properties = DEFAULT_CRITERIA | criteria.get_dict(), properties.get_dict()
@@ -71,8 +71,8 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
 
     A structure that the model cannot rank comes last, with the reason as ``score_error``.
 
-    :param features: of :func:`~aiida_pesfp.calculations.evaluation.featurise`; empty if the model does without.
-    :raises EvaluationError: if it can rank none.
+    :param features: of :func:`~aiida_pesfp.calculations.assessment.featurise`; empty if the model does without.
+    :raises AssessmentError: if it can rank none.
     """
     ranking, rows = model.to_model(), []
     for key, node in descriptors.items():
@@ -81,11 +81,11 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
         try:
             others = None if other is None else [{name: np.nan if v is None else v for name, v in other.items()}]
             row['score'] = float(ranking.rank_values([node.get_dict()], others)[0])
-        except EvaluationError as error:
+        except AssessmentError as error:
             row['score_error'] = str(error)
         rows.append(row)
     if all(row['score'] is None for row in rows):
-        raise EvaluationError(f'the model ranks no structure: {rows[0]["score_error"]}')
+        raise AssessmentError(f'the model ranks no structure: {rows[0]["score_error"]}')
     rows.sort(key=lambda row: (row['score'] is None, -(row['score'] or 0.0), *_by_xi(row)))
     return Dict({'rows': rows, 'model': {'uuid': model.uuid, 'kind': model.kind}})
 

@@ -14,8 +14,8 @@ from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
 from aiida_pesfp.calculations.dynamics import SiestaDynamics, validator_of
-from aiida_pesfp.transport.siesta_output import CorruptFile, Energies, read_mde
-from aiida_pesfp.transport.stability import divergence
+from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
+from aiida_pesfp.trajectories.stability import divergence
 
 #: fdf labels that the input `dynamics`, or this class, sets; and labels that would make it another dynamics.
 RESERVED = (

@@ -6,7 +6,7 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 
-from aiida_pesfp.transport.supercell import fill_supercell, interplanar_distances, supercell_matrix
+from aiida_pesfp.crystals.cells import fill_supercell, interplanar_distances, supercell_matrix
 
 #: A: "capable of accommodating a sphere with a diameter of at least 6.5 A", paper, Sec. II C.
 MINIMUM_DISTANCE = 6.5

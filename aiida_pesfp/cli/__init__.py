@@ -27,7 +27,7 @@ def main():
 
 
 from aiida_pesfp.cli import (  # noqa: E402, F401  (they add their commands to the group)
-    evaluate,
+    assess,
     export,
     importing,
     launch,

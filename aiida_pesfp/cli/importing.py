@@ -142,8 +142,8 @@ def store(entries: Iterable, label: str) -> list:
     from aiida.orm import Group, StructureData
 
     from aiida_pesfp.calculations.records import take
+    from aiida_pesfp.crystals.files import KnownStructures
     from aiida_pesfp.errors import SourceError, UnreadableStructure
-    from aiida_pesfp.structures import KnownStructures
 
     group, _ = Group.collection.get_or_create(label)
     taken, unreadable, duplicates, failure = [], 0, 0, None

@@ -10,7 +10,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
-from aiida_pesfp.cli.params import DescriptorsParamType
+from aiida_pesfp.cli.parameters import DescriptorsParamType
 
 TARGETS = click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]')
 WHERE = click.option('--where', help='Only candidates for which this is true, such as "xi > 0.25 and mpe < 0.5".')
@@ -53,9 +53,9 @@ def select(targets, where: str | None, sort: str, limit: int | None) -> list[dic
     from aiida.orm import QueryBuilder
 
     from aiida_pesfp.data.descriptors import DescriptorsData
-    from aiida_pesfp.data.queries import COLUMNS, candidates
     from aiida_pesfp.errors import ExpressionError
     from aiida_pesfp.expressions import Expression
+    from aiida_pesfp.queries.descriptors import COLUMNS, candidates
 
     try:
         condition = where and Expression(where, COLUMNS)

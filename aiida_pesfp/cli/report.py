@@ -8,7 +8,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
-from aiida_pesfp.cli.params import GroupOrNodeParamType
+from aiida_pesfp.cli.parameters import GroupOrNodeParamType
 
 
 @main.command('report')
@@ -35,9 +35,9 @@ def report(subject, output, figures, top):
     or StructureData, by PK, UUID or label. A workchain that still runs or failed is reported as far as it came.
     """
     from aiida_pesfp.errors import NothingToReport
-    from aiida_pesfp.report.collect import collect
-    from aiida_pesfp.report.html import write_html
-    from aiida_pesfp.report.static import write_figures
+    from aiida_pesfp.report.content import collect
+    from aiida_pesfp.report.page import write_html
+    from aiida_pesfp.report.plots.matplotlib import write_figures
 
     try:
         found = collect(subject)

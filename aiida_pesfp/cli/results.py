@@ -5,13 +5,13 @@ from __future__ import annotations
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
-from aiida_pesfp.cli.launching import say_how_it_ended
+from aiida_pesfp.cli.launch.options import say_how_it_ended
 
 
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and what is not in it with the reason; stops if the process failed."""
     from aiida_pesfp.cli.rank import print_table
-    from aiida_pesfp.data.queries import candidates, descriptors_of
+    from aiida_pesfp.queries.descriptors import candidates, descriptors_of
 
     rows = candidates(descriptors_of(node))
     if rows:

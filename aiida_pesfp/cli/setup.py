@@ -13,7 +13,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
-from aiida_pesfp.cli.params import DEFAULT_POTENTIAL
+from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL
 from aiida_pesfp.cli.potential import install
 
 COMPUTER = 'localhost'

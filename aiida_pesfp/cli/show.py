@@ -6,7 +6,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli import main
-from aiida_pesfp.cli.params import DescriptorsParamType
+from aiida_pesfp.cli.parameters import DescriptorsParamType
 
 
 @main.command('show')
@@ -108,7 +108,7 @@ def _potential(node) -> None:
 
 
 def _origin(structure) -> None:
-    from aiida_pesfp.data.queries import records_of
+    from aiida_pesfp.queries.descriptors import records_of
 
     _title('Structure')
     symmetry = structure.get_pymatgen_structure().get_space_group_info()

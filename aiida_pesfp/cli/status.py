@@ -41,8 +41,8 @@ def status(processes):
 
 def _print_progress(node) -> bool:
     """Print how far a process is, and tell whether it is one of which that can be said."""
-    from aiida_pesfp.workflows.dynamics_progress import dynamics_of
-    from aiida_pesfp.workflows.progress import progress_of
+    from aiida_pesfp.queries.dynamics_progress import dynamics_of
+    from aiida_pesfp.queries.scan_progress import progress_of
     from aiida_pesfp.workflows.screen import ScreenWorkChain
 
     of_screening = [called for called in node.called if called.process_class is ScreenWorkChain]

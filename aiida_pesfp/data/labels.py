@@ -9,13 +9,13 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
 from pymatgen.core import Structure
 
-from aiida_pesfp.evaluation.labels import LabelTable, Measurement, TableFormat
+from aiida_pesfp.assessment.labels import LabelTable, Measurement, TableFormat
 
 
 class LabelsData(Data):
     """Measured or simulated conductivities or diffusion coefficients.
 
-    Attributes: ``measurements`` with the fields of :class:`~aiida_pesfp.evaluation.labels.Measurement`, ``excluded``
+    Attributes: ``measurements`` with the fields of :class:`~aiida_pesfp.assessment.labels.Measurement`, ``excluded``
     rows with their reasons, ``number_of_measurements``, ``species``, ``quantity``. The structures of a table that
     has them are in the repository.
     """

@@ -6,7 +6,7 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
 from aiida.orm.nodes.caching import NodeCaching
 
-from aiida_pesfp.potentials.identity import files_of, identify
+from aiida_pesfp.potentials.registry import files_of, identify
 
 
 class PotentialDataCaching(NodeCaching):

@@ -11,8 +11,8 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Dict, QueryBuilder
 from pymatgen.core import Structure
 
+from aiida_pesfp.crystals.files import read
 from aiida_pesfp.sources.entry import Entry
-from aiida_pesfp.structures import read
 
 
 class RecordData(Dict):

@@ -11,8 +11,8 @@ from aiida.orm import Dict
 from aiida_pesfp.calculations.dynamics import PotentialDynamics
 from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.calculations.trajectories import new_trajectory
-from aiida_pesfp.parsers.runner import RunnerParser
-from aiida_pesfp.transport.frames import (
+from aiida_pesfp.parsers.program import ProgramParser
+from aiida_pesfp.trajectories.ours import (
     CHECKPOINT,
     SETTINGS,
     TRAJECTORY,
@@ -21,10 +21,10 @@ from aiida_pesfp.transport.frames import (
     read_frames,
     statistics,
 )
-from aiida_pesfp.transport.stability import LARGEST_DRIFT, has_drifted
+from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, has_drifted
 
 
-class MdParser(RunnerParser):
+class MdParser(ProgramParser):
     """Keeps all whole steps, and says how the run ended and how far it came."""
 
     CACHE_VERSION = 1

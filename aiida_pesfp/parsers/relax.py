@@ -8,10 +8,10 @@ from aiida.engine import ExitCode
 from aiida.orm import Dict, StructureData
 
 from aiida_pesfp.calculations.relax import RelaxCalculation
-from aiida_pesfp.parsers.runner import RunnerParser
+from aiida_pesfp.parsers.program import ProgramParser
 
 
-class RelaxParser(RunnerParser):
+class RelaxParser(ProgramParser):
     """Keeps the last structure, and says whether it is relaxed."""
 
     CACHE_VERSION = 1

@@ -13,7 +13,7 @@ from aiida.parsers import Parser
 from aiida_pesfp.calculations.dynamics import SiestaDynamics
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, first_step
 from aiida_pesfp.calculations.trajectories import new_trajectory
-from aiida_pesfp.transport.siesta_output import (
+from aiida_pesfp.trajectories.siesta import (
     BOHR,
     CorruptFile,
     Energies,
@@ -29,7 +29,7 @@ from aiida_pesfp.transport.siesta_output import (
     read_xv,
     restart_is_exact,
 )
-from aiida_pesfp.transport.stability import LARGEST_DRIFT, divergence, energy_drift, fastest_atom, has_drifted
+from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, divergence, energy_drift, fastest_atom, has_drifted
 
 #: A. Within one step no atom of a sound dynamics moves that far; a proton at 1000 K moves 0.05 A in 1 fs.
 LONGEST_WAY = 1.0

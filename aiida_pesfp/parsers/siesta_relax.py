@@ -11,7 +11,7 @@ from aiida.orm import Dict, StructureData
 from aiida.parsers import Parser
 from aiida_siesta.calculations.siesta import SiestaCalculation
 
-from aiida_pesfp.transport.siesta_output import CorruptFile, Messages, read_messages, read_out, read_struct_out
+from aiida_pesfp.trajectories.siesta import CorruptFile, Messages, read_messages, read_out, read_struct_out
 
 
 class SiestaRelaxParser(Parser):

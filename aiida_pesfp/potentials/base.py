@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import UnsupportedElement
-from aiida_pesfp.potentials.identity import PotentialIdentity
+from aiida_pesfp.potentials.registry import PotentialIdentity
 
 #: Positions that a caller should hand over at once, at least: enough to keep its own work out of sight.
 POINTS_PER_CALL = 64

@@ -11,8 +11,8 @@ from ase.data.colors import jmol_colors
 
 from aiida_pesfp.fingerprint.descriptors import XiParameters, xi
 from aiida_pesfp.fingerprint.percolation import EnergyProfile
-from aiida_pesfp.report.collect import Candidate
-from aiida_pesfp.report.figures import COLOURS
+from aiida_pesfp.report.content import Candidate
+from aiida_pesfp.report.plots.plotly import COLOURS
 from aiida_pesfp.report.view import StructureView, bonds, cell_edges
 
 #: Contours of Xi on its map: the middle one is the limit above which the paper takes candidates seriously.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aiida_pesfp.report.collect import Activation, Candidate, Source, Transport
+from aiida_pesfp.report.content import Activation, Candidate, Source, Transport
 
 #: In place of an engine that a node does not name.
 UNKNOWN_ENGINE = 'unknown engine'

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiida_pesfp.crystals.files import read, stem, structure_files
 from aiida_pesfp.errors import SourceError, StructureError
 from aiida_pesfp.sources.entry import Entry, number
-from aiida_pesfp.structures import read, stem, structure_files
 
 PROPERTIES = ('band_gap', 'energy_above_hull')
 

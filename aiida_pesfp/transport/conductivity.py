@@ -9,7 +9,7 @@ import numpy as np
 from pymatgen.core import Composition
 from scipy import constants
 
-from aiida_pesfp.transport.bayesian import BayesianDiffusion, bayesian_diffusion
+from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.diffusion import (
     Diffusion,
     DiffusionSettings,
@@ -19,7 +19,7 @@ from aiida_pesfp.transport.diffusion import (
     window_msds,
 )
 from aiida_pesfp.transport.flags import FLAGS, ChangePoint, find_change, find_flags
-from aiida_pesfp.transport.trajectory import Trajectory
+from aiida_pesfp.transport.kinisi import BayesianDiffusion, bayesian_diffusion
 
 #: Charges, e, of ions that conduct and have one charge only. Others (H, Cu, ...) have to be given.
 CHARGES = {

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 from aiida_pesfp import errors
+from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.msd import mean_squared_displacement
-from aiida_pesfp.transport.trajectory import Trajectory
 
 #: A^2/ps in cm^2/s.
 CM2_PER_S = 1e-4

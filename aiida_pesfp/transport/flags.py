@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.diffusion import CM2_PER_S, Diffusion, Estimate, fit_line
-from aiida_pesfp.transport.trajectory import Trajectory
 
 #: Every flag that a conductivity can have.
 FLAGS = (

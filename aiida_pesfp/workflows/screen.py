@@ -6,17 +6,17 @@ import numpy as np
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
 from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
 
-from aiida_pesfp.calculations.evaluation import featurise
+from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
+from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
-from aiida_pesfp.data.evaluation import RankingModelData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.data.queries import known_properties
-from aiida_pesfp.errors import EvaluationError
+from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.queries.descriptors import known_properties
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
@@ -213,7 +213,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             return None
         try:
             self.out('ranking', self._rank_by_model())
-        except EvaluationError as error:
+        except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         return None
 

@@ -6,7 +6,7 @@ import pandas
 from aiida.orm import QueryBuilder
 
 from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.data.queries import candidates
+from aiida_pesfp.queries.descriptors import candidates
 
 
 def to_pandas() -> pandas.DataFrame:

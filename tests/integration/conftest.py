@@ -9,7 +9,7 @@ import yaml
 from aiida.orm import InstalledCode, StructureData, load_node
 
 from aiida_pesfp.data.potential import PotentialData
-from tests.crystals import antifluorite, rock_salt, wurtzite
+from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -37,6 +37,16 @@ def code(aiida_computer_local):
     return InstalledCode(
         computer=aiida_computer_local(label='localhost'), filepath_executable=str(executable), label='pesfp-scan'
     ).store()
+
+
+@pytest.fixture
+def codes(code):
+    """Codes of the programs of this environment by name."""
+    folder = Path(str(code.filepath_executable)).parent
+    return {
+        name: InstalledCode(computer=code.computer, filepath_executable=str(folder / name), label=name).store()
+        for name in ('pesfp-md', 'pesfp-relax')
+    }
 
 
 @pytest.fixture

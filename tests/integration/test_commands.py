@@ -22,8 +22,8 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.data.record import RecordData
 from aiida_pesfp.fingerprint import export
 from aiida_pesfp.workflows.screen import ScreenWorkChain
-from tests.conftest import REPOSITORY
-from tests.crystals import antifluorite, rock_salt
+from tests.helpers import REPOSITORY
+from tests.helpers.crystals import antifluorite, rock_salt
 
 sys.path.insert(0, str(REPOSITORY / 'examples'))
 CODE = 'commands-scan@commands'
@@ -55,7 +55,7 @@ def folder(tmp_path_factory, aiida_profile):
         prepend_text=f'export PYTHONPATH={REPOSITORY}',
     ).store()
     add_potential(folder, 'commands-lj')
-    add_potential(folder, 'commands-slow', 'tests.unit.runners.calculators.SlowAbove', atoms=1, seconds=0.6)
+    add_potential(folder, 'commands-slow', 'tests.helpers.calculators.SlowAbove', atoms=1, seconds=0.6)
     crystals = folder / 'commands'
     crystals.mkdir()
     for name, crystal in (

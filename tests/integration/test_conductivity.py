@@ -1,35 +1,17 @@
 """``pesfp.conductivity`` from a structure to an activation energy, with the real programs."""
 
-from pathlib import Path
-
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import run_get_node
-from aiida.orm import Dict, InstalledCode, List, StructureData
+from aiida.orm import Dict, List, StructureData
 
-from aiida_pesfp.transport.supercell import interplanar_distances
+from aiida_pesfp.crystals.cells import interplanar_distances
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.md import MdBaseWorkChain
-from tests.crystals import rock_salt
+from tests.helpers.crystals import rock_salt
+from tests.helpers.dynamics import ANALYSIS, OVERRIDES
 
-#: Windows as short as the runs: the numbers mean nothing, the way to them is what is tested.
-ANALYSIS = {'species': 'Li', 'equilibration_ps': 0.01, 'window_ps': 0.02, 'fit_start_ps': 0.004}
-OVERRIDES = {
-    'md': {'dynamics': {'steps': 60, 'stride': 1, 'timestep': 1.0}},
-    'supercell': {'minimum_distance': 4.0},
-    'relax': {'parameters': {'fmax': 0.05, 'smax': 1.0}},
-}
 EXIT = ConductivityWorkChain.exit_codes
-
-
-@pytest.fixture
-def codes(code):
-    """Codes of the programs of this environment by name."""
-    folder = Path(str(code.filepath_executable)).parent
-    return {
-        name: InstalledCode(computer=code.computer, filepath_executable=str(folder / name), label=name).store()
-        for name in ('pesfp-md', 'pesfp-relax')
-    }
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, StructureData, l
 
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
-from tests.conftest import REPOSITORY
-from tests.crystals import rock_salt
-from tests.siesta_standin import write_launcher
+from tests.helpers import REPOSITORY
+from tests.helpers.crystals import rock_salt
+from tests.helpers.siesta_standin import write_launcher
 
 SHORT = ('--protocol', 'fast', '--picoseconds', '0.06', '-t', '600')
 MD = {'md': {'dynamics': {'stride': 1}}, 'supercell': {'minimum_distance': 4.0}}
@@ -155,7 +155,7 @@ def test_status_of_running_dynamics(
     aiida_pesfp, status_when, options_of, potential_of, crystal, tmp_path, patient_daemon
 ):
     """The steps of a job that runs are read from its folder."""
-    slow = potential_of('tests.unit.runners.calculators.SlowAbove', sigma=2.1, epsilon=0.3, rc=5.0, seconds=0.2)
+    slow = potential_of('tests.helpers.calculators.SlowAbove', sigma=2.1, epsilon=0.3, rc=5.0, seconds=0.2)
     slow.label = f'slow-{tmp_path.name}'
     slow.store()
     printed = aiida_pesfp(

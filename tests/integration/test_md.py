@@ -13,11 +13,11 @@ from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.calculations.relax import RelaxCalculation
 from aiida_pesfp.calculations.trajectories import ARRAYS
 from aiida_pesfp.workflows.md import MdBaseWorkChain
-from tests.conftest import REPOSITORY
-from tests.crystals import rock_salt
+from tests.helpers import REPOSITORY
+from tests.helpers.crystals import rock_salt
 
 DYNAMICS = {'temperature': 300, 'steps': 24, 'stride': 4}
-KILLED = 'tests.unit.runners.calculators.KilledAfter'
+KILLED = 'tests.helpers.calculators.KilledAfter'
 LENNARD_JONES = {'sigma': 2.1, 'epsilon': 0.3, 'rc': 5.0, 'smooth': True}
 
 
@@ -174,7 +174,7 @@ def test_base_goes_on_when_the_time_is_over(base_builder_of, potential_of, with_
 
 
 def test_dynamics_that_do_not_conserve_their_energy_are_an_error(builder_of, potential_of, with_test_calculators):
-    potential = potential_of('tests.unit.runners.calculators.Stirs', **LENNARD_JONES)
+    potential = potential_of('tests.helpers.calculators.Stirs', **LENNARD_JONES)
     results, node = run_get_node(builder_of({'temperature': 300, 'steps': 300, 'stride': 10}, potential=potential))
     assert node.exit_status == MdCalculation.exit_codes.ERROR_ENERGY_DRIFT.status
     assert results['output_parameters']['energy_drift'] > 0.2

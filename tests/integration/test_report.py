@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from aiida_pesfp.cli.report import report
 from aiida_pesfp.errors import NothingToReport
-from aiida_pesfp.report.collect import collect
+from aiida_pesfp.report.content import collect
 from aiida_pesfp.workflows.screen import ScreenWorkChain
-from tests.crystals import rock_salt
+from tests.helpers.crystals import rock_salt
 
 COARSE = {'scan': {'parameters': {'spacing': 0.8}}}
 

@@ -11,17 +11,17 @@ from aiida.orm import Dict, InstalledCode, StructureData
 from ase.io.cube import read_cube_data
 from pymatgen.core import Structure
 
-from aiida_pesfp.calculations.functions import describe
+from aiida_pesfp.calculations.descriptors import describe
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
-from tests.conftest import REPOSITORY
-from tests.crystals import face_centred, rock_salt
+from tests.helpers import REPOSITORY
+from tests.helpers.crystals import face_centred, rock_salt
 
 COARSE = {'spacing': 0.6}
-KILLED = 'tests.unit.runners.calculators.KilledAfter'
+KILLED = 'tests.helpers.calculators.KilledAfter'
 
 
 @pytest.fixture

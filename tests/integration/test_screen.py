@@ -14,9 +14,9 @@ from pymatgen.core import Structure
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.workflows.screen import ScreenWorkChain
-from tests.conftest import REPOSITORY
-from tests.crystals import face_centred, rock_salt
-from tests.siesta_standin import write_launcher
+from tests.helpers import REPOSITORY
+from tests.helpers.crystals import face_centred, rock_salt
+from tests.helpers.siesta_standin import write_launcher
 
 COARSE = {'scan': {'parameters': {'spacing': 0.6}}}
 
@@ -100,7 +100,7 @@ def test_a_missing_property_means_what_the_user_says(builder_of, structures):
 def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential_of, monkeypatch):
     """One structure per job; the program dies at every attempt at the largest."""
     monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
-    potential = potential_of('tests.unit.runners.calculators.KilledAbove', atoms=2, sigma=2.1)
+    potential = potential_of('tests.helpers.calculators.KilledAbove', atoms=2, sigma=2.1)
     overrides = {'scan': {'parameters': {'spacing': 0.6, 'symmetry': False}}, 'max_structures_per_job': 1}
     chosen = {key: structures[key] for key in ('LiCl', 'LiI')}
     builder = ScreenWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides)

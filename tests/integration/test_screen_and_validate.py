@@ -6,8 +6,8 @@ from aiida.manage.caching import enable_caching
 from aiida.orm import CalcJobNode, Str, StructureData, load_node, to_aiida_type
 
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
-from tests.crystals import rock_salt
-from tests.integration.test_conductivity import ANALYSIS, OVERRIDES, codes  # noqa: F401  (a fixture)
+from tests.helpers.crystals import rock_salt
+from tests.helpers.dynamics import ANALYSIS, OVERRIDES
 
 EXIT = ScreenAndValidateWorkChain.exit_codes
 SCREEN = {'scan': {'parameters': {'spacing': 0.8}}}
@@ -15,7 +15,7 @@ SIESTA_OVERRIDES = OVERRIDES | {'md': {'dynamics': {'steps': 60, 'stride': 1}}}
 
 
 @pytest.fixture
-def builder_of(code, codes, potential):  # noqa: F811
+def builder_of(code, codes, potential):
     """Makes a builder of the screening and the stage of ML dynamics."""
 
     def make(structures, siesta=None, **ml):

@@ -7,8 +7,8 @@ from aiida.engine import run_get_node
 from aiida.orm import Dict, InstalledCode, KpointsData, StructureData
 from aiida.plugins import CalculationFactory, DataFactory
 
-from tests.crystals import rock_salt
-from tests.siesta_standin import write_launcher
+from tests.helpers.crystals import rock_salt
+from tests.helpers.siesta_standin import write_launcher
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ import pytest
 import aiida_pesfp
 
 FOLDER = Path(aiida_pesfp.__file__).parent
-AIIDA_SIDE = ('data', 'calculations', 'parsers', 'workflows', 'report', 'cli')
-COMPUTE_SIDE = ('fingerprint', 'potentials', 'transport', 'evaluation', 'runners')
+AIIDA_SIDE = ('data', 'calculations', 'parsers', 'workflows', 'queries', 'report', 'cli')
+COMPUTE_SIDE = (
+    *('settings', 'crystals', 'fingerprint', 'potentials', 'trajectories', 'transport', 'assessment', 'programs'),
+)
 NEITHER = ('sources',)
 
 

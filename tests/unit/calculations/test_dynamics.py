@@ -7,7 +7,7 @@ from aiida.orm import Dict, StructureData
 from aiida_pesfp.calculations.dynamics import Dynamics, SiestaDynamics, validator_of
 from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.trajectories import ARRAYS, join_trajectories, new_trajectory
-from tests.crystals import rock_salt
+from tests.helpers.crystals import rock_salt
 
 
 def trajectory_of(steps, **changed):

@@ -6,7 +6,7 @@ from aiida.orm import CalcJobNode, Dict, StructureData
 from aiida.plugins import TransportFactory
 
 from aiida_pesfp.calculations.siesta_md import stop_diverging
-from tests.crystals import rock_salt
+from tests.helpers.crystals import rock_salt
 
 HEADER = '# Step     T (K)     E_KS (eV)    E_tot (eV)   Vol (A^3)    P (kBar)\n'
 GOOD = '     1    600.00   -1318.83027   -1318.28740     219.256      20.907\n'

@@ -17,7 +17,7 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.transport.arrhenius import BOLTZMANN, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
 from aiida_pesfp.transport.diffusion import DiffusionSettings
-from tests.unit.transport.walks import D, brownian
+from tests.helpers.walks import D, brownian
 
 EQUILIBRATION = 5.0
 

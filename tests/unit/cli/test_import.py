@@ -5,10 +5,10 @@ import uuid
 import pytest
 from aiida.orm import CalcFunctionNode, Group, QueryBuilder, StructureData
 
-from aiida_pesfp.data.queries import known_properties, records_of
 from aiida_pesfp.data.record import RecordData
-from tests import servers
-from tests.crystals import antifluorite, rock_salt
+from aiida_pesfp.queries.descriptors import known_properties, records_of
+from tests.helpers import servers
+from tests.helpers.crystals import antifluorite, rock_salt
 
 LICL, LI2O = rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'O', 4.62)
 

@@ -7,7 +7,7 @@ from aiida.orm import Dict, Group, InstalledCode, StructureData
 
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
-from tests.crystals import antifluorite, rock_salt
+from tests.helpers.crystals import antifluorite, rock_salt
 
 
 def descriptors(structure, xi, mpe):
@@ -145,7 +145,7 @@ def test_status_of_something_else(aiida_pesfp, candidates):
 
 
 def test_the_tab_key_completes(stored):
-    from aiida_pesfp.cli import params
+    from aiida_pesfp.cli import parameters as params
 
     def offered(kind, incomplete):
         return {item.value for item in kind.shell_complete(None, None, incomplete)}

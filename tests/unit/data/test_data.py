@@ -16,7 +16,7 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.export import volume
-from tests.unit.fingerprint.test_descriptors import make_surface
+from tests.helpers.surfaces import make_surface
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel, distances_within
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
-from tests.crystals import wurtzite
+from tests.helpers.crystals import wurtzite
 
 
 class ManyBody:

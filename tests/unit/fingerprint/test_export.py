@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.export import FORMATS, QUANTITIES, export, volume, write_volume
 from aiida_pesfp.fingerprint.levels import DEGENERACY, lowest_point
-
-from .test_descriptors import make_surface, surfaces
+from tests.helpers.surfaces import make_surface, surfaces
 
 
 def read(path):

@@ -8,13 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_pesfp.fingerprint.grid import ScanSettings, excluded_points, fractional_points, grid_shape, grid_vectors
+from tests.helpers.surfaces import skewed_cells
 
 coordinates = st.floats(-1.5, 1.5, allow_nan=False)
-skewed_cells = st.builds(
-    lambda lengths, skews: np.diag(lengths) + np.array([[0, 0, 0], [skews[0], 0, 0], [skews[1], skews[2], 0]]),
-    st.tuples(*[st.floats(1.0, 4.0)] * 3),
-    st.tuples(*[st.floats(-3.0, 3.0)] * 3),
-)
 
 
 @pytest.mark.parametrize(

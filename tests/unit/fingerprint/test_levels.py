@@ -15,9 +15,8 @@ from aiida_pesfp.fingerprint.levels import (
     percolation_energy,
     tile_around,
 )
-
-from . import reference
-from .test_grid import skewed_cells
+from tests.helpers import brute_force as reference
+from tests.helpers.surfaces import skewed_cells
 
 
 @st.composite

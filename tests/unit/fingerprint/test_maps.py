@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES, neighbour_steps
 from aiida_pesfp.fingerprint.maps import ion_maps
-
-from .test_descriptors import make_surface
-from .test_grid import skewed_cells
+from tests.helpers.surfaces import make_surface, skewed_cells
 
 CUBIC = [np.eye(3, dtype=int)[list(order)] for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1))]
 #: A sixfold axis takes a to a + b, and neither neighbour steps nor outer faces of the level map onto themselves.

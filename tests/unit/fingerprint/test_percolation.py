@@ -17,10 +17,8 @@ from aiida_pesfp.fingerprint.levels import (
     tile_around,
 )
 from aiida_pesfp.fingerprint.percolation import easiest_way_to_an_image, energy_profile, percolation_barriers
-
-from . import reference
-from .test_descriptors import make_surface
-from .test_grid import skewed_cells
+from tests.helpers import brute_force as reference
+from tests.helpers.surfaces import make_surface, skewed_cells
 
 
 @st.composite

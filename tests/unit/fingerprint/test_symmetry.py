@@ -17,7 +17,7 @@ from aiida_pesfp.fingerprint.symmetry import (
     symmetric_shape,
 )
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
-from tests.crystals import antifluorite, rock_salt, wurtzite
+from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 
 GROUPS = (1, 2, 4, 7, 9, 14, 19, 36, 62, 63, 82, 105, 122, 148, 152, 160, 166, 173, 186, 194, 198, 205, 216, 225, 227)
 

@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
-from aiida_pesfp.transport.siesta_output import BOHR, read_xv
+from aiida_pesfp.trajectories.siesta import BOHR, read_xv
 
 CODES = SiestaMdCalculation.exit_codes
 SUFFIXES = ('MD', 'MDE', 'ANI', 'XV', 'NOSE_RESTART')

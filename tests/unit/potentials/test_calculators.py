@@ -10,7 +10,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
-from tests.crystals import rock_salt
+from tests.helpers.crystals import rock_salt
 
 SKEWED = Structure(
     Lattice([[4.1, 0, 0], [1.7, 3.2, 0], [-1.1, 0.9, 5.3]]),

@@ -15,9 +15,10 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
-from aiida_pesfp.potentials import identity, load_potential
-from tests.crystals import rock_salt
-from tests.unit.potentials.test_potentials import CELLS, by_calculator, random_places
+from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.potentials import registry as identity
+from tests.helpers.crystals import rock_salt
+from tests.helpers.potentials import CELLS, by_calculator, random_places
 
 pytest.importorskip('chgnet', reason='the extra chgnet is not installed')
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
-from tests.unit.fingerprint.test_grid import skewed_cells
+from tests.helpers.surfaces import skewed_cells
 
 
 def sorted_edges(sources, targets, vectors):

@@ -14,13 +14,13 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
-from aiida_pesfp.potentials.identity import identify
-from aiida_pesfp.potentials.m3gnet import M3GNetPotential
-from aiida_pesfp.potentials.m3gnet_network import CUTOFF, Bonds, radial_basis, three_body_radial
-from aiida_pesfp.potentials.m3gnet_weights import load_weights
-from tests.crystals import rock_salt
-from tests.plain_m3gnet import PlainM3GNet
-from tests.unit.fingerprint.test_grid import skewed_cells
+from aiida_pesfp.potentials.m3gnet.network import CUTOFF, Bonds, radial_basis, three_body_radial
+from aiida_pesfp.potentials.m3gnet.potential import M3GNetPotential
+from aiida_pesfp.potentials.m3gnet.weights import load_weights
+from aiida_pesfp.potentials.registry import identify
+from tests.helpers.crystals import rock_salt
+from tests.helpers.plain_m3gnet import PlainM3GNet
+from tests.helpers.surfaces import skewed_cells
 
 FILE = 'm3gnet-mp-2021.2.8-efs.npz'
 

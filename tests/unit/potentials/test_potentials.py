@@ -8,42 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ase import Atoms
 from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
-from aiida_pesfp.potentials.identity import identify
-from aiida_pesfp.potentials.network import BatchedEvaluator
-from tests.crystals import antifluorite, rock_salt, wurtzite
-
-SKEWED = Structure(
-    Lattice([[4.1, 0, 0], [1.7, 3.2, 0], [-1.1, 0.9, 5.3]]),
-    ['Li', 'O', 'Li', 'S'],
-    [[0, 0, 0], [0.4, 0.5, 0.5], [0.6, 0.1, 0.4], [0.9, 0.5, 0.9]],
-)
-CELLS = [rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'Te', 6.517), wurtzite('Li', 'I', 4.51, 7.31, 0.375), SKEWED]
-
-
-def random_places(structure, ion, number=5, least=1.0):
-    """(number, 3) random places in and around the cell, A, at least so far from all other atoms."""
-    random = np.random.default_rng(0)
-    others = np.delete(structure.frac_coords, ion, axis=0)
-    places = random.uniform(-1, 2, size=(1000, 3))
-    distances = structure.lattice.get_all_distances(places, others).min(axis=1)
-    return places[distances > least][:number] @ structure.lattice.matrix
-
-
-def by_calculator(structure, ion, places, calculator):
-    """Energies by an ASE calculator, place by place."""
-    atoms = Atoms(structure.atomic_numbers, structure.cart_coords, cell=structure.lattice.matrix, pbc=True)
-    atoms.calc = calculator
-    energies = []
-    for place in places:
-        atoms.positions[ion] = place
-        energies.append(atoms.get_potential_energy())
-    return np.array(energies)
+from aiida_pesfp.potentials.batching import BatchedEvaluator
+from aiida_pesfp.potentials.registry import identify
+from tests.helpers.crystals import rock_salt
+from tests.helpers.potentials import CELLS, by_calculator, random_places
 
 
 @pytest.fixture(scope='module')
@@ -81,7 +54,7 @@ def test_sevennet_does_not_depend_on_the_batch(sevennet):
 def test_sevennet_equals_its_edge_by_edge_evaluation(sevennet, structure, monkeypatch):
     places = random_places(structure, 1, 4)
     fast = sevennet.evaluator(structure).energies(1, places)
-    monkeypatch.setattr('aiida_pesfp.potentials.sevennet.MOST_ATOMS_OF_KERNELS', 0)
+    monkeypatch.setattr('aiida_pesfp.potentials.sevennet.potential.MOST_ATOMS_OF_KERNELS', 0)
     np.testing.assert_allclose(fast, sevennet.evaluator(structure).energies(1, places), atol=1e-5)
 
 

@@ -5,10 +5,9 @@ import yaml
 from aiida.orm import Dict, Group
 
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.report.collect import collect
-from aiida_pesfp.report.html import write_html
-
-from . import graph
+from aiida_pesfp.report.content import collect
+from aiida_pesfp.report.page import write_html
+from tests.helpers import graph
 
 
 @pytest.fixture(scope='package')

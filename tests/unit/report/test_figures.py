@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from aiida_pesfp.report.figures import EXCLUDED_COLOUR, FLAGGED_COLOUR, arrhenius_figure, msd_figure
+from aiida_pesfp.report.plots.plotly import EXCLUDED_COLOUR, FLAGGED_COLOUR, arrhenius_figure, msd_figure
 from aiida_pesfp.transport.arrhenius import Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
-from tests.unit.transport.walks import brownian
+from tests.helpers.walks import brownian
 
 LIB3H8 = [
     Point(1000.0, 2.6, 0.6),

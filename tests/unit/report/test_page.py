@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aiida_pesfp.report.collect import collect
-from aiida_pesfp.report.html import write_html
+from aiida_pesfp.report.content import collect
+from aiida_pesfp.report.page import write_html
 from aiida_pesfp.report.table import columns
-from tests import browser
+from tests.helpers import browser
 
 
 @pytest.fixture(scope='module')

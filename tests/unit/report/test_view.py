@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aiida_pesfp.report.collect import collect, load_surface
-from aiida_pesfp.report.static import write_figures
+from aiida_pesfp.report.content import collect, load_surface
+from aiida_pesfp.report.plots.matplotlib import write_figures
 from aiida_pesfp.report.view import MOST_TRIANGLES, bonds, cell_edges, isosurface, structure_view
-from tests.crystals import face_centred
+from tests.helpers.crystals import face_centred
 
 SKEWED = np.array([[8.0, 0, 0], [2.0, 7.0, 0], [1.0, -1.5, 9.0]])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.siesta_standin import REPOSITORY
+from tests.helpers.siesta_standin import REPOSITORY
 
 
 @pytest.fixture(scope='session')
@@ -60,7 +60,7 @@ def runner(root: Path):
         environment |= {f'SIESTA_STANDIN_{key.upper()}': str(value) for key, value in faults.items()}
         with (folder / 'siesta.out').open('w') as out, (folder / 'siesta.err').open('w') as err:
             done = subprocess.run(
-                [sys.executable, '-m', 'tests.siesta_standin'],
+                [sys.executable, '-m', 'tests.helpers.siesta_standin'],
                 input=fdf,
                 text=True,
                 stdout=out,

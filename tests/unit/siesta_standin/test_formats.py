@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.io import FortranFile
 
-from tests.siesta_standin import formats, report
-from tests.siesta_standin.fdf import Fdf, read_crystal
-from tests.siesta_standin.nose import Thermostat, nose_step, old_positions
-from tests.siesta_standin.units import ANGSTROM, EV, KBAR
+from tests.helpers.siesta_standin import formats, report
+from tests.helpers.siesta_standin.fdf import Fdf, read_crystal
+from tests.helpers.siesta_standin.nose import Thermostat, nose_step, old_positions
+from tests.helpers.siesta_standin.units import ANGSTROM, EV, KBAR
 
 DYNAMICS = ('01_nose_md', '02c_restart10', '08_scf_nonconv', '14_li2s_alias', '15_xml_walltime')
 

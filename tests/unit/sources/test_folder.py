@@ -4,7 +4,7 @@ import pytest
 
 from aiida_pesfp.errors import SourceError
 from aiida_pesfp.sources.folder import Table, read_folder
-from tests.crystals import antifluorite, rock_salt
+from tests.helpers.crystals import antifluorite, rock_salt
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import requests
 from aiida_pesfp.errors import SourceError
 from aiida_pesfp.sources.materials_project import query_materials_project
 from aiida_pesfp.sources.optimade import query_optimade, to_structure
-from tests import servers
-from tests.crystals import antifluorite, rock_salt
+from tests.helpers import servers
+from tests.helpers.crystals import antifluorite, rock_salt
 
 LICL, LI2O, NACL = rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'O', 4.62), rock_salt('Na', 'Cl', 5.64)
 

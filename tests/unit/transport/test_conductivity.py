@@ -9,8 +9,7 @@ from aiida_pesfp import errors
 from aiida_pesfp.transport.conductivity import analyse, charge_of, nernst_einstein
 from aiida_pesfp.transport.diffusion import DiffusionSettings, Estimate
 from aiida_pesfp.transport.flags import FLAGS, find_flags
-
-from .walks import CELL, D_CM2_S, Trajectory, brownian, hopping, make, vibrating
+from tests.helpers.walks import CELL, D_CM2_S, Trajectory, brownian, hopping, make, vibrating
 
 
 def test_nernst_einstein_with_its_units():

@@ -8,8 +8,7 @@ from aiida_pesfp import errors
 from aiida_pesfp.transport.conductivity import analyse
 from aiida_pesfp.transport.diffusion import DiffusionSettings, Estimate, diffuse, split, window_msds
 from aiida_pesfp.transport.msd import mean_squared_displacement
-
-from .walks import D_CM2_S, Trajectory, brownian, hopping
+from tests.helpers.walks import D_CM2_S, Trajectory, brownian, hopping
 
 
 def estimate(trajectory, settings=DiffusionSettings()):

@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 from aiida_pesfp.workflows.siesta_inputs import functional_of, is_molecular, kpoints_of, pseudos_of
 from aiida_pesfp.workflows.siesta_md import SiestaMdBaseWorkChain
 from aiida_pesfp.workflows.siesta_relax import SiestaRelaxWorkChain
-from tests.crystals import antifluorite, rock_salt
+from tests.helpers.crystals import antifluorite, rock_salt
 
 TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
 

@@ -1,0 +1,132 @@
+"""What rankings and models are made of: rankings by single descriptors, and vectors of features."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+
+import numpy as np
+from pymatgen.core import Structure
+
+from aiida_pesfp.errors import AssessmentError, ExpressionError, NoValue
+from aiida_pesfp.expressions import Expression
+
+#: Free volumes below this count as this in a feature, which is a logarithm: about one point of a small cell.
+LEAST_FREE_VOLUME = 1e-5
+FEATURE_SETS = ('pes', 'matminer', 'both')
+#: Scalars of a structure that an expression can name.
+SCALARS = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'barrier_1d', 'barrier_2d', 'barrier_3d')
+#: Free volumes of the spectrum at any of its thresholds: ``connected(0.3)``.
+SPECTRA = ('connected', 'disconnected')
+
+
+class DescriptorExpression(Expression):
+    """A number of each structure from its descriptors: :data:`SCALARS`, ``connected(t)`` and ``disconnected(t)``.
+
+    t is a threshold (eV) of the spectrum.
+
+    :raises ExpressionError: if the text holds anything else, saying what.
+    """
+
+    _CONSTANTS = (int, float)
+
+    def __init__(self, text: str):
+        super().__init__(text, SCALARS, SPECTRA)
+
+    def __call__(self, descriptors: dict) -> float:
+        """Its value for one structure.
+
+        :param descriptors: as of :meth:`aiida_pesfp.fingerprint.descriptors.Descriptors.as_dict`.
+        :raises ExpressionError: if it has none, saying why.
+        """
+        for name in sorted(self.names):
+            if descriptors.get(name) is None:
+                raise NoValue(f'the descriptors have no {name!r}: describe the surface again')
+        found = self.value(descriptors | {kind: partial(free_volume, descriptors, kind) for kind in SPECTRA})
+        if not isinstance(found, (int, float)):
+            raise ExpressionError(f'{self.text!r} is a list: a ranking needs a number')
+        return float(found)
+
+
+def free_volume(descriptors: dict, kind: str, threshold: float) -> float:
+    """Free volume at a threshold of the spectrum.
+
+    :param kind: one of :data:`SPECTRA`.
+    :param threshold: eV.
+    :raises ExpressionError: if the spectrum has no such threshold, naming those it has.
+    """
+    thresholds = descriptors['spectrum']['thresholds']
+    at = np.flatnonzero(np.isclose(thresholds, threshold, atol=1e-6))
+    if not len(at):
+        known = ', '.join(f'{value:g}' for value in thresholds)
+        raise ExpressionError(f'no free volume at {threshold:g} eV: the spectrum has {known}')
+    return descriptors['spectrum'][kind][at[0]]
+
+
+def standard_rankings(descriptors: dict) -> list[str]:
+    """Expressions that rank by each descriptor alone, the higher the better: MPE, barriers, free volumes, Xi (Fig. 3).
+
+    :param descriptors: of one structure; all others have the same thresholds.
+    """
+    thresholds = descriptors['spectrum']['thresholds']
+    barriers = [f'-{name}' for name in ('barrier_1d', 'barrier_2d', 'barrier_3d') if descriptors.get(name) is not None]
+    free_volumes = [f'{kind}({threshold:g})' for kind in ('connected', 'disconnected') for threshold in thresholds]
+    return ['-mpe', *barriers, *free_volumes, 'xi']
+
+
+def pes_features(descriptors: dict) -> dict[str, float]:
+    """MPE (eV) and the logarithms of all free volumes: the PES descriptors of Appendix C."""
+    spectrum = descriptors['spectrum']
+    features = {'mpe': descriptors['mpe']}
+    for kind in ('connected', 'disconnected'):
+        for threshold, value in zip(spectrum['thresholds'], spectrum[kind]):
+            features[f'log10 {kind}({threshold:g})'] = float(np.log10(max(value, LEAST_FREE_VOLUME)))
+    return features
+
+
+def matminer_features(structure: Structure) -> dict[str, float]:
+    """Features of composition and structure by matminer, without downloads: Magpie's element properties,
+    stoichiometry, valence orbitals, density, symmetry, structural complexity.
+
+    Ward et al., npj Comput. Mater. 2, 16028 (2016); Ward et al., Comput. Mater. Sci. 152, 60 (2018).
+
+    :returns: name -> value; NaN where a feature has none for this structure.
+    :raises AssessmentError: if matminer is not installed.
+    """
+    try:
+        from matminer.featurizers import composition as of_composition
+        from matminer.featurizers import structure as of_structure
+    except ImportError as error:
+        raise AssessmentError('matminer is not installed: pip install "aiida-pesfp[models]"') from error
+    features = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        for featurizer, subject in (
+            (of_composition.ElementProperty.from_preset('magpie'), structure.composition),
+            (of_composition.Stoichiometry(), structure.composition),
+            (of_composition.ValenceOrbital(), structure.composition),
+            (of_structure.DensityFeatures(), structure),
+            (
+                of_structure.GlobalSymmetryFeatures(['spacegroup_num', 'crystal_system_int', 'n_symmetry_ops']),
+                structure,
+            ),
+            (of_structure.StructuralComplexity(), structure),
+        ):
+            values = featurizer.featurize(subject)
+            features |= {name: float(value) for name, value in zip(featurizer.feature_labels(), values)}
+    return features
+
+
+def select_features(which: str, descriptors: dict | None, other: dict[str, float] | None) -> dict[str, float]:
+    """The features of one structure.
+
+    :param which: one of :data:`FEATURE_SETS`.
+    :param descriptors: for ``pes`` and ``both``.
+    :param other: of :func:`matminer_features`, for ``matminer`` and ``both``.
+    :raises AssessmentError: if some are needed and not there.
+    """
+    if which not in FEATURE_SETS:
+        raise AssessmentError(f'unknown features {which!r}: take one of {", ".join(FEATURE_SETS)}')
+    if which != 'pes' and other is None:
+        raise AssessmentError('the features of matminer are needed for this model and were not computed')
+    return (pes_features(descriptors) if which != 'matminer' else {}) | (other if which != 'pes' else {})

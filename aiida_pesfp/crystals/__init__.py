@@ -1,0 +1,1 @@
+"""Crystal structures: files, cells, periodic images."""

@@ -1,0 +1,1 @@
+"""The original M3GNet of the paper."""

@@ -1,0 +1,190 @@
+"""Blocks of the original M3GNet on a CPU in single precision, without derivatives: the same numbers in half the time.
+
+A block is many small layers on long lists of bonds. Layer after layer, most time goes into moving intermediate arrays
+through memory. Here bonds pass through a whole block in tiles that stay in a core's cache: matrix products by torch,
+and all that lies between two of them in one loop.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from aiida_pesfp.potentials.m3gnet.network import RADIAL_OF_FEATURE, UNITS, Block, Bonds, GatedPair
+
+#: Bonds of a tile: its arrays, about 1 kB a bond, fit into half a megabyte.
+TILE = 768
+
+_FEATURES = np.array(RADIAL_OF_FEATURE)
+_F = np.float32
+# exp(x) = 2**n exp(r) with |r| <= log(2)/2, which the Taylor series to sixth order gives to single precision. log(2) is
+# split in two, so that r keeps its digits. Adding 1.5 * 2**23 rounds a number and leaves it in the last bits.
+_LOG2_E, _LOG_2_HIGH, _LOG_2_LOW = _F(1.4426950408889634), _F(0.693359375), _F(-2.12194440e-4)
+_C2, _C3, _C4, _C5, _C6 = (_F(1 / factorial) for factorial in (2, 6, 24, 120, 720))
+_ONE, _SMALLEST, _LARGEST, _ROUNDING = _F(1), _F(-87), _F(87), _F(1.5 * 2**23)
+_MANTISSA_BITS, _BITS_OF_ONE = np.int32(23), np.int32(127 << 23)
+
+_compile = numba.njit(cache=True, nogil=True, error_model='numpy', fastmath={'contract', 'nsz', 'arcp'})
+
+
+@numba.njit(inline='always')
+def _sigmoid(x):
+    """1 / (1 + exp(-x)), to single precision; written so that the compiler treats eight numbers at once."""
+    y = min(max(-x, _SMALLEST), _LARGEST)
+    rounded = y * _LOG2_E + _ROUNDING
+    n = rounded - _ROUNDING
+    r = (y - n * _LOG_2_HIGH) - n * _LOG_2_LOW
+    series = _ONE + r * (_ONE + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * _C6)))))
+    power = np.int32((np.float32(rounded).view(np.int32) << _MANTISSA_BITS) + _BITS_OF_ONE).view(_F)
+    return _ONE / (_ONE + series * power)
+
+
+@_compile
+def _hidden(hidden, of_atoms, centres, neighbours):
+    """First dense layers, in place: silu of the bonds' part (E, 128) plus those of both atoms (N, 256)."""
+    width = hidden.shape[1]
+    for k in range(hidden.shape[0]):
+        bond, centre, neighbour = hidden[k], of_atoms[centres[k], :width], of_atoms[neighbours[k], width:]
+        for j in range(width):
+            x = bond[j] + centre[j] + neighbour[j]
+            bond[j] = x * _sigmoid(x)
+
+
+@_compile
+def _update_bonds(e, core, gate, core_bias, gate_bias, radial, kernel):
+    """Second dense layers of the bond update: e += silu(core) sigmoid(gate) (radial kernel)."""
+    for k in range(e.shape[0]):
+        r0, r1, r2 = radial[k, 0], radial[k, 1], radial[k, 2]
+        bond, c, g = e[k], core[k], gate[k]
+        for j in range(e.shape[1]):
+            x, y = c[j] + core_bias[j], g[j] + gate_bias[j]
+            weight = r0 * kernel[0, j] + r1 * kernel[1, j] + r2 * kernel[2, j]
+            bond[j] += x * _sigmoid(x) * _sigmoid(y) * weight
+
+
+@_compile
+def _update_atoms(h, centres, core, gate, core_bias, gate_bias, radial, kernel):
+    """Second dense layers of the atom update: h of the centre += silu(core) sigmoid(gate) silu(radial kernel)."""
+    for k in range(core.shape[0]):
+        r0, r1, r2 = radial[k, 0], radial[k, 1], radial[k, 2]
+        atom, c, g = h[centres[k]], core[k], gate[k]
+        for j in range(h.shape[1]):
+            x, y = c[j] + core_bias[j], g[j] + gate_bias[j]
+            weight = r0 * kernel[0, j] + r1 * kernel[1, j] + r2 * kernel[2, j]
+            atom[j] += x * _sigmoid(x) * _sigmoid(y) * weight * _sigmoid(weight)
+
+
+@_compile
+def _sum_features(sums, centres, neighbours, short, radial, harmonics, of_ends, features):
+    """Sum over the short bonds of each atom of radial function, end atom's factor and harmonic: (N, 27)."""
+    for k in range(short.shape[0]):
+        bond = short[k]
+        total, factors = sums[centres[bond]], of_ends[neighbours[bond]]
+        for f in range(features.shape[0]):
+            total[f] += radial[k, features[f]] * factors[features[f]] * harmonics[k, f]
+
+
+@_compile
+def _moments(moments, sums, centres, neighbours, short, radial, harmonics, of_ends, envelope, features):
+    """(S, 9) three-body moments of short bonds: the sum over the other short bonds of the centre."""
+    for k in range(short.shape[0]):
+        bond = short[k]
+        total, factors = sums[centres[bond]], of_ends[neighbours[bond]]
+        for i in range(9):
+            moments[k, i] = -radial[k, i] * factors[i]  # a bond makes no angle with itself
+        for f in range(features.shape[0]):
+            moments[k, features[f]] += total[f] * harmonics[k, f]
+        for i in range(9):
+            moments[k, i] *= envelope[k, 0]
+
+
+@_compile
+def _update_short(e, short, gated):
+    """e of short bonds += silu(first half of gated) sigmoid(second half)."""
+    for k in range(short.shape[0]):
+        bond, values = e[short[k]], gated[k]
+        for j in range(e.shape[1]):
+            bond[j] += values[j] * _sigmoid(values[j]) * _sigmoid(values[j + e.shape[1]])
+
+
+class _Tile:
+    """Arrays for some bonds on their way through two dense layers, used again for tile after tile."""
+
+    def __init__(self, size: int):
+        self.size = size
+        self.hidden, self.core, self.gate = torch.empty(size, 2 * UNITS), *torch.empty(2, size, UNITS)
+        self.hidden_core, self.hidden_gate = self.hidden[:, :UNITS], self.hidden[:, UNITS:]
+        self.hidden_array = self.hidden.numpy()
+        self.core_array, self.gate_array = self.core.numpy(), self.gate.numpy()
+
+    def dense(self, pair: GatedPair, e: Tensor, of_atoms, centres, neighbours) -> None:
+        """Products of the second layers of ``pair`` to ``core`` and ``gate``, without their biases."""
+        torch.mm(e, pair.bond, out=self.hidden)
+        _hidden(self.hidden_array, of_atoms, centres, neighbours)
+        torch.mm(self.hidden_core, pair.core_kernel, out=self.core)
+        torch.mm(self.hidden_gate, pair.gate_kernel, out=self.gate)
+
+
+class FusedBlock:
+    """Does what a :class:`~aiida_pesfp.potentials.m3gnet.network.Block` on a CPU in single precision does."""
+
+    def __init__(self, block: Block):
+        self._block = block
+        self._three = torch.cat([block.three_core, block.three_gate], dim=1)
+        self._bond_rbf, self._atom_rbf = block.bond_rbf_kernel.numpy(), block.atom_rbf_kernel.numpy()
+        self._biases = [
+            (pair.core_bias.numpy(), pair.gate_bias.numpy()) for pair in (block.bond_update, block.atom_update)
+        ]
+
+    def summed_updates(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+        """As that of the block, but ``e`` is changed in place."""
+        sums = torch.zeros_like(h)
+        self._add_three_body(h, e, bonds)
+        block = self._block
+        of_bonds = torch.addmm(block.bond_update.atom_bias, h, block.bond_update.atom).numpy()
+        of_atoms = torch.addmm(block.atom_update.atom_bias, h, block.atom_update.atom).numpy()
+        centres, neighbours, radial = bonds.centres.numpy(), bonds.neighbours.numpy(), bonds.radial.numpy()
+        (bond_core, bond_gate), (atom_core, atom_gate) = self._biases
+        e_array, sums_array, tile = e.numpy(), sums.numpy(), None
+        for begin in range(0, e.shape[0], TILE):
+            end = min(begin + TILE, e.shape[0])
+            if tile is None or tile.size != end - begin:
+                tile = _Tile(end - begin)
+            bond, ends = e[begin:end], (centres[begin:end], neighbours[begin:end])
+            tile.dense(block.bond_update, bond, of_bonds, *ends)
+            _update_bonds(
+                *(e_array[begin:end], tile.core_array, tile.gate_array, bond_core, bond_gate),
+                *(radial[begin:end], self._bond_rbf),
+            )
+            tile.dense(block.atom_update, bond, of_atoms, *ends)
+            _update_atoms(
+                *(sums_array, ends[0], tile.core_array, tile.gate_array, atom_core, atom_gate),
+                *(radial[begin:end], self._atom_rbf),
+            )
+        return sums, e
+
+    def __call__(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+        sums, e = self.summed_updates(h, e, bonds)
+        return h + sums, e
+
+    def _add_three_body(self, h: Tensor, e: Tensor, bonds: Bonds) -> None:
+        block = self._block
+        of_ends = torch.sigmoid(torch.addmm(block.three_atom_bias, h, block.three_atom_kernel)).numpy()
+        centres, neighbours, short = bonds.centres.numpy(), bonds.neighbours.numpy(), bonds.short.numpy()
+        radial, harmonics = bonds.short_radial.numpy(), bonds.short_harmonics.numpy()
+        envelope = bonds.short_envelope.numpy()
+        sums = np.zeros((h.shape[0], len(_FEATURES)), dtype=np.float32)
+        _sum_features(sums, centres, neighbours, short, radial, harmonics, of_ends, _FEATURES)
+        moments, gated = torch.empty(TILE, 9), torch.empty(TILE, 2 * UNITS)
+        e_array, moments_array, gated_array = e.numpy(), moments.numpy(), gated.numpy()
+        for begin in range(0, len(short), TILE):
+            tile = slice(begin, begin + TILE)
+            number = len(short[tile])
+            _moments(
+                *(moments_array[:number], sums, centres, neighbours, short[tile], radial[tile], harmonics[tile]),
+                *(of_ends, envelope[tile], _FEATURES),
+            )
+            torch.mm(moments[:number], self._three, out=gated[:number])
+            _update_short(e_array, short[tile], gated_array[:number])

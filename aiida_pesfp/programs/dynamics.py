@@ -1,0 +1,250 @@
+"""Molecular dynamics of one structure: ASE's integrator, made to go on exactly where it was.
+
+The state of the dynamics is that of the last stored frame, or of a checkpoint that was written between two frames; see
+:mod:`aiida_pesfp.trajectories.ours`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import Trajectory
+from ase.io.trajectory import TrajectoryWriter
+from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermostat
+from ase.md.velocitydistribution import Stationary, thermalize_momenta
+
+from aiida_pesfp import errors
+from aiida_pesfp.programs.checkpoint import write_json
+from aiida_pesfp.programs.request import evaluated
+from aiida_pesfp.trajectories.ours import (
+    CHECKPOINT,
+    SETTINGS,
+    TRAJECTORY,
+    count_frames,
+    last_state,
+    temperature,
+)
+
+#: An atom of more kinetic energy than this, eV, or than so many k T, tears any crystal: it takes some 10 eV to displace
+#: an ion for good. The thermal chance of 100 k T is 1e-42.
+FASTEST, FASTEST_THERMAL = 10.0, 100.0
+#: Instantaneous temperature, K, and in units of the target, at which there is no crystal either.
+HOTTEST, HOTTEST_RELATIVE = 10_000.0, 20.0
+
+
+@dataclass(frozen=True)
+class DynamicsSettings:
+    """Settings of the dynamics.
+
+    :param temperature: target, K.
+    :param timestep: fs.
+    :param stride: every stride-th step is stored.
+    :param thermostat_time: characteristic time of the Nose-Hoover chain, fs.
+    :param seed: of the first velocities.
+    """
+
+    temperature: float
+    timestep: float = 1.0
+    stride: int = 1
+    thermostat_time: float = 100.0
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ('temperature', 'timestep', 'stride', 'thermostat_time'):
+            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f'the {name} must be positive, not {getattr(self, name)}')
+        if self.seed < 0:
+            raise ValueError(f'the seed must not be negative, as {self.seed} is')
+
+
+class Integrator(NoseHooverChainNVT):
+    """ASE's Nose-Hoover chain for atoms whose centre of mass is at rest."""
+
+    def __init__(self, atoms: Atoms, settings: DynamicsSettings):
+        """:param atoms: with the momenta to begin with, and a calculator."""
+        thermostat_time = settings.thermostat_time * units.fs
+        super().__init__(atoms, settings.timestep * units.fs, settings.temperature, thermostat_time)
+        # ASE's own thermostat heats 3N degrees of freedom. Of N - 1 atoms it heats the 3N - 3 that are there.
+        self._thermostat = NoseHooverChainThermostat(len(atoms) - 1, self.masses, settings.temperature, thermostat_time)
+
+    def frame(self, seconds: float) -> Atoms:
+        """The state, with all that is needed to go on from it."""
+        atoms, thermostat = self.atoms, self._thermostat
+        energy = atoms.get_potential_energy()
+        info = {
+            'step': self.nsteps,
+            'eta': thermostat._eta.tolist(),
+            'p_eta': thermostat._p_eta.tolist(),
+            'conserved': float(energy + atoms.get_kinetic_energy() + thermostat.get_thermostat_energy()),
+            'seconds': seconds,
+        }
+        momenta = atoms.get_momenta()
+        frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True, momenta=momenta, info=info)
+        frame.calc = SinglePointCalculator(frame, energy=float(energy))
+        return frame
+
+    def restore(self, frame: Atoms) -> None:
+        """Take up the thermostat and the step of a frame. Places and momenta came with the atoms."""
+        self._thermostat._eta[:] = frame.info['eta']
+        self._thermostat._p_eta[:] = frame.info['p_eta']
+        self.nsteps = frame.info['step']
+
+
+class Run:
+    """The dynamics of one structure, and what it leaves in its folder.
+
+    :ivar first: step from which this run goes on; 0, unless it goes on from another run.
+    :ivar kept: the last step whose state is in the folder; None before the first.
+    :ivar seconds: of computing, over all calls.
+    """
+
+    def __init__(self, atoms: Atoms, settings: DynamicsSettings, folder: Path, marks: dict, parent: Path | None = None):
+        """Begin, or take up what an earlier call left in ``folder``.
+
+        :param atoms: the initial structure with a calculator.
+        :param marks: further settings that two runs must share to be of one dynamics.
+        :param parent: folder of a run from which this one goes on.
+        :raises CannotContinue: if what is found there is of another dynamics.
+        """
+        if len(atoms) < 2:
+            raise errors.InvalidCell('a single atom at rest has no dynamics: give a supercell')
+        self.settings, self.folder = settings, folder
+        self._marks = {'structure_sha256': _hash(atoms), **marks, **asdict(settings)}
+        state, self.first = self._earlier_state(parent)
+        self.seconds = 0.0
+        if state is not None:
+            atoms.positions, self.seconds = state.positions, state.info['seconds']
+            atoms.set_momenta(state.get_momenta())
+        else:
+            thermalize_momenta(atoms, settings.temperature, rng=np.random.default_rng(settings.seed))
+            Stationary(atoms, preserve_temperature=False)
+        self._integrator = Integrator(atoms, settings)
+        if state is not None:
+            self._integrator.restore(state)
+        self.kept = None if state is None else self.step
+
+    @property
+    def step(self) -> int:
+        """The present step, counted from the start of the whole dynamics."""
+        return self._integrator.nsteps
+
+    @property
+    def temperature(self) -> float:
+        """The instantaneous temperature, K."""
+        atoms = self._integrator.atoms
+        return temperature(atoms.get_kinetic_energy(), len(atoms))
+
+    def advance(self, last: int, checkpoint_interval: float, on_step: Callable[[], None]) -> None:
+        """Do the steps up to ``last``, and store every stride-th.
+
+        :param checkpoint_interval: most seconds of work that are not kept.
+        :param on_step: called after each step. If it raises ``Stopped``, the state of that moment is kept.
+        :raises DynamicsDiverged: if the atoms fly apart. What was stored before is good.
+        :raises EvaluationFailed: if the calculator fails.
+        :raises OutOfMemory: if the structure is too large for the device.
+        """
+        clock = kept = time.monotonic()
+        evaluated(self._integrator.atoms.get_forces, f'at step {self.step} of the dynamics')
+        self._check()
+        with Trajectory(self.folder / TRAJECTORY, 'a' if count_frames(self.folder / TRAJECTORY) else 'w') as trajectory:
+            self._store(trajectory)
+            while self.step < last:
+                evaluated(lambda: self._integrator.run(1), f'after step {self.step} of the dynamics')
+                self._check()
+                now = time.monotonic()
+                self.seconds, clock = self.seconds + now - clock, now
+                if self._store(trajectory):
+                    kept = now
+                elif now - kept > checkpoint_interval:
+                    self.keep()
+                    kept = now
+                on_step()
+        self.keep()
+
+    def _store(self, trajectory: TrajectoryWriter) -> bool:
+        """Write the present state as a frame if it is due, and tell whether it was."""
+        if self.step == self.kept or self.step % self.settings.stride:
+            return False
+        trajectory.write(self._integrator.frame(self.seconds))
+        self.kept = self.step
+        return True
+
+    def keep(self) -> None:
+        """Write the present state, unless it is there."""
+        if self.kept != self.step:
+            write_checkpoint(self.folder, self._integrator.frame(self.seconds))
+            self.kept = self.step
+
+    def _check(self) -> None:
+        atoms, target = self._integrator.atoms, self.settings.temperature
+        energies = (atoms.get_momenta() ** 2).sum(axis=1) / (2 * atoms.get_masses())
+        now, fastest = temperature(energies.sum(), len(atoms)), int(np.argmax(energies))
+        if not np.isfinite(energies.sum() + atoms.get_potential_energy()):
+            what = 'an energy is not finite'
+        elif energies[fastest] > max(FASTEST, FASTEST_THERMAL * units.kB * target):
+            what = f'atom {fastest} ({atoms.symbols[fastest]}) has a kinetic energy of {energies[fastest]:.1f} eV'
+        elif now > max(HOTTEST, HOTTEST_RELATIVE * target):
+            what = f'the temperature is {now:.0f} K'
+        else:
+            return
+        picoseconds = self.step * self.settings.timestep / 1000
+        raise errors.DynamicsDiverged(
+            f'at step {self.step} ({picoseconds:.3f} ps) of the dynamics at {target:g} K {what}: relax the structure '
+            'first, take a shorter time step, or another potential. What was stored before is kept'
+        )
+
+    def _earlier_state(self, parent: Path | None) -> tuple[Atoms | None, int]:
+        """The state to go on from, if any, and the step at which this run began."""
+        path = self.folder / SETTINGS
+        if path.exists():
+            found = json.loads(path.read_text())
+            self._check_marks(found, self._marks, self.folder)
+            return last_state(self.folder), found['first_step']
+        state = None
+        if parent is not None:
+            state = last_state(parent)
+            if state is None or not (parent / SETTINGS).exists():
+                raise errors.CannotContinue(f'there is no dynamics in {parent} to go on from')
+            expected = {name: self._marks[name] for name in self._marks if name not in ('seed', 'stride')}
+            self._check_marks(json.loads((parent / SETTINGS).read_text()), expected, parent)
+            state.info['seconds'] = 0.0
+            write_checkpoint(self.folder, state)
+        first = 0 if state is None else state.info['step']
+        write_json(path, self._marks | {'first_step': first})
+        return state, first
+
+    @staticmethod
+    def _check_marks(found: dict, expected: dict, folder: Path) -> None:
+        other = [
+            f'{name} {found.get(name)}, not {value}' for name, value in expected.items() if found.get(name) != value
+        ]
+        if other:
+            raise errors.CannotContinue(
+                f'{folder} holds another dynamics ({"; ".join(other)}): take another output folder, or discard it '
+                'with --fresh'
+            )
+
+
+def write_checkpoint(folder: Path, frame: Atoms) -> None:
+    """Keep one frame. A reader sees the file before or after, never half of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f'.{CHECKPOINT}.partial'
+    with Trajectory(partial, 'w') as trajectory:
+        trajectory.write(frame)
+    os.replace(partial, folder / CHECKPOINT)
+
+
+def _hash(atoms: Atoms) -> str:
+    digest = hashlib.sha256()
+    for array in (atoms.numbers, atoms.cell.array, atoms.positions):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,275 @@
+"""``pesfp-transport``: conductivity from a trajectory, activation energy from conductivities, without AiiDA."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import ase.io
+import click
+import numpy as np
+from tabulate import tabulate
+
+from aiida_pesfp import __version__, errors
+from aiida_pesfp.trajectories.files import read_trajectory
+from aiida_pesfp.transport.arrhenius import FLAGS, SCALES, ArrheniusFit, Point, fit_arrhenius
+from aiida_pesfp.transport.conductivity import Conductivity, analyse
+from aiida_pesfp.transport.diffusion import DiffusionSettings
+
+EXIT_FAILED = 1
+#: Columns of the table that ``arrhenius`` reads.
+COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
+_PATH = click.Path(path_type=Path)
+
+
+@click.group(context_settings={'help_option_names': ['-h', '--help'], 'show_default': True})
+@click.version_option(__version__)
+def main():
+    """Ionic conductivity and activation energy from molecular dynamics.
+
+    The exit status is 0 for a result, 1 if there is none, with the reason on standard error, and 2 for wrong usage.
+    """
+
+
+def _cell(_context, _parameter, value: str | None) -> np.ndarray | None:
+    """Lattice vectors from a structure file, or from 3 or 9 numbers."""
+    if value is None:
+        return None
+    try:
+        numbers = [float(number) for number in value.split(',')]
+    except ValueError:
+        try:
+            return ase.io.read(value).cell.array
+        except Exception as error:  # the parsers raise anything
+            raise click.BadParameter(f'{value}: neither numbers nor a structure file ({error})') from None
+    if len(numbers) not in (3, 9):
+        raise click.BadParameter(f'{len(numbers)} numbers: give 3 lengths, 9 components, or a structure file')
+    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
+
+
+def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [symbol.strip() for symbol in value.split(',')]
+
+
+@main.command()
+@click.argument('trajectories', nargs=-1, required=True, type=_PATH, metavar='TRAJECTORY...')
+@click.option('--species', default='Li', help='Chemical symbol of the mobile ion.')
+@click.option('--temperature', type=float, required=True, help='Of the thermostat, K.')
+@click.option('--timestep-fs', type=float, required=True, help='Time step of the dynamics, fs.')
+@click.option('--stride', type=click.IntRange(1), help='Steps between frames. [default: what the files say, or 1]')
+@click.option('--equilibration-ps', default=0.0, help='Left out at the beginning, ps.')
+@click.option('--window-ps', default=DiffusionSettings.window, help='Length of an independent window, ps.')
+@click.option('--fit-start-ps', default=DiffusionSettings.fit_start, help='The fit begins at this lag, ps.')
+@click.option('--charge', type=float, help='Of an ion, e. [default: that of its element]')
+@click.option('--cell', callback=_cell, help='For files without one: 3 or 9 numbers, A, or a structure file.')
+@click.option('--types', callback=_symbols, help='Elements of the atom types 1, 2, ... of a LAMMPS dump: Li,P,S.')
+@click.option('--unwrapped', is_flag=True, help='Positions are not wrapped, however long the steps between frames.')
+@click.option('--bayesian', is_flag=True, help='Also estimate D with kinisi.')
+@click.option('--curves', type=_PATH, help='Write the mean squared displacements to this .npz file.')
+@click.option('--json', 'as_json', is_flag=True, help='Print one JSON object on standard output and nothing else.')
+def msd(trajectories, timestep_fs, stride, cell, types, unwrapped, curves, as_json, **options):
+    """Conductivity from the mean squared displacement in one run.
+
+    Each TRAJECTORY is an extended XYZ, XDATCAR, SIESTA ANI (its cell is taken from the XV or STRUCT_OUT beside it),
+    LAMMPS dump or any file that ASE reads. Several are the parts of one run that was restarted, in their order.
+    Positions that are wrapped into the cell are unwrapped.
+    """
+    with _one_line_errors():
+        trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, unwrapped)
+        settings = DiffusionSettings(options['window_ps'], options['fit_start_ps'], options['equilibration_ps'])
+        found = analyse(
+            trajectory, options['species'], options['temperature'], options['charge'], settings, options['bayesian']
+        )
+        if curves is not None:
+            np.savez_compressed(curves, **found.curves())
+    for note in notes:
+        click.echo(f'Note: {note}', err=True)
+    if as_json:
+        click.echo(json.dumps(_with_units(found) | {'notes': notes}, indent=1, allow_nan=False))
+    else:
+        click.echo(_describe(found))
+
+
+@main.command()
+@click.argument('table', type=_PATH)
+@click.option('--scale', default='linear', type=click.Choice(SCALES), help='Of the least squares; linear is the paper.')
+@click.option(
+    '--exclude',
+    nargs=2,
+    type=(float, str),
+    multiple=True,
+    metavar='T REASON',
+    help='Leave out the points at this temperature, K, for this reason. May be repeated.',
+)
+@click.option('--at', 'temperatures', type=float, multiple=True, help='Also extrapolate to this temperature, K.')
+@click.option('--json', 'as_json', is_flag=True, help='Print one JSON object on standard output and nothing else.')
+def arrhenius(table, scale, exclude, temperatures, as_json):
+    """Activation energy, and conductivity at 300 K, from conductivities at several temperatures.
+
+    TABLE is a CSV file with the columns T_K, sigma_S_cm and sigma_error_S_cm.
+    """
+    with _one_line_errors():
+        fit = fit_arrhenius(_exclude(read_points(table), exclude), scale)
+        for temperature in temperatures:
+            if not (np.isfinite(temperature) and temperature > 0):
+                raise ValueError(f'{temperature:g} K is not a temperature')
+    if as_json:
+        click.echo(json.dumps(_summary(fit, temperatures), indent=1, allow_nan=False))
+    else:
+        click.echo(_describe_fit(fit, temperatures))
+
+
+@contextlib.contextmanager
+def _one_line_errors():
+    """What is wrong with the input ends the program with one line; what libraries print is not our output."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    except (errors.PesfpError, ValueError, ImportError, OSError) as error:
+        click.echo(f'Error: {error}', err=True)
+        sys.exit(EXIT_FAILED)
+
+
+def read_points(path: Path) -> list[Point]:
+    """The rows of a table of conductivities.
+
+    :raises ValueError: naming the row and the value that is wrong.
+    """
+    if not path.is_file():
+        raise ValueError(f'{path}: there is no such file')
+    with path.open(newline='', encoding='utf-8-sig') as file:
+        reader = csv.DictReader((line for line in file if line.strip()), skipinitialspace=True)
+        header = [name.strip() for name in reader.fieldnames or ()]
+        missing = [name for name in COLUMNS if name not in header]
+        if missing:
+            raise ValueError(f'{path}: no column {", ".join(missing)}; expected are {",".join(COLUMNS)}')
+        reader.fieldnames = header
+        return [_point(path, number, row) for number, row in enumerate(reader, start=1)]
+
+
+def _point(path: Path, number: int, row: dict) -> Point:
+    values = []
+    for name in COLUMNS:
+        text = (row[name] or '').strip()
+        try:
+            values.append(float(text) if text else None)
+        except ValueError:
+            raise ValueError(f'{path}, row {number}: {name} = {text!r} is not a number') from None
+    if None in values[:2]:
+        raise ValueError(f'{path}, row {number}: {COLUMNS[values.index(None)]} is missing')
+    return Point(*values, label=f'row {number} ({values[0]:g} K)')
+
+
+def _exclude(points: list[Point], exclude: tuple[tuple[float, str], ...]) -> list[Point]:
+    """The points, those at some temperatures marked as excluded for the reason that comes with them."""
+    for temperature, _ in exclude:
+        if not any(np.isclose(point.temperature, temperature, rtol=1e-6) for point in points):
+            raise ValueError(f'no point at {temperature:g} K to exclude')
+    reasons = {
+        point: reason
+        for point in points
+        for temperature, reason in exclude
+        if np.isclose(point.temperature, temperature, rtol=1e-6)
+    }
+    return [
+        Point(point.temperature, point.conductivity, point.error, reasons.get(point), point.label) for point in points
+    ]
+
+
+def _with_units(found: Conductivity) -> dict:
+    """The JSON object of ``msd``: as the node has it, and the main numbers under names that say their units."""
+    estimate = found.diffusion.estimate
+    return {
+        'sigma_S_cm': found.value,
+        'sigma_error_S_cm': found.error,
+        'diffusion_coefficient_cm2_s': estimate.coefficient,
+        'diffusion_coefficient_error_cm2_s': estimate.error,
+        'T_K': found.temperature,
+        **found.as_dict(),
+    }
+
+
+def _summary(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> dict:
+    """The JSON object of ``arrhenius``."""
+    value, error = fit.conductivity(300.0)
+    return {
+        'activation_energy_meV': 1000 * fit.activation_energy,
+        'activation_energy_error_meV': 1000 * fit.activation_energy_error,
+        'chi2_reduced': fit.chi2_reduced,
+        'p_value': fit.p_value,
+        'sigma_300K_S_cm': value,
+        'sigma_300K_error_S_cm': error,
+        'degrees_of_freedom': fit.degrees_of_freedom,
+        'scale': fit.scale,
+        'flags': {flag: flag in fit.remarks() for flag in FLAGS},
+        'remarks': fit.remarks(),
+        'extrapolated': [dict(zip(COLUMNS, (float(t), *fit.conductivity(t)))) for t in temperatures],
+        'points': [
+            dict(zip(COLUMNS, (point.temperature, point.conductivity, point.error))) | {'excluded': point.excluded}
+            for point in fit.points
+        ],
+    }
+
+
+def _describe(found: Conductivity) -> str:
+    """What a person wants to see of a conductivity."""
+    estimates = {
+        f'{found.settings.fit_start:g} ps to the end of each window': found.diffusion.estimate,
+        'whole run, one fit': found.diffusion.alternatives['whole_run'],
+    }
+    for start in ('0', '5'):
+        if f'from_{start}_ps' in found.diffusion.alternatives:
+            estimates[f'{start} ps to the end of each window'] = found.diffusion.alternatives[f'from_{start}_ps']
+    rows = [
+        (name, len(one.slopes), one.coefficient, one.error, found.of(one.coefficient), found.of(one.error))
+        for name, one in estimates.items()
+    ]
+    if found.bayesian is not None:
+        low, high = found.bayesian.interval
+        half = (high - low) / 2
+        mean = found.bayesian.coefficient
+        rows.append(('kinisi, half of the 68 % interval', '', mean, half, found.of(mean), found.of(half)))
+    headers = ('fit', 'windows', 'D cm2/s', '+-', 'sigma S/cm', '+-')
+    text = (
+        f'{found.formula}: {found.number_of_mobile_ions} {found.species} of charge {found.charge:+g}, '
+        f'{found.temperature:g} K, {found.duration:g} ps in windows of {found.settings.window:g} ps\n\n'
+        + tabulate(rows, headers, floatfmt=('', '', '.3g', '.2g', '.3g', '.2g'), missingval='-')
+        + '\n\nUncertainties: half width of the 68.3 % confidence interval, from the spread over windows.'
+    )
+    for flag, remark in found.remarks.items():
+        text += f'\n{flag}: {remark}.'
+    return text
+
+
+def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
+    """What a person wants to see of a fit."""
+    rows = [
+        (
+            point.temperature,
+            point.conductivity,
+            point.error,
+            fit.conductivity(point.temperature)[0],
+            f'excluded: {point.excluded}' if point.excluded else '',
+        )
+        for point in fit.points
+    ]
+    text = tabulate(rows, ('T K', 'sigma S/cm', '+-', 'fit S/cm', ''), floatfmt=('g', '.3g', '.2g', '.3g', ''))
+    energy, deviation = 1000 * fit.activation_energy, 1000 * fit.activation_energy_error
+    text += f'\n\nE_A = {energy:.0f} +- {deviation:.0f} meV ({fit.scale} scale)'
+    if fit.chi2_reduced is not None:
+        text += f'\nchi2/df = {fit.chi2_reduced:.2g}, p = {fit.p_value:.2g}'
+    for temperature in (300.0, *temperatures):
+        value, error = fit.conductivity(temperature)
+        text += f'\nsigma({temperature:g} K) = {value:.2g} +- {error:.2g} S/cm'
+    for flag, remark in fit.remarks().items():
+        text += f'\n{flag}: {remark}.'
+    return text
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,1 @@
+"""Figures, by plotly for pages and by matplotlib for papers."""

@@ -1,0 +1,1 @@
+"""Settings of every step: one dataclass each, with its checks and its command line."""

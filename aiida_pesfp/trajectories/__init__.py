@@ -1,0 +1,1 @@
+"""Trajectories: files of other programs, of SIESTA, and our own."""

@@ -1,0 +1,332 @@
+"""Trajectories from files: XDATCAR, SIESTA ANI, LAMMPS dump, extended XYZ and whatever else ASE reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+from ase.io.formats import UnknownFileTypeError, filetype
+from ase.io.lammpsrun import iread_lammps_dump_text
+
+from aiida_pesfp import errors
+from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, constant_cell, unwrap
+
+#: Where a frame may say which step it is: ``pesfp-md``, LAMMPS, extended XYZ of LAMMPS.
+_STEP_KEYS = ('step', 'timestep', 'Step', 'Timestep')
+#: Positions closer than this are the same frame, written twice, A.
+_SAME = 1e-4
+#: A step between two files must not be longer than this many times the longest within them, and so much more, A.
+_LONGER, _FARTHER = 3.0, 0.5
+
+
+@dataclass
+class Segment:
+    """The frames of one file.
+
+    :param source: the file.
+    :param symbols: of the n atoms.
+    :param positions: (s, n, 3) as written, A.
+    :param cells: (s, 3, 3) A.
+    :param steps: (s,) numbers of the steps, if the file says them.
+    :param note: what was left out of it, and why.
+    """
+
+    source: str
+    symbols: tuple[str, ...]
+    positions: np.ndarray
+    cells: np.ndarray
+    steps: np.ndarray | None
+    note: str | None = None
+
+
+def read_trajectory(
+    paths: list[Path],
+    timestep: float,
+    stride: int | None = None,
+    cell: np.ndarray | None = None,
+    types: list[str] | None = None,
+    unwrapped: bool = False,
+) -> tuple[Trajectory, list[str]]:
+    """One trajectory from the files of one run, in the order given.
+
+    A frame that a restarted run wrote again is taken once; of steps that two files have, the later file's are taken.
+    What cannot be read at the end of a file, because a program was killed while it wrote, is left out.
+
+    :param timestep: of the dynamics, fs.
+    :param stride: steps between two frames; by default what the files say, or else 1.
+    :param cell: (3, 3) A, for files that have none.
+    :param types: elements of the atom types 1, 2, ... of a LAMMPS dump.
+    :param unwrapped: positions are not wrapped into the cell, however far ions go between two frames.
+    :returns: the trajectory, and notes on what was left out.
+    :raises InvalidTrajectory: if a file cannot be read or the files do not fit together.
+    """
+    if not (np.isfinite(timestep) and timestep > 0):
+        raise errors.InvalidTrajectory(f'{timestep:g} fs is not a time step')
+    segments = [read_segment(path, cell, types) for path in paths]
+    positions, cells, steps, borders = _join(segments)
+    check_finite(positions)
+    lattice = constant_cell(cells)
+    _check_borders(positions, lattice, borders)
+    if not unwrapped:
+        unwrap(positions, lattice)
+    if steps is not None and len(steps) > 1 and stride is not None:
+        steps = steps // max(1, int(steps[1] - steps[0])) * stride
+    if steps is None:
+        steps = np.arange(len(positions)) * (stride or 1)
+    trajectory = Trajectory(segments[0].symbols, positions, steps * timestep / 1000, lattice)
+    return trajectory, [segment.note for segment in segments if segment.note]
+
+
+def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | None = None) -> Segment:
+    """The frames of one file.
+
+    :param cell: (3, 3) A, if the file has none.
+    :param types: elements of the atom types of a LAMMPS dump.
+    :raises InvalidTrajectory: naming the file, the reason and the way out.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise errors.InvalidTrajectory(f'{path}: there is no such file')
+    try:
+        return _collect(path, _frames(path, types), cell)
+    except errors.PesfpError as error:
+        raise type(error)(f'{path}: {error}') from error
+    except UnknownFileTypeError as error:
+        raise errors.InvalidTrajectory(f'{path}: of an unknown format; convert it to extended XYZ') from error
+    except Exception as error:  # the parsers raise anything that a malformed file can provoke
+        reason = ' '.join(str(error).split())[:200] or type(error).__name__
+        raise errors.InvalidTrajectory(f'{path}: cannot be read as a trajectory ({reason})') from error
+
+
+def _frames(path: Path, types: list[str] | None) -> Iterator[Atoms]:
+    """The frames of a file one by one: a long trajectory does not fit into memory as ``Atoms``."""
+    name = path.name.upper()
+    if name.startswith('XDATCAR') or name.endswith('.XDATCAR'):
+        yield from _xdatcar(path)
+        return
+    form = 'extxyz' if path.suffix == '.ANI' else filetype(str(path))
+    if form == 'lammps-dump-text':
+        _check_types(path, types)
+        with path.open() as file:
+            yield from iread_lammps_dump_text(file, index=slice(None), specorder=types)
+    elif form == 'vasp-xdatcar':
+        yield from _xdatcar(path)
+    else:
+        yield from ase.io.iread(str(path), index=':', format=form)
+
+
+def _xdatcar(path: Path) -> Iterator[Atoms]:
+    """Frames of an XDATCAR; its head comes once, or again before each frame."""
+    with path.open() as file:
+        numbers, cell = None, None
+        while line := file.readline():
+            if 'configuration=' not in line:
+                scale = float(file.readline())
+                cell = np.array([file.readline().split() for _ in range(3)], dtype=float)
+                cell *= scale if scale > 0 else (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
+                symbols, counts = file.readline().split(), file.readline().split()
+                # VASP 6 may write a hash of the pseudopotential behind the symbol.
+                numbers = np.repeat([atomic_numbers[symbol.split('/')[0]] for symbol in symbols], np.array(counts, int))
+                continue
+            lines = list(itertools.islice(file, len(numbers)))
+            if len(lines) < len(numbers) or not lines[-1].endswith('\n'):
+                raise ValueError('the file ends within a frame')
+            scaled = np.array(' '.join(lines).split(), dtype=float).reshape(len(numbers), -1)[:, :3]
+            yield Atoms(numbers, positions=scaled @ cell, cell=cell, pbc=True)
+
+
+def _check_types(path: Path, types: list[str] | None) -> None:
+    """A dump without elements has only numbers of types, which ASE would take for atomic numbers."""
+    with path.open() as file:
+        columns = next((line.split()[2:] for line in file if line.startswith('ITEM: ATOMS')), [])
+    if 'id' not in columns:
+        raise errors.InvalidTrajectory('the dump has no column id, so the atoms of two frames cannot be told apart')
+    if types is None and not {'element', 'mass'} & set(columns):
+        raise errors.InvalidTrajectory(
+            'the dump names atom types, not elements: say which they are (--types Li,P,S for the types 1, 2 and 3)'
+        )
+    unknown = [symbol for symbol in types or () if symbol not in atomic_numbers]
+    if unknown:
+        raise errors.InvalidTrajectory(f'{unknown[0]!r} among the types is not the symbol of an element')
+
+
+def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Segment:
+    """One array of all frames, which grows in place as they come."""
+    positions, cells, steps, notes = np.empty((0, 0, 3)), [], [], []
+    symbols = incomplete = None
+    for count, atoms in enumerate(_until_broken(frames, notes)):
+        if symbols is None:
+            symbols = tuple(atoms.symbols)
+            positions = np.empty((256, len(atoms), 3))
+            if not atoms.cell.rank:
+                cell = siesta_cell(path) if cell is None else cell
+                if cell is None:
+                    raise errors.InvalidTrajectory('the file has no cell: give it (--cell)')
+            else:
+                cell = None
+        if incomplete is not None or (len(atoms) >= len(symbols) and tuple(atoms.symbols) != symbols):
+            frame = count if incomplete is None else incomplete
+            raise errors.InvalidTrajectory(f'frame {frame} has other atoms, or in another order, than the first')
+        if len(atoms) < len(symbols):
+            # Only the last one may be so: it was cut off between two lines.
+            incomplete = count
+            continue
+        if count == len(positions):
+            positions.resize((2 * count, len(atoms), 3), refcheck=False)
+        positions[count] = atoms.positions
+        cells.append(atoms.cell.array if cell is None else cell)
+        steps.append(next((atoms.info[key] for key in _STEP_KEYS if key in atoms.info), None))
+    if symbols is None:
+        raise errors.InvalidTrajectory('holds no frame')
+    numbered = all(isinstance(step, int | np.integer) for step in steps)
+    if not notes and incomplete is None and len(cells) > 1 and _is_cut_off(path):
+        # The last number may have lost its last digits.
+        incomplete = len(cells) - 1
+        del cells[-1], steps[-1]
+    if incomplete is not None:
+        notes.append(f'left out frame {incomplete}, which is not complete')
+    note = f'{path}: {notes[0]}' if notes else None
+    positions.resize((len(cells), len(symbols), 3), refcheck=False)
+    return Segment(str(path), symbols, positions, np.array(cells), np.array(steps) if numbered else None, note)
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a text file ends within a line."""
+    with path.open('rb') as file:
+        if b'\0' in file.read(1024):
+            return False
+        file.seek(-1, 2)
+        return file.read(1) != b'\n'
+
+
+def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
+    """The frames up to the first that cannot be read, which is then noted. The first of all has to be readable."""
+    count = 0
+    try:
+        for atoms in frames:
+            yield atoms
+            count += 1
+    except errors.PesfpError:
+        raise
+    except Exception as error:
+        if not count:
+            raise
+        reason = ' '.join(str(error).split())[:200] or type(error).__name__
+        notes.append(f'left out from frame {count} on, which cannot be read ({reason})')
+
+
+def siesta_cell(path: Path) -> np.ndarray | None:
+    """(3, 3) The cell, A, from the files that SIESTA leaves beside its ``.ANI``; None if there are none."""
+    for suffix, form in (('.XV', 'siesta-xv'), ('.STRUCT_OUT', 'struct_out')):
+        beside = path.with_suffix(suffix)
+        if path.suffix == '.ANI' and beside.is_file():
+            return ase.io.read(beside, format=form).cell.array
+    return None
+
+
+def _join(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, list[tuple[int, str, str]]]:
+    """Positions, cells and steps of all segments, and where one ends: frame, file before, file after."""
+    first = segments[0]
+    if len(segments) == 1:
+        return first.positions, first.cells, first.steps, []
+    numbered = [segment.steps is not None for segment in segments]
+    if len(set(numbered)) > 1:
+        raise errors.MixedTimeSteps(
+            f'{first.source} {"numbers" if numbered[0] else "does not number"} its steps, '
+            f'{segments[numbered.index(not numbered[0])].source} is otherwise: give files of one kind'
+        )
+    kept = [[first.positions, first.cells, first.steps]]
+    for before, segment in itertools.pairwise(segments):
+        if segment.symbols != first.symbols:
+            raise errors.InvalidTrajectory(
+                f'{segment.source} has other atoms, or in another order, than {first.source}'
+            )
+        _check_same_stride(before, segment)
+        last = kept[-1]
+        positions, cells, steps = segment.positions, segment.cells, segment.steps
+        stays = _overlap(last, segment)
+        if stays is not None:
+            kept[-1] = [array[:stays] for array in last]
+        else:
+            begin = int(_is_same(last[0][-1], positions[0], first.cells[0]))
+            if begin == len(positions):
+                continue
+            positions, cells = positions[begin:], cells[begin:]
+            if steps is not None and steps[0] <= last[2][-1]:
+                # A program that numbers every run from the same step.
+                stride = segment.steps[1] - segment.steps[0] if len(segment.steps) > 1 else 1
+                steps = steps[begin:] - steps[begin] + last[2][-1] + stride
+            elif steps is not None:
+                steps = steps[begin:]
+        kept.append([positions, cells, steps])
+    lengths = np.cumsum([len(part[0]) for part in kept])
+    borders = [
+        (int(frame), before.source, after.source)
+        for frame, (before, after) in zip(lengths[:-1], itertools.pairwise(segments))
+    ]
+    positions, cells = (np.concatenate([part[k] for part in kept]) for k in (0, 1))
+    return positions, cells, np.concatenate([part[2] for part in kept]) if numbered[0] else None, borders
+
+
+def _check_same_stride(first: Segment, second: Segment) -> None:
+    strides = [
+        int(segment.steps[1] - segment.steps[0])
+        for segment in (first, second)
+        if segment.steps is not None and len(segment.steps) > 1
+    ]
+    if len(set(strides)) > 1:
+        raise errors.MixedTimeSteps(
+            f'{first.source} has a frame every {strides[0]} steps, {second.source} every {strides[1]}: '
+            'analyse them one by one'
+        )
+
+
+def _overlap(before: list[np.ndarray], segment: Segment) -> int | None:
+    """Number of frames of ``before`` that come before the first step of ``segment``; None if it goes on after them.
+
+    A run that numbers its steps anew also begins with a number that was there; its first frame then lies nearer to the
+    last one than to the one of the same number.
+    """
+    positions, cells, steps = before
+    if steps is None or not steps[0] < segment.steps[0] <= steps[-1]:
+        return None
+    stays = int(np.searchsorted(steps, segment.steps[0]))
+    to_same, to_last = (
+        np.linalg.norm(_shortest(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
+    )
+    return stays if to_same <= to_last else None
+
+
+def _shortest(difference: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Displacements less lattice vectors: the shortest way, as far as it is certain."""
+    fractional = difference @ np.linalg.inv(cell)
+    return (fractional - np.rint(fractional)) @ cell
+
+
+def _is_same(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> bool:
+    """Whether two frames are the same but for lattice vectors."""
+    return bool(np.abs(_shortest(second - first, cell)).max() < _SAME)
+
+
+def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[int, str, str]]) -> None:
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` where a file does not go on from the one before."""
+    if not borders:
+        return
+    longest = 0.0
+    inner = np.setdiff1d(np.arange(1, len(positions)), [frame for frame, _, _ in borders])
+    for chunk in np.array_split(inner, 1 + len(inner) // 1024):
+        steps = _shortest(positions[chunk] - positions[chunk - 1], cell)
+        longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max(initial=0)))
+    for frame, before, after in borders:
+        jump = float(np.linalg.norm(_shortest(positions[frame] - positions[frame - 1], cell), axis=1).max())
+        if len(inner) and jump > _LONGER * longest + _FARTHER:
+            raise errors.InvalidTrajectory(
+                f'{after} does not begin where {before} ends: an atom is {jump:.1f} A away, while none goes farther '
+                f'than {longest:.2f} A between frames; give the files of one run in their order'
+            )

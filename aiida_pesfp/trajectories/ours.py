@@ -1,0 +1,106 @@
+"""What ``pesfp-md`` writes, read back.
+
+A frame is an ASE ``Atoms`` in ASE's own ``.traj`` format: positions that are not wrapped, momenta and potential energy,
+all in double precision. Its ``info`` has ``step``, counted from the start of the whole dynamics, the thermostat's
+``eta`` and ``p_eta``, its ``conserved`` quantity (eV), and the ``seconds`` of computing since the run began. So every
+stored frame is a state from which the dynamics can go on exactly. The format counts a frame once it is whole: one that
+was cut off is not seen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms, units
+from ase.io import Trajectory
+
+from aiida_pesfp.trajectories.stability import energy_drift
+
+#: Files of one dynamics: its stored frames, the one frame of a later state if it was stopped between two of them, and
+#: its settings.
+TRAJECTORY, CHECKPOINT, SETTINGS = 'trajectory.traj', 'checkpoint.traj', 'dynamics.json'
+#: ASE's unit of time, in which momenta are, is A sqrt(u/eV).
+_PER_PICOSECOND = 1000 * units.fs
+
+
+def degrees_of_freedom(number_of_atoms: int) -> int:
+    """Those that are thermal: the centre of mass is at rest."""
+    return 3 * number_of_atoms - 3
+
+
+def temperature(kinetic_energy: float, number_of_atoms: int) -> float:
+    """Instantaneous temperature, K, of the kinetic energy, eV, of all atoms."""
+    return 2 * kinetic_energy / (degrees_of_freedom(number_of_atoms) * units.kB)
+
+
+def count_frames(path: Path) -> int:
+    """Number of whole frames of a file; 0 if there is no file, or it was cut off before the first.
+
+    :raises OSError: if the file is damaged.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return 0
+    with Trajectory(path) as frames:
+        return len(frames)
+
+
+def last_frame(path: Path) -> Atoms | None:
+    """The last whole frame of a file, if there is one."""
+    if not count_frames(path):
+        return None
+    with Trajectory(path) as frames:
+        return frames[-1]
+
+
+def last_state(folder: Path) -> Atoms | None:
+    """The latest state of the dynamics in a folder, if there is one."""
+    found = [last_frame(folder / name) for name in (TRAJECTORY, CHECKPOINT)]
+    return max((frame for frame in found if frame is not None), key=lambda frame: frame.info['step'], default=None)
+
+
+def read_frames(path: Path, timestep: float) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Symbols of the n atoms, and the s frames of a file as arrays.
+
+    :param timestep: fs.
+    :returns: ``steps`` (s,); ``times`` (s,), ps; ``positions`` (s, n, 3), A; ``velocities`` (s, n, 3), A/ps; ``cells``
+        (s, 3, 3), A; ``energies`` (s,), potential, eV; ``temperatures`` (s,), K; ``conserved`` (s,), eV.
+    :raises ValueError: if the file holds no whole frame.
+    """
+    if not count_frames(path):
+        raise ValueError(f'{path.name} holds no frame')
+    rows = []
+    with Trajectory(path) as frames:
+        for atoms in frames:
+            rows.append(
+                {
+                    'steps': atoms.info['step'],
+                    'times': atoms.info['step'] * timestep / 1000,
+                    'positions': atoms.positions,
+                    'velocities': atoms.get_velocities() * _PER_PICOSECOND,
+                    'cells': atoms.cell.array,
+                    'energies': atoms.get_potential_energy(),
+                    'temperatures': temperature(atoms.get_kinetic_energy(), len(atoms)),
+                    'conserved': atoms.info['conserved'],
+                }
+            )
+    symbols = list(atoms.symbols)
+    return symbols, {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def statistics(
+    times: np.ndarray, temperatures: np.ndarray, conserved: np.ndarray, number_of_atoms: int
+) -> dict[str, float]:
+    """What tells whether the thermostat did its work.
+
+    :param times: (s,) ps.
+    :param temperatures: (s,) K.
+    :param conserved: (s,) conserved quantity of the thermostat, eV.
+    :returns: ``temperature_mean`` and ``temperature_std``, K, and ``energy_drift``, the slope of the conserved
+        quantity, eV/atom/ps; 0 for a single instant.
+    """
+    return {
+        'temperature_mean': float(np.mean(temperatures)),
+        'temperature_std': float(np.std(temperatures)),
+        'energy_drift': energy_drift(times, conserved, number_of_atoms),
+    }

@@ -1,0 +1,92 @@
+"""A second, independent estimate of diffusion: kinisi's Bayesian regression, which knows that the points of a mean
+squared displacement are correlated (McCluskey et al., J. Chem. Theory Comput. 21, 79 (2025), DOI
+10.1021/acs.jctc.4c01249)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiida_pesfp.trajectories.trajectory import Trajectory
+from aiida_pesfp.transport.diffusion import CM2_PER_S, CONFIDENCE, DiffusionSettings
+
+#: kinisi goes through all frames for each lag; more frames and lags than these tell nothing new.
+_MOST_FRAMES, _MOST_LAGS = 4000, 100
+#: A cell, A, that nothing leaves: our positions are not wrapped, and kinisi would take shortest ways again.
+_BOX = 1e6
+
+
+@dataclass(frozen=True)
+class BayesianDiffusion:
+    """Posterior of a diffusion coefficient, cm^2/s.
+
+    :param coefficient: mean.
+    :param interval: that holds 68.3 % of the probability.
+    :param interval_95: that holds 95 %.
+    """
+
+    coefficient: float
+    interval: tuple[float, float]
+    interval_95: tuple[float, float]
+
+    def as_dict(self) -> dict:
+        """Of plain JSON types."""
+        return {
+            'diffusion_coefficient': self.coefficient,
+            'interval': list(self.interval),
+            'interval_95': list(self.interval_95),
+        }
+
+
+def bayesian_diffusion(
+    trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings, seed: int = 0
+) -> BayesianDiffusion:
+    """D with credible intervals from all lags of at least ``settings.fit_start``.
+
+    kinisi takes the longest lag for the length of the run when it counts independent displacements, so the lags go up
+    to the whole length.
+
+    :param trajectory: without equilibration.
+    :param atoms: indices of the mobile ions.
+    :param drift: (s, 3) displacement of the framework, A.
+    :param seed: of the sampler.
+    :raises ImportError: if kinisi is not installed.
+    """
+    try:
+        import scipp
+        from kinisi.diffusion import Diffusion
+        from kinisi.displacement import calculate_msd
+        from kinisi.parser import Parser
+    except ImportError as error:
+        raise ImportError(f'the Bayesian estimate needs kinisi: pip install "aiida-pesfp[kinisi]" ({error})') from error
+
+    stride = -(-len(trajectory.times) // _MOST_FRAMES)
+    places = trajectory.positions[::stride][:, atoms] - drift[::stride, None]
+    step = stride * trajectory.time_step
+    first = max(1, round(settings.fit_start / step))
+    last = len(places) - 1
+    lags = np.unique(np.linspace(first, last, min(_MOST_LAGS, last - first + 1)).round().astype(int))
+    parser = Parser(
+        scipp.array(dims=['time', 'particle', 'dimension'], values=places / _BOX),
+        scipp.array(
+            dims=['time', 'row', 'column'], values=np.tile(np.eye(3) * _BOX, (len(places), 1, 1)), unit='angstrom'
+        ),
+        time_step=scipp.scalar(step, unit='ps'),
+        step_skip=scipp.scalar(1),
+        dt=scipp.array(dims=['time interval'], values=lags * step, unit='ps'),
+        specie_indices=scipp.arange('particle', len(atoms)),
+        drift_indices=scipp.array(dims=['particle'], values=np.array([], dtype=int)),
+    )
+    regression = Diffusion(calculate_msd(parser, progress=False))
+    state = np.random.get_state()  # noqa: NPY002 (kinisi samples with numpy's global generator)
+    try:
+        regression.bayesian_regression(
+            scipp.scalar(first * step, unit='ps'), progress=False, random_state=np.random.RandomState(seed)
+        )
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    samples = regression.gradient.values / 6 * CM2_PER_S
+    low, high = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
+    quantiles = [float(value) for value in np.quantile(samples, [low, high, 0.025, 0.975])]
+    return BayesianDiffusion(float(samples.mean()), (quantiles[0], quantiles[1]), (quantiles[2], quantiles[3]))

@@ -1,0 +1,28 @@
+"""What the benchmark scripts share."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = Path(os.environ.get('PESFP_SHARED', REPOSITORY.parent / 'shared'))
+WEIGHTS = SHARED / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz'
+
+
+def structure_file(identifier: str) -> Path:
+    """The CIF of a Materials Project identifier among the reference structures."""
+    for folder in ('table1', 'reference', 'laskowski2023'):
+        path = SHARED / 'structures' / folder / f'{identifier}.cif'
+        if path.exists():
+            return path
+    raise FileNotFoundError(f'{identifier}.cif is not under {SHARED / "structures"}')
+
+
+def scan(identifiers: list[str], output: Path, *options: str) -> dict[str, dict]:
+    """Scan structures with the paper's potential, or take what an earlier call left; the summary of each."""
+    command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', *(str(structure_file(name)) for name in identifiers)]
+    command += ['--potential', str(WEIGHTS), '-o', str(output), '--json', *options]
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY)
+    return dict(zip(identifiers, json.loads(process.stdout)))

@@ -1,0 +1,86 @@
+"""Small graphs of real scans and trajectories, made in the test's own process."""
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import Dict, Float, StructureData, TrajectoryData
+from ase.calculators.lj import LennardJones
+
+from aiida_pesfp.calculations.parameters import ScanParameters
+from aiida_pesfp.calculations.transport import arrhenius, conductivity
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.scan import scan
+from aiida_pesfp.potentials.ase.potential import AseEvaluator
+from aiida_pesfp.transport.arrhenius import BOLTZMANN
+from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
+
+#: The activation energy of :func:`walk`, eV.
+ACTIVATION_ENERGY = 0.2
+
+
+def structures():
+    """Three lithium compounds, stored, by key."""
+    crystals = {
+        'LiCl': rock_salt('Li', 'Cl', 5.13),
+        'Li2Te': antifluorite('Li', 'Te', 6.517),
+        'LiI': wurtzite('Li', 'I', 4.514, 7.311, 0.375),
+    }
+    return {key: StructureData(pymatgen=crystal, label=key).store() for key, crystal in crystals.items()}
+
+
+@calcfunction
+def scan_here(parameters, potential, **structures):
+    """As ``pesfp.scan`` with a Lennard-Jones potential, with the same links."""
+    chosen = ScanParameters.from_dict(parameters.get_dict())
+    surfaces, descriptors = {}, {}
+    for key, structure in structures.items():
+        crystal = structure.get_pymatgen_structure()
+        calculator = LennardJones(sigma=2.1, epsilon=0.3, rc=5.0, smooth=True)
+        surface = scan(crystal, AseEvaluator(crystal, calculator, 'LJ'), chosen.species, chosen.scan)
+        attributes = {
+            'formula': crystal.composition.reduced_formula,
+            'species': chosen.species,
+            'potential_name': potential.name,
+            'potential_sha256': potential.sha256,
+            'structure_uuid': structure.uuid,
+        }
+        found = describe(surface, chosen.descriptors).as_dict()
+        surfaces[key] = PesData.from_surface(surface, **attributes)
+        descriptors[key] = DescriptorsData(found | attributes | {'settings': chosen.descriptors.as_dict()})
+    return {'pes': surfaces, 'descriptors': descriptors}
+
+
+@calcfunction
+def walk(structure, temperature):
+    """A random walk of the lithium of the doubled cell, 50 ps, faster where it is warmer; the framework trembles."""
+    rng = np.random.default_rng(int(temperature.value))
+    atoms = structure.get_ase() * (2, 2, 2)
+    times = np.arange(0, 50, 0.05)
+    shaking = 0.05 * rng.normal(size=(len(times), len(atoms), 3))
+    mobile = atoms.symbols == 'Li'
+    step = 0.4 * np.exp(-ACTIVATION_ENERGY / (2 * BOLTZMANN * temperature.value))
+    moves = step * np.sqrt(temperature.value / 1000) * rng.normal(size=(len(times), mobile.sum(), 3))
+    positions = atoms.positions + shaking
+    positions[:, mobile] += np.cumsum(moves, axis=0)
+    node = TrajectoryData()
+    node.set_trajectory(
+        list(atoms.symbols),
+        positions,
+        stepids=np.arange(len(times)),
+        cells=np.repeat(atoms.cell.array[None], len(times), axis=0),
+        times=times,
+        pbc=(True, True, True),
+    )
+    node.base.attributes.set_many({'temperature': temperature.value, 'engine': 'walk'})
+    return node
+
+
+def validate(structure, temperatures=(500.0, 667.0, 1000.0)):
+    """Conductivities and the Arrhenius fit of a structure."""
+    parameters = Dict({'species': 'Li', 'unwrapped': True})
+    found = {
+        f'at_{temperature:.0f}K': conductivity(walk(structure, Float(temperature)), parameters)
+        for temperature in temperatures
+    }
+    return found, arrhenius(Dict({}), **found)

@@ -1,0 +1,35 @@
+"""Cells and places to evaluate potentials at, and a calculator that is fast and known in closed form."""
+
+import numpy as np
+from ase import Atoms
+from pymatgen.core import Lattice, Structure
+
+from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
+
+LENNARD_JONES = {'sigma': 2.1, 'epsilon': 0.3, 'rc': 5.0, 'smooth': True}
+SKEWED = Structure(
+    Lattice([[4.1, 0, 0], [1.7, 3.2, 0], [-1.1, 0.9, 5.3]]),
+    ['Li', 'O', 'Li', 'S'],
+    [[0, 0, 0], [0.4, 0.5, 0.5], [0.6, 0.1, 0.4], [0.9, 0.5, 0.9]],
+)
+CELLS = [rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'Te', 6.517), wurtzite('Li', 'I', 4.51, 7.31, 0.375), SKEWED]
+
+
+def random_places(structure, ion, number=5, least=1.0):
+    """(number, 3) random places in and around the cell, A, at least so far from all other atoms."""
+    random = np.random.default_rng(0)
+    others = np.delete(structure.frac_coords, ion, axis=0)
+    places = random.uniform(-1, 2, size=(1000, 3))
+    distances = structure.lattice.get_all_distances(places, others).min(axis=1)
+    return places[distances > least][:number] @ structure.lattice.matrix
+
+
+def by_calculator(structure, ion, places, calculator):
+    """Energies by an ASE calculator, place by place."""
+    atoms = Atoms(structure.atomic_numbers, structure.cart_coords, cell=structure.lattice.matrix, pbc=True)
+    atoms.calc = calculator
+    energies = []
+    for place in places:
+        atoms.positions[ion] = place
+        energies.append(atoms.get_potential_energy())
+    return np.array(energies)

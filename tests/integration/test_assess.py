@@ -1,0 +1,308 @@
+"""``pesfp.assess``, ranking by models, and the commands, on invented descriptors and on a real scan."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+from aiida.engine import run_get_node
+from aiida.orm import Dict, QueryBuilder, SinglefileData, StructureData, load_node
+from click.testing import CliRunner
+
+from aiida_pesfp.assessment.models import RankingModel
+from aiida_pesfp.calculations.assessment import calibrate as calibrate_xi
+from aiida_pesfp.calculations.assessment import read_labels
+from aiida_pesfp.calculations.selection import rank_by_model
+from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.fingerprint.descriptors import XiParameters
+from aiida_pesfp.queries.descriptors import surfaces_of
+from aiida_pesfp.workflows.assess import AssessWorkChain
+from aiida_pesfp.workflows.screen import ScreenWorkChain
+from tests.helpers.crystals import rock_salt
+from tests.helpers.materials import random_descriptors
+
+CLASSES = {'good': 1e-3, 'bad': 1e-4}
+FORM = {'columns': {'id': 'name', 'conductivity': 'sigma', 'error': 'error'}, 'unit': 'S/cm', 'temperature': 300.0}
+#: One crystal with each: models leave out a whole composition.
+PARTNERS = [
+    'F', 'Cl', 'Br', 'I', 'O', 'S', 'Se', 'Te', 'N', 'P', 'As', 'Sb', 'H', 'B', 'C',
+    'Na', 'K', 'Rb', 'Cs', 'Mg', 'Ca', 'Sr', 'Ba', 'Al', 'Ga', 'In', 'Tl', 'Ge', 'Sn', 'Pb',
+]  # fmt: skip
+NUMBER = len(PARTNERS)
+
+
+def descriptors_node(table, **attributes):
+    common = {'species': 'Li', 'potential_name': 'invented', 'potential_sha256': 'f' * 64, 'settings': {}}
+    return DescriptorsData(table | common | attributes)
+
+
+@pytest.fixture
+def labels_of(tmp_path):
+    """Makes the LabelsData of names and conductivities."""
+
+    def make(values, name='labels.csv', form=FORM):
+        path = tmp_path / name
+        with open(path, 'w', newline='') as stream:
+            writer = csv.writer(stream)
+            writer.writerow(['name', 'sigma', 'error'])
+            writer.writerows(
+                [key, *np.atleast_1d(value), *([''] if np.ndim(value) == 0 else [])] for key, value in values.items()
+            )
+        return read_labels(SinglefileData(path), Dict(form))
+
+    return make
+
+
+@pytest.fixture
+def invented():
+    """Structures with invented descriptors, and conductivities that rise with the connected free volume."""
+    tables = random_descriptors(NUMBER)
+    order = np.argsort(np.argsort([table['fv_connected'] for table in tables]))
+    structures, descriptors, sigma = {}, {}, {}
+    for k, table in enumerate(tables):
+        key = f's_{k}'
+        structures[key] = StructureData(pymatgen=rock_salt('Li', PARTNERS[k], 5.0), label=f's-{k}').store()
+        descriptors[key] = descriptors_node(table, structure_uuid=structures[key].uuid).store()
+        sigma[f's-{k}'] = (1e-2, 1e-4) if order[k] >= NUMBER - 10 else (1e-6, 1e-7)
+    return structures, descriptors, sigma
+
+
+def test_all_of_it(invented, labels_of):
+    """Two sets of labels: scores, models learned from one and judged on the other, recalibration, exclusions."""
+    structures, descriptors, sigma = invented
+    opposite = {key: (1e-2, 1e-4) if value[0] < 1e-3 else (1e-6, 1e-7) for key, value in sigma.items()}
+    labels = {'right': labels_of(sigma | {'nobody': (1.0, 0.1)}), 'opposite': labels_of(opposite, 'other.csv')}
+    del descriptors['s_3']
+    del structures['s_4'], descriptors['s_4'], structures['s_3']
+    parameters = {
+        'sets': {name: {'classes': CLASSES} for name in labels},
+        'score': {'resamples': 50},
+        'expressions': ['connected(0.5) * 2', '1 / (mpe - mpe)'],
+        'models': {'learn_from': 'right', 'kinds': ['logistic_l2']},
+        'calibration': {'sets': ['right'], 'cuts': [-2.0, -1.5, -1.0, -0.5], 'score': {'resamples': 10}},
+    }
+    results, node = run_get_node(
+        AssessWorkChain, labels=labels, structures=structures, descriptors=descriptors, parameters=Dict(parameters)
+    )
+    assert node.is_finished_ok, node.exit_message
+    right, opposite = results['evaluations']['right'], results['evaluations']['opposite']
+    for ranking in ('connected(0.5)', 'connected(0.5) * 2'):
+        assert right.score_of(ranking)['value'] == pytest.approx(1)
+        assert opposite.score_of(ranking)['value'] == pytest.approx(0)
+    assert right['rows'][0]['score']['value'] == pytest.approx(1)
+    failed = next(row for row in right['rows'] if row['ranking'].startswith('1 /'))
+    assert len(failed['missing']) == NUMBER - 2
+    assert 'division' in failed['missing']['s_0']
+    assert {entry['id'] for entry in right['excluded']['unmatched_rows']} == {'nobody', 's-3', 's-4'}
+    predictions = results['predictions']['logistic_l2_pes']
+    assert predictions['right']['score']['value'] > 0.6
+    assert predictions['opposite']['score']['value'] < 0.2
+    calibration = results['calibration'].base.attributes.get('calibration')
+    assert calibration['after'] > calibration['before']
+    # From a number of the table to the descriptors it came from.
+    query = QueryBuilder().append(DescriptorsData, tag='descriptors', project='uuid')
+    query.append(type(right), filters={'uuid': right.uuid}, with_ancestors='descriptors')
+    assert set(query.all(flat=True)) == {entry['descriptors'] for entry in right['materials'].values()}
+    # The results rank.
+    others = {'worse': random_descriptors(9, 3)[0], 'better': random_descriptors(9, 3)[0]}
+    others['better'] = others['better'] | {'spectrum': others['better']['spectrum'] | {'connected': [0.9] * 3}}
+    nodes = {key: descriptors_node(table) for key, table in others.items()}
+    for model in (results['calibration'], results['models']['logistic_l2_pes']):
+        rows = rank_by_model(model, Dict({}), **nodes)['rows']
+        assert [row['key'] for row in rows] == ['better', 'worse']
+        assert rows[0]['score'] > rows[1]['score']
+
+
+def test_a_set_that_cannot_be_scored_costs_the_other_nothing(invented, labels_of):
+    structures, descriptors, sigma = invented
+    labels = {'right': labels_of(sigma), 'equal': labels_of(dict.fromkeys(sigma, (1e-2, 1e-4)), 'equal.csv')}
+    parameters = {'sets': {name: {'classes': CLASSES} for name in labels}, 'score': {'resamples': 10}}
+    inputs = {'structures': structures, 'descriptors': descriptors}
+    results, node = run_get_node(AssessWorkChain, labels=labels, parameters=Dict(parameters), **inputs)
+    assert node.exit_status == AssessWorkChain.exit_codes.ERROR_INCOMPLETE.status
+    assert 'set equal: 0 of 30 materials are bad conductors' in node.exit_message
+    assert list(results['evaluations']) == ['right']
+    del labels['right'], parameters['sets']['right']
+    _, node = run_get_node(AssessWorkChain, labels=labels, parameters=Dict(parameters), **inputs)
+    assert node.exit_status == AssessWorkChain.exit_codes.ERROR_ALL_SETS_FAILED.status
+
+
+@pytest.mark.parametrize(
+    ('attributes', 'words'),
+    [
+        (
+            {'potential_sha256': '0' * 64, 'potential_name': 'second'},
+            r'are of Li by the potential second \(SHA-256 0{12}\.\.\.\), those of \w+ of Li by the potential invented',
+        ),
+        ({'species': 'Na'}, 'are of Na by the potential invented .* judge each potential and each ion by itself'),
+        ({'spacing': 0.5}, r'are of a scan with spacing = 0\.5 A, those of \w+ of one with spacing = None A: scan all'),
+        ({'settings': {'smearing': 0.1}}, "have the settings {'smearing': 0.1}, those of \\w+ {}: describe all"),
+    ],
+)
+def test_descriptors_that_do_not_compare_are_not_mixed(invented, labels_of, attributes, words):
+    structures, descriptors, sigma = invented
+    descriptors['s_7'] = descriptors_node(random_descriptors(1)[0], **attributes)
+    parameters = Dict({'sets': {'a': {'classes': CLASSES}}, 'score': {'resamples': 10}})
+    inputs = {'labels': {'a': labels_of(sigma)}, 'structures': structures, 'descriptors': descriptors}
+    _, node = run_get_node(AssessWorkChain, parameters=parameters, **inputs)
+    assert re.search('the descriptors of s_7 ' + words, node.exit_message), node.exit_message
+
+
+def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invented, labels_of):
+    """The same file stored under another name: evaluated and calibrated together."""
+    structures, descriptors, sigma = invented
+    for key in ('s_7', 's_8'):
+        descriptors[key] = descriptors_node(descriptors[key].get_dict(), potential_name='renamed')
+    labels = {'right': labels_of(sigma), 'again': labels_of(sigma, 'again.csv')}
+    parameters = {
+        'sets': {name: {'classes': CLASSES} for name in labels},
+        'score': {'resamples': 10},
+        'calibration': {'cuts': [-2.0, -1.0], 'score': {'resamples': 2}},
+    }
+    inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': Dict(parameters)}
+    results, node = run_get_node(AssessWorkChain, labels=labels, **inputs)
+    assert node.is_finished_ok, node.exit_message
+    assert {'s_7', 's_8'} <= set(results['evaluations']['right']['materials'])
+    renamed = AssessmentData(results['evaluations']['right'].get_dict() | {'potential_name': 'renamed'}).store()
+    other = AssessmentData(results['evaluations']['right'].get_dict() | {'potential_sha256': '0' * 64}).store()
+    sets = {'as_it_was': {'evaluation': results['evaluations']['again'], 'descriptors': descriptors}}
+    parameters = Dict({'cuts': [-2.0, -1.0], 'score': {'resamples': 2}})
+    model = calibrate_xi(parameters, **sets, renamed={'evaluation': renamed, 'descriptors': descriptors})
+    assert model.base.attributes.get('potential_sha256') == 'f' * 64
+    with pytest.raises(
+        AssessmentError, match='one evaluation is of Li by the potential .*: calibrate for each by itself'
+    ):
+        calibrate_xi(parameters, **sets, other={'evaluation': other, 'descriptors': descriptors})
+    other = AssessmentData(results['evaluations']['right'].get_dict() | {'spacing': 0.5}).store()
+    with pytest.raises(
+        AssessmentError, match=r'of scans with spacing = None A, another of scans with spacing = 0\.5 A: scan all'
+    ):
+        calibrate_xi(parameters, **sets, other={'evaluation': other, 'descriptors': descriptors})
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'words'),
+    [
+        ({}, 'no set of labels is described'),
+        ({'sets': {'a': {}}}, 'missing key'),
+        ({'sets': {'b': {'classes': CLASSES}}}, "the parameters describe the sets \\['b'\\]"),
+        ({'sets': {'a': {'classes': CLASSES, 'match_by': ['luck']}}}, "unknown way 'luck'"),
+        ({'sets': {'a': {'classes': CLASSES}}, 'expressions': ['import os']}, 'not an expression'),
+        ({'sets': {'a': {'classes': CLASSES}}, 'models': {'kinds': ['forest']}}, "unknown kind 'forest'"),
+        ({'sets': {'a': {'classes': CLASSES}}, 'calibration': {'sets': ['c']}}, "no set 'c' of labels"),
+        ({'sets': {'a': {'classes': CLASSES}}, 'colour': 1}, "unknown parameter 'colour'"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_runs(invented, labels_of, parameters, words):
+    structures, descriptors, sigma = invented
+    with pytest.raises(ValueError, match=words):
+        run_get_node(
+            AssessWorkChain,
+            labels={'a': labels_of(sigma)},
+            structures=structures,
+            descriptors=descriptors,
+            parameters=Dict(parameters),
+        )
+
+
+def test_missing_descriptors_are_scanned_and_a_model_ranks_the_screening(code, potential, structures, labels_of):
+    """From labels to a recalibrated Xi to a screening by it; each score leads back to its surfaces.
+
+    The fluorides differ by their volume alone: a screening scans one of them, an evaluation all that have labels.
+    """
+    extra = {f'LiF_{k}': StructureData(pymatgen=rock_salt('Li', 'F', 3.8 + 0.3 * k)).store() for k in range(3)}
+    crystals = structures | extra
+    builder = ScreenWorkChain.get_builder_from_protocol(
+        code, crystals, potential, 'fast', {'scan': {'parameters': {'spacing': 0.6}}}
+    )
+    sigma = {key: (1e-2, 1e-4) if k < 3 else (1e-6, 1e-7) for k, key in enumerate(crystals)}
+    parameters = {
+        'sets': {'a': {'classes': CLASSES}},
+        'score': {'resamples': 20},
+        'calibration': {'cuts': [-2.0, -1.0], 'score': {'resamples': 5}},
+    }
+    results, node = run_get_node(
+        AssessWorkChain,
+        labels={'a': labels_of(sigma)},
+        structures=crystals,
+        screen={'scan': dict(builder.scan), 'max_iterations': builder.max_iterations},
+        parameters=Dict(parameters),
+    )
+    assert node.is_finished_ok, node.exit_message
+    assert set(results['descriptors']) == set(crystals)
+    materials = results['evaluations']['a']['materials']
+    assert len(materials) == len(crystals)
+    for key, material in materials.items():
+        descriptors = load_node(material['descriptors'])
+        assert surfaces_of([descriptors.pk]) == {descriptors.pk: results['pes'][key].pk}
+
+    builder.structures = structures
+    builder.model = results['calibration']
+    ranked, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    scores = [row['score'] for row in ranked['ranking']['rows']]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert ranked['ranking']['model']['kind'] == 'xi'
+
+    builder.model = RankingModelData.from_model(
+        RankingModel.from_xi(XiParameters()), species='Li', potential_sha256='0' * 64
+    )
+    with pytest.raises(ValueError, match='the model was made with another potential'):
+        run_get_node(builder)
+
+
+class TestCommands:
+    """``aiida-pesfp assess`` and ``calibrate`` as a user calls them, in the profile of the tests."""
+
+    @pytest.fixture
+    def stored(self, potential_of, tmp_path, invented):
+        """Descriptors of a stored potential, with which nothing else was scanned, and a table of labels."""
+        structures, descriptors, sigma = invented
+        potential = potential_of(sigma=2.1, epsilon=0.31)
+        potential.label = f'of-{tmp_path.name}'
+        potential.store()
+        for key, structure in structures.items():
+            attributes = {'potential_sha256': potential.sha256, 'potential_name': 'x', 'structure_uuid': structure.uuid}
+            descriptors_node(descriptors[key].get_dict(), **attributes).store()
+        path = tmp_path / 'labels.csv'
+        path.write_text('name,sigma\n' + ''.join(f'{key},{value[0]}\n' for key, value in sigma.items()) + 'x-1,-3\n')
+        return potential, path
+
+    def call(self, command, *arguments):
+        return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+    def test_evaluate_then_calibrate(self, stored, tmp_path):
+        from aiida_pesfp.cli.assess import calibrate, evaluate
+
+        potential, path = stored
+        common = [path, '--column', 'id=name', '--column', 'conductivity=sigma', '--potential', potential.pk]
+        common += ['--table-temperature', 300, '--resamples', 20, '--bad', 1e-4]
+        printed = self.call(
+            evaluate, *common, '--unit', 'S/cm', '--good', 1e-3, '--expression', 'connected(0.3) - 1',
+            '--model', 'logistic_l1', '--figures', tmp_path / 'figures',
+        ).output  # fmt: skip
+        assert '30 materials' in printed
+        assert 'connected(0.3) - 1' in printed
+        assert 'logistic_l1_pes (left out)' in printed
+        assert 'unmatched rows: x-1: no structure of the same id' in printed
+        assert {entry.stem for entry in (tmp_path / 'figures').iterdir()} == {'scores', 'free-volumes', 'models'}
+        evaluation = QueryBuilder().append(AssessmentData).order_by({AssessmentData: {'id': 'desc'}}).first(flat=True)
+        printed = self.call(calibrate, evaluation.pk, '--resamples', 3, '--label', 'mine').output
+        assert 'connected_cut' in printed
+        assert 'to expect of other materials' in printed
+        model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
+        assert model.base.attributes.get('potential_sha256') == potential.sha256
+        assert 'add --vary threshold' in self.call(calibrate, evaluation.pk, '--threshold', 0.5).output
+
+        for change, words in (
+            (['--unit', 'furlong', '--good', 1e-3], "unknown unit 'furlong'"),
+            (['--unit', 'S/cm', '--good', 1e-5], 'is below bad'),
+            (['--unit', 'S/cm', '--good', 1e-3, '--species', 'Na'], 'was scanned for Na'),
+            (['--unit', 'S/cm', '--good', 1e9], '0 of 30 materials are good conductors'),
+            (['--unit', 'S/cm', '--good', 1e-3, '--model', 'forest'], "'forest' is not one of 'logistic_l1'"),
+            (['--unit', 'S/cm', '--good', 1e-3, '--potential', 'nowhere'], '`aiida-pesfp potential list`'),
+        ):
+            assert words in self.call(evaluate, *common, *change).output

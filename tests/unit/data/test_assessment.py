@@ -1,0 +1,66 @@
+"""Nodes of labels and of ranking models: what they hold, and what they refuse."""
+
+import pytest
+from aiida.common.exceptions import ValidationError
+from aiida.orm import QueryBuilder
+
+from aiida_pesfp.assessment.labels import LabelTable, Measurement, TableFormat
+from aiida_pesfp.assessment.models import RankingModel
+from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
+from aiida_pesfp.data.labels import LabelsData
+from aiida_pesfp.fingerprint.descriptors import XiParameters
+from tests.helpers.crystals import rock_salt
+
+
+def test_labels_survive_storage():
+    form = TableFormat({'id': 'a', 'structure': 'b', 'diffusion': 'c'}, 'cm2/s', 1000.0)
+    measurement = Measurement(2, 'x', None, 'LiCl', None, 1000.0, 'diffusion', -1e-6, 1e-7, 1e22, 1)
+    excluded = [{'row': 3, 'id': 'y', 'reason': 'because'}]
+    table = LabelTable([measurement], excluded, {2: rock_salt('Li', 'Cl', 5.13)})
+    node = LabelsData.from_table(table, form).store()
+    found = node.to_table()
+    assert found.measurements == [measurement]
+    assert found.excluded == excluded
+    assert found.structures == table.structures
+    query = QueryBuilder().append(LabelsData, filters={'attributes.species': 'Li', 'uuid': node.uuid})
+    assert query.one() == [node]
+    with pytest.raises(ValidationError, match='needs measurements'):
+        LabelsData().store()
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        RankingModel.from_xi(XiParameters(connected_cut=-1.0)),
+        RankingModel('expression', {'text': '-mpe'}),
+        RankingModel('catboost', {'features': ['mpe'], 'feature_set': 'pes', 'mean': [0.0]}, b'\x00cbm\xff'),
+    ],
+)
+def test_a_model_survives_storage(model):
+    node = RankingModelData.from_model(model, species='Li').store()
+    assert node.to_model() == model
+    assert node.kind == model.kind
+
+
+def test_a_model_knows_what_it_was_made_for():
+    grid = {'spacing': 0.25, 'minimum_distance': 1.0}
+    origin = {'species': 'Li', 'potential_sha256': 'a' * 64, 'potential_name': 'mine', **grid}
+    node = RankingModelData.from_model(RankingModel.from_xi(XiParameters()), **origin)
+    assert node.mismatch('Li', 'a' * 64, grid) is None
+    assert 'made for Li, the screening is for Na' in node.mismatch('Na', 'a' * 64, grid)
+    assert 'another potential (mine, SHA-256 aaaaaaaaaaaa...)' in node.mismatch('Li', 'b' * 64, grid)
+    coarse = node.mismatch('Li', 'a' * 64, grid | {'spacing': 0.5})
+    assert coarse == 'the model was made from scans with spacing = 0.25 A, these have 0.5 A: scan alike'
+    anything = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
+    assert anything.mismatch('Na', 'b' * 64, grid) is None
+
+
+def test_nodes_without_content_are_refused():
+    with pytest.raises(ValidationError, match='needs a kind'):
+        RankingModelData().store()
+    node = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
+    node.base.attributes.set('parameters', {'text': 'energy'})
+    with pytest.raises(ValidationError, match="'energy' in 'energy' is not known"):
+        node.store()
+    with pytest.raises(ValidationError, match='an AssessmentData needs rows'):
+        AssessmentData({'species': 'Li'}).store()

@@ -1,0 +1,392 @@
+"""``pesfp-scan`` as a person calls it."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from ase.calculators.lj import LennardJones
+from ase.io.cube import read_cube_data
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.io.vasp import Poscar
+
+from aiida_pesfp.crystals.files import read_all
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from tests.helpers import brute_force as reference
+from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
+from tests.helpers.potentials import LENNARD_JONES
+
+KEYS = ['structure', 'formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum', 'evaluations', 'seconds']
+NEW_KEYS = ['barrier_1d', 'barrier_2d', 'barrier_3d', 'ions']
+COARSE = ('--spacing', '0.6')
+
+ROCK_SALT = rock_salt('Li', 'Cl', 5.13)
+
+
+def brute_force(structure, spacing):
+    """Energies of every lithium on the whole grid, a calculator call a point; NaN closer than 1.2 A to another atom."""
+    lattice = structure.lattice.matrix
+    shape = [int(np.ceil(np.linalg.norm(vector) / spacing)) for vector in lattice]
+    grids = []
+    for ion in range(len(structure)):
+        if structure[ion].specie.symbol != 'Li':
+            continue
+        grid = np.full(shape, np.nan)
+        atoms = Atoms(structure.atomic_numbers, positions=structure.cart_coords, cell=lattice, pbc=True)
+        atoms.calc = LennardJones(**LENNARD_JONES)
+        others = [index for index in range(len(structure)) if index != ion]
+        for index in np.ndindex(*shape):
+            place = np.array(index) / shape
+            to_others = structure.lattice.get_all_distances(place, structure.frac_coords[others])
+            if to_others.min() >= 1.2:
+                atoms.positions[ion] = place @ lattice
+                grid[index] = atoms.get_potential_energy()
+        grids.append(grid)
+    return np.array(grids)
+
+
+@pytest.mark.parametrize(
+    ('structure', 'spacing'),
+    [
+        (ROCK_SALT, 0.25),
+        (wurtzite('Li', 'Cl', 3.925, 6.357, 0.378), 0.4),
+        (antifluorite('Li', 'Te', 6.517), 0.35),
+    ],
+    ids=['rock-salt LiCl', 'wurtzite LiCl', 'Li2Te'],
+)
+@pytest.mark.parametrize('symmetry', ['--symmetry', '--no-symmetry'])
+def test_agrees_with_a_brute_force_loop(pesfp_scan, tmp_path, structure, spacing, symmetry):
+    structure.to(filename=str(tmp_path / 'crystal.json'))
+    process = pesfp_scan(tmp_path / 'crystal.json', '-o', tmp_path / 'out', '--spacing', spacing, symmetry, '--json')
+    assert process.returncode == 0, process.stderr
+    [found] = process.found
+    expected = brute_force(structure, spacing)
+    surface = PotentialEnergySurface.load(tmp_path / 'out' / 'crystal' / 'pes.npz')
+    for position, grid in enumerate(expected):
+        absolute = surface.on_grid(position) + surface.reference_energies[surface.representatives[position]]
+        np.testing.assert_array_equal(np.isnan(absolute), np.isnan(grid))
+        np.testing.assert_allclose(absolute, grid, atol=1e-5, rtol=0)
+    points = np.isfinite(expected).sum()
+    assert found['evaluations'] == points if symmetry == '--no-symmetry' else found['evaluations'] < points / 4
+
+    # The surface is kept in single precision, so that is what the free volumes of both have to be counted on.
+    lowest = np.nanmin(expected, axis=(1, 2, 3), keepdims=True)
+    relative = (expected - lowest).astype(np.float32).astype(np.float64)
+    vectors = structure.lattice.matrix / np.array(expected.shape[1:])[:, None]
+    mpe, connected, disconnected = reference.descriptors(relative, vectors, found['spectrum']['thresholds'])
+    assert found['mpe'] == pytest.approx(mpe, abs=1e-6)
+    assert found['spectrum']['connected'] == pytest.approx(connected, abs=1e-12)
+    assert found['spectrum']['disconnected'] == pytest.approx(disconnected, abs=1e-12)
+
+
+def test_json_is_one_list_with_the_promised_keys_and_nothing_else(pesfp_scan, tmp_path):
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    process = pesfp_scan(tmp_path / 'LiCl.cif', *COARSE, '--json')
+    assert process.returncode == 0, process.stderr
+    [found] = json.loads(process.stdout)
+    assert set(found) == {*KEYS, 'error', *NEW_KEYS}
+    assert found['structure'] == str(tmp_path / 'LiCl.cif')
+    assert found['formula'] == 'LiCl'
+    assert found['error'] is None
+    assert found['spectrum']['connected'][4] == found['fv_connected']
+    assert list(tmp_path.iterdir()) == [tmp_path / 'LiCl.cif']
+
+
+def test_every_ion_is_described_and_drawn(pesfp_scan, tmp_path):
+    """Two inequivalent lithium in one cell: the better is the structure's, and files say which it is."""
+    places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0, 0, 0.5]]
+    crystal = Structure(Lattice.tetragonal(4.1, 5.9), ['Li', 'Li', 'O', 'Cl'], places)
+    crystal.to(filename=str(tmp_path / 'crystal.json'))
+    request = (tmp_path / 'crystal.json', '--spacing', '0.5', '--json')
+    exports = ('--export', 'cube', '--export', 'profile', '-o', tmp_path / 'out')
+    process = pesfp_scan(*request, *exports)
+    assert process.returncode == 0, process.stderr
+    [found] = process.found
+    assert [(ion['index'], ion['equivalent_to']) for ion in found['ions']] == [(0, 0), (1, 1)]
+    assert [ion['fractional_coordinates'] for ion in found['ions']] == places[:2]
+    for name in ('mpe', 'barrier_1d', 'barrier_2d', 'barrier_3d'):
+        assert found[name] == min(ion[name] for ion in found['ions'])
+    for name in ('fv_connected', 'fv_disconnected'):
+        assert found[name] >= max(ion[name] for ion in found['ions'])
+    stored = json.loads((tmp_path / 'out' / 'crystal' / 'descriptors.json').read_text())
+    assert stored['ions'] == found['ions']
+
+    folder = tmp_path / 'out' / 'crystal'
+    values, atoms = read_cube_data(str(folder / 'level.cube'))
+    surface = PotentialEnergySurface.load(folder / 'pes.npz')
+    assert values.shape == tuple(2 * n for n in surface.shape)
+    assert atoms.get_chemical_formula() == 'Cl8Li16O8'
+    [table] = folder.glob('profile-ion*.csv')
+    profile = np.genfromtxt(table, delimiter=',', names=True)
+    assert profile['energy_eV'].max() == pytest.approx(found['barrier_1d'], abs=1e-6)
+    again = pesfp_scan(*request, '--export', 'xsf', '--export-per-ion', '-o', tmp_path / 'out')
+    assert {**again.found[0], 'seconds': 0} == {**found, 'seconds': 0}
+    assert {path.name for path in folder.glob('*.xsf')} == {
+        f'{what}-ion{ion}.xsf' for what in ('energy', 'level') for ion in (0, 1)
+    }
+    refused = pesfp_scan(*request, '--export', 'xsf')
+    assert refused.returncode == 2
+    assert '--output' in refused.stderr
+
+
+def test_every_format_gives_the_same_numbers(pesfp_scan, tmp_path):
+    structure = wurtzite('Li', 'I', 4.514, 7.311, 0.375)
+    atoms = AseAtomsAdaptor.get_atoms(structure)
+    structure.to(filename=str(tmp_path / 'a.cif'))
+    Poscar(structure).write_file(tmp_path / 'POSCAR_b')
+    atoms.write(tmp_path / 'c.extxyz')
+    (tmp_path / 'd.json').write_text(json.dumps(structure.as_dict()))
+    atoms.write(tmp_path / 'e.json')
+    found = []
+    for path in sorted(tmp_path.iterdir()):
+        process = pesfp_scan(path, '--spacing', '0.5', '--json')
+        assert process.returncode == 0, process.stderr
+        found += process.found
+    assert len(found) == 5
+    for other in found[1:]:
+        assert other['formula'] == found[0]['formula'] == 'LiI'
+        assert other['mpe'] == pytest.approx(found[0]['mpe'], abs=1e-5)
+        assert other['spectrum']['disconnected'] == pytest.approx(found[0]['spectrum']['disconnected'], abs=1e-3)
+
+
+def test_a_folder_and_a_file_of_several_structures(pesfp_scan, tmp_path):
+    folder = tmp_path / 'many'
+    folder.mkdir()
+    ROCK_SALT.to(filename=str(folder / 'LiCl.cif'))
+    frames = [AseAtomsAdaptor.get_atoms(rock_salt('Li', anion, a)) for anion, a in (('F', 4.03), ('Br', 5.50))]
+    (folder / 'notes.txt').write_text('not a structure')
+    for number, frame in enumerate(frames):
+        frame.write(folder / 'two.extxyz', append=number > 0)
+    process = pesfp_scan(folder, *COARSE, '-o', tmp_path / 'out')
+    assert process.returncode == 0, process.stderr
+    assert [line.split()[0] for line in process.stdout.splitlines()[2:]] == sorted(
+        ['LiCl', 'two_0', 'two_1'], key=lambda name: process.stdout.index(name)
+    )
+    states = json.loads((tmp_path / 'out' / 'run.json').read_text())['structures']
+    assert {name: entry['state'] for name, entry in states.items()} == dict.fromkeys(states, 'done')
+    assert set(states) == {'LiCl', 'two_0', 'two_1'}
+
+
+def test_bad_structures_are_named_with_the_reason_and_cost_the_others_nothing(pesfp_scan, tmp_path):
+    def write(name, structure):
+        (tmp_path / name).write_text(json.dumps(structure.as_dict()))
+
+    write('good.json', ROCK_SALT)
+    write('sodium.json', rock_salt('Na', 'Cl', 5.64))
+    write('partial.json', Structure(ROCK_SALT.lattice, [{'Li': 0.5}, 'Cl'], ROCK_SALT.frac_coords))
+    write('overlap.json', Structure(ROCK_SALT.lattice, ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]]))
+    write(
+        'slab.json',
+        Structure(Lattice(ROCK_SALT.lattice.matrix, pbc=(True, True, False)), ['Li', 'Cl'], [[0] * 3, [0.5] * 3]),
+    )
+    flat = ROCK_SALT.as_dict()
+    flat['lattice']['matrix'] = [[4, 0, 0], [0, 4, 0], [4, 4, 0]]
+    (tmp_path / 'flat.json').write_text(json.dumps(flat))
+    write('again.json', ROCK_SALT)
+    (tmp_path / 'broken.cif').write_text('data_\n_cell_length_a 4.0\nloop_\n_atom_site_label\n')
+    names = ['good', 'sodium', 'partial', 'overlap', 'slab', 'flat', 'again', 'broken', 'missing']
+    files = [tmp_path / f'{name}.{"cif" if name in ("broken", "missing") else "json"}' for name in names]
+    process = pesfp_scan(*files, *COARSE, '--json', '-o', tmp_path / 'out')
+    assert process.returncode == 1
+    reasons = dict(zip(names, (found['error'] for found in process.found)))
+    assert reasons.pop('good') is None
+    for name, reason in reasons.items():
+        assert f'{name}.' in reason
+    for name, words in {
+        'sodium': 'no Li among its elements',
+        'partial': 'ordered approximant',
+        'overlap': 'A apart',
+        'slab': '2 of 3 lattice vectors',
+        'flat': 'volume of 0 A^3',
+        'again': 'same structure as',
+        'broken': 'cannot be read',
+        'missing': 'no such file',
+    }.items():
+        assert words in reasons[name], reasons[name]
+    types = {
+        n: entry['error_type'] for n, entry in json.loads((tmp_path / 'out/run.json').read_text())['structures'].items()
+    }
+    assert types['overlap'] == 'OverlappingAtoms'
+    alone = pesfp_scan(files[0], *COARSE, '--json')
+    assert process.found[0]['xi'] == alone.found[0]['xi']
+
+
+CIF = """data_x
+_cell_length_a 5.13
+_cell_length_b 5.13
+_cell_length_c {c}
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+loop_
+_space_group_symop_operation_xyz
+'x, y, z'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Li1 Li 0 0 0
+X1 {second} 0 0 0
+Cl1 Cl 0.5 {y} 0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ('changes', 'error_type', 'words'),
+    [
+        ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms lie on one place'),
+        ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms lie on one place'),
+        ({'c': 0.0, 'second': 'Li'}, 'InvalidCell', 'no volume'),
+        ({'y': 'half'}, 'UnreadableStructure', "could not convert string to float: 'half'"),
+    ],
+)
+def test_faults_of_a_cif_are_named(tmp_path, changes, error_type, words):
+    path = tmp_path / 'faulty.cif'
+    path.write_text(CIF.format(**{'c': 5.13, 'second': 'Br', 'y': 0.5} | changes))
+    [record] = read_all([path])
+    assert type(record.error).__name__ == error_type
+    assert words in str(record.error)
+
+
+def test_a_grid_beyond_memory_is_an_error_of_its_structure(pesfp_scan, tmp_path):
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    process = pesfp_scan(tmp_path / 'LiCl.cif', '--spacing', '0.0005', '--json')
+    assert process.returncode == 1
+    assert 'larger spacing' in process.found[0]['error']
+
+
+@pytest.mark.parametrize(
+    ('calculator', 'words'), [('NotANumberAbove', 'nan eV with ion 0'), ('BreaksOnIodine', 'the tables end')]
+)
+def test_a_potential_that_fails_on_one_structure(pesfp_scan, tmp_path, calculator, words):
+    potential = tmp_path / 'faulty.yaml'
+    potential.write_text(yaml.safe_dump({'calculator': f'tests.helpers.calculators.{calculator}'}))
+    wurtzite('Li', 'I', 4.514, 7.311, 0.375).to(filename=str(tmp_path / 'LiI.json'))
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.json'))
+    process = pesfp_scan(tmp_path / 'LiI.json', tmp_path / 'LiCl.json', *COARSE, '--json', potential=potential)
+    assert process.returncode == 1
+    bad, good = process.found
+    assert 'LiI.json' in bad['error']
+    assert words in bad['error']
+    assert good['error'] is None
+
+
+@pytest.mark.parametrize('name', ['SIGKILL', 'SIGTERM'])
+def test_a_killed_scan_goes_on_and_gives_the_same_numbers(pesfp_scan, tmp_path, name):
+    potential = tmp_path / 'killed.yaml'
+    content = {
+        'calculator': 'tests.helpers.calculators.KilledAfter',
+        'parameters': {'after': 1500, **LENNARD_JONES},
+    }
+    potential.write_text(yaml.safe_dump(content))
+    files = [tmp_path / 'LiCl.json', tmp_path / 'LiI.json']
+    ROCK_SALT.to(filename=str(files[0]))
+    wurtzite('Li', 'I', 4.514, 7.311, 0.375).to(filename=str(files[1]))
+    request = (*files, '--spacing', '0.45', '--no-symmetry', '--json', '--checkpoint-interval', '0')
+    whole = pesfp_scan(*request, '-o', tmp_path / 'whole', potential=potential)
+    assert whole.returncode == 0, whole.stderr
+
+    killed = pesfp_scan(*request, '-o', tmp_path / 'out', potential=potential, environment={'PESFP_TEST_KILL': name})
+    assert killed.returncode == {'SIGKILL': -9, 'SIGTERM': 3}[name]
+    states = json.loads((tmp_path / 'out' / 'run.json').read_text())
+    assert [entry['state'] for entry in states['structures'].values()] == ['done', 'pending']
+    assert not states['complete']
+    with np.load(tmp_path / 'out' / 'LiI' / 'checkpoint.npz') as checkpoint:
+        finished = len(checkpoint['energies'])
+    assert 0 < finished < whole.found[1]['evaluations']
+
+    resumed = pesfp_scan(*request, '-o', tmp_path / 'out', potential=potential)
+    assert resumed.returncode == 0, resumed.stderr
+    for one, other in zip(whole.found, resumed.found):
+        assert {**one, 'seconds': 0} == {**other, 'seconds': 0}
+    for structure in ('LiCl', 'LiI'):
+        with (
+            np.load(tmp_path / 'whole' / structure / 'pes.npz') as a,
+            np.load(tmp_path / 'out' / structure / 'pes.npz') as b,
+        ):
+            np.testing.assert_array_equal(a['energies'], b['energies'])
+    assert not (tmp_path / 'out' / 'LiI' / 'checkpoint.npz').exists()
+
+
+def test_the_time_limit_stops_with_a_status_of_its_own(pesfp_scan, tmp_path):
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    process = pesfp_scan(tmp_path / 'LiCl.cif', '-o', tmp_path / 'out', '--time-limit', '0', '--json')
+    assert process.returncode == 3
+    assert json.loads((tmp_path / 'out' / 'run.json').read_text())['stopped'] == 'time limit'
+    assert 'goes on from here' in process.stderr
+
+
+def test_what_a_checkpoint_of_another_scan_holds_is_not_taken(pesfp_scan, tmp_path):
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    first = pesfp_scan(tmp_path / 'LiCl.cif', '-o', tmp_path / 'out', '--spacing', '0.6', '--json')
+    second = pesfp_scan(tmp_path / 'LiCl.cif', '-o', tmp_path / 'out', '--spacing', '0.5', '--json')
+    fresh = pesfp_scan(tmp_path / 'LiCl.cif', '--spacing', '0.5', '--json')
+    assert second.found[0]['spectrum'] == fresh.found[0]['spectrum'] != first.found[0]['spectrum']
+
+
+def test_other_descriptors_of_a_finished_scan_cost_no_evaluation(pesfp_scan, tmp_path):
+    potential = tmp_path / 'killed.yaml'
+    potential.write_text(
+        yaml.safe_dump(
+            {'calculator': 'tests.helpers.calculators.KilledAfter', 'parameters': {'after': 1, **LENNARD_JONES}}
+        )
+    )
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    request = (tmp_path / 'LiCl.cif', '-o', tmp_path / 'out', *COARSE, '--json')
+    assert pesfp_scan(*request, potential=potential).returncode == 0
+    # Any evaluation would kill this second run.
+    again = pesfp_scan(
+        *request, '--thresholds', '0.3,2', potential=potential, environment={'PESFP_TEST_KILL': 'SIGKILL'}
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.found[0]['spectrum']['thresholds'] == [0.3, 0.5, 2.0]
+    # ... as it does when the earlier results are discarded.
+    assert (
+        pesfp_scan(*request, '--fresh', potential=potential, environment={'PESFP_TEST_KILL': 'SIGKILL'}).returncode
+        == -9
+    )
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (('--species', 'Xx'), 'not the symbol of a chemical element'),
+        (('--spacing', '-1'), 'must be positive'),
+        (('--thresholds', '0.1,x'), 'comma-separated list of numbers'),
+        (('--neighbours', '18'), "'18' is not one of"),
+    ],
+)
+def test_wrong_usage_is_refused(pesfp_scan, tmp_path, arguments, words):
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    process = pesfp_scan(tmp_path / 'LiCl.cif', *arguments)
+    assert process.returncode == 2
+    assert words in process.stderr
+
+
+def test_no_structure_at_all_is_refused(pesfp_scan, tmp_path):
+    assert pesfp_scan().returncode == 2
+    process = pesfp_scan(tmp_path)
+    assert process.returncode == 2
+    assert 'no structure file' in process.stderr
+
+
+def test_an_unusable_potential_ends_the_run_and_says_why(pesfp_scan, tmp_path):
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    process = pesfp_scan(tmp_path / 'LiCl.cif', '--json', '-o', tmp_path / 'out', potential='no-such-potential')
+    assert process.returncode == 2
+    assert 'no-such-potential' in process.stderr
+    assert 'no-such-potential' in process.found[0]['error']
+    assert 'no-such-potential' in json.loads((tmp_path / 'out' / 'run.json').read_text())['fatal']
+
+
+def test_the_same_anywhere_in_the_table(pesfp_scan, tmp_path):
+    """The mobile ion is an input like any other."""
+    rock_salt('Na', 'Cl', 5.64).to(filename=str(tmp_path / 'salt.cif'))
+    for species in ('Na', 'Cl'):
+        process = pesfp_scan(tmp_path / 'salt.cif', *COARSE, '--species', species, '--json')
+        assert process.returncode == 0, process.stderr
+        assert process.found[0]['evaluations'] > 0

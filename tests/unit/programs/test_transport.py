@@ -1,0 +1,192 @@
+"""``pesfp-transport`` as a person calls it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
+from click.testing import CliRunner
+
+from aiida_pesfp.programs.transport import main
+from aiida_pesfp.transport.conductivity import analyse
+from tests.helpers.walks import CELL, D_CM2_S, brownian
+
+TABLE = """T_K,sigma_S_cm,sigma_error_S_cm
+1000,1.96,0.14
+667,0.86,0.14
+500,0.193,0.039
+417,0.18,0.09
+"""
+
+
+def call(*arguments):
+    """The program, within this process; ``found`` is the object that it prints with ``--json``."""
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    printed = json.loads(result.stdout) if '--json' in arguments and result.exit_code == 0 else None
+    return SimpleNamespace(returncode=result.exit_code, stdout=result.stdout, stderr=result.stderr, found=printed)
+
+
+@pytest.fixture(scope='module')
+def walk():
+    return brownian(np.random.default_rng(0), duration=60.0, time_step=0.2)
+
+
+@pytest.fixture(scope='module')
+def files(walk, tmp_path_factory):
+    """The walk as one wrapped extended XYZ, and as two parts."""
+    folder = tmp_path_factory.mktemp('walk')
+    frames = [Atoms(walk.symbols, positions=places, cell=walk.cell, pbc=True) for places in walk.positions]
+    for atoms in frames:
+        atoms.wrap()
+    write(folder / 'whole.extxyz', frames)
+    write(folder / 'a.extxyz', frames[:120])
+    write(folder / 'b.extxyz', frames[119:])
+    return folder
+
+
+RUN = ('--species', 'Li', '--timestep-fs', '1', '--temperature', '1000')
+
+
+def test_msd_gives_what_the_library_gives(walk, files):
+    process = call('msd', files / 'whole.extxyz', *RUN, '--stride', 200, '--json')
+    assert process.returncode == 0, process.stderr
+    expected = analyse(walk, 'Li', 1000.0)
+    assert process.found['sigma_S_cm'] == pytest.approx(expected.value, rel=1e-5)
+    assert process.found['sigma_error_S_cm'] == pytest.approx(expected.error, rel=1e-4)
+    assert process.found['diffusion_coefficient_cm2_s'] == pytest.approx(D_CM2_S, rel=0.3)
+    assert process.found['windows'] == 4
+    assert process.found['flagged'] is False
+    assert process.found['T_K'] == 1000
+    assert process.found['notes'] == []
+
+
+def test_the_parts_of_a_run_give_the_same_as_the_whole(files):
+    whole = call('msd', files / 'whole.extxyz', *RUN, '--stride', 200, '--json')
+    parts = call('msd', files / 'a.extxyz', files / 'b.extxyz', *RUN, '--stride', 200, '--json')
+    assert parts.returncode == 0, parts.stderr
+    assert parts.found['sigma_S_cm'] == pytest.approx(whole.found['sigma_S_cm'], rel=1e-9)
+    swapped = call('msd', files / 'b.extxyz', files / 'a.extxyz', *RUN, '--stride', 200, '--json')
+    assert swapped.returncode == 1
+    assert 'does not begin where' in swapped.stderr
+
+
+def test_msd_as_a_table_and_its_curves(files, tmp_path):
+    process = call('msd', files / 'whole.extxyz', *RUN, '--stride', 200, '--curves', tmp_path / 'curves.npz')
+    assert process.returncode == 0, process.stderr
+    assert 'Li2S: 16 Li of charge +1, 1000 K, 60 ps in windows of 15 ps' in process.stdout
+    for words in ('whole run, one fit', '0 ps to the end', '5 ps to the end', 'confidence interval'):
+        assert words in process.stdout
+    curves = np.load(tmp_path / 'curves.npz')
+    assert curves['window_msds'].shape == (4, len(curves['lags'])) == (4, 76)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (('--stride', 100, '--window-ps', 40), 'less than one window of 40 ps'),
+        (('--species', 'Na'), 'no Na among the elements of the trajectory (Li, S)'),
+        (('--species', 'S', '--charge', '0'), 'carries no current'),
+        (('--temperature', '-5'), '-5 K is not a temperature'),
+        (('--timestep-fs', '0'), '0 fs is not a time step'),
+        (('--stride', 200, '--fit-start-ps', 20), 'the fit begins at 20 ps, after the window'),
+        (('--stride', 200, '--equilibration-ps', 100), 'within the equilibration of 100 ps'),
+    ],
+)
+def test_faults_end_with_one_line_and_status_1(files, arguments, words):
+    process = call('msd', files / 'whole.extxyz', *RUN, *arguments, '--json')
+    assert process.returncode == 1
+    assert process.stdout == ''
+    assert words in process.stderr
+    assert process.stderr.startswith('Error: ')
+    assert len(process.stderr.splitlines()) == 1
+
+
+def test_a_file_without_a_cell(walk, tmp_path):
+    write(tmp_path / 'bare.xyz', [Atoms(walk.symbols, positions=places) for places in walk.positions[:120]], 'xyz')
+    options = (*RUN, '--stride', 200, '--json')
+    process = call('msd', tmp_path / 'bare.xyz', *options)
+    assert process.returncode == 1
+    assert 'give it (--cell)' in process.stderr
+    by_numbers = call('msd', tmp_path / 'bare.xyz', *options, '--cell', ','.join(map(str, CELL.ravel())))
+    assert by_numbers.returncode == 0, by_numbers.stderr
+    write(tmp_path / 'cell.cif', Atoms('Li', cell=CELL, pbc=True))
+    by_file = call('msd', tmp_path / 'bare.xyz', *options, '--cell', tmp_path / 'cell.cif')
+    assert by_file.found['carrier_density'] == pytest.approx(by_numbers.found['carrier_density'], rel=1e-4)
+    assert call('msd', tmp_path / 'bare.xyz', *options, '--cell', '1,2').returncode == 2
+
+
+def test_arrhenius_gives_table_1(tmp_path):
+    (tmp_path / 'table.csv').write_text(TABLE)
+    process = call('arrhenius', tmp_path / 'table.csv', '--json')
+    assert process.returncode == 0, process.stderr
+    found = process.found
+    assert round(found['activation_energy_meV']) == 249
+    assert round(found['activation_energy_error_meV']) == 18
+    assert round(found['chi2_reduced'], 1) == 1.5
+    assert round(found['p_value'], 2) == 0.23
+    assert round(found['sigma_300K_S_cm'], 4) == 0.0079
+    assert round(found['sigma_300K_error_S_cm'], 4) == 0.0037
+    people = call('arrhenius', tmp_path / 'table.csv', '--at', 350)
+    assert 'E_A = 249 +- 18 meV (linear scale)' in people.stdout
+    assert 'sigma(350 K)' in people.stdout
+
+
+def test_the_installed_program(tmp_path):
+    (tmp_path / 'table.csv').write_text(TABLE)
+    program = Path(sys.executable).with_name('pesfp-transport')
+    for arguments, status, words in (
+        (('arrhenius', tmp_path / 'table.csv', '--json'), 0, '"activation_energy_meV": 248.57'),
+        (('arrhenius', tmp_path / 'none.csv'), 1, ''),
+    ):
+        process = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=300)
+        assert process.returncode == status, process.stderr
+        assert words in process.stdout
+
+
+def test_arrhenius_reads_a_table_as_people_write_it_and_excludes(tmp_path):
+    spaced = '\ufeffT_K, sigma_S_cm, sigma_error_S_cm, remark\n\n363, 0.082, 0.023, low\n'
+    (tmp_path / 'table.csv').write_text(spaced + TABLE.split('\n', 1)[1], encoding='utf-8')
+    process = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line', '--json')
+    assert process.returncode == 0, process.stderr
+    assert round(process.found['activation_energy_meV']) == 249
+    assert process.found['points'][0]['excluded'] == 'leaves the line'
+    shown = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line')
+    assert 'excluded: leaves the line' in shown.stdout
+    assert 'no point at 300 K' in call('arrhenius', tmp_path / 'table.csv', '--exclude', '300', 'x').stderr
+
+
+@pytest.mark.parametrize(
+    ('table', 'words'),
+    [
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n', 'no point'),
+        ('', 'no column T_K'),
+        ('T,sigma\n500,1\n', 'no column T_K, sigma_S_cm, sigma_error_S_cm'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,0.1\n', '500 K is the only temperature'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,0,0.1\n700,-1,0.1\n900,0,0.1\n', 'no conductivity is above zero'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,\n700,2,0.1\n', 'row 1 (500 K) has no uncertainty'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1\n700,2,0.1\n', 'row 1 (500 K) has no uncertainty'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,0.1\n700,2,0\n', 'row 2 (700 K) has an uncertainty of 0 S/cm'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,one,0.1\n', "row 1: sigma_S_cm = 'one' is not a number"),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,,0.1\n', 'row 1: sigma_S_cm is missing'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,nan,0.1\n700,2,0.1\n', 'row 1 (500 K) has no conductivity'),
+    ],
+)
+def test_arrhenius_refuses_what_it_cannot_fit(tmp_path, table, words):
+    (tmp_path / 'table.csv').write_text(table)
+    process = call('arrhenius', tmp_path / 'table.csv', '--json')
+    assert process.returncode == 1
+    assert process.stdout == ''
+    assert words in process.stderr
+
+
+def test_a_missing_file_and_wrong_usage(tmp_path):
+    assert 'no such file' in call('arrhenius', tmp_path / 'none.csv').stderr
+    assert 'no such file' in call('msd', tmp_path / 'none.extxyz', *RUN).stderr
+    assert call('msd', '--temperature', '500').returncode == 2

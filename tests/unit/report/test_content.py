@@ -1,0 +1,115 @@
+"""What is gathered from the graph, compared with the nodes themselves, and what is said of gaps."""
+
+import pytest
+from aiida.orm import Dict, Group, Int, load_node
+
+from aiida_pesfp.calculations.descriptors import describe
+from aiida_pesfp.calculations.transport import conductivity
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.errors import NothingToReport
+from aiida_pesfp.queries.descriptors import descriptors_of
+from aiida_pesfp.report.content import collect, load_curves, load_surface
+from tests.helpers import graph
+
+
+def test_candidates_are_what_their_nodes_say_the_best_first(group, scanned, potential):
+    report = collect(group)
+    assert report.notes == []
+    assert [one.xi for one in report.candidates] == sorted((one.xi for one in report.candidates), reverse=True)
+    assert {one.key for one in report.candidates} == {'LiCl', 'Li2Te', 'LiI'}
+    for one in report.candidates:
+        node = scanned['descriptors'][one.key]
+        assert (one.xi, one.mpe, one.barriers, one.spectrum) == (node.xi, node.mpe, node.barriers, node['spectrum'])
+        assert (one.fv_connected, one.fv_disconnected) == (node.fv_connected, node.fv_disconnected)
+        assert one.settings.as_dict() == node['settings']
+        assert one.source.uuid == node.uuid
+        assert one.pes.uuid == scanned['pes'][one.key].uuid
+        assert one.structure.uuid == node['structure_uuid']
+        assert one.potential.uuid == potential.uuid
+        barrier = next(ion['barrier_1d'] for ion in node['ions'] if ion['index'] == one.ion)
+        assert barrier == node.barriers[0]
+        assert load_surface(one.pes).shape == scanned['pes'][one.key].to_surface().shape
+        for command in one.source.commands:
+            assert command.startswith('verdi node')
+            assert command.endswith(one.source.uuid)
+
+
+def test_dynamics_are_found_from_the_structure(group, validated):
+    conductivities, fit = validated
+    by_key = {one.key: one for one in collect(group).candidates}
+    assert by_key['LiCl'].transport == by_key['LiCl'].activations == ()
+    found = by_key['LiI']
+    assert [one.attributes['temperature'] for one in found.transport] == [1000, 667, 500]
+    assert {one.source.uuid for one in found.transport} == {node.uuid for node in conductivities.values()}
+    (activation,) = found.activations
+    assert activation.source.uuid == fit.uuid
+    assert activation.fit.activation_energy == fit.activation_energy
+    assert activation.engine == 'walk'
+    assert {'lags', 'window_msds', 'framework_msd_I'} <= set(load_curves(found.transport[0].source))
+
+
+def test_what_was_computed_again_is_there_once(group, validated):
+    earlier = next(iter(validated[0].values()))
+    inputs = earlier.creator.inputs
+    assert conductivity(inputs.trajectory, inputs.parameters).uuid != earlier.uuid
+    (found,) = (one for one in collect(group).candidates if one.key == 'LiI')
+    assert {one.source.uuid for one in found.transport} == {node.uuid for node in validated[0].values()}
+
+
+def test_surfaces_and_structures_lead_to_their_descriptors(scanned):
+    group = Group(label='surfaces').store()
+    group.add_nodes([scanned['pes']['LiCl'], load_node(scanned['descriptors']['LiI']['structure_uuid'])])
+    report = collect(group)
+    assert {one.source.uuid for one in report.candidates} == {
+        scanned['descriptors'][key].uuid for key in ('LiCl', 'LiI')
+    }
+
+
+def test_new_descriptors_of_a_surface_have_its_surface_and_potential(scanned, potential):
+    node = describe(scanned['pes']['Li2Te'], Dict({'xi': {'threshold': 0.3}}))
+    (found,) = collect(node).candidates
+    assert found.pes.uuid == scanned['pes']['Li2Te'].uuid
+    assert found.potential.uuid == potential.uuid
+    assert found.settings.xi.threshold == 0.3
+    # The surface by itself leads to both.
+    both = collect(scanned['pes']['Li2Te']).candidates
+    assert {one.source.uuid for one in both} == {node.uuid, scanned['descriptors']['Li2Te'].uuid}
+    assert [one.uuid for one in descriptors_of(scanned['pes']['Li2Te'])] == [
+        scanned['descriptors']['Li2Te'].uuid,
+        node.uuid,
+    ]
+    imported = PesData.from_surface(scanned['pes']['Li2Te'].to_surface()).store()
+    assert descriptors_of(imported) == []
+
+
+def test_descriptors_alone_are_reported_with_what_is_missing(scanned):
+    content = scanned['descriptors']['LiI'].get_dict()
+    for name in ('ions', 'barrier_1d', 'barrier_2d', 'barrier_3d', 'structure_uuid', 'settings'):
+        del content[name]
+    node = DescriptorsData(content, label='old').store()
+    report = collect(node)
+    (found,) = report.candidates
+    assert found.key == 'old'
+    assert found.pes is found.structure is found.potential is found.barriers is found.ion is None
+    assert 'No surface is stored for old' in report.notes[0]
+
+
+def test_an_empty_group_is_refused_with_the_way_out():
+    with pytest.raises(NothingToReport, match="the group 'empty' is empty: `verdi group add-nodes"):
+        collect(Group(label='empty').store())
+
+
+def test_nodes_that_lead_to_nothing_are_named(scanned):
+    fresh = graph.structures()['LiCl']
+    number = Int(1).store()
+    group = Group(label='mixed').store()
+    group.add_nodes([fresh, number])
+    with pytest.raises(
+        NothingToReport, match=rf'StructureData<{fresh.pk}> \(LiCl\) has no descriptors.*Int<{number.pk}>'
+    ):
+        collect(group)
+    group.add_nodes([scanned['descriptors']['LiI']])
+    report = collect(group)
+    assert len(report.candidates) == 1
+    assert len(report.notes) == 2

@@ -1,0 +1,114 @@
+"""What a trajectory must be, and how wrapped positions become whole paths."""
+
+import numpy as np
+import pytest
+
+from aiida_pesfp import errors
+from aiida_pesfp.trajectories import trajectory as module
+from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
+from tests.helpers.walks import CELL, brownian, make, vibrating
+
+
+def wrapped(positions, cell=CELL):
+    return (positions @ np.linalg.inv(cell) % 1) @ cell
+
+
+@pytest.mark.parametrize('block', [3, 1024])
+def test_wrapped_positions_become_whole_paths(block, monkeypatch):
+    monkeypatch.setattr(module, '_BLOCK', block)
+    positions = brownian(np.random.default_rng(0), coefficient=0.5).positions
+    inside = wrapped(positions)
+    assert is_wrapped(inside, CELL)
+    unwrap(inside, CELL)
+    difference = inside - positions
+    np.testing.assert_allclose(difference, np.broadcast_to(difference[:1], difference.shape), atol=1e-9)
+
+
+def test_whole_paths_stay_as_they_are():
+    """Even if ions go farther between two frames than an unwrapping could tell."""
+    rng = np.random.default_rng(1)
+    positions = np.cumsum(rng.uniform(-0.45, 0.45, (200, 4, 3)), axis=0) @ CELL
+    same = positions.copy()
+    unwrap(same, CELL)
+    np.testing.assert_array_equal(same, positions)
+
+
+@pytest.mark.parametrize('scale', [0.5, 1.5])
+def test_steps_that_are_too_long_to_tell_are_refused(scale):
+    """With short steps in a cell this wide all is well; with long ones some would be taken the wrong way."""
+    positions = np.cumsum(np.random.default_rng(2).normal(size=(300, 5, 3)) * scale, axis=0)
+    inside = wrapped(positions)
+    if scale < 1:
+        unwrap(inside, CELL)
+        np.testing.assert_allclose(np.diff(inside, axis=0), np.diff(positions, axis=0), atol=1e-9)
+    else:
+        with pytest.raises(errors.AmbiguousUnwrapping, match='between frames .* Store frames more often'):
+            unwrap(inside, CELL)
+
+
+def test_the_drift_is_that_of_the_framework_by_mass():
+    rng = np.random.default_rng(3)
+    drift = np.cumsum(rng.normal(size=(50, 1, 3)), axis=0)
+    still = make(rng.normal(size=(50, 3, 3)), np.tile(rng.normal(size=(1, 4, 3)), (50, 1, 1)), 0.1)
+    moved = Trajectory(still.symbols, still.positions + drift, still.times, still.cell)
+    np.testing.assert_allclose(moved.framework_drift('Li'), (drift - drift[0])[:, 0], atol=1e-12)
+    two = Trajectory(('Li', 'H', 'I'), rng.normal(size=(9, 3, 3)), np.arange(9.0), CELL)
+    centre = (1.008 * two.positions[:, 1] + 126.90447 * two.positions[:, 2]) / (1.008 + 126.90447)
+    np.testing.assert_allclose(two.framework_drift('Li'), centre - centre[0], atol=1e-9)
+
+
+def test_without_a_framework_nothing_is_taken_away():
+    rng = np.random.default_rng(4)
+    lone = Trajectory(('Li',) * 3, rng.normal(size=(9, 3, 3)), np.arange(9.0), CELL)
+    np.testing.assert_array_equal(lone.framework_drift('Li'), 0)
+
+
+def test_equilibration_is_left_out_by_time():
+    rng = np.random.default_rng(5)
+    whole = make(vibrating(rng, 101, 2), vibrating(rng, 101, 2), 0.1)
+    rest = whole.after(5.0)
+    assert rest.times[0] == pytest.approx(5.0)
+    assert len(rest.times) == 51
+    with pytest.raises(errors.TrajectoryTooShort, match='10 ps, all of them within the equilibration of 10 ps'):
+        whole.after(10.0)
+
+
+def test_a_position_that_is_no_number_is_named():
+    positions = np.zeros((5000, 3, 3))
+    positions[3210, 2, 1] = np.nan
+    with pytest.raises(errors.InvalidTrajectory, match='atom 2 in frame 3210 is not a number'):
+        Trajectory(('Li', 'Li', 'S'), positions, np.arange(5000.0), CELL)
+
+
+@pytest.mark.parametrize(
+    ('times', 'words'),
+    [
+        ([0, 1, 2, 4, 5], '1 ps at first and 2 ps from frame 2 to 3'),
+        ([0, 1, 2, 2, 3], '0 ps from frame 2 to 3'),
+        ([0, 1, 2, np.nan, 3], 'not equally spaced|not a number|from frame|goes from'),
+        ([1, 0, -1, -2, -3], 'time goes from 1 to 0 ps'),
+    ],
+)
+def test_time_has_to_go_on_evenly(times, words):
+    with pytest.raises(errors.MixedTimeSteps, match=words):
+        Trajectory(('Li',), np.zeros((5, 1, 3)), np.array(times, dtype=float), CELL)
+
+
+def test_other_faults_are_refused():
+    with pytest.raises(errors.TrajectoryTooShort, match='1 frames'):
+        Trajectory(('Li',), np.zeros((1, 1, 3)), np.zeros(1), CELL)
+    with pytest.raises(errors.InvalidTrajectory, match='2 symbols'):
+        Trajectory(('Li', 'S'), np.zeros((4, 1, 3)), np.arange(4.0), CELL)
+    with pytest.raises(errors.InvalidTrajectory, match='no volume'):
+        Trajectory(('Li',), np.zeros((4, 1, 3)), np.arange(4.0), np.zeros((3, 3)))
+    with pytest.raises(errors.NoMobileSpecies, match=r'no Na among .* \(Li\)'):
+        Trajectory(('Li',), np.zeros((4, 1, 3)), np.arange(4.0), CELL).indices('Na')
+
+
+def test_a_cell_that_changes_is_refused_and_rounding_is_not():
+    cells = np.tile(CELL, (10, 1, 1))
+    cells[7] *= 1 + 1e-6
+    np.testing.assert_array_equal(constant_cell(cells), CELL)
+    cells[7, 1] *= 1.01
+    with pytest.raises(errors.VariableCell, match='lattice vector 2 changes by 1 % until frame 7.*constant volume'):
+        constant_cell(cells)
