@@ -26,7 +26,8 @@ from tabulate import tabulate
 sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.potentials import load_potential
-from aiida_pesfp.programs.dynamics import DynamicsSettings, Run
+from aiida_pesfp.programs.dynamics import Run
+from aiida_pesfp.settings.md import DynamicsSettings
 
 IDENTIFIER, SUPERCELLS = 'mp-641703', ((1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2))
 SETTINGS = DynamicsSettings(temperature=1000.0, stride=10)

@@ -25,10 +25,11 @@ from tabulate import tabulate
 sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.errors import StructureError
-from aiida_pesfp.fingerprint.grid import ScanSettings, fractional_points
+from aiida_pesfp.fingerprint.grid import fractional_points
 from aiida_pesfp.fingerprint.scan import plan_scan, scan
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.m3gnet.weights import load_weights
+from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.plain_m3gnet import PlainCalculator, PlainM3GNet
 
 STRUCTURES = ('mp-2530', 'mp-1185319', 'mp-644223', 'mp-13725', 'mp-1211100', 'mp-641703', 'mp-696128', 'mp-721239')

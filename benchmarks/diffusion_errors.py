@@ -12,7 +12,8 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(REPOSITORY))
 
-from aiida_pesfp.transport.diffusion import CM2_PER_S, DiffusionSettings, diffuse
+from aiida_pesfp.settings.diffusion import DiffusionSettings
+from aiida_pesfp.transport.diffusion import CM2_PER_S, diffuse
 from aiida_pesfp.transport.kinisi import bayesian_diffusion
 from tests.helpers.walks import D_CM2_S, brownian
 

@@ -52,11 +52,11 @@ from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
-from aiida_pesfp.fingerprint.descriptors import XiParameters
-from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import plan_scan
 from aiida_pesfp.queries.descriptors import surfaces_of
 from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
+from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.settings.scan import ScanSettings
 from aiida_pesfp.workflows.assess import AssessWorkChain
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 

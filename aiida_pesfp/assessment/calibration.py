@@ -10,7 +10,7 @@ from scipy.special import expit
 from aiida_pesfp.assessment.features import free_volume
 from aiida_pesfp.assessment.scores import ScoreSettings, check_classes, partial_area, resampled_weights
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import XiParameters
+from aiida_pesfp.settings.descriptors import XiParameters
 
 #: What can be found; the cuts always are.
 VARIABLE = ('slope', 'threshold')

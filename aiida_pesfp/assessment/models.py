@@ -11,7 +11,8 @@ import numpy as np
 from aiida_pesfp.assessment.features import DescriptorExpression, free_volume, select_features
 from aiida_pesfp.assessment.scores import check_classes
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import XiParameters, xi
+from aiida_pesfp.fingerprint.descriptors import xi
+from aiida_pesfp.settings.descriptors import XiParameters
 
 #: Models that can be learned.
 LEARNERS = ('logistic_l1', 'logistic_l2', 'catboost')

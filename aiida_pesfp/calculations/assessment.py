@@ -29,7 +29,7 @@ from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import XiParameters
+from aiida_pesfp.settings.descriptors import XiParameters
 
 
 @calcfunction

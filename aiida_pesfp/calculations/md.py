@@ -8,8 +8,9 @@ from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.orm import Dict, RemoteData, TrajectoryData
 
-from aiida_pesfp.calculations.dynamics import PotentialDynamics, validator_of
+from aiida_pesfp.calculations.dynamics import validator_of
 from aiida_pesfp.calculations.program import ProgramCalculation
+from aiida_pesfp.settings.md import PotentialDynamics
 from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY
 
 

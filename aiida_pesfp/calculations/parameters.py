@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 
 from pymatgen.core import Element
 
-from aiida_pesfp.fingerprint.descriptors import DescriptorSettings
-from aiida_pesfp.fingerprint.grid import ScanSettings
+from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.scan import ScanSettings
 
 _SCAN_KEYS = tuple(field.name for field in fields(ScanSettings))
 _DESCRIPTOR_KEYS = tuple(field.name for field in fields(DescriptorSettings))

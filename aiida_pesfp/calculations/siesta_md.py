@@ -13,7 +13,8 @@ from aiida.transports import Transport
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
-from aiida_pesfp.calculations.dynamics import SiestaDynamics, validator_of
+from aiida_pesfp.calculations.dynamics import validator_of
+from aiida_pesfp.settings.md import SiestaDynamics
 from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
 from aiida_pesfp.trajectories.stability import divergence
 

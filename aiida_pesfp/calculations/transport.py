@@ -11,10 +11,10 @@ from aiida.orm import Dict, TrajectoryData
 from aiida_pesfp import errors
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
+from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
 from aiida_pesfp.transport.arrhenius import SCALES, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
-from aiida_pesfp.transport.diffusion import DiffusionSettings
 from aiida_pesfp.transport.flags import FLAGS
 
 #: Left out at the beginning of every run, ps (arXiv:2411.06804, Sec. II C).

@@ -11,7 +11,7 @@ import itertools
 import numba
 import numpy as np
 
-NEIGHBOUR_RULES = ('sqrt3', '26', '6')
+from aiida_pesfp.settings.descriptors import NEIGHBOUR_RULES
 
 
 def neighbour_steps(vectors: np.ndarray, rule: str = 'sqrt3') -> np.ndarray:

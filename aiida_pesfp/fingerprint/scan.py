@@ -23,7 +23,7 @@ from pymatgen.core import Structure
 from aiida_pesfp import errors
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
 from aiida_pesfp.fingerprint.checks import check_memory, check_structure
-from aiida_pesfp.fingerprint.grid import ScanSettings, excluded_points, fractional_points, grid_shape
+from aiida_pesfp.fingerprint.grid import excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import (
     Operations,
@@ -33,6 +33,7 @@ from aiida_pesfp.fingerprint.symmetry import (
     on_grid,
     symmetric_shape,
 )
+from aiida_pesfp.settings.scan import ScanSettings
 
 
 class Evaluator(Protocol):

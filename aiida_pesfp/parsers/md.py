@@ -8,10 +8,10 @@ from pathlib import Path
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.dynamics import PotentialDynamics
 from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.calculations.trajectories import new_trajectory
 from aiida_pesfp.parsers.program import ProgramParser
+from aiida_pesfp.settings.md import PotentialDynamics
 from aiida_pesfp.trajectories.ours import (
     CHECKPOINT,
     SETTINGS,

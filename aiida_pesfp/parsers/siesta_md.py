@@ -10,9 +10,9 @@ from aiida.engine import ExitCode
 from aiida.orm import Dict
 from aiida.parsers import Parser
 
-from aiida_pesfp.calculations.dynamics import SiestaDynamics
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, first_step
 from aiida_pesfp.calculations.trajectories import new_trajectory
+from aiida_pesfp.settings.md import SiestaDynamics
 from aiida_pesfp.trajectories.siesta import (
     BOHR,
     CorruptFile,

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from aiida_pesfp.fingerprint.adaptive import ADAPTIVE_VERSION
-from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import ScanPlan, assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.settings.scan import ScanSettings
 
 
 def signature(plan: ScanPlan, settings: ScanSettings, potential_sha256: str) -> str:

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from aiida_pesfp import errors
 from aiida_pesfp.programs.checkpoint import write_json
 from aiida_pesfp.programs.request import evaluated
+from aiida_pesfp.settings.md import DynamicsSettings
 from aiida_pesfp.trajectories.ours import (
     CHECKPOINT,
     SETTINGS,
@@ -39,31 +40,6 @@ from aiida_pesfp.trajectories.ours import (
 FASTEST, FASTEST_THERMAL = 10.0, 100.0
 #: Instantaneous temperature, K, and in units of the target, at which there is no crystal either.
 HOTTEST, HOTTEST_RELATIVE = 10_000.0, 20.0
-
-
-@dataclass(frozen=True)
-class DynamicsSettings:
-    """Settings of the dynamics.
-
-    :param temperature: target, K.
-    :param timestep: fs.
-    :param stride: every stride-th step is stored.
-    :param thermostat_time: characteristic time of the Nose-Hoover chain, fs.
-    :param seed: of the first velocities.
-    """
-
-    temperature: float
-    timestep: float = 1.0
-    stride: int = 1
-    thermostat_time: float = 100.0
-    seed: int = 0
-
-    def __post_init__(self):
-        for name in ('temperature', 'timestep', 'stride', 'thermostat_time'):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise ValueError(f'the {name} must be positive, not {getattr(self, name)}')
-        if self.seed < 0:
-            raise ValueError(f'the seed must not be negative, as {self.seed} is')
 
 
 class Integrator(NoseHooverChainNVT):

@@ -29,8 +29,9 @@ from tqdm import tqdm
 from aiida_pesfp import __version__
 from aiida_pesfp.crystals.files import read_all
 from aiida_pesfp.fingerprint.checks import check_crystal
-from aiida_pesfp.programs.dynamics import DynamicsSettings, Run
+from aiida_pesfp.programs.dynamics import Run
 from aiida_pesfp.programs.request import Outcome, Request, Stopped
+from aiida_pesfp.settings.md import DynamicsSettings
 from aiida_pesfp.trajectories.ours import TRAJECTORY, count_frames, read_frames, statistics
 
 #: How often ``run.json`` says how far a run is, s.

@@ -29,14 +29,14 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.files import read_all
-from aiida_pesfp.fingerprint.descriptors import Descriptors, DescriptorSettings, XiParameters, describe
+from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
-from aiida_pesfp.fingerprint.grid import GRIDS, ScanSettings
-from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, signature, write_json
 from aiida_pesfp.programs.request import Outcome, Request
+from aiida_pesfp.settings.descriptors import NEIGHBOUR_RULES, DescriptorSettings, XiParameters
+from aiida_pesfp.settings.scan import GRIDS, ScanSettings
 
 
 @dataclass

@@ -15,10 +15,10 @@ import numpy as np
 from tabulate import tabulate
 
 from aiida_pesfp import __version__, errors
+from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.files import read_trajectory
 from aiida_pesfp.transport.arrhenius import FLAGS, SCALES, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
-from aiida_pesfp.transport.diffusion import DiffusionSettings
 
 EXIT_FAILED = 1
 #: Columns of the table that ``arrhenius`` reads.

@@ -30,9 +30,9 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.fingerprint.descriptors import DescriptorSettings
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.queries.descriptors import among, descriptors_of_structures, descriptors_of_surfaces, surfaces_of
+from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 
 #: Outputs of scans and screenings are named by these and the structure's key.

@@ -9,11 +9,12 @@ import plotly.graph_objects as go
 from ase.data import atomic_numbers, covalent_radii
 from ase.data.colors import jmol_colors
 
-from aiida_pesfp.fingerprint.descriptors import XiParameters, xi
+from aiida_pesfp.fingerprint.descriptors import xi
 from aiida_pesfp.fingerprint.percolation import EnergyProfile
 from aiida_pesfp.report.content import Candidate
 from aiida_pesfp.report.plots.plotly import COLOURS
 from aiida_pesfp.report.view import StructureView, bonds, cell_edges
+from aiida_pesfp.settings.descriptors import XiParameters
 
 #: Contours of Xi on its map: the middle one is the limit above which the paper takes candidates seriously.
 XI_CONTOURS = (0.05, 0.25, 0.5, 0.95)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory
-from aiida_pesfp.transport.diffusion import CM2_PER_S, CONFIDENCE, DiffusionSettings
+from aiida_pesfp.transport.diffusion import CM2_PER_S, CONFIDENCE
 
 #: kinisi goes through all frames for each lag; more frames and lags than these tell nothing new.
 _MOST_FRAMES, _MOST_LAGS = 4000, 100

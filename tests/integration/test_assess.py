@@ -16,8 +16,8 @@ from aiida_pesfp.calculations.selection import rank_by_model
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import XiParameters
 from aiida_pesfp.queries.descriptors import surfaces_of
+from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.workflows.assess import AssessWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt

@@ -13,9 +13,9 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.descriptors import describe
 from aiida_pesfp.calculations.scan import ScanCalculation
-from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.settings.scan import ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import face_centred, rock_salt

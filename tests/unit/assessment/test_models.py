@@ -17,7 +17,7 @@ from aiida_pesfp.assessment.models import (
 )
 from aiida_pesfp.assessment.scores import ScoreSettings, score
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import XiParameters
+from aiida_pesfp.settings.descriptors import XiParameters
 from tests.helpers.crystals import antifluorite, rock_salt
 from tests.helpers.materials import descriptors_of, random_descriptors
 

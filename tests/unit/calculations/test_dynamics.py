@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from aiida.orm import Dict, StructureData
 
-from aiida_pesfp.calculations.dynamics import Dynamics, SiestaDynamics, validator_of
+from aiida_pesfp.calculations.dynamics import validator_of
 from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.trajectories import ARRAYS, join_trajectories, new_trajectory
+from aiida_pesfp.settings.md import Dynamics, SiestaDynamics
 from tests.helpers.crystals import rock_salt
 
 

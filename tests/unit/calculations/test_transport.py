@@ -14,9 +14,9 @@ from aiida_pesfp.calculations.transport import (
 )
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
+from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.transport.arrhenius import BOLTZMANN, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
-from aiida_pesfp.transport.diffusion import DiffusionSettings
 from tests.helpers.walks import D, brownian
 
 EQUILIBRATION = 5.0

@@ -8,7 +8,7 @@ from aiida_pesfp.assessment.labels import LabelTable, Measurement, TableFormat
 from aiida_pesfp.assessment.models import RankingModel
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.labels import LabelsData
-from aiida_pesfp.fingerprint.descriptors import XiParameters
+from aiida_pesfp.settings.descriptors import XiParameters
 from tests.helpers.crystals import rock_salt
 
 

@@ -5,9 +5,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel, distances_within
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
+from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.crystals import wurtzite
 
 

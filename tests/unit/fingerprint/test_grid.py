@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.fingerprint.grid import ScanSettings, excluded_points, fractional_points, grid_shape, grid_vectors
+from aiida_pesfp.fingerprint.grid import excluded_points, fractional_points, grid_shape, grid_vectors
+from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.surfaces import skewed_cells
 
 coordinates = st.floats(-1.5, 1.5, allow_nan=False)

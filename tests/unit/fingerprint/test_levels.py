@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from skimage.morphology import reconstruction
 
 from aiida_pesfp.fingerprint.levels import (
-    NEIGHBOUR_RULES,
     easiest_path,
     level_map,
     lowest_point,
@@ -15,6 +14,7 @@ from aiida_pesfp.fingerprint.levels import (
     percolation_energy,
     tile_around,
 )
+from aiida_pesfp.settings.descriptors import NEIGHBOUR_RULES
 from tests.helpers import brute_force as reference
 from tests.helpers.surfaces import skewed_cells
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.levels import NEIGHBOUR_RULES, neighbour_steps
+from aiida_pesfp.fingerprint.levels import neighbour_steps
 from aiida_pesfp.fingerprint.maps import ion_maps
+from aiida_pesfp.settings.descriptors import NEIGHBOUR_RULES
 from tests.helpers.surfaces import make_surface, skewed_cells
 
 CUBIC = [np.eye(3, dtype=int)[list(order)] for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1))]

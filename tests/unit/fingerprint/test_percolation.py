@@ -8,15 +8,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from aiida_pesfp.fingerprint.grid import grid_vectors
-from aiida_pesfp.fingerprint.levels import (
-    NEIGHBOUR_RULES,
-    level_map,
-    lowest_point,
-    neighbour_steps,
-    percolation_energy,
-    tile_around,
-)
+from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, percolation_energy, tile_around
 from aiida_pesfp.fingerprint.percolation import easiest_way_to_an_image, energy_profile, percolation_barriers
+from aiida_pesfp.settings.descriptors import NEIGHBOUR_RULES
 from tests.helpers import brute_force as reference
 from tests.helpers.surfaces import make_surface, skewed_cells
 

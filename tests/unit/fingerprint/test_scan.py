@@ -5,9 +5,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
-from aiida_pesfp.fingerprint.grid import ScanSettings
 from aiida_pesfp.fingerprint.scan import evaluate, plan_scan, scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.settings.scan import ScanSettings
 
 
 class Harmonic:

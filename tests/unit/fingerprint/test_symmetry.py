@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.groups import SpaceGroup
 
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.grid import ScanSettings, grid_shape
+from aiida_pesfp.fingerprint.grid import grid_shape
 from aiida_pesfp.fingerprint.scan import plan_scan, scan
 from aiida_pesfp.fingerprint.symmetry import (
     crystal_operations,
@@ -17,6 +17,7 @@ from aiida_pesfp.fingerprint.symmetry import (
     symmetric_shape,
 )
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
+from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 
 GROUPS = (1, 2, 4, 7, 9, 14, 19, 36, 62, 63, 82, 105, 122, 148, 152, 160, 166, 173, 186, 194, 198, 205, 216, 225, 227)

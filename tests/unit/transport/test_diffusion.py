@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from aiida_pesfp import errors
+from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.transport.conductivity import analyse
-from aiida_pesfp.transport.diffusion import DiffusionSettings, Estimate, diffuse, split, window_msds
+from aiida_pesfp.transport.diffusion import Estimate, diffuse, split, window_msds
 from aiida_pesfp.transport.msd import mean_squared_displacement
 from tests.helpers.walks import D_CM2_S, Trajectory, brownian, hopping
 
