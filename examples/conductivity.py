@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 from aiida.common.exceptions import NotExistent
 from aiida.engine import run_get_node, submit
-from aiida.orm import Dict, StructureData, load_code, load_node
+from aiida.orm import StructureData, load_code, load_node
 from ase.io import read
 
 from aiida_pesfp.cli.results import print_conductivities
-from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, analysis_of_short_runs
+from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 
 
 @click.command()
@@ -46,8 +46,6 @@ def main(path, protocol, species, temperatures, picoseconds, potential, computer
         protocol=protocol,
         overrides={} if picoseconds is None else {'duration_ps': picoseconds},
     )
-    if picoseconds is not None:
-        builder.analysis = Dict(builder.analysis.get_dict() | analysis_of_short_runs(picoseconds))
     builder.metadata.label = f'{path.stem}, {protocol}'
     if to_daemon:
         node = submit(builder)

@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
 from screen import load_structures
 
 from aiida_pesfp.cli.results import print_candidates
-from aiida_pesfp.workflows.conductivity import analysis_of_short_runs
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 
 
@@ -48,7 +47,7 @@ def main(folder, protocol, potential, candidates, picoseconds, siesta, pseudo_fa
     if candidates is not None:
         stage['candidates'] = candidates
     if picoseconds is not None:
-        stage |= {'overrides': {'duration_ps': picoseconds}, 'analysis': analysis_of_short_runs(picoseconds)}
+        stage['overrides'] = {'duration_ps': picoseconds}
     siesta_stage = siesta and {'code': siesta_code, 'relax_code': siesta_code, 'pseudo_family': pseudo_family}
     structures = load_structures(folder or Path(sys.argv[0]).parent / 'structures')
     builder = ScreenAndValidateWorkChain.get_builder_from_protocol(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import Dict, RemoteData, TrajectoryData
+from aiida.orm import CalcJobNode, Dict, RemoteData, TrajectoryData
 
 from aiida_pesfp.calculations.dynamics import validator_of
-from aiida_pesfp.calculations.program import ProgramCalculation
+from aiida_pesfp.calculations.program import ProgramCalculation, read_run
 from aiida_pesfp.settings.md import PotentialDynamics
 from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY
 
@@ -73,3 +73,9 @@ class MdCalculation(ProgramCalculation):
             f'--seed={dynamics.seed}',
             *([f'--continue-from={self.PARENT}'] if 'parent_folder' in self.inputs else []),
         ]
+
+    @staticmethod
+    def steps_so_far(job: CalcJobNode) -> tuple[int, float]:
+        """Steps of a running job, and the seconds that they took."""
+        (entry,) = read_run(job)['structures'].values()
+        return (entry['last_step'] or 0) - (entry['first_step'] or 0), entry['seconds']

@@ -95,6 +95,7 @@ class Activation:
     fit: ArrheniusFit
     flags: list[list[str]]
     engine: str | None
+    potential_name: str | None
     source: Source
 
 
@@ -336,7 +337,8 @@ def _activations(structures: list[str]) -> dict[str, list[Activation]]:
     found = {}
     for uuid, node in _descendants(ArrheniusData, structures):
         flags = [point.get('flags', []) for point in node['points']]
-        found.setdefault(uuid, []).append(Activation(node.to_fit(), flags, node.get('engine'), Source.of(node)))
+        engine, potential = node.get('engine'), node.get('potential_name')
+        found.setdefault(uuid, []).append(Activation(node.to_fit(), flags, engine, potential, Source.of(node)))
     for own in found.values():
         own.sort(key=lambda one: (str(one.engine), one.source.made))
     return found

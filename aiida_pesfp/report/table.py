@@ -87,9 +87,10 @@ def columns(candidates: Sequence[Candidate]) -> list[Column]:
 
 
 def engine_of(own: Activation | Transport) -> str:
-    """Name of the engine of molecular dynamics behind a result."""
-    engine = own.engine if isinstance(own, Activation) else own.attributes.get('engine')
-    return engine or UNKNOWN_ENGINE
+    """The engine of molecular dynamics behind a result, with its potential if it has one."""
+    values = vars(own) if isinstance(own, Activation) else own.attributes
+    engine, potential = values.get('engine') or UNKNOWN_ENGINE, values.get('potential_name')
+    return f'{engine} ({potential})' if potential else engine
 
 
 def _descriptor(title: str, unit: str, words: str, form: str, value: Callable[[Candidate], float | None]) -> Column:
