@@ -179,15 +179,17 @@ class ConductivityWorkChain(WorkChain):
         builder.supercell = Dict({'minimum_distance': MINIMUM_DISTANCE} | inputs['supercell'])
         builder.analysis = Dict(_analysis(species, inputs, overrides))
         # The supercell and the temperature are set when the dynamics are run.
-        builder[row.name] = dynamics.get_builder_from_protocol(
+        inner = dynamics.get_builder_from_protocol(
             code, structure, temperatures[0], protocol, overrides, options, **engine_inputs
         )
-        builder[row.name].md.pop('structure')
+        inner.md.pop('structure')
+        builder[row.name] = inner
         if relax_code is not None:
-            builder[f'{row.name}_relax'] = relaxation.get_builder_from_protocol(
+            inner = relaxation.get_builder_from_protocol(
                 relax_code, structure, protocol, overrides, options, **engine_inputs
             )
-            builder[f'{row.name}_relax'].relax.pop('structure')
+            inner.relax.pop('structure')
+            builder[f'{row.name}_relax'] = inner
         for name in ENGINES:
             if name != row.name:
                 builder.pop(name, None)
