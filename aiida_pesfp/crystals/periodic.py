@@ -48,7 +48,7 @@ def images_around_cell(lattice: np.ndarray, fractional: np.ndarray, radius: floa
     reach = fractional_reach(lattice, radius)
     shifts = integer_points(-np.ceil(reach), np.ceil(reach))
     images = (fractional[:, None] % 1.0 + shifts).reshape(-1, 3)
-    near = ((images >= -reach) & (images <= 1 + reach)).all(axis=1)
+    near = ((images > -reach - 1e-9) & (images < 1 + reach + 1e-9)).all(axis=1)
     return images[near] @ lattice, np.repeat(np.arange(len(fractional)), len(shifts))[near]
 
 
