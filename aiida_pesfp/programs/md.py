@@ -27,8 +27,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import __version__
-from aiida_pesfp.crystals.files import read_all
-from aiida_pesfp.fingerprint.checks import check_crystal
+from aiida_pesfp.crystals.checks import check_crystal
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.programs.dynamics import Run
 from aiida_pesfp.programs.request import Outcome, Request, Stopped
 from aiida_pesfp.settings.md import PotentialMdSettings
@@ -203,7 +203,7 @@ def _prepare(structures, output, parent, temperatures, steps, time_limit, checkp
         ]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    records = read_all(structures)
+    records = read_named_structures(structures)
     if not records:
         raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
     outcomes = [DynamicsOutcome(record, dynamics) for record in records for dynamics in settings]

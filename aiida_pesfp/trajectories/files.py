@@ -15,6 +15,7 @@ from ase.io.formats import UnknownFileTypeError, filetype
 from ase.io.lammpsrun import iread_lammps_dump_text
 
 from aiida_pesfp import errors
+from aiida_pesfp.crystals.periodic import minimum_image
 from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, constant_cell, unwrap
 
 #: Where a frame may say which step it is: ``pesfp-md``, LAMMPS, extended XYZ of LAMMPS.
@@ -298,20 +299,14 @@ def _overlap(before: list[np.ndarray], segment: Segment) -> int | None:
         return None
     stays = int(np.searchsorted(steps, segment.steps[0]))
     to_same, to_last = (
-        np.linalg.norm(_shortest(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
+        np.linalg.norm(minimum_image(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
     )
     return stays if to_same <= to_last else None
 
 
-def _shortest(difference: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Displacements less lattice vectors: the shortest way, as far as it is certain."""
-    fractional = difference @ np.linalg.inv(cell)
-    return (fractional - np.rint(fractional)) @ cell
-
-
 def _is_same(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> bool:
     """Whether two frames are the same but for lattice vectors."""
-    return bool(np.abs(_shortest(second - first, cell)).max() < _SAME)
+    return bool(np.abs(minimum_image(second - first, cell)).max() < _SAME)
 
 
 def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[int, str, str]]) -> None:
@@ -321,10 +316,10 @@ def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[
     longest = 0.0
     inner = np.setdiff1d(np.arange(1, len(positions)), [frame for frame, _, _ in borders])
     for chunk in np.array_split(inner, 1 + len(inner) // 1024):
-        steps = _shortest(positions[chunk] - positions[chunk - 1], cell)
+        steps = minimum_image(positions[chunk] - positions[chunk - 1], cell)
         longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max(initial=0)))
     for frame, before, after in borders:
-        jump = float(np.linalg.norm(_shortest(positions[frame] - positions[frame - 1], cell), axis=1).max())
+        jump = float(np.linalg.norm(minimum_image(positions[frame] - positions[frame - 1], cell), axis=1).max())
         if len(inner) and jump > _LONGER * longest + _FARTHER:
             raise errors.InvalidTrajectory(
                 f'{after} does not begin where {before} ends: an atom is {jump:.1f} A away, while none goes farther '
