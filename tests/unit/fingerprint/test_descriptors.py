@@ -78,5 +78,5 @@ def test_in_the_cell_frame_the_centre_is_where_the_ion_is():
 def test_settings_survive_a_round_trip_and_refuse_an_unknown_rule():
     chosen = DescriptorSettings(thresholds=(0.3, 0.6), smearing=(0.0,), xi=XiParameters(threshold=0.6))
     assert DescriptorSettings.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
-    with pytest.raises(ValueError, match='neighbour rule'):
+    with pytest.raises(ValueError, match='neighbours must be one of'):
         DescriptorSettings(neighbours='18')
