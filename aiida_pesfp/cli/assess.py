@@ -9,7 +9,6 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.parameters import POTENTIAL
 
 
@@ -20,7 +19,7 @@ def _columns(_context, _parameter, pairs):
     return columns
 
 
-@main.command('evaluate')
+@click.command('evaluate')
 @click.argument('table', type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     '--column',
@@ -144,7 +143,7 @@ def evaluate(table, columns, unit, table_temperature, species, potential, group,
     echo.echo_success(f'stored the evaluation {evaluation.label}<{evaluation.pk}>')
 
 
-@main.command('calibrate')
+@click.command('calibrate')
 @click.argument(
     'evaluations',
     nargs=-1,
