@@ -1,4 +1,4 @@
-"""``aiida-pesfp report``: look at what was found."""
+"""``aiida-pesfp report``."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from aiida_pesfp.cli.parameters import GroupOrNodeParamType
     type=click.Path(file_okay=False, path_type=Path),
     help='Folder for static figures, as .png and .pdf, to be put into a paper.',
 )
-@click.option('--top', type=click.IntRange(min=0), default=10, show_default=True, help='So many have own --figures.')
+@click.option('--top', type=click.IntRange(min=0), default=10, show_default=True, help='Structures with own figures.')
 @decorators.with_dbenv()
 def report(subject, output, figures, top):
-    """Write what is known of candidates into one HTML file that opens without a network.
+    """Write results into one HTML file that opens without a network.
 
     GROUP_OR_WORKCHAIN is a screening, any workchain that called one, or a group of workchains, DescriptorsData, PesData
-    or StructureData, by PK, UUID or label. A workchain that still runs or failed is reported as far as it came.
+    or StructureData, by PK, UUID or label. A workchain that runs or has failed is reported as far as it got.
     """
     from aiida_pesfp.errors import NothingToReport
     from aiida_pesfp.report.content import collect
@@ -46,11 +46,11 @@ def report(subject, output, figures, top):
     for note in found.notes:
         echo.echo_warning(note)
     output.parent.mkdir(parents=True, exist_ok=True)
-    count = len(found.candidates)
+    count = len(found.entries)
     with click.progressbar(length=count, label='Drawing', hidden=not click.get_text_stream('stderr').isatty()) as bar:
         write_html(found, output, bar.update)
     size = output.stat().st_size / 1e6
-    echo.echo_success(f'{count} candidates in {output} ({size:.1f} MB): open it with a browser')
+    echo.echo_success(f'{count} structures in {output} ({size:.1f} MB): open it with a browser')
     if figures:
         written = write_figures(found, figures, top)
         echo.echo_success(f'{len(written)} figures in {figures}')

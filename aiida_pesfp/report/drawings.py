@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aiida_pesfp.fingerprint.descriptors import xi
+from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.report.content import Activation, Entry, Transport, load_curves
 from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.transport.arrhenius import ArrheniusFit, Point

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiida_pesfp.fingerprint.quantities import QUANTITIES, Quantity
-from aiida_pesfp.report.content import Entry, Source
+from aiida_pesfp.report.content import Activation, Entry, Source, Transport
 from aiida_pesfp.report.drawings import ROOM_TEMPERATURE
 
 SIGMA = '\N{GREEK SMALL LETTER SIGMA}'
@@ -87,24 +87,22 @@ def _descriptor(quantity: Quantity) -> Column:
     return Column(quantity.letter or quantity.symbol, quantity.unit, quantity.meaning, cell)
 
 
-def _latest(results: Sequence, **attributes):
-    """The newest result with some attributes; None if there is none."""
-    found = [one for one in results if all(one[name] == value for name, value in attributes.items())]
-    return max(found, key=lambda one: one.source.made, default=None)
+def _newest(results: Iterable[Activation | Transport]) -> Activation | Transport | None:
+    return max(results, key=lambda one: one.source.made, default=None)
 
 
 def _activation_columns(engine: str) -> list[Column]:
     """Activation energy and conductivity at room temperature of the newest fit."""
 
     def energy(entry: Entry) -> Cell:
-        one = _latest(entry.activations, engine=engine)
+        one = _newest(one for one in entry.activations if one.engine == engine)
         if one is None:
             return Cell()
         value, error = 1000 * one.fit.activation_energy, 1000 * one.fit.activation_energy_error
         return Cell.with_error(value, error, '.0f', one.source, bool(one.fit.remarks()))
 
     def room(entry: Entry) -> Cell:
-        one = _latest(entry.activations, engine=engine)
+        one = _newest(one for one in entry.activations if one.engine == engine)
         if one is None:
             return Cell()
         value, error = (1000 * number for number in one.fit.conductivity(ROOM_TEMPERATURE))
@@ -119,7 +117,8 @@ def _activation_columns(engine: str) -> list[Column]:
 
 def _transport_column(engine: str, temperature: float) -> Column:
     def cell(entry: Entry) -> Cell:
-        one = _latest(entry.transport, engine=engine, temperature=temperature)
+        runs = (one for one in entry.transport if (one.engine, one['temperature']) == (engine, temperature))
+        one = _newest(runs)
         if one is None:
             return Cell()
         return Cell.with_error(one['conductivity'], one['conductivity_error'], '.3g', one.source, bool(one.flags))

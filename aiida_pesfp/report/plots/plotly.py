@@ -1,4 +1,4 @@
-"""The figures of the report by plotly: ``write_html`` makes a figure a page, ``write_image`` (with kaleido) a picture."""
+"""The figures of the report by plotly."""
 
 from __future__ import annotations
 
