@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict
 
+from aiida_pesfp.fingerprint.quantities import NAMES
+
 #: Columns that are copied from the ranking.
-FROM_RANKING = ('key', 'formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', 'descriptors', 'structure')
+FROM_RANKING = ('key', 'formula', *NAMES, 'descriptors', 'structure')
 #: Columns of each engine, after its name: ``ml_conductivity_300K``, ...
 OF_ENGINE = (
     'conductivity_300K',
@@ -23,8 +25,7 @@ OF_ENGINE = (
 
 def columns_of(engines: Iterable[str]) -> tuple[str, ...]:
     """What expressions over the rows of a table with results of some engines may name."""
-    own = tuple(f'{engine}_{name}' for engine in engines for name in OF_ENGINE)
-    return 'formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', *own
+    return 'formula', *NAMES, *(f'{engine}_{name}' for engine in engines for name in OF_ENGINE)
 
 
 @calcfunction

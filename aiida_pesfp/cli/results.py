@@ -5,17 +5,18 @@ from __future__ import annotations
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, rank_key
 from aiida_pesfp.workflows.engines import ENGINES
 
 
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and the structures without a result; stops if the process failed."""
     from aiida_pesfp.cli.rank import print_table
-    from aiida_pesfp.queries.descriptors import candidates, descriptors_of
+    from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
 
-    rows = candidates(descriptors_of(node))
+    rows = rows_of(descriptors_of(node))
     if rows:
-        print_table(sorted(rows, key=lambda row: (-row['xi'], row['mpe'])))
+        print_table(sorted(rows, key=rank_key))
     outputs = node.outputs.screen if 'screen' in node.outputs else node.outputs
     for name in ('rejected', 'failures'):
         if name in outputs:
@@ -55,7 +56,7 @@ def print_candidates(node) -> None:
     if 'candidates' not in node.outputs:
         echo.echo('No structure is a candidate.')
         return
-    columns = [('key', '', ''), ('xi', 'Xi', '.4f'), ('mpe', 'MPE/eV', '.3f')]
+    columns = [('key', '', ''), *((one.name, one.head, one.format) for one in IN_RANKINGS)]
     for name, engine in ENGINES.items():
         if name in node.inputs:
             columns.append((f'{name}_activation_energy', f'E_A/eV ({engine.title})', '.3f'))

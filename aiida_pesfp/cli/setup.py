@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.launch.options import combined
 from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL
 from aiida_pesfp.cli.potential import install
@@ -28,7 +27,7 @@ PROGRAMS = [program for program in _ALL if not program.external]
 EXTERNAL = {engine.name: program for program, engine in _ALL.items() if program.external}
 
 
-@main.command('setup')
+@click.command('setup')
 @click.option(
     '--potential', default=DEFAULT_POTENTIAL, show_default=True, help='Name or path of the potential to install.'
 )

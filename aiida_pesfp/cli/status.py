@@ -8,7 +8,6 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.workflows.engines import DYNAMICS
 
 _VALIDATIONS = ('aiida.workflows:pesfp.screen_and_validate', 'aiida.workflows:pesfp.conductivity')
@@ -17,7 +16,7 @@ _SCREENING = 'aiida.workflows:pesfp.screen'
 _PROCESSES = (*_VALIDATIONS, _SCREENING, 'aiida.workflows:pesfp.scan.base', *DYNAMICS)
 
 
-@main.command('status')
+@click.command('status')
 @click.argument('processes', nargs=-1, type=types.ProcessParamType(), metavar='[PROCESS...]')
 @decorators.with_dbenv()
 def status(processes):

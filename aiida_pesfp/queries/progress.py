@@ -9,10 +9,10 @@ import numpy as np
 from aiida.common.exceptions import AiidaException
 from aiida.orm import CalcJobNode, ProcessNode, StructureData
 
-from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.program import read_run
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.settings.scan import FingerprintSettings
 
 #: What reading the files of a running job may raise.
 _UNREADABLE = (AiidaException, OSError, ValueError, KeyError)
@@ -112,13 +112,13 @@ def _estimate(progress: ScanProgress, node: ProcessNode, structures: dict, entri
         progress.seconds_left = 0.0
     elif seconds > 0:
         inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
-        parameters = ScanParameters.from_dict(inputs.parameters.get_dict())
+        parameters = FingerprintSettings.from_dict(inputs.parameters.get_dict())
         cost = {key: estimated_cost(structures[key], parameters) for key in (*done, *left)}
         per_cost = seconds / sum(cost[key] for key in done)
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
 
 
-def estimated_cost(structure: StructureData, parameters: ScanParameters) -> float:
+def estimated_cost(structure: StructureData, parameters: FingerprintSettings) -> float:
     """Cost of a scan up to a factor: evaluations times atoms."""
     points = np.prod(grid_shape(np.array(structure.cell), parameters.scan.spacing))
     kinds = {kind.name: kind.symbol for kind in structure.kinds}

@@ -7,7 +7,6 @@ from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
 from aiida_pesfp.calculations.supercell import MINIMUM_DISTANCE, make_supercell
 from aiida_pesfp.calculations.transport import (
-    EQUILIBRATION,
     arrhenius,
     conductivity,
     validate_arrhenius_parameters,
@@ -16,6 +15,7 @@ from aiida_pesfp.calculations.transport import (
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.settings.diffusion import EQUILIBRATION
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
 from aiida_pesfp.workflows.restart import how_it_ended
 

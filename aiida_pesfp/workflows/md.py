@@ -6,7 +6,7 @@ from aiida.orm import StructureData
 
 from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.settings.md import PotentialDynamics
+from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.workflows.segments import SegmentsWorkChain
 
 
@@ -15,7 +15,7 @@ class MdBaseWorkChain(SegmentsWorkChain):
 
     _process_class = MdCalculation
     _protocol = 'md'
-    _settings = PotentialDynamics
+    _settings = PotentialMdSettings
 
     @classmethod
     def engine_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:

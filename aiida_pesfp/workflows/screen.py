@@ -6,36 +6,26 @@ from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_
 from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
-from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
+from aiida_pesfp.calculations.validation import validate_positive, validate_structures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.queries.descriptors import known_properties
 from aiida_pesfp.queries.progress import estimated_cost
+from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
-
-
-def _validate_structures(structures, _) -> str | None:
-    if not structures:
-        return 'the list of structures is empty: give at least one StructureData'
-    return None
-
-
-def validate_positive(node, _) -> str | None:
-    """Validator of an input port: the error message, if any."""
-    return None if node.value > 0 else f'{node.value} is not a positive number'
 
 
 def _validate_model(inputs, _) -> str | None:
     if 'model' not in inputs:
         return None
     try:
-        parameters = ScanParameters.from_dict(inputs['scan']['parameters'].get_dict())
+        parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
         grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
         return inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid)
     except (KeyError, ValueError):
@@ -54,7 +44,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             'structures',
             valid_type=StructureData,
             dynamic=True,
-            validator=_validate_structures,
+            validator=validate_structures,
             help='Structures to screen. The keys name them in all outputs.',
         )
         spec.input(
@@ -153,9 +143,9 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return builder
 
     @property
-    def parameters(self) -> ScanParameters:
+    def parameters(self) -> FingerprintSettings:
         """The parameters of the scans."""
-        return ScanParameters.from_dict(self.inputs.scan.parameters.get_dict())
+        return FingerprintSettings.from_dict(self.inputs.scan.parameters.get_dict())
 
     def select(self) -> None:
         """Leave out structures that do not meet the criteria, with the reason."""

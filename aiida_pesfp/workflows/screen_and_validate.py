@@ -6,6 +6,7 @@ from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_
 from aiida.orm import AbstractCode, Data, Dict, Int, Str, StructureData, WorkChainNode, to_aiida_type
 
 from aiida_pesfp.calculations.candidates import columns_of, summarise, tabulate_candidates
+from aiida_pesfp.calculations.validation import validate_positive
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
@@ -13,7 +14,7 @@ from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.restart import how_it_ended
-from aiida_pesfp.workflows.screen import ScreenWorkChain, validate_positive
+from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 #: What expressions over the rows of a table may name.
 COLUMNS = columns_of(ENGINES)

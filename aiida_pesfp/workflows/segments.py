@@ -6,7 +6,7 @@ from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
-from aiida_pesfp.settings.md import Dynamics
+from aiida_pesfp.settings.md import MdSettings
 from aiida_pesfp.workflows.restart import StrictRestartWorkChain, fill_job
 
 #: Exit codes that the calculation jobs of all engines have in common.
@@ -25,7 +25,7 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     _namespace = 'md'
     _passed_on = ()
     #: Settings of the dynamics of this engine.
-    _settings: type[Dynamics]
+    _settings: type[MdSettings]
     #: Exit statuses of jobs whose steps are good, whether or not another job has to follow.
     _GOOD = (0, *(code.status for code in (DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)))
     #: Most jobs in a row without a step.

@@ -6,7 +6,7 @@ from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode, Dict, StructureData
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
-from aiida_pesfp.settings.md import SiestaDynamics
+from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.workflows.segments import OUT_OF_MEMORY, SegmentsWorkChain
 from aiida_pesfp.workflows.siesta_inputs import correct_split_norm, functional_labels, pseudos_of
 
@@ -20,7 +20,7 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
 
     _process_class = SiestaMdCalculation
     _protocol = 'siesta_md'
-    _settings = SiestaDynamics
+    _settings = SiestaMdSettings
 
     @classmethod
     def engine_inputs(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.launch import launch
 from aiida_pesfp.cli.launch import options as shared
 from aiida_pesfp.cli.launch.dynamics import dynamics_options, needs_of, relax_code_of
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL
@@ -17,7 +16,7 @@ _PROGRAMS, _RELAX_PROGRAMS = (
 )
 
 
-@launch.command('conductivity')
+@click.command('conductivity')
 @shared.launch_options
 @click.option('--potential', type=POTENTIAL, help=f'Stored potential, if needed.  [default: {DEFAULT_POTENTIAL}]')
 @click.option(

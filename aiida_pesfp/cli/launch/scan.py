@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.launch import launch
 from aiida_pesfp.cli.launch import options as shared
 
 
-@launch.command('scan')
+@click.command('scan')
 @shared.launch_options
 @shared.POTENTIAL_OPTION
 @shared.SCAN_CODE
@@ -25,7 +25,7 @@ def launch_scan(launching, potential, code):
     _launch(ScanBaseWorkChain, launching, potential, code, shared.scan_overrides(launching.species))
 
 
-@launch.command('screen')
+@click.command('screen')
 @shared.launch_options
 @shared.POTENTIAL_OPTION
 @shared.SCAN_CODE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 from aiida.cmdline.utils import decorators
 
-from aiida_pesfp.cli.launch import launch
 from aiida_pesfp.cli.launch import options as shared
 from aiida_pesfp.cli.launch.dynamics import dynamics_options, needs_of, relax_code_of
 from aiida_pesfp.cli.parameters import CODE, POTENTIAL
@@ -31,7 +30,7 @@ def _stage_options(engine: Engine) -> list:
     return options
 
 
-@launch.command('screen-and-validate')
+@click.command('screen-and-validate')
 @shared.launch_options
 @shared.POTENTIAL_OPTION
 @shared.SCAN_CODE

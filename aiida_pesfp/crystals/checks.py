@@ -1,0 +1,63 @@
+"""What a structure must be before it is scanned or simulated. Each error names the value and what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+from pymatgen.core import Structure
+
+from aiida_pesfp import errors
+
+#: No two atoms of a real crystal come closer, A (the shortest bond, H-H, has 0.74 A).
+SHORTEST_DISTANCE = 0.5
+
+
+def check_structure(structure: Structure, species: str) -> None:
+    """Raise the :class:`~aiida_pesfp.errors.StructureError` that says why a structure cannot be scanned, if any.
+
+    :param species: chemical symbol of the mobile ion.
+    """
+    check_crystal(structure)
+    if species not in structure.symbol_set:
+        raise errors.NoMobileSpecies(
+            f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): '
+            'name the mobile species (--species) or leave the structure out'
+        )
+
+
+def check_crystal(structure: Structure) -> None:
+    """Raise the :class:`~aiida_pesfp.errors.StructureError` that says why no potential can evaluate a structure."""
+    check_cell(structure.lattice.matrix, structure.lattice.pbc)
+    for index, site in enumerate(structure):
+        if not site.is_ordered:
+            raise errors.PartialOccupancy(
+                f'site {index} at {_place(site.frac_coords)} is occupied by {site.species_string}: '
+                'give an ordered approximant of the structure'
+            )
+    first, second, _, distances = structure.get_neighbor_list(SHORTEST_DISTANCE)
+    if len(distances):
+        nearest = int(np.argmin(distances))
+        i, j = sorted((int(first[nearest]), int(second[nearest])))
+        raise errors.OverlappingAtoms(
+            f'atoms {i} ({structure[i].specie}) at {_place(structure[i].frac_coords)} and {j} ({structure[j].specie}) '
+            f'at {_place(structure[j].frac_coords)} are {distances[nearest]:.3f} A apart: remove one of them'
+        )
+
+
+def check_cell(lattice: np.ndarray, pbc) -> None:
+    """Raise :class:`~aiida_pesfp.errors.InvalidCell` unless the cell is periodic in 3D and has a volume.
+
+    :param lattice: (3, 3) lattice vectors as rows, A.
+    :param pbc: whether each lattice vector is a period.
+    """
+    if not all(pbc):
+        raise errors.InvalidCell(
+            f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors: only three-dimensional crystals are treated'
+        )
+    volume, box = abs(np.linalg.det(lattice)), np.prod(np.linalg.norm(lattice, axis=1))
+    # The ratio catches flat cells of any size: 1e-3 is far below the flattest reduced cell a crystal can have.
+    if not (volume > SHORTEST_DISTANCE**3 and volume > 1e-3 * box):
+        raise errors.InvalidCell(f'the cell has a volume of {volume:.3g} A^3: correct its lattice vectors')
+
+
+def _place(fractional) -> str:
+    return '(' + ', '.join(f'{x:.3f}' for x in fractional) + ')'

@@ -1,0 +1,25 @@
+"""Which structures are the same."""
+
+from pymatgen.core import Structure
+
+from aiida_pesfp.crystals.duplicates import KnownStructures
+from tests.helpers.crystals import rock_salt, wurtzite
+
+
+def test_the_same_crystal_is_recognised_in_any_cell_and_size():
+    known = KnownStructures()
+    primitive = rock_salt('Li', 'Cl', 5.13)
+    conventional = Structure.from_spacegroup(
+        'Fm-3m', primitive.lattice.__class__.cubic(5.05), ['Li', 'Cl'], [[0] * 3, [0.5] * 3]
+    )
+    assert known.add('first', primitive) is None
+    assert known.add('second', conventional) == 'first'
+    assert known.add('third', primitive.copy().translate_sites([0, 1], [0.1] * 3)) == 'first'
+
+
+def test_others_are_others():
+    known = KnownStructures()
+    assert known.add('LiCl', rock_salt('Li', 'Cl', 5.13)) is None
+    assert known.add('NaCl', rock_salt('Na', 'Cl', 5.13)) is None
+    assert known.add('rock salt', rock_salt('Li', 'I', 6.0)) is None
+    assert known.add('wurtzite', wurtzite('Li', 'I', 4.514, 7.311, 0.375)) is None
