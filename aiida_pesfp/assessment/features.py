@@ -126,8 +126,9 @@ def select_features(which: str, descriptors: dict | None, other: dict[str, float
     :param other: of :func:`matminer_features`, for ``matminer`` and ``both``.
     :raises AssessmentError: if some are needed and not there.
     """
-    if which not in FEATURE_SETS:
-        raise AssessmentError(f'unknown features {which!r}: take one of {", ".join(FEATURE_SETS)}')
-    if which != 'pes' and other is None:
-        raise AssessmentError('the features of matminer are needed for this model and were not computed')
-    return (pes_features(descriptors) if which != 'matminer' else {}) | (other if which != 'pes' else {})
+    features = pes_features(descriptors) if which != 'matminer' else {}
+    if which != 'pes':
+        if other is None:
+            raise AssessmentError('this model needs the features of matminer, which were not computed')
+        features |= {name: np.nan if value is None else value for name, value in other.items()}
+    return features
