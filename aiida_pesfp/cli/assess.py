@@ -9,6 +9,7 @@ from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import POTENTIAL
+from aiida_pesfp.fingerprint.quantities import listing
 
 
 def _columns(_context, _parameter, pairs):
@@ -62,9 +63,8 @@ def _columns(_context, _parameter, pairs):
     '--expression',
     'expressions',
     multiple=True,
-    help='Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: xi, mpe, fv_connected, '
-    'fv_disconnected, barrier_1d, barrier_2d, barrier_3d, connected(t), disconnected(t) at a threshold t, eV. '
-    'Repeatable.',
+    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing()}; connected(t) and '
+    'disconnected(t) at a threshold t, eV. Repeatable.',
 )
 @click.option(
     '--model',
