@@ -13,7 +13,7 @@ from aiida_pesfp.assessment.features import FEATURE_SETS, DescriptorExpression, 
 from aiida_pesfp.assessment.labels import FromDict
 from aiida_pesfp.assessment.scores import check_classes
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import xi
+from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.settings.descriptors import XiParameters
 
 #: Models that can be trained.

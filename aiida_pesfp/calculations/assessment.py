@@ -21,6 +21,7 @@ from aiida_pesfp.data.assessment import AssessmentData, RankingModelData, differ
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.settings.descriptors import XiParameters
 
 
@@ -107,7 +108,7 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
     )
     for key, material in found['materials'].items():
         material |= {'formula': matches['formulas'][key], 'descriptors': descriptors[key].uuid}
-        material |= {name: tables[key][name] for name in ('xi', 'mpe', 'fv_connected', 'fv_disconnected')}
+        material |= {name: tables[key].get(name) for name in NAMES}
     excluded = {
         'unreadable_rows': labels.base.attributes.get('excluded'),
         'unmatched_rows': matches['unmatched'],

@@ -8,8 +8,8 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.parameters import POTENTIAL
+from aiida_pesfp.fingerprint.quantities import NAMES
 
 
 def _columns(_context, _parameter, pairs):
@@ -19,7 +19,7 @@ def _columns(_context, _parameter, pairs):
     return columns
 
 
-@main.command('assess')
+@click.command('assess')
 @click.argument('table', type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     '--column',
@@ -63,9 +63,8 @@ def _columns(_context, _parameter, pairs):
     '--expression',
     'expressions',
     multiple=True,
-    help='Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: xi, mpe, fv_connected, '
-    'fv_disconnected, barrier_1d, barrier_2d, barrier_3d, connected(t), disconnected(t) at a threshold t, eV. '
-    'Repeatable.',
+    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {", ".join(NAMES)}, connected(t), '
+    'disconnected(t) at a threshold t, eV. Repeatable.',
 )
 @click.option(
     '--model',
@@ -116,11 +115,9 @@ def assess(table, **options):
             f'no structure{where} was scanned for {species} with {potential.name}: see `aiida-pesfp rank` for what '
             'was, or begin with `aiida-pesfp launch screen`'
         )
-    form = {name: options[name] for name in ('columns', 'unit', 'species')}
+    form = {'temperature': options['table_temperature'], **{k: options[k] for k in ('columns', 'unit', 'species')}}
     try:
-        labels = read_labels(
-            SinglefileData(table.absolute()), Dict(form | {'temperature': options['table_temperature']})
-        )
+        labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     except LabelError as error:
         echo.echo_critical(str(error))
     inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': parameters}
@@ -138,7 +135,7 @@ def assess(table, **options):
     echo.echo_success(f'stored the assessment {assessment.label}<{assessment.pk}>')
 
 
-@main.command('calibrate')
+@click.command('calibrate')
 @click.argument(
     'assessments',
     nargs=-1,

@@ -31,7 +31,8 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.queries.descriptors import among, descriptors_of_structures, descriptors_of_surfaces, surfaces_of
+from aiida_pesfp.queries.descriptors import descriptors_of_structures, descriptors_of_surfaces, surfaces_of
+from aiida_pesfp.queries.nodes import among
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 

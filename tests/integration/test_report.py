@@ -68,7 +68,7 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profil
     first = tmp_path / 'new' / 'first.html'
     answer = call(node.pk, '-o', first, '--figures', tmp_path / 'figures', '--top', 1)
     assert answer.exit_code == 0, answer.output
-    assert '3 candidates in' in answer.output
+    assert '3 structures in' in answer.output
     assert len(list((tmp_path / 'figures').iterdir())) == 2 * (2 + 3)
     text = first.read_text()
     assert 'no Li among its elements' in text

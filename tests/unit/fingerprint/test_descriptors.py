@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from pymatgen.core import Structure
 
-from aiida_pesfp.fingerprint.descriptors import describe, free_volumes, to_cell_frame, xi
+from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.maps import to_cell_frame
+from aiida_pesfp.fingerprint.quantities import free_volumes, xi
 from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from tests.helpers import brute_force as reference
 from tests.helpers.surfaces import make_surface, surfaces
