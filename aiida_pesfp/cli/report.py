@@ -46,7 +46,7 @@ def report(subject, output, figures, top):
     for note in found.notes:
         echo.echo_warning(note)
     output.parent.mkdir(parents=True, exist_ok=True)
-    count = len(found.candidates)
+    count = len(found.entries)
     with click.progressbar(length=count, label='Drawing', hidden=not click.get_text_stream('stderr').isatty()) as bar:
         write_html(found, output, bar.update)
     size = output.stat().st_size / 1e6

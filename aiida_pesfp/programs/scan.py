@@ -28,7 +28,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
-from aiida_pesfp.crystals.files import read_all
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
@@ -231,7 +231,7 @@ def _prepare(structures, output, fresh, species, **options) -> ScanRequest:
         descriptor_settings = DescriptorSettings(**given, neighbours=options['neighbours'], xi=xi)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    records = read_all(structures)
+    records = read_named_structures(structures)
     if not records:
         raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
     if fresh and output is not None:

@@ -273,6 +273,20 @@ def test_all_labels_equal_make_no_two_classes(table):
         score(np.arange(4.0), *weights)
 
 
+def test_a_table_with_structures_is_read_whole(table):
+    """Coefficients of diffusion at one temperature beside the structures, one of them missing."""
+    crystals = [rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'S', 5.71), wurtzite('Li', 'I', 4.51, 7.31, 0.375)]
+    rows = [
+        {'n': index, 'structure': json.dumps(crystal.as_dict()), 'D': '' if index == 1 else 1e-6, 'e': 1e-7}
+        for index, crystal in enumerate(crystals)
+    ]
+    columns = {'id': 'n', 'structure': 'structure', 'diffusion': 'D', 'error': 'e'}
+    found = table(rows, columns, 'cm2/s', temperature=1000.0)
+    assert [entry.id for entry in found.measurements] == ['0', '2']
+    assert len(found.excluded) == 1
+    assert len(found.structures) == 2
+
+
 def test_published_table_is_read_whole(shared):
     form = TableFormat(
         {
