@@ -23,7 +23,7 @@ _COLUMNS = (
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
     ('Potential', 'potential_name', ''),
 )
-_HELP = f"""Rank what was scanned: everything, or what belongs to a group, a workchain (also a running one) or a structure.
+_HELP = f"""Rank scanned structures: all of them, or those of a group, a workchain (also a running one) or a structure.
 
 \b
 aiida-pesfp rank
