@@ -23,7 +23,8 @@ from selenium.webdriver.common.by import By
 
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
-from aiida_pesfp.fingerprint.descriptors import describe, xi
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.report.content import collect
 from aiida_pesfp.report.page import write_html

@@ -11,7 +11,7 @@ import numpy as np
 from aiida_pesfp.assessment.features import DescriptorExpression, free_volume, select_features
 from aiida_pesfp.assessment.scores import check_classes
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import xi
+from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.settings.descriptors import XiParameters
 
 #: Models that can be learned.

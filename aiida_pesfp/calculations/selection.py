@@ -7,7 +7,7 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
 
-from aiida_pesfp.crystals.files import KnownStructures
+from aiida_pesfp.crystals.duplicates import KnownStructures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
@@ -42,7 +42,8 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
     Of structures that are the same, the one that most is known of is kept, and otherwise the first.
 
     :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off. ``duplicates`` are ``similar``, from
-        different sources (:class:`~aiida_pesfp.crystals.files.KnownStructures`), or ``identical``, or both are scanned.
+        different sources (:class:`~aiida_pesfp.crystals.duplicates.KnownStructures`), or ``identical``, or both are
+        scanned.
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
     """
     chosen, properties = DEFAULT_CRITERIA | criteria.get_dict(), properties.get_dict()

@@ -142,7 +142,7 @@ def store(entries: Iterable, label: str) -> list:
     from aiida.orm import Group, StructureData
 
     from aiida_pesfp.calculations.records import take
-    from aiida_pesfp.crystals.files import KnownStructures
+    from aiida_pesfp.crystals.duplicates import KnownStructures
     from aiida_pesfp.errors import SourceError, UnreadableStructure
 
     group, _ = Group.collection.get_or_create(label)

@@ -11,7 +11,7 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Dict, QueryBuilder
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.files import read
+from aiida_pesfp.crystals.files import read_structures
 from aiida_pesfp.sources.entry import Entry
 
 
@@ -51,7 +51,7 @@ class RecordData(Dict):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self['filename']
             path.write_bytes(self.base.repository.get_object_content(self['filename'], mode='rb'))
-            structure = read(path)[self['index']]
+            structure = read_structures(path)[self['index']]
         structure.remove_oxidation_states()
         return structure
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import psutil
+
+from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
+from aiida_pesfp.errors import GridTooLarge
 
 #: A; a point at a distance to within this is not closer: equivalent points are then on the same side.
 ROUND_OFF = 1e-9
@@ -38,13 +42,12 @@ def points_within(lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param centre: (3,) fractional coordinates of the place.
     """
-    # A sphere reaches radius / h_i in fractional coordinates, where h_i = V / |a_j x a_k| is the distance of the
-    # lattice planes. Indices are left unwrapped at first, so that each image is met where it reaches the cell.
-    reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    # Indices are left unwrapped at first, so that each image is met where it reaches the cell.
+    reach = fractional_reach(lattice, radius)
     shape_array = np.asarray(shape)
     low = np.floor((centre - reach) * shape_array).astype(int)
     high = np.ceil((centre + reach) * shape_array).astype(int)
-    indices = np.stack(np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing='ij'), axis=-1)
+    indices = integer_points(low, high)
     distances = np.linalg.norm((indices / shape_array - centre) @ lattice, axis=-1)
     inside = indices[distances < radius - ROUND_OFF] % shape_array
     return np.unique(np.ravel_multi_index(tuple(inside.T), shape))
@@ -62,3 +65,18 @@ def excluded_points(
     for centre in framework:
         mask.flat[points_within(lattice, centre, shape, minimum_distance)] = True
     return mask
+
+
+def check_memory(shape: tuple[int, int, int], number_of_ions: int) -> None:
+    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid cannot be held in memory.
+
+    Counted are the surface in double precision and, twice over, the level map's working arrays on the doubled grid.
+    """
+    points = float(np.prod([float(n) for n in shape]))
+    needed = points * (8 * number_of_ions + 2 * 8 * 20)
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise GridTooLarge(
+            f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions needs about '
+            f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free: take a larger spacing'
+        )

@@ -11,6 +11,8 @@ import numpy as np
 from pymatgen.core import Structure
 from scipy.spatial import cKDTree
 
+from aiida_pesfp.crystals.periodic import distances_within, images_around_cell
+
 #: Range of the pair terms, A, and number of Gaussians that make up each.
 _RANGE, _GAUSSIANS = 6.0, 14
 #: Length of the correlation of the remainder, A, and number of neighbours it is interpolated from.
@@ -59,30 +61,6 @@ class PairModel:
                 np.bincount(which[of_element], values[of_element, k], len(positions)) for k in range(len(centres))
             ]
         return np.stack(columns, axis=1)
-
-
-def distances_within(
-    structure: Structure, atoms: np.ndarray, positions: np.ndarray, radius: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of (n, 3) places (A) and images of atoms closer than ``radius`` (A).
-
-    :returns: (k,) index of the place, (k,) index of the atom, (k,) distance, A.
-    """
-    places, owners = images_around_cell(structure.lattice.matrix, structure.frac_coords[atoms], radius)
-    inverse = np.linalg.inv(structure.lattice.matrix)
-    wrapped = (positions @ inverse % 1.0) @ structure.lattice.matrix
-    pairs = cKDTree(wrapped).sparse_distance_matrix(cKDTree(places), radius, output_type='coo_matrix')
-    return pairs.row, atoms[owners[pairs.col]], pairs.data
-
-
-def images_around_cell(lattice: np.ndarray, fractional: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """All periodic images of (n, 3) places within ``radius`` (A) of the cell: where (A), and of which place."""
-    reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    shifts = [np.arange(-np.ceil(r), np.ceil(r) + 1) for r in reach]
-    shifts = np.stack(np.meshgrid(*shifts, indexing='ij'), axis=-1).reshape(-1, 3)
-    images = (fractional[:, None] % 1.0 + shifts).reshape(-1, 3)
-    near = ((images >= -reach) & (images <= 1 + reach)).all(axis=1)
-    return images[near] @ lattice, np.repeat(np.arange(len(fractional)), len(shifts))[near]
 
 
 class Kriging:

@@ -21,9 +21,9 @@ import numpy as np
 from pymatgen.core import Structure
 
 from aiida_pesfp import errors
+from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
-from aiida_pesfp.fingerprint.checks import check_memory, check_structure
-from aiida_pesfp.fingerprint.grid import excluded_points, fractional_points, grid_shape
+from aiida_pesfp.fingerprint.grid import check_memory, excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import (
     Operations,

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from ase.data import atomic_numbers, covalent_radii
 from ase.data.colors import jmol_colors
 
-from aiida_pesfp.fingerprint.descriptors import xi
 from aiida_pesfp.fingerprint.percolation import EnergyProfile
+from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.report.content import Candidate
 from aiida_pesfp.report.plots.plotly import COLOURS
 from aiida_pesfp.report.view import StructureView, bonds, cell_edges

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from aiida_pesfp.fingerprint.descriptors import describe, free_volumes, to_cell_frame, xi
+from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.maps import to_cell_frame
+from aiida_pesfp.fingerprint.quantities import free_volumes, xi
 from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from tests.helpers import brute_force as reference
 from tests.helpers.reference import CRYSTALS, Oracle, compare
@@ -88,5 +90,5 @@ def test_in_the_cell_frame_the_centre_is_where_the_ion_is():
 def test_settings_survive_a_round_trip_and_refuse_an_unknown_rule():
     chosen = DescriptorSettings(thresholds=(0.3, 0.6), smearing=(0.0,), xi=XiParameters(threshold=0.6))
     assert DescriptorSettings.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
-    with pytest.raises(ValueError, match='neighbour rule'):
+    with pytest.raises(ValueError, match='neighbours must be one of'):
         DescriptorSettings(neighbours='18')

@@ -12,7 +12,8 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
-from aiida_pesfp.trajectories.siesta import BOHR, read_xv
+from aiida_pesfp.trajectories.siesta import read_xv
+from aiida_pesfp.trajectories.siesta_dynamics import BOHR
 from tests.helpers import DATA
 
 CODES = SiestaMdCalculation.exit_codes
