@@ -36,7 +36,7 @@ class MdCalculation(ProgramCalculation):
             'parent_folder',
             valid_type=RemoteData,
             required=False,
-            help='Remote folder of the run to go on from, exactly: positions, velocities, thermostat.',
+            help='Remote folder of the job to restart from, with positions, velocities and thermostat.',
         )
         spec.inputs['metadata']['options']['parser_name'].default = 'pesfp.md'
         spec.inputs['metadata']['options']['output_filename'].default = 'pesfp-md.out'
@@ -45,7 +45,7 @@ class MdCalculation(ProgramCalculation):
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, ns_per_day, '
             'device, version.'
         )
-        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not go on from its parent folder: {reason}')
+        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
         spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:

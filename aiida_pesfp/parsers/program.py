@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from aiida.engine import ExitCode
+from aiida.orm import CalcJobNode
 from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.program import ProgramCalculation
@@ -29,7 +30,7 @@ class ProgramParser(Parser):
             run = json.loads(self.retrieved.base.repository.get_object_content(path))
             [(run['name'], run['outcome'])] = run['structures'].items()
         except FileNotFoundError:
-            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=self._last_words())
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         except (json.JSONDecodeError, KeyError, ValueError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'run.json: {error}')
         if run['fatal'] is not None:
@@ -50,7 +51,8 @@ class ProgramParser(Parser):
             return self.exit_codes.ERROR_OUT_OF_WALLTIME
         return self.exit_codes.ERROR_INTERRUPTED
 
-    def _last_words(self) -> str:
-        """The last line on standard error: mostly why a program did not even start."""
-        lines = (self.node.get_scheduler_stderr() or '').strip().splitlines()
-        return lines[-1] if lines else 'nothing on standard error either'
+
+def last_words(job: CalcJobNode) -> str:
+    """The last line on standard error: mostly the reason why a program did not start."""
+    lines = (job.get_scheduler_stderr() or '').strip().splitlines()
+    return lines[-1] if lines else 'nothing on standard error either'

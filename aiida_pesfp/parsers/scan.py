@@ -14,6 +14,7 @@ from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.parsers.program import last_words
 
 
 class ScanParser(Parser):
@@ -27,7 +28,7 @@ class ScanParser(Parser):
             run = json.loads(self.retrieved.base.repository.get_object_content(f'{ScanCalculation.RESULTS}/run.json'))
             structures = run['structures']
         except FileNotFoundError:
-            return codes.ERROR_NO_RESULTS.format(reason=self._last_words())
+            return codes.ERROR_NO_RESULTS.format(reason=last_words(self.node))
         except (json.JSONDecodeError, KeyError) as error:
             return codes.ERROR_CORRUPT_RESULTS.format(reason=f'run.json: {error}')
         if run['fatal'] is not None:
@@ -93,8 +94,3 @@ class ScanParser(Parser):
         if run['stopped'] or scheduler == ScanCalculation.exit_codes.ERROR_SCHEDULER_OUT_OF_WALLTIME.status:
             return self.exit_codes.ERROR_OUT_OF_WALLTIME
         return self.exit_codes.ERROR_INTERRUPTED
-
-    def _last_words(self) -> str:
-        """The last line on standard error: mostly why a program did not even start."""
-        lines = (self.node.get_scheduler_stderr() or '').strip().splitlines()
-        return lines[-1] if lines else 'nothing on standard error either'
