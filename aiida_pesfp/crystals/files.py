@@ -15,7 +15,14 @@ from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.crystals.duplicates import KnownStructures
-from aiida_pesfp.errors import DuplicateStructure, InvalidCell, OverlappingAtoms, StructureError, UnreadableStructure
+from aiida_pesfp.errors import (
+    DuplicateStructure,
+    InvalidCell,
+    OverlappingAtoms,
+    StructureError,
+    UnreadableStructure,
+    one_line,
+)
 
 SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
 
@@ -70,8 +77,7 @@ def read_structures(path: Path) -> list[Structure]:
     except StructureError:
         raise
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise UnreadableStructure(f'cannot be read as a crystal structure ({reason[:200]})') from error
+        raise UnreadableStructure(f'cannot be read as a crystal structure ({one_line(error)})') from error
     if not structures:
         raise UnreadableStructure('contains no structure')
     return structures

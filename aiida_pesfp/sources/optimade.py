@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import SourceError, UnreadableStructure
+from aiida_pesfp.errors import SourceError, UnreadableStructure, one_line
 from aiida_pesfp.sources.entry import Entry
 
 #: Fields of a structure (OPTIMADE v1, Sec. "Structures Entries").
@@ -101,7 +101,7 @@ def _ask(
 
 
 def _plain(error) -> str:
-    text = ' '.join(str(error).split())
+    text = one_line(error, 400)
     if 'timed out' in text or 'Timeout' in text:
         return f'it did not answer in time ({text[:120]})'
     if 'Could not decode' in text:
