@@ -48,7 +48,7 @@ class Trajectory:
                 f'the cell {np.asarray(self.cell).tolist()} has no volume: give the cell of the simulation'
             )
         check_finite(self.positions)
-        check_times(self.times)
+        _check_times(self.times)
 
     @property
     def volume(self) -> float:
@@ -118,13 +118,8 @@ def check_finite(positions: np.ndarray) -> None:
             )
 
 
-def check_times(times: np.ndarray) -> None:
-    """Check that there are at least two instants, equally spaced and in order.
-
-    :param times: (s,) ps.
-    :raises TrajectoryTooShort: if there are fewer.
-    :raises MixedTimeSteps: if they are not equally spaced.
-    """
+def _check_times(times: np.ndarray) -> None:
+    """Check that there are at least two instants, equally spaced and in order."""
     if len(times) < 2:
         raise errors.TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
     steps = np.diff(np.asarray(times, dtype=float))
