@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from dataclasses import dataclass
@@ -55,12 +56,12 @@ def read_named_structures(paths: list[Path]) -> list[NamedStructure]:
             found.append(NamedStructure(_unique_name(path.stem, found), str(path), None, error))
             continue
         for index, structure in enumerate(structures):
-            several = len(structures) > 1
-            name = _unique_name(f'{path.stem}_{index}' if several else file_label(path), found)
-            source = f'{path}#{index}' if several else str(path)
+            label, source = file_label(path), str(path)
+            if len(structures) > 1:
+                label, source = f'{path.stem}_{index}', f'{path}#{index}'
             earlier = known.add(source, structure)
             error = earlier and DuplicateStructure(f'the same structure as {earlier}, which has the result')
-            found.append(NamedStructure(name, source, structure, error))
+            found.append(NamedStructure(_unique_name(label, found), source, structure, error))
     return found
 
 
@@ -144,8 +145,5 @@ def _from_atoms(atoms: Atoms) -> Structure:
 
 def _unique_name(stem: str, others: list[NamedStructure]) -> str:
     taken = {other.name for other in others}
-    name, number = stem, 1
-    while name in taken:
-        number += 1
-        name = f'{stem}_{number}'
-    return name
+    names = itertools.chain([stem], (f'{stem}_{number}' for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
