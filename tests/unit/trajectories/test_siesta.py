@@ -1,4 +1,4 @@
-"""Readers of SIESTA's files, on genuine ones where those are at hand, and on files cut, spoilt and rewritten."""
+"""Readers of SIESTA's files, on genuine ones, and on files cut, spoilt and rewritten."""
 
 import re
 import shutil
@@ -21,13 +21,14 @@ from aiida_pesfp.trajectories.siesta import (
     read_xv,
 )
 from aiida_pesfp.trajectories.siesta_dynamics import BOHR, bohr_of, read_dynamics, restart_is_exact
+from tests.helpers import DATA
 
 MD_RUNS = ('01_nose_md', '02a_cont20', '02b_first10', '02c_restart10', '02e_noNose', '14_li2s_alias', '15_xml_walltime')
 
 
 @pytest.fixture
-def runs(shared):
-    return shared / 'siesta' / 'runs'
+def runs():
+    return DATA / 'siesta'
 
 
 def printed_positions(folder):
