@@ -118,19 +118,13 @@ class ArrheniusFit:
 
     def as_dict(self) -> dict:
         """As plain JSON types; energies in eV, conductivities in S/cm."""
+        names = ('activation_energy', 'activation_energy_error', 'chi2_reduced', 'p_value', 'degrees_of_freedom')
         value, error = self.conductivity(ROOM_TEMPERATURE)
         return {
-            'activation_energy': self.activation_energy,
-            'activation_energy_error': self.activation_energy_error,
-            'chi2_reduced': self.chi2_reduced,
-            'p_value': self.p_value,
+            **{name: getattr(self, name) for name in (*names, 'log_prefactor', 'chi2', 'scale')},
             'conductivity_300K': value,
             'conductivity_300K_error': error,
-            'degrees_of_freedom': self.degrees_of_freedom,
-            'log_prefactor': self.log_prefactor,
             'covariance': self.covariance.tolist(),
-            'chi2': self.chi2,
-            'scale': self.scale,
             'flagged': bool(self.remarks()),
             'flags': {flag: flag in self.remarks() for flag in FLAGS},
             'remarks': self.remarks(),

@@ -103,9 +103,10 @@ class Conductivity:
             'conductivity': self.value,
             'conductivity_error': self.error,
             **self.diffusion.estimate.as_dict(),
-            **{
-                name: getattr(self, name) for name in ('charge', 'carrier_density', 'number_of_mobile_ions', 'duration')
-            },
+            'charge': self.charge,
+            'carrier_density': self.carrier_density,
+            'number_of_mobile_ions': self.number_of_mobile_ions,
+            'duration': self.duration,
             **{name: getattr(self.settings, name) for name in ('window', 'fit_start', 'equilibration')},
             'window_diffusion_coefficients': [Estimate((s,)).coefficient for s in self.diffusion.estimate.slopes],
             'flagged': bool(self.remarks),
