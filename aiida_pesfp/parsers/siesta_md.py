@@ -14,21 +14,17 @@ from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, first_step
 from aiida_pesfp.calculations.trajectories import new_trajectory
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import (
-    BOHR,
     CorruptFile,
     Energies,
     Messages,
-    SiestaTrajectory,
     Summary,
-    bohr_of,
-    read_dynamics,
     read_mde,
     read_messages,
     read_nose_restart,
     read_out,
     read_xv,
-    restart_is_exact,
 )
+from aiida_pesfp.trajectories.siesta_dynamics import BOHR, SiestaTrajectory, bohr_of, read_dynamics, restart_is_exact
 from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, divergence, energy_drift, fastest_atom, has_drifted
 
 #: A. Within one step no atom of a sound dynamics moves that far; a proton at 1000 K moves 0.05 A in 1 fs.

@@ -26,6 +26,7 @@ from aiida_pesfp import errors
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, signature, write_json
@@ -34,8 +35,6 @@ from aiida_pesfp.programs.request import Outcome, Request
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
-
-RESULTS = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum', 'barrier_1d', 'barrier_2d', 'barrier_3d', 'ions')
 
 
 @dataclass
@@ -46,8 +45,9 @@ class ScanOutcome(Outcome):
     evaluations: int = 0
 
     def results(self) -> dict:
-        found = {} if self.descriptors is None else self.descriptors.as_dict()
-        return {**{name: found.get(name) for name in RESULTS}, 'evaluations': self.evaluations}
+        unknown = dict.fromkeys((*NAMES, 'spectrum', 'ions'))
+        found = unknown if self.descriptors is None else self.descriptors.as_dict()
+        return found | {'evaluations': self.evaluations}
 
     def report(self) -> dict:
         return super().report() | {'evaluations': self.evaluations}
@@ -133,11 +133,12 @@ class ScanRequest(Request):
         """The ranking, best first."""
         done = [outcome for outcome in self.outcomes if outcome.state == 'done']
         rows = [
-            (o.name, o.formula, d.xi, d.mpe, d.fv_connected, d.fv_disconnected, o.evaluations, o.seconds)
-            for o, d in sorted(((o, o.descriptors) for o in done), key=lambda pair: (-pair[1].xi, pair[1].mpe))
+            (o.name, o.formula, *(o.descriptors.values[one.name] for one in IN_RANKINGS), o.evaluations, o.seconds)
+            for o in sorted(done, key=lambda outcome: rank_key(outcome.descriptors.values))
         ]
-        headers = ('structure', 'formula', 'Xi', 'MPE/eV', 'FV conn.', 'FV disc.', 'points', 'seconds')
-        return tabulate(rows, headers, floatfmt=('', '', '.4f', '.3f', '.4f', '.4f', '', '.1f')) if rows else ''
+        headers = ('structure', 'formula', *(one.head for one in IN_RANKINGS), 'points', 'seconds')
+        floats = ('', '', *(one.format for one in IN_RANKINGS), '', '.1f')
+        return tabulate(rows, headers, floatfmt=floats) if rows else ''
 
 
 @program()

@@ -212,7 +212,8 @@ def _summary(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> dict:
         'remarks': fit.remarks(),
         'extrapolated': [dict(zip(COLUMNS, (float(t), *fit.conductivity(t)))) for t in temperatures],
         'points': [
-            dict(zip(COLUMNS, (point.temperature, point.conductivity, point.error))) | {'excluded': point.excluded}
+            dict(zip(COLUMNS, (point.temperature, point.conductivity, point.conductivity_error)))
+            | {'excluded': point.excluded}
             for point in fit.points
         ],
     }
@@ -255,7 +256,7 @@ def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
         (
             p.temperature,
             p.conductivity,
-            p.error,
+            p.conductivity_error,
             fit.conductivity(p.temperature)[0],
             p.excluded and f'excluded: {p.excluded}',
         )
