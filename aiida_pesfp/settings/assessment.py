@@ -11,6 +11,7 @@ from aiida_pesfp.settings.base import NOT_NEGATIVE, POSITIVE, Settings, setting
 
 #: Ways to find the structure of a label.
 MATCHING_METHODS = ('id', 'composition', 'structure')
+#: Features of a ranking model: of the surface, of matminer, or both.
 FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Kinds of ranking models that can be trained.
 TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
