@@ -108,7 +108,7 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
         calibration = model.base.attributes.get('calibration')
         for name, content in contents.items():
             tables = [descriptors[key].get_dict() for key in content['materials']]
-            weights = results['assessments'][name].weights(list(content['materials']))
+            weights = results['assessments'][name].weights()
             found = score(model.to_model().rank_values(tables), *weights, SCORE)
             recalibrated[name] = {'xi, recalibrated': asdict(found)}
     figures(potential, contents, recalibrated, models, calibration, folder)

@@ -10,13 +10,13 @@ from aiida.orm import Computer, Dict, InstalledCode, RemoteData, SinglefileData,
 from common import REPOSITORY, SHARED
 from pymatgen.core import Structure
 
-from aiida_pesfp.assessment.labels import TableFormat, primitive_cell
+from aiida_pesfp.assessment.labels import primitive_cell
 from aiida_pesfp.calculations.assessment import read_labels, structures_of_labels
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.scan import plan_scan
-from aiida_pesfp.settings.assessment import ClassSettings
+from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
