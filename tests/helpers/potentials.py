@@ -1,6 +1,9 @@
 """Cells and places to evaluate potentials at, and a calculator that is fast and known in closed form."""
 
+from pathlib import Path
+
 import numpy as np
+import yaml
 from ase import Atoms
 from pymatgen.core import Lattice, Structure
 
@@ -13,6 +16,12 @@ SKEWED = Structure(
     [[0, 0, 0], [0.4, 0.5, 0.5], [0.6, 0.1, 0.4], [0.9, 0.5, 0.9]],
 )
 CELLS = [rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'Te', 6.517), wurtzite('Li', 'I', 4.51, 7.31, 0.375), SKEWED]
+
+
+def write_calculator(path: Path, calculator: str = 'ase.calculators.lj.LennardJones', **parameters) -> Path:
+    """Write the description of an ASE calculator, which is a potential of the package; returns its path."""
+    path.write_text(yaml.safe_dump({'calculator': calculator, 'parameters': parameters}))
+    return path
 
 
 def random_places(structure, ion, number=5, least=1.0):
