@@ -1,6 +1,7 @@
 """Sphinx: ``sphinx-build -W docs OUTPUT`` makes the site. The pages are Markdown and can be read without it."""
 
 import aiida_pesfp
+from aiida_pesfp.fingerprint.quantities import QUANTITIES
 
 project = 'aiida-pesfp'
 author = 'the aiida-pesfp developers'
@@ -8,7 +9,13 @@ version = release = aiida_pesfp.__version__
 
 extensions = ['myst_parser']
 source_suffix = {'.md': 'markdown'}
-myst_enable_extensions = ['dollarmath']
+myst_enable_extensions = ['dollarmath', 'substitution']
+myst_substitutions = {
+    'quantities': '\n'.join(
+        ['| name | symbol | unit | better | meaning |', '|---|---|---|---|---|']
+        + [f'| `{one.name}` | {one.symbol} | {one.unit} | {one.better} | {one.meaning} |' for one in QUANTITIES]
+    )
+}
 myst_heading_anchors = 3
 
 highlight_language = 'none'  # blocks without a language are what commands print

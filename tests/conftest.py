@@ -57,7 +57,7 @@ def aiida_pesfp():
     from aiida.common import log
     from click.testing import CliRunner
 
-    from aiida_pesfp.cli import main
+    from aiida_pesfp.cli.main import main
 
     def run(*arguments, fails: bool = False, command=main):
         result = CliRunner().invoke(command, [str(argument) for argument in arguments])

@@ -14,7 +14,6 @@ from aiida_pesfp.fingerprint.quantities import NAMES, QUANTITIES
 
 #: Free volumes below this count as this in a feature, which is a logarithm: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
-FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Scalars of a structure that an expression can name.
 SCALARS = NAMES
 #: Free volumes of the spectrum at any of its thresholds: ``connected(0.3)``.
@@ -121,13 +120,14 @@ def matminer_features(structure: Structure) -> dict[str, float]:
 def select_features(which: str, descriptors: dict | None, other: dict[str, float] | None) -> dict[str, float]:
     """The features of one structure.
 
-    :param which: one of :data:`FEATURE_SETS`.
+    :param which: one of :data:`~aiida_pesfp.settings.assessment.FEATURE_SETS`.
     :param descriptors: for ``pes`` and ``both``.
     :param other: of :func:`matminer_features`, for ``matminer`` and ``both``.
     :raises AssessmentError: if some are needed and not there.
     """
-    if which not in FEATURE_SETS:
-        raise AssessmentError(f'unknown features {which!r}: take one of {", ".join(FEATURE_SETS)}')
-    if which != 'pes' and other is None:
-        raise AssessmentError('the features of matminer are needed for this model and were not computed')
-    return (pes_features(descriptors) if which != 'matminer' else {}) | (other if which != 'pes' else {})
+    features = pes_features(descriptors) if which != 'matminer' else {}
+    if which != 'pes':
+        if other is None:
+            raise AssessmentError('this model needs the features of matminer, which were not computed')
+        features |= {name: np.nan if value is None else value for name, value in other.items()}
+    return features

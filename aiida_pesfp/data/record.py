@@ -1,4 +1,4 @@
-"""Node of what a source says of a structure."""
+"""Node of a record: one entry of a database or one file."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import tempfile
 from io import BytesIO
 from pathlib import Path
 
-from aiida.common.exceptions import ValidationError
-from aiida.orm import Dict, QueryBuilder
+from aiida.orm import Dict
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.files import read_structures
+from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.sources.entry import Entry
 
 
-class RecordData(Dict):
+class RecordData(RequiredAttributes, Dict):
     """One entry of a database or one file, from which a structure comes.
 
     Attributes: ``source`` (``folder``, ``materials_project``, ``optimade``), ``id`` in it, ``database`` and its
     ``database_version``, ``formula`` (reduced), ``band_gap`` (eV), ``energy_above_hull`` (eV/atom), ``url``,
-    ``filename``, ``index`` and ``sha256`` of the structure as the source has it, which lies in the repository. What the
-    source does not say is None.
+    ``filename``, ``index`` and ``sha256`` of the source's own structure file, which is in the repository. Unknown
+    properties are None.
     """
 
     _REQUIRED = ('source', 'id', 'formula', 'filename', 'sha256')
+    _MAKER = 'from_entry'
     _TAKEN_OVER = ('source', 'id', 'database', 'database_version', 'band_gap', 'energy_above_hull', 'url')
 
     @classmethod
@@ -38,14 +39,6 @@ class RecordData(Dict):
         node.label = (entry.name or entry.id)[:255]
         return node
 
-    def find_stored(self) -> RecordData | None:
-        """A stored record that says all that this one says, and perhaps more; None if there is none."""
-        filters = {f'attributes.{name}': self[name] for name in ('source', 'id', 'sha256')}
-        for node in QueryBuilder().append(RecordData, filters=filters).all(flat=True):
-            if all(node.get(name) == value for name, value in self.items() if value is not None):
-                return node
-        return None
-
     def to_structure(self) -> Structure:
         """The structure, without oxidation states and properties of sites."""
         with tempfile.TemporaryDirectory() as folder:
@@ -54,10 +47,3 @@ class RecordData(Dict):
             structure = read_structures(path)[self['index']]
         structure.remove_oxidation_states()
         return structure
-
-    def _validate(self) -> bool:
-        super()._validate()
-        missing = [name for name in self._REQUIRED if self.get(name) is None]
-        if missing:
-            raise ValidationError(f'a RecordData needs {", ".join(missing)}: make it with RecordData.from_entry')
-        return True

@@ -80,9 +80,9 @@ class Quantity:
         """The expression that ranks by this quantity alone, the higher the better."""
         return f'-{self.name}' if self.better == 'lower' else self.name
 
-    def text(self, value: float | None) -> str:
+    def text(self, value: float | None, more_digits: int = 0) -> str:
         """A value with its unit; empty for None."""
-        return '' if value is None else f'{value:{self.format}} {self.unit}'.rstrip()
+        return '' if value is None else f'{value:.{self.digits + more_digits}f} {self.unit}'.rstrip()
 
 
 def xi(fv_connected: float, fv_disconnected: float, parameters: XiParameters = XiParameters()) -> float:

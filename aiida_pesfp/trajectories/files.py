@@ -229,60 +229,55 @@ def _join(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray, np.ndarray |
     first = segments[0]
     if len(segments) == 1:
         return first.positions, first.cells, first.steps, []
-    numbered = [segment.steps is not None for segment in segments]
-    if len(set(numbered)) > 1:
-        other = segments[numbered.index(not numbered[0])]
-        with_steps, without = (first, other) if numbered[0] else (other, first)
-        raise errors.MixedTimeSteps(
-            f'{with_steps.source} numbers its steps, {without.source} does not: give files of one kind'
-        )
-    kept = [[first.positions, first.cells, first.steps]]
+    _check_same_kind(segments)
+    parts = [(first.positions, first.cells, first.steps)]
+    sources = [first.source]
+    for segment in segments[1:]:
+        positions, _, steps = parts[-1]
+        begin, new_steps = 0, segment.steps
+        kept = _overlap(parts[-1], segment)
+        if kept is not None:
+            parts[-1] = tuple(array[:kept] for array in parts[-1])
+        else:
+            repeated = minimum_image(segment.positions[0] - positions[-1], first.cells[0])
+            begin = int(np.abs(repeated).max() < _SAME)
+            if begin == len(segment.positions):
+                continue
+            if new_steps is not None and new_steps[0] <= steps[-1]:
+                # This program starts every run with the same number.
+                stride = new_steps[1] - new_steps[0] if len(new_steps) > 1 else 1
+                new_steps = new_steps - new_steps[begin] + steps[-1] + stride
+        parts.append((segment.positions[begin:], segment.cells[begin:], None if steps is None else new_steps[begin:]))
+        sources.append(segment.source)
+    lengths = np.cumsum([len(part[0]) for part in parts]).tolist()
+    positions, cells = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    steps = None if first.steps is None else np.concatenate([part[2] for part in parts])
+    return positions, cells, steps, list(zip(lengths, sources, sources[1:]))
+
+
+def _check_same_kind(segments: list[Segment]) -> None:
+    """Raise an error unless all segments have the same atoms, and all or none of them numbers of steps."""
+    first = segments[0]
     for before, segment in itertools.pairwise(segments):
+        if (segment.steps is None) != (first.steps is None):
+            with_steps, without = (first, segment) if segment.steps is None else (segment, first)
+            raise errors.MixedTimeSteps(
+                f'{with_steps.source} numbers its steps, {without.source} does not: give files of one kind'
+            )
         if segment.symbols != first.symbols:
             raise errors.InvalidTrajectory(
                 f'{segment.source} has other atoms, or in another order, than {first.source}'
             )
-        _check_same_stride(before, segment)
-        last = kept[-1]
-        positions, cells, steps = segment.positions, segment.cells, segment.steps
-        stays = _overlap(last, segment)
-        if stays is not None:
-            kept[-1] = [array[:stays] for array in last]
-        else:
-            begin = int(_is_same(last[0][-1], positions[0], first.cells[0]))
-            if begin == len(positions):
-                continue
-            positions, cells = positions[begin:], cells[begin:]
-            if steps is not None and steps[0] <= last[2][-1]:
-                # This program starts every run with the same number.
-                stride = segment.steps[1] - segment.steps[0] if len(segment.steps) > 1 else 1
-                steps = steps[begin:] - steps[begin] + last[2][-1] + stride
-            elif steps is not None:
-                steps = steps[begin:]
-        kept.append([positions, cells, steps])
-    lengths = np.cumsum([len(part[0]) for part in kept])
-    borders = [
-        (int(frame), before.source, after.source)
-        for frame, (before, after) in zip(lengths[:-1], itertools.pairwise(segments))
-    ]
-    positions, cells = (np.concatenate([part[k] for part in kept]) for k in (0, 1))
-    return positions, cells, np.concatenate([part[2] for part in kept]) if numbered[0] else None, borders
+        both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
+        strides = [int(steps[1] - steps[0]) for steps in both]
+        if len(set(strides)) > 1:
+            raise errors.MixedTimeSteps(
+                f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}: '
+                'analyse them separately'
+            )
 
 
-def _check_same_stride(first: Segment, second: Segment) -> None:
-    strides = [
-        int(segment.steps[1] - segment.steps[0])
-        for segment in (first, second)
-        if segment.steps is not None and len(segment.steps) > 1
-    ]
-    if len(set(strides)) > 1:
-        raise errors.MixedTimeSteps(
-            f'{first.source} has a frame every {strides[0]} steps, {second.source} every {strides[1]}: '
-            'analyse them separately'
-        )
-
-
-def _overlap(before: list[np.ndarray], segment: Segment) -> int | None:
+def _overlap(before: tuple[np.ndarray, ...], segment: Segment) -> int | None:
     """Number of frames of ``before`` that come before the first step of ``segment``; None if no step is repeated.
 
     A run that counts its steps anew also begins with a number that exists already. Its first frame is then closer to
@@ -296,11 +291,6 @@ def _overlap(before: list[np.ndarray], segment: Segment) -> int | None:
         np.linalg.norm(minimum_image(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
     )
     return stays if to_same <= to_last else None
-
-
-def _is_same(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> bool:
-    """Whether two frames differ by lattice vectors only."""
-    return bool(np.abs(minimum_image(second - first, cell)).max() < _SAME)
 
 
 def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[int, str, str]]) -> None:

@@ -15,7 +15,7 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.grid import grid_shape
-from aiida_pesfp.queries.descriptors import known_properties
+from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain

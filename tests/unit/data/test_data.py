@@ -53,13 +53,13 @@ def test_a_surface_is_exported_by_the_means_of_aiida(surface, tmp_path):
     table = np.genfromtxt(tmp_path / 'profile.csv', delimiter=',', names=True)
     assert table['energy_eV'].max() == pytest.approx(describe(surface).barrier_1d, abs=1e-6)
     node.export(str(tmp_path / 'profile.csv'), ion=0, overwrite=True)
-    with pytest.raises(ValueError, match='atom 5 is no mobile ion: those are 0, 1'):
+    with pytest.raises(ValueError, match='atom 5 is not a mobile ion: these are 0, 1'):
         node.export(str(tmp_path / 'other.cube'), ion=5)
 
 
 def test_barriers_are_there_to_query_by(surface):
     found = DescriptorsData(describe(surface).as_dict()).store()
-    higher = {'attributes.barrier_3d': {'>=': found.barriers[0]}, 'id': found.pk}
+    higher = {'attributes.barrier_3d': {'>=': found.barrier_1d}, 'id': found.pk}
     assert QueryBuilder().append(DescriptorsData, filters=higher).one() == [found]
     assert [ion['index'] for ion in found.ions] == [0, 1]
     assert found.mpe == min(ion['mpe'] for ion in found.ions)
