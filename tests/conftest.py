@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -24,13 +25,36 @@ def pytest_configure(config):
     config.addinivalue_line('filterwarnings', 'error::aiida.common.warnings.AiidaDeprecationWarning:aiida_pesfp')
 
 
+SHARED = Path(os.environ.get('PESFP_SHARED', REPOSITORY.parent / 'shared'))
+
+
 @pytest.fixture(scope='session')
 def shared() -> Path:
     """Folder of reference data outside the project: ``$PESFP_SHARED``, or ``shared`` beside the checkout."""
-    folder = Path(os.environ.get('PESFP_SHARED', REPOSITORY.parent / 'shared'))
-    if not (folder / 'oracle').is_dir():
+    if not (SHARED / 'oracle').is_dir():
         pytest.skip('the reference data (../shared or $PESFP_SHARED) are not on this machine')
-    return folder
+    return SHARED
+
+
+@pytest.fixture(scope='session')
+def m3gnet_weights(tmp_path_factory):
+    """Name of the paper's potential, whose weights are in the cache: copied from the reference data, or downloaded."""
+    from aiida_pesfp.errors import PotentialError
+    from aiida_pesfp.potentials import identify
+
+    name, published = 'm3gnet-mp-2021.2.8', SHARED / 'weights' / 'MP-2021.2.8-EFS-checkpoint'
+    with pytest.MonkeyPatch.context() as patch:
+        if published.is_dir():
+            cache = tmp_path_factory.mktemp('cache')
+            patch.setenv('PESFP_CACHE', str(cache))
+            (cache / name).mkdir()
+            for file in published.iterdir():
+                shutil.copyfile(file, cache / name / file.name)
+        try:
+            identify(name)
+        except PotentialError as error:
+            pytest.skip(f'neither ../shared nor the network has the weights: {error}')
+        yield name
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ NAMES = ('mp-1153', 'mp-1185263', 'mp-1185319', 'mp-2251', 'mp-23703', 'mp-2530'
 
 
 @pytest.fixture(scope='module')
-def potential(shared):
-    return load_potential(str(shared / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz'))
+def potential(m3gnet_weights):
+    return load_potential(m3gnet_weights)
 
 
 @pytest.mark.parametrize('name', NAMES)
