@@ -27,10 +27,10 @@ sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.programs.dynamics import Run
-from aiida_pesfp.settings.md import DynamicsSettings
+from aiida_pesfp.settings.md import PotentialMdSettings
 
 IDENTIFIER, SUPERCELLS = 'mp-641703', ((1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2))
-SETTINGS = DynamicsSettings(temperature=1000.0, stride=10)
+SETTINGS = PotentialMdSettings(temperature=1000.0, steps=1, stride=10)
 ROUNDS = 3
 
 

@@ -1,9 +1,9 @@
-"""A report of many candidates: how long it takes to write, how large it is, how long a browser needs to open it.
+"""A report of many structures: how long it takes to write, how large it is, how long a browser needs to open it.
 
-    python -m tests.benchmarks.bench_report --candidates 200 --points 48
+    python -m benchmarks.bench_report --structures 200 --points 48
 
 The surfaces are waves of random phase that percolate through the cell, so isosurfaces are as large as those of
-conductors. A few are stored in a temporary profile and shared by the candidates, whose descriptors are varied.
+conductors. A few are stored in a temporary profile and shared by the structures, whose descriptors are varied.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from selenium.webdriver.common.by import By
 
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
-from aiida_pesfp.fingerprint.descriptors import describe, xi
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.report.content import collect
 from aiida_pesfp.report.page import write_html
@@ -61,42 +62,42 @@ def surface_of(points: int, seed: int) -> PotentialEnergySurface:
     )
 
 
-def varied(candidates, count, rng):
-    """Candidates with other free volumes, and Xi by Eq. 4."""
+def varied(structures, count, rng):
+    """Entries with other free volumes, and Xi by Eq. 4."""
     found = []
     for number in range(count):
         connected = 10 ** rng.uniform(-4, -0.7)
         disconnected = min(connected * 10 ** rng.uniform(0, 1.5), 0.6)
         values = {'fv_connected': connected, 'fv_disconnected': disconnected, 'mpe': rng.uniform(0.1, 2)}
-        one = candidates[number % len(candidates)]
-        values |= {'xi': xi(connected, disconnected, XiParameters()), 'key': f'candidate_{number}'}
-        found.append(dataclasses.replace(one, **values))
-    return sorted(found, key=lambda one: -one.xi)
+        one = structures[number % len(structures)]
+        values['xi'] = xi(connected, disconnected, XiParameters())
+        found.append(dataclasses.replace(one, key=f'structure_{number}', values=one.values | values))
+    return sorted(found, key=lambda one: -one['xi'])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--candidates', type=int, default=200)
+    parser.add_argument('--structures', type=int, default=200)
     parser.add_argument('--points', type=int, default=48, help='Grid points along each lattice vector.')
     parser.add_argument('--surfaces', type=int, default=4, help='Different surfaces.')
     parser.add_argument('-o', '--output', type=Path, default=Path('bench-report.html'))
     arguments = parser.parse_args()
     load_profile(SqliteTempBackend.create_profile('bench'))
-    candidates = []
+    structures = []
     for seed in range(arguments.surfaces):
         surface = surface_of(arguments.points, seed)
         attributes = {'formula': 'LiPS3', 'species': 'Li', 'potential_name': 'waves', 'potential_sha256': '0' * 64}
         pes = PesData.from_surface(surface, **attributes).store()
         node = DescriptorsData(describe(surface).as_dict() | attributes).store()
         report = collect(node)
-        source = dataclasses.replace(report.candidates[0].source, pk=pes.pk, uuid=pes.uuid, kind='PesData')
-        candidates.append(dataclasses.replace(report.candidates[0], pes=source))
-    many = varied(candidates, arguments.candidates, np.random.default_rng(0))
+        source = dataclasses.replace(report.entries[0].source, pk=pes.pk, uuid=pes.uuid, kind='PesData')
+        structures.append(dataclasses.replace(report.entries[0], surface=source))
+    many = varied(structures, arguments.structures, np.random.default_rng(0))
     begin, used = time.perf_counter(), time.process_time()
-    write_html(dataclasses.replace(report, candidates=many, notes=[]), arguments.output)
+    write_html(dataclasses.replace(report, entries=many, notes=[]), arguments.output)
     wall, cpu = time.perf_counter() - begin, time.process_time() - used
     size = arguments.output.stat().st_size / 1e6
-    print(f'{arguments.candidates} candidates: {size:.1f} MB, written in {wall:.0f} s ({cpu:.0f} s of CPU)')
+    print(f'{arguments.structures} structures: {size:.1f} MB, written in {wall:.0f} s ({cpu:.0f} s of CPU)')
     if browser.missing():
         print(f'not opened: {browser.missing()}')
         return
@@ -112,7 +113,7 @@ def main():
             """const done = arguments[0], details = document.getElementById('details');
             const wait = () => details.dataset.open ? done() : setTimeout(wait, 20); wait();"""
         )
-        print(f'a candidate opens in {time.perf_counter() - begin:.1f} s')
+        print(f'a structure opens in {time.perf_counter() - begin:.1f} s')
         driver.save_screenshot(str(arguments.output.with_suffix('.png')))
         errors = [entry['message'] for entry in driver.get_log('browser') if entry['level'] == 'SEVERE']
         print(f'errors on the console: {errors or "none"}')

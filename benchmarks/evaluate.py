@@ -48,7 +48,6 @@ from aiida_pesfp.assessment.features import FEATURE_SETS
 from aiida_pesfp.assessment.labels import TableFormat, primitive_cell
 from aiida_pesfp.assessment.scores import ScoreSettings, score
 from aiida_pesfp.calculations.assessment import label_structures, read_labels
-from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
@@ -56,7 +55,7 @@ from aiida_pesfp.fingerprint.scan import plan_scan
 from aiida_pesfp.queries.descriptors import surfaces_of
 from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
 from aiida_pesfp.settings.descriptors import XiParameters
-from aiida_pesfp.settings.scan import ScanSettings
+from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 from aiida_pesfp.workflows.assess import AssessWorkChain
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
@@ -170,7 +169,7 @@ def scan(keys: list[str], structures: dict[str, StructureData], potential: str, 
         path.write_text(json.dumps(structures[key].get_pymatgen_structure().as_dict()))
     command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', *map(str, paths), '-o', str(folder), '--json', '-q']
     command += ['--potential', potential, '--device', arguments.device]
-    command += ScanParameters.from_dict(settings_of_job(arguments)['scan']['parameters']).command_line()
+    command += FingerprintSettings.from_dict(settings_of_job(arguments)['scan']['parameters']).command_line()
     if arguments.time_limit:
         command += ['--time-limit', str(arguments.time_limit)]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY)

@@ -12,7 +12,8 @@ from aiida.storage.sqlite_temp import SqliteTempBackend
 from tests.unit.transport.test_siesta_output import write_energies, write_frames
 
 from aiida_pesfp.calculations.trajectories import new_trajectory
-from aiida_pesfp.trajectories.siesta import read_dynamics, read_mde
+from aiida_pesfp.trajectories.siesta import read_mde
+from aiida_pesfp.trajectories.siesta_dynamics import read_dynamics
 
 
 def write_run(folder: Path, steps: int, atoms: int) -> None:

@@ -7,20 +7,20 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
 
-from queries.candidates import top_candidates
+from queries.best import best_structures
 from queries.composition import of_composition
 from queries.origin import origin
 
 
 def main():
     """Print the answers to three questions."""
-    candidates = top_candidates()
-    print('Candidates with Xi > 0.25:')
-    print(tabulate(candidates, ('PK', 'formula', 'Xi', 'MPE/eV'), floatfmt=('', '', '.4f', '.3f')))
-    if not candidates:
+    best = best_structures()
+    print('Structures with Xi > 0.25:')
+    print(tabulate(best, ('PK', 'formula', 'Xi', 'MPE/eV'), floatfmt=('', '', '.4f', '.3f')))
+    if not best:
         print('none yet: verdi run examples/screen.py')
         return
-    pk, formula, *_ = candidates[0]
+    pk, formula, *_ = best[0]
     name, sha256, calculation, structure = origin(pk)
     print(f'\nWhich potential produced the first of them? {name} (SHA-256 {sha256[:12]}...), in the calculation')
     print(f'{calculation} of the structure {structure}. Its whole history: verdi node graph generate {pk}')

@@ -10,7 +10,8 @@ os.environ.setdefault('AIIDA_PATH', tempfile.mkdtemp(prefix='pesfp-tests-'))
 import pytest
 from hypothesis import settings
 
-from tests.helpers import REPOSITORY
+from tests.helpers import SHARED
+from tests.helpers.reference import FIGURES
 
 pytest_plugins = ['aiida.tools.pytest_fixtures', 'tests.helpers.siesta_fixtures']
 
@@ -24,13 +25,30 @@ def pytest_configure(config):
     config.addinivalue_line('filterwarnings', 'error::aiida.common.warnings.AiidaDeprecationWarning:aiida_pesfp')
 
 
+def pytest_terminal_summary(terminalreporter):
+    """After ``pytest -m fidelity``: our figures beside the reference, for comparing two versions with diff."""
+    if FIGURES and 'fidelity' in terminalreporter.config.option.markexpr:
+        terminalreporter.section('fidelity')
+        for structure, quantity, ours, expected in FIGURES:
+            terminalreporter.write_line(
+                f'{structure:32} {quantity:36} {ours:16.8f} {expected:16.8f} {ours - expected:12.3e}'
+            )
+
+
 @pytest.fixture(scope='session')
 def shared() -> Path:
-    """Folder of reference data outside the project: ``$PESFP_SHARED``, or ``shared`` beside the checkout."""
-    folder = Path(os.environ.get('PESFP_SHARED', REPOSITORY.parent / 'shared'))
-    if not (folder / 'oracle').is_dir():
+    """Folder of reference data outside the project."""
+    if not (SHARED / 'oracle').is_dir():
         pytest.skip('the reference data (../shared or $PESFP_SHARED) are not on this machine')
-    return folder
+    return SHARED
+
+
+@pytest.fixture(scope='session')
+def paper_potential(shared):
+    """The potential of the paper."""
+    from aiida_pesfp.potentials import load_potential
+
+    return load_potential(str(shared / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz'), device='cpu')
 
 
 @pytest.fixture
@@ -39,7 +57,7 @@ def aiida_pesfp():
     from aiida.common import log
     from click.testing import CliRunner
 
-    from aiida_pesfp.cli import main
+    from aiida_pesfp.cli.main import main
 
     def run(*arguments, fails: bool = False, command=main):
         result = CliRunner().invoke(command, [str(argument) for argument in arguments])

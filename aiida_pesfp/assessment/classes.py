@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 
-from aiida_pesfp.assessment.labels import Measurement
+from aiida_pesfp.assessment.labels import FromDict, Measurement
 from aiida_pesfp.errors import LabelError, NoArrheniusFit
 from aiida_pesfp.transport.arrhenius import Point, fit_arrhenius
 
 
 @dataclass(frozen=True)
-class ClassSettings:
+class ClassSettings(FromDict):
     """What makes a good and a bad conductor.
 
     :param good: sigma+, S/cm: conductors above are good.
-    :param bad: sigma-, S/cm: those below are bad.
-    :param temperature: at which both are meant, K.
-    :param good_temperature: at which sigma+ is meant, if it is another, K (the middle panel of Fig. 3).
+    :param bad: sigma-, S/cm: conductors below are bad.
+    :param temperature: of both thresholds, K.
+    :param good_temperature: of sigma+, if it differs, K (the middle panel of Fig. 3).
     :param relative_error: standard error over value where a label has none (the paper takes 100 %).
-    :param floor: lower values, zero and negative ones, are set to this, S/cm; by default values stay as they are.
-    :param tolerance: a measurement so close to the temperature counts as made at it, K.
+    :param floor: lower values, zero and negative ones are raised to this, S/cm; by default they are not changed.
+    :param tolerance: a measurement within this range counts as made at the temperature, K.
     """
 
     good: float
@@ -33,6 +33,8 @@ class ClassSettings:
     relative_error: float = 1.0
     floor: float | None = None
     tolerance: float = 10.0
+
+    _ERROR = LabelError
 
     def __post_init__(self):
         if not self.bad > 0:
@@ -44,16 +46,9 @@ class ClassSettings:
         if self.floor is not None and self.floor <= 0:
             raise LabelError(f'floor = {self.floor:g} S/cm: values are raised to it, so it must be positive')
 
-    @classmethod
-    def from_dict(cls, values: dict) -> ClassSettings:
-        """From a plain dictionary with the fields of this class.
-
-        :raises LabelError: naming what is wrong.
-        """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise LabelError(f'the classes have an unknown or missing key: {error}') from error
+    def clip(self, value: float) -> float:
+        """The value, raised to the floor if there is one."""
+        return value if self.floor is None else max(value, self.floor)
 
 
 @dataclass(frozen=True)
@@ -62,16 +57,17 @@ class Value:
 
     :param conductivity: S/cm.
     :param error: standard error, S/cm.
+    :param temperature: K.
     :param rows: of the measurements it comes from.
-    :param extrapolated: by an Arrhenius fit, to this temperature.
-    :param assumed_error: it has none of its own.
-    :param clipped: it was below the floor.
+    :param extrapolated: whether it comes from an Arrhenius fit.
+    :param assumed_error: whether a measurement had no error of its own.
+    :param clipped: whether it was below the floor.
     """
 
     conductivity: float
     error: float
     temperature: float
-    rows: tuple[int, ...]
+    rows: list[int]
     extrapolated: bool
     assumed_error: bool
     clipped: bool
@@ -88,11 +84,7 @@ class Material:
 
     good_weight: float
     bad_weight: float
-    values: tuple[Value, ...]
-
-    def as_dict(self) -> dict:
-        """Of plain JSON types."""
-        return asdict(self) | {'values': [asdict(value) | {'rows': list(value.rows)} for value in self.values]}
+    values: list[Value]
 
 
 def class_weights(conductivity, error, settings: ClassSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -110,25 +102,28 @@ def classify(
 ) -> tuple[dict[str, Material], list[dict]]:
     """Weights of each material.
 
-    A measurement within the tolerance of the temperature counts by itself. Without any, the rows of each series are
+    Each measurement within the tolerance of the temperature counts on its own. If there is none, each series is
     extrapolated by an Arrhenius fit.
 
     :param measurements: key of a structure -> its measurements, each with the carrier density of the structure
         (1/cm^3), which diffusion coefficients without a structure of their own need.
-    :returns: materials by key; ``rows``, ``id`` and ``reason`` of the measurements that say nothing.
+    :returns: materials by key; ``rows``, ``id`` and ``reason`` of the measurements that give no conductivity.
     """
     materials, excluded = {}, []
-    different = settings.good_temperature is not None
     for key, entries in measurements.items():
         bad = _values(key, entries, settings.temperature, settings, excluded)
-        good = _values(key, entries, settings.good_temperature, settings, excluded) if different else bad
-        if not good and not bad:
-            continue
-        above = [class_weights(value.conductivity, value.error, settings)[0] for value in good]
-        below = [class_weights(value.conductivity, value.error, settings)[1] for value in bad]
-        values = tuple(bad) + (tuple(good) if different else ())
-        materials[key] = Material(float(np.mean(above or 0.0)), float(np.mean(below or 0.0)), values)
+        good = bad
+        if settings.good_temperature is not None:
+            good = _values(key, entries, settings.good_temperature, settings, excluded)
+        if good or bad:
+            weights = _mean_weights(good, settings)[0], _mean_weights(bad, settings)[1]
+            materials[key] = Material(*weights, bad if good is bad else bad + good)
     return materials, excluded
+
+
+def _mean_weights(values: list[Value], settings: ClassSettings) -> list[float]:
+    conductivities, errors = [value.conductivity for value in values], [value.error for value in values]
+    return [float(np.mean(weights)) if values else 0.0 for weights in class_weights(conductivities, errors, settings)]
 
 
 def _above(distance: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -137,10 +132,9 @@ def _above(distance: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def _values(key, entries, temperature: float, settings: ClassSettings, excluded: list[dict]) -> list[Value]:
-    direct = [entry for entry in entries if abs(entry[0].temperature - temperature) <= settings.tolerance]
-    if direct:
-        groups = [[entry] for entry in direct]
-    else:
+    groups = [[entry] for entry in entries if abs(entry[0].temperature - temperature) <= settings.tolerance]
+    direct = bool(groups)
+    if not direct:
         series = defaultdict(list)
         for entry in entries:
             series[entry[0].series].append(entry)
@@ -148,7 +142,7 @@ def _values(key, entries, temperature: float, settings: ClassSettings, excluded:
     found = []
     for group in groups:
         try:
-            found.append(_value(group, temperature, bool(direct), settings))
+            found.append(_value(group, temperature, direct, settings))
         except (LabelError, NoArrheniusFit) as error:
             rows = [measurement.row for measurement, _ in group]
             excluded.append({'rows': rows, 'id': key, 'reason': f'no conductivity at {temperature:g} K: {error}'})
@@ -158,27 +152,20 @@ def _values(key, entries, temperature: float, settings: ClassSettings, excluded:
 def _value(group, temperature: float, direct: bool, settings: ClassSettings) -> Value:
     points, assumed = [], False
     for measurement, density in group:
-        value, error = measurement.conductivity(density)
+        raw, error = measurement.conductivity(density)
+        value = raw
         if error is None:
             assumed = True
-            value = _clip(value, settings)
+            value = settings.clip(raw)
             if value <= 0:
                 raise LabelError(
-                    f'{measurement.name} is {value:.3g} S/cm and has no error; an error relative to it means nothing: '
+                    f'{measurement.name} is {value:.3g} S/cm and has no error, and a relative error is not defined: '
                     'set a floor'
                 )
             error = settings.relative_error * value
         points.append(Point(measurement.temperature, value, error, label=measurement.name))
     if not direct:
-        value, error = fit_arrhenius(points).conductivity(temperature)
-    else:
-        value, error = points[0].conductivity, points[0].error
-    # An assumed error made of a clipped value has clipped it before.
-    raw = group[0][0].conductivity(group[0][1])[0] if direct else value
-    clipped = _clip(raw, settings) != raw
-    rows = tuple(measurement.row for measurement, _ in group)
-    return Value(_clip(value, settings), error, temperature, rows, not direct, assumed, clipped)
-
-
-def _clip(value: float, settings: ClassSettings) -> float:
-    return value if settings.floor is None else max(value, settings.floor)
+        raw, error = fit_arrhenius(points).conductivity(temperature)
+    value = settings.clip(raw)
+    rows = [measurement.row for measurement, _ in group]
+    return Value(value, error, temperature, rows, not direct, assumed, value != raw)

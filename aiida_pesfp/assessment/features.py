@@ -10,12 +10,13 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.errors import AssessmentError, ExpressionError, NoValue
 from aiida_pesfp.expressions import Expression
+from aiida_pesfp.fingerprint.quantities import NAMES, QUANTITIES
 
 #: Free volumes below this count as this in a feature, which is a logarithm: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
 FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Scalars of a structure that an expression can name.
-SCALARS = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'barrier_1d', 'barrier_2d', 'barrier_3d')
+SCALARS = NAMES
 #: Free volumes of the spectrum at any of its thresholds: ``connected(0.3)``.
 SPECTRA = ('connected', 'disconnected')
 
@@ -64,21 +65,21 @@ def free_volume(descriptors: dict, kind: str, threshold: float) -> float:
 
 
 def standard_rankings(descriptors: dict) -> list[str]:
-    """Expressions that rank by each descriptor alone, the higher the better: MPE, barriers, free volumes, Xi (Fig. 3).
+    """Expressions that rank by each descriptor alone, the higher the better: quantities and free volumes (Fig. 3).
 
     :param descriptors: of one structure; all others have the same thresholds.
     """
     thresholds = descriptors['spectrum']['thresholds']
-    barriers = [f'-{name}' for name in ('barrier_1d', 'barrier_2d', 'barrier_3d') if descriptors.get(name) is not None]
-    free_volumes = [f'{kind}({threshold:g})' for kind in ('connected', 'disconnected') for threshold in thresholds]
-    return ['-mpe', *barriers, *free_volumes, 'xi']
+    free_volumes = [f'{kind}({threshold:g})' for kind in SPECTRA for threshold in thresholds]
+    known = (one for one in QUANTITIES if not one.in_spectrum and descriptors.get(one.name) is not None)
+    return [*(one.ranking for one in known), *free_volumes]
 
 
 def pes_features(descriptors: dict) -> dict[str, float]:
-    """MPE (eV) and the logarithms of all free volumes: the PES descriptors of Appendix C."""
+    """Quantities that are features, such as the MPE (eV), and the logarithms of all free volumes (Appendix C)."""
     spectrum = descriptors['spectrum']
-    features = {'mpe': descriptors['mpe']}
-    for kind in ('connected', 'disconnected'):
+    features = {one.name: descriptors[one.name] for one in QUANTITIES if one.feature and one.name in descriptors}
+    for kind in SPECTRA:
         for threshold, value in zip(spectrum['thresholds'], spectrum[kind]):
             features[f'log10 {kind}({threshold:g})'] = float(np.log10(max(value, LEAST_FREE_VOLUME)))
     return features
@@ -125,8 +126,9 @@ def select_features(which: str, descriptors: dict | None, other: dict[str, float
     :param other: of :func:`matminer_features`, for ``matminer`` and ``both``.
     :raises AssessmentError: if some are needed and not there.
     """
-    if which not in FEATURE_SETS:
-        raise AssessmentError(f'unknown features {which!r}: take one of {", ".join(FEATURE_SETS)}')
-    if which != 'pes' and other is None:
-        raise AssessmentError('the features of matminer are needed for this model and were not computed')
-    return (pes_features(descriptors) if which != 'matminer' else {}) | (other if which != 'pes' else {})
+    features = pes_features(descriptors) if which != 'matminer' else {}
+    if which != 'pes':
+        if other is None:
+            raise AssessmentError('this model needs the features of matminer, which were not computed')
+        features |= {name: np.nan if value is None else value for name, value in other.items()}
+    return features

@@ -1,4 +1,4 @@
-"""Labels: conductivities or diffusion coefficients read from a table, with nothing dropped in silence."""
+"""Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
 from __future__ import annotations
 
@@ -7,44 +7,70 @@ import json
 import math
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar, Self
 
 from pymatgen.core import Composition, Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from aiida_pesfp.errors import LabelError
+from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
-#: Factors to S/cm and to cm^2/s.
-CONDUCTIVITY_UNITS = {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'S/m': 1e-2, 'mS/m': 1e-5}
-DIFFUSION_UNITS = {'cm2/s': 1.0, 'm2/s': 1e4, 'A2/ps': 1e-4, 'A2/fs': 1e-1}
+#: Units of each quantity, with their factors to S/cm and to cm^2/s.
+UNITS = {
+    'conductivity': {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'S/m': 1e-2, 'mS/m': 1e-5},
+    'diffusion': {'cm2/s': 1.0, 'm2/s': 1e4, 'A2/ps': 1e-4, 'A2/fs': 1e-1},
+}
+
+
+class FromDict:
+    """Base of settings that are read from a plain dictionary."""
+
+    _ERROR: ClassVar[type[AssessmentError]] = AssessmentError
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Self:
+        """From a dictionary with the fields of this class.
+
+        :raises AssessmentError: naming what is wrong.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise cls._ERROR(f'unknown or missing key: {error}') from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+#: Role of a column -> what its cells must be, and the function that reads one.
+_READERS = {
+    **dict.fromkeys(('id', 'series'), ('text', str)),
+    'composition': ('a formula', lambda text: Composition(text, strict=True).reduced_formula),
+    'space_group': ('a number', lambda text: int(_finite(text))),
+    'structure': ("a structure in pymatgen's JSON", lambda text: Structure.from_dict(json.loads(text))),
+    **dict.fromkeys(('temperature', 'conductivity', 'diffusion', 'error'), ('a number', _finite)),
+}
 #: What a column can mean.
-ROLES = (
-    'id',
-    'series',
-    'composition',
-    'space_group',
-    'structure',
-    'temperature',
-    'conductivity',
-    'diffusion',
-    'error',
-)
+ROLES = tuple(_READERS)
 
 
 @dataclass(frozen=True)
-class TableFormat:
+class TableFormat(FromDict):
     """What the columns of a table mean.
 
     :param columns: role -> name of the column. ``id``, ``composition``, ``space_group`` (number) and ``structure``
-        (pymatgen's JSON) say which material it is; ``series`` which rows belong to one experiment at several
-        temperatures; ``conductivity`` or ``diffusion`` is the value, ``error`` its standard error.
-    :param unit: of value and error, one of :data:`CONDUCTIVITY_UNITS` or :data:`DIFFUSION_UNITS`.
+        (pymatgen's JSON) identify the material; ``series`` marks the rows of one experiment at several temperatures;
+        ``conductivity`` or ``diffusion`` is the value, ``error`` its standard error.
+    :param unit: of value and error, one of :data:`UNITS`.
     :param temperature: of all rows, K, if there is no column for it.
-    :param species: of the mobile ion, whose density turns diffusion coefficients into conductivities.
+    :param species: the mobile ion; its density converts diffusion coefficients to conductivities.
     :param charge: of the mobile ion, e; by default that of its element.
     """
 
@@ -54,6 +80,8 @@ class TableFormat:
     species: str = 'Li'
     charge: float | None = None
 
+    _ERROR = LabelError
+
     def __post_init__(self):
         unknown = sorted(set(self.columns) - set(ROLES))
         if unknown:
@@ -61,11 +89,12 @@ class TableFormat:
         if ('conductivity' in self.columns) == ('diffusion' in self.columns):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
         if not {'id', 'composition', 'structure'} & set(self.columns):
-            raise LabelError('no column says which material it is: name one as id, composition or structure')
-        if self.unit not in self.units:
-            raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {", ".join(self.units)}')
+            raise LabelError('no column identifies the material: name one as id, composition or structure')
+        units = UNITS[self.quantity]
+        if self.unit not in units:
+            raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {", ".join(units)}')
         if ('temperature' in self.columns) == (self.temperature is not None):
-            raise LabelError('the temperature is needed once: a column of it, or one for all rows (K)')
+            raise LabelError('give the temperature once: as a column, or one for all rows (K)')
         if self.temperature is not None and not self.temperature > 0:
             raise LabelError(f'{self.temperature} K is not a temperature')
         if not Element.is_valid_symbol(self.species):
@@ -76,32 +105,16 @@ class TableFormat:
         """``conductivity`` or ``diffusion``."""
         return 'conductivity' if 'conductivity' in self.columns else 'diffusion'
 
-    @property
-    def units(self) -> dict[str, float]:
-        """The units of the quantity, with their factors."""
-        return CONDUCTIVITY_UNITS if self.quantity == 'conductivity' else DIFFUSION_UNITS
-
-    @classmethod
-    def from_dict(cls, values: dict) -> TableFormat:
-        """From a plain dictionary with the fields of this class.
-
-        :raises LabelError: naming what is wrong.
-        """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise LabelError(f'the description of a table has an unknown or missing key: {error}') from error
-
 
 @dataclass(frozen=True)
 class Measurement:
     """One row of a table.
 
-    :param row: its number, the header being row 1.
-    :param formula: reduced formula, if the row says it.
+    :param row: its number; the header is row 1.
+    :param formula: reduced formula, if the row has one.
     :param temperature: K.
     :param quantity: ``conductivity`` (S/cm) or ``diffusion`` (cm^2/s).
-    :param value: in this unit; can be zero or negative, as fits give it.
+    :param value: in this unit; fits can give zero and negative values.
     :param error: its standard error, in the same unit; None if it is not known.
     :param carrier_density: of the mobile ion in the row's own structure, 1/cm^3.
     :param charge: of the mobile ion, e.
@@ -120,9 +133,9 @@ class Measurement:
     charge: float | None
 
     def conductivity(self, carrier_density: float | None = None) -> tuple[float, float | None]:
-        """Value and standard error, S/cm; diffusion coefficients by Nernst and Einstein.
+        """Value and standard error, S/cm; diffusion coefficients are converted by the Nernst-Einstein relation.
 
-        :param carrier_density: taken if the row has no structure of its own, 1/cm^3.
+        :param carrier_density: used if the row has no structure of its own, 1/cm^3.
         """
         if self.quantity == 'conductivity':
             return self.value, self.error
@@ -138,10 +151,10 @@ class Measurement:
 
 @dataclass
 class LabelTable:
-    """A table that was read.
+    """The content of a table.
 
     :param measurements: the rows that can be used.
-    :param excluded: ``row``, ``id`` and ``reason`` of every other.
+    :param excluded: ``row``, ``id`` and ``reason`` of every other row.
     :param structures: of the rows that have one, by the number of the row.
     """
 
@@ -150,17 +163,18 @@ class LabelTable:
     structures: dict[int, Structure] = field(default_factory=dict)
 
     def as_dict(self) -> dict:
-        """Measurements and exclusions, of plain JSON types."""
+        """Measurements and excluded rows, of plain JSON types."""
         return {'measurements': [asdict(entry) for entry in self.measurements], 'excluded': self.excluded}
 
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:
-    """Read a CSV file with a header. A row that cannot be used is excluded with its reason, and costs no other.
+    """Read a CSV file with a header. A row that cannot be used is excluded with its reason; the others are kept.
 
     :raises LabelError: if columns are missing, or no row can be used.
     """
     table, seen = LabelTable(), {}
-    with _long_fields(), open(path, newline='', encoding='utf-8-sig') as stream:
+    csv.field_size_limit(sys.maxsize)  # a structure is longer than the default limit
+    with open(path, newline='', encoding='utf-8-sig') as stream:
         reader = csv.DictReader(stream)
         missing = sorted(set(form.columns.values()) - set(reader.fieldnames or ()))
         if missing:
@@ -171,13 +185,12 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
             cells = {role: (row[name] or '').strip() for role, name in form.columns.items()}
             try:
                 measurement, structure = _read_row(number, cells, form)
-                content = tuple(value for name, value in asdict(measurement).items() if name != 'row')
-                if content in seen:
-                    raise LabelError(f'the same as row {seen[content]}')
+                first = seen.setdefault(replace(measurement, row=0), number)
+                if first != number:
+                    raise LabelError(f'the same as row {first}')
             except LabelError as error:
                 table.excluded.append({'row': number, 'id': cells.get('id') or None, 'reason': str(error)})
                 continue
-            seen[content] = number
             table.measurements.append(measurement)
             if structure is not None:
                 table.structures[number] = structure
@@ -194,10 +207,10 @@ def carrier_density(structure: Structure, species: str) -> float:
 
 
 def primitive_cell(structure: Structure) -> Structure:
-    """The primitive cell, atoms where they are, to 0.001 A; the structure itself if spglib finds none.
+    """The primitive cell, with the atoms in place to 0.001 A; the structure itself if spglib finds none.
 
-    It costs less to scan. But the moving ion is nearer to its periodic images, which move with it, so that its surface
-    is not quite that of the larger cell.
+    It is cheaper to scan. But the moving ion is closer to its periodic images, which move with it, so its surface is
+    not quite that of the larger cell.
     """
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -207,48 +220,49 @@ def primitive_cell(structure: Structure) -> Structure:
 
 
 def _read_row(number: int, cells: dict[str, str], form: TableFormat) -> tuple[Measurement, Structure | None]:
-    structure = _structure(cells['structure']) if cells.get('structure') else None
-    formula = _formula(cells['composition']) if cells.get('composition') else None
+    values = dict.fromkeys(ROLES) | {'temperature': form.temperature}
+    for role, text in cells.items():
+        what, read = _READERS[role]
+        if not text and role in ('temperature', form.quantity):
+            raise LabelError(f'it has no {role}')
+        try:
+            values[role] = read(text) if text else None
+        except Exception as error:  # pymatgen raises many kinds
+            raise LabelError(f'its {role.replace("_", " ")} {text[:40]!r} is not {what}') from error
+    structure, formula, error = values['structure'], values['composition'], values['error']
     if structure is not None:
         formula = formula or structure.composition.reduced_formula
-    if not cells.get('id') and formula is None:
-        raise LabelError('nothing says which material it is')
-    factor = form.units[form.unit]
-    temperature = form.temperature or _number(cells['temperature'], 'temperature')
-    if temperature <= 0:
-        raise LabelError(f'{temperature:g} K is not a temperature')
-    error = _number(cells['error'], 'error') * factor if cells.get('error') else None
+    if values['id'] is None and formula is None:
+        raise LabelError('it does not identify a material')
+    if values['temperature'] <= 0:
+        raise LabelError(f'{values["temperature"]:g} K is not a temperature')
     if error is not None and error < 0:
         raise LabelError(f'its error of {cells["error"]} is negative')
-    space_group = int(_number(cells['space_group'], 'space group')) if cells.get('space_group') else None
-    density, charge = None, None
+    density, charge, factor = None, None, UNITS[form.quantity][form.unit]
     if form.quantity == 'diffusion':
         charge = form.charge if form.charge is not None else charge_of(form.species)
         density = None if structure is None else carrier_density(structure, form.species)
         if density == 0.0:
-            raise LabelError(f'no {form.species} in its structure')
+            raise LabelError(f'its structure has no {form.species}')
     measurement = Measurement(
-        number,
-        cells.get('id') or None,
-        cells.get('series') or None,
-        formula,
-        space_group,
-        temperature,
-        form.quantity,
-        _number(cells[form.quantity], form.quantity) * factor,
-        error,
-        density,
-        charge,
+        row=number,
+        formula=formula,
+        quantity=form.quantity,
+        value=values[form.quantity] * factor,
+        error=None if error is None else error * factor,
+        carrier_density=density,
+        charge=charge,
+        **{name: values[name] for name in ('id', 'series', 'space_group', 'temperature')},
     )
     return measurement, structure
 
 
 def _exclude_contradictions(table: LabelTable) -> None:
-    """Take out rows that give one id to several compositions."""
-    formulas: dict[str, set[str]] = {}
+    """Exclude rows whose id belongs to several compositions."""
+    formulas = defaultdict(set)
     for entry in table.measurements:
         if entry.id and entry.formula:
-            formulas.setdefault(entry.id, set()).add(entry.formula)
+            formulas[entry.id].add(entry.formula)
     for entry in list(table.measurements):
         different = formulas.get(entry.id, ())
         if len(different) > 1:
@@ -256,38 +270,3 @@ def _exclude_contradictions(table: LabelTable) -> None:
             table.excluded.append({'row': entry.row, 'id': entry.id, 'reason': reason})
             table.measurements.remove(entry)
             table.structures.pop(entry.row, None)
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise LabelError(f'its {what} {text!r} is not a number')
-    return value
-
-
-def _formula(text: str) -> str:
-    try:
-        composition = Composition(text, strict=True)
-    except Exception as error:  # pymatgen raises many kinds
-        raise LabelError(f'its composition {text[:40]!r} cannot be read') from error
-    return composition.reduced_formula
-
-
-def _structure(text: str) -> Structure:
-    try:
-        return Structure.from_dict(json.loads(text))
-    except Exception as error:  # pymatgen raises many kinds
-        raise LabelError(f'its structure cannot be read ({type(error).__name__})') from error
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Whole structures are longer than the fields that ``csv`` allows by default."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)

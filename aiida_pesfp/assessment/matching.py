@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Callable
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from aiida_pesfp.assessment.labels import Measurement
+from aiida_pesfp.assessment.labels import LabelTable, Measurement
 from aiida_pesfp.errors import LabelError
 
+#: Ways to find the structure of a measurement.
+METHODS = ('id', 'composition', 'structure')
 #: Tolerance for the space group, A: published coordinates are rounded.
 SYMMETRY_TOLERANCE = 0.01
 
@@ -32,94 +33,77 @@ class Matches:
     unlabelled: list[str]
 
 
-class Candidates:
-    """The structures that measurements are matched to.
-
-    :param structures: by key.
-    :param names: key -> further names of the structure, such as an identifier in a database.
-    """
-
-    def __init__(self, structures: dict[str, Structure], names: dict[str, list[str]] | None = None):
-        self.structures = structures
-        self.by_name: dict[str, list[str]] = {}
-        self.by_formula: dict[str, list[str]] = {}
-        self._space_groups: dict[str, int] = {}
-        self._matcher = StructureMatcher()
-        for key, structure in structures.items():
-            for name in {_plain(name) for name in (key, *(names or {}).get(key, ()))}:
-                self.by_name.setdefault(name, []).append(key)
-            self.by_formula.setdefault(structure.composition.reduced_formula, []).append(key)
-
-    def by_id(self, measurement: Measurement, _) -> list[str]:
-        """Structures whose key or name is the id, up to punctuation."""
-        return self.by_name.get(_plain(measurement.id), []) if measurement.id else []
-
-    def by_composition(self, measurement: Measurement, _) -> list[str]:
-        """Structures of the same reduced formula and, where the row says it, space group."""
-        same = self.by_formula.get(measurement.formula, [])
-        if measurement.space_group is None:
-            return same
-        return [key for key in same if self._space_group(key) == measurement.space_group]
-
-    def by_structure(self, measurement: Measurement, structure: Structure | None) -> list[str]:
-        """The structure most like that of the row, if ``StructureMatcher`` says that they are the same."""
-        if structure is None:
-            return []
-        distances = {}
-        for key in self.by_formula.get(structure.composition.reduced_formula, []):
-            found = self._matcher.get_rms_dist(structure, self.structures[key])
-            if found is not None:
-                distances[key] = found[0]
-        return [min(distances, key=distances.get)] if distances else []
-
-    def _space_group(self, key: str) -> int:
-        if key not in self._space_groups:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')
-                analyzer = SpacegroupAnalyzer(self.structures[key], symprec=SYMMETRY_TOLERANCE)
-                self._space_groups[key] = analyzer.get_space_group_number()
-        return self._space_groups[key]
-
-
-METHODS: dict[str, Callable] = {
-    'id': Candidates.by_id,
-    'composition': Candidates.by_composition,
-    'structure': Candidates.by_structure,
-}
-
-
 def match(
-    measurements: list[Measurement],
-    candidates: Candidates,
+    table: LabelTable,
+    structures: dict[str, Structure],
+    names: dict[str, list[str]] | None = None,
     methods: tuple[str, ...] = ('id',),
-    own_structures: dict[int, Structure] | None = None,
 ) -> Matches:
     """Find the structure of each measurement.
 
-    :param methods: of :data:`METHODS`, tried in this order; the first that finds something decides. Where it
-        finds several structures, the measurement stays unmatched, as nobody can tell which it belongs to.
-    :param own_structures: of the measurements, by row, for the method ``structure``.
+    :param structures: by key.
+    :param names: key -> further names of the structure, such as an identifier in a database.
+    :param methods: of :data:`METHODS`, tried in this order; the first that finds a structure decides. If it finds
+        several, the measurement stays unmatched.
+    :raises LabelError: if a method is unknown.
     """
-    for method in methods:
-        if method not in METHODS:
-            raise LabelError(f'unknown way {method!r} to match labels: take some of {", ".join(METHODS)}')
-    rows, unmatched = {}, []
-    for measurement in measurements:
-        own = (own_structures or {}).get(measurement.row)
-        found = next(filter(None, (METHODS[method](candidates, measurement, own) for method in methods)), [])
+    check_methods(methods)
+    index, rows, unmatched = _Index(structures, names or {}), {}, []
+    for measurement in table.measurements:
+        own = table.structures.get(measurement.row)
+        found = next(filter(None, (getattr(index, f'by_{method}')(measurement, own) for method in methods)), [])
         if len(found) == 1:
             rows[measurement.row] = found[0]
             continue
         reason = (
             f'several structures fit: {", ".join(found)}'
             if found
-            else f'no structure of the same {" or ".join(methods)} among the {len(candidates.structures)} given'
+            else f'no structure of the same {" or ".join(methods)} among the {len(structures)} given'
         )
         unmatched.append({'row': measurement.row, 'id': measurement.id or measurement.formula, 'reason': reason})
     labelled = set(rows.values())
-    return Matches(rows, unmatched, [key for key in candidates.structures if key not in labelled])
+    return Matches(rows, unmatched, [key for key in structures if key not in labelled])
+
+
+def check_methods(methods: tuple[str, ...]) -> None:
+    """Raise :class:`~aiida_pesfp.errors.LabelError` if one is not in :data:`METHODS`."""
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise LabelError(f'unknown method {unknown[0]!r} to match labels: take some of {", ".join(METHODS)}')
+
+
+class _Index:
+    """Finds structures by what a measurement tells."""
+
+    def __init__(self, structures: dict[str, Structure], names: dict[str, list[str]]):
+        self._structures, self._matcher = structures, StructureMatcher()
+        self._by_name, self._by_formula = defaultdict(list), defaultdict(list)
+        self._space_group = cache(lambda key: structures[key].get_space_group_info(SYMMETRY_TOLERANCE)[1])
+        for key, structure in structures.items():
+            for name in {_plain(name) for name in (key, *names.get(key, ()))}:
+                self._by_name[name].append(key)
+            self._by_formula[structure.composition.reduced_formula].append(key)
+
+    def by_id(self, measurement: Measurement, _) -> list[str]:
+        """Structures whose key or name is the id, up to punctuation."""
+        return self._by_name.get(_plain(measurement.id or ''), [])
+
+    def by_composition(self, measurement: Measurement, _) -> list[str]:
+        """Structures of the same reduced formula and, if the row has one, space group."""
+        group = measurement.space_group
+        same = self._by_formula.get(measurement.formula, [])
+        return [key for key in same if group is None or self._space_group(key) == group]
+
+    def by_structure(self, _, structure: Structure | None) -> list[str]:
+        """The structure most similar to that of the row, among those that ``StructureMatcher`` calls the same."""
+        distances = {}
+        for key in self._by_formula.get(structure.composition.reduced_formula, []) if structure else ():
+            found = self._matcher.get_rms_dist(structure, self._structures[key])
+            if found is not None:
+                distances[key] = found[0]
+        return [min(distances, key=distances.get)] if distances else []
 
 
 def _plain(name: str) -> str:
-    """Keys of AiiDA hold no hyphens: ``mp-2530`` and ``mp_2530`` are one."""
+    """Keys of AiiDA have no hyphens: ``mp-2530`` and ``mp_2530`` are the same."""
     return re.sub(r'\W+', '_', name.strip()).lower()

@@ -1,22 +1,29 @@
-"""Ranking models: Xi with any parameters, expressions, and models learned from labels (arXiv:2411.06804, App. C)."""
+"""Ranking models: Xi with any parameters, expressions, and models trained on labels (arXiv:2411.06804, App. C)."""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
-from aiida_pesfp.assessment.features import DescriptorExpression, free_volume, select_features
+from aiida_pesfp.assessment.features import FEATURE_SETS, DescriptorExpression, free_volume, select_features
+from aiida_pesfp.assessment.labels import FromDict
 from aiida_pesfp.assessment.scores import check_classes
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.descriptors import xi
+from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.settings.descriptors import XiParameters
 
-#: Models that can be learned.
+#: Models that can be trained.
 LEARNERS = ('logistic_l1', 'logistic_l2', 'catboost')
 KINDS = ('xi', 'expression', *LEARNERS)
+
+
+def _check(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise AssessmentError(f'unknown {what} {value!r} of a ranking model: take one of {", ".join(choices)}')
 
 
 @dataclass(frozen=True)
@@ -24,10 +31,10 @@ class RankingModel:
     """Gives each structure a number by which it ranks.
 
     :param kind: one of :data:`KINDS`.
-    :param parameters: of plain JSON types. ``xi``: the fields of ``XiParameters``. ``expression``: ``text``. Logistic:
-        ``feature_set``, ``features`` (names), ``mean``, ``scale``, ``coefficients``, ``intercept``. CatBoost:
-        ``feature_set``, ``features``, ``mean``.
-    :param content: CatBoost's own file (cbm).
+    :param parameters: of plain JSON types. ``xi``: the fields of ``XiParameters``. ``expression``: ``text``. Trained
+        models: ``feature_set``, ``features`` (names), ``mean``; logistic ones also ``scale``, ``coefficients``,
+        ``intercept``.
+    :param content: the file of a CatBoost model (cbm).
     """
 
     kind: str
@@ -35,8 +42,8 @@ class RankingModel:
     content: bytes | None = None
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise AssessmentError(f'unknown kind {self.kind!r} of a ranking model: known are {", ".join(KINDS)}')
+        _check('kind', self.kind, KINDS)
+        _check('feature set', self.feature_set, FEATURE_SETS)
         try:
             if self.kind == 'xi':
                 XiParameters(**self.parameters)
@@ -58,11 +65,11 @@ class RankingModel:
         return self.parameters.get('feature_set', 'pes')
 
     def rank_values(self, descriptors: list[dict], others: list[dict] | None = None) -> np.ndarray:
-        """(n,) numbers of structures, the best has the highest. A learned model gives the probability of a good one.
+        """(n,) numbers of structures; the best has the highest. Trained models give probabilities of good conductors.
 
         :param descriptors: of the structures.
         :param others: their features by matminer, if the model needs them.
-        :raises AssessmentError: if one has no number, with the reason.
+        :raises AssessmentError: if a structure has no number, with the reason.
         """
         if self.kind == 'xi':
             return np.array([self._xi(entry) for entry in descriptors])
@@ -76,17 +83,19 @@ class RankingModel:
         ]
         missing = sorted({name for row in rows for name in names if name not in row})
         if missing:
-            raise AssessmentError(f'the model needs {missing[0]!r}, which the descriptors lack: compute them alike')
+            raise AssessmentError(
+                f'the model needs {missing[0]!r}, which the descriptors do not have: use the same settings'
+            )
         return self.predict(np.array([[row[name] for name in names] for row in rows], dtype=float))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """(n,) probabilities of good conductors of a learned model.
+        """(n,) probabilities of good conductors of a trained model.
 
         :param features: (n, m) in the order of ``parameters['features']``; NaN counts as the mean of the training set.
         """
         filled = np.where(np.isnan(features), self.parameters['mean'], features)
         if self.kind == 'catboost':
-            return _load_catboost(self.content).predict_proba(filled)[:, 1]
+            return _catboost_classifier().load_model(blob=self.content).predict_proba(filled)[:, 1]
         scaled = (filled - self.parameters['mean']) / self.parameters['scale']
         logit = scaled @ np.array(self.parameters['coefficients']) + self.parameters['intercept']
         return 0.5 * (1 + np.tanh(0.5 * logit))
@@ -98,27 +107,35 @@ class RankingModel:
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """How models are learned.
+class TrainingSettings(FromDict):
+    """How a model is trained.
 
-    :param regularisation: C of scikit-learn: the smaller, the more the coefficients are held back.
-    :param iterations: trees of CatBoost,
-    :param depth: and their depth.
-    :param seed: of CatBoost.
+    :param kind: one of :data:`LEARNERS`.
+    :param feature_set: one of :data:`~aiida_pesfp.assessment.features.FEATURE_SETS`.
+    :param regularisation: C of scikit-learn; a smaller value shrinks the coefficients more.
+    :param iterations: number of trees of CatBoost.
+    :param depth: of these trees.
+    :param seed: of the random numbers.
     """
 
+    kind: str = 'logistic_l2'
+    feature_set: str = 'pes'
     regularisation: float = 1.0
     iterations: int = 200
     depth: int = 4
     seed: int = 0
 
+    def __post_init__(self):
+        _check('kind', self.kind, LEARNERS)
+        _check('feature set', self.feature_set, FEATURE_SETS)
+
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Materials to learn from.
+    """Materials to train on.
 
     :param keys: (n) of the materials.
-    :param groups: (n) what is left out together: reduced formulas, so that no polymorph tells on another.
+    :param groups: (n) reduced formulas; polymorphs are left out together.
     :param names: (m) of the features.
     :param features: (n, m).
     :param good: (n,) weights as good conductors.
@@ -135,65 +152,50 @@ class TrainingSet:
     def without(self, group: str) -> TrainingSet:
         """The set without one group."""
         kept = np.array([other != group for other in self.groups])
-        return TrainingSet(
-            [key for key, keep in zip(self.keys, kept) if keep],
-            [other for other in self.groups if other != group],
-            self.names,
-            self.features[kept],
-            self.good[kept],
-            self.bad[kept],
-        )
+        lists = (list(compress(values, kept)) for values in (self.keys, self.groups))
+        return TrainingSet(*lists, self.names, self.features[kept], self.good[kept], self.bad[kept])
 
 
-def train(
-    kind: str, training: TrainingSet, feature_set: str, settings: TrainingSettings = TrainingSettings()
-) -> RankingModel:
-    """Learn a model. Every material stands in both classes, with its weights.
+def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()) -> RankingModel:
+    """Train a model. Every material is in both classes, with its weights.
 
-    :param kind: one of :data:`LEARNERS`.
-    :param feature_set: what the features of the set are, kept with the model.
     :raises AssessmentError: if a class is too small, or CatBoost is not installed.
     """
-    if kind not in LEARNERS:
-        raise AssessmentError(f'unknown kind {kind!r} of a model to learn: take one of {", ".join(LEARNERS)}')
     check_classes(training.good, training.bad)
-    with np.errstate(invalid='ignore'):
-        known = ~np.isnan(training.features).all(axis=0)
+    known = ~np.isnan(training.features).all(axis=0)
     mean = np.where(known, np.nanmean(np.where(known, training.features, 0.0), axis=0), 0.0)
     filled = np.where(np.isnan(training.features), mean, training.features)
-    classes = np.repeat([1, 0], len(filled))
     weights = np.concatenate([training.good, training.bad])
     used = weights > 0
-    classes, weights, doubled = classes[used], weights[used], np.concatenate([filled, filled])
-    common = {'feature_set': feature_set, 'features': list(training.names), 'mean': mean.tolist()}
-    if kind == 'catboost':
-        return RankingModel(kind, common, _fit_catboost(doubled[used], classes, weights, settings))
+    classes, weights, doubled = np.repeat([1, 0], len(filled))[used], weights[used], np.concatenate([filled, filled])
+    common = {'feature_set': settings.feature_set, 'features': list(training.names), 'mean': mean.tolist()}
+    if settings.kind == 'catboost':
+        return RankingModel(settings.kind, common, _fit_catboost(doubled[used], classes, weights, settings))
     deviation = filled.std(axis=0)
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, abs(mean)), deviation, 1.0)
-    found = _fit_logistic(kind, ((doubled - mean) / scale)[used], classes, weights, settings)
+    found = _fit_logistic(((doubled - mean) / scale)[used], classes, weights, settings)
     fitted = {'scale': scale.tolist(), 'coefficients': found.coef_[0].tolist(), 'intercept': float(found.intercept_[0])}
-    return RankingModel(kind, common | fitted)
+    return RankingModel(settings.kind, common | fitted)
 
 
 def predict_others(
-    kind: str,
-    training: TrainingSet,
-    others: TrainingSet,
-    feature_set: str,
-    settings: TrainingSettings = TrainingSettings(),
+    training: TrainingSet, others: TrainingSet, settings: TrainingSettings = TrainingSettings()
 ) -> np.ndarray:
-    """(n,) predictions for the materials ``others``, each by a model that has not seen its composition.
+    """(n,) predictions for the materials of ``others``, each by a model that has not seen its composition.
 
-    With the training set itself this is leave-one-out; polymorphs of the one left out are left out with it.
+    With the training set itself this is leave-one-out; polymorphs of a material are left out with it.
+
+    :raises AssessmentError: if the sets have different features, or too few materials are left.
     """
-    groups, predictions = sorted(set(others.groups)), np.empty(len(others.keys))
-    models: dict[str, RankingModel] = {}
-    for group in groups:
-        # Compositions that the training set does not have share one model.
+    if training.names != others.names:
+        raise AssessmentError('the two sets have different features: describe all surfaces with the same settings')
+    predictions, models = np.empty(len(others.keys)), {}
+    for group in sorted(set(others.groups)):
+        # Compositions that are not in the training set share one model.
         seen = group if group in training.groups else ''
         if seen not in models:
             try:
-                models[seen] = train(kind, training.without(group), feature_set, settings)
+                models[seen] = train(training.without(group), settings)
             except AssessmentError as error:
                 raise AssessmentError(f'without {group}, which is to be predicted: {error}') from error
         chosen = np.array([other == group for other in others.groups])
@@ -201,24 +203,18 @@ def predict_others(
     return predictions
 
 
-def _fit_logistic(kind, features, classes, weights, settings: TrainingSettings):
+def _fit_logistic(features, classes, weights, settings: TrainingSettings):
     from sklearn.linear_model import LogisticRegression
 
-    # liblinear reaches L1's exact zeros; it also holds back the intercept, which changes no ranking.
-    options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if kind == 'logistic_l1' else {'l1_ratio': 0.0}
+    # liblinear gives the exact zeros of L1; it also shrinks the intercept, which changes no ranking.
+    options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if settings.kind == 'logistic_l1' else {'l1_ratio': 0.0}
     model = LogisticRegression(C=settings.regularisation, max_iter=10000, random_state=settings.seed, **options)
     return model.fit(features, classes, sample_weight=weights)
 
 
 def _fit_catboost(features, classes, weights, settings: TrainingSettings) -> bytes:
-    model = _catboost().CatBoostClassifier(
-        iterations=settings.iterations,
-        depth=settings.depth,
-        random_seed=settings.seed,
-        thread_count=1,
-        verbose=False,
-        allow_writing_files=False,
-    )
+    options = {'iterations': settings.iterations, 'depth': settings.depth, 'random_seed': settings.seed}
+    model = _catboost_classifier(**options, thread_count=1, verbose=False, allow_writing_files=False)
     model.fit(features, classes, sample_weight=weights)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'model.cbm'
@@ -226,14 +222,9 @@ def _fit_catboost(features, classes, weights, settings: TrainingSettings) -> byt
         return path.read_bytes()
 
 
-def _load_catboost(content: bytes):
-    model = _catboost().CatBoostClassifier()
-    return model.load_model(blob=content)
-
-
-def _catboost():
+def _catboost_classifier(**options):
     try:
-        import catboost
+        from catboost import CatBoostClassifier
     except ImportError as error:
         raise AssessmentError('CatBoost is not installed: pip install "aiida-pesfp[models]"') from error
-    return catboost
+    return CatBoostClassifier(**options)

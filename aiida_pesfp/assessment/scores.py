@@ -1,26 +1,30 @@
-"""The score of a ranking: the area under the weighted ROC curve at the lowest false-positive rates."""
+"""Scores of rankings: the area under the weighted ROC curve at the lowest false-positive rates (Fig. 3)."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.assessment.classes import ClassSettings, classify
+from aiida_pesfp.assessment.features import DescriptorExpression, standard_rankings
+from aiida_pesfp.assessment.labels import FromDict, Measurement
+from aiida_pesfp.errors import AssessmentError, ExpressionError
 
 #: Materials of each class that a score needs: with one, the bootstrap has nothing to vary.
 FEWEST = 2
-#: A material belongs to a class for this purpose if it is in it with more than this probability.
+#: For this count, a material belongs to a class if its probability is higher than this.
 MEMBERSHIP = 0.5
-#: Resamples that are treated at once, which bounds the memory.
+#: Resamples in one array, which bounds the memory.
 _BATCH = 1000
 
 
 @dataclass(frozen=True)
-class ScoreSettings:
+class ScoreSettings(FromDict):
     """How a ranking is scored.
 
-    :param maximum_false_positive_rate: the area is taken up to it (the paper: 10 %).
+    :param maximum_false_positive_rate: end of the area (the paper: 10 %).
     :param resamples: of the bootstrap over materials, and shuffles of the random baseline.
     :param seed: of both.
     """
@@ -35,17 +39,6 @@ class ScoreSettings:
         if self.resamples < 2:
             raise AssessmentError(f'resamples = {self.resamples}: the bootstrap needs at least two')
 
-    @classmethod
-    def from_dict(cls, values: dict) -> ScoreSettings:
-        """From a plain dictionary with the fields of this class.
-
-        :raises AssessmentError: naming what is wrong.
-        """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise AssessmentError(f'the settings of the score have an unknown key: {error}') from error
-
 
 @dataclass(frozen=True)
 class Score:
@@ -53,9 +46,9 @@ class Score:
 
     :param value: mean true-positive rate over the lowest false-positive rates: 1 is perfect, half the limit random.
     :param error: standard deviation over resamples of the materials.
-    :param lower: end of the interval that holds 68.3 % of the resamples,
-    :param upper: and the other.
-    :param resamples: that had both classes in them.
+    :param lower: lower end of the interval that contains 68.3 % of the resamples.
+    :param upper: upper end of this interval.
+    :param resamples: number of those that contain both classes.
     """
 
     value: float
@@ -64,22 +57,74 @@ class Score:
     upper: float
     resamples: int
 
-    def as_dict(self) -> dict:
-        """Of plain JSON types."""
-        return asdict(self)
 
+def score_rankings(
+    measurements: list[Measurement],
+    rows: dict[int, str],
+    carrier_densities: dict[str, float],
+    descriptors: dict[str, dict],
+    classes: ClassSettings,
+    settings: ScoreSettings = ScoreSettings(),
+    expressions: tuple[str, ...] = (),
+) -> dict:
+    """Scores of the rankings by each descriptor and by any expressions on one set of labels.
 
-def mcclish(value: float, maximum_false_positive_rate: float) -> float:
-    """The same area standardised as ``sklearn.metrics.roc_auc_score(..., max_fpr=...)`` does: random is 0.5.
-
-    McClish, Med. Decis. Making 9, 190 (1989).
+    :param rows: row of a measurement -> key of its structure.
+    :param carrier_densities: of the structures, 1/cm^3.
+    :param descriptors: key of a structure -> its descriptors.
+    :returns: of plain JSON types: ``rows`` of the table, the best first; ``random``; ``classes``; ``score_settings``;
+        ``number_of_good`` and ``number_of_bad``; ``materials``, key -> weights and conductivities;
+        ``rows_without_a_conductivity`` and ``structures_without_descriptors``.
+    :raises AssessmentError: if a class has fewer than two materials.
     """
-    limit = maximum_false_positive_rate
-    return float(0.5 * (1 + (value * limit - limit**2 / 2) / (limit - limit**2 / 2)))
+    groups, without = defaultdict(list), set()
+    for measurement in measurements:
+        key = rows.get(measurement.row)
+        if key in descriptors:
+            groups[key].append((measurement, carrier_densities[key]))
+        elif key is not None:
+            without.add(key)
+    materials, unusable = classify(groups, classes)
+    if not materials:
+        raise AssessmentError('no structure has both descriptors and a label with a conductivity')
+    keys = sorted(materials)
+    good, bad = np.array([(materials[key].good_weight, materials[key].bad_weight) for key in keys]).T
+    chance = random_score(good, bad, settings)
+    tables = [descriptors[key] for key in keys]
+    rankings = dict.fromkeys([*standard_rankings(tables[0]), *expressions])
+    table = [_row(text, dict(zip(keys, tables)), good, bad, settings) for text in rankings]
+    table.sort(key=lambda row: -(row['score']['value'] if row['score'] else -1))
+    return {
+        'rows': table,
+        'random': asdict(chance),
+        'classes': asdict(classes),
+        'score_settings': asdict(settings),
+        'number_of_good': float(good.sum()),
+        'number_of_bad': float(bad.sum()),
+        'materials': {key: asdict(materials[key]) for key in keys},
+        'rows_without_a_conductivity': unusable,
+        'structures_without_descriptors': sorted(without),
+    }
+
+
+def _row(text: str, descriptors: dict[str, dict], good, bad, settings: ScoreSettings) -> dict:
+    """A material for which the expression has no value is excluded from this row only, with the reason."""
+    expression, ranking, missing = DescriptorExpression(text), {}, {}
+    for position, (key, table) in enumerate(descriptors.items()):
+        try:
+            ranking[position] = expression(table)
+        except ExpressionError as error:
+            missing[key] = str(error)
+    positions, values = list(ranking), np.array(list(ranking.values()))
+    row = {'ranking': text, 'score': None, 'materials': len(positions), 'missing': missing, 'error': None}
+    try:
+        return row | {'score': asdict(score(values, good[positions], bad[positions], settings))}
+    except AssessmentError as error:
+        return row | {'error': str(error)}
 
 
 def check_classes(good: np.ndarray, bad: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.AssessmentError` unless either class has two materials.
+    """Raise :class:`~aiida_pesfp.errors.AssessmentError` unless each class has two materials.
 
     :param good: (n,) weights of the materials as good conductors.
     :param bad: (n,) as bad ones.
@@ -96,9 +141,9 @@ def check_classes(good: np.ndarray, bad: np.ndarray) -> None:
 def partial_area(ranking: np.ndarray, good: np.ndarray, bad: np.ndarray, maximum_false_positive_rate: float = 0.1):
     """Mean true-positive rate over false-positive rates from 0 to a limit.
 
-    Every material stands in both classes, with its weights. Materials of the same rank are passed at once, on a
-    straight line. The same number follows from ``sklearn.metrics.roc_curve``; this treats many sets of weights at once,
-    as a bootstrap needs it.
+    Every material is in both classes, with its weights. Materials of the same rank make one straight segment of the
+    curve. ``sklearn.metrics.roc_curve`` gives the same number; this takes many sets of weights at once, for the
+    bootstrap.
 
     :param ranking: (n,) the best has the highest value.
     :param good: (..., n) weights of the materials as good conductors.
@@ -112,7 +157,7 @@ def partial_area(ranking: np.ndarray, good: np.ndarray, bad: np.ndarray, maximum
         true, false = true / true[..., -1:], false / false[..., -1:]
     zeros = np.zeros((*true.shape[:-1], 1))
     true, false = np.concatenate([zeros, true], axis=-1), np.concatenate([zeros, false], axis=-1)
-    # Each segment of the curve up to where it meets the limit.
+    # Each segment of the curve up to the limit.
     width, rise = np.diff(false), np.diff(true)
     inside = np.clip(maximum_false_positive_rate - false[..., :-1], 0, width)
     slope = np.divide(rise, width, out=np.zeros_like(rise), where=width > 0)
@@ -149,7 +194,7 @@ def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings()) -> Scor
 
 
 def random_score(good, bad, settings: ScoreSettings = ScoreSettings()) -> Score:
-    """What rankings by chance score on these materials: the mean over shuffles, and their spread.
+    """Score of random rankings of these materials: the mean over shuffles, and their spread.
 
     :param good: (n,) weights of the materials as good conductors.
     :param bad: (n,) as bad ones.

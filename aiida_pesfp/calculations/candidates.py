@@ -5,8 +5,10 @@ from __future__ import annotations
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict
 
+from aiida_pesfp.fingerprint.quantities import NAMES
+
 #: What a row takes over from the ranking.
-FROM_RANKING = ('key', 'formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected', 'descriptors', 'structure')
+FROM_RANKING = ('key', 'formula', *NAMES, 'descriptors', 'structure')
 #: Columns of each engine, after its name: ``ml_conductivity_300K``, ...
 OF_ENGINE = (
     'conductivity_300K',
@@ -20,7 +22,7 @@ OF_ENGINE = (
 ENGINES = ('ml', 'siesta')
 #: What expressions over the rows of a table may name.
 COLUMNS = (
-    *('formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected'),
+    *('formula', *NAMES),
     *(f'{engine}_{name}' for engine in ENGINES for name in OF_ENGINE),
 )
 

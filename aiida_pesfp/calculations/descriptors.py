@@ -5,10 +5,10 @@ from __future__ import annotations
 from aiida.engine import calcfunction
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe as describe_surface
+from aiida_pesfp.settings.scan import FingerprintSettings
 
 #: Attributes of a surface that its descriptors take over, to be queried without a join.
 INHERITED = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', *GRID_SETTINGS)
@@ -21,7 +21,7 @@ def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
     :param pes: the surface.
     :param parameters: ``thresholds`` (eV), ``smearing`` (eV), ``neighbours`` and ``xi``, each optional.
     """
-    settings = ScanParameters.from_dict(parameters.get_dict()).descriptors
+    settings = FingerprintSettings.from_dict(parameters.get_dict()).descriptors
     found = describe_surface(pes.to_surface(), settings).as_dict()
     inherited = {name: pes.base.attributes.get(name) for name in INHERITED if name in pes.base.attributes}
     return DescriptorsData(found | inherited | {'settings': settings.as_dict()})

@@ -8,9 +8,9 @@ from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.orm import Dict, RemoteData, TrajectoryData
 
-from aiida_pesfp.calculations.dynamics import validator_of
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.settings.md import PotentialDynamics
+from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY
 
 
@@ -29,9 +29,8 @@ class MdCalculation(ProgramCalculation):
         spec.input(
             'dynamics',
             valid_type=Dict,
-            validator=validator_of(PotentialDynamics),
-            help='temperature (K), steps, timestep (fs, 1), stride (1: every step is stored), thermostat_time (fs, '
-            '100) and seed of the first velocities (0).',
+            validator=validator_of(PotentialMdSettings),
+            help=PotentialMdSettings.describe(),
         )
         spec.input(
             'parent_folder',
@@ -63,13 +62,7 @@ class MdCalculation(ProgramCalculation):
         return info
 
     def own_options(self) -> list[str]:
-        dynamics = PotentialDynamics.from_dict(self.inputs.dynamics.get_dict())
         return [
-            f'--temperature={float(dynamics.temperature)!r}',
-            f'--steps={dynamics.steps}',
-            f'--timestep-fs={float(dynamics.timestep)!r}',
-            f'--stride={dynamics.stride}',
-            f'--thermostat-time={float(dynamics.thermostat_time)!r}',
-            f'--seed={dynamics.seed}',
+            *PotentialMdSettings.from_dict(self.inputs.dynamics.get_dict()).command_line(),
             *([f'--continue-from={self.PARENT}'] if 'parent_folder' in self.inputs else []),
         ]

@@ -1,14 +1,15 @@
-"""From what a source says to structures, with provenance."""
+"""From records to structures, with provenance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from aiida.engine import calcfunction
-from aiida.orm import CalcFunctionNode, QueryBuilder, StructureData
+from aiida.orm import StructureData
 
 from aiida_pesfp.data.record import RecordData
 from aiida_pesfp.errors import UnreadableStructure
+from aiida_pesfp.queries.structures import stored_record, structure_of
 from aiida_pesfp.sources.entry import Entry
 
 
@@ -21,37 +22,31 @@ def structure_of_record(record: RecordData) -> StructureData:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A record in the graph, the structure that comes from it, and whether they were not there before."""
+class Imported:
+    """A stored record, the structure made from it, and whether the structure is new."""
 
     record: RecordData
     structure: StructureData
     new: bool
 
 
-def take(entry: Entry) -> Taken:
-    """Store an entry and make its structure, unless the same was done before.
+def import_entry(entry: Entry) -> Imported:
+    """Store an entry and make its structure, unless both are stored already.
 
     :raises UnreadableStructure: if it has no structure that AiiDA can hold; then nothing is stored.
     """
     if entry.error is not None:
         raise UnreadableStructure(entry.error)
-    record = RecordData.from_entry(entry)
-    found = record.find_stored()
-    structure = found and _made_before(found)
+    new = RecordData.from_entry(entry)
+    record = stored_record(new)
+    structure = record and structure_of(record)
     if structure is not None:
-        return Taken(found, structure, new=False)
-    if found is None:
+        return Imported(record, structure, new=False)
+    if record is None:
         try:
-            StructureData(pymatgen=record.to_structure())
+            StructureData(pymatgen=new.to_structure())
         except Exception as error:  # pymatgen knows more kinds of sites than AiiDA, with errors of all types
             reason = ' '.join(str(error).split())[:200]
             raise UnreadableStructure(f'cannot be kept as a StructureData ({reason})') from error
-        found = record.store()
-    return Taken(found, structure_of_record(found), new=True)
-
-
-def _made_before(record: RecordData) -> StructureData | None:
-    query = QueryBuilder().append(RecordData, filters={'id': record.pk}, tag='record')
-    query.append(CalcFunctionNode, with_incoming='record', tag='function', filters={'attributes.exit_status': 0})
-    return query.append(StructureData, with_incoming='function').first(flat=True)
+        record = new.store()
+    return Imported(record, structure_of_record(record), new=True)

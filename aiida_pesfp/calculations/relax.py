@@ -7,15 +7,8 @@ from aiida.common.folders import Folder
 from aiida.orm import Dict, StructureData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.settings.relax import RelaxationParameters
-
-
-def _validate_parameters(node, _) -> str | None:
-    try:
-        RelaxationParameters.from_dict(node.get_dict())
-    except ValueError as error:
-        return str(error)
-    return None
+from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.settings.relax import RelaxSettings
 
 
 class RelaxCalculation(ProgramCalculation):
@@ -31,8 +24,8 @@ class RelaxCalculation(ProgramCalculation):
             'parameters',
             valid_type=Dict,
             default=Dict,
-            validator=_validate_parameters,
-            help='fmax (eV/A, 0.01), smax (GPa, 0.1), steps (500) and variable_cell (true).',
+            validator=validator_of(RelaxSettings),
+            help=RelaxSettings.describe(),
         )
         spec.inputs['metadata']['options']['parser_name'].default = 'pesfp.relax'
         spec.inputs['metadata']['options']['output_filename'].default = 'pesfp-relax.out'
@@ -51,10 +44,4 @@ class RelaxCalculation(ProgramCalculation):
         return info
 
     def own_options(self) -> list[str]:
-        parameters = RelaxationParameters.from_dict(self.inputs.parameters.get_dict())
-        return [
-            f'--fmax={float(parameters.fmax)!r}',
-            f'--smax={float(parameters.smax)!r}',
-            f'--steps={parameters.steps}',
-            '--variable-cell' if parameters.variable_cell else '--fixed-cell',
-        ]
+        return RelaxSettings.from_dict(self.inputs.parameters.get_dict()).command_line()

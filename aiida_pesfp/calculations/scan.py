@@ -9,16 +9,11 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.orm import Dict, RemoteData, StructureData
 
-from aiida_pesfp.calculations.parameters import ScanParameters, validate_parameters
+from aiida_pesfp.calculations.validation import validate_structures, validator_of
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
-
-
-def _validate_structures(structures, _) -> str | None:
-    if not structures:
-        return 'the list of structures is empty: give at least one StructureData'
-    return None
+from aiida_pesfp.settings.scan import FingerprintSettings
 
 
 class ScanCalculation(CalcJob):
@@ -42,7 +37,7 @@ class ScanCalculation(CalcJob):
             'structures',
             valid_type=StructureData,
             dynamic=True,
-            validator=_validate_structures,
+            validator=validate_structures,
             help='Structures to scan. The keys name the outputs.',
         )
         spec.input('potential', valid_type=PotentialData, help='Potential that gives the energies.')
@@ -50,9 +45,8 @@ class ScanCalculation(CalcJob):
             'parameters',
             valid_type=Dict,
             default=Dict,
-            validator=validate_parameters,
-            help='Parameters of scan and descriptors: species, spacing (A), minimum_distance (A), grid, symmetry, '
-            "adaptive, neighbours, thresholds (eV), smearing (eV), xi. What is missing has the paper's value.",
+            validator=validator_of(FingerprintSettings),
+            help=FingerprintSettings.describe(),
         )
         spec.input(
             'parent_folder',
@@ -127,7 +121,7 @@ class ScanCalculation(CalcJob):
             f'--output={self.RESULTS}',
             f'--potential={self.POTENTIAL if potential.filenames else potential.name}',
             f'--potential-sha256={potential.sha256}',
-            *ScanParameters.from_dict(self.inputs.parameters.get_dict()).command_line(),
+            *FingerprintSettings.from_dict(self.inputs.parameters.get_dict()).command_line(),
             '--quiet',
         ]
         if 'device' in self.inputs:

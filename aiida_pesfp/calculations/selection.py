@@ -7,10 +7,11 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
 
-from aiida_pesfp.crystals.files import KnownStructures
+from aiida_pesfp.crystals.duplicates import KnownStructures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 
 #: Criteria and what they are if not given: those of the paper (Sec. II B).
 DEFAULT_CRITERIA = {
@@ -42,7 +43,8 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
     Of structures that are the same, the one that most is known of is kept, and otherwise the first.
 
     :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off. ``duplicates`` are ``similar``, from
-        different sources (:class:`~aiida_pesfp.crystals.files.KnownStructures`), or ``identical``, or both are scanned.
+        different sources (:class:`~aiida_pesfp.crystals.duplicates.KnownStructures`), or ``identical``, or both are
+        scanned.
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
     """
     chosen, properties = DEFAULT_CRITERIA | criteria.get_dict(), properties.get_dict()
@@ -62,7 +64,7 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
 def rank(**descriptors: DescriptorsData) -> Dict:
     """The ranking: ``rows`` from the best to the worst, by Xi, then connected free volume, then percolation energy."""
     rows = [_row(key, node) for key, node in descriptors.items()]
-    return Dict({'rows': sorted(rows, key=_by_xi)})
+    return Dict({'rows': sorted(rows, key=_best_first)})
 
 
 @calcfunction
@@ -86,21 +88,21 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
         rows.append(row)
     if all(row['score'] is None for row in rows):
         raise AssessmentError(f'the model ranks no structure: {rows[0]["score_error"]}')
-    rows.sort(key=lambda row: (row['score'] is None, -(row['score'] or 0.0), *_by_xi(row)))
+    rows.sort(key=lambda row: (row['score'] is None, -(row['score'] or 0.0), *_best_first(row)))
     return Dict({'rows': rows, 'model': {'uuid': model.uuid, 'kind': model.kind}})
 
 
 def _row(key: str, node: DescriptorsData) -> dict:
     return {
         'key': key,
-        **{name: node.get(name) for name in ('formula', 'xi', 'mpe', 'fv_connected', 'fv_disconnected')},
+        **{name: node.get(name) for name in ('formula', *NAMES)},
         'descriptors': node.uuid,
         'structure': node.get('structure_uuid'),
     }
 
 
-def _by_xi(row: dict) -> tuple:
-    return -row['xi'], -row['fv_connected'], row['mpe'], row['key']
+def _best_first(row: dict) -> tuple:
+    return *rank_key(row), row['key']
 
 
 @calcfunction

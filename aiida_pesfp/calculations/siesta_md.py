@@ -13,8 +13,8 @@ from aiida.transports import Transport
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
-from aiida_pesfp.calculations.dynamics import validator_of
-from aiida_pesfp.settings.md import SiestaDynamics
+from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
 from aiida_pesfp.trajectories.stability import divergence
 
@@ -54,9 +54,8 @@ class SiestaMdCalculation(SiestaCalculation):
         spec.input(
             'dynamics',
             valid_type=Dict,
-            validator=validator_of(SiestaDynamics),
-            help='temperature (K), steps, timestep (fs, 1), stride (1: every step is stored), nose_mass (Ry fs^2, 100) '
-            'and max_scf_iterations (10).',
+            validator=validator_of(SiestaMdSettings),
+            help=SiestaMdSettings.describe(),
         )
         spec.input(
             'parent_folder',
@@ -131,7 +130,7 @@ class SiestaMdCalculation(SiestaCalculation):
         path.write_text('\n'.join(lines) + '\n')
 
     def _dynamics_labels(self) -> dict[str, str]:
-        dynamics = SiestaDynamics.from_dict(self.inputs.dynamics.get_dict())
+        dynamics = SiestaMdSettings.from_dict(self.inputs.dynamics.get_dict())
         return {
             'md-type-of-run': 'Nose',
             'md-initial-time-step': '1',

@@ -2,70 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict, TrajectoryData
 
 from aiida_pesfp import errors
+from aiida_pesfp.calculations.validation import validator_of
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
-from aiida_pesfp.settings.diffusion import DiffusionSettings
+from aiida_pesfp.settings.diffusion import ConductivitySettings
 from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
 from aiida_pesfp.transport.arrhenius import SCALES, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
 from aiida_pesfp.transport.flags import FLAGS
 
-#: Left out at the beginning of every run, ps (arXiv:2411.06804, Sec. II C).
-EQUILIBRATION = 5.0
-_SETTINGS = {'window_ps': 'window', 'fit_start_ps': 'fit_start', 'equilibration_ps': 'equilibration'}
-
-
-@dataclass(frozen=True)
-class ConductivityParameters:
-    """Parameters of ``pesfp.transport.conductivity`` as a user gives them.
-
-    :param temperature: K; by default the target of the trajectory.
-    :param charge: e; by default that of the element.
-    :param unwrapped: the positions are not wrapped, however far ions go between two frames.
-    :param bayesian: also estimate D with kinisi.
-    """
-
-    species: str
-    temperature: float | None
-    charge: float | None
-    settings: DiffusionSettings
-    unwrapped: bool
-    bayesian: bool
-
-    @classmethod
-    def from_dict(cls, values: dict) -> ConductivityParameters:
-        """From a flat dictionary; what is missing has the paper's value.
-
-        :param values: may have ``species``, ``temperature`` (K), ``charge`` (e), ``window_ps``, ``fit_start_ps``,
-            ``equilibration_ps``, ``unwrapped`` and ``bayesian``.
-        :raises ValueError: naming the key, its value and what is allowed.
-        """
-        _check_keys(values, ('species', 'temperature', 'charge', *_SETTINGS, 'unwrapped', 'bayesian'))
-        chosen = {field: values[key] for key, field in _SETTINGS.items() if key in values}
-        return cls(
-            values.get('species', 'Li'),
-            values.get('temperature'),
-            values.get('charge'),
-            DiffusionSettings(**{'equilibration': EQUILIBRATION} | chosen),
-            bool(values.get('unwrapped', False)),
-            bool(values.get('bayesian', False)),
-        )
-
-
-def validate_conductivity_parameters(node, _) -> str | None:
-    """Validator of an input port: the error message, if any."""
-    try:
-        ConductivityParameters.from_dict(node.get_dict())
-    except ValueError as error:
-        return str(error)
-    return None
+#: Validator of an input port.
+validate_conductivity_parameters = validator_of(ConductivitySettings)
 
 
 def validate_arrhenius_parameters(node, _) -> str | None:
@@ -101,10 +53,10 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
     """Conductivity of the mobile species, with uncertainty, alternatives and flags.
 
     :param trajectory: one dynamics at one temperature.
-    :param parameters: see :meth:`ConductivityParameters.from_dict`.
+    :param parameters: see :class:`~aiida_pesfp.settings.diffusion.ConductivitySettings`.
     :return: the conductivity, or exit code 300 with the reason why no trustworthy number follows from the trajectory.
     """
-    chosen = ConductivityParameters.from_dict(parameters.get_dict())
+    chosen = ConductivitySettings.from_dict(parameters.get_dict())
     attributes = trajectory.base.attributes
     temperature = chosen.temperature if chosen.temperature is not None else attributes.get('temperature', None)
     if temperature is None:
@@ -115,7 +67,7 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
             chosen.species,
             temperature,
             chosen.charge,
-            chosen.settings,
+            chosen.diffusion,
             chosen.bayesian,
         )
     except errors.PesfpError as error:

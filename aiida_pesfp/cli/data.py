@@ -8,7 +8,7 @@ from aiida.cmdline.commands.cmd_data.cmd_list import list_options, query
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.export import PES, QUANTITIES, output_option, write_pes
+from aiida_pesfp.cli.export import PES, surface_options, write_pes
 
 _COLUMNS = {
     'PK': 'id',
@@ -60,14 +60,8 @@ def pes_show(surfaces, fmt):
 
 
 @pes.command('export')
-@click.argument('surface', type=PES, metavar='PES')
-@output_option('.cube, .xsf or .csv')
-@click.option(
-    '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or level map.'
-)
-@click.option('--ion', type=int, help='Of one ion instead of the union of all.')
-@options.FORCE(help='Overwrite an existing file.')
+@surface_options
 @decorators.with_dbenv()
-def pes_export(surface, output, quantity, ion, force):
-    """Write a surface as a file: see `aiida-pesfp export pes`, which does the same."""
-    write_pes(surface, output, quantity, ion, force)
+def pes_export(**options):
+    """Write a surface to a file, as `aiida-pesfp export pes` does."""
+    write_pes(**options)

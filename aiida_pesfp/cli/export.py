@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import click
+from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.rank import LIMIT, SORT, TARGETS, WHERE, select, write_csv
 
 #: Those of :mod:`aiida_pesfp.fingerprint.export`, whose import takes seconds.
@@ -19,11 +19,26 @@ PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
 
 def output_option(endings: str):
     """Option of the file that is written."""
-    text = f'File to write; its ending says what: {endings}.'
+    text = f'File to write; its ending decides the format: {endings}.'
     return click.option('-o', '--output', type=click.Path(dir_okay=False, path_type=Path), required=True, help=text)
 
 
-@main.group('export')
+def surface_options(function):
+    """Argument and options of the export of a surface, here and in ``verdi data pesfp.pes``."""
+    for decorate in (
+        options.FORCE(help='Overwrite an existing file.'),
+        click.option('--ion', type=int, help='Of one ion instead of the union of all.'),
+        click.option(
+            '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or levels.'
+        ),
+        output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path'),
+        click.argument('pes', type=PES, metavar='PES'),
+    ):
+        function = decorate(function)
+    return function
+
+
+@click.group('export', cls=VerdiCommandGroup)
 def export():
     """Write what is in the graph to files."""
 
@@ -48,19 +63,13 @@ def export_ranking(targets, where, sort, limit, output, force):
     _check(output, force)
     rows = select(targets, where, sort, limit)
     writers[output.suffix](rows, output)
-    echo.echo_success(f'wrote {len(rows)} candidates to {output}')
+    echo.echo_success(f'wrote {len(rows)} structures to {output}')
 
 
 @export.command('pes')
-@click.argument('pes', type=PES, metavar='PES')
-@output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path')
-@click.option(
-    '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or level map.'
-)
-@click.option('--ion', type=int, help='Of one ion instead of the union of all.')
-@options.FORCE(help='Overwrite an existing file.')
+@surface_options
 @decorators.with_dbenv()
-def export_pes(pes, output, quantity, ion, force):
+def export_pes(**options):
     """Write a potential energy surface, a PesData by PK, UUID or label.
 
     \b
@@ -68,11 +77,11 @@ def export_pes(pes, output, quantity, ion, force):
     aiida-pesfp export pes 1234 -o level.xsf --quantity level --ion 3
     aiida-pesfp export pes 1234 -o path.csv
     """
-    write_pes(pes, output, quantity, ion, force)
+    write_pes(**options)
 
 
 def write_pes(pes, output: Path, quantity: str, ion: int | None, force: bool) -> None:
-    """Export a PesData; stops with a sentence if that cannot be."""
+    """Export a PesData; stops with a message if that is impossible."""
     kind = output.suffix.removeprefix('.')
     if kind not in pes.get_export_formats():
         echo.echo_critical(f'{output}: the ending has to be one of .{", .".join(pes.get_export_formats())}')

@@ -1,4 +1,4 @@
-"""``aiida-pesfp import``: structures into the graph, with what their source says of them."""
+"""``aiida-pesfp import``: structures into the graph, with the records of their sources."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
-
-GROUP = options.GROUP(type=str, help='Label of the group that the structures are put into; made if there is none.')
-TIMEOUT = click.option('--timeout', default=30.0, show_default=True, help='Longest to wait for an answer, s.')
+GROUP = options.GROUP(type=str, help='Label of the group of the structures; made if there is none.')
+TIMEOUT = click.option('--timeout', default=30.0, show_default=True, help='Longest time to wait for an answer, s.')
 SPECIES = click.option('--species', default='Li', show_default=True, help='Element that has to be in the structures.')
 
 
-@main.group('import')
+@click.group('import', cls=VerdiCommandGroup)
 def import_():
-    """Get structures from somewhere, with provenance.
+    """Import structures with their provenance.
 
-    Every structure becomes a record (what its source says of it, among it band gap and energy above hull), a
-    StructureData that is made of the record, and a member of a group. What is there already is not stored again. An
-    entry that cannot be read is named with the reason and costs the others nothing.
+    Every structure becomes a record (the entry of its source, with band gap and energy above hull), a StructureData
+    made from the record, and a member of a group. What is stored already is not stored again. An entry that cannot be
+    read is named with the reason and does not affect the others.
     """
 
 
@@ -39,28 +38,27 @@ def import_():
     '--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: energy_above_hull]'
 )
 @click.option('--database', help='Where the files come from, for the record.')
-@click.option('--database-version', help='Version of that.')
+@click.option('--database-version', help='Version of the database.')
 @GROUP
 @decorators.with_dbenv()
-def import_folder(
-    paths, table, id_column, band_gap_column, energy_above_hull_column, database, database_version, group
-):
+def import_folder(paths, table, id_column, group, **options):
     """Import CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON files, with a table of properties.
 
     \b
     aiida-pesfp import folder cifs --table properties.csv --band-gap-column Eg
 
-    The group has the name of the first folder, unless another is given.
+    By default the group has the name of the first folder.
     """
     from aiida_pesfp.errors import SourceError
     from aiida_pesfp.sources.folder import Table, read_folder
 
-    columns = {'band_gap': band_gap_column, 'energy_above_hull': energy_above_hull_column}
+    columns = {name: options[f'{name}_column'] for name in ('band_gap', 'energy_above_hull')}
     try:
         properties = table and Table.load(table, id_column, **columns)
     except SourceError as error:
         echo.echo_critical(str(error))
-    store(read_folder(list(paths), properties, database, database_version), group or paths[0].resolve().stem)
+    entries = read_folder(list(paths), properties, options['database'], options['database_version'])
+    store(entries, group or paths[0].resolve().stem)
     if properties and properties.unused:
         some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
         echo.echo_warning(f'{len(properties.unused)} lines of {table} belong to no file: {some}')
@@ -79,10 +77,7 @@ def import_folder(
 @TIMEOUT
 @GROUP
 @decorators.with_dbenv()
-def import_mp(
-    species, ids, chemsys, formula, minimum_band_gap, maximum_energy_above_hull, transition_metals, limit, endpoint,
-    timeout, group,
-):  # fmt: skip
+def import_mp(ids, limit, endpoint, timeout, group, **options):
     """Import from the Materials Project; needs `pip install aiida-pesfp[mp]` and your key in MP_API_KEY.
 
     \b
@@ -95,13 +90,13 @@ def import_mp(
         criteria = {'material_ids': list(ids)}
     else:
         criteria = {
-            'elements': [species],
-            'band_gap': (minimum_band_gap, None),
-            'energy_above_hull': (None, maximum_energy_above_hull),
-            'chemsys': chemsys,
-            'formula': formula,
+            'elements': [options['species']],
+            'band_gap': (options['minimum_band_gap'], None),
+            'energy_above_hull': (None, options['maximum_energy_above_hull']),
+            'chemsys': options['chemsys'],
+            'formula': options['formula'],
         }
-        if not transition_metals:
+        if not options['transition_metals']:
             criteria['exclude_elements'] = _transition_metals()
     found = query_materials_project(limit, endpoint or ENDPOINT, timeout, **criteria)
     store(found, group or 'materials-project')
@@ -110,14 +105,14 @@ def import_mp(
 @import_.command('optimade')
 @click.argument('provider')
 @SPECIES
-@click.option('--filter', 'query', help='In OPTIMADE\'s language.  [default: elements HAS "SPECIES"]')
+@click.option('--filter', 'query', help='In the language of OPTIMADE.  [default: elements HAS "SPECIES"]')
 @click.option('--band-gap-field', help="The provider's own field of the band gap, eV; dots lead into nested ones.")
 @click.option('--energy-above-hull-field', help="The provider's own field of the energy above hull, eV/atom.")
 @options.LIMIT(default=100, type=click.IntRange(1), show_default=True, help='Most structures.')
 @TIMEOUT
 @GROUP
 @decorators.with_dbenv()
-def import_optimade(provider, species, query, band_gap_field, energy_above_hull_field, limit, timeout, group):
+def import_optimade(provider, species, query, group, **options):
     """Import from a PROVIDER of OPTIMADE, by identifier or base URL; needs `pip install aiida-pesfp[optimade]`.
 
     \b
@@ -128,39 +123,37 @@ def import_optimade(provider, species, query, band_gap_field, energy_above_hull_
     """
     from aiida_pesfp.sources.optimade import query_optimade
 
-    query = query or f'elements HAS "{species}"'
-    entries = query_optimade(provider, query, limit, timeout, band_gap_field, energy_above_hull_field)
+    entries = query_optimade(provider, query or f'elements HAS "{species}"', **options)
     name = provider.split('://')[-1].strip('/').replace('/', '-')
     store(entries, group or f'optimade-{name}')
 
 
 def store(entries: Iterable, label: str) -> list:
-    """Take entries into the graph and their structures into a group; the structures.
+    """Store entries and put their structures into a group; the structures.
 
-    Whatever came before a source failed is kept.
+    If a source fails, the entries before the failure are kept.
     """
     from aiida.orm import Group, StructureData
 
-    from aiida_pesfp.calculations.records import take
-    from aiida_pesfp.crystals.files import KnownStructures
+    from aiida_pesfp.calculations.records import import_entry
+    from aiida_pesfp.crystals.duplicates import KnownStructures
     from aiida_pesfp.errors import SourceError, UnreadableStructure
 
     group, _ = Group.collection.get_or_create(label)
-    taken, unreadable, duplicates, failure = [], 0, 0, None
-    known = KnownStructures()
-    members = {node.uuid for node in group.nodes}
+    imported, unreadable, duplicates, failure = [], 0, 0, None
+    known, members = KnownStructures(), {node.uuid for node in group.nodes}
     for node in group.nodes:
         if isinstance(node, StructureData):
             known.add(f'{node.label}<{node.pk}>', node.get_pymatgen_structure())
     try:
         for entry in entries:
             try:
-                one = take(entry)
+                one = import_entry(entry)
             except UnreadableStructure as error:
                 unreadable += 1
                 echo.echo_warning(f'{entry.id}: {error}')
                 continue
-            taken.append(one)
+            imported.append(one)
             if one.structure.uuid in members:
                 continue
             name = f'{one.structure.label}<{one.structure.pk}>'
@@ -172,22 +165,22 @@ def store(entries: Iterable, label: str) -> list:
             members.add(one.structure.uuid)
     except SourceError as error:
         failure = str(error)
-    new = sum(one.new for one in taken)
-    if taken:
-        old = len(taken) - new
-        echo.echo_success(f'{len(taken)} structures are in the group {label}: {new} new, {old} there before')
+    if imported:
+        new = sum(one.new for one in imported)
+        counts = f'{new} new, {len(imported) - new} there before'
+        echo.echo_success(f'{len(imported)} structures are in the group {label}: {counts}')
         if duplicates:
-            echo.echo_report(f'{duplicates} are the same as others: a screening takes one of them')
+            echo.echo_report(f'{duplicates} are the same as others: a screening scans one of them')
         echo.echo_report(f'screen them with: aiida-pesfp launch screen {label}')
     elif group.is_empty:
         Group.collection.delete(group.pk)
     if unreadable:
-        echo.echo_warning(f'{unreadable} entries could not be taken, see above')
+        echo.echo_warning(f'{unreadable} entries could not be read, see above')
     if failure is not None:
         echo.echo_critical(failure)
-    if not taken:
-        echo.echo_critical('nothing was found that is a structure')
-    return [one.structure for one in taken]
+    if not imported:
+        echo.echo_critical('no structure was found')
+    return [one.structure for one in imported]
 
 
 def _transition_metals() -> list[str]:

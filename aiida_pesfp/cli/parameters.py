@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Types of parameters: what a user names, and what the commands get."""
 
 from __future__ import annotations
 
@@ -35,163 +35,136 @@ class PotentialParamType(types.DataParamType):
 
     @decorators.with_dbenv()
     def shell_complete(self, ctx, param, incomplete):
-        from aiida.orm import QueryBuilder
+        from aiida_pesfp.queries.nodes import stored_potentials
 
-        from aiida_pesfp.data.potential import PotentialData
+        labels = {node.label for node in stored_potentials()}
+        return [
+            click.shell_completion.CompletionItem(label) for label in sorted(labels) if label.startswith(incomplete)
+        ]
 
-        query = QueryBuilder().append(PotentialData, filters={'label': {'like': f'{incomplete}%'}}, project='label')
-        return [click.shell_completion.CompletionItem(label) for label in sorted(set(query.all(flat=True)))]
 
+class GroupOrNodeParamType(click.ParamType):
+    """The group of a label, the nodes of a label, or the node or group of a PK or UUID, in this order.
 
-class _GroupOrNodeParamType(click.ParamType):
-    """Nodes of a group by its label, or one node by PK, UUID or label; labels of groups are completed."""
+    Here a group stays a group, and a label has to be that of a single node; subclasses convert further.
+    """
+
+    name = 'group or node'
 
     @decorators.with_dbenv()
     def convert(self, value, param, ctx):
         if not isinstance(value, str):
             return value
         from aiida.common.exceptions import MultipleObjectsError, NotExistent
-        from aiida.orm import Group, Node, QueryBuilder, load_node
 
-        group = Group.collection.find({'label': value})
-        if group:
-            nodes = list(group[0].nodes)
-            if not nodes:
-                self.fail(f'the group {value!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
-            return self.of_group(value, nodes, param, ctx)
-        labelled = QueryBuilder().append(Node, filters={'label': value}).order_by({Node: 'id'}).all(flat=True)
-        if labelled:
-            return self.of_label(value, labelled, param, ctx)
+        from aiida_pesfp.queries.nodes import group_or_nodes
+
         try:
-            return self.of_node(load_node(value), param, ctx)
+            found = group_or_nodes(value)
         except MultipleObjectsError:
-            self.fail(f'the UUIDs of several nodes begin with {value!r}: give more of it', param, ctx)
+            self.fail(f'the UUIDs of several nodes or groups begin with {value!r}: give more of it', param, ctx)
         except (NotExistent, ValueError):
-            return self.of_other(value, param, ctx)
+            return self.of_other(value)
+        return self.of_nodes(found) if isinstance(found, list) else self.of_group(found)
 
     def shell_complete(self, ctx, param, incomplete):
         return types.GroupParamType().shell_complete(ctx, param, incomplete)
 
+    def of_group(self, group):
+        """The value for a group."""
+        return group
 
-class StructuresParamType(_GroupOrNodeParamType):
-    """StructureData of a group, one StructureData, or a path whose structures are yet to be imported."""
+    def of_nodes(self, nodes: list):
+        """The value for one node, or several with the same label.
+
+        :raises click.BadParameter: if they are of no use here.
+        """
+        if len(nodes) > 1:
+            raise click.BadParameter(_ambiguous(nodes))
+        return nodes[0]
+
+    def of_other(self, value: str):
+        """The value for text that is neither a group nor a node."""
+        raise click.BadParameter(f'{value} is neither a node nor a group: `verdi group list -A` lists groups')
+
+
+class StructuresParamType(GroupOrNodeParamType):
+    """StructureData of a group, one StructureData, or a path whose structures are not yet imported."""
 
     name = 'group, structure or folder'
 
-    def of_group(self, label, nodes, param, ctx):
+    def of_group(self, group):
         from aiida.orm import StructureData
 
-        structures = [node for node in nodes if isinstance(node, StructureData)]
+        members = _members(group)
+        structures = [node for node in members if isinstance(node, StructureData)]
         if not structures:
-            self.fail(f'the group {label!r} has no StructureData among its {len(nodes)} nodes', param, ctx)
+            raise click.BadParameter(f'the group {group.label!r} has no StructureData among its {len(members)} nodes')
         return structures
 
-    def of_label(self, label, nodes, param, ctx):
+    def of_nodes(self, nodes):
         from aiida.orm import StructureData
+
+        from aiida_pesfp.queries.structures import is_derived
 
         structures = [node for node in nodes if isinstance(node, StructureData)]
-        # Relaxed structures and supercells bear the label of what they were made of.
-        structures = [node for node in structures if not _is_derived(node)] or structures
+        # Relaxed structures and supercells have the label of the structure that they were made from.
+        structures = [node for node in structures if not is_derived(node)] or structures
+        if not structures:
+            raise click.BadParameter(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
         if len(structures) > 1:
-            pks = ', '.join(str(node.pk) for node in structures)
-            self.fail(f'several structures have the label {label!r}: give the PK of one ({pks})', param, ctx)
-        return structures or self.of_node(nodes[0], param, ctx)
+            raise click.BadParameter(_ambiguous(structures))
+        return structures
 
-    def of_node(self, node, param, ctx):
-        from aiida.orm import StructureData
-
-        if not isinstance(node, StructureData):
-            self.fail(f'node {node.pk} is a {type(node).__name__}, not a StructureData', param, ctx)
-        return [node]
-
-    def of_other(self, value, param, ctx):
+    def of_other(self, value):
         if Path(value).exists():
             return Path(value)
-        self.fail(
+        raise click.BadParameter(
             f'there is no group, structure, file or folder {value!r}: `verdi group list -A` lists groups, '
-            '`aiida-pesfp import` makes them',
-            param,
-            ctx,
+            '`aiida-pesfp import` makes them'
         )
 
 
-class DescriptorsParamType(_GroupOrNodeParamType):
+class DescriptorsParamType(GroupOrNodeParamType):
     """DescriptorsData of a group, of a process, of a structure, or one of them."""
 
-    name = 'group or node'
-
-    def of_group(self, label, nodes, param, ctx):
-        from aiida_pesfp.queries.descriptors import descriptors_of
-
-        found = {child.pk: child for node in nodes for child in descriptors_of(node)}
+    def of_group(self, group):
+        found = self._of_all(_members(group))
         if not found:
-            self.fail(
-                f'nothing of the group {label!r} was scanned yet: `aiida-pesfp launch screen {label}`', param, ctx
-            )
-        return list(found.values())
-
-    def of_label(self, label, nodes, param, ctx):
-        from aiida_pesfp.queries.descriptors import descriptors_of
-
-        found = {child.pk: child for node in nodes for child in descriptors_of(node)}
-        return list(found.values()) or self.of_node(nodes[0], param, ctx)
-
-    def of_node(self, node, param, ctx):
-        from aiida_pesfp.queries.descriptors import descriptors_of
-
-        found = descriptors_of(node)
-        if not found:
-            what = getattr(node, 'process_label', None) or type(node).__name__
-            self.fail(
-                f'{what}<{node.pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one', param, ctx
+            raise click.BadParameter(
+                f'nothing of the group {group.label!r} was scanned yet: `aiida-pesfp launch screen {group.label}`'
             )
         return found
 
-    def of_other(self, value, param, ctx):
-        self.fail(f'there is no group and no node {value!r}: `verdi group list -A` lists groups', param, ctx)
-
-
-def _is_derived(structure) -> bool:
-    """Whether a structure was made of another one."""
-    from aiida.orm import StructureData
-
-    creator = structure.creator
-    inputs = creator.base.links.get_incoming().all_nodes() if creator is not None else []
-    return any(isinstance(node, StructureData) for node in inputs)
-
-
-class GroupOrNodeParamType(click.ParamType):
-    """A node or a group, by PK, UUID or label. A number that is the PK of both is refused."""
-
-    name = 'Group or node'
-
-    def convert(self, value, param, ctx):
-        """The node or group."""
-        found, problems = [], []
-        for kind in (types.NodeParamType(), types.GroupParamType()):
-            try:
-                found.append(kind.convert(value, param, ctx))
-            except click.BadParameter as error:
-                problems.append(error.message)
+    def of_nodes(self, nodes):
+        found = self._of_all(nodes)
         if not found:
-            self.fail(f'{value} is neither a node nor a group: {problems[0]}; {problems[1]}', param, ctx)
-        if len(found) == 2:
-            node, group = found
-            self.fail(
-                f'{value} is the node {type(node).__name__}<{node.pk}> as well as the group {group.label!r}: take '
-                f'{node.uuid} or {group.uuid}',
-                param,
-                ctx,
+            what = getattr(nodes[0], 'process_label', None) or type(nodes[0]).__name__
+            raise click.BadParameter(
+                f'{what}<{nodes[0].pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one'
             )
-        return found[0]
+        return found
 
-    def shell_complete(self, ctx, param, incomplete):
-        """Labels of groups, and nodes."""
-        return [
-            item
-            for kind in (types.GroupParamType(), types.NodeParamType())
-            for item in kind.shell_complete(ctx, param, incomplete)
-        ]
+    def of_other(self, value):
+        raise click.BadParameter(f'there is no group and no node {value!r}: `verdi group list -A` lists groups')
+
+    @staticmethod
+    def _of_all(nodes) -> list:
+        from aiida_pesfp.queries.descriptors import descriptors_of
+
+        return list({child.pk: child for node in nodes for child in descriptors_of(node)}.values())
+
+
+def _members(group) -> list:
+    nodes = list(group.nodes)
+    if not nodes:
+        raise click.BadParameter(f'the group {group.label!r} is empty: fill it with `aiida-pesfp import`')
+    return nodes
+
+
+def _ambiguous(nodes) -> str:
+    pks = ', '.join(str(node.pk) for node in nodes)
+    return f'several nodes have the label {nodes[0].label!r}: give the PK of one ({pks})'
 
 
 #: What `aiida-pesfp setup` installs and commands take.
@@ -199,5 +172,5 @@ DEFAULT_POTENTIAL = 'sevennet-0'
 CODE = _Hinting(types.CodeParamType(), 'Make it with `aiida-pesfp setup`, or see `verdi code list -A`.')
 POTENTIAL = _Hinting(
     PotentialParamType(),
-    '`aiida-pesfp potential list` lists what there is, `aiida-pesfp potential install` makes more.',
+    '`aiida-pesfp potential list` lists the stored potentials, `aiida-pesfp potential install` stores more.',
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import click
+from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import arguments, types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 
-
-@main.group('potential')
+@click.group('potential', cls=VerdiCommandGroup)
 def potential():
     """Potentials as nodes of the provenance graph."""
 

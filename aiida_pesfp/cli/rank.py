@@ -1,4 +1,4 @@
-"""``aiida-pesfp rank``: candidates as a table, filtered and sorted."""
+"""``aiida-pesfp rank``: scanned structures as a table, filtered and sorted."""
 
 from __future__ import annotations
 
@@ -9,16 +9,36 @@ import sys
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.parameters import DescriptorsParamType
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
 
 TARGETS = click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]')
-WHERE = click.option('--where', help='Only candidates for which this is true, such as "xi > 0.25 and mpe < 0.5".')
+WHERE = click.option('--where', help='Only structures for which this is true, such as "xi > 0.25 and mpe < 0.5".')
 SORT = click.option('--sort', default='-xi', show_default=True, help='Expression to sort by, ascending.')
-LIMIT = click.option('--limit', type=click.IntRange(1), help='Only the first so many.')
+LIMIT = click.option('--limit', type=click.IntRange(1), help='Only the first rows.')
+#: Head, key and format of each column of the table.
+_COLUMNS = (
+    *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', '')),
+    *((one.head, one.name, one.format) for one in IN_RANKINGS),
+    *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
+    ('Potential', 'potential_name', ''),
+)
+_HELP = f"""Rank scanned structures: all of them, or those of a group, a workchain (also a running one) or a structure.
+
+\b
+aiida-pesfp rank
+aiida-pesfp rank 1234 --where "xi > 0.25 and mpe < 0.5"
+aiida-pesfp rank sulfides --sort mpe --limit 10 --format csv
+aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
+
+Names in expressions: {listing()}; pk, label, formula, species, potential_name, structure_uuid; of the record: source,
+id, database, band_gap (eV), energy_above_hull (eV/atom); of the newest Arrhenius fit: activation_energy,
+activation_energy_error (eV), conductivity_300K (S/cm). A comparison with an unknown value is false. Functions: log10,
+log, exp, sqrt, sigmoid, abs, min, max.
+"""
 
 
-@main.command('rank')
+@click.command('rank', help=_HELP)
 @TARGETS
 @WHERE
 @SORT
@@ -26,19 +46,7 @@ LIMIT = click.option('--limit', type=click.IntRange(1), help='Only the first so 
 @click.option('-f', '--format', 'form', type=click.Choice(['table', 'json', 'csv']), default='table', show_default=True)
 @decorators.with_dbenv()
 def rank(targets, where, sort, limit, form):
-    """Rank what was scanned: everything, or what belongs to a group, a workchain (also a running one) or a structure.
-
-    \b
-    aiida-pesfp rank
-    aiida-pesfp rank 1234 --where "xi > 0.25 and mpe < 0.5"
-    aiida-pesfp rank sulfides --sort mpe --limit 10 --format csv
-    aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
-
-    Names in expressions: pk, label, formula, species, xi, mpe (eV), fv_connected, fv_disconnected, barrier_1d,
-    barrier_2d, barrier_3d (eV), potential_name, structure_uuid; of the record: source, id, database, band_gap (eV),
-    energy_above_hull (eV/atom); of an Arrhenius fit: activation_energy, activation_energy_error (eV), conductivity_300K
-    (S/cm). A comparison with what is not known is false. Functions: log10, log, exp, sqrt, sigmoid, abs, min, max.
-    """
+    """Rank what was scanned."""
     rows = select(targets, where, sort, limit)
     if form == 'table':
         print_table(rows)
@@ -49,58 +57,39 @@ def rank(targets, where, sort, limit, form):
 
 
 def select(targets, where: str | None, sort: str, limit: int | None) -> list[dict]:
-    """The rows of the candidates, filtered and sorted; stops with a sentence if there are none."""
-    from aiida.orm import QueryBuilder
+    """Rows of descriptors, filtered and sorted; stops with a message if there are none.
 
-    from aiida_pesfp.data.descriptors import DescriptorsData
+    :param targets: lists of descriptors; everything that was scanned if empty.
+    :param where: expression that has to be true.
+    :param sort: expression; rows for which it is unknown come last.
+    """
     from aiida_pesfp.errors import ExpressionError
     from aiida_pesfp.expressions import Expression
-    from aiida_pesfp.queries.descriptors import COLUMNS, candidates
+    from aiida_pesfp.queries.descriptors import COLUMNS, all_descriptors, rows_of
 
     try:
-        condition = where and Expression(where, COLUMNS)
-        key = Expression(sort, COLUMNS)
-        if targets:
-            nodes = list({node.pk: node for found in targets for node in found}.values())
-        else:
-            nodes = QueryBuilder().append(DescriptorsData).order_by({DescriptorsData: 'id'}).all(flat=True)
+        condition, key = where and Expression(where, COLUMNS), Expression(sort, COLUMNS)
+        nodes = list({node.pk: node for found in targets for node in found}.values()) or all_descriptors()
         if not nodes:
             echo.echo_critical('nothing was scanned yet: begin with `aiida-pesfp launch screen FOLDER`')
-        rows = candidates(nodes)
-        chosen = [row for row in rows if not condition or condition(row)]
+        rows = rows_of(nodes)
+        chosen = [(key(row), row) for row in rows if not condition or condition(row)]
         if not chosen:
-            echo.echo_critical(f'none of {len(rows)} candidates meets {where!r}')
-        values = {row['pk']: key(row) for row in chosen}
-        chosen.sort(
-            key=lambda row: (values[row['pk']] is None, values[row['pk']] if values[row['pk']] is not None else 0)
-        )
+            echo.echo_critical(f'none of {len(rows)} structures meets {where!r}')
+        chosen.sort(key=lambda pair: (pair[0] is None, 0 if pair[0] is None else pair[0]))
     except (ExpressionError, TypeError) as error:
         echo.echo_critical(str(error))
-    return chosen[:limit]
+    return [row for _, row in chosen[:limit]]
 
 
 def print_table(rows: list[dict]) -> None:
-    """Print rows; columns in which nothing is known are left out."""
+    """Print rows; columns without any known value are left out."""
     from tabulate import tabulate
 
-    columns = {
-        'PK': ('pk', ''),
-        'Label': ('label', ''),
-        'Formula': ('formula', ''),
-        'Xi': ('xi', '.4f'),
-        'MPE/eV': ('mpe', '.3f'),
-        'FV conn.': ('fv_connected', '.4f'),
-        'FV disc.': ('fv_disconnected', '.4f'),
-        'E_A/eV': ('activation_energy', '.3f'),
-        'Gap/eV': ('band_gap', '.2f'),
-        'Hull/eV': ('energy_above_hull', '.3f'),
-        'Potential': ('potential_name', ''),
-    }
-    kept = {head: entry for head, entry in columns.items() if any(row[entry[0]] is not None for row in rows)}
-    table = [[place, *(row[name] for name, _ in kept.values())] for place, row in enumerate(rows, start=1)]
-    click.echo(
-        tabulate(table, ['', *kept], floatfmt=('', *(form for _, form in kept.values())), disable_numparse=[2, 3])
-    )
+    kept = [column for column in _COLUMNS if any(row[column[1]] is not None for row in rows)]
+    heads, names, formats = zip(('', '', ''), *kept)
+    table = [[place, *(row[name] for name in names[1:])] for place, row in enumerate(rows, start=1)]
+    click.echo(tabulate(table, heads, floatfmt=formats, disable_numparse=[2, 3]))
 
 
 def write_csv(rows: list[dict], stream) -> None:

@@ -1,4 +1,4 @@
-"""``aiida-pesfp report``: look at what was found."""
+"""``aiida-pesfp report``: look at the results of a screening."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.parameters import GroupOrNodeParamType
 
 
-@main.command('report')
+@click.command('report')
 @click.argument('subject', metavar='GROUP_OR_WORKCHAIN', type=GroupOrNodeParamType())
 @click.option(
     '-o',
@@ -24,15 +23,16 @@ from aiida_pesfp.cli.parameters import GroupOrNodeParamType
 @click.option(
     '--figures',
     type=click.Path(file_okay=False, path_type=Path),
-    help='Folder for static figures, as .png and .pdf, to be put into a paper.',
+    help='Folder for static figures for a paper, as .png and .pdf.',
 )
-@click.option('--top', type=click.IntRange(min=0), default=10, show_default=True, help='So many have own --figures.')
+@click.option('--top', type=click.IntRange(min=0), default=10, show_default=True, help='Structures with own --figures.')
 @decorators.with_dbenv()
 def report(subject, output, figures, top):
-    """Write what is known of candidates into one HTML file that opens without a network.
+    """Write what is known of structures that were scanned into one HTML file that opens without a network.
 
     GROUP_OR_WORKCHAIN is a screening, any workchain that called one, or a group of workchains, DescriptorsData, PesData
-    or StructureData, by PK, UUID or label. A workchain that still runs or failed is reported as far as it came.
+    or StructureData, by PK, UUID or label. The report of a workchain that is running or has failed shows the results
+    so far.
     """
     from aiida_pesfp.errors import NothingToReport
     from aiida_pesfp.report.content import collect
@@ -46,11 +46,11 @@ def report(subject, output, figures, top):
     for note in found.notes:
         echo.echo_warning(note)
     output.parent.mkdir(parents=True, exist_ok=True)
-    count = len(found.candidates)
+    count = len(found.entries)
     with click.progressbar(length=count, label='Drawing', hidden=not click.get_text_stream('stderr').isatty()) as bar:
         write_html(found, output, bar.update)
     size = output.stat().st_size / 1e6
-    echo.echo_success(f'{count} candidates in {output} ({size:.1f} MB): open it with a browser')
+    echo.echo_success(f'{count} structures in {output} ({size:.1f} MB): open it with a browser')
     if figures:
         written = write_figures(found, figures, top)
         echo.echo_success(f'{len(written)} figures in {figures}')

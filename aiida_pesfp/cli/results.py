@@ -6,16 +6,17 @@ from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
 from aiida_pesfp.cli.launch.options import say_how_it_ended
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, rank_key
 
 
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and what is not in it with the reason; stops if the process failed."""
     from aiida_pesfp.cli.rank import print_table
-    from aiida_pesfp.queries.descriptors import candidates, descriptors_of
+    from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
 
-    rows = candidates(descriptors_of(node))
+    rows = rows_of(descriptors_of(node))
     if rows:
-        print_table(sorted(rows, key=lambda row: (-row['xi'], row['mpe'])))
+        print_table(sorted(rows, key=rank_key))
     outputs = node.outputs.screen if 'screen' in node.outputs else node.outputs
     for name in ('rejected', 'failures'):
         if name in outputs:
@@ -53,11 +54,13 @@ def print_candidates(node) -> None:
     if 'candidates' not in node.outputs:
         echo.echo('No structure is a candidate.')
         return
-    columns = ('key', 'xi', 'mpe', 'ml_activation_energy', 'ml_conductivity_300K', 'siesta_activation_energy')
-    columns += ('siesta_conductivity_300K',)
+    own = ('ml_activation_energy', 'ml_conductivity_300K', 'siesta_activation_energy', 'siesta_conductivity_300K')
+    columns = ('key', *(one.name for one in IN_RANKINGS), *own)
     rows = [[row[name] for name in columns] for row in node.outputs.candidates['rows']]
-    headers = ('', 'Xi', 'MPE/eV', 'E_A/eV (ML)', 'sigma(300 K)/(S/cm)', 'E_A/eV (SIESTA)', 'sigma(300 K)/(S/cm)')
-    echo.echo(tabulate(rows, headers, floatfmt=('', '.4f', '.3f', '.3f', '.2g', '.3f', '.2g'), missingval='-'))
+    headers = ('', *(one.head for one in IN_RANKINGS), 'E_A/eV (ML)', 'sigma(300 K)/(S/cm)')
+    headers += ('E_A/eV (SIESTA)', 'sigma(300 K)/(S/cm)')
+    formats = ('', *(one.format for one in IN_RANKINGS), '.3f', '.2g', '.3f', '.2g')
+    echo.echo(tabulate(rows, headers, floatfmt=formats, missingval='-'))
     flagged = set()
     for row in node.outputs.candidates['rows']:
         for engine, flags in row['flags'].items():

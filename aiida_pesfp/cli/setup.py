@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL
 from aiida_pesfp.cli.potential import install
 
@@ -25,7 +24,7 @@ CODES = {
 }
 
 
-@main.command('setup')
+@click.command('setup')
 @click.option(
     '--potential', default=DEFAULT_POTENTIAL, show_default=True, help='Name or path of the potential to install.'
 )

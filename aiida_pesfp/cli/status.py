@@ -8,13 +8,11 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
-
 #: Entry points of the processes that are looked for if none is named.
 _PROCESSES = ('screen_and_validate', 'screen', 'scan.base', 'conductivity', 'md.base', 'siesta_md.base')
 
 
-@main.command('status')
+@click.command('status')
 @click.argument('processes', nargs=-1, type=types.ProcessParamType(), metavar='[PROCESS...]')
 @decorators.with_dbenv()
 def status(processes):

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
+
 #: Relative tolerance of lengths: a cell of exactly the wanted size is large enough.
 TOLERANCE = 1e-8
 #: Row permutations and signs that turn one basis of a lattice into another of the same vectors, orientation kept.
@@ -27,7 +29,7 @@ def interplanar_distances(cell: np.ndarray) -> np.ndarray:
     :param cell: lattice vectors as rows, shape (..., 3, 3), A.
     :return: for each vector, the distance of the faces that it connects, shape (..., 3), A.
     """
-    return 1 / np.linalg.norm(np.linalg.inv(cell), axis=-2)
+    return 1 / fractional_reach(cell, 1.0)
 
 
 def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool = False) -> np.ndarray:
@@ -124,8 +126,7 @@ def fill_supercell(cell: np.ndarray, positions: np.ndarray, matrix: np.ndarray) 
     if determinant < 1:
         raise ValueError(f'the supercell matrix {matrix.tolist()} must have a positive determinant')
     corners = np.array(list(itertools.product((0, 1), repeat=3))) @ matrix
-    ranges = [np.arange(low, high + 1) for low, high in zip(corners.min(axis=0), corners.max(axis=0))]
-    translations = np.stack(np.meshgrid(*ranges, indexing='ij'), axis=-1).reshape(-1, 3)
+    translations = integer_points(corners.min(axis=0), corners.max(axis=0))
     # Exact arithmetic: a translation lies inside if its coordinates times the determinant do, all of them integers.
     adjugate = np.rint(np.linalg.inv(matrix) * determinant).astype(int)
     scaled = translations @ adjugate

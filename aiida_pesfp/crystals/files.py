@@ -1,41 +1,32 @@
-"""Structures from files (CIF, POSCAR, extended XYZ, pymatgen or ASE JSON), and which of them are the same.
-
-Both sides of the package read structures, so this module imports neither aiida nor torch.
-"""
+"""Structures from files: CIF, POSCAR, extended XYZ, pymatgen or ASE JSON."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import ase.io
 from ase import Atoms
-from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 
-from aiida_pesfp.errors import (
-    DuplicateStructure,
-    InvalidCell,
-    OverlappingAtoms,
-    StructureError,
-    UnreadableStructure,
-)
-from aiida_pesfp.fingerprint.checks import check_cell
+from aiida_pesfp.crystals.checks import check_cell
+from aiida_pesfp.crystals.duplicates import KnownStructures
+from aiida_pesfp.errors import DuplicateStructure, InvalidCell, OverlappingAtoms, StructureError, UnreadableStructure
 
 SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
 
 
 @dataclass(frozen=True)
-class Record:
+class NamedStructure:
     """One structure of a request, or the reason why there is none.
 
     :param name: unique in the request; names the results.
     :param source: the file as given, with ``#k`` for the k-th structure of a file that holds several.
+    :param error: why the structure cannot be used.
     """
 
     name: str
@@ -44,27 +35,29 @@ class Record:
     error: StructureError | None = None
 
 
-def read_all(paths: list[Path]) -> list[Record]:
-    """One record for each structure in the files, and in the structure files of the folders, in the order given.
+def read_named_structures(paths: list[Path]) -> list[NamedStructure]:
+    """All structures in the files, and in the structure files of the folders, in the order given.
 
-    A file that cannot be read and a structure that was there before become records with an error.
+    A file that cannot be read and a structure that is identical to an earlier one are in the list with an error.
     """
-    records = []
+    found, known = [], KnownStructures(identical=True)
     for path in structure_files(paths):
         try:
-            structures = read(path)
+            structures = read_structures(path)
         except StructureError as error:
-            records.append(Record(_unique_name(path.stem, records), str(path), None, error))
+            found.append(NamedStructure(_unique_name(path.stem, found), str(path), None, error))
             continue
         for index, structure in enumerate(structures):
             several = len(structures) > 1
-            name = _unique_name(f'{path.stem}_{index}' if several else stem(path), records)
+            name = _unique_name(f'{path.stem}_{index}' if several else file_label(path), found)
             source = f'{path}#{index}' if several else str(path)
-            records.append(Record(name, source, structure, _duplicate(structure, records)))
-    return records
+            earlier = known.add(source, structure)
+            error = earlier and DuplicateStructure(f'the same structure as {earlier}, which has the result')
+            found.append(NamedStructure(name, source, structure, error))
+    return found
 
 
-def read(path: Path) -> list[Structure]:
+def read_structures(path: Path) -> list[Structure]:
     """All structures of one file.
 
     :raises UnreadableStructure: if it holds none.
@@ -82,27 +75,6 @@ def read(path: Path) -> list[Structure]:
     if not structures:
         raise UnreadableStructure('holds no structure')
     return structures
-
-
-class KnownStructures:
-    """Recognises a structure that was there before, from whatever source it comes.
-
-    Two structures are the same if they have the same reduced formula and pymatgen's ``StructureMatcher`` maps one onto
-    the other: whatever cell was chosen, scaled to the same volume, within its default tolerances.
-    """
-
-    def __init__(self):
-        self._by_formula: dict[str, list[tuple[str, Structure]]] = defaultdict(list)
-        self._matcher = StructureMatcher()
-
-    def add(self, name: str, structure: Structure) -> str | None:
-        """The name of the structure that is the same as this one, or None, and this one is known from now on."""
-        others = self._by_formula[structure.composition.reduced_formula]
-        for other, known in others:
-            if self._matcher.fit(known, structure):
-                return other
-        others.append((name, structure))
-        return None
 
 
 def structure_files(paths: list[Path]) -> list[Path]:
@@ -124,7 +96,7 @@ def _is_poscar(path: Path) -> bool:
     return path.suffix.lower() in ('.vasp', '.poscar') or path.name.upper().startswith(('POSCAR', 'CONTCAR'))
 
 
-def stem(path: Path) -> str:
+def file_label(path: Path) -> str:
     """Name of a file without its ending; ``POSCAR.Li2O`` and ``POSCAR_Li2O`` keep what tells them apart."""
     return path.name.replace('.', '_') if path.name.upper().startswith(('POSCAR', 'CONTCAR')) else path.stem
 
@@ -164,17 +136,10 @@ def _from_atoms(atoms: Atoms) -> Structure:
     return AseAtomsAdaptor.get_structure(bare)
 
 
-def _unique_name(stem: str, records: list[Record]) -> str:
-    taken = {record.name for record in records}
+def _unique_name(stem: str, others: list[NamedStructure]) -> str:
+    taken = {other.name for other in others}
     name, number = stem, 1
     while name in taken:
         number += 1
         name = f'{stem}_{number}'
     return name
-
-
-def _duplicate(structure: Structure, records: list[Record]) -> DuplicateStructure | None:
-    for record in records:
-        if record.structure is not None and record.error is None and record.structure == structure:
-            return DuplicateStructure(f'the same structure as {record.source}: treated there only')
-    return None

@@ -1,24 +1,58 @@
-"""Nodes of an evaluation: scores of rankings on labelled materials, and ranking models."""
+"""Nodes of an assessment: scores of rankings on labelled materials, and ranking models."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 import numpy as np
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, Dict
 
 from aiida_pesfp.assessment.models import RankingModel
+from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.errors import AssessmentError
+
+#: Attributes on which descriptors depend besides the structure -> the words for it, and the way out of a difference.
+_COMPARED = {
+    'species': ('mobile ion', 'use one ion at a time'),
+    'potential_sha256': ('potential', 'use one potential at a time'),
+    **{name: (name.replace('_', ' ') + ' of the scan (A)', 'scan all structures alike') for name in GRID_SETTINGS},
+    'settings': (
+        'settings of the descriptors',
+        'describe all surfaces alike with pesfp.describe, which needs no new scan',
+    ),
+}
+
+
+def difference(one: Mapping, other: Mapping) -> str | None:
+    """The first thing that makes two nodes incomparable, and the way out; None if they can be compared.
+
+    A potential is known by its content: its name may have changed when it was stored again.
+
+    :param one: attributes of descriptors, of an assessment or of a ranking model.
+    :param other: those of another one.
+    """
+
+    def show(attributes: Mapping, name: str) -> str:
+        value = attributes.get(name)
+        if name != 'potential_sha256':
+            return str(value)
+        return f'{attributes.get("potential_name") or "another one"} (SHA-256 {str(value)[:12]}...)'
+
+    for name, (what, way_out) in _COMPARED.items():
+        if one.get(name) != other.get(name):
+            return f'differ in the {what}: {show(one, name)} and {show(other, name)}; {way_out}'
+    return None
 
 
 class AssessmentData(Dict):
     """How well rankings by descriptors find the good conductors among labelled materials.
 
     ``rows`` with the ``ranking``, its ``score`` (value, error, interval) and number of ``materials``, the best first;
-    ``random`` the score by chance; ``settings`` and ``classes``; ``materials``, key -> weights, conductivities, and
-    the UUID of its descriptors; ``excluded`` with every row of the labels, and every structure, that takes no part,
-    each with its reason; ``number_of_good`` and ``number_of_bad`` materials, the sums of weights.
+    ``random``, the score of random rankings; ``score_settings`` and ``classes``; ``materials``, key -> weights,
+    conductivities, and the UUID of its descriptors; ``excluded`` with every row of the labels and every structure that
+    is not used, each with its reason; ``number_of_good`` and ``number_of_bad`` materials, the sums of weights.
     """
 
     _REQUIRED = ('rows', 'random', 'materials', 'excluded', 'species', 'potential_sha256')
@@ -37,18 +71,18 @@ class AssessmentData(Dict):
 
     def score_of(self, ranking: str) -> dict:
         """The score of one ranking, such as ``xi``."""
-        for row in self['rows']:
-            if row['ranking'] == ranking:
-                return row['score']
-        raise AssessmentError(f'no ranking {ranking!r} among {", ".join(row["ranking"] for row in self["rows"])}')
+        scores = {row['ranking']: row['score'] for row in self['rows']}
+        if ranking not in scores:
+            raise AssessmentError(f'no ranking {ranking!r} among {", ".join(scores)}')
+        return scores[ranking]
 
 
 class RankingModelData(Data):
-    """What ``pesfp.screen`` can rank by: Xi with other parameters, an expression, or a model learned from labels.
+    """A model by which ``pesfp.screen`` can rank: Xi with other parameters, an expression, or a trained model.
 
     Attributes: ``kind`` and ``parameters`` of :class:`~aiida_pesfp.assessment.models.RankingModel`; ``species``,
-    ``potential_name``, ``potential_sha256``, and ``spacing`` and ``minimum_distance`` (A) of the scans that it was made
-    for, if any; what is known of its quality. The file of a CatBoost model is in the repository.
+    ``potential_name``, ``potential_sha256``, and ``spacing`` and ``minimum_distance`` (A) of the scans for which it was
+    made, if any; its scores. The file of a CatBoost model is in the repository.
     """
 
     _FILE = 'model.cbm'
@@ -57,7 +91,7 @@ class RankingModelData(Data):
     def from_model(cls, model: RankingModel, **attributes) -> RankingModelData:
         """An unstored node of a model.
 
-        :param attributes: further attributes to query by, of plain JSON types.
+        :param attributes: further attributes for queries, of plain JSON types.
         """
         node = cls()
         node.base.attributes.set_many(attributes | {'kind': model.kind, 'parameters': model.parameters})
@@ -78,23 +112,14 @@ class RankingModelData(Data):
         return self.base.attributes.get('kind')
 
     def mismatch(self, species: str, potential_sha256: str, grid: dict[str, float]) -> str | None:
-        """Why the model must not rank what a potential says of an ion, if so: free volumes differ between them.
+        """Why the model cannot rank the structures of a screening, if so: their descriptors are not comparable.
 
         :param grid: of the scan, :data:`~aiida_pesfp.data.descriptors.GRID_SETTINGS`, A.
         """
-        attributes = self.base.attributes
-        own = attributes.get('species', None)
-        if own is not None and own != species:
-            return f'the model was made for {own}, the screening is for {species}: make one for it'
-        own = attributes.get('potential_sha256', None)
-        if own is not None and own != potential_sha256:
-            name = attributes.get('potential_name', None)
-            return f'the model was made with another potential ({name}, SHA-256 {own[:12]}...): make one for yours'
-        for name, value in grid.items():
-            own = attributes.get(name, None)
-            if own is not None and own != value:
-                return f'the model was made from scans with {name} = {own} A, these have {value} A: scan alike'
-        return None
+        theirs = {'species': species, 'potential_sha256': potential_sha256, **grid}
+        own = {name: self.base.attributes.get(name, None) for name in (*theirs, 'potential_name')}
+        found = difference(own, {name: value for name, value in theirs.items() if own[name] is not None})
+        return found and f'the model and the screening {found}'
 
     def _validate(self) -> bool:
         super()._validate()

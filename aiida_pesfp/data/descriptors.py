@@ -5,6 +5,8 @@ from __future__ import annotations
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Dict
 
+from aiida_pesfp.fingerprint.quantities import QUANTITIES
+
 #: Settings of the scan on which the numbers depend.
 GRID_SETTINGS = ('spacing', 'minimum_distance')
 
@@ -12,14 +14,15 @@ GRID_SETTINGS = ('spacing', 'minimum_distance')
 class DescriptorsData(Dict):
     """Descriptors of one structure, all of them attributes and so to be queried.
 
-    ``xi``, ``mpe`` (eV), ``fv_connected`` and ``fv_disconnected`` (at the threshold of Xi), ``spectrum`` with the lists
-    ``thresholds`` (eV), ``connected`` and ``disconnected``, ``barrier_1d``, ``barrier_2d`` and ``barrier_3d`` (eV) for
-    percolation in so many dimensions, ``ions`` with the fields of
-    :class:`~aiida_pesfp.fingerprint.descriptors.IonDescriptors` for every mobile ion; besides them ``formula``,
-    ``species``, ``potential_name``, ``potential_sha256``, ``structure_uuid``, ``spacing`` and ``minimum_distance``
-    (A) of the scan, and ``settings`` of the descriptors, so that a query need not join.
+    Every quantity of :data:`~aiida_pesfp.fingerprint.quantities.QUANTITIES` is an attribute to query and a property of
+    the node, such as ``xi`` and ``mpe`` (eV); nodes that are older than a quantity have None. Further attributes:
+    ``spectrum`` with the lists ``thresholds`` (eV), ``connected`` and ``disconnected``; ``ions``, for each mobile ion
+    its ``index``, ``equivalent_to``, ``fractional_coordinates`` and quantities; ``formula``, ``species``,
+    ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``spacing`` and ``minimum_distance`` (A) of the scan;
+    ``settings`` of the descriptors.
     """
 
+    #: Rankings and the report need these.
     _REQUIRED = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')
 
     def _validate(self) -> bool:
@@ -30,26 +33,6 @@ class DescriptorsData(Dict):
         return True
 
     @property
-    def xi(self) -> float:
-        """The ranking descriptor of Eq. 4."""
-        return self['xi']
-
-    @property
-    def mpe(self) -> float:
-        """Minimal percolation energy, eV."""
-        return self['mpe']
-
-    @property
-    def fv_connected(self) -> float:
-        """Connected free volume at the threshold of Xi, a fraction of the cell."""
-        return self['fv_connected']
-
-    @property
-    def fv_disconnected(self) -> float:
-        """Disconnected free volume at the threshold of Xi, a fraction of the cell."""
-        return self['fv_disconnected']
-
-    @property
     def barriers(self) -> tuple[float, float, float]:
         """Barriers for percolation in one, two and three dimensions, eV."""
         return self['barrier_1d'], self['barrier_2d'], self['barrier_3d']
@@ -58,3 +41,7 @@ class DescriptorsData(Dict):
     def ions(self) -> list[dict]:
         """Descriptors of every mobile ion on its own."""
         return self['ions']
+
+
+for _one in QUANTITIES:
+    setattr(DescriptorsData, _one.name, property(lambda self, name=_one.name: self.get(name), doc=_one.meaning))

@@ -1,4 +1,4 @@
-"""Node of what a source says of a structure."""
+"""Node of a record: one entry of a database or one file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from io import BytesIO
 from pathlib import Path
 
 from aiida.common.exceptions import ValidationError
-from aiida.orm import Dict, QueryBuilder
+from aiida.orm import Dict
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.files import read
+from aiida_pesfp.crystals.files import read_structures
 from aiida_pesfp.sources.entry import Entry
 
 
@@ -20,8 +20,8 @@ class RecordData(Dict):
 
     Attributes: ``source`` (``folder``, ``materials_project``, ``optimade``), ``id`` in it, ``database`` and its
     ``database_version``, ``formula`` (reduced), ``band_gap`` (eV), ``energy_above_hull`` (eV/atom), ``url``,
-    ``filename``, ``index`` and ``sha256`` of the structure as the source has it, which lies in the repository. What the
-    source does not say is None.
+    ``filename``, ``index`` and ``sha256`` of the source's own structure file, which is in the repository. Unknown
+    properties are None.
     """
 
     _REQUIRED = ('source', 'id', 'formula', 'filename', 'sha256')
@@ -38,20 +38,12 @@ class RecordData(Dict):
         node.label = (entry.name or entry.id)[:255]
         return node
 
-    def find_stored(self) -> RecordData | None:
-        """A stored record that says all that this one says, and perhaps more; None if there is none."""
-        filters = {f'attributes.{name}': self[name] for name in ('source', 'id', 'sha256')}
-        for node in QueryBuilder().append(RecordData, filters=filters).all(flat=True):
-            if all(node.get(name) == value for name, value in self.items() if value is not None):
-                return node
-        return None
-
     def to_structure(self) -> Structure:
         """The structure, without oxidation states and properties of sites."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self['filename']
             path.write_bytes(self.base.repository.get_object_content(self['filename'], mode='rb'))
-            structure = read(path)[self['index']]
+            structure = read_structures(path)[self['index']]
         structure.remove_oxidation_states()
         return structure
 

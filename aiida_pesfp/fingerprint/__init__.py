@@ -1,4 +1,4 @@
-"""From a crystal structure to its fingerprint: scan grid, potential energy surface, level map, descriptors.
+"""The science of the paper: from a crystal structure to its potential energy surface, level maps and descriptors.
 
-Pure science on numpy arrays and pymatgen structures. Nothing here knows AiiDA, torch or a particular potential.
+Works on numpy arrays and pymatgen structures, with any potential. Imports neither aiida nor torch.
 """

@@ -1,10 +1,10 @@
-"""Energies and levels as files that VESTA, XCrySDen, Ovito and others show.
+"""Energies and levels as files for VESTA, XCrySDen, Ovito and others.
 
 ``.cube``
-    Gaussian's format: N points along each lattice vector, end point excluded. Lengths are in Bohr, as it demands,
-    values stay in eV.
+    Gaussian's format: N points along each lattice vector, end point excluded. Lengths are in Bohr, as the format
+    demands, values in eV.
 ``.xsf``
-    XCrySDen's, a general grid: N+1 points, the last of which are periodic images of the first. A and eV.
+    XCrySDen's general grid: N+1 points, the last of which are periodic images of the first. A and eV.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 QUANTITIES = ('energy', 'level')
 FORMATS = ('cube', 'xsf')
-#: What :func:`export` writes: volumes in either format, and energy profiles as tables.
+#: Choices of :func:`export`: volumes in either format, and energy profiles as tables.
 EXPORTS = (*FORMATS, 'profile')
 
 
 def volume(
     surface: PotentialEnergySurface, quantity: str = 'energy', positions=None, neighbours: str = 'sqrt3'
 ) -> tuple[Atoms, np.ndarray]:
-    """A grid to look at, and the crystal in it.
+    """Energies or levels on a grid, and the crystal in it.
 
     :param quantity: ``'energy'``, the surface; or ``'level'``, the level map.
-    :param positions: of the ions in ``surface.mobile_ions`` that are united: a point has the lowest value of any of
-        them, each relative to its own lowest point, as for the free volumes. All of them by default.
+    :param positions: of the ions in ``surface.mobile_ions`` to combine; all by default. As for the free volumes, a
+        point has the lowest value of all these ions, each relative to its own lowest point.
     :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`, for level maps.
-    :returns: the crystal and (N1, N2, N3) energies in eV, points that were not evaluated as high as the highest; or, as
-        level maps reach from the ion to its images, the crystal repeated 2 x 2 x 2 and (2N1, 2N2, 2N3) levels. The
-        first point is at the origin.
+    :returns: the crystal and (N1, N2, N3) energies in eV, where points that were not evaluated have the highest energy;
+        or the crystal repeated 2 x 2 x 2 and (2N1, 2N2, 2N3) levels, as level maps reach from the ion to its images.
+        The first point is at the origin.
     :raises ValueError: for another quantity.
     """
     lattice, places = surface.lattice, surface.fractional_coordinates
@@ -52,11 +52,11 @@ def volume(
         steps = neighbour_steps(grid_vectors(lattice, surface.shape), neighbours)
         every = [to_cell_frame(maps.levels, maps.centre) for maps in ion_maps(surface, steps, positions)]
         return crystal.repeat(2), np.minimum.reduce(every)
-    raise ValueError(f'unknown quantity {quantity!r}: take one of {", ".join(QUANTITIES)}')
+    raise ValueError(f'unknown quantity {quantity!r}: choose one of {", ".join(QUANTITIES)}')
 
 
 def write_volume(path: str | Path, crystal: Atoms, values: np.ndarray) -> None:
-    """Write a grid of values, eV, and the crystal that it fills to a ``.cube`` or ``.xsf`` file.
+    """Write a grid of values, eV, and its crystal to a ``.cube`` or ``.xsf`` file.
 
     :raises ValueError: for another ending.
     """
@@ -65,7 +65,7 @@ def write_volume(path: str | Path, crystal: Atoms, values: np.ndarray) -> None:
         with open(path, 'w') as stream:
             write_cube(stream, crystal, values, comment='values in eV, by aiida-pesfp')
     elif path.suffix == '.xsf':
-        # ASE's own default for the spanned vectors is not XCrySDen's general grid.
+        # ASE's default for the spanned vectors is not XCrySDen's general grid.
         closed = np.pad(values, (0, 1), mode='wrap')
         write_xsf(path, [crystal], closed, origin=np.zeros(3), span_vectors=crystal.cell)
     else:
@@ -79,11 +79,11 @@ def export(
     neighbours: str = 'sqrt3',
     per_ion: bool = False,
 ) -> None:
-    """Write files to look at: ``energy.cube``, ``level.cube``, ``energy.xsf``, ``level.xsf``, ``profile-ionN.csv``.
+    """Write files: ``energy.cube``, ``level.cube``, ``energy.xsf``, ``level.xsf``, ``profile-ionN.csv``.
 
     :param what: any of :data:`EXPORTS`.
-    :param per_ion: one file for each ion, ``energy-ionN.cube`` and so on, instead of one for their union. Of profiles,
-        one for each ion instead of that with the least barrier only.
+    :param per_ion: one file for each ion, ``energy-ionN.cube`` and so on, instead of one for all; and one profile for
+        each ion instead of only that with the lowest barrier.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

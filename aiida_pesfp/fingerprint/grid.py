@@ -1,10 +1,14 @@
-"""The scan grid: where the mobile ion is put, and where it is not (arXiv:2411.06804, Sec. II A)."""
+"""The scan grid: the points at which the mobile ion is evaluated (arXiv:2411.06804, Sec. II A)."""
 
 from __future__ import annotations
 
 import numpy as np
+import psutil
 
-#: A; a point at a distance to within this is not closer: equivalent points are then on the same side.
+from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
+from aiida_pesfp.errors import GridTooLarge
+
+#: Tolerance of distances, A, so that rounding does not separate equivalent points.
 ROUND_OFF = 1e-9
 
 
@@ -15,7 +19,7 @@ def grid_shape(lattice: np.ndarray, spacing: float) -> tuple[int, int, int]:
     :param spacing: largest allowed step, A.
     """
     lengths = np.linalg.norm(lattice, axis=1)
-    # The subtrahend keeps a length that is a multiple of the spacing but for round-off from gaining a point.
+    # The subtrahend absorbs the round-off of lengths that are multiples of the spacing.
     return tuple(int(n) for n in np.maximum(np.ceil(lengths / spacing - 1e-8), 1))
 
 
@@ -38,15 +42,13 @@ def points_within(lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param centre: (3,) fractional coordinates of the place.
     """
-    # A sphere reaches radius / h_i in fractional coordinates, where h_i = V / |a_j x a_k| is the distance of the
-    # lattice planes. Indices are left unwrapped at first, so that each image is met where it reaches the cell.
-    reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    shape_array = np.asarray(shape)
-    low = np.floor((centre - reach) * shape_array).astype(int)
-    high = np.ceil((centre + reach) * shape_array).astype(int)
-    indices = np.stack(np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high)), indexing='ij'), axis=-1)
-    distances = np.linalg.norm((indices / shape_array - centre) @ lattice, axis=-1)
-    inside = indices[distances < radius - ROUND_OFF] % shape_array
+    # Unwrapped indices around one image reach every point that some image reaches in the cell.
+    reach = fractional_reach(lattice, radius)
+    low = np.floor((centre - reach) * shape).astype(int)
+    high = np.ceil((centre + reach) * shape).astype(int)
+    indices = integer_points(low, high)
+    distances = np.linalg.norm((indices / shape - centre) @ lattice, axis=-1)
+    inside = indices[distances < radius - ROUND_OFF] % shape
     return np.unique(np.ravel_multi_index(tuple(inside.T), shape))
 
 
@@ -62,3 +64,18 @@ def excluded_points(
     for centre in framework:
         mask.flat[points_within(lattice, centre, shape, minimum_distance)] = True
     return mask
+
+
+def check_memory(shape: tuple[int, int, int], number_of_ions: int) -> None:
+    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid does not fit into memory.
+
+    The estimate has the surface in double precision and twice the level map's working arrays on the doubled grid.
+    """
+    points = np.prod(shape, dtype=float)
+    needed = points * (8 * number_of_ions + 2 * 8 * 20)
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise GridTooLarge(
+            f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions needs about '
+            f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free: choose a larger spacing'
+        )

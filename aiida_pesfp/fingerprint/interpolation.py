@@ -1,8 +1,8 @@
-"""A surface from some of its points: a sum of pair terms, and kriging of what they leave over.
+"""A surface from some of its points: a sum of pair terms, and kriging of the remainder.
 
 In a frozen framework, the energy of one ion is nearly a sum of functions of its distances to the framework's atoms, one
-function for each element. Fitted to the evaluated points, the sum leaves a remainder that is smooth on the scale of the
-grid, which is interpolated from the nearest of them.
+function for each element. The remainder of a fit to the evaluated points is smooth on the scale of the grid, and is
+interpolated from the nearest of them.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ import numpy as np
 from pymatgen.core import Structure
 from scipy.spatial import cKDTree
 
-#: Range of the pair terms, A, and number of Gaussians that make up each.
+from aiida_pesfp.crystals.periodic import distances_within, images_around_cell
+
+#: Range of the pair terms, A, and number of Gaussians in each.
 _RANGE, _GAUSSIANS = 6.0, 14
-#: Length of the correlation of the remainder, A, and number of neighbours it is interpolated from.
+#: Correlation length of the remainder, A, and number of neighbours for its interpolation.
 _LENGTH, _NEIGHBOURS = 1.6, 28
 _PIECE = 4000
 
 
 class PairModel:
-    """Weighted least-squares fit of pair terms; low energies count most.
+    """Weighted least-squares fit of pair terms. Low energies have the largest weights.
 
     :param structure: the crystal.
     :param ion: index of the moving atom.
-    :param positions: (n, 3) Cartesian places of the ion, A, at which energies will be asked for.
+    :param positions: (n, 3) Cartesian places of the ion, A, at which energies are predicted.
     """
 
     def __init__(self, structure: Structure, ion: int, positions: np.ndarray):
@@ -37,7 +39,7 @@ class PairModel:
         self.features = np.concatenate(pieces)
 
     def fit(self, where: np.ndarray, energies: np.ndarray) -> np.ndarray:
-        """(n,) energies of the model, eV, at all places, from those known at the places with indices ``where``."""
+        """(n,) energies of the model at all places, eV, from the known ``energies`` at the indices ``where``."""
         weights = 1 / (0.2 + energies - energies.min())
         design = self.features[where] * weights[:, None]
         scale = np.abs(design).max(axis=0) + 1e-9
@@ -49,44 +51,17 @@ class PairModel:
         framework = np.delete(np.arange(len(structure)), ion)
         which, atoms, distances = distances_within(structure, framework, positions, _RANGE)
         width = centres[1] - centres[0]
-        values = (
-            np.exp(-(((distances[:, None] - centres) / width) ** 2)) * (1 - (distances[:, None] / _RANGE) ** 2) ** 2
-        )
+        gaussians = np.exp(-(((distances[:, None] - centres) / width) ** 2))
+        values = (gaussians * (1 - (distances[:, None] / _RANGE) ** 2) ** 2).T
         columns = [np.ones(len(positions))]
         for element in self._elements:
             of_element = self._numbers[atoms] == element
-            columns += [
-                np.bincount(which[of_element], values[of_element, k], len(positions)) for k in range(len(centres))
-            ]
+            columns += [np.bincount(which[of_element], value[of_element], len(positions)) for value in values]
         return np.stack(columns, axis=1)
 
 
-def distances_within(
-    structure: Structure, atoms: np.ndarray, positions: np.ndarray, radius: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of (n, 3) places (A) and images of atoms closer than ``radius`` (A).
-
-    :returns: (k,) index of the place, (k,) index of the atom, (k,) distance, A.
-    """
-    places, owners = images_around_cell(structure.lattice.matrix, structure.frac_coords[atoms], radius)
-    inverse = np.linalg.inv(structure.lattice.matrix)
-    wrapped = (positions @ inverse % 1.0) @ structure.lattice.matrix
-    pairs = cKDTree(wrapped).sparse_distance_matrix(cKDTree(places), radius, output_type='coo_matrix')
-    return pairs.row, atoms[owners[pairs.col]], pairs.data
-
-
-def images_around_cell(lattice: np.ndarray, fractional: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """All periodic images of (n, 3) places within ``radius`` (A) of the cell: where (A), and of which place."""
-    reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    shifts = [np.arange(-np.ceil(r), np.ceil(r) + 1) for r in reach]
-    shifts = np.stack(np.meshgrid(*shifts, indexing='ij'), axis=-1).reshape(-1, 3)
-    images = (fractional[:, None] % 1.0 + shifts).reshape(-1, 3)
-    near = ((images >= -reach) & (images <= 1 + reach)).all(axis=1)
-    return images[near] @ lattice, np.repeat(np.arange(len(fractional)), len(shifts))[near]
-
-
 class Kriging:
-    """Interpolation of (n,) ``values`` at (n, 3) fractional places from the nearest ones, by a Matern covariance."""
+    """Interpolation between (n,) ``values`` at (n, 3) fractional places, with a Matern covariance."""
 
     def __init__(self, lattice: np.ndarray, fractional: np.ndarray, values: np.ndarray):
         places, owners = images_around_cell(lattice, fractional, 2 * _LENGTH)

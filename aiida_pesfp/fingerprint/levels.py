@@ -1,7 +1,7 @@
-"""The level map: the least energy that takes the ion from its site to any other place (arXiv:2411.06804, Eq. 1 and 2).
+"""The level map: the lowest barrier from the ion's site to any other place (arXiv:2411.06804, Eq. 1 and 2).
 
-The map is an exact minimax over paths on the grid. As the paper has it, the surface is tiled to 2N+1 points along each
-axis with the ion's lowest point in the centre, its 26 replicas lie on the outer faces, and paths do not go beyond them.
+The map is an exact minimax over paths on the grid. As in the paper, the surface is tiled to 2N+1 points along each axis
+with the ion's lowest point in the centre. Its 26 replicas lie on the outer faces, and paths do not go beyond these.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def neighbour_steps(vectors: np.ndarray, rule: str = 'sqrt3') -> np.ndarray:
     """(k, 3) integer steps from a grid point to its neighbours.
 
     :param vectors: (3, 3) grid vectors as rows, A.
-    :param rule: ``'sqrt3'``, those of the 26 surrounding points no farther than the diagonal of a rectangular voxel
-        with the same edges, sqrt(|g1|^2 + |g2|^2 + |g3|^2) + 1e-4 A; ``'26'``, all surrounding points; ``'6'``, those
-        along the grid vectors only.
+    :param rule: ``'sqrt3'``, those of the 26 surrounding points that are no farther than the diagonal of a rectangular
+        voxel with the same edges, sqrt(|g1|^2 + |g2|^2 + |g3|^2) + 1e-4 A; ``'26'``, all surrounding points; ``'6'``,
+        the points along the grid vectors only.
     :raises ValueError: for another rule.
     """
     steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
@@ -40,16 +40,15 @@ def tile_around(energies: np.ndarray, centre: tuple[int, int, int]) -> np.ndarra
     return energies[np.ix_(*indices)]
 
 
-#: Energies, eV, that count as equal when the lowest point is looked for: above the noise of single-precision networks,
-#: far below what matters.
+#: Energies this close to the lowest count as lowest, eV: more than the noise of single-precision networks.
 DEGENERACY = 1e-4
 
 
 def lowest_point(energies: np.ndarray) -> tuple[int, int, int]:
     """Grid indices of the lowest energy (eV): the seed of the level map.
 
-    A site off the symmetry elements has equivalent lowest points, equal but for noise, and the level map around each
-    ends at other faces. The first of them in C order is taken, so that noise does not decide.
+    A site off the symmetry elements has several equivalent lowest points, which differ by noise only, and the level map
+    around each ends at other faces. The first of them in C order wins, so that noise does not decide.
     """
     first = np.flatnonzero(energies.ravel() <= energies.min() + DEGENERACY)[0]
     return tuple(int(i) for i in np.unravel_index(first, energies.shape))
@@ -63,8 +62,8 @@ def level_map(
     :param field: (n1, n2, n3) energies, eV, finite.
     :param seed: indices of the starting point.
     :param steps: (k, 3) integer steps that a path may take.
-    :param stop_above: once an outer face has been reached, levels above this energy (eV) are of no interest: points
-        that only they would reach are infinity in the result. All other values are exact.
+    :param stop_above: levels above this energy (eV) are not needed once an outer face has been reached: points with
+        higher levels can be infinite in the result. All other values are exact.
     :returns: array of the shape and type of ``field``.
     """
     values, ranks = np.unique(field, return_inverse=True)
@@ -72,7 +71,7 @@ def level_map(
     ranks_padded = np.zeros(padded_shape, dtype=np.int32)
     inner = (slice(1, -1),) * 3
     ranks_padded[inner] = ranks.reshape(field.shape)
-    # A wall around the array spares the flood every test for its border; the faces are where the flood may stop.
+    # A wall around the array replaces tests for its border. The flood can stop once it has reached a face.
     state = np.full(padded_shape, _WALL, dtype=np.int32)
     state[inner] = _UNTOUCHED_FACE
     state[(slice(2, -2),) * 3] = _UNTOUCHED
@@ -85,17 +84,17 @@ def level_map(
 
 
 def percolation_energy(levels: np.ndarray) -> float:
-    """Lowest level on any outer face of a level map, eV (Eq. 2). The surface is measured from the seed's energy."""
+    """Lowest level on any outer face of a level map, eV (Eq. 2), relative to the energy of the seed."""
     return float(min(levels.take(end, axis=axis).min() for axis in range(3) for end in (0, -1)))
 
 
 def easiest_path(energies: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, float]:
-    """A path of the lowest barrier from the lowest point to an outer face, with as few steps as that allows.
+    """The path with the fewest steps among those of the lowest barrier from the lowest point to an outer face.
 
     :param energies: (N1, N2, N3) periodic surface, eV.
     :param steps: (k, 3) integer steps that a path may take.
-    :returns: (n,) flat indices of its points on the grid, from the lowest point on, and the barrier: the highest energy
-        on it, eV, which is the percolation energy.
+    :returns: (n,) flat grid indices of its points, from the lowest point on, and its highest energy, eV, which is the
+        percolation energy.
     """
     centre = lowest_point(energies)
     field = tile_around(energies, centre)
@@ -113,7 +112,7 @@ def easiest_path(energies: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, f
 
 @numba.njit(cache=True)
 def _shortest(allowed, goal, start, offsets):
-    """Breadth-first search from ``start`` over allowed points; the points of the way to the first goal, in order."""
+    """Breadth-first search over allowed points; the points from ``start`` to the first goal, in order."""
     parent = np.full(allowed.size, -1, np.int64)
     queue = np.empty(allowed.size, np.int64)
     queue[0] = start
@@ -123,16 +122,10 @@ def _shortest(allowed, goal, start, offsets):
         point = queue[head]
         head += 1
         if goal[point]:
-            length = 1
-            at = point
-            while parent[at] != at:
-                at = parent[at]
-                length += 1
-            way = np.empty(length, np.int64)
-            for k in range(length - 1, -1, -1):
-                way[k] = point
-                point = parent[point]
-            return way
+            path = [point]
+            while path[-1] != start:
+                path.append(parent[path[-1]])
+            return np.array(path)[::-1]
         for offset in offsets:
             neighbour = point + offset
             if allowed[neighbour] and parent[neighbour] < 0:
@@ -147,11 +140,11 @@ _WALL, _UNTOUCHED, _UNTOUCHED_FACE = -1, -2, -3
 
 @numba.njit(cache=True)
 def _flood(ranks, state, number_of_ranks, start, offsets, stop_rank):
-    """Flood from ``start`` at rising level; write each point's level (a rank) into ``state``.
+    """Flood from ``start`` with a rising level; write each point's level (a rank) into ``state``.
 
-    A point that is touched gets its final level at once: the present one if it lies lower, else its own energy, for it
-    has a neighbour that the present level has reached. Points above the present level wait in a list of their rank,
-    and as nothing is ever added below the present level, the next one is found by going up: a queue without a heap.
+    A touched point gets its final level at once, because it has a neighbour that the present level has reached: the
+    present level if that is higher, else its own energy. Points above the present level wait in a list of their rank.
+    Nothing is ever added below the present level, so going up finds the next point: a queue without a heap.
     """
     waiting = np.full(number_of_ranks + 1, -1, np.int32)
     link = np.empty(ranks.size, np.int32)

@@ -19,8 +19,8 @@ class IonMaps:
     :param position: of the ion in ``surface.mobile_ions``.
     :param energies: (N1, N2, N3), eV, in the frame of the cell.
     :param centre: grid indices of its lowest point.
-    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``, eV; :func:`to_cell_frame` gives the frame in which
-        those of several ions can be combined.
+    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``, eV; :func:`to_cell_frame` shifts it to the frame
+        of the cell.
     :param mpe: percolation energy (Eq. 2), eV.
     :param barriers: for percolation in one, two and three dimensions, eV.
     """
@@ -38,7 +38,7 @@ def to_cell_frame(levels: np.ndarray, centre: tuple[int, int, int]) -> np.ndarra
 
     :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``.
     :param centre: grid indices of the centre in the cell, 0 <= centre < N.
-    :returns: (2N1, 2N2, 2N3). Opposite outer faces are the same place in the doubled cell and get the lower level.
+    :returns: (2N1, 2N2, 2N3). Opposite outer faces coincide in the doubled cell and get the lower level.
     """
     for axis in range(3):
         first, last = levels.take(0, axis), levels.take(-1, axis)
@@ -52,13 +52,13 @@ def ion_maps(
 ) -> Iterator[IonMaps]:
     """Maps of the mobile ions, one after the other.
 
-    Where the operation between an ion and its representative does no more than to exchange and reverse lattice vectors,
-    the ion's maps are those of the representative with other axes, to the last digit, and are not computed again.
-    (Other operations do not map the neighbour steps and the outer faces onto themselves.)
+    If the operation between an ion and its representative only exchanges and reverses lattice vectors, the ion's maps
+    are exactly those of the representative with other axes, and are not computed again. (Other operations do not map
+    the neighbour steps and the outer faces onto themselves.)
 
     :param steps: (k, 3) integer steps that a path may take.
     :param positions: of the ions in ``surface.mobile_ions``; all of them by default.
-    :param stop_above: energy, eV, from which on levels may be infinity, see
+    :param stop_above: energy, eV, above which levels can be infinite, see
         :func:`~aiida_pesfp.fingerprint.levels.level_map`.
     """
     computed = {}
@@ -74,14 +74,14 @@ def ion_maps(
                 continue
         levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above)
         mpe, barriers = percolation_energy(levels), percolation_barriers(energies, steps)
-        of_use = owner in surface.representatives[position + 1 :]
-        if of_use and np.array_equal(rotation, np.eye(3)) and not translation.any():
+        is_needed = owner in surface.representatives[position + 1 :]
+        if is_needed and np.array_equal(rotation, np.eye(3)) and not translation.any():
             computed[owner] = centre, levels, mpe, barriers
         yield IonMaps(position, energies, centre, levels, mpe, barriers)
 
 
 def _exchanges_axes(rotation: np.ndarray, steps: np.ndarray) -> bool:
-    """Whether a rotation only exchanges and reverses lattice vectors, and takes every step of a path to another one."""
+    """Whether a rotation only exchanges and reverses lattice vectors, and maps the steps of a path onto themselves."""
     one_each = all((np.abs(rotation).sum(axis=axis) == 1).all() for axis in (0, 1))
     return one_each and {tuple(step) for step in steps @ rotation.T} == {tuple(step) for step in steps}
 
@@ -93,6 +93,6 @@ def _image(point: tuple[int, int, int], rotation: np.ndarray, translation: np.nd
 
 
 def _with_other_axes(levels: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """A map around its centre, with lattice vectors exchanged and reversed as a rotation does."""
+    """A map around its centre, with its lattice vectors exchanged and reversed by a rotation."""
     moved = levels.transpose(np.argmax(np.abs(rotation), axis=1))
     return np.flip(moved, np.flatnonzero(rotation.sum(axis=1) < 0))

@@ -1,9 +1,9 @@
-"""Percolation in one, two and three dimensions, and the easiest way from a site to a periodic image of it.
+"""Percolation in one, two and three dimensions, and the easiest path from a site to a periodic image of it.
 
-Here the surface is periodic, without the limits of the level map: a region that leads from the lowest point to the same
-point in another cell holds a lattice translation. The translations of a region form a lattice, and its rank is the
-number of dimensions in which the ion travels. As any way to an image crosses an outer face of the level map,
-MPE <= 1D <= 2D <= 3D for an ion; MPE is lower than 1D where the region reaches a face but leads nowhere from there.
+Here the surface is periodic, without the borders of the level map. A region that leads from the lowest point to the
+same point in another cell has a lattice translation. The translations of a region form a lattice, and its rank is the
+number of dimensions in which the ion moves. Every path to an image crosses an outer face of the level map, so
+MPE <= 1D <= 2D <= 3D for an ion. MPE < 1D if the region reaches a face but leads nowhere from there.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import lowest_point, neighbour_steps
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
-#: Barrier over thermal energy in the cost of a path: for a barrier of 0.5 eV, that is room temperature.
+#: Barrier / (k_B T) in the cost of a path; T is room temperature for a barrier of 0.5 eV.
 BARRIER_OVER_THERMAL_ENERGY = 20.0
 
 
 def percolation_barriers(energies: np.ndarray, steps: np.ndarray) -> tuple[float, float, float]:
     """Lowest energies at which the region around the lowest point percolates in one, two and three dimensions.
 
-    The region at an energy is all that can be reached from the lowest point without going higher, on the periodic
-    grid. It percolates in d dimensions if it leads to images of its points by d linearly independent lattice vectors,
-    whichever they are. Exact.
+    The region at an energy consists of all points that can be reached from the lowest point without exceeding it, on
+    the periodic grid. It percolates in d dimensions if it leads to images of its points by d linearly independent
+    lattice vectors. The result is exact.
 
     :param energies: (N1, N2, N3) periodic surface, eV, finite.
     :param steps: (k, 3) integer steps that a path may take, from
         :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
-    :returns: the three energies, eV, not falling.
+    :returns: the three energies, eV, in ascending order.
     """
     values, ranks = np.unique(energies, return_inverse=True)
     start = np.ravel_multi_index(lowest_point(energies), energies.shape)
@@ -65,7 +65,7 @@ class EnergyProfile:
 
     @property
     def translation(self) -> tuple[int, int, int]:
-        """The lattice vector that the path leads along, in units of the cell's."""
+        """Lattice vector from the start to the end of the path, in units of the cell's."""
         return tuple(int(n) for n in np.rint(self.fractional[-1] - self.fractional[0]))
 
     def save(self, path) -> None:
@@ -76,16 +76,14 @@ class EnergyProfile:
 
 
 def energy_profile(surface: PotentialEnergySurface, position: int, neighbours: str = 'sqrt3') -> EnergyProfile:
-    """Energy along the easiest path of an ion from its lowest point to a periodic image of it.
-
-    See :func:`easiest_way_to_an_image` for which path that is.
+    """Energy along the easiest path of an ion to a periodic image, see :func:`easiest_path_to_image`.
 
     :param position: of the ion in ``surface.mobile_ions``.
     :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
     """
     energies = surface.of_ion(position)
     shape = np.array(surface.shape)
-    points = easiest_way_to_an_image(energies, grid_vectors(surface.lattice, surface.shape), neighbours)
+    points = easiest_path_to_image(energies, grid_vectors(surface.lattice, surface.shape), neighbours)
     cartesian = points / shape @ surface.lattice
     pieces = np.linalg.norm(np.diff(cartesian, axis=0), axis=1)
     return EnergyProfile(
@@ -97,25 +95,24 @@ def energy_profile(surface: PotentialEnergySurface, position: int, neighbours: s
     )
 
 
-def easiest_way_to_an_image(energies: np.ndarray, vectors: np.ndarray, neighbours: str = 'sqrt3') -> np.ndarray:
+def easiest_path_to_image(energies: np.ndarray, vectors: np.ndarray, neighbours: str = 'sqrt3') -> np.ndarray:
     """Grid points of the easiest path from the lowest point to any periodic image of it.
 
-    Of all paths with the least barrier, the one-dimensional one of :func:`percolation_barriers`, it is that with the
-    least integral of exp(20 E / barrier) over its length: low everywhere, not only at its highest point, and short
-    where it is flat. That is the path of least resistance at a temperature of k_B T = barrier / 20 (Berkowitz et al.,
+    Among all paths with the lowest barrier, the one-dimensional one of :func:`percolation_barriers`, this is the path
+    with the least integral of exp(20 E / barrier) over its length: low everywhere, not only at its highest point, and
+    short where the surface is flat. It is the path of least resistance at k_B T = barrier / 20 (Berkowitz et al.,
     J. Chem. Phys. 79, 5563, 1983).
 
     :param energies: (N1, N2, N3) periodic surface, eV.
     :param vectors: (3, 3) grid vectors as rows, A.
-    :returns: (n, 3) integer indices, not wrapped: the last are the first plus a multiple of N1, N2, N3.
+    :returns: (n, 3) integer indices, not wrapped: the last point is the first plus multiples of N1, N2, N3.
     """
     steps = neighbour_steps(vectors, neighbours)
     shape = np.array(energies.shape)
     barrier = percolation_barriers(energies, steps)[0]
     allowed = (energies <= barrier).ravel()
     heights = energies.ravel()[allowed].astype(float) - energies.min()
-    # Of a surface that is flat up to its barrier, all that counts is the length.
-    highest = heights.max() or 1.0
+    highest = heights.max() or 1.0  # on a flat surface only the length counts
     cost = np.full(energies.size, np.inf)
     cost[allowed] = np.exp(BARRIER_OVER_THERMAL_ENERGY * heights / highest)
     start = np.ravel_multi_index(lowest_point(energies), energies.shape)
@@ -124,10 +121,10 @@ def easiest_way_to_an_image(energies: np.ndarray, vectors: np.ndarray, neighbour
 
     def unwrapped(point: int) -> np.ndarray:
         """Points from ``point`` back to the start."""
-        way = [point]
-        while way[-1] != start:
-            way.append(parents[way[-1]])
-        return np.stack(np.unravel_index(way, energies.shape), axis=-1) + cells[way] * shape
+        path = [point]
+        while path[-1] != start:
+            path.append(parents[path[-1]])
+        return np.stack(np.unravel_index(path, energies.shape), axis=-1) + cells[path] * shape
 
     there, back = unwrapped(end)[::-1], unwrapped(other_end)
     return np.concatenate([there, back + (there[-1] + steps[step] - back[0])])
@@ -135,7 +132,7 @@ def easiest_way_to_an_image(energies: np.ndarray, vectors: np.ndarray, neighbour
 
 @numba.njit(cache=True)
 def _neighbour(i, j, k, step, shape):
-    """Flat index of the point a step away from (i, j, k), and the cell it lies in relative to that of (i, j, k)."""
+    """Flat index of the point one step away from (i, j, k), and its cell relative to that of (i, j, k)."""
     i, j, k = i + step[0], j + step[1], k + step[2]
     a, b, c = i // shape[0], j // shape[1], k // shape[2]
     i, j, k = i - a * shape[0], j - b * shape[1], k - c * shape[2]
@@ -144,11 +141,11 @@ def _neighbour(i, j, k, step, shape):
 
 @numba.njit(cache=True)
 def _flood_periodic(ranks, number_of_ranks, start, shape, steps):
-    """Flood as ``levels._flood`` does, but on the periodic grid; the levels at which the rank of translations grows.
+    """Flood the periodic grid as ``levels._flood`` does; the levels at which the rank of the translations grows.
 
-    Each point is reached by a tree of paths from the start, in one certain cell. An edge between two points below the
-    present level that does not fit their cells closes a path around the crystal. All paths in the region are made of
-    the tree and such edges, so the translations of these edges span those of the region.
+    A tree of paths from the start reaches each point in one certain cell. An edge between two points below the present
+    level whose cells do not match closes a path around the crystal. All paths in the region consist of the tree and
+    such edges, so the translations of these edges span those of the region.
     """
     waiting = np.full(number_of_ranks, -1, np.int64)
     link = np.full(ranks.size, -1, np.int64)
@@ -189,7 +186,7 @@ def _flood_periodic(ranks, number_of_ranks, start, shape, steps):
 
 @numba.njit(cache=True)
 def _independent(basis, dimensions, a, b, c):
-    """Whether (a, b, c), not zero, is linearly independent of the first vectors of the basis."""
+    """Whether the nonzero (a, b, c) is linearly independent of the first vectors of the basis."""
     if dimensions == 0:
         return True
     u, v = basis[0], basis[1]
@@ -201,13 +198,13 @@ def _independent(basis, dimensions, a, b, c):
 
 @numba.njit(cache=True)
 def _least_cost_loop(cost, start, shape, steps, lengths):
-    """Cheapest closed path through ``start`` on the periodic grid that ends in another cell than it began.
+    """Cheapest closed path through ``start`` on the periodic grid that ends in another cell.
 
-    Dijkstra's tree of cheapest paths from the start, and the edge outside it that closes the loop. That is enough:
-    any loop is the sum, over its edges, of loops through the tree, none of them more expensive than the loop itself;
-    if it leads to another cell, so does one of them.
+    It consists of Dijkstra's tree of cheapest paths from the start and one other edge, which closes the loop. That
+    suffices: any loop is the sum, over its edges, of loops through the tree, none of which is more expensive than the
+    loop itself. If the loop leads to another cell, so does one of them.
 
-    :param cost: per length at each point, infinity where the path must not go; along an edge, the mean of its ends.
+    :param cost: per length at each point, infinite where the path must not go; an edge has the mean of its ends.
     :returns: parents in the tree, the cell in which each point is reached, both ends of the edge, and its step.
     """
     parents = np.full(cost.size, -1, np.int64)

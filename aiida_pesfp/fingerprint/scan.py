@@ -1,12 +1,11 @@
-"""The scan: the energy of a crystal with one ion put on every allowed grid point (arXiv:2411.06804, Sec. II A).
+"""The scan: the energy of a crystal with one ion on every allowed grid point (arXiv:2411.06804, Sec. II A).
 
-The cell is taken as given: one ion moves, and with it its periodic images; all other atoms stay where they are. Ions
-and grid points that symmetry makes equivalent are evaluated once.
+One ion moves with its periodic images in the given cell. All other atoms stay in place. Ions and grid points that are
+equivalent by symmetry are evaluated once.
 
-A scan is a plan and a list of energies. :func:`plan_scan` fixes which places may be evaluated, :func:`evaluate` yields
-energies piece by piece, and :func:`assemble` makes the surface; :func:`scan` does the three in a row. The energies come
-in an order that depends on the plan and on earlier energies only. So a scan that was killed goes on where it was: what
-is known by then is taken from the list.
+:func:`plan_scan` chooses the points, :func:`evaluate` yields energies piece by piece, and :func:`assemble` makes the
+surface; :func:`scan` does all three. The order of the energies depends only on the plan and on earlier energies, so an
+interrupted scan resumes from the list of its energies.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ import numpy as np
 from pymatgen.core import Structure
 
 from aiida_pesfp import errors
+from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
-from aiida_pesfp.fingerprint.checks import check_memory, check_structure
-from aiida_pesfp.fingerprint.grid import excluded_points, fractional_points, grid_shape
+from aiida_pesfp.fingerprint.grid import check_memory, excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import (
     Operations,
@@ -37,7 +36,7 @@ from aiida_pesfp.settings.scan import ScanSettings
 
 
 class Evaluator(Protocol):
-    """What the scan needs of a potential (see ``aiida_pesfp.potentials``)."""
+    """The part of a potential that the scan needs (see ``aiida_pesfp.potentials``)."""
 
     points_per_call: int
 
@@ -47,11 +46,11 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True)
 class IonPlan:
-    """Where one ion is put.
+    """Grid points at which one ion is evaluated.
 
     :param ion: index of the atom.
     :param points: flat (C order) indices of the grid points to evaluate.
-    :param representatives: (N1 N2 N3,) index of the point that each grid point is equivalent to.
+    :param representatives: (N1 N2 N3,) index of the equivalent point that represents each grid point.
     """
 
     ion: int
@@ -61,7 +60,7 @@ class IonPlan:
 
 @dataclass(frozen=True)
 class ScanPlan:
-    """Which ions are put where, and what their surfaces say about equivalent ions.
+    """Ions and grid points of a scan, and how the surfaces of equivalent ions follow from each other.
 
     :param structure: the crystal.
     :param species: chemical symbol of the mobile ions.
@@ -69,8 +68,8 @@ class ScanPlan:
     :param shape: number of grid points along each lattice vector.
     :param ions: plans of the inequivalent mobile ions.
     :param mobile_ions: (m,) indices of all mobile ions.
-    :param owners: (m,) for each of them the index in ``ions`` of the one it is equivalent to.
-    :param operations: for each of them the operation that takes the surface of its owner to its own.
+    :param owners: (m,) index in ``ions`` of the representative of each mobile ion.
+    :param operations: for each mobile ion the operation that maps its representative's surface onto its own.
     """
 
     structure: Structure
@@ -84,22 +83,25 @@ class ScanPlan:
 
     @property
     def evaluations(self) -> int:
-        """Number of energies to evaluate; in an adaptive scan, the most it could be."""
+        """Number of energies to evaluate; for an adaptive scan an upper limit."""
         return sum(len(plan.points) for plan in self.ions)
 
 
 def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings = ScanSettings()) -> ScanPlan:
     """Choose ions and grid points.
 
-    :raises StructureError: one of its subclasses, if the structure cannot be scanned.
+    :raises StructureError: if the structure cannot be scanned.
     """
     check_structure(structure, species)
     mobile = np.array([index for index, site in enumerate(structure) if site.specie.symbol == species])
-    shape = _shape(structure, settings)
+    lattice, operations = structure.lattice.matrix, Operations.identity()
+    if settings.grid == 'symmetric':
+        shape = symmetric_shape(structure, settings.spacing)
+    else:
+        shape = grid_shape(lattice, settings.spacing)
     check_memory(shape, len(mobile))
-    operations = Operations.identity()
     if settings.symmetry:
-        operations = on_grid(crystal_operations(structure), structure.lattice.matrix, shape)
+        operations = on_grid(crystal_operations(structure), lattice, shape)
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)
     for position, ion in enumerate(mobile):
         if owners[position] >= 0:
@@ -112,12 +114,6 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
     return ScanPlan(structure, species, settings, shape, tuple(plans), mobile, owners, operations[chosen])
 
 
-def _shape(structure: Structure, settings: ScanSettings) -> tuple[int, int, int]:
-    if settings.grid == 'symmetric':
-        return symmetric_shape(structure, settings.spacing)
-    return grid_shape(structure.lattice.matrix, settings.spacing)
-
-
 def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, settings: ScanSettings) -> IonPlan:
     framework = np.delete(structure.frac_coords, ion, axis=0)
     excluded = excluded_points(structure.lattice.matrix, framework, shape, settings.minimum_distance).ravel()
@@ -127,7 +123,7 @@ def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, set
     if not len(points):
         raise errors.NoAllowedPoint(
             f'no grid point is {settings.minimum_distance} A or more away from the atoms around ion {ion} '
-            f'({structure[ion].specie}): check the cell, or take a smaller minimum distance'
+            f'({structure[ion].specie}): check the cell, or choose a smaller minimum distance'
         )
     return IonPlan(ion, points, representatives)
 
@@ -138,15 +134,15 @@ NOTHING_KNOWN = np.empty(0)
 def evaluate(
     plan: ScanPlan, evaluator: Evaluator | None, known: np.ndarray = NOTHING_KNOWN
 ) -> Generator[np.ndarray, None, list[np.ndarray]]:
-    """Yield energies (eV, float64) piece by piece, after those that are ``known``.
+    """Yield energies (eV, float64) piece by piece, after the ``known`` ones.
 
-    Pieces begin at multiples of ``evaluator.points_per_call``, so a scan that goes on hands the potential the same
-    batches as one that was never interrupted, and gets the same numbers.
+    Pieces begin at multiples of ``evaluator.points_per_call``. So a resumed scan passes the same batches to the
+    potential as an uninterrupted one, and gets the same numbers.
 
     :param evaluator: None if all energies are known.
-    :param known: the energies of the first evaluations.
+    :param known: energies of the first evaluations.
     :returns: for each ion of the plan the energies of its points, eV.
-    :raises NonFiniteEnergy: naming the place of the first energy that is no number.
+    :raises NonFiniteEnergy: with the place of the first energy that is NaN or infinite.
     """
     known = deque(known)
     surfaces = []
@@ -160,7 +156,7 @@ def evaluate(
 
 
 def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np.ndarray) -> Energies:
-    """Energies of some of an ion's points: taken from the front of what is known, then evaluated and yielded."""
+    """Energies of some of an ion's points: first the known ones, then evaluated and yielded ones."""
     points = of_ion.points[positions]
     energies = [known.popleft() for _ in range(min(len(known), len(points)))]
     if len(energies) == len(points):
@@ -174,7 +170,7 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
             place = ', '.join(f'{x:.4f}' for x in fractional[bad[0]])
             raise errors.NonFiniteEnergy(
                 f'the potential gives {piece[bad[0]]} eV with ion {of_ion.ion} ({plan.species}) at the fractional '
-                f'coordinates ({place}): it cannot treat this structure; a larger minimum distance may help'
+                f'coordinates ({place}): it fails for this structure; a larger minimum distance may help'
             )
         new = piece[len(energies) - begin :]
         energies.extend(new)
@@ -183,7 +179,7 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
 
 
 def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> PotentialEnergySurface:
-    """Make the surface from what :func:`evaluate` returns, and the number of energies that were evaluated for it."""
+    """The surface from the result of :func:`evaluate` and the number of evaluated energies."""
     grids, references = [], []
     for of_ion, values in zip(plan.ions, surfaces):
         references.append(values.min())
@@ -211,7 +207,7 @@ def scan(
     """Potential energy surface of every ion of ``species`` in a structure.
 
     :param evaluator: of this structure.
-    :raises StructureError: one of its subclasses.
+    :raises StructureError: if the structure cannot be scanned.
     """
     plan = plan_scan(structure, species, settings)
     pieces = []
@@ -220,7 +216,7 @@ def scan(
 
 
 def drain(generator: Generator, take: Callable):
-    """Hand all that a generator yields to ``take``; what it returns at its end."""
+    """Pass everything that a generator yields to ``take``, and give its return value."""
     while True:
         try:
             take(next(generator))

@@ -12,23 +12,23 @@ import numpy as np
 class PotentialEnergySurface:
     """Energies of every mobile ion of a structure on the scan grid, one grid per scanned ion.
 
-    Scanned are the symmetrically inequivalent ions only; the surface of any other ion is that of its representative,
-    carried over by a symmetry operation (see :meth:`of_ion`).
+    Only the symmetrically inequivalent ions are scanned. A symmetry operation maps the surface of its representative
+    onto that of any other ion (see :meth:`of_ion`).
 
     :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where the ion would
-        be too close to the framework (not evaluated). Double precision as scanned; single precision suffices for all
-        that is derived from it, as differences are small where they matter, and is what ``PesData`` stores.
+        be too close to the framework (not evaluated). A scan has double precision. ``PesData`` stores single
+        precision, which suffices for all derived numbers, as differences between energies are small where they matter.
     :param reference_energies: (n_scanned,) float64, total energy of the cell with the ion at its lowest point, eV.
     :param scanned_ions: (n_scanned,) indices of the scanned atoms.
     :param mobile_ions: (m,) indices of all atoms of the mobile species.
     :param representatives: (m,) index along the first axis of ``energies`` for each mobile ion.
-    :param rotations: (m, 3, 3) integers and
-    :param translations: (m, 3): x' = W x + w takes a place x of the representative's surface to the place x' with the
+    :param rotations: (m, 3, 3) integers W and
+    :param translations: (m, 3) w: x' = W x + w maps a place x on the representative's surface to the place x' with the
         same energy on that of the mobile ion, in fractional coordinates. It maps the grid onto itself.
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param fractional_coordinates: (n, 3) of all atoms of the structure.
     :param atomic_numbers: (n,).
-    :param evaluations: number of energies that were evaluated.
+    :param evaluations: number of evaluated energies.
     """
 
     energies: np.ndarray
@@ -49,10 +49,10 @@ class PotentialEnergySurface:
         return self.energies.shape[1:]
 
     def position_of(self, ion: int) -> int:
-        """Position in :attr:`mobile_ions` of the mobile ion that is atom ``ion``; ``ValueError`` if there is none."""
+        """Position of atom ``ion`` in :attr:`mobile_ions`; ``ValueError`` if it is not a mobile ion."""
         found = np.flatnonzero(self.mobile_ions == ion)
         if not len(found):
-            raise ValueError(f'atom {ion} is no mobile ion: those are {", ".join(map(str, self.mobile_ions))}')
+            raise ValueError(f'atom {ion} is not a mobile ion: these are {", ".join(map(str, self.mobile_ions))}')
         return int(found[0])
 
     def on_grid(self, position: int) -> np.ndarray:
@@ -69,20 +69,20 @@ class PotentialEnergySurface:
         return mapped
 
     def of_ion(self, position: int) -> np.ndarray:
-        """As :meth:`on_grid`, but points that were not evaluated count as the largest evaluated energy of the ion.
+        """As :meth:`on_grid`, but points that were not evaluated have the largest evaluated energy of the ion.
 
-        Always in single precision, so that descriptors are the same to the last digit before and after storage.
+        In single precision, so that descriptors are identical before and after storage.
         """
         energies = self.on_grid(position).astype(np.float32)
         return np.where(np.isnan(energies), np.nanmax(energies), energies)
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """The fields as arrays by name: what :meth:`save` writes and ``PesData`` stores."""
+        """The fields as arrays by name, as :meth:`save` writes and ``PesData`` stores them."""
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays) -> PotentialEnergySurface:
-        """Build from a mapping of :meth:`as_arrays`; raises ``KeyError`` naming an array that is missing."""
+        """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing."""
         values = {field.name: arrays[field.name] for field in fields(cls)}
         return cls(**values | {'evaluations': int(values['evaluations'])})
 

@@ -1,9 +1,9 @@
-"""Symmetry of a scan: which ions are equivalent, and which grid points are for one ion.
+"""Symmetry of a scan: equivalent ions, and equivalent grid points of one ion.
 
-An operation x' = W x + w (fractional coordinates) that maps the crystal onto itself takes the surface of an ion to
-that of its image. It is of use if it also maps the grid onto itself, point to point. Those that leave an ion where it
-is, its site stabiliser, make points of its own surface equivalent. Nothing is approximated but the tolerance at which
-the crystal is found to be symmetric.
+An operation x' = W x + w (fractional coordinates) that maps the crystal onto itself maps the surface of an ion onto
+that of its image. The scan uses the operations that also map the grid onto itself. Operations that leave an ion in
+place, its site stabiliser, make points of its own surface equivalent. The only approximation is the tolerance of the
+crystal's symmetry.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.fingerprint.grid import grid_shape
 
-#: Largest displacement, A, of an atom by an operation that counts as a symmetry. Times the steepest slopes on a grid at
-#: least 1.2 A away from all atoms (some eV/A), it keeps energies within about 1e-4 eV of those of the full scan.
+#: Largest displacement, A, of an atom by a symmetry operation. With the steepest slopes on a grid at least 1.2 A away
+#: from all atoms (some eV/A), energies stay within about 1e-4 eV of those of the full scan.
 TOLERANCE = 1e-4
 
 
@@ -46,20 +46,20 @@ class Operations:
 
 
 def crystal_operations(structure: Structure, tolerance: float = TOLERANCE) -> Operations:
-    """All operations that map a crystal onto itself, at a tolerance in A, by spglib."""
+    """All operations that map a crystal onto itself within a tolerance (A), from spglib."""
     cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
     found = spglib.get_symmetry(cell, symprec=tolerance)
-    if found is None:  # spglib gives up on cells it finds odd
+    if found is None:  # spglib fails for some unusual cells
         return Operations.identity()
     return Operations(found['rotations'].astype(int), found['translations'])
 
 
 def on_grid(operations: Operations, lattice: np.ndarray, shape, tolerance: float = TOLERANCE) -> Operations:
-    """Those operations that map a grid with its origin at that of the cell onto itself.
+    """The operations that map a grid, with its origin at the cell's origin, onto itself.
 
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param shape: number of grid points along each lattice vector.
-    :returns: the operations, their translations moved onto the grid exactly (by less than ``tolerance``, A).
+    :returns: the operations, with translations rounded to the grid (by less than ``tolerance``, A).
     """
     shape = np.asarray(shape)
     scaled = operations.rotations * shape[:, None]
@@ -71,7 +71,7 @@ def on_grid(operations: Operations, lattice: np.ndarray, shape, tolerance: float
 
 
 def ion_images(structure: Structure, ion: int, operations: Operations) -> np.ndarray:
-    """(n,) index of the atom to which each operation takes atom ``ion``."""
+    """(n,) index of the atom onto which each operation maps atom ``ion``."""
     places = operations.rotations @ structure.frac_coords[ion] + operations.translations
     same = np.flatnonzero(np.array(structure.atomic_numbers) == structure.atomic_numbers[ion])
     distances = structure.lattice.get_all_distances(places, structure.frac_coords[same])
@@ -79,7 +79,7 @@ def ion_images(structure: Structure, ion: int, operations: Operations) -> np.nda
 
 
 def irreducible_points(operations: Operations, shape) -> np.ndarray:
-    """(N1 N2 N3,) flat index of the representative of each grid point: the first of those equivalent to it."""
+    """(N1 N2 N3,) flat index of each grid point's representative: the first of its equivalent points."""
     shape = np.asarray(shape)
     points = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape))
     first = np.arange(points.shape[1])
@@ -91,15 +91,15 @@ def irreducible_points(operations: Operations, shape) -> np.ndarray:
 
 
 def symmetric_shape(structure: Structure, spacing: float, tolerance: float = TOLERANCE) -> tuple[int, int, int]:
-    """Grid of no larger spacing (A) than asked for that has the fewest points for its number of operations.
+    """The grid with at most this spacing (A) that has the fewest points for its number of operations.
 
     A screw axis or a glide plane needs an even number of points, a threefold screw axis a multiple of three, coupled
-    axes the same number: a few points more can make many of them equivalent.
+    axes the same number: a few more points can make many of them equivalent.
     """
-    operations = crystal_operations(structure, tolerance)
-    lattice = structure.lattice.matrix
-    smallest = grid_shape(lattice, spacing)
-    candidates = itertools.product(*(range(n, n + max(6, n // 4) + 1) for n in smallest))
-    return min(
-        candidates, key=lambda shape: (np.prod(shape) / len(on_grid(operations, lattice, shape, tolerance)), shape)
-    )
+    operations, lattice = crystal_operations(structure, tolerance), structure.lattice.matrix
+
+    def inequivalent(shape):
+        return np.prod(shape) / len(on_grid(operations, lattice, shape, tolerance)), shape
+
+    ranges = (range(n, n + max(6, n // 4) + 1) for n in grid_shape(lattice, spacing))
+    return min(itertools.product(*ranges), key=inequivalent)

@@ -11,7 +11,7 @@ from aiida.orm import Dict
 from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.calculations.trajectories import new_trajectory
 from aiida_pesfp.parsers.program import ProgramParser
-from aiida_pesfp.settings.md import PotentialDynamics
+from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import (
     CHECKPOINT,
     SETTINGS,
@@ -48,7 +48,7 @@ class MdParser(ProgramParser):
         state = last_state(folder)
         if state is None:
             return None
-        dynamics = PotentialDynamics.from_dict(self.node.inputs.dynamics.get_dict())
+        dynamics = PotentialMdSettings.from_dict(self.node.inputs.dynamics.get_dict())
         stored = folder / TRAJECTORY
         symbols, arrays = read_frames(stored if count_frames(stored) else folder / CHECKPOINT, dynamics.timestep)
         found = statistics(arrays['times'], arrays['temperatures'], arrays['conserved'], len(symbols))

@@ -12,23 +12,19 @@ from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, first_step
 from aiida_pesfp.calculations.trajectories import new_trajectory
-from aiida_pesfp.settings.md import SiestaDynamics
+from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import (
-    BOHR,
     CorruptFile,
     Energies,
     Messages,
-    SiestaTrajectory,
     Summary,
-    bohr_of,
-    read_dynamics,
     read_mde,
     read_messages,
     read_nose_restart,
     read_out,
     read_xv,
-    restart_is_exact,
 )
+from aiida_pesfp.trajectories.siesta_dynamics import BOHR, SiestaTrajectory, bohr_of, read_dynamics, restart_is_exact
 from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, divergence, energy_drift, fastest_atom, has_drifted
 
 #: A. Within one step no atom of a sound dynamics moves that far; a proton at 1000 K moves 0.05 A in 1 fs.
@@ -42,7 +38,7 @@ HOPELESS_CHANGE, HOPELESS_STEPS = 0.1, 10
 class Run:
     """What was read of one run: all that the outputs and the verdict need."""
 
-    dynamics: SiestaDynamics
+    dynamics: SiestaMdSettings
     offset: int
     source: str
     trajectory: SiestaTrajectory
@@ -101,7 +97,7 @@ class SiestaMdParser(Parser):
 
     def _read_run(self, folder: Path) -> Run:
         structure = self.node.inputs.structure
-        dynamics = SiestaDynamics.from_dict(self.node.inputs.dynamics.get_dict())
+        dynamics = SiestaMdSettings.from_dict(self.node.inputs.dynamics.get_dict())
         parent = self.node.inputs.parent_folder if 'parent_folder' in self.node.inputs else None
         restart = _or_none(read_xv, folder / self._name('XV'))
         thermostat = _or_none(read_nose_restart, folder / self._name('NOSE_RESTART'))

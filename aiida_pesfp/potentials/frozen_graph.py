@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Structure
 
+from aiida_pesfp.crystals.periodic import images_around_cell
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -47,7 +49,9 @@ class FrozenGraph:
         coordinates = structure.cart_coords
         vectors = coordinates[targets] - coordinates[sources] + images @ self._lattice
         self.fixed = Edges(sources[order], targets[order], vectors[order])
-        self._images, self._atoms = self._framework_around_cell(structure)
+        framework = np.delete(np.arange(len(structure)), ion)
+        self._images, owners = images_around_cell(self._lattice, structure.frac_coords[framework], cutoff)
+        self._atoms = framework[owners]
 
     @property
     def typical_edges(self) -> int:
@@ -86,16 +90,3 @@ class FrozenGraph:
             np.concatenate([(offsets + self.fixed.targets).ravel(), moving.targets]),
             np.concatenate([np.tile(self.fixed.vectors, (len(positions), 1)), moving.vectors]),
         )
-
-    def _framework_around_cell(self, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
-        """Places (A) and atom indices of all framework images within reach of some place in the cell."""
-        reach = self.cutoff * np.linalg.norm(
-            self._inverse, axis=0
-        )  # the cutoff in units of the lattice planes' distances
-        framework = np.delete(np.arange(len(structure)), self.ion)
-        fractional = structure.frac_coords[framework] % 1.0
-        shifts = [np.arange(-np.ceil(r) - 1, np.ceil(r) + 2) for r in reach]
-        shifts = np.stack(np.meshgrid(*shifts, indexing='ij'), axis=-1).reshape(-1, 3)
-        images = (fractional[:, None] + shifts).reshape(-1, 3)
-        near = ((images > -reach - 1e-9) & (images < 1 + reach + 1e-9)).all(axis=1)
-        return images[near] @ self._lattice, np.repeat(framework, len(shifts))[near]

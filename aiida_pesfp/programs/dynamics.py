@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from aiida_pesfp import errors
 from aiida_pesfp.programs.checkpoint import write_json
 from aiida_pesfp.programs.request import evaluated
-from aiida_pesfp.settings.md import DynamicsSettings
+from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import (
     CHECKPOINT,
     SETTINGS,
@@ -45,7 +44,7 @@ HOTTEST, HOTTEST_RELATIVE = 10_000.0, 20.0
 class Integrator(NoseHooverChainNVT):
     """ASE's Nose-Hoover chain for atoms whose centre of mass is at rest."""
 
-    def __init__(self, atoms: Atoms, settings: DynamicsSettings):
+    def __init__(self, atoms: Atoms, settings: PotentialMdSettings):
         """:param atoms: with the momenta to begin with, and a calculator."""
         thermostat_time = settings.thermostat_time * units.fs
         super().__init__(atoms, settings.timestep * units.fs, settings.temperature, thermostat_time)
@@ -83,7 +82,9 @@ class Run:
     :ivar seconds: of computing, over all calls.
     """
 
-    def __init__(self, atoms: Atoms, settings: DynamicsSettings, folder: Path, marks: dict, parent: Path | None = None):
+    def __init__(
+        self, atoms: Atoms, settings: PotentialMdSettings, folder: Path, marks: dict, parent: Path | None = None
+    ):
         """Begin, or take up what an earlier call left in ``folder``.
 
         :param atoms: the initial structure with a calculator.
@@ -94,7 +95,8 @@ class Run:
         if len(atoms) < 2:
             raise errors.InvalidCell('a single atom at rest has no dynamics: give a supercell')
         self.settings, self.folder = settings, folder
-        self._marks = {'structure_sha256': _hash(atoms), **marks, **asdict(settings)}
+        self._marks = {'structure_sha256': _hash(atoms), **marks, **settings.as_dict()}
+        del self._marks['steps']  # a run may be prolonged
         state, self.first = self._earlier_state(parent)
         self.seconds = 0.0
         if state is not None:

@@ -18,7 +18,7 @@ import contextlib
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -27,11 +27,11 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import __version__
-from aiida_pesfp.crystals.files import read_all
-from aiida_pesfp.fingerprint.checks import check_crystal
+from aiida_pesfp.crystals.checks import check_crystal
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.programs.dynamics import Run
 from aiida_pesfp.programs.request import Outcome, Request, Stopped
-from aiida_pesfp.settings.md import DynamicsSettings
+from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import TRAJECTORY, count_frames, read_frames, statistics
 
 #: How often ``run.json`` says how far a run is, s.
@@ -42,7 +42,7 @@ ACCOUNT_INTERVAL = 10.0
 class DynamicsOutcome(Outcome):
     """What became of the dynamics of one structure at one temperature."""
 
-    dynamics: DynamicsSettings
+    dynamics: PotentialMdSettings
     atoms: int | None = None
     first_step: int | None = None
     last_step: int | None = None
@@ -70,7 +70,7 @@ class DynamicsOutcome(Outcome):
         }
 
     def report(self) -> dict:
-        return super().report() | asdict(self.dynamics) | {'first_step': self.first_step, 'last_step': self.last_step}
+        return super().report() | self.dynamics.as_dict() | {'first_step': self.first_step, 'last_step': self.last_step}
 
 
 @dataclass
@@ -157,10 +157,12 @@ def table(outcomes: list[DynamicsOutcome]) -> str:
     '-T', '--temperature', 'temperatures', multiple=True, required=True, type=float, help='K; may be repeated.'
 )
 @click.option('--steps', required=True, type=click.IntRange(1), help='Number of steps of this run.')
-@click.option('--timestep-fs', default=DynamicsSettings.timestep, help='Length of a step, fs.')
-@click.option('--stride', default=DynamicsSettings.stride, type=click.IntRange(1), help='Store every stride-th step.')
-@click.option('--thermostat-time', default=DynamicsSettings.thermostat_time, help='Of the Nose-Hoover chain, fs.')
-@click.option('--seed', default=DynamicsSettings.seed, help='Of the first velocities.')
+@click.option('--timestep-fs', default=PotentialMdSettings.timestep, help='Length of a step, fs.')
+@click.option(
+    '--stride', default=PotentialMdSettings.stride, type=click.IntRange(1), help='Store every stride-th step.'
+)
+@click.option('--thermostat-time', default=PotentialMdSettings.thermostat_time, help='Of the Nose-Hoover chain, fs.')
+@click.option('--seed', default=PotentialMdSettings.seed, help='Of the first velocities.')
 @click.option(
     '--continue-from',
     'parent',
@@ -195,10 +197,13 @@ def _prepare(structures, output, parent, temperatures, steps, time_limit, checkp
     names = {'timestep': 'timestep_fs', 'stride': 'stride', 'thermostat_time': 'thermostat_time', 'seed': 'seed'}
     shared = {name: options[option] for name, option in names.items()}
     try:
-        settings = [DynamicsSettings(temperature, **shared) for temperature in dict.fromkeys(temperatures)]
+        settings = [
+            PotentialMdSettings(temperature=temperature, steps=steps, **shared)
+            for temperature in dict.fromkeys(temperatures)
+        ]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    records = read_all(structures)
+    records = read_named_structures(structures)
     if not records:
         raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
     outcomes = [DynamicsOutcome(record, dynamics) for record in records for dynamics in settings]

@@ -29,8 +29,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
-from aiida_pesfp.crystals.files import read_all
-from aiida_pesfp.fingerprint.checks import check_crystal
+from aiida_pesfp.crystals.checks import check_crystal
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.programs.checkpoint import write_json
 from aiida_pesfp.programs.request import Outcome, Request, evaluated
 
@@ -192,7 +192,7 @@ def main(
     end, and 4 if a structure did not fit into memory.
     """
     with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
-        records = read_all(structures)
+        records = read_named_structures(structures)
         if not records:
             raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
         outcomes = [RelaxationOutcome(record) for record in records]

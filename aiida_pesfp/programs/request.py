@@ -17,7 +17,7 @@ import click
 from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
-from aiida_pesfp.crystals.files import Record
+from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.programs.checkpoint import write_json
 
@@ -33,7 +33,7 @@ class Stopped(Exception):
 class Outcome(ABC):
     """What became of one structure; ``state`` is ``done``, ``failed`` or ``pending``."""
 
-    record: Record
+    record: NamedStructure
     state: str = field(default='pending', kw_only=True)
     seconds: float = field(default=0.0, kw_only=True)
     error: Exception | None = field(default=None, kw_only=True)

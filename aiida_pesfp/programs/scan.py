@@ -28,9 +28,10 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
-from aiida_pesfp.crystals.files import read_all
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, signature, write_json
@@ -47,10 +48,9 @@ class ScanOutcome(Outcome):
     evaluations: int = 0
 
     def results(self) -> dict:
-        found = {} if self.descriptors is None else self.descriptors.as_dict()
-        names = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')
-        names += ('barrier_1d', 'barrier_2d', 'barrier_3d', 'ions')
-        return {**{name: found.get(name) for name in names}, 'evaluations': self.evaluations}
+        unknown = dict.fromkeys((*NAMES, 'spectrum', 'ions'))
+        found = unknown if self.descriptors is None else self.descriptors.as_dict()
+        return found | {'evaluations': self.evaluations}
 
     def report(self) -> dict:
         return super().report() | {'evaluations': self.evaluations}
@@ -136,22 +136,14 @@ class ScanRequest(Request):
 
 def table(outcomes: list[ScanOutcome]) -> str:
     """The ranking, best first."""
-    done = sorted((o for o in outcomes if o.state == 'done'), key=lambda o: (-o.descriptors.xi, o.descriptors.mpe))
+    done = sorted((o for o in outcomes if o.state == 'done'), key=lambda o: rank_key(o.descriptors.values))
     rows = [
-        (
-            o.name,
-            o.formula,
-            o.descriptors.xi,
-            o.descriptors.mpe,
-            o.descriptors.fv_connected,
-            o.descriptors.fv_disconnected,
-            o.evaluations,
-            o.seconds,
-        )
+        (o.name, o.formula, *(o.descriptors.values[one.name] for one in IN_RANKINGS), o.evaluations, o.seconds)
         for o in done
     ]
-    headers = ('structure', 'formula', 'Xi', 'MPE/eV', 'FV conn.', 'FV disc.', 'points', 'seconds')
-    return tabulate(rows, headers, floatfmt=('', '', '.4f', '.3f', '.4f', '.4f', '', '.1f')) if rows else ''
+    headers = ('structure', 'formula', *(one.head for one in IN_RANKINGS), 'points', 'seconds')
+    floats = ('', '', *(one.format for one in IN_RANKINGS), '', '.1f')
+    return tabulate(rows, headers, floatfmt=floats) if rows else ''
 
 
 def _numbers(_context, _parameter, value: str | None) -> tuple[float, ...] | None:
@@ -239,7 +231,7 @@ def _prepare(structures, output, fresh, species, **options) -> ScanRequest:
         descriptor_settings = DescriptorSettings(**given, neighbours=options['neighbours'], xi=xi)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    records = read_all(structures)
+    records = read_named_structures(structures)
     if not records:
         raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
     if fresh and output is not None:

@@ -177,7 +177,8 @@ def _exclude(points: list[Point], exclude: tuple[tuple[float, str], ...]) -> lis
         if np.isclose(point.temperature, temperature, rtol=1e-6)
     }
     return [
-        Point(point.temperature, point.conductivity, point.error, reasons.get(point), point.label) for point in points
+        Point(point.temperature, point.conductivity, point.conductivity_error, reasons.get(point), point.label)
+        for point in points
     ]
 
 
@@ -210,7 +211,8 @@ def _summary(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> dict:
         'remarks': fit.remarks(),
         'extrapolated': [dict(zip(COLUMNS, (float(t), *fit.conductivity(t)))) for t in temperatures],
         'points': [
-            dict(zip(COLUMNS, (point.temperature, point.conductivity, point.error))) | {'excluded': point.excluded}
+            dict(zip(COLUMNS, (point.temperature, point.conductivity, point.conductivity_error)))
+            | {'excluded': point.excluded}
             for point in fit.points
         ],
     }
@@ -252,7 +254,7 @@ def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
         (
             point.temperature,
             point.conductivity,
-            point.error,
+            point.conductivity_error,
             fit.conductivity(point.temperature)[0],
             f'excluded: {point.excluded}' if point.excluded else '',
         )

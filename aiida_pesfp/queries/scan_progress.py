@@ -10,8 +10,8 @@ from pathlib import Path
 from aiida.common.exceptions import AiidaException, NotExistent
 from aiida.orm import CalcJobNode, ProcessNode
 
-from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.workflows.screen import estimated_cost
 
 _ACCOUNT = f'{ScanCalculation.RESULTS}/run.json'
@@ -86,7 +86,7 @@ def _estimate(progress: Progress, node: ProcessNode, structures: dict, entries: 
         progress.seconds_left = 0.0
     elif seconds > 0:
         inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
-        parameters = ScanParameters.from_dict(inputs.parameters.get_dict())
+        parameters = FingerprintSettings.from_dict(inputs.parameters.get_dict())
         cost = {key: estimated_cost(structures[key], parameters) for key in (*done, *left)}
         per_cost = seconds / sum(cost[key] for key in done)
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)

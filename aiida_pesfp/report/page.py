@@ -1,6 +1,6 @@
-"""The report as one HTML file that needs no network: plotly.js and DataTables are inside.
+"""The report as one HTML file that needs no network: it holds plotly.js and DataTables.
 
-What is drawn only when a candidate is opened lies in the file as compressed JSON, a piece for each candidate.
+What a structure shows when it is opened lies in the file as compressed JSON, a piece for each structure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -22,15 +21,13 @@ from plotly.offline import get_plotlyjs
 from pymatgen.util.string import unicodeify
 
 from aiida_pesfp import __version__
-from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.report.content import Candidate, Report, Source, load_curves, load_surface
-from aiida_pesfp.report.landscape import distinct_settings, profile_figure, spectra_figure, structure_figure, xi_map
-from aiida_pesfp.report.plots.plotly import arrhenius_figure, msd_figure
-from aiida_pesfp.report.table import columns, engine_of
-from aiida_pesfp.report.view import StructureView, structure_view
+from aiida_pesfp.fingerprint.quantities import QUANTITIES
+from aiida_pesfp.report.content import Entry, Report
+from aiida_pesfp.report.drawings import SPECTRA, ArrheniusPlot, Displacements, distinct_settings
+from aiida_pesfp.report.plots import plotly as plots
+from aiida_pesfp.report.table import columns
+from aiida_pesfp.report.view import view_of
 
-#: So many candidates have their spectra in the overview.
-SPECTRA = 6
 _UNITS = {'band_gap': 'eV', 'energy_above_hull': 'eV/atom'}
 
 
@@ -39,31 +36,31 @@ def write_html(
 ) -> None:
     """Write a report.
 
-    :param progress: called with 1 after each candidate.
+    :param progress: called with 1 after each structure.
     :param title: by default from the label of the workchain or group.
     """
     environment = _environment()
     payloads = []
-    for place, candidate in enumerate(report.candidates, start=1):
-        payloads.append(_packed(_payload(environment, candidate, place, len(report.candidates))))
+    for place, entry in enumerate(report.entries, start=1):
+        payloads.append(_packed(_payload(environment, entry, place, len(report.entries))))
         if progress is not None:
             progress(1)
     overview = {'template': templates['simple_white'].to_plotly_json()}
-    if report.candidates:
-        overview |= {
-            'map': _plain(xi_map(report.candidates)),
-            'spectra': _plain(spectra_figure(report.candidates[:SPECTRA])),
-        }
+    if report.entries:
+        overview['map'] = _plain(plots.xi_map(report.entries))
+        overview['spectra'] = _plain(plots.spectra(report.entries[:SPECTRA]))
+    potentials = dict.fromkeys((entry.potential_name, entry.potential_sha256) for entry in report.entries)
     text = environment.get_template('report.html').render(
         title=title or f'Fast-ion screening: {report.subject.label or report.subject}',
         report=report,
         version=__version__,
-        potentials=_potentials(report),
-        settings=distinct_settings(report.candidates),
-        spectra_count=min(SPECTRA, len(report.candidates)),
-        columns=columns(report.candidates),
+        potentials=potentials,
+        settings=distinct_settings(report.entries),
+        spectra_count=min(SPECTRA, len(report.entries)),
+        columns=columns(report.entries),
         payloads=payloads,
-        overview=_safe_json(overview),
+        # "<" in the JSON could end the script element around it.
+        overview=json.dumps(overview).replace('<', '\\u003c'),
         plotly_js=get_plotlyjs(),
         datatables_js=base64.b64encode(_datatables('js').encode()).decode(),
         datatables_css=_datatables('css'),
@@ -73,55 +70,18 @@ def write_html(
     Path(path).write_text(text, encoding='utf-8')
 
 
-def view_of(candidate: Candidate, surface: PotentialEnergySurface) -> StructureView:
-    """The view of a candidate around its ion with the easiest path."""
-    ion = int(surface.mobile_ions[0]) if candidate.ion is None else candidate.ion
-    return structure_view(surface, ion, candidate.settings.xi.threshold, candidate.settings.neighbours)
-
-
-def node_list(candidate: Candidate) -> list[tuple[str, Source]]:
-    """The nodes behind a candidate, and what they are."""
-    named = (
-        ('descriptors', candidate.source),
-        ('energy surface', candidate.pes),
-        ('structure', candidate.structure),
-        ('potential', candidate.potential),
-    )
-    return [(what, source) for what, source in named if source is not None]
-
-
-def _payload(environment: Environment, candidate: Candidate, place: int, count: int) -> dict:
-    """What is shown when a candidate is opened."""
-    view, sentences, figures = None, [], {'spectrum': spectra_figure([candidate])}
-    if candidate.pes is None:
-        sentences.append('No energy surface is stored for this candidate: there is no view and no energy profile.')
-    else:
-        view = view_of(candidate, load_surface(candidate.pes))
-        figures |= {'view': structure_figure(view, candidate.species), 'profile': profile_figure(view.profile)}
-    for number, one in enumerate(candidate.transport, start=1):
-        values = one.attributes
-        title = f'{values["temperature"]:g} K, {engine_of(one)}'
-        curves = {name: _thinned(values) for name, values in load_curves(one.source).items()}
-        figures[f'msd-{number}'] = msd_figure(curves, values['species'], values['fit_start'], title, one.flags)
-    for number, one in enumerate(candidate.activations, start=1):
-        figures[f'arrhenius-{number}'] = arrhenius_figure(one.fit, engine_of(one), one.flags)
-    html = environment.get_template('details.html').render(
-        candidate=candidate,
-        place=place,
-        count=count,
-        view=view,
-        sentences=sentences,
-        nodes=node_list(candidate),
-        units=_UNITS,
-    )
+def _payload(environment: Environment, entry: Entry, place: int, count: int) -> dict:
+    """What the page shows when a structure is opened: its HTML and its figures."""
+    view, figures = view_of(entry), {'spectrum': plots.spectra([entry])}
+    if view is not None:
+        figures |= {'view': plots.structure(view, entry.species), 'profile': plots.profile(view.profile)}
+    for number, one in enumerate(entry.transport, start=1):
+        figures[f'msd-{number}'] = plots.displacements(Displacements.of(one).thinned(), one.title, one.flags)
+    for number, one in enumerate(entry.activations, start=1):
+        figures[f'arrhenius-{number}'] = plots.arrhenius(ArrheniusPlot.of_activation(one), one.title)
+    details = environment.get_template('details.html')
+    html = details.render(entry=entry, place=place, count=count, view=view, units=_UNITS, quantities=QUANTITIES)
     return {'html': html, 'figures': {name: _plain(figure) for name, figure in figures.items()}}
-
-
-def _thinned(curve: np.ndarray, most: int = 300) -> np.ndarray:
-    """Points of a curve, evenly along its last axis with the first and the last, in single precision."""
-    count = curve.shape[-1]
-    chosen = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-    return curve[..., chosen].astype(np.float32)
 
 
 def _plain(figure: go.Figure) -> dict:
@@ -132,18 +92,8 @@ def _plain(figure: go.Figure) -> dict:
 
 
 def _packed(content: dict) -> str:
-    """Compressed JSON, the same for the same content, as text."""
+    """Compressed JSON as text; equal content gives equal text."""
     return base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0)).decode()
-
-
-def _safe_json(content: dict) -> str:
-    """JSON that cannot end the script element around it."""
-    return json.dumps(content).replace('<', '\\u003c')
-
-
-def _potentials(report: Report) -> list[dict[str, str]]:
-    found = dict.fromkeys((one.potential_name, one.potential_sha256) for one in report.candidates)
-    return [{'name': name, 'sha256': sha256} for name, sha256 in found]
 
 
 def _datatables(ending: str) -> str:
@@ -166,7 +116,7 @@ def _environment() -> Environment:
 
 
 def _formula(formula: str) -> str:
-    """With subscripts, unless it is none that pymatgen understands."""
+    """With subscripts, if pymatgen understands it."""
     return unicodeify(formula) if formula.isascii() else formula
 
 
@@ -176,5 +126,5 @@ def _with_minus(number: str) -> str:
 
 
 def _with_commands(sentence: str) -> Markup:
-    """With what stands between backticks as commands."""
+    """With the text between backticks as commands."""
     return Markup(re.sub(r'`([^`]+)`', r'<code class="command">\1</code>', str(escape(sentence))))

@@ -1,15 +1,15 @@
-"""Columns of the ranking table: what is shown, by what it is sorted, and which node each number comes from."""
+"""Columns of the ranking table: value, text, and the node that each number comes from."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from aiida_pesfp.report.content import Activation, Candidate, Source, Transport
+from aiida_pesfp.fingerprint.quantities import QUANTITIES, Quantity
+from aiida_pesfp.report.content import Activation, Entry, Source, Transport
+from aiida_pesfp.report.drawings import ROOM_TEMPERATURE
 
-#: In place of an engine that a node does not name.
-UNKNOWN_ENGINE = 'unknown engine'
 SIGMA = '\N{GREEK SMALL LETTER SIGMA}'
 
 
@@ -18,20 +18,26 @@ class Cell:
     """One number of the table.
 
     :param value: None if there is none.
-    :param text: what is shown.
-    :param source: where it comes from.
-    :param flagged: not to be trusted without a look at the details.
+    :param text: what the table shows.
+    :param source: the node it comes from.
+    :param flagged: a flag says not to trust it; the details say why.
     """
 
-    value: float | None
-    text: str
-    source: Source | None
+    value: float | None = None
+    text: str = ''
+    source: Source | None = None
     flagged: bool = False
+
+    @classmethod
+    def with_error(cls, value: float, error: float | None, form: str, source: Source, flagged: bool) -> Cell:
+        """A value with its error in two digits."""
+        text = f'{value:{form}}' if error is None else f'{value:{form}} ± {error:{form.replace(".3g", ".2g")}}'
+        return cls(value, text, source, flagged)
 
     @property
     def order(self) -> str:
-        """What the table sorts by; missing values come last when it falls."""
-        return repr(-math.inf) if self.value is None else repr(float(self.value))
+        """What the table sorts by; missing values come last in descending order."""
+        return repr(-math.inf if self.value is None else float(self.value))
 
     @property
     def search(self) -> str:
@@ -41,105 +47,81 @@ class Cell:
     @property
     def origin(self) -> str:
         """The node and the commands that show its provenance."""
-        flag = 'flagged: see the details\n' if self.flagged else ''
-        return '' if self.source is None else flag + '\n'.join([str(self.source), *self.source.commands])
+        if self.source is None:
+            return ''
+        return '\n'.join([*['flagged: see the details'] * self.flagged, str(self.source), *self.source.commands])
 
 
 @dataclass(frozen=True)
 class Column:
     """One quantity.
 
-    :param help: what it is, in a sentence.
-    :param cell: its cell for a candidate.
+    :param help: its meaning, in a sentence.
+    :param cell: its cell for an entry.
     """
 
     title: str
     unit: str
     help: str
-    cell: Callable[[Candidate], Cell]
+    cell: Callable[[Entry], Cell]
 
 
-def columns(candidates: Sequence[Candidate]) -> list[Column]:
-    """The columns for some candidates: descriptors, and for each engine of molecular dynamics what it gave."""
+def columns(entries: Sequence[Entry]) -> list[Column]:
+    """The columns for some entries: the descriptors that any of them has, and the results of each engine."""
     found = [
-        _descriptor('Ξ', '', 'Ranking descriptor of Eq. 4, between 0 and 1', '.4f', lambda one: one.xi),
-        _descriptor('MPE', 'eV', 'Minimal percolation energy', '.3f', lambda one: one.mpe),
+        _descriptor(quantity)
+        for quantity in QUANTITIES
+        if any(entry.values.get(quantity.name) is not None for entry in entries)
     ]
-    if any(one.barriers for one in candidates):
-        found += [
-            _descriptor(
-                f'{number}D',
-                'eV',
-                f'Barrier for percolation in {number} dimension{"s" if number > 1 else ""}',
-                '.3f',
-                lambda one, number=number: one.barriers and one.barriers[number - 1],
-            )
-            for number in (1, 2, 3)
-        ]
-    kinds = (('connected', lambda one: one.fv_connected), ('disconnected', lambda one: one.fv_disconnected))
-    for kind, value in kinds:
-        words = f'{kind.capitalize()} free volume at the threshold of Xi, percent of the cell'
-        found.append(_descriptor(f'FV {kind}', '%', words, '.3f', lambda one, value=value: 100 * value(one)))
-    for engine in sorted({engine_of(own) for one in candidates for own in one.activations}):
+    for engine in sorted({one.engine for entry in entries for one in entry.activations}):
         found += _activation_columns(engine)
-    runs = {(engine_of(own), own.attributes['temperature']) for one in candidates for own in one.transport}
+    runs = {(one.engine, one['temperature']) for entry in entries for one in entry.transport}
     return found + [_transport_column(engine, temperature) for engine, temperature in sorted(runs)]
 
 
-def engine_of(own: Activation | Transport) -> str:
-    """Name of the engine of molecular dynamics behind a result."""
-    engine = own.engine if isinstance(own, Activation) else own.attributes.get('engine')
-    return engine or UNKNOWN_ENGINE
+def _descriptor(quantity: Quantity) -> Column:
+    def cell(entry: Entry) -> Cell:
+        value = entry.values.get(quantity.name)
+        return Cell(value, '' if value is None else format(value, quantity.format), entry.source)
+
+    return Column(quantity.letter or quantity.symbol, quantity.unit, quantity.meaning, cell)
 
 
-def _descriptor(title: str, unit: str, words: str, form: str, value: Callable[[Candidate], float | None]) -> Column:
-    def cell(candidate: Candidate) -> Cell:
-        number = value(candidate)
-        return Cell(number, '' if number is None else format(number, form), candidate.source)
-
-    return Column(title, unit, words, cell)
+def _newest(results: Iterable[Activation | Transport]) -> Activation | Transport | None:
+    return max(results, key=lambda one: one.source.made, default=None)
 
 
 def _activation_columns(engine: str) -> list[Column]:
-    """Activation energy and conductivity at room temperature, of the latest fit of each candidate."""
+    """Activation energy and conductivity at room temperature of the newest fit."""
 
-    def latest(candidate: Candidate) -> Activation | None:
-        own = [one for one in candidate.activations if engine_of(one) == engine]
-        return max(own, key=lambda one: one.source.made, default=None)
+    def energy(entry: Entry) -> Cell:
+        one = _newest(one for one in entry.activations if one.engine == engine)
+        if one is None:
+            return Cell()
+        value, error = 1000 * one.fit.activation_energy, 1000 * one.fit.activation_energy_error
+        return Cell.with_error(value, error, '.0f', one.source, bool(one.fit.remarks()))
 
-    def energy(candidate: Candidate) -> Cell:
-        own = latest(candidate)
-        if own is None:
-            return Cell(None, '', None)
-        value, error = 1000 * own.fit.activation_energy, 1000 * own.fit.activation_energy_error
-        return Cell(value, f'{value:.0f} ± {error:.0f}', own.source, bool(own.fit.remarks()))
+    def room(entry: Entry) -> Cell:
+        one = _newest(one for one in entry.activations if one.engine == engine)
+        if one is None:
+            return Cell()
+        value, error = (1000 * number for number in one.fit.conductivity(ROOM_TEMPERATURE))
+        return Cell.with_error(value, error, '.3g', one.source, bool(one.fit.remarks()))
 
-    def room(candidate: Candidate) -> Cell:
-        own = latest(candidate)
-        if own is None:
-            return Cell(None, '', None)
-        value, error = (1000 * number for number in own.fit.conductivity(300.0))
-        return Cell(value, f'{value:.3g} ± {error:.2g}', own.source, bool(own.fit.remarks()))
-
+    title, words = f'{SIGMA}({ROOM_TEMPERATURE:g} K), {engine}', f'extrapolated to {ROOM_TEMPERATURE:g} K, {engine}'
     return [
         Column(f'E_A, {engine}', 'meV', f'Activation energy by molecular dynamics with {engine}', energy),
-        Column(f'{SIGMA}(300 K), {engine}', 'mS/cm', f'Conductivity extrapolated to 300 K, {engine}', room),
+        Column(title, 'mS/cm', f'Conductivity {words}', room),
     ]
 
 
 def _transport_column(engine: str, temperature: float) -> Column:
-    def cell(candidate: Candidate) -> Cell:
-        own = [
-            one
-            for one in candidate.transport
-            if engine_of(one) == engine and one.attributes['temperature'] == temperature
-        ]
-        if not own:
-            return Cell(None, '', None)
-        latest = max(own, key=lambda one: one.source.made)
-        value, error = latest.attributes['conductivity'], latest.attributes['conductivity_error']
-        text = f'{value:.3g}' + ('' if error is None else f' ± {error:.2g}')
-        return Cell(value, text, latest.source, bool(latest.flags))
+    def cell(entry: Entry) -> Cell:
+        runs = (one for one in entry.transport if (one.engine, one['temperature']) == (engine, temperature))
+        one = _newest(runs)
+        if one is None:
+            return Cell()
+        return Cell.with_error(one['conductivity'], one['conductivity_error'], '.3g', one.source, bool(one.flags))
 
     words = f'Conductivity by molecular dynamics with {engine}'
     return Column(f'{SIGMA}({temperature:g} K), {engine}', 'S/cm', words, cell)

@@ -19,6 +19,7 @@ from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, tile_around
 from aiida_pesfp.fingerprint.percolation import EnergyProfile, energy_profile
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.report.content import Entry, load_surface
 
 #: Most triangles of an isosurface, and the numbers of points along the longest lattice vector that are tried for it.
 MOST_TRIANGLES = 6000
@@ -62,6 +63,15 @@ class StructureView:
     def path(self) -> np.ndarray:
         """(n, 3) of the easiest path, A."""
         return self.profile.cartesian - self.profile.cartesian[0]
+
+
+def view_of(entry: Entry) -> StructureView | None:
+    """The view of an entry around its ion with the easiest path; None if no surface is stored."""
+    if entry.surface is None:
+        return None
+    surface = load_surface(entry.surface)
+    ion = int(surface.mobile_ions[0]) if entry.ion is None else entry.ion
+    return structure_view(surface, ion, entry.settings.xi.threshold, entry.settings.neighbours)
 
 
 def structure_view(

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
+from aiida_pesfp.settings.base import NOT_NEGATIVE, Settings, setting
+
+#: The paper leaves out this much at the beginning of every run, ps (Sec. II C).
+EQUILIBRATION = 5.0
 
 
 @dataclass(frozen=True)
-class DiffusionSettings:
-    """How diffusion coefficients are taken from a trajectory; the defaults are the paper's.
+class DiffusionSettings(Settings):
+    """How diffusion coefficients are taken from a trajectory; window and fit are the paper's.
 
-    :param window: length of an independent window, ps.
-    :param fit_start: the linear fit goes from this lag to the end of the window, ps.
-    :param equilibration: left out at the beginning, ps; the paper's 5 ps are the default where we run the dynamics.
-    :raises ValueError: for a value that makes no sense.
+    Nothing is left out of a trajectory by default: only who ran the dynamics knows whether it was equilibrated.
     """
 
-    window: float = 15.0
-    fit_start: float = 1.0
-    equilibration: float = 0.0
+    window: float = setting('length of an independent window', 15.0, unit='ps', limit=NOT_NEGATIVE, key='window_ps')
+    fit_start: float = setting(
+        'lag at which the linear fit begins',
+        1.0,
+        unit='ps',
+        limit=NOT_NEGATIVE,
+        key='fit_start_ps',
+    )
+    equilibration: float = setting(
+        'left out at the beginning', 0.0, unit='ps', limit=NOT_NEGATIVE, key='equilibration_ps'
+    )
 
     def __post_init__(self):
-        for name in ('window', 'fit_start', 'equilibration'):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
-                raise ValueError(f'{name} = {value!r} is not a time in ps')
+        super().__post_init__()
         if self.fit_start >= self.window:
             raise ValueError(f'the fit begins at {self.fit_start:g} ps, after the window of {self.window:g} ps')
+
+
+@dataclass(frozen=True)
+class ConductivitySettings(Settings):
+    """All settings of ``pesfp.transport.conductivity``."""
+
+    species: str = setting('chemical symbol of the mobile ion', 'Li')
+    temperature: float | None = setting('temperature, by default that of the trajectory', None, unit='K')
+    charge: float | None = setting('charge of an ion, by default that of its element', None, unit='e')
+    diffusion: DiffusionSettings = setting(default=DiffusionSettings(equilibration=EQUILIBRATION), flat=True)
+    unwrapped: bool = setting('positions are not wrapped, however far ions go between two frames', False)
+    bayesian: bool = setting('also estimate D with kinisi', False)

@@ -1,35 +1,67 @@
-"""Settings of a scan (arXiv:2411.06804, Sec. II A)."""
+"""Settings of a scan (arXiv:2411.06804, Sec. II A), alone and with those of the descriptors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
+
+from pymatgen.core import Element
+
+from aiida_pesfp.settings.base import NOT_NEGATIVE, POSITIVE, Settings, setting
+from aiida_pesfp.settings.descriptors import DescriptorSettings
 
 GRIDS = ('paper', 'symmetric')
 
 
 @dataclass(frozen=True)
-class ScanSettings:
+class ScanSettings(Settings):
     """How finely, and how close to other atoms, the potential energy surface is scanned.
 
-    :param spacing: largest distance between neighbouring grid points along a lattice vector, in A (Sec. II A: 0.25).
-    :param minimum_distance: grid points closer than this to any other atom, in A, are not evaluated (Sec. II A: 1.2).
-    :param grid: ``'paper'``, the fewest points along each lattice vector that keep the spacing (Sec. II A);
-        ``'symmetric'``, some more where that makes more of them equivalent.
-    :param symmetry: whether only inequivalent ions and grid points are evaluated. The result is the same.
-    :param adaptive: None, to evaluate every point; or the threshold of Xi, eV, to evaluate only those on which Xi and
-        MPE depend (see :mod:`aiida_pesfp.fingerprint.adaptive`).
+    The grid ``'paper'`` has the fewest points along each lattice vector that keep the spacing (Sec. II A);
+    ``'symmetric'`` has some more where that makes more of them equivalent. ``symmetry`` does not change the result.
+    ``adaptive`` is None, or the threshold of Xi, eV: then only the points are evaluated on which Xi and MPE depend (see
+    :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
     """
 
-    spacing: float = 0.25
-    minimum_distance: float = 1.2
-    grid: str = 'paper'
-    symmetry: bool = True
-    adaptive: float | None = None
+    spacing: float = setting(
+        'largest distance between grid points along a lattice vector', 0.25, unit='A', limit=POSITIVE
+    )
+    minimum_distance: float = setting(
+        'grid points closer than this to another atom are not evaluated', 1.2, unit='A', limit=NOT_NEGATIVE
+    )
+    grid: str = setting('symmetric has more points but fewer evaluations', 'paper', choices=GRIDS)
+    symmetry: bool = setting('evaluate equivalent points and ions once', True, option='--symmetry/--no-symmetry')
+    adaptive: float | None = setting('evaluate only what Xi and MPE depend on: for a CPU', None, flag=True)
+
+
+@dataclass(frozen=True)
+class FingerprintSettings(Settings):
+    """All settings of ``pesfp-scan``: the mobile species, the scan and the descriptors."""
+
+    species: str = setting('chemical symbol of the mobile ion', 'Li')
+    scan: ScanSettings = setting(default=ScanSettings(), flat=True)
+    descriptors: DescriptorSettings = setting(default=DescriptorSettings(), flat=True)
 
     def __post_init__(self):
-        if not self.spacing > 0:
-            raise ValueError(f'the grid spacing is {self.spacing} A: it must be positive (the paper takes 0.25)')
-        if self.minimum_distance < 0:
-            raise ValueError(f'the minimum distance is {self.minimum_distance} A: it must not be negative')
-        if self.grid not in GRIDS:
-            raise ValueError(f'the grid is {self.grid!r}: it must be one of {", ".join(GRIDS)}')
+        super().__post_init__()
+        if not Element.is_valid_symbol(self.species):
+            raise ValueError(f'the species {self.species!r} is not the symbol of a chemical element')
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """As of all settings; ``adaptive`` is true or false here and becomes the threshold of Xi.
+
+        :raises ValueError: naming the key, its value and what is allowed.
+        """
+        adaptive = values.get('adaptive', False)
+        if not isinstance(adaptive, bool):
+            raise ValueError(f'adaptive must be true or false, not {adaptive!r}')
+        found = super().from_dict({key: value for key, value in values.items() if key != 'adaptive'})
+        if not adaptive:
+            return found
+        return super().from_dict({**values, 'adaptive': found.descriptors.xi.threshold})
+
+    def as_dict(self) -> dict[str, Any]:
+        """As of all settings; ``adaptive`` is true or false."""
+        return super().as_dict() | {'adaptive': self.scan.adaptive is not None}

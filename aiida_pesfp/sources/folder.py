@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiida_pesfp.crystals.files import read, stem, structure_files
+from aiida_pesfp.crystals.files import file_label, read_structures, structure_files
 from aiida_pesfp.errors import SourceError, StructureError
 from aiida_pesfp.sources.entry import Entry, number
 
@@ -86,7 +86,7 @@ def read_folder(
     """
     for path in structure_files(paths):
         try:
-            structures = read(path)
+            structures = read_structures(path)
             known = {} if table is None else table.properties_of(path)
         except StructureError as error:
             yield Entry('folder', path.name, error=str(error))
@@ -97,7 +97,7 @@ def read_folder(
             yield Entry(
                 'folder',
                 f'{path.name}{number_of_several}',
-                f'{stem(path)}{number_of_several}',
+                f'{file_label(path)}{number_of_several}',
                 structure,
                 path.name,
                 content,

@@ -1,4 +1,4 @@
-"""Trajectories from files: XDATCAR, SIESTA ANI, LAMMPS dump, extended XYZ and whatever else ASE reads."""
+"""Trajectories from files of other programs: XDATCAR, SIESTA ANI, LAMMPS dump, extended XYZ and all that ASE reads."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from ase.io.formats import UnknownFileTypeError, filetype
 from ase.io.lammpsrun import iread_lammps_dump_text
 
 from aiida_pesfp import errors
+from aiida_pesfp.crystals.periodic import minimum_image
 from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, constant_cell, unwrap
 
-#: Where a frame may say which step it is: ``pesfp-md``, LAMMPS, extended XYZ of LAMMPS.
+#: Names of the number of the step in a frame: ``pesfp-md``, LAMMPS, extended XYZ of LAMMPS.
 _STEP_KEYS = ('step', 'timestep', 'Step', 'Timestep')
-#: Positions closer than this are the same frame, written twice, A.
+#: Largest difference between two copies of the same frame, A.
 _SAME = 1e-4
-#: A step between two files must not be longer than this many times the longest within them, and so much more, A.
+#: The longest step between two files may be this many times the longest within them, plus this many A.
 _LONGER, _FARTHER = 3.0, 0.5
 
 
@@ -29,11 +30,10 @@ _LONGER, _FARTHER = 3.0, 0.5
 class Segment:
     """The frames of one file.
 
-    :param source: the file.
     :param symbols: of the n atoms.
     :param positions: (s, n, 3) as written, A.
     :param cells: (s, 3, 3) A.
-    :param steps: (s,) numbers of the steps, if the file says them.
+    :param steps: (s,) numbers of the steps, if the file has them.
     :param note: what was left out of it, and why.
     """
 
@@ -53,16 +53,16 @@ def read_trajectory(
     types: list[str] | None = None,
     unwrapped: bool = False,
 ) -> tuple[Trajectory, list[str]]:
-    """One trajectory from the files of one run, in the order given.
+    """Join the files of one run, in the order given, to one trajectory.
 
-    A frame that a restarted run wrote again is taken once; of steps that two files have, the later file's are taken.
-    What cannot be read at the end of a file, because a program was killed while it wrote, is left out.
+    A frame that a restarted run wrote again counts once. If two files have the same step, the later file wins. An
+    incomplete end of a file, as a killed program leaves it, is left out.
 
     :param timestep: of the dynamics, fs.
-    :param stride: steps between two frames; by default what the files say, or else 1.
+    :param stride: steps between two frames; by default as the files say, else 1.
     :param cell: (3, 3) A, for files that have none.
     :param types: elements of the atom types 1, 2, ... of a LAMMPS dump.
-    :param unwrapped: positions are not wrapped into the cell, however far ions go between two frames.
+    :param unwrapped: the positions are not wrapped into the cell, however far ions go between two frames.
     :returns: the trajectory, and notes on what was left out.
     :raises InvalidTrajectory: if a file cannot be read or the files do not fit together.
     """
@@ -88,7 +88,7 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
 
     :param cell: (3, 3) A, if the file has none.
     :param types: elements of the atom types of a LAMMPS dump.
-    :raises InvalidTrajectory: naming the file, the reason and the way out.
+    :raises InvalidTrajectory: with the file, the reason and what to do.
     """
     path = Path(path)
     if not path.is_file():
@@ -98,19 +98,17 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
     except errors.PesfpError as error:
         raise type(error)(f'{path}: {error}') from error
     except UnknownFileTypeError as error:
-        raise errors.InvalidTrajectory(f'{path}: of an unknown format; convert it to extended XYZ') from error
-    except Exception as error:  # the parsers raise anything that a malformed file can provoke
+        raise errors.InvalidTrajectory(f'{path}: unknown format, convert the file to extended XYZ') from error
+    except Exception as error:  # parsers raise all kinds of errors on malformed files
         reason = ' '.join(str(error).split())[:200] or type(error).__name__
         raise errors.InvalidTrajectory(f'{path}: cannot be read as a trajectory ({reason})') from error
 
 
 def _frames(path: Path, types: list[str] | None) -> Iterator[Atoms]:
-    """The frames of a file one by one: a long trajectory does not fit into memory as ``Atoms``."""
+    """The frames of a file one by one, as a long trajectory does not fit into memory as ``Atoms``."""
     name = path.name.upper()
-    if name.startswith('XDATCAR') or name.endswith('.XDATCAR'):
-        yield from _xdatcar(path)
-        return
-    form = 'extxyz' if path.suffix == '.ANI' else filetype(str(path))
+    is_xdatcar = name.startswith('XDATCAR') or name.endswith('.XDATCAR')
+    form = 'vasp-xdatcar' if is_xdatcar else 'extxyz' if path.suffix == '.ANI' else filetype(str(path))
     if form == 'lammps-dump-text':
         _check_types(path, types)
         with path.open() as file:
@@ -122,7 +120,7 @@ def _frames(path: Path, types: list[str] | None) -> Iterator[Atoms]:
 
 
 def _xdatcar(path: Path) -> Iterator[Atoms]:
-    """Frames of an XDATCAR; its head comes once, or again before each frame."""
+    """Frames of an XDATCAR, whose head stands once or before each frame."""
     with path.open() as file:
         numbers, cell = None, None
         while line := file.readline():
@@ -131,7 +129,7 @@ def _xdatcar(path: Path) -> Iterator[Atoms]:
                 cell = np.array([file.readline().split() for _ in range(3)], dtype=float)
                 cell *= scale if scale > 0 else (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
                 symbols, counts = file.readline().split(), file.readline().split()
-                # VASP 6 may write a hash of the pseudopotential behind the symbol.
+                # VASP 6 can append a hash of the pseudopotential to the symbol.
                 numbers = np.repeat([atomic_numbers[symbol.split('/')[0]] for symbol in symbols], np.array(counts, int))
                 continue
             lines = list(itertools.islice(file, len(numbers)))
@@ -142,40 +140,37 @@ def _xdatcar(path: Path) -> Iterator[Atoms]:
 
 
 def _check_types(path: Path, types: list[str] | None) -> None:
-    """A dump without elements has only numbers of types, which ASE would take for atomic numbers."""
+    """Raise an error for a dump without elements: ASE would read its atom types as atomic numbers."""
     with path.open() as file:
         columns = next((line.split()[2:] for line in file if line.startswith('ITEM: ATOMS')), [])
     if 'id' not in columns:
-        raise errors.InvalidTrajectory('the dump has no column id, so the atoms of two frames cannot be told apart')
+        raise errors.InvalidTrajectory('the dump has no column id, so atoms cannot be followed from frame to frame')
     if types is None and not {'element', 'mass'} & set(columns):
         raise errors.InvalidTrajectory(
-            'the dump names atom types, not elements: say which they are (--types Li,P,S for the types 1, 2 and 3)'
+            'the dump names atom types, not elements: give the elements (--types Li,P,S for the types 1, 2 and 3)'
         )
     unknown = [symbol for symbol in types or () if symbol not in atomic_numbers]
     if unknown:
-        raise errors.InvalidTrajectory(f'{unknown[0]!r} among the types is not the symbol of an element')
+        raise errors.InvalidTrajectory(f'{unknown[0]!r} among the types is not an element')
 
 
 def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Segment:
-    """One array of all frames, which grows in place as they come."""
+    """Collect the frames of a file in one array, which grows in place."""
     positions, cells, steps, notes = np.empty((0, 0, 3)), [], [], []
     symbols = incomplete = None
     for count, atoms in enumerate(_until_broken(frames, notes)):
         if symbols is None:
             symbols = tuple(atoms.symbols)
             positions = np.empty((256, len(atoms), 3))
-            if not atoms.cell.rank:
-                cell = siesta_cell(path) if cell is None else cell
-                if cell is None:
-                    raise errors.InvalidTrajectory('the file has no cell: give it (--cell)')
-            else:
+            if atoms.cell.rank:
                 cell = None
+            elif cell is None and (cell := siesta_cell(path)) is None:
+                raise errors.InvalidTrajectory('the file has no cell: give it (--cell)')
         if incomplete is not None or (len(atoms) >= len(symbols) and tuple(atoms.symbols) != symbols):
             frame = count if incomplete is None else incomplete
             raise errors.InvalidTrajectory(f'frame {frame} has other atoms, or in another order, than the first')
         if len(atoms) < len(symbols):
-            # Only the last one may be so: it was cut off between two lines.
-            incomplete = count
+            incomplete = count  # allowed for the last frame only
             continue
         if count == len(positions):
             positions.resize((2 * count, len(atoms), 3), refcheck=False)
@@ -186,18 +181,17 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
         raise errors.InvalidTrajectory('holds no frame')
     numbered = all(isinstance(step, int | np.integer) for step in steps)
     if not notes and incomplete is None and len(cells) > 1 and _is_cut_off(path):
-        # The last number may have lost its last digits.
-        incomplete = len(cells) - 1
+        incomplete = len(cells) - 1  # the last number may have lost digits
         del cells[-1], steps[-1]
     if incomplete is not None:
-        notes.append(f'left out frame {incomplete}, which is not complete')
+        notes.append(f'left out frame {incomplete}, which is incomplete')
     note = f'{path}: {notes[0]}' if notes else None
     positions.resize((len(cells), len(symbols), 3), refcheck=False)
     return Segment(str(path), symbols, positions, np.array(cells), np.array(steps) if numbered else None, note)
 
 
 def _is_cut_off(path: Path) -> bool:
-    """Whether a text file ends within a line."""
+    """Whether a text file ends inside a line."""
     with path.open('rb') as file:
         if b'\0' in file.read(1024):
             return False
@@ -206,7 +200,7 @@ def _is_cut_off(path: Path) -> bool:
 
 
 def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
-    """The frames up to the first that cannot be read, which is then noted. The first of all has to be readable."""
+    """The frames up to the first that cannot be read, with a note on that one. At least one must be readable."""
     count = 0
     try:
         for atoms in frames:
@@ -218,11 +212,11 @@ def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
         if not count:
             raise
         reason = ' '.join(str(error).split())[:200] or type(error).__name__
-        notes.append(f'left out from frame {count} on, which cannot be read ({reason})')
+        notes.append(f'left out all from frame {count} on, which cannot be read ({reason})')
 
 
 def siesta_cell(path: Path) -> np.ndarray | None:
-    """(3, 3) The cell, A, from the files that SIESTA leaves beside its ``.ANI``; None if there are none."""
+    """(3, 3) the cell, A, from the files that SIESTA writes next to its ``.ANI``; None if there are none."""
     for suffix, form in (('.XV', 'siesta-xv'), ('.STRUCT_OUT', 'struct_out')):
         beside = path.with_suffix(suffix)
         if path.suffix == '.ANI' and beside.is_file():
@@ -231,102 +225,87 @@ def siesta_cell(path: Path) -> np.ndarray | None:
 
 
 def _join(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, list[tuple[int, str, str]]]:
-    """Positions, cells and steps of all segments, and where one ends: frame, file before, file after."""
+    """Positions, cells and steps of all segments, and the borders between them: frame, file before, file after."""
     first = segments[0]
     if len(segments) == 1:
         return first.positions, first.cells, first.steps, []
-    numbered = [segment.steps is not None for segment in segments]
-    if len(set(numbered)) > 1:
-        raise errors.MixedTimeSteps(
-            f'{first.source} {"numbers" if numbered[0] else "does not number"} its steps, '
-            f'{segments[numbered.index(not numbered[0])].source} is otherwise: give files of one kind'
-        )
-    kept = [[first.positions, first.cells, first.steps]]
+    _check_same_kind(segments)
+    parts = [(first.positions, first.cells, first.steps)]
+    sources = [first.source]
+    for segment in segments[1:]:
+        positions, _, steps = parts[-1]
+        begin, new_steps = 0, segment.steps
+        kept = _overlap(parts[-1], segment)
+        if kept is not None:
+            parts[-1] = tuple(array[:kept] for array in parts[-1])
+        else:
+            repeated = minimum_image(segment.positions[0] - positions[-1], first.cells[0])
+            begin = int(np.abs(repeated).max() < _SAME)
+            if begin == len(segment.positions):
+                continue
+            if new_steps is not None and new_steps[0] <= steps[-1]:
+                # This program starts every run with the same number.
+                stride = new_steps[1] - new_steps[0] if len(new_steps) > 1 else 1
+                new_steps = new_steps - new_steps[begin] + steps[-1] + stride
+        parts.append((segment.positions[begin:], segment.cells[begin:], None if steps is None else new_steps[begin:]))
+        sources.append(segment.source)
+    lengths = np.cumsum([len(part[0]) for part in parts]).tolist()
+    positions, cells = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    steps = None if first.steps is None else np.concatenate([part[2] for part in parts])
+    return positions, cells, steps, list(zip(lengths, sources, sources[1:]))
+
+
+def _check_same_kind(segments: list[Segment]) -> None:
+    """Raise an error unless all segments have the same atoms, and all or none of them numbers of steps."""
+    first = segments[0]
     for before, segment in itertools.pairwise(segments):
+        if (segment.steps is None) != (first.steps is None):
+            with_steps, without = (first, segment) if segment.steps is None else (segment, first)
+            raise errors.MixedTimeSteps(
+                f'{with_steps.source} numbers its steps, {without.source} does not: give files of one kind'
+            )
         if segment.symbols != first.symbols:
             raise errors.InvalidTrajectory(
                 f'{segment.source} has other atoms, or in another order, than {first.source}'
             )
-        _check_same_stride(before, segment)
-        last = kept[-1]
-        positions, cells, steps = segment.positions, segment.cells, segment.steps
-        stays = _overlap(last, segment)
-        if stays is not None:
-            kept[-1] = [array[:stays] for array in last]
-        else:
-            begin = int(_is_same(last[0][-1], positions[0], first.cells[0]))
-            if begin == len(positions):
-                continue
-            positions, cells = positions[begin:], cells[begin:]
-            if steps is not None and steps[0] <= last[2][-1]:
-                # A program that numbers every run from the same step.
-                stride = segment.steps[1] - segment.steps[0] if len(segment.steps) > 1 else 1
-                steps = steps[begin:] - steps[begin] + last[2][-1] + stride
-            elif steps is not None:
-                steps = steps[begin:]
-        kept.append([positions, cells, steps])
-    lengths = np.cumsum([len(part[0]) for part in kept])
-    borders = [
-        (int(frame), before.source, after.source)
-        for frame, (before, after) in zip(lengths[:-1], itertools.pairwise(segments))
-    ]
-    positions, cells = (np.concatenate([part[k] for part in kept]) for k in (0, 1))
-    return positions, cells, np.concatenate([part[2] for part in kept]) if numbered[0] else None, borders
+        both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
+        strides = [int(steps[1] - steps[0]) for steps in both]
+        if len(set(strides)) > 1:
+            raise errors.MixedTimeSteps(
+                f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}: '
+                'analyse them separately'
+            )
 
 
-def _check_same_stride(first: Segment, second: Segment) -> None:
-    strides = [
-        int(segment.steps[1] - segment.steps[0])
-        for segment in (first, second)
-        if segment.steps is not None and len(segment.steps) > 1
-    ]
-    if len(set(strides)) > 1:
-        raise errors.MixedTimeSteps(
-            f'{first.source} has a frame every {strides[0]} steps, {second.source} every {strides[1]}: '
-            'analyse them one by one'
-        )
+def _overlap(before: tuple[np.ndarray, ...], segment: Segment) -> int | None:
+    """Number of frames of ``before`` that come before the first step of ``segment``; None if no step is repeated.
 
-
-def _overlap(before: list[np.ndarray], segment: Segment) -> int | None:
-    """Number of frames of ``before`` that come before the first step of ``segment``; None if it goes on after them.
-
-    A run that numbers its steps anew also begins with a number that was there; its first frame then lies nearer to the
-    last one than to the one of the same number.
+    A run that counts its steps anew also begins with a number that exists already. Its first frame is then closer to
+    the last frame than to the frame with the same number.
     """
     positions, cells, steps = before
     if steps is None or not steps[0] < segment.steps[0] <= steps[-1]:
         return None
     stays = int(np.searchsorted(steps, segment.steps[0]))
     to_same, to_last = (
-        np.linalg.norm(_shortest(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
+        np.linalg.norm(minimum_image(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
     )
     return stays if to_same <= to_last else None
 
 
-def _shortest(difference: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Displacements less lattice vectors: the shortest way, as far as it is certain."""
-    fractional = difference @ np.linalg.inv(cell)
-    return (fractional - np.rint(fractional)) @ cell
-
-
-def _is_same(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> bool:
-    """Whether two frames are the same but for lattice vectors."""
-    return bool(np.abs(_shortest(second - first, cell)).max() < _SAME)
-
-
 def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[int, str, str]]) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` where a file does not go on from the one before."""
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if a file does not continue the one before."""
     if not borders:
         return
     longest = 0.0
     inner = np.setdiff1d(np.arange(1, len(positions)), [frame for frame, _, _ in borders])
     for chunk in np.array_split(inner, 1 + len(inner) // 1024):
-        steps = _shortest(positions[chunk] - positions[chunk - 1], cell)
+        steps = minimum_image(positions[chunk] - positions[chunk - 1], cell)
         longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max(initial=0)))
     for frame, before, after in borders:
-        jump = float(np.linalg.norm(_shortest(positions[frame] - positions[frame - 1], cell), axis=1).max())
+        jump = float(np.linalg.norm(minimum_image(positions[frame] - positions[frame - 1], cell), axis=1).max())
         if len(inner) and jump > _LONGER * longest + _FARTHER:
             raise errors.InvalidTrajectory(
-                f'{after} does not begin where {before} ends: an atom is {jump:.1f} A away, while none goes farther '
-                f'than {longest:.2f} A between frames; give the files of one run in their order'
+                f'{after} does not begin where {before} ends: an atom moves by {jump:.1f} A, but at most by '
+                f'{longest:.2f} A between other frames; give the files of one run in their order'
             )

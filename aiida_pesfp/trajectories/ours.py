@@ -1,14 +1,14 @@
-"""What ``pesfp-md`` writes, read back.
+"""Reader of the files of ``pesfp-md``.
 
-A frame is an ASE ``Atoms`` in ASE's own ``.traj`` format: positions that are not wrapped, momenta and potential energy,
-all in double precision. Its ``info`` has ``step``, counted from the start of the whole dynamics, the thermostat's
-``eta`` and ``p_eta``, its ``conserved`` quantity (eV), and the ``seconds`` of computing since the run began. So every
-stored frame is a state from which the dynamics can go on exactly. The format counts a frame once it is whole: one that
-was cut off is not seen.
+A frame is an ASE ``Atoms`` in ASE's ``.traj`` format: positions that are not wrapped, momenta and potential energy, all
+in double precision. Its ``info`` has ``step``, counted from the start of the whole dynamics, the thermostat's ``eta``
+and ``p_eta``, its ``conserved`` quantity (eV), and the ``seconds`` of computing since the run began. So the dynamics
+can resume exactly from every stored frame. A truncated last frame is not counted.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,14 @@ from ase.io import Trajectory
 
 from aiida_pesfp.trajectories.stability import energy_drift
 
-#: Files of one dynamics: its stored frames, the one frame of a later state if it was stopped between two of them, and
-#: its settings.
+#: Files of one dynamics: its stored frames, the last state if the dynamics stopped between two of them, its settings.
 TRAJECTORY, CHECKPOINT, SETTINGS = 'trajectory.traj', 'checkpoint.traj', 'dynamics.json'
-#: ASE's unit of time, in which momenta are, is A sqrt(u/eV).
+#: ASE's unit of time is A sqrt(u/eV).
 _PER_PICOSECOND = 1000 * units.fs
 
 
 def degrees_of_freedom(number_of_atoms: int) -> int:
-    """Those that are thermal: the centre of mass is at rest."""
+    """Number of thermal degrees of freedom: the centre of mass is at rest."""
     return 3 * number_of_atoms - 3
 
 
@@ -35,7 +34,7 @@ def temperature(kinetic_energy: float, number_of_atoms: int) -> float:
 
 
 def count_frames(path: Path) -> int:
-    """Number of whole frames of a file; 0 if there is no file, or it was cut off before the first.
+    """Number of complete frames of a file; 0 if there is no file or no complete frame.
 
     :raises OSError: if the file is damaged.
     """
@@ -46,7 +45,7 @@ def count_frames(path: Path) -> int:
 
 
 def last_frame(path: Path) -> Atoms | None:
-    """The last whole frame of a file, if there is one."""
+    """The last complete frame of a file, if there is one."""
     if not count_frames(path):
         return None
     with Trajectory(path) as frames:
@@ -65,33 +64,28 @@ def read_frames(path: Path, timestep: float) -> tuple[list[str], dict[str, np.nd
     :param timestep: fs.
     :returns: ``steps`` (s,); ``times`` (s,), ps; ``positions`` (s, n, 3), A; ``velocities`` (s, n, 3), A/ps; ``cells``
         (s, 3, 3), A; ``energies`` (s,), potential, eV; ``temperatures`` (s,), K; ``conserved`` (s,), eV.
-    :raises ValueError: if the file holds no whole frame.
+    :raises ValueError: if the file holds no complete frame.
     """
     if not count_frames(path):
         raise ValueError(f'{path.name} holds no frame')
-    rows = []
+    columns = defaultdict(list)
     with Trajectory(path) as frames:
         for atoms in frames:
-            rows.append(
-                {
-                    'steps': atoms.info['step'],
-                    'times': atoms.info['step'] * timestep / 1000,
-                    'positions': atoms.positions,
-                    'velocities': atoms.get_velocities() * _PER_PICOSECOND,
-                    'cells': atoms.cell.array,
-                    'energies': atoms.get_potential_energy(),
-                    'temperatures': temperature(atoms.get_kinetic_energy(), len(atoms)),
-                    'conserved': atoms.info['conserved'],
-                }
-            )
-    symbols = list(atoms.symbols)
-    return symbols, {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            columns['steps'].append(atoms.info['step'])
+            columns['times'].append(atoms.info['step'] * timestep / 1000)
+            columns['positions'].append(atoms.positions)
+            columns['velocities'].append(atoms.get_velocities() * _PER_PICOSECOND)
+            columns['cells'].append(atoms.cell.array)
+            columns['energies'].append(atoms.get_potential_energy())
+            columns['temperatures'].append(temperature(atoms.get_kinetic_energy(), len(atoms)))
+            columns['conserved'].append(atoms.info['conserved'])
+    return list(atoms.symbols), {name: np.array(values) for name, values in columns.items()}
 
 
 def statistics(
     times: np.ndarray, temperatures: np.ndarray, conserved: np.ndarray, number_of_atoms: int
 ) -> dict[str, float]:
-    """What tells whether the thermostat did its work.
+    """How well the thermostat worked.
 
     :param times: (s,) ps.
     :param temperatures: (s,) K.

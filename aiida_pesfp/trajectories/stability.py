@@ -1,4 +1,4 @@
-"""Whether a molecular dynamics went well: drift of the conserved quantity, divergence, lost atoms."""
+"""Faults of a molecular dynamics: drift of the conserved quantity, divergence, lost atoms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 #: eV/K; CODATA 2018.
 BOLTZMANN = 8.617333262e-5
-#: eV/atom/ps. A drift that large heats a crystal by hundreds of K within a picosecond: the trajectory means nothing.
+#: eV/atom/ps. A larger drift heats a crystal by hundreds of K within a picosecond and makes the trajectory meaningless.
 LARGEST_DRIFT = 0.2
 
 
@@ -24,9 +24,9 @@ def energy_drift(times: np.ndarray, conserved: np.ndarray, atoms: int) -> float:
 
 
 def has_drifted(drift: float, duration: float, temperature: float, largest: float) -> bool:
-    """Whether a drift spoils a dynamics: it is too large, and has amounted to more than k_B T for each atom.
+    """Whether a drift ruins a dynamics: it is too large, and its total exceeds k_B T for each atom.
 
-    The second condition keeps the noise of a short run from counting as drift.
+    The second condition excludes the noise of a short run.
 
     :param drift: eV/atom/ps.
     :param duration: ps.
@@ -45,14 +45,14 @@ def divergence(
     temperature_factor: float = 10.0,
     energy_limit: float = 1.0,
 ) -> str | None:
-    """Why a dynamics is nonsense by now, or None.
+    """Why a dynamics has diverged; None if it has not.
 
     :param temperatures: K, shape (s,).
     :param energies: potential energies, eV, shape (s,).
     :param conserved: eV, shape (s,).
     :param target: temperature of the thermostat, K.
-    :param temperature_factor: the temperature may reach this times the target.
-    :param energy_limit: eV/atom; the conserved quantity may be that far from where it began.
+    :param temperature_factor: largest allowed temperature, in units of the target.
+    :param energy_limit: largest allowed change of the conserved quantity, eV/atom.
     """
     if not len(temperatures):
         return None
@@ -71,11 +71,11 @@ def divergence(
 
 
 def fastest_atom(velocities: np.ndarray, timestep: float) -> tuple[float, int, int]:
-    """The longest way of an atom within one step.
+    """The longest displacement of an atom within one step.
 
     :param velocities: A/ps, shape (s, n, 3).
     :param timestep: ps.
-    :return: its length (A; not a number if a velocity is not), the index of the frame, and that of the atom.
+    :return: its length (A; NaN if a velocity is NaN), the index of the frame, and the index of the atom.
     """
     longest, where = 0.0, (0, 0)
     for i, frame in enumerate(velocities):

@@ -1,4 +1,4 @@
-"""A trajectory as the analysis takes it: positions that are not wrapped, equal time steps, one cell."""
+"""A trajectory for the analysis: positions that are not wrapped, equal time steps, one cell."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ase.data import atomic_masses, atomic_numbers
 
 from aiida_pesfp import errors
 
-#: Frames that are looked at together, so that checks and unwrapping need no second copy of a large trajectory.
+#: Number of frames that are checked or unwrapped together, to save a second copy of a large trajectory.
 _BLOCK = 1024
-#: Largest relative change of a cell vector that is taken for rounding in a file.
+#: Largest relative change of a cell vector that counts as rounding.
 _CELL_TOLERANCE = 1e-4
-#: Largest relative difference of time steps that is taken for rounding.
+#: Largest relative difference between time steps that counts as rounding.
 _TIME_TOLERANCE = 1e-3
-#: Longest step between two frames, in fractions of a cell vector, that is told from one in the opposite direction.
-#: Well below one half: where steps come close to it, some have gone beyond it unseen.
+#: Longest step between two frames, in fractions of a cell vector, whose direction is certain. It is well below one
+#: half: if some steps come close to one half, others have exceeded it unseen.
 LONGEST_STEP = 0.35
 
 
@@ -28,7 +28,7 @@ class Trajectory:
     :param positions: (s, n, 3) Cartesian, not wrapped, A.
     :param times: (s,) ps.
     :param cell: (3, 3) lattice vectors as rows, A.
-    :raises InvalidTrajectory: if the shapes do not fit together, a number is not finite or the cell has no volume.
+    :raises InvalidTrajectory: if the shapes do not match, a number is not finite or the cell has no volume.
     :raises MixedTimeSteps: if the instants are not equally spaced.
     """
 
@@ -45,7 +45,7 @@ class Trajectory:
             )
         if np.shape(self.cell) != (3, 3) or not np.isfinite(self.cell).all() or self.volume <= 0:
             raise errors.InvalidTrajectory(
-                f'the cell {np.asarray(self.cell).tolist()} has no volume: give the one that was simulated'
+                f'the cell {np.asarray(self.cell).tolist()} has no volume: give the cell of the simulation'
             )
         check_finite(self.positions)
         check_times(self.times)
@@ -81,8 +81,7 @@ class Trajectory:
     def framework_drift(self, species: str) -> np.ndarray:
         """(s, 3) displacement of the framework's centre of mass since the first frame, A.
 
-        The framework is everything but the mobile species. Where there is none, there is no drift to tell from
-        diffusion, and the result is zero.
+        The framework is everything but the mobile species. Without a framework the result is zero.
         """
         masses = np.array([atomic_masses[atomic_numbers[symbol]] for symbol in self.symbols])
         masses[self.indices(species)] = 0
@@ -92,9 +91,9 @@ class Trajectory:
         return centre - centre[0]
 
     def after(self, equilibration: float) -> Trajectory:
-        """Without the frames of the first ``equilibration`` ps.
+        """The trajectory without its first ``equilibration`` ps.
 
-        :raises TrajectoryTooShort: if less than two frames are left.
+        :raises TrajectoryTooShort: if fewer than two frames remain.
         """
         first = int(np.searchsorted(self.times - self.times[0], equilibration - 1e-6 * self.time_step))
         if len(self.times) - first < 2:
@@ -115,16 +114,16 @@ def check_finite(positions: np.ndarray) -> None:
             frame, atom, _ = bad[0]
             raise errors.InvalidTrajectory(
                 f'the position of atom {atom} in frame {begin + frame} is not a number: '
-                'the dynamics failed there, use only what is before'
+                'the dynamics failed there, use the frames before it'
             )
 
 
 def check_times(times: np.ndarray) -> None:
-    """Raise an error unless there are at least two instants, equally spaced and in order.
+    """Check that there are at least two instants, equally spaced and in order.
 
     :param times: (s,) ps.
-    :raises TrajectoryTooShort: for less than two.
-    :raises MixedTimeSteps: otherwise.
+    :raises TrajectoryTooShort: if there are fewer.
+    :raises MixedTimeSteps: if they are not equally spaced.
     """
     if len(times) < 2:
         raise errors.TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
@@ -136,15 +135,15 @@ def check_times(times: np.ndarray) -> None:
         frame = int(wrong[0])
         raise errors.MixedTimeSteps(
             f'the time step is {steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}: '
-            'analyse the parts one by one, or store frames at equal distances'
+            'analyse the parts separately, or store frames at equal intervals'
         )
 
 
 def constant_cell(cells: np.ndarray) -> np.ndarray:
-    """(3, 3) The one cell of a trajectory.
+    """(3, 3) the cell of a trajectory at constant volume.
 
     :param cells: (s, 3, 3) lattice vectors as rows, A.
-    :raises VariableCell: if it changes by more than rounding.
+    :raises VariableCell: if the cell changes by more than rounding.
     """
     cells = np.asarray(cells, dtype=float)
     change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
@@ -158,32 +157,32 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
 
 
 def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
-    """Whether ions that leave the cell on one side come in on the other.
+    """Whether ions that leave the cell on one side enter it on the other.
 
     :param positions: (s, n, 3) Cartesian, A.
     :param cell: (3, 3) lattice vectors as rows, A.
-    :raises AmbiguousUnwrapping: if steps are so long that the shortest way need not be the one taken.
+    :raises AmbiguousUnwrapping: if steps are so long that the shortest displacement may not be the real one.
     """
     crossed, (longest, frame, atom), extent = _survey(positions, np.linalg.inv(cell))
     if not crossed and (extent > 1 + 1e-3 or longest <= LONGEST_STEP):
         return False
     if longest > LONGEST_STEP:
         raise errors.AmbiguousUnwrapping(
-            f'atom {atom} goes {longest:.2f} of a cell vector between frames {frame - 1} and {frame}, in a trajectory '
-            f'that seems to be wrapped into the cell: up to {LONGEST_STEP:g} the way it took is certain. Store frames '
-            'more often, or give positions that are not wrapped and say so'
+            f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}. In positions '
+            f'wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only. Store frames more often, '
+            'or give positions that are not wrapped and say so'
         )
     return True
 
 
 def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Undo, in place, the wrapping of positions into the cell: between two frames each ion takes the shortest way.
+    """Undo, in place, the wrapping of positions into the cell: each ion moves the shortest way between two frames.
 
-    Positions that were never wrapped stay as they are.
+    Positions that were never wrapped do not change.
 
     :param positions: (s, n, 3) Cartesian, A.
     :param cell: (3, 3) lattice vectors as rows, A.
-    :raises AmbiguousUnwrapping: if steps are so long that the shortest way need not be the one taken.
+    :raises AmbiguousUnwrapping: if steps are so long that the shortest displacement may not be the real one.
     """
     if not is_wrapped(positions, cell):
         return
@@ -202,7 +201,7 @@ def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
 
 
 def _survey(positions: np.ndarray, inverse: np.ndarray) -> tuple[bool, tuple[float, int, int], float]:
-    """Whether an ion jumps over half a cell; the longest shortest way, with frame and atom; the extent of all ions."""
+    """Whether an ion jumps over half a cell; the longest minimum-image step, its frame and atom; extent of all ions."""
     crossed, longest = False, (0.0, 1, 0)
     lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
     for begin in range(0, len(positions), _BLOCK):

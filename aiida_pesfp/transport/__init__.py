@@ -1,1 +1,1 @@
-"""From trajectories to conductivities: files of engines, supercells, transport. Knows neither AiiDA nor torch."""
+"""Physics of ion transport: from trajectories to diffusion, conductivity and activation energy."""

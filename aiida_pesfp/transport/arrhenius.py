@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 from scipy import constants, stats
@@ -15,9 +15,9 @@ from aiida_pesfp import errors
 BOLTZMANN = constants.Boltzmann / constants.e
 SCALES = ('linear', 'log')
 ROOM_TEMPERATURE = 300.0
-#: Everything that can make a fit doubtful.
+#: Reasons to doubt a fit.
 FLAGS = ('poor_fit', 'no_degree_of_freedom', 'not_activated', 'unreliable_extrapolation')
-#: Below this p-value the points do not follow Arrhenius' law.
+#: Largest p-value of points that do not follow Arrhenius' law.
 POOR_FIT = 0.05
 
 
@@ -27,42 +27,32 @@ class Point:
 
     :param temperature: K.
     :param conductivity: S/cm.
-    :param error: its uncertainty, S/cm; None if it is not known.
-    :param excluded: why it does not enter the fit; None if it does.
-    :param label: names it in messages.
+    :param conductivity_error: its uncertainty, S/cm; None if unknown.
+    :param excluded: why the fit leaves it out; None if it does not.
+    :param label: its name in messages.
     """
 
     temperature: float
     conductivity: float
-    error: float | None
+    conductivity_error: float | None
     excluded: str | None = None
     label: str | None = None
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Its name in messages."""
         return self.label or f'the point at {self.temperature:g} K'
-
-    def as_dict(self) -> dict:
-        """Of plain JSON types."""
-        return {
-            'temperature': self.temperature,
-            'conductivity': self.conductivity,
-            'conductivity_error': self.error,
-            'excluded': self.excluded,
-            'label': self.label,
-        }
 
 
 @dataclass(frozen=True)
 class ArrheniusFit:
     """sigma T = A exp(-E_A / (k_B T)).
 
-    :param points: all of them, the excluded ones too.
+    :param points: all points, including excluded ones.
     :param scale: ``linear`` or ``log``.
     :param log_prefactor: ln(A / (S K/cm)).
     :param activation_energy: E_A, eV.
-    :param covariance: (2, 2) of these two; scaled by chi2/df where there is a degree of freedom.
+    :param covariance: (2, 2) of these two; scaled by chi2/df if there is a degree of freedom.
     :param chi2: sum of the squared residuals over the squared uncertainties.
     """
 
@@ -80,24 +70,24 @@ class ArrheniusFit:
 
     @property
     def degrees_of_freedom(self) -> int:
-        """Number of fitted points less two."""
+        """Number of fitted points minus two."""
         return sum(point.excluded is None for point in self.points) - 2
 
     @property
     def chi2_reduced(self) -> float | None:
-        """chi2/df; None for two points, which any line fits."""
+        """chi2/df; None for two points."""
         return self.chi2 / self.degrees_of_freedom if self.degrees_of_freedom else None
 
     @property
     def p_value(self) -> float | None:
-        """Probability of a fit at least as bad if Arrhenius' law holds; None for two points."""
+        """Probability of a fit that is at least as bad if Arrhenius' law holds; None for two points."""
         return float(stats.chi2.sf(self.chi2, self.degrees_of_freedom)) if self.degrees_of_freedom else None
 
     def conductivity(self, temperature: float) -> tuple[float, float]:
-        """Conductivity at any temperature, and its uncertainty, S/cm.
+        """Conductivity at any temperature and its uncertainty, S/cm.
 
-        The uncertainty is propagated to first order from the covariance of both parameters; where it is as large as
-        the value, only the order of magnitude is known.
+        The uncertainty follows to first order from the covariance of both parameters. If it is as large as the value,
+        only the order of magnitude is known.
 
         :param temperature: K.
         """
@@ -106,11 +96,11 @@ class ArrheniusFit:
         return value, value * float(np.sqrt(direction @ self.covariance @ direction))
 
     def remarks(self) -> dict[str, str]:
-        """What makes the fit doubtful, by name, each with a sentence that says why."""
+        """Reasons to doubt the fit: flag -> a sentence that says why."""
         found = {}
         if self.p_value is None:
             found['no_degree_of_freedom'] = (
-                "two points, which any line fits: uncertainties are propagated, Arrhenius' law is not tested"
+                "any line fits two points: uncertainties are propagated, Arrhenius' law is not tested"
             )
         elif self.p_value < POOR_FIT:
             found['poor_fit'] = (
@@ -127,7 +117,7 @@ class ArrheniusFit:
         return found
 
     def as_dict(self) -> dict:
-        """Of plain JSON types; energies in eV, conductivities in S/cm."""
+        """As plain JSON types; energies in eV, conductivities in S/cm."""
         value, error = self.conductivity(ROOM_TEMPERATURE)
         return {
             'activation_energy': self.activation_energy,
@@ -144,31 +134,24 @@ class ArrheniusFit:
             'flagged': bool(self.remarks()),
             'flags': {flag: flag in self.remarks() for flag in FLAGS},
             'remarks': self.remarks(),
-            'points': [point.as_dict() for point in self.points],
+            'points': [asdict(point) for point in self.points],
         }
 
     @classmethod
     def from_dict(cls, content: dict) -> ArrheniusFit:
         """The reverse of :meth:`as_dict`."""
-        names = ('temperature', 'conductivity', 'conductivity_error', 'excluded', 'label')
-        points = tuple(Point(*(entry[name] for name in names)) for entry in content['points'])
-        return cls(
-            points,
-            content['scale'],
-            content['log_prefactor'],
-            content['activation_energy'],
-            np.array(content['covariance']),
-            content['chi2'],
-        )
+        points = (Point(**{field.name: entry[field.name] for field in fields(Point)}) for entry in content['points'])
+        values = {field.name: content[field.name] for field in fields(cls)}
+        return cls(**values | {'points': tuple(points), 'covariance': np.array(content['covariance'])})
 
 
 def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     """Weighted least squares of sigma T against 1/T.
 
-    On the linear scale, the default and the paper's, residuals are those of sigma T itself, so that a conductivity
-    that is zero within its uncertainty takes part as it is. On the logarithmic one they are those of ln(sigma T), with
-    the uncertainties error / sigma. The covariance is scaled by chi2/df. With two points there is none, and
-    the uncertainties follow from those of the points alone.
+    On the linear scale, the default and the paper's, the residuals are those of sigma T itself, so a conductivity that
+    is zero within its uncertainty can be fitted. On the logarithmic scale they are those of ln(sigma T), with the
+    uncertainties error / sigma. The covariance is scaled by chi2/df. Two points have no chi2/df, and their
+    uncertainties are propagated.
 
     :param points: excluded ones are kept with the result.
     :raises NoArrheniusFit: if the points do not determine the two parameters, with the reason.
@@ -181,22 +164,25 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
         _check(point, scale)
     _check_enough(used)
     temperatures, values, deviations = np.array(
-        [(point.temperature, point.conductivity, point.error) for point in used], dtype=float
+        [(point.temperature, point.conductivity, point.conductivity_error) for point in used], dtype=float
     ).T
-    # Centred, the two parameters hardly depend on each other, and the search is short.
+    # Centring decouples the two parameters and shortens the search.
     centre = np.mean(1 / temperatures)
     abscissa = -(1 / temperatures - centre) / BOLTZMANN
-    start = _start(abscissa, temperatures * values, temperatures * deviations)
-    if scale == 'linear':
-        model, ordinate, sigma = _exponential, temperatures * values, temperatures * deviations
-    else:
-        model, ordinate, sigma = _line, np.log(temperatures * values), deviations / values
-    scaled = len(used) > 2
+    ordinate, sigma = temperatures * values, temperatures * deviations
+    start = _start(abscissa, ordinate, sigma)
+    if scale == 'log':
+        ordinate, sigma = np.log(ordinate), deviations / values
+
+    def model(abscissa, level, energy):
+        exponent = level + energy * abscissa
+        return np.exp(exponent) if scale == 'linear' else exponent
+
     try:
         with warnings.catch_warnings(), np.errstate(over='ignore'):
             warnings.simplefilter('error', OptimizeWarning)
             found, covariance = curve_fit(
-                model, abscissa, ordinate, p0=start, sigma=sigma, absolute_sigma=not scaled, maxfev=10000
+                model, abscissa, ordinate, p0=start, sigma=sigma, absolute_sigma=len(used) == 2, maxfev=10000
             )
     except (RuntimeError, OptimizeWarning, ValueError) as error:
         raise errors.NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
@@ -205,14 +191,6 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     shift = np.array([[1.0, centre / BOLTZMANN], [0.0, 1.0]])
     log_prefactor, energy = shift @ found
     return ArrheniusFit(tuple(points), scale, float(log_prefactor), float(energy), shift @ covariance @ shift.T, chi2)
-
-
-def _exponential(abscissa, level, energy):
-    return np.exp(level + energy * abscissa)
-
-
-def _line(abscissa, level, energy):
-    return level + energy * abscissa
 
 
 def _start(abscissa: np.ndarray, values: np.ndarray, deviations: np.ndarray) -> np.ndarray:
@@ -224,24 +202,22 @@ def _start(abscissa: np.ndarray, values: np.ndarray, deviations: np.ndarray) -> 
 
 
 def _check(point: Point, scale: str) -> None:
-    """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` if a point cannot take part."""
+    """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` if a point cannot be fitted."""
     if not (np.isfinite(point.temperature) and point.temperature > 0):
         raise errors.NoArrheniusFit(f'{point.name}: {point.temperature:g} K is not a temperature')
     if not np.isfinite(point.conductivity):
         raise errors.NoArrheniusFit(f'{point.name} has no conductivity ({point.conductivity})')
-    if point.error is None or not np.isfinite(point.error):
+    error = point.conductivity_error
+    if error is None or not np.isfinite(error):
+        raise errors.NoArrheniusFit(f'{point.name} has no uncertainty, and so no weight: give one or exclude the point')
+    if error <= 0:
         raise errors.NoArrheniusFit(
-            f'{point.name} has no uncertainty, and so no weight: give one, or exclude the point'
-        )
-    if point.error <= 0:
-        raise errors.NoArrheniusFit(
-            f'{point.name} has an uncertainty of {point.error:g} S/cm: one of zero would outweigh all other points, '
-            'give the real one or exclude the point'
+            f'{point.name} has an uncertainty of {error:g} S/cm: it must be positive, give it or exclude the point'
         )
     if scale == 'log' and point.conductivity <= 0:
         raise errors.NoArrheniusFit(
             f'{point.name} has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the '
-            'linear scale, or exclude the point'
+            'linear scale or exclude the point'
         )
 
 
@@ -251,13 +227,13 @@ def _check_enough(used: list[Point]) -> None:
         raise errors.NoArrheniusFit('there is no point to fit')
     if len({point.temperature for point in used}) < 2:
         raise errors.NoArrheniusFit(
-            f'{used[0].temperature:g} K is the only temperature: an activation energy needs two, three to judge the fit'
+            f'{used[0].temperature:g} K is the only temperature: a fit needs at least two, a test of the fit three'
         )
     positive = {point.temperature for point in used if point.conductivity > 0}
     if not positive:
-        raise errors.NoArrheniusFit('no conductivity is above zero: there is no activation energy to find')
+        raise errors.NoArrheniusFit('no conductivity is above zero: there is no activation energy')
     if len(positive) < 2:
         raise errors.NoArrheniusFit(
-            f'only at {positive.pop():g} K is the conductivity above zero: the others set a limit to the activation '
-            'energy but do not determine it'
+            f'only at {positive.pop():g} K is the conductivity above zero: the others limit the activation energy but '
+            'do not determine it'
         )

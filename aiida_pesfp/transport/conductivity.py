@@ -1,9 +1,9 @@
-"""Ionic conductivity of one trajectory (arXiv:2411.06804, Eq. 6), with everything that tells how far to trust it."""
+"""Ionic conductivity of one trajectory (arXiv:2411.06804, Eq. 6), with its uncertainty and reasons to doubt it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from pymatgen.core import Composition
@@ -15,7 +15,7 @@ from aiida_pesfp.transport.diffusion import Diffusion, Estimate, diffuse, fit_li
 from aiida_pesfp.transport.flags import FLAGS, ChangePoint, find_change, find_flags
 from aiida_pesfp.transport.kinisi import BayesianDiffusion, bayesian_diffusion
 
-#: Charges, e, of ions that conduct and have one charge only. Others (H, Cu, ...) have to be given.
+#: Charges of conducting ions with a single oxidation state, e. Users must give others (H, Cu, ...).
 CHARGES = {
     **dict.fromkeys(('Li', 'Na', 'K', 'Rb', 'Cs', 'Ag'), 1),
     **dict.fromkeys(('Mg', 'Ca', 'Sr', 'Ba', 'Zn'), 2),
@@ -23,12 +23,12 @@ CHARGES = {
     **dict.fromkeys(('F', 'Cl', 'Br', 'I'), -1),
     **dict.fromkeys(('O', 'S'), -2),
 }
-#: Most points of a curve that is kept.
+#: Largest number of points in a stored curve.
 _MOST_POINTS = 1500
 
 
 def nernst_einstein(diffusion_coefficient: float, carrier_density: float, charge: float, temperature: float) -> float:
-    """Conductivity n q^2 D / (k_B T), S/cm (Eq. 6: no correlation between the ions, Haven ratio 1).
+    """Conductivity n q^2 D / (k_B T), S/cm (Eq. 6: ions are uncorrelated, Haven ratio 1).
 
     :param diffusion_coefficient: D, cm^2/s.
     :param carrier_density: n, 1/cm^3.
@@ -41,25 +41,26 @@ def nernst_einstein(diffusion_coefficient: float, carrier_density: float, charge
 def charge_of(species: str) -> float:
     """Charge of a mobile ion, e.
 
-    :raises ValueError: if its element has several.
+    :raises ValueError: if its element has several oxidation states.
     """
     if species not in CHARGES:
-        raise ValueError(f'the charge of {species} is not known beyond doubt: give it')
+        raise ValueError(f'the charge of {species} is not known: give it')
     return CHARGES[species]
 
 
 @dataclass(frozen=True)
 class Conductivity:
-    """Conductivity at one temperature, and what it comes from.
+    """Conductivity at one temperature, and what it follows from.
 
     :param temperature: K.
     :param charge: e.
     :param carrier_density: 1/cm^3.
-    :param framework: diffusion of each element of the framework, from its windows.
-    :param framework_msds: (m,) its mean squared displacement, mean over windows, A^2.
-    :param change: the most likely change of slope, if the run is long enough to look for one.
+    :param duration: of the production, ps.
+    :param framework: diffusion of each element of the framework.
+    :param framework_msds: element -> (m,) mean squared displacement, averaged over the windows, A^2.
+    :param change: the most likely change of slope, if the run is long enough.
     :param remarks: flag -> why it applies.
-    :param bayesian: the second estimate, if asked for.
+    :param bayesian: a second estimate, on request.
     """
 
     formula: str
@@ -78,7 +79,7 @@ class Conductivity:
     bayesian: BayesianDiffusion | None = None
 
     def of(self, diffusion_coefficient: float | None) -> float | None:
-        """The conductivity, S/cm, that a diffusion coefficient, cm^2/s, or its uncertainty stands for."""
+        """Conductivity, S/cm, for a diffusion coefficient, cm^2/s, or its uncertainty."""
         if diffusion_coefficient is None:
             return None
         return nernst_einstein(diffusion_coefficient, self.carrier_density, self.charge, self.temperature)
@@ -94,7 +95,7 @@ class Conductivity:
         return self.of(self.diffusion.estimate.error)
 
     def as_dict(self) -> dict:
-        """All scalars, of plain JSON types. Lengths of time in ps, D in cm^2/s, conductivities in S/cm."""
+        """All scalars as plain JSON types. Times are in ps, D in cm^2/s, conductivities in S/cm."""
         content = {
             'formula': self.formula,
             'species': self.species,
@@ -120,9 +121,7 @@ class Conductivity:
                 for name, other in self.diffusion.alternatives.items()
             },
             'framework': {element: other.as_dict() for element, other in self.framework.items()},
-            'change_point': None
-            if self.change is None
-            else {name: getattr(self.change, name) for name in ('time', 'before', 'after', 'p_value')},
+            'change_point': self.change and asdict(self.change),
         }
         if self.bayesian is not None:
             content['bayesian'] = self.bayesian.as_dict() | {'conductivity': self.of(self.bayesian.coefficient)}
@@ -131,7 +130,7 @@ class Conductivity:
     def curves(self) -> dict[str, np.ndarray]:
         """Lags (ps) and mean squared displacements (A^2), thinned evenly to at most 1500 points.
 
-        ``lags`` (m,), ``window_msds`` (w, m), ``framework_msd_X`` (m,) for each element X; of the whole run
+        ``lags`` (m,), ``window_msds`` (w, m), ``framework_msd_X`` (m,) for each element X; for the whole run
         ``whole_lags`` and ``whole_msd``.
         """
         of_window, of_run = _thin(len(self.diffusion.lags)), _thin(len(self.diffusion.whole_lags))
@@ -157,9 +156,9 @@ def analyse(
     :param temperature: of the thermostat, K.
     :param charge: of an ion, e; by default that of its element.
     :param bayesian: also estimate D with kinisi.
-    :raises TransportError: if the trajectory does not suffice; see :mod:`aiida_pesfp.errors`.
-    :raises NoMobileSpecies: if the species is not there.
-    :raises ValueError: for a temperature or a charge that makes no sense.
+    :raises TransportError: if the trajectory is too short or faulty; see :mod:`aiida_pesfp.errors`.
+    :raises NoMobileSpecies: if the trajectory does not contain the species.
+    :raises ValueError: for an invalid temperature or charge.
     """
     charge = charge_of(species) if charge is None else float(charge)
     if not (np.isfinite(charge) and charge != 0):

@@ -14,7 +14,7 @@ from aiida_pesfp.transport.msd import mean_squared_displacement
 
 #: A^2/ps in cm^2/s.
 CM2_PER_S = 1e-4
-#: Probability within one standard deviation of a normal distribution: what our uncertainties stand for.
+#: Probability of our uncertainties: that within one standard deviation of a normal distribution.
 CONFIDENCE = float(stats.norm.cdf(1) - stats.norm.cdf(-1))
 #: Fewest lags of a linear fit.
 _FEWEST_LAGS = 3
@@ -36,20 +36,20 @@ class Estimate:
 
     @property
     def standard_deviation(self) -> float | None:
-        """Of the coefficients of single windows, cm^2/s; None for a single window."""
+        """Standard deviation over the windows, cm^2/s; None for a single window."""
         return float(np.std(self.slopes, ddof=1)) / 6 * CM2_PER_S if len(self.slopes) > 1 else None
 
     @property
     def standard_error(self) -> float | None:
-        """Of the mean of all windows, cm^2/s; None for a single window."""
+        """Standard error of the mean over the windows, cm^2/s; None for a single window."""
         return None if self.standard_deviation is None else self.standard_deviation / np.sqrt(len(self.slopes)).item()
 
     @property
     def error(self) -> float | None:
         """Half width of the 68.3 % confidence interval, cm^2/s; None for a single window.
 
-        The standard error of the mean, times the quantile of Student's distribution: with few windows, their spread
-        itself is uncertain (factor 1.84 for two windows, 1.20 for four, 1.06 for ten).
+        It is the standard error times the quantile of Student's distribution, because the spread of few windows is
+        itself uncertain (factor 1.84 for two windows, 1.20 for four, 1.06 for ten).
         """
         return self.interval(CONFIDENCE)
 
@@ -60,7 +60,7 @@ class Estimate:
         return float(stats.t.ppf((1 + confidence) / 2, len(self.slopes) - 1)) * self.standard_error
 
     def as_dict(self) -> dict:
-        """Of plain JSON types."""
+        """As a dictionary of plain JSON types."""
         return {
             'diffusion_coefficient': self.coefficient,
             'diffusion_coefficient_error': self.error,
@@ -80,7 +80,7 @@ class Diffusion:
     :param whole_msd: (s,) of the whole run, A^2.
     :param estimate: by the standard method.
     :param alternatives: Appendix D, by name: ``whole_run`` (one fit, no uncertainty), ``from_0_ps``, ``from_5_ps``;
-        those of which the fit has points enough.
+        as far as there are enough points for a fit.
     """
 
     lags: np.ndarray
@@ -92,15 +92,15 @@ class Diffusion:
 
 
 def split(frames: int, time_step: float, window: float) -> list[slice]:
-    """Windows that share no displacement, from the first frame on; what is left at the end is not used.
+    """Windows that share no displacement, from the first frame on. The rest at the end is not used.
 
-    Neighbours share a frame, so that each holds lags up to its full length. The last one may miss its last frame, for
-    a program that stores the frames 1 to N has run for as long as one that stores 0 to N.
+    Neighbours share a frame, so that each has lags up to its full length. The last window may lack its last frame,
+    because a program that stores the frames 1 to N runs for as long as one that stores 0 to N.
 
-    :param frames: of the trajectory.
+    :param frames: number of frames.
     :param time_step: between two frames, ps.
     :param window: ps.
-    :raises TrajectoryTooShort: if not one fits in.
+    :raises TrajectoryTooShort: if there is less than one window.
     """
     length = max(1, round(window / time_step))
     if frames < length:
@@ -112,7 +112,7 @@ def split(frames: int, time_step: float, window: float) -> list[slice]:
 
 
 def fit_line(lags: np.ndarray, msd: np.ndarray, start: float) -> tuple[float, float]:
-    """Slope (A^2/ps) and intercept (A^2) of the straight line through the points with lags of at least ``start`` ps.
+    """Slope (A^2/ps) and intercept (A^2) of the line through the points with lags of at least ``start`` ps.
 
     :raises TrajectoryTooShort: if there are too few points.
     """
@@ -148,7 +148,7 @@ def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settin
 def window_msds(
     trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(m,) Lags, ps, and (w, m) mean squared displacements in each window, A^2.
+    """(m,) lags, ps, and (w, m) mean squared displacements in each window, A^2.
 
     :raises TrajectoryTooShort: if the trajectory holds less than one window.
     """
@@ -159,7 +159,7 @@ def window_msds(
 
 
 def _fitted(lags: np.ndarray, start: float) -> np.ndarray:
-    """Which lags take part in a fit; one of exactly ``start`` must not be lost to rounding."""
+    """Mask of the lags that are fitted. Rounding must not exclude a lag of exactly ``start``."""
     return lags >= start - 1e-6 * lags[-1]
 
 

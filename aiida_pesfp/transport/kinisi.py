@@ -1,5 +1,5 @@
-"""A second, independent estimate of diffusion: kinisi's Bayesian regression, which knows that the points of a mean
-squared displacement are correlated (McCluskey et al., J. Chem. Theory Comput. 21, 79 (2025), DOI
+"""A second, independent estimate of diffusion: the Bayesian regression of kinisi, which accounts for the correlation
+between the points of a mean squared displacement (McCluskey et al., J. Chem. Theory Comput. 21, 79 (2025), DOI
 10.1021/acs.jctc.4c01249)."""
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.diffusion import CM2_PER_S, CONFIDENCE
 
-#: kinisi goes through all frames for each lag; more frames and lags than these tell nothing new.
+#: Most frames and lags: kinisi loops over all frames for each lag, and more do not improve the estimate.
 _MOST_FRAMES, _MOST_LAGS = 4000, 100
-#: A cell, A, that nothing leaves: our positions are not wrapped, and kinisi would take shortest ways again.
+#: Edge of a cell, A, that no ion leaves, so that kinisi does not unwrap our positions again.
 _BOX = 1e6
 
 
@@ -23,8 +23,8 @@ class BayesianDiffusion:
     """Posterior of a diffusion coefficient, cm^2/s.
 
     :param coefficient: mean.
-    :param interval: that holds 68.3 % of the probability.
-    :param interval_95: that holds 95 %.
+    :param interval: credible interval of 68.3 %.
+    :param interval_95: credible interval of 95 %.
     """
 
     coefficient: float
@@ -32,7 +32,7 @@ class BayesianDiffusion:
     interval_95: tuple[float, float]
 
     def as_dict(self) -> dict:
-        """Of plain JSON types."""
+        """As a dictionary of plain JSON types."""
         return {
             'diffusion_coefficient': self.coefficient,
             'interval': list(self.interval),
@@ -45,7 +45,7 @@ def bayesian_diffusion(
 ) -> BayesianDiffusion:
     """D with credible intervals from all lags of at least ``settings.fit_start``.
 
-    kinisi takes the longest lag for the length of the run when it counts independent displacements, so the lags go up
+    kinisi uses the longest lag as the length of the run when it counts independent displacements, so the lags extend
     to the whole length.
 
     :param trajectory: without equilibration.
@@ -68,11 +68,10 @@ def bayesian_diffusion(
     first = max(1, round(settings.fit_start / step))
     last = len(places) - 1
     lags = np.unique(np.linspace(first, last, min(_MOST_LAGS, last - first + 1)).round().astype(int))
+    cells = np.tile(np.eye(3) * _BOX, (len(places), 1, 1))
     parser = Parser(
         scipp.array(dims=['time', 'particle', 'dimension'], values=places / _BOX),
-        scipp.array(
-            dims=['time', 'row', 'column'], values=np.tile(np.eye(3) * _BOX, (len(places), 1, 1)), unit='angstrom'
-        ),
+        scipp.array(dims=['time', 'row', 'column'], values=cells, unit='angstrom'),
         time_step=scipp.scalar(step, unit='ps'),
         step_skip=scipp.scalar(1),
         dt=scipp.array(dims=['time interval'], values=lags * step, unit='ps'),
@@ -88,6 +87,5 @@ def bayesian_diffusion(
     finally:
         np.random.set_state(state)  # noqa: NPY002
     samples = regression.gradient.values / 6 * CM2_PER_S
-    low, high = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
-    quantiles = [float(value) for value in np.quantile(samples, [low, high, 0.025, 0.975])]
-    return BayesianDiffusion(float(samples.mean()), (quantiles[0], quantiles[1]), (quantiles[2], quantiles[3]))
+    quantiles = np.quantile(samples, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2, 0.025, 0.975]).tolist()
+    return BayesianDiffusion(float(samples.mean()), tuple(quantiles[:2]), tuple(quantiles[2:]))

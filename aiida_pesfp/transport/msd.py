@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
-#: Numbers that one Fourier transform may hold at a time: the memory is bounded whatever the number of atoms.
+#: Largest number of values in one Fourier transform, which limits the memory for any number of atoms.
 _CHUNK = 2**21
 
 
 def mean_squared_displacement(
     positions: np.ndarray, atoms: np.ndarray | None = None, drift: np.ndarray | None = None
 ) -> np.ndarray:
-    """(s,) Mean squared displacement, A^2, at lags of 0, 1, ..., s - 1 frames.
+    """(s,) mean squared displacement, A^2, at lags of 0, 1, ..., s - 1 frames.
 
-    The mean is over the atoms and over all time origins of each lag. The autocorrelation comes from a fast Fourier
-    transform (Calandrini et al., Collection SFN 12, 201 (2011), DOI 10.1051/sfn/201112010): s log s operations in
-    place of s^2. Atoms are taken in chunks.
+    The mean is over the atoms and over all time origins of each lag. A fast Fourier transform gives the autocorrelation
+    (Calandrini et al., Collection SFN 12, 201 (2011), DOI 10.1051/sfn/201112010): s log s operations instead of s^2.
 
     :param positions: (s, n, 3) Cartesian, not wrapped, A.
     :param atoms: indices of the atoms to average over; all by default.
@@ -33,13 +32,13 @@ def mean_squared_displacement(
         if drift is not None:
             places -= drift[:, None]
         series = np.ascontiguousarray(places.reshape(frames, -1).T)
-        # Displacements do not change, while the sums below keep their digits.
+        # Displacements do not change, and the sums below lose fewer digits.
         series -= series.mean(axis=1, keepdims=True)
         transform = rfft(series, length)
         spectrum += (transform.real**2 + transform.imag**2).sum(axis=0)
         squares += (series**2).sum(axis=0)
     correlation = irfft(spectrum, length)[:frames]
-    # Of the pairs (t, t + lag): the sum of the squares at t and at t + lag.
+    # For all pairs (t, t + lag), the sum of the squares at t and at t + lag.
     cumulated = np.concatenate([[0.0], np.cumsum(squares)])
     lags = np.arange(frames)
     ends = cumulated[frames - lags] + cumulated[frames] - cumulated[lags]

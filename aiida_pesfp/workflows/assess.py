@@ -1,4 +1,4 @@
-"""``pesfp.assess``: judge descriptors against labels, learn rankings from them, recalibrate Xi."""
+"""``pesfp.assess``: score descriptors against labels, train ranking models, recalibrate Xi."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from aiida.orm import Dict, StructureData
 
 from aiida_pesfp.assessment.classes import ClassSettings
 from aiida_pesfp.assessment.features import DescriptorExpression
-from aiida_pesfp.assessment.matching import METHODS
-from aiida_pesfp.assessment.models import LEARNERS
+from aiida_pesfp.assessment.matching import check_methods
+from aiida_pesfp.assessment.models import LEARNERS, TrainingSettings
 from aiida_pesfp.assessment.scores import ScoreSettings
 from aiida_pesfp.calculations.assessment import (
+    assess,
     calibrate,
     calibration_parameters,
-    evaluate,
     featurise,
-    judge,
-    learn,
     match_labels,
-    training_parameters,
+    predict,
+    train_model,
 )
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
@@ -28,7 +27,7 @@ from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 _KEYS = ('sets', 'score', 'expressions', 'models', 'calibration')
-#: Labelled materials are scanned whatever their band gap and elements, also those like another, which have own labels.
+#: All labelled materials are scanned, duplicates too: they have labels of their own.
 _NO_CRITERIA = {
     'minimum_band_gap': None,
     'maximum_energy_above_hull': None,
@@ -37,72 +36,70 @@ _NO_CRITERIA = {
 }
 
 
-def validate_evaluation(node, _) -> str | None:
+def validate_parameters(node, _) -> str | None:
     """Validator of an input port: the error message, if any."""
     values = node.get_dict()
     unknown = sorted(set(values) - set(_KEYS))
     if unknown:
         return f'unknown parameter {unknown[0]!r}: known are {", ".join(_KEYS)}'
-    if not values.get('sets'):
+    sets, calibration = values.get('sets'), dict(values.get('calibration') or {})
+    if not sets:
         return 'no set of labels is described: sets = {name: {classes: {good: ..., bad: ...}}}'
+    chosen = [*calibration.pop('sets', ()), *([_train_on(values)] if values.get('models') else [])]
     try:
-        for entry in values['sets'].values():
+        for entry in sets.values():
             ClassSettings.from_dict(entry.get('classes', {}))
-            wrong = sorted(set(entry.get('match_by', ())) - set(METHODS))
-            if wrong:
-                return f'unknown way {wrong[0]!r} to match labels: take some of {", ".join(METHODS)}'
+            check_methods(entry.get('match_by', ()))
         ScoreSettings.from_dict(values.get('score', {}))
         for text in values.get('expressions', ()):
             DescriptorExpression(text)
-        for kind, feature_set in _models(values):
-            training_parameters({'kind': kind, 'feature_set': feature_set, 'training': _training(values)})
-        calibration_parameters({k: v for k, v in (values.get('calibration') or {}).items() if k != 'sets'})
+        for training in _trainings(values).values():
+            TrainingSettings.from_dict(training)
+        calibration_parameters(calibration)
     except AssessmentError as error:
         return str(error)
-    for name in (*_learn_from(values), *(values.get('calibration') or {}).get('sets', ())):
-        if name not in values['sets']:
-            return f'there is no set {name!r} of labels: described are {", ".join(values["sets"])}'
-    return None
+    unknown = [name for name in chosen if name not in sets]
+    return f'there is no set {unknown[0]!r} of labels: described are {", ".join(sets)}' if unknown else None
 
 
-def _validate_sets(inputs, _) -> str | None:
+def _validate_inputs(inputs, _) -> str | None:
     if 'parameters' not in inputs or 'labels' not in inputs:
         return None  # has its own message
     described, given = set(inputs['parameters']['sets']), set(inputs['labels'])
     if described != given:
         return f'the parameters describe the sets {sorted(described)}, labels are given for {sorted(given)}'
-    unknown = sorted(set(inputs.get('descriptors', {})) - set(inputs.get('structures', {})))
-    if unknown:
-        return f'descriptors {unknown[0]!r} belong to no structure'
-    missing = sorted(set(inputs.get('structures', {})) - set(inputs.get('descriptors', {})))
-    if missing and not inputs.get('screen'):
-        return f'there are no descriptors of {missing[0]!r}: give them, or the inputs `screen` of a scan'
+    structures, descriptors = set(inputs.get('structures', {})), set(inputs.get('descriptors', {}))
+    if descriptors - structures:
+        return f'descriptors {min(descriptors - structures)!r} belong to no structure'
+    if structures - descriptors and not inputs.get('screen'):
+        missing = min(structures - descriptors)
+        return f'there are no descriptors of {missing!r}: give them, or the inputs `screen` of a scan'
     return None
 
 
 class AssessWorkChain(WorkChain):
-    """Judge descriptors against labelled materials (arXiv:2411.06804, Sec. II B and Appendix C)."""
+    """Assess descriptors on labelled materials (arXiv:2411.06804, Sec. II B and Appendix C)."""
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
         spec.input_namespace('labels', valid_type=LabelsData, dynamic=True, help='Sets of labels, by name.')
         spec.input_namespace(
-            'structures', valid_type=StructureData, dynamic=True, help='Structures that labels are matched to.'
+            'structures', valid_type=StructureData, dynamic=True, help='Structures to which labels are matched.'
         )
         spec.input_namespace(
             'descriptors',
             valid_type=DescriptorsData,
             dynamic=True,
             required=False,
-            help='Their descriptors, by the same keys. Those missing are computed.',
+            help='Their descriptors, by the same keys. Missing ones are computed.',
         )
         spec.input(
             'parameters',
             valid_type=Dict,
-            validator=validate_evaluation,
+            validator=validate_parameters,
             help='`sets`: name -> `classes` (of ClassSettings) and `match_by`; `score` (of ScoreSettings); '
-            '`expressions`, rankings to judge besides the descriptors; `models`: `learn_from` (a set), `kinds`, '
+            '`expressions`, rankings to score besides the descriptors; `models`: `train_on` (a set), `kinds`, '
             '`feature_sets`, `training`; `calibration`: `sets`, `vary` and the like, see `pesfp.assessment.calibrate`.',
         )
         spec.expose_inputs(
@@ -115,25 +112,25 @@ class AssessWorkChain(WorkChain):
                 'help': 'Code, potential and parameters of the scans, if descriptors are missing.',
             },
         )
-        spec.inputs.validator = _validate_sets
+        spec.inputs.validator = _validate_inputs
         spec.outline(
             if_(cls.any_missing)(cls.scan, cls.collect_scans),
-            cls.evaluate,
-            cls.learn,
+            cls.assess,
+            cls.train_models,
             cls.calibrate,
             cls.finish,
         )
-        spec.output_namespace('matches', valid_type=Dict, dynamic=True, help='Which label belongs to which structure.')
-        spec.output_namespace('evaluations', valid_type=AssessmentData, dynamic=True, help='Scores, by set of labels.')
-        spec.output_namespace('models', valid_type=RankingModelData, dynamic=True, help='Models learned.')
+        spec.output_namespace('matches', valid_type=Dict, dynamic=True, help='The structure of each label.')
+        spec.output_namespace('assessments', valid_type=AssessmentData, dynamic=True, help='Scores, by set of labels.')
+        spec.output_namespace('models', valid_type=RankingModelData, dynamic=True, help='Trained models.')
         spec.output_namespace('predictions', dynamic=True, help='By model and set: score and values.')
         spec.output('calibration', valid_type=RankingModelData, required=False, help='Xi, recalibrated.')
         spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help='Those computed here.')
         spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Their surfaces.')
         spec.output('rejected', valid_type=Dict, required=False, help='Structures that could not be scanned, and why.')
         spec.exit_code(310, 'ERROR_NO_DESCRIPTORS', message='No structure has descriptors, see `rejected`.')
-        spec.exit_code(320, 'ERROR_ALL_SETS_FAILED', message='No set of labels could be evaluated: {reasons}')
-        spec.exit_code(330, 'ERROR_INCOMPLETE', message='Some parts failed, the others are there: {reasons}')
+        spec.exit_code(320, 'ERROR_ALL_SETS_FAILED', message='No set of labels could be assessed: {reasons}')
+        spec.exit_code(330, 'ERROR_INCOMPLETE', message='Some parts failed, the rest is complete: {reasons}')
 
     def any_missing(self) -> bool:
         """Whether structures have to be scanned."""
@@ -151,7 +148,7 @@ class AssessWorkChain(WorkChain):
         return ToContext(screening=node)
 
     def collect_scans(self) -> ExitCode | None:
-        """Take what the screening found."""
+        """Collect the results of the screening."""
         outputs = self.ctx.screening.outputs
         for name in ('pes', 'descriptors'):
             for key, node in getattr(outputs, name, {}).items():
@@ -162,101 +159,92 @@ class AssessWorkChain(WorkChain):
             self.out('rejected', outputs.rejected)
         return None if self.ctx.descriptors else self.exit_codes.ERROR_NO_DESCRIPTORS
 
-    def evaluate(self) -> ExitCode | None:
-        """Match and score each set. One that cannot be scored costs the others nothing."""
-        values, self.ctx.evaluations = self.inputs.parameters.get_dict(), {}
+    def assess(self) -> ExitCode | None:
+        """Match and score each set. A failed set does not affect the others."""
+        values, self.ctx.assessments = self.inputs.parameters.get_dict(), {}
+        common = {key: values[key] for key in ('score', 'expressions') if key in values}
         for name, labels in self.inputs.labels.items():
             own = values['sets'][name]
-            common = {key: values[key] for key in ('score', 'expressions') if key in values}
+            ways = Dict({'match_by': own['match_by']} if 'match_by' in own else {})
             try:
-                matches = match_labels(
-                    labels, Dict({k: own[k] for k in ('match_by',) if k in own}), **self.inputs.structures
-                )
+                matches = match_labels(labels, ways, **self.inputs.structures)
                 self.out(f'matches.{name}', matches)
                 parameters = Dict(common | {'classes': own.get('classes', {})})
-                found = evaluate(labels, matches, parameters, **self.ctx.descriptors)
+                found = assess(labels, matches, parameters, **self.ctx.descriptors)
             except AssessmentError as error:
                 self._failed(f'set {name}', error)
                 continue
-            self.ctx.evaluations[name] = found
-            self.out(f'evaluations.{name}', found)
-        if not self.ctx.evaluations:
+            self.ctx.assessments[name] = found
+            self.out(f'assessments.{name}', found)
+        if not self.ctx.assessments:
             return self.exit_codes.ERROR_ALL_SETS_FAILED.format(reasons='; '.join(self.ctx.failures))
         return None
 
-    def learn(self) -> None:
-        """Learn each model from one set and judge it on all."""
+    def train_models(self) -> None:
+        """Train each model on one set and score it on all."""
         values = self.inputs.parameters.get_dict()
-        source = next(iter(_learn_from(values)), None)
-        if source not in self.ctx.evaluations:
+        trainings, source = _trainings(values), _train_on(values)
+        if source not in self.ctx.assessments:
             return
         features = Dict({})
-        if any(feature_set != 'pes' for _, feature_set in _models(values)):
-            keys = {key for node in self.ctx.evaluations.values() for key in node['materials']}
+        if any(training['feature_set'] != 'pes' for training in trainings.values()):
+            keys = {key for node in self.ctx.assessments.values() for key in node['materials']}
             features = featurise(**{key: self.inputs.structures[key] for key in sorted(keys)})
-        for kind, feature_set in _models(values):
-            label = f'{kind}_{feature_set}'
-            parameters = Dict({'kind': kind, 'feature_set': feature_set, 'training': _training(values)})
+        own, descriptors = self.ctx.assessments[source], self._descriptors_of(source)
+        for label, training in trainings.items():
+            parameters = Dict(training)
             try:
-                self._learn_one(source, label, parameters, features)
+                found = train_model(own, parameters, features, **descriptors)
+                self.out(f'models.{label}', found['model'])
+                self.out(f'predictions.{label}.{source}', found['predictions'])
+                for name, other in self.ctx.assessments.items():
+                    if name != source:
+                        both = descriptors | self._descriptors_of(name)
+                        self.out(f'predictions.{label}.{name}', predict(own, other, parameters, features, **both))
             except AssessmentError as error:
                 self._failed(f'model {label}', error)
 
     def calibrate(self) -> None:
-        """Find Xi's parameters."""
+        """Find the parameters of Xi."""
         values = self.inputs.parameters.get_dict().get('calibration')
         if values is None:
             return
-        names = [name for name in values.get('sets', self.ctx.evaluations) if name in self.ctx.evaluations]
         sets = {
-            name: {
-                'evaluation': self.ctx.evaluations[name],
-                'descriptors': self._descriptors_of(self.ctx.evaluations[name]),
-            }
-            for name in names
+            name: {'assessment': self.ctx.assessments[name], 'descriptors': self._descriptors_of(name)}
+            for name in values.pop('sets', self.ctx.assessments)
+            if name in self.ctx.assessments
         }
         try:
-            parameters = Dict({key: value for key, value in values.items() if key != 'sets'})
-            self.out('calibration', calibrate(parameters, **sets))
+            self.out('calibration', calibrate(Dict(values), **sets))
         except AssessmentError as error:
             self._failed('calibration', error)
 
     def finish(self) -> ExitCode | None:
-        """Say what is missing, if anything."""
+        """Report what failed, if anything."""
         if self.ctx.failures:
             return self.exit_codes.ERROR_INCOMPLETE.format(reasons='; '.join(self.ctx.failures))
         return None
 
-    def _learn_one(self, source: str, label: str, parameters: Dict, features: Dict) -> None:
-        learned_from = self.ctx.evaluations[source]
-        found = learn(learned_from, parameters, features, **self._descriptors_of(learned_from))
-        self.out(f'models.{label}', found['model'])
-        self.out(f'predictions.{label}.{source}', found['predictions'])
-        for name, judged in self.ctx.evaluations.items():
-            if name != source:
-                both = self._descriptors_of(learned_from) | self._descriptors_of(judged)
-                self.out(f'predictions.{label}.{name}', judge(learned_from, judged, parameters, features, **both))
-
-    def _descriptors_of(self, evaluation: AssessmentData) -> dict[str, DescriptorsData]:
-        return {key: self.ctx.descriptors[key] for key in evaluation['materials']}
+    def _descriptors_of(self, name: str) -> dict[str, DescriptorsData]:
+        return {key: self.ctx.descriptors[key] for key in self.ctx.assessments[name]['materials']}
 
     def _failed(self, what: str, error: AssessmentError) -> None:
         self.ctx.failures.append(f'{what}: {error}')
         self.report(f'{what}: {error}')
 
 
-def _learn_from(values: dict) -> list[str]:
-    """Name of the set that models are learned from, if any."""
-    models = values.get('models') or {}
-    return [models.get('learn_from', next(iter(values['sets'])))] if models else []
+def _train_on(values: dict) -> str:
+    """Name of the set on which models are trained; by default the first."""
+    return (values.get('models') or {}).get('train_on', next(iter(values['sets'])))
 
 
-def _models(values: dict) -> list[tuple[str, str]]:
+def _trainings(values: dict) -> dict[str, dict]:
+    """Label of each model to train -> its parameters."""
     models = values.get('models')
     if not models:
-        return []
-    return [(k, f) for k in models.get('kinds', LEARNERS) for f in models.get('feature_sets', ('pes',))]
-
-
-def _training(values: dict) -> dict:
-    return (values.get('models') or {}).get('training', {})
+        return {}
+    return {
+        f'{kind}_{feature_set}': {**models.get('training', {}), 'kind': kind, 'feature_set': feature_set}
+        for kind in models.get('kinds', LEARNERS)
+        for feature_set in models.get('feature_sets', ('pes',))
+    }

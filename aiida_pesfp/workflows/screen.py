@@ -7,7 +7,6 @@ from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_
 from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
-from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
 from aiida_pesfp.data.assessment import RankingModelData
@@ -16,7 +15,8 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.grid import grid_shape
-from aiida_pesfp.queries.descriptors import known_properties
+from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
@@ -35,7 +35,7 @@ def _validate_model(inputs, _) -> str | None:
     if 'model' not in inputs:
         return None
     try:
-        parameters = ScanParameters.from_dict(inputs['scan']['parameters'].get_dict())
+        parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
         grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
         return inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid)
     except (KeyError, ValueError):
@@ -155,9 +155,9 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return builder
 
     @property
-    def parameters(self) -> ScanParameters:
+    def parameters(self) -> FingerprintSettings:
         """The parameters of the scans."""
-        return ScanParameters.from_dict(self.inputs.scan.parameters.get_dict())
+        return FingerprintSettings.from_dict(self.inputs.scan.parameters.get_dict())
 
     def select(self) -> None:
         """Leave out what is not to be scanned, and note the reason."""
@@ -251,7 +251,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return last.exit_message or node.exit_message or str(node.process_state)
 
 
-def estimated_cost(structure: StructureData, parameters: ScanParameters) -> float:
+def estimated_cost(structure: StructureData, parameters: FingerprintSettings) -> float:
     """Evaluations times atoms: what a scan costs, up to a factor."""
     points = np.prod(grid_shape(np.array(structure.cell), parameters.scan.spacing))
     kinds = {kind.name: kind.symbol for kind in structure.kinds}

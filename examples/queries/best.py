@@ -1,4 +1,4 @@
-"""The best candidates, with activation energies: ``verdi run examples/queries/candidates.py [MINIMUM_XI]``."""
+"""The best structures, with activation energies: ``verdi run examples/queries/best.py [MINIMUM_XI]``."""
 
 import sys
 
@@ -9,7 +9,7 @@ from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.descriptors import DescriptorsData
 
 
-def top_candidates(minimum_xi: float = 0.25) -> list[tuple]:
+def best_structures(minimum_xi: float = 0.25) -> list[tuple]:
     """PK, formula, Xi and MPE (eV) of all descriptors with a Xi above the paper's limit, the best first."""
     query = QueryBuilder().append(
         DescriptorsData,
@@ -48,7 +48,7 @@ def main():
     """Print both tables."""
     minimum = float(sys.argv[1]) if len(sys.argv) > 1 else 0.25
     print(f'Xi > {minimum:g}:')
-    print(tabulate(top_candidates(minimum), ('PK', 'formula', 'Xi', 'MPE/eV'), floatfmt=('', '', '.4f', '.3f')))
+    print(tabulate(best_structures(minimum), ('PK', 'formula', 'Xi', 'MPE/eV'), floatfmt=('', '', '.4f', '.3f')))
     fits = with_activation_energies(minimum)
     if fits:
         print('\nof these with an activation energy:')

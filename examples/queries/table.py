@@ -1,18 +1,15 @@
-"""All candidates as a pandas table, written to a file: ``verdi run examples/queries/table.py candidates.csv``."""
+"""All scanned structures as a pandas table, written to a file: ``verdi run examples/queries/table.py table.csv``."""
 
 import sys
 
 import pandas
-from aiida.orm import QueryBuilder
 
-from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.queries.descriptors import candidates
+from aiida_pesfp.queries.descriptors import all_descriptors, rows_of
 
 
 def to_pandas() -> pandas.DataFrame:
     """One row for each DescriptorsData, with what is known from its record and its Arrhenius fit; index is the PK."""
-    nodes = QueryBuilder().append(DescriptorsData).order_by({DescriptorsData: 'id'}).all(flat=True)
-    return pandas.DataFrame(candidates(nodes)).set_index('pk').sort_values('xi', ascending=False)
+    return pandas.DataFrame(rows_of(all_descriptors())).set_index('pk').sort_values('xi', ascending=False)
 
 
 def main():

@@ -1,5 +1,6 @@
 """Small crystals for tests, from lattice parameters."""
 
+import numpy as np
 from pymatgen.core import Lattice, Structure
 
 
@@ -18,7 +19,26 @@ def antifluorite(cation: str, anion: str, a: float) -> Structure:
     return Structure(face_centred(a), [cation, cation, anion], [[0.25] * 3, [0.75] * 3, [0, 0, 0]])
 
 
+def perovskite(large: str, small: str, anion: str, a: float) -> Structure:
+    """Cubic perovskite with the lattice parameter ``a``, A."""
+    places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    return Structure(Lattice.cubic(a), [large, small, *[anion] * 3], places)
+
+
 def wurtzite(cation: str, anion: str, a: float, c: float, u: float) -> Structure:
     """Wurtzite with lattice parameters in A and internal parameter ``u``."""
     places = [[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, u], [2 / 3, 1 / 3, u + 0.5]]
     return Structure(Lattice.hexagonal(a, c), [cation, cation, anion, anion], places)
+
+
+def in_cell(structure: Structure, vectors) -> Structure:
+    """The same crystal in a smaller cell.
+
+    :param vectors: of the smaller cell in those of the structure, shape (3, 3).
+    """
+    lattice = Lattice(np.array(vectors) @ structure.lattice.matrix)
+    places = lattice.get_fractional_coords(structure.cart_coords) % 1
+    sites: dict[tuple, str] = {}
+    for site, place in zip(structure, places):
+        sites.setdefault(tuple(np.round(place, 6) % 1), site.specie.symbol)
+    return Structure(lattice, list(sites.values()), list(sites))

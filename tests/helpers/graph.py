@@ -5,13 +5,13 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, Float, StructureData, TrajectoryData
 from ase.calculators.lj import LennardJones
 
-from aiida_pesfp.calculations.parameters import ScanParameters
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials.ase.potential import AseEvaluator
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.transport.arrhenius import BOLTZMANN
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 
@@ -32,7 +32,7 @@ def structures():
 @calcfunction
 def scan_here(parameters, potential, **structures):
     """As ``pesfp.scan`` with a Lennard-Jones potential, with the same links."""
-    chosen = ScanParameters.from_dict(parameters.get_dict())
+    chosen = FingerprintSettings.from_dict(parameters.get_dict())
     surfaces, descriptors = {}, {}
     for key, structure in structures.items():
         crystal = structure.get_pymatgen_structure()

@@ -70,7 +70,7 @@ def invented():
 
 
 def test_all_of_it(invented, labels_of):
-    """Two sets of labels: scores, models learned from one and judged on the other, recalibration, exclusions."""
+    """Two sets of labels: scores, models trained on one and tested on the other, recalibration, exclusions."""
     structures, descriptors, sigma = invented
     opposite = {key: (1e-2, 1e-4) if value[0] < 1e-3 else (1e-6, 1e-7) for key, value in sigma.items()}
     labels = {'right': labels_of(sigma | {'nobody': (1.0, 0.1)}), 'opposite': labels_of(opposite, 'other.csv')}
@@ -80,14 +80,14 @@ def test_all_of_it(invented, labels_of):
         'sets': {name: {'classes': CLASSES} for name in labels},
         'score': {'resamples': 50},
         'expressions': ['connected(0.5) * 2', '1 / (mpe - mpe)'],
-        'models': {'learn_from': 'right', 'kinds': ['logistic_l2']},
+        'models': {'train_on': 'right', 'kinds': ['logistic_l2']},
         'calibration': {'sets': ['right'], 'cuts': [-2.0, -1.5, -1.0, -0.5], 'score': {'resamples': 10}},
     }
     results, node = run_get_node(
         AssessWorkChain, labels=labels, structures=structures, descriptors=descriptors, parameters=Dict(parameters)
     )
     assert node.is_finished_ok, node.exit_message
-    right, opposite = results['evaluations']['right'], results['evaluations']['opposite']
+    right, opposite = results['assessments']['right'], results['assessments']['opposite']
     for ranking in ('connected(0.5)', 'connected(0.5) * 2'):
         assert right.score_of(ranking)['value'] == pytest.approx(1)
         assert opposite.score_of(ranking)['value'] == pytest.approx(0)
@@ -123,7 +123,7 @@ def test_a_set_that_cannot_be_scored_costs_the_other_nothing(invented, labels_of
     results, node = run_get_node(AssessWorkChain, labels=labels, parameters=Dict(parameters), **inputs)
     assert node.exit_status == AssessWorkChain.exit_codes.ERROR_INCOMPLETE.status
     assert 'set equal: 0 of 30 materials are bad conductors' in node.exit_message
-    assert list(results['evaluations']) == ['right']
+    assert list(results['assessments']) == ['right']
     del labels['right'], parameters['sets']['right']
     _, node = run_get_node(AssessWorkChain, labels=labels, parameters=Dict(parameters), **inputs)
     assert node.exit_status == AssessWorkChain.exit_codes.ERROR_ALL_SETS_FAILED.status
@@ -134,11 +134,11 @@ def test_a_set_that_cannot_be_scored_costs_the_other_nothing(invented, labels_of
     [
         (
             {'potential_sha256': '0' * 64, 'potential_name': 'second'},
-            r'are of Li by the potential second \(SHA-256 0{12}\.\.\.\), those of \w+ of Li by the potential invented',
+            r'the potential: second \(SHA-256 0{12}\.\.\.\) and invented \(SHA-256 f{12}\.\.\.\); use one potential',
         ),
-        ({'species': 'Na'}, 'are of Na by the potential invented .* judge each potential and each ion by itself'),
-        ({'spacing': 0.5}, r'are of a scan with spacing = 0\.5 A, those of \w+ of one with spacing = None A: scan all'),
-        ({'settings': {'smearing': 0.1}}, "have the settings {'smearing': 0.1}, those of \\w+ {}: describe all"),
+        ({'species': 'Na'}, 'the mobile ion: Na and Li; use one ion at a time'),
+        ({'spacing': 0.5}, r'the spacing of the scan \(A\): 0\.5 and None; scan all structures alike'),
+        ({'settings': {'smearing': 0.1}}, "the settings of the descriptors: {'smearing': 0.1} and {}; describe all"),
     ],
 )
 def test_descriptors_that_do_not_compare_are_not_mixed(invented, labels_of, attributes, words):
@@ -147,11 +147,11 @@ def test_descriptors_that_do_not_compare_are_not_mixed(invented, labels_of, attr
     parameters = Dict({'sets': {'a': {'classes': CLASSES}}, 'score': {'resamples': 10}})
     inputs = {'labels': {'a': labels_of(sigma)}, 'structures': structures, 'descriptors': descriptors}
     _, node = run_get_node(AssessWorkChain, parameters=parameters, **inputs)
-    assert re.search('the descriptors of s_7 ' + words, node.exit_message), node.exit_message
+    assert re.search(r's_7 and \w+ differ in ' + words, node.exit_message), node.exit_message
 
 
 def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invented, labels_of):
-    """The same file stored under another name: evaluated and calibrated together."""
+    """The same file stored under another name: assessed and calibrated together."""
     structures, descriptors, sigma = invented
     for key in ('s_7', 's_8'):
         descriptors[key] = descriptors_node(descriptors[key].get_dict(), potential_name='renamed')
@@ -164,22 +164,20 @@ def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invent
     inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': Dict(parameters)}
     results, node = run_get_node(AssessWorkChain, labels=labels, **inputs)
     assert node.is_finished_ok, node.exit_message
-    assert {'s_7', 's_8'} <= set(results['evaluations']['right']['materials'])
-    renamed = AssessmentData(results['evaluations']['right'].get_dict() | {'potential_name': 'renamed'}).store()
-    other = AssessmentData(results['evaluations']['right'].get_dict() | {'potential_sha256': '0' * 64}).store()
-    sets = {'as_it_was': {'evaluation': results['evaluations']['again'], 'descriptors': descriptors}}
+    assert {'s_7', 's_8'} <= set(results['assessments']['right']['materials'])
+    renamed = AssessmentData(results['assessments']['right'].get_dict() | {'potential_name': 'renamed'}).store()
+    other = AssessmentData(results['assessments']['right'].get_dict() | {'potential_sha256': '0' * 64}).store()
+    sets = {'as_it_was': {'assessment': results['assessments']['again'], 'descriptors': descriptors}}
     parameters = Dict({'cuts': [-2.0, -1.0], 'score': {'resamples': 2}})
-    model = calibrate_xi(parameters, **sets, renamed={'evaluation': renamed, 'descriptors': descriptors})
+    model = calibrate_xi(parameters, **sets, renamed={'assessment': renamed, 'descriptors': descriptors})
     assert model.base.attributes.get('potential_sha256') == 'f' * 64
     with pytest.raises(
-        AssessmentError, match='one evaluation is of Li by the potential .*: calibrate for each by itself'
+        AssessmentError, match='other and as_it_was differ in the potential: .*; use one potential at a time'
     ):
-        calibrate_xi(parameters, **sets, other={'evaluation': other, 'descriptors': descriptors})
-    other = AssessmentData(results['evaluations']['right'].get_dict() | {'spacing': 0.5}).store()
-    with pytest.raises(
-        AssessmentError, match=r'of scans with spacing = None A, another of scans with spacing = 0\.5 A: scan all'
-    ):
-        calibrate_xi(parameters, **sets, other={'evaluation': other, 'descriptors': descriptors})
+        calibrate_xi(parameters, **sets, other={'assessment': other, 'descriptors': descriptors})
+    other = AssessmentData(results['assessments']['right'].get_dict() | {'spacing': 0.5}).store()
+    with pytest.raises(AssessmentError, match=r'differ in the spacing of the scan \(A\): 0\.5 and None; scan all'):
+        calibrate_xi(parameters, **sets, other={'assessment': other, 'descriptors': descriptors})
 
 
 @pytest.mark.parametrize(
@@ -188,7 +186,7 @@ def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invent
         ({}, 'no set of labels is described'),
         ({'sets': {'a': {}}}, 'missing key'),
         ({'sets': {'b': {'classes': CLASSES}}}, "the parameters describe the sets \\['b'\\]"),
-        ({'sets': {'a': {'classes': CLASSES, 'match_by': ['luck']}}}, "unknown way 'luck'"),
+        ({'sets': {'a': {'classes': CLASSES, 'match_by': ['luck']}}}, "unknown method 'luck'"),
         ({'sets': {'a': {'classes': CLASSES}}, 'expressions': ['import os']}, 'not an expression'),
         ({'sets': {'a': {'classes': CLASSES}}, 'models': {'kinds': ['forest']}}, "unknown kind 'forest'"),
         ({'sets': {'a': {'classes': CLASSES}}, 'calibration': {'sets': ['c']}}, "no set 'c' of labels"),
@@ -210,7 +208,7 @@ def test_wrong_parameters_are_refused_before_anything_runs(invented, labels_of, 
 def test_missing_descriptors_are_scanned_and_a_model_ranks_the_screening(code, potential, structures, labels_of):
     """From labels to a recalibrated Xi to a screening by it; each score leads back to its surfaces.
 
-    The fluorides differ by their volume alone: a screening scans one of them, an evaluation all that have labels.
+    The fluorides differ by their volume alone: a screening scans one of them, an assessment all that have labels.
     """
     extra = {f'LiF_{k}': StructureData(pymatgen=rock_salt('Li', 'F', 3.8 + 0.3 * k)).store() for k in range(3)}
     crystals = structures | extra
@@ -232,7 +230,7 @@ def test_missing_descriptors_are_scanned_and_a_model_ranks_the_screening(code, p
     )
     assert node.is_finished_ok, node.exit_message
     assert set(results['descriptors']) == set(crystals)
-    materials = results['evaluations']['a']['materials']
+    materials = results['assessments']['a']['materials']
     assert len(materials) == len(crystals)
     for key, material in materials.items():
         descriptors = load_node(material['descriptors'])
@@ -250,7 +248,7 @@ def test_missing_descriptors_are_scanned_and_a_model_ranks_the_screening(code, p
     builder.model = RankingModelData.from_model(
         RankingModel.from_xi(XiParameters()), species='Li', potential_sha256='0' * 64
     )
-    with pytest.raises(ValueError, match='the model was made with another potential'):
+    with pytest.raises(ValueError, match='the model and the screening differ in the potential'):
         run_get_node(builder)
 
 
@@ -274,14 +272,14 @@ class TestCommands:
     def call(self, command, *arguments):
         return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
-    def test_evaluate_then_calibrate(self, stored, tmp_path):
-        from aiida_pesfp.cli.assess import calibrate, evaluate
+    def test_assess_then_calibrate(self, stored, tmp_path):
+        from aiida_pesfp.cli.assess import assess, calibrate
 
         potential, path = stored
         common = [path, '--column', 'id=name', '--column', 'conductivity=sigma', '--potential', potential.pk]
         common += ['--table-temperature', 300, '--resamples', 20, '--bad', 1e-4]
         printed = self.call(
-            evaluate, *common, '--unit', 'S/cm', '--good', 1e-3, '--expression', 'connected(0.3) - 1',
+            assess, *common, '--unit', 'S/cm', '--good', 1e-3, '--expression', 'connected(0.3) - 1',
             '--model', 'logistic_l1', '--figures', tmp_path / 'figures',
         ).output  # fmt: skip
         assert '30 materials' in printed
@@ -289,13 +287,13 @@ class TestCommands:
         assert 'logistic_l1_pes (left out)' in printed
         assert 'unmatched rows: x-1: no structure of the same id' in printed
         assert {entry.stem for entry in (tmp_path / 'figures').iterdir()} == {'scores', 'free-volumes', 'models'}
-        evaluation = QueryBuilder().append(AssessmentData).order_by({AssessmentData: {'id': 'desc'}}).first(flat=True)
-        printed = self.call(calibrate, evaluation.pk, '--resamples', 3, '--label', 'mine').output
+        assessment = QueryBuilder().append(AssessmentData).order_by({AssessmentData: {'id': 'desc'}}).first(flat=True)
+        printed = self.call(calibrate, assessment.pk, '--resamples', 3, '--label', 'mine').output
         assert 'connected_cut' in printed
-        assert 'to expect of other materials' in printed
+        assert 'to expect for other materials' in printed
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
-        assert 'add --vary threshold' in self.call(calibrate, evaluation.pk, '--threshold', 0.5).output
+        assert 'add --vary threshold' in self.call(calibrate, assessment.pk, '--threshold', 0.5).output
 
         for change, words in (
             (['--unit', 'furlong', '--good', 1e-3], "unknown unit 'furlong'"),
@@ -305,4 +303,4 @@ class TestCommands:
             (['--unit', 'S/cm', '--good', 1e-3, '--model', 'forest'], "'forest' is not one of 'logistic_l1'"),
             (['--unit', 'S/cm', '--good', 1e-3, '--potential', 'nowhere'], '`aiida-pesfp potential list`'),
         ):
-            assert words in self.call(evaluate, *common, *change).output
+            assert words in self.call(assess, *common, *change).output

@@ -80,7 +80,7 @@ def screened(folder):
     """What importing and screening of the folder printed, and the workchain."""
     from click.testing import CliRunner
 
-    from aiida_pesfp.cli import main
+    from aiida_pesfp.cli.main import main
 
     printed = []
     for command in (
@@ -258,13 +258,13 @@ def fitted(screened):
 
 
 class TestQueries:
-    def test_candidates(self, screened, fitted):
-        from queries.candidates import top_candidates, with_activation_energies
+    def test_best(self, screened, fitted):
+        from queries.best import best_structures, with_activation_energies
 
-        rows = {row[0]: row[1:] for row in top_candidates(-1)}
+        rows = {row[0]: row[1:] for row in best_structures(-1)}
         node = screened[1].outputs.descriptors.Li2Te
         assert rows[node.pk] == ('Li2Te', node.xi, node.mpe)
-        assert node.pk not in {row[0] for row in top_candidates(node.xi)}
+        assert node.pk not in {row[0] for row in best_structures(node.xi)}
         energy = fitted[1].activation_energy
         found = with_activation_energies(-1)
         assert ('Li2Te', node.xi, energy, fitted[1].activation_energy_error, fitted[1]['conductivity_300K']) in found
@@ -314,7 +314,7 @@ class TestQueries:
     @pytest.mark.parametrize(
         ('name', 'arguments', 'words'),
         [
-            ('candidates', ['-1'], 'of these with an activation energy'),
+            ('best', ['-1'], 'of these with an activation energy'),
             ('composition', ['Li2Te'], 'commands-lj'),
             ('potential', ['commands-lj'], 'PesData'),
             ('melted', [], '1000'),

@@ -129,8 +129,8 @@ def test_a_job_and_its_continuation_are_the_whole(builder_of, supercell):
     ('dynamics', 'words'),
     [
         ({'temperature': 300}, "need 'steps'"),
-        ({'temperature': -1, 'steps': 5}, 'must be positive'),
-        ({'temperature': 300, 'steps': 5, 'nose_mass': 1}, 'unknown key'),
+        ({'temperature': -1, 'steps': 5}, 'must be a positive number'),
+        ({'temperature': 300, 'steps': 5, 'nose_mass': 1}, 'unknown parameter'),
         ({'temperature': 300, 'steps': 2.5}, 'whole number'),
         ({'temperature': 300, 'steps': 5, 'seed': -1}, 'seed'),
     ],

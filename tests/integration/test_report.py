@@ -55,10 +55,12 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profil
     assert node.is_finished_ok, node.exit_message
 
     found = collect(node)
-    assert [one.key for one in found.candidates] == [row['key'] for row in outputs['ranking']['rows']]
-    assert [one.source.uuid for one in found.candidates] == [row['descriptors'] for row in outputs['ranking']['rows']]
-    assert {one.key: one.pes.uuid for one in found.candidates} == {key: pes.uuid for key, pes in outputs['pes'].items()}
-    assert next(one.properties for one in found.candidates if one.key == 'LiCl') == {'band_gap': 6.2}
+    assert [one.key for one in found.entries] == [row['key'] for row in outputs['ranking']['rows']]
+    assert [one.source.uuid for one in found.entries] == [row['descriptors'] for row in outputs['ranking']['rows']]
+    assert {one.key: one.surface.uuid for one in found.entries} == {
+        key: pes.uuid for key, pes in outputs['pes'].items()
+    }
+    assert next(one.properties for one in found.entries if one.key == 'LiCl') == {'band_gap': 6.2}
     (rejected,) = found.rejected
     assert (rejected.key, rejected.formula, rejected.stage) == ('NaCl', 'ClNa', 'filter')
     assert 'no Li among its elements' in rejected.reason
@@ -68,7 +70,7 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profil
     first = tmp_path / 'new' / 'first.html'
     answer = call(node.pk, '-o', first, '--figures', tmp_path / 'figures', '--top', 1)
     assert answer.exit_code == 0, answer.output
-    assert '3 candidates in' in answer.output
+    assert '3 structures in' in answer.output
     assert len(list((tmp_path / 'figures').iterdir())) == 2 * (2 + 3)
     text = first.read_text()
     assert 'no Li among its elements' in text

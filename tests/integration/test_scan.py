@@ -123,10 +123,10 @@ def test_a_code_that_does_not_run_leaves_its_last_words(builder_of, aiida_comput
     ('parameters', 'words'),
     [
         ({'spacin': 0.2}, "unknown parameter 'spacin'"),
-        ({'spacing': -1}, 'must be positive'),
+        ({'spacing': -1}, 'must be a positive number'),
         ({'species': 'Xx'}, 'not the symbol'),
         ({'xi': {'treshold': 0.5}}, 'treshold'),
-        ({'neighbours': '18'}, 'unknown neighbour rule'),
+        ({'neighbours': '18'}, 'neighbours must be one of'),
     ],
 )
 def test_wrong_parameters_are_refused_before_anything_runs(builder_of, parameters, words):

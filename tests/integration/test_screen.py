@@ -183,8 +183,8 @@ class TestExamples:
         script = verdi.folder / 'ask.py'
         script.write_text(
             'import sys; sys.path.insert(0, "examples")\n'
-            'from query import of_composition, origin, top_candidates\n'
-            'rows = top_candidates(-1)\n'
+            'from query import of_composition, origin, best_structures\n'
+            'rows = best_structures(-1)\n'
             'print([(row[1], round(row[2], 4)) for row in rows])\n'
             'print([origin(row[0])[0] for row in rows], [origin(row[0])[3] for row in rows])\n'
             'print(len(of_composition("Li2O")))\n'

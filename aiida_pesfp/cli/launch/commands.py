@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
+from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli import main
 from aiida_pesfp.cli.launch import options as launching
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL
 
@@ -30,7 +30,7 @@ RELAX = click.option('--relax/--no-relax', default=True, show_default=True, help
 PSEUDO_FAMILY = click.option('--pseudo-family', help='Label of a family of pseudopotentials, for SIESTA.')
 
 
-@main.group('launch')
+@click.group('launch', cls=VerdiCommandGroup)
 def launch():
     """Run or submit calculations.
 

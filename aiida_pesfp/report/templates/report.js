@@ -1,4 +1,4 @@
-// Draws the overview, makes the tables sort and filter, and opens candidates on demand.
+// Draws the overview, makes the tables sort and filter, and opens a structure on demand.
 const content = id => document.getElementById(id).textContent;
 const overview = JSON.parse(content('overview'));
 const details = document.getElementById('details');
@@ -23,7 +23,7 @@ function close() {
 }
 
 async function open() {
-  const place = location.hash.match(/^#candidate-(\d+)$/)?.[1];
+  const place = location.hash.match(/^#structure-(\d+)$/)?.[1];
   const packed = place && document.getElementById(`payload-${place}`);
   if (!packed) return close();
   const { html, figures } = await unpack(packed.textContent);
@@ -73,9 +73,9 @@ if (document.getElementById('ranking')) {
     const all = shown.length === map.data[points].x.length;
     Plotly.restyle(map, { selectedpoints: [all ? null : shown] }, [points]);
   });
-  map.on('plotly_click', ({ points: [point] }) => { location.hash = `candidate-${point.customdata + 1}`; });
+  map.on('plotly_click', ({ points: [point] }) => { location.hash = `structure-${point.customdata + 1}`; });
   table.on('click', 'tbody tr[data-index]', event => {
-    location.hash = `candidate-${Number(event.currentTarget.dataset.index) + 1}`;
+    location.hash = `structure-${Number(event.currentTarget.dataset.index) + 1}`;
   });
 }
 if (document.getElementById('rejected')) {

@@ -6,7 +6,7 @@ README.md beside this file says what it knows. :func:`write_launcher` makes the 
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[3]
+from tests.helpers import REPOSITORY
 
 
 def write_launcher(path: Path) -> Path:

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from aiida_pesfp.assessment.classes import ClassSettings
-from aiida_pesfp.assessment.judgement import judge_rankings
 from aiida_pesfp.assessment.labels import Measurement
-from aiida_pesfp.assessment.scores import ScoreSettings
+from aiida_pesfp.assessment.scores import ScoreSettings, score_rankings
 from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
 from tests.helpers.materials import THRESHOLDS, random_descriptors
 
 
 @pytest.fixture(scope='module')
 def content():
-    """An evaluation of twelve materials, the first of which conducts nothing."""
+    """An assessment of twelve materials, the first of which conducts nothing."""
     descriptors = {f's{k}': table for k, table in enumerate(random_descriptors(12))}
     measurements = [
         Measurement(k, f's{k}', None, None, None, 300.0, 'conductivity', 10.0 ** (-k) if k else 0.0, None, None, None)
@@ -22,7 +21,7 @@ def content():
     rows = {k: f's{k}' for k in range(12)}
     settings = ClassSettings(1e-3, 1e-4, floor=1e-10)
     carrier_densities = dict.fromkeys(descriptors, 1e22)  # of no use to conductivities
-    found = judge_rankings(
+    found = score_rankings(
         measurements,
         rows,
         carrier_densities,

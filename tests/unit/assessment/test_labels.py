@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from aiida_pesfp.assessment.classes import ClassSettings, class_weights, classify
 from aiida_pesfp.assessment.labels import TableFormat, read_table
-from aiida_pesfp.assessment.matching import Candidates, match
+from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.errors import LabelError
 from aiida_pesfp.transport.conductivity import nernst_einstein
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
@@ -93,16 +93,16 @@ class TestReading:
         assert len(reasons) + len(found.measurements) == len(rows)
         for number, words in {
             3: "conductivity 'high' is not a number",
-            4: 'is not a number',
+            4: 'it has no conductivity',
             5: "'inf' is not a number",
             6: 'error of -1 is negative',
             7: '0 K is not a temperature',
-            8: 'nothing says which material',
+            8: 'does not identify a material',
             9: 'the same as row 2',
             10: 'several compositions: Li2O, Li2S',
             11: 'several compositions',
-            12: "composition 'Xx7' cannot be read",
-            13: 'structure cannot be read',
+            12: "composition 'Xx7' is not a formula",
+            13: "structure '{' is not a structure in pymatgen's JSON",
         }.items():
             assert words in reasons[number]
 
@@ -112,10 +112,10 @@ class TestReading:
             ({'unit': 'furlong'}, "unknown unit 'furlong' of a conductivity: known are S/cm"),
             ({'unit': 'cm2/s'}, "unknown unit 'cm2/s' of a conductivity"),
             ({'columns': {'id': 'id'}}, 'exactly one column must be named as conductivity or diffusion'),
-            ({'columns': {'conductivity': 'sigma', 'temperature': 'T'}}, 'no column says which material'),
+            ({'columns': {'conductivity': 'sigma', 'temperature': 'T'}}, 'no column identifies the material'),
             ({'columns': COLUMNS | {'colour': 'x'}}, "unknown role 'colour'"),
             ({'columns': COLUMNS | {'series': 'who'}}, "no column 'who': it has id, sigma, error, T"),
-            ({'temperature': 300.0}, 'the temperature is needed once'),
+            ({'temperature': 300.0}, 'give the temperature once'),
             ({'species': 'Qq'}, "'Qq' is not the symbol"),
         ],
     )
@@ -142,7 +142,7 @@ class TestMatching:
 
     def test_by_id_whatever_the_punctuation(self, table):
         found = table([row('mp-1', 1), row('MP-3', 2), row('mp-9', 3)])
-        result = match(found.measurements, Candidates(self.structures))
+        result = match(found, self.structures)
         assert result.rows == {2: 'mp_1', 3: 'mp_3'}
         assert [(entry['row'], entry['id']) for entry in result.unmatched] == [(4, 'mp-9')]
         assert 'no structure of the same id among the 4 given' in result.unmatched[0]['reason']
@@ -150,8 +150,7 @@ class TestMatching:
 
     def test_by_another_name(self, table):
         found = table([row('icsd-77', 1)])
-        candidates = Candidates(self.structures, {'mp_2': ['icsd-77']})
-        assert match(found.measurements, candidates).rows == {2: 'mp_2'}
+        assert match(found, self.structures, {'mp_2': ['icsd-77']}).rows == {2: 'mp_2'}
 
     def test_by_composition_and_space_group(self, table):
         columns = COLUMNS | {'composition': 'composition', 'space_group': 'group'}
@@ -161,7 +160,7 @@ class TestMatching:
             row('c', 1, composition='LiI', group=''),
             row('d', 1, composition='LiI', group=1),
         ]
-        result = match(table(rows, columns).measurements, Candidates(self.structures), ('id', 'composition'))
+        result = match(table(rows, columns), self.structures, methods=('id', 'composition'))
         assert result.rows == {2: 'mp_4', 3: 'mp_3'}
         reasons = {entry['id']: entry['reason'] for entry in result.unmatched}
         assert reasons['c'] == 'several structures fit: mp_3, mp_4'
@@ -172,12 +171,12 @@ class TestMatching:
         other.make_supercell([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
         columns = COLUMNS | {'structure': 'structure'}
         found = table([row('x', 1, structure=json.dumps(other.as_dict()))], columns)
-        result = match(found.measurements, Candidates(self.structures), ('structure',), found.structures)
+        result = match(found, self.structures, methods=('structure',))
         assert result.rows == {2: 'mp_4'}
 
     def test_an_unknown_way_is_refused(self, table):
-        with pytest.raises(LabelError, match="unknown way 'colour'"):
-            match(table([row('a', 1)]).measurements, Candidates(self.structures), ('colour',))
+        with pytest.raises(LabelError, match="unknown method 'colour'"):
+            match(table([row('a', 1)]), self.structures, methods=('colour',))
 
 
 class TestClasses:
@@ -201,7 +200,7 @@ class TestClasses:
         """One far above, one far below: good and bad by half each, not intermediate."""
         materials, _ = classified(table([row('a', 1e-1, 1e-3), row('a', 1e-6, 1e-7)]))
         assert (materials['a'].good_weight, materials['a'].bad_weight) == (0.5, 0.5)
-        assert [value.rows for value in materials['a'].values] == [(2,), (3,)]
+        assert [value.rows for value in materials['a'].values] == [[2], [3]]
 
     def test_several_temperatures_are_extrapolated(self, table):
         def sigma(temperature):
@@ -212,7 +211,7 @@ class TestClasses:
         value = materials['a'].values[0]
         assert value.conductivity == pytest.approx(2e-3, rel=1e-4)
         assert value.extrapolated
-        assert value.rows == (2, 3, 4)
+        assert value.rows == [2, 3, 4]
         # A direct measurement, at a temperature that is close enough, is preferred.
         value = classified(table([*rows, row('a', 7e-3, 1e-3, 298)]))[0]['a'].values[0]
         assert (value.conductivity, value.extrapolated) == (7e-3, False)
@@ -220,7 +219,7 @@ class TestClasses:
     def test_series_are_extrapolated_each_by_itself(self, table):
         rows = [row('a', s * t, 0.1 * s * t, t, who=who) for who, s in (('x', 1e-4), ('y', 1e-3)) for t in (500, 1000)]
         materials, _ = classified(table(rows, COLUMNS | {'series': 'who'}))
-        assert [value.rows for value in materials['a'].values] == [(2, 3), (4, 5)]
+        assert [value.rows for value in materials['a'].values] == [[2, 3], [4, 5]]
 
     def test_one_temperature_does_not_extrapolate_and_that_is_said(self, table):
         materials, excluded = classified(table([row('a', 1, 0.1, 1000), row('b', 1e-3, 1e-4)]))
@@ -272,6 +271,20 @@ def test_all_labels_equal_make_no_two_classes(table):
     weights = np.array([(m.good_weight, m.bad_weight) for m in materials.values()]).T
     with pytest.raises(AssessmentError, match='0 of 4 materials are bad conductors'):
         score(np.arange(4.0), *weights)
+
+
+def test_a_table_with_structures_is_read_whole(table):
+    """Coefficients of diffusion at one temperature beside the structures, one of them missing."""
+    crystals = [rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'S', 5.71), wurtzite('Li', 'I', 4.51, 7.31, 0.375)]
+    rows = [
+        {'n': index, 'structure': json.dumps(crystal.as_dict()), 'D': '' if index == 1 else 1e-6, 'e': 1e-7}
+        for index, crystal in enumerate(crystals)
+    ]
+    columns = {'id': 'n', 'structure': 'structure', 'diffusion': 'D', 'error': 'e'}
+    found = table(rows, columns, 'cm2/s', temperature=1000.0)
+    assert [entry.id for entry in found.measurements] == ['0', '2']
+    assert len(found.excluded) == 1
+    assert len(found.structures) == 2
 
 
 def test_published_table_is_read_whole(shared):

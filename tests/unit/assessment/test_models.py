@@ -21,7 +21,9 @@ from aiida_pesfp.settings.descriptors import XiParameters
 from tests.helpers.crystals import antifluorite, rock_salt
 from tests.helpers.materials import descriptors_of, random_descriptors
 
-QUICK = TrainingSettings(iterations=20, depth=2)
+
+def quick(kind):
+    return TrainingSettings(kind, iterations=20, depth=2)
 
 
 def training_set(number=60, seed=0, swap=False):
@@ -46,16 +48,16 @@ class TestLearned:
     def test_a_rule_is_learned_and_nothing_is_not(self, kind):
         skip_without(kind)
         training, _ = training_set()
-        predictions = predict_others(kind, training, training, 'pes', QUICK)
+        predictions = predict_others(training, training, quick(kind))
         assert score(predictions, training.good, training.bad, ScoreSettings(resamples=50)).value > 0.6
         training, _ = training_set(swap=True)
-        predictions = predict_others(kind, training, training, 'pes', QUICK)
+        predictions = predict_others(training, training, quick(kind))
         assert score(predictions, training.good, training.bad, ScoreSettings(resamples=50)).value < 0.4
 
     def test_it_survives_storage_and_ranks_descriptors(self, kind):
         skip_without(kind)
         training, descriptors = training_set()
-        model = train(kind, training, 'pes', QUICK)
+        model = train(training, quick(kind))
         copy = RankingModel(kind, json.loads(json.dumps(model.parameters)), model.content)
         np.testing.assert_array_equal(copy.rank_values(descriptors), model.predict(training.features))
         other, descriptors = training_set(seed=9)
@@ -64,7 +66,7 @@ class TestLearned:
     def test_it_is_reproducible(self, kind):
         skip_without(kind)
         training, _ = training_set()
-        one, two = (train(kind, training, 'pes', QUICK) for _ in range(2))
+        one, two = (train(training, quick(kind)) for _ in range(2))
         assert one.parameters == two.parameters
         np.testing.assert_array_equal(one.predict(training.features), two.predict(training.features))
 
@@ -75,7 +77,7 @@ class TestLearned:
         swapped = TrainingSet(
             training.keys, training.groups, training.names, training.features, training.bad, training.good
         )
-        one, two = (train(kind, which, 'pes', QUICK).predict(training.features) for which in (training, swapped))
+        one, two = (train(which, quick(kind)).predict(training.features) for which in (training, swapped))
         assert np.corrcoef(one, two)[0, 1] < -0.9
 
 
@@ -88,15 +90,15 @@ def test_the_one_left_out_is_not_seen():
     keys = [f's{k}' for k in range(50)]
     together = TrainingSet(keys, [*keys[:40], *['twin'] * 10], training.names, features, good, 1 - good)
     alone = TrainingSet(keys, keys, training.names, features, good, 1 - good)
-    with_others = predict_others('logistic_l2', alone, alone, 'pes')[40:]
-    without = predict_others('logistic_l2', together, together, 'pes')[40:]
+    with_others = predict_others(alone, alone)[40:]
+    without = predict_others(together, together)[40:]
     assert with_others.max() < without.min()
 
 
 def test_l1_uses_fewer_features_than_l2():
     training, _ = training_set()
     sparse, dense = (
-        train(kind, training, 'pes', TrainingSettings(regularisation=0.1)) for kind in ('logistic_l1', 'logistic_l2')
+        train(training, TrainingSettings(kind, regularisation=0.1)) for kind in ('logistic_l1', 'logistic_l2')
     )
     assert np.count_nonzero(sparse.parameters['coefficients']) < np.count_nonzero(dense.parameters['coefficients'])
 
@@ -105,7 +107,7 @@ def test_a_missing_feature_counts_as_the_mean():
     training, _ = training_set()
     training.features[3, 2] = np.nan
     training.features[:, 5] = np.nan
-    model = train('logistic_l2', training, 'pes')
+    model = train(training)
     filled = training.features.copy()
     filled[3, 2], filled[:, 5] = np.nanmean(training.features[:, 2]), 0.0
     np.testing.assert_allclose(model.predict(training.features), model.predict(filled))
@@ -125,10 +127,10 @@ def test_matminer_features_and_models_on_both():
     training = TrainingSet(
         list('abcd'), list('abcd'), names, np.array([[r[n] for n in names] for r in rows]), good, 1 - good
     )
-    model = train('logistic_l1', training, 'both')
+    model = train(training, TrainingSettings('logistic_l1', 'both'))
     values = model.rank_values(descriptors, others)
     assert values[good > 0].min() > values[good == 0].max()
-    with pytest.raises(AssessmentError, match='features of matminer are needed'):
+    with pytest.raises(AssessmentError, match='needs the features of matminer'):
         model.rank_values(descriptors)
 
 

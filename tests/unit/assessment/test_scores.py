@@ -7,7 +7,6 @@ from sklearn.metrics import auc, roc_auc_score, roc_curve
 
 from aiida_pesfp.assessment.scores import (
     ScoreSettings,
-    mcclish,
     partial_area,
     random_score,
     resampled_weights,
@@ -29,6 +28,11 @@ def area_by_scikit_learn(ranking, good, bad, limit):
         return auc(false, true)
     inside = false < limit
     return auc(np.r_[false[inside], limit], np.r_[true[inside], np.interp(limit, false, true)]) / limit
+
+
+def mcclish(value, limit):
+    """The same area standardised so that random is 0.5: McClish, Med. Decis. Making 9, 190 (1989)."""
+    return 0.5 * (1 + (value * limit - limit**2 / 2) / (limit - limit**2 / 2))
 
 
 def test_perfect_is_one_and_inverted_is_zero():

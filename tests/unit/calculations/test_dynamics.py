@@ -1,13 +1,15 @@
 """Settings of the dynamics, joined trajectories and supercells as nodes."""
 
+import re
+
 import numpy as np
 import pytest
 from aiida.orm import Dict, StructureData
 
-from aiida_pesfp.calculations.dynamics import validator_of
 from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.trajectories import ARRAYS, join_trajectories, new_trajectory
-from aiida_pesfp.settings.md import Dynamics, SiestaDynamics
+from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.settings.md import MdSettings, SiestaMdSettings
 from tests.helpers.crystals import rock_salt
 
 
@@ -27,27 +29,30 @@ def trajectory_of(steps, **changed):
     ('values', 'words'),
     [
         ({'steps': 5}, "need 'temperature'"),
-        ({'temperature': 500, 'steps': 5.0}, 'steps must be a whole number, not 5.0'),
-        ({'temperature': -1, 'steps': 5}, 'temperature must be positive, not -1'),
-        ({'temperature': float('nan'), 'steps': 5}, 'temperature must be positive'),
-        ({'temperature': '500', 'steps': 5}, "temperature must be a number, not '500'"),
-        ({'temperature': 500, 'steps': True}, 'steps must be a whole number, not True'),
-        ({'temperature': 500, 'steps': 5, 'stride': 0}, 'stride must be positive, not 0'),
-        ({'temperature': 500, 'steps': 5, 'time_step': 1}, "unknown key 'time_step'"),
-        ({'temperature': 500, 'steps': 5, 'max_scf_iterations': 1.5}, 'max_scf_iterations must be a whole number'),
+        ({'temperature': 500, 'steps': 5.0}, 'steps must be a positive whole number, not 5.0'),
+        ({'temperature': -1, 'steps': 5}, 'temperature must be a positive number (K), not -1'),
+        ({'temperature': float('nan'), 'steps': 5}, 'temperature must be a positive number'),
+        ({'temperature': '500', 'steps': 5}, "temperature must be a positive number (K), not '500'"),
+        ({'temperature': 500, 'steps': True}, 'steps must be a positive whole number, not True'),
+        ({'temperature': 500, 'steps': 5, 'stride': 0}, 'stride must be a positive whole number, not 0'),
+        ({'temperature': 500, 'steps': 5, 'time_step': 1}, "unknown parameter 'time_step'"),
+        (
+            {'temperature': 500, 'steps': 5, 'max_scf_iterations': 1.5},
+            'iterations must be a positive whole number',
+        ),
     ],
 )
 def test_wrong_settings_are_named(values, words):
-    with pytest.raises(ValueError, match=words):
-        SiestaDynamics.from_dict(values)
-    assert words.split(',')[0] in validator_of(SiestaDynamics)(Dict(values), None)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        SiestaMdSettings.from_dict(values)
+    assert words.split(',')[0] in validator_of(SiestaMdSettings)(Dict(values), None)
 
 
 def test_right_settings_are_completed():
     values = {'temperature': 500, 'steps': 5}
-    assert Dynamics.from_dict(values).as_dict() == {'temperature': 500, 'steps': 5, 'timestep': 1.0, 'stride': 1}
-    assert SiestaDynamics.from_dict(values).max_scf_iterations == 10
-    assert validator_of(SiestaDynamics)(Dict(values), None) is None
+    assert MdSettings.from_dict(values).as_dict() == {'temperature': 500, 'steps': 5, 'timestep': 1.0, 'stride': 1}
+    assert SiestaMdSettings.from_dict(values).max_scf_iterations == 10
+    assert validator_of(SiestaMdSettings)(Dict(values), None) is None
 
 
 @pytest.mark.usefixtures('aiida_profile')

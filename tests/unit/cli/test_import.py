@@ -6,7 +6,7 @@ import pytest
 from aiida.orm import CalcFunctionNode, Group, QueryBuilder, StructureData
 
 from aiida_pesfp.data.record import RecordData
-from aiida_pesfp.queries.descriptors import known_properties, records_of
+from aiida_pesfp.queries.structures import known_properties, records_of
 from tests.helpers import servers
 from tests.helpers.crystals import antifluorite, rock_salt
 
@@ -80,7 +80,7 @@ def test_bad_folders(aiida_pesfp, folder, label):
     assert 'does not exist' in aiida_pesfp('import', 'folder', folder / 'nowhere', fails=True)
     empty = folder / 'empty'
     empty.mkdir()
-    assert 'nothing was found' in aiida_pesfp('import', 'folder', empty, '-G', label, fails=True)
+    assert 'no structure was found' in aiida_pesfp('import', 'folder', empty, '-G', label, fails=True)
     assert not Group.collection.find({'label': label})
     table = ['--table', folder / 'properties.csv']
     assert 'it has id, Eg, hull' in aiida_pesfp('import', 'folder', folder, '-G', label, *table, fails=True)
@@ -131,7 +131,7 @@ def test_optimade(aiida_pesfp, label):
         output = aiida_pesfp('import', 'optimade', url, '-G', label, '--band-gap-field', '_test_gap')
         assert 'is not one of OPTIMADE' in aiida_pesfp('import', 'optimade', url, '--filter', 'lithium!', fails=True)
     assert '2 structures are in the group' in output
-    assert '1 entries could not be taken' in output
+    assert '1 entries could not be read' in output
     assert known_properties(members(label)) == {'a': {'band_gap': 6.2}, 'c': {'band_gap': 5.0}}
 
 

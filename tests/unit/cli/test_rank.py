@@ -64,7 +64,7 @@ def test_formats(aiida_pesfp, candidates):
         (['rank', 'rank-unscanned'], 'nothing of the group'),
         (['rank', 'rankLiBr'], 'has no descriptors'),
         (['rank', 'nowhere'], "there is no group and no node 'nowhere'"),
-        (['rank', 'rank-group', '--where', 'xi > 2'], "none of 2 candidates meets 'xi > 2'"),
+        (['rank', 'rank-group', '--where', 'xi > 2'], "none of 2 structures meets 'xi > 2'"),
         (['rank', 'rank-group', '--where', 'xii > 2'], "'xii' in 'xii > 2' is not known"),
         (['rank', 'rank-group', '--where', '__import__("os")'], "the function '__import__' in"),
         (['rank', 'rank-group', '--where', 'formula < 2'], 'cannot be evaluated'),
@@ -109,7 +109,7 @@ def stored(tmp_path_factory, candidates):
     [
         ({'structures': 'rank-empty'}, "the group 'rank-empty' is empty"),
         ({'structures': 'nowhere'}, "there is no group, structure, file or folder 'nowhere'"),
-        ({'structures': '{folder}/empty'}, 'nothing was found that is a structure'),
+        ({'structures': '{folder}/empty'}, 'no structure was found'),
         ({'code': 'nowhere@localhost'}, '`aiida-pesfp setup`'),
         ({'code': 'rank-other'}, 'runs core.arithmetic.add, not pesfp.scan'),
         ({'potential': 'nowhere'}, '`aiida-pesfp potential install`'),

@@ -47,10 +47,12 @@ def test_a_model_knows_what_it_was_made_for():
     origin = {'species': 'Li', 'potential_sha256': 'a' * 64, 'potential_name': 'mine', **grid}
     node = RankingModelData.from_model(RankingModel.from_xi(XiParameters()), **origin)
     assert node.mismatch('Li', 'a' * 64, grid) is None
-    assert 'made for Li, the screening is for Na' in node.mismatch('Na', 'a' * 64, grid)
-    assert 'another potential (mine, SHA-256 aaaaaaaaaaaa...)' in node.mismatch('Li', 'b' * 64, grid)
+    assert 'the model and the screening differ in the mobile ion: Li and Na' in node.mismatch('Na', 'a' * 64, grid)
+    assert 'the potential: mine (SHA-256 aaaaaaaaaaaa...) and another one (SHA-256 bbbbbbbbbbbb...)' in node.mismatch(
+        'Li', 'b' * 64, grid
+    )
     coarse = node.mismatch('Li', 'a' * 64, grid | {'spacing': 0.5})
-    assert coarse == 'the model was made from scans with spacing = 0.25 A, these have 0.5 A: scan alike'
+    assert coarse.endswith('differ in the spacing of the scan (A): 0.25 and 0.5; scan all structures alike')
     anything = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
     assert anything.mismatch('Na', 'b' * 64, grid) is None
 

@@ -53,7 +53,7 @@ def test_a_surface_is_exported_by_the_means_of_aiida(surface, tmp_path):
     table = np.genfromtxt(tmp_path / 'profile.csv', delimiter=',', names=True)
     assert table['energy_eV'].max() == pytest.approx(describe(surface).barrier_1d, abs=1e-6)
     node.export(str(tmp_path / 'profile.csv'), ion=0, overwrite=True)
-    with pytest.raises(ValueError, match='atom 5 is no mobile ion: those are 0, 1'):
+    with pytest.raises(ValueError, match='atom 5 is not a mobile ion: these are 0, 1'):
         node.export(str(tmp_path / 'other.cube'), ion=5)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from aiida_pesfp.crystals.periodic import distances_within
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel, distances_within
+from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
 from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.crystals import wurtzite

@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from pymatgen.core import Structure
 
-from aiida_pesfp.fingerprint.descriptors import describe, free_volumes, to_cell_frame, xi
+from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.maps import to_cell_frame
+from aiida_pesfp.fingerprint.quantities import free_volumes, xi
 from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from tests.helpers import brute_force as reference
+from tests.helpers.reference import CRYSTALS, Oracle, compare
 from tests.helpers.surfaces import make_surface, surfaces
 
 
@@ -29,23 +31,33 @@ def test_descriptors_equal_their_plain_twins(surface):
     assert found.xi == xi(found.fv_connected, found.fv_disconnected)
 
 
-@pytest.mark.parametrize('name', ['mp-1153', 'mp-1185263', 'mp-1185319', 'mp-2251', 'mp-23703', 'mp-2530'])
-def test_descriptors_equal_those_of_an_independent_implementation(shared, name):
+@pytest.mark.fidelity
+@pytest.mark.parametrize('name', CRYSTALS)
+def test_descriptors_equal_those_of_an_independent_implementation(name):
     """From the stored grids of the paper's own potential: Xi, MPE and every free volume, to the last digit."""
-    structure = Structure.from_file(shared / 'oracle' / f'{name}.cif')
-    expected = json.loads((shared / 'oracle' / f'{name}.json').read_text())['exact']
-    with np.load(shared / 'oracle' / f'{name}.npz') as grids:
-        ions = [int(key.removeprefix('site')) for key in grids if key.startswith('site')]
-        energies = [grids[f'site{ion}'] for ion in ions]
-        barriers = {str(ion): float(grids[f'mpe{ion}']) for ion in ions}
-    found = describe(make_surface(energies, structure.lattice.matrix, ions))
-    assert found.mpe_per_ion == barriers
-    assert found.mpe == expected['mpe']
-    assert found.xi == pytest.approx(expected['Xi'], abs=1e-12)
-    for threshold, connected, disconnected in zip(*found.spectrum.values()):
-        key = f'fv_{threshold:.1f}'.replace('.', 'p')
-        assert connected == pytest.approx(expected[f'{key}_connected_union'], abs=1e-12)
-        assert disconnected == pytest.approx(expected[f'{key}_disconnected_union'], abs=1e-12)
+    oracle = Oracle.read(name)
+    found = describe(make_surface(list(oracle.grids.values()), oracle.structure.lattice.matrix, list(oracle.grids)))
+    expected = oracle.descriptors
+    assert found.mpe_per_ion == expected['mpe_per_ion']
+    compare(name, 'MPE of the grids (eV)', found.mpe, expected['mpe'])
+    compare(name, 'Xi of the grids', found.xi, expected['xi'], abs=1e-12)
+    np.testing.assert_array_equal(found.spectrum['thresholds'], expected['thresholds'])
+    for kind in ('connected', 'disconnected'):
+        compare(name, f'{kind} FV of the grids', found.spectrum[kind], expected[kind], abs=1e-12)
+
+
+@pytest.mark.fidelity
+@pytest.mark.parametrize('name', ['LiH', 'Li3N'])
+def test_descriptors_of_crystals_equal_their_plain_twins(name):
+    oracle = Oracle.read(name)
+    surface = make_surface(list(oracle.grids.values()), oracle.structure.lattice.matrix, list(oracle.grids))
+    found = describe(surface)
+    mpe, connected, disconnected = reference.descriptors(
+        surface.energies.astype(np.float64), grid_vectors(surface.lattice, surface.shape), found.spectrum['thresholds']
+    )
+    compare(name, 'MPE of the plain twin (eV)', found.mpe, mpe)
+    compare(name, 'connected FV of the plain twin', found.spectrum['connected'], connected, rel=1e-12)
+    compare(name, 'disconnected FV of the plain twin', found.spectrum['disconnected'], disconnected, rel=1e-12)
 
 
 def test_xi_of_the_paper():
@@ -78,5 +90,5 @@ def test_in_the_cell_frame_the_centre_is_where_the_ion_is():
 def test_settings_survive_a_round_trip_and_refuse_an_unknown_rule():
     chosen = DescriptorSettings(thresholds=(0.3, 0.6), smearing=(0.0,), xi=XiParameters(threshold=0.6))
     assert DescriptorSettings.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
-    with pytest.raises(ValueError, match='neighbour rule'):
+    with pytest.raises(ValueError, match='neighbours must be one of'):
         DescriptorSettings(neighbours='18')

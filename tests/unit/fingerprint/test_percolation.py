@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, percolation_energy, tile_around
-from aiida_pesfp.fingerprint.percolation import easiest_way_to_an_image, energy_profile, percolation_barriers
+from aiida_pesfp.fingerprint.percolation import easiest_path_to_image, energy_profile, percolation_barriers
 from aiida_pesfp.settings.descriptors import NEIGHBOUR_RULES
 from tests.helpers import brute_force as reference
 from tests.helpers.surfaces import make_surface, skewed_cells
@@ -145,7 +145,7 @@ def least_cost(field, vectors, steps, barrier, cells):
 @settings(max_examples=40, deadline=None)
 def test_the_path_is_the_cheapest_of_all_with_the_least_barrier(field, vectors, rule):
     steps, shape, cells = neighbour_steps(vectors, rule), np.array(field.shape), 2
-    path = easiest_way_to_an_image(field, vectors, rule)
+    path = easiest_path_to_image(field, vectors, rule)
     barrier = percolation_barriers(field, steps)[0]
     assert field[tuple((path % shape).T)].max() == barrier
     assert tuple(path[0]) == lowest_point(field)

@@ -12,7 +12,9 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
-from aiida_pesfp.trajectories.siesta import BOHR, read_xv
+from aiida_pesfp.trajectories.siesta import read_xv
+from aiida_pesfp.trajectories.siesta_dynamics import BOHR
+from tests.helpers import DATA
 
 CODES = SiestaMdCalculation.exit_codes
 SUFFIXES = ('MD', 'MDE', 'ANI', 'XV', 'NOSE_RESTART')
@@ -33,12 +35,12 @@ def first_structure(run):
 
 
 @pytest.fixture
-def parse(shared, aiida_localhost, tmp_path):
+def parse(aiida_localhost, tmp_path):
     """Parses a genuine run as if a job had left it; ``spoil`` gets the folder before."""
 
     def run_parser(name, steps=20, parent=None, spoil=None, stride=1, parser='pesfp.siesta_md', exit_status=None):
         run = tmp_path / name
-        shutil.copytree(shared / 'siesta' / 'runs' / name, run, dirs_exist_ok=True)
+        shutil.copytree(DATA / 'siesta' / name, run, dirs_exist_ok=True)
         calculation = 'siesta.siesta' if parser == 'pesfp.siesta_relax' else 'pesfp.siesta_md'
         node = CalcJobNode(computer=aiida_localhost, process_type=f'aiida.calculations:{calculation}')
         for option, value in (('prefix', 'siesta'), ('output_filename', 'siesta.out'), ('parser_name', parser)):

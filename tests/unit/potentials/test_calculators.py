@@ -1,37 +1,25 @@
 """ASE calculators of the potentials: the scan's energies, and forces and stress that are their derivatives."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
-from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
 from tests.helpers.crystals import rock_salt
-
-SKEWED = Structure(
-    Lattice([[4.1, 0, 0], [1.7, 3.2, 0], [-1.1, 0.9, 5.3]]),
-    ['Li', 'O', 'Li', 'S'],
-    [[0, 0, 0], [0.4, 0.5, 0.5], [0.6, 0.1, 0.4], [0.9, 0.5, 0.9]],
-)
+from tests.helpers.potentials import SKEWED
 
 
-def m3gnet(shared: Path) -> str:
-    return str(shared / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz')
-
-
-def old_matgl(shared: Path) -> str:
-    return str(shared / 'weights' / 'matgl-M3GNet-MP-2021.2.8-PES')
-
-
-@pytest.fixture(scope='module', params=['sevennet-0', m3gnet, old_matgl], ids=['sevennet', 'm3gnet', 'matgl'])
+@pytest.fixture(scope='module', params=['sevennet-0', 'paper', 'old matgl'])
 def potential(request):
-    """Each potential of the package; those that lie among the reference data only where these are."""
-    spec = request.param if isinstance(request.param, str) else request.param(request.getfixturevalue('shared'))
-    return load_potential(spec, device='cpu')
+    """Each potential of the package; the old M3GNet of matgl only where ``../shared`` is."""
+    if request.param == 'paper':
+        return request.getfixturevalue('paper_potential')
+    if request.param == 'sevennet-0':
+        return load_potential('sevennet-0', device='cpu')
+    weights = request.getfixturevalue('shared') / 'weights'
+    return load_potential(str(weights / 'matgl-M3GNet-MP-2021.2.8-PES'), device='cpu')
 
 
 def test_energy_forces_and_stress_belong_together(potential):

@@ -19,6 +19,7 @@ from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials import registry as identity
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import CELLS, by_calculator, random_places
+from tests.helpers.reference import compare
 
 pytest.importorskip('chgnet', reason='the extra chgnet is not installed')
 
@@ -50,12 +51,14 @@ def predicted(calculator, structure):
     return float(calculator.model.predict_structure(structure, task='e')['e']) * len(structure)
 
 
+@pytest.mark.fidelity
 @pytest.mark.parametrize('structure', CELLS, ids=lambda structure: structure.composition.reduced_formula)
 def test_it_equals_its_own_calculator(chgnet, calculator, structure):
     ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
     places = random_places(structure, ion)
     found = chgnet.evaluator(structure).energies(ion, places)
-    np.testing.assert_allclose(found, by_calculator(structure, ion, places, calculator), atol=1e-4)
+    expected = by_calculator(structure, ion, places, calculator)
+    compare(structure.formula, 'CHGNet, its calculator (eV)', found, expected, abs=1e-4)
 
 
 def test_its_calculator_is_of_the_same_potential(chgnet):

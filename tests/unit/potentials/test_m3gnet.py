@@ -18,8 +18,10 @@ from aiida_pesfp.potentials.m3gnet.network import CUTOFF, Bonds, radial_basis, t
 from aiida_pesfp.potentials.m3gnet.potential import M3GNetPotential
 from aiida_pesfp.potentials.m3gnet.weights import load_weights
 from aiida_pesfp.potentials.registry import identify
+from tests.helpers import DATA
 from tests.helpers.crystals import rock_salt
 from tests.helpers.plain_m3gnet import PlainM3GNet
+from tests.helpers.reference import compare, tensorflow_entries
 from tests.helpers.surfaces import skewed_cells
 
 FILE = 'm3gnet-mp-2021.2.8-efs.npz'
@@ -39,9 +41,13 @@ def potentials(weights):
     return {dtype: M3GNetPotential(identity, 'cpu', dtype=dtype) for dtype in (torch.float32, torch.float64)}
 
 
-@pytest.fixture(scope='session')
-def references(shared):
-    return json.loads((shared / 'm3gnet' / 'reference.json').read_text())['structures']
+ENTRIES = tensorflow_entries()
+
+
+@pytest.fixture(params=ENTRIES)
+def entry(request):
+    """A structure with the results of TensorFlow's M3GNet."""
+    return ENTRIES[request.param]
 
 
 def structure_of(entry):
@@ -57,43 +63,42 @@ def in_tensorflow_order(potential, structure, energy):
     return float(np.float32(energy - references.sum()) + total)
 
 
-def test_energies_and_forces_are_those_of_tensorflow(potentials, references):
-    assert len(references) == 26
-    for entry in references:
-        structure = structure_of(entry)
-        energy, forces = potentials[torch.float32].energy_and_forces(structure)
-        energy = in_tensorflow_order(potentials[torch.float32], structure, energy)
-        assert energy == pytest.approx(entry['tf_energy'], abs=1e-4)
-        np.testing.assert_allclose(forces, entry['tf_forces'], atol=1e-4, rtol=0)
-        energy, forces = potentials[torch.float64].energy_and_forces(structure)
-        assert energy == pytest.approx(entry['tf64_energy'], abs=5e-6)
-        np.testing.assert_allclose(forces, entry['tf64_forces'], atol=1e-4, rtol=0)
+@pytest.mark.fidelity
+def test_energies_and_forces_are_those_of_tensorflow(potentials, entry):
+    name, structure = entry['name'], structure_of(entry)
+    energy, forces = potentials[torch.float32].energy_and_forces(structure)
+    energy = in_tensorflow_order(potentials[torch.float32], structure, energy)
+    compare(name, 'energy, single precision (eV)', energy, entry['tf_energy'], abs=1e-4)
+    compare(name, 'forces, single precision (eV/A)', forces, entry['tf_forces'], abs=1e-4)
+    energy, forces = potentials[torch.float64].energy_and_forces(structure)
+    compare(name, 'energy, double precision (eV)', energy, entry['tf64_energy'], abs=5e-6)
+    compare(name, 'forces, double precision (eV/A)', forces, entry['tf64_forces'], abs=1e-4)
 
 
-@pytest.mark.parametrize('number', [0, 4, 7, 13, 14, 24])
-def test_sums_over_atoms_are_the_sums_over_pairs_of_bonds(potentials, references, weights, number):
+@pytest.mark.fidelity
+def test_sums_over_atoms_are_the_sums_over_pairs_of_bonds(potentials, entry, weights):
     """The addition theorem, and the split of the first layers, change nothing."""
     plain = PlainM3GNet(load_weights(weights / FILE), torch.float64)
-    structure = structure_of(references[number])
+    structure = structure_of(entry)
     energy, forces, _ = plain.energies([structure], derivatives=True)
     expected = potentials[torch.float64].energy_and_forces(structure)
-    assert energy[0] == pytest.approx(expected[0], abs=1e-8)
-    np.testing.assert_allclose(forces, expected[1], atol=1e-7)
+    compare(entry['name'], 'energy of the plain twin (eV)', expected[0], energy[0], abs=1e-8)
+    compare(entry['name'], 'forces of the plain twin (eV/A)', expected[1], forces, abs=1e-7)
 
 
-def test_basis_functions_are_those_of_the_specification(shared):
-    expected = json.loads((shared / 'm3gnet' / 'reference_intermediates.json').read_text())['basis']
+@pytest.mark.fidelity
+def test_basis_functions_are_those_of_the_specification():
+    expected = json.loads((DATA / 'm3gnet' / 'basis.json').read_text())
     r = torch.tensor(expected['r'], dtype=torch.float64)
-    np.testing.assert_allclose(radial_basis(r), expected['rbf'], atol=1e-9)
+    compare('M3GNet', 'radial basis', radial_basis(r), expected['rbf'], abs=1e-9)
     cosines = np.array(expected['cos'])
     legendre = np.stack([np.ones_like(cosines), cosines, (3 * cosines**2 - 1) / 2], axis=1)
     found = three_body_radial(r).numpy() * np.repeat(legendre, 3, axis=1)
-    np.testing.assert_allclose(found, expected['three_body_sbf_Yl0'], atol=1e-6)
+    compare('M3GNet', 'three-body basis', found, expected['three_body_sbf_Yl0'], abs=1e-6)
 
 
-@pytest.mark.parametrize('number', [0, 2, 4, 7, 8, 14, 24])
-def test_the_frozen_graph_gives_the_same_energies(potentials, references, number):
-    potential, structure = potentials[torch.float64], structure_of(references[number])
+def test_the_frozen_graph_gives_the_same_energies(potentials, entry):
+    potential, structure = potentials[torch.float64], structure_of(entry)
     ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
     places = np.vstack([structure.cart_coords[ion], structure.cart_coords[ion] + [[0.2, -0.1, 0.3], [7.0, 1.0, -9.0]]])
     found = potential.evaluator(structure).energies(ion, places)
@@ -101,7 +106,7 @@ def test_the_frozen_graph_gives_the_same_energies(potentials, references, number
         moved = structure.copy()
         moved.replace(ion, 'Li', place, coords_are_cartesian=True)
         assert energy == pytest.approx(potential.energy_and_forces(moved)[0], abs=1e-8)
-    assert found[0] == pytest.approx(references[number]['tf64_energy'], abs=5e-6)
+    assert found[0] == pytest.approx(entry['tf64_energy'], abs=5e-6)
 
 
 @given(
@@ -124,8 +129,8 @@ def test_the_frozen_graph_gives_the_same_energies_in_any_cell(potentials, lattic
     assert found == pytest.approx(potential.energy_and_forces(moved)[0], abs=1e-7)
 
 
-def test_single_precision_suffices(potentials, references):
-    structure = structure_of(references[2])
+def test_single_precision_suffices(potentials, entry):
+    structure = structure_of(entry)
     ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
     places = structure.cart_coords[ion] + np.random.default_rng(0).normal(scale=0.3, size=(12, 3))
     single = potentials[torch.float32].evaluator(structure).energies(ion, places)

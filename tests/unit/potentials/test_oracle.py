@@ -1,42 +1,38 @@
-"""Scans with the paper's potential against those of an independent implementation with TensorFlow's M3GNet."""
-
-import json
+"""Scans with the paper's potential: against an independent implementation with TensorFlow's M3GNet, and Table I."""
 
 import numpy as np
 import pytest
-from pymatgen.core import Structure
 
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.scan import scan
-from aiida_pesfp.potentials import load_potential
+from tests.helpers.reference import CRYSTALS, TABLE_1, Oracle, compare
 
-NAMES = ('mp-1153', 'mp-1185263', 'mp-1185319', 'mp-2251', 'mp-23703', 'mp-2530')
-
-
-@pytest.fixture(scope='module')
-def potential(shared):
-    return load_potential(str(shared / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz'))
+pytestmark = pytest.mark.fidelity
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_surfaces_and_descriptors_are_those_of_an_independent_implementation(shared, potential, name):
-    structure = Structure.from_file(shared / 'oracle' / f'{name}.cif')
-    surface = scan(structure, potential.evaluator(structure))
-    expected = json.loads((shared / 'oracle' / f'{name}.json').read_text())['exact']
-    with np.load(shared / 'oracle' / f'{name}.npz') as grids:
-        for position, ion in enumerate(surface.mobile_ions):
-            grid, ours = grids[f'site{ion}'], surface.on_grid(position)
-            evaluated = ~np.isnan(ours)
-            reference = surface.reference_energies[surface.representatives[position]]
-            np.testing.assert_allclose(ours[evaluated] + reference, grid[evaluated], atol=1e-3, rtol=0)
-            # What was not evaluated there holds the largest energy.
-            np.testing.assert_allclose(grid[~evaluated], grid.max(), atol=1e-3, rtol=0)
-    found = describe(surface)
-    assert found.xi == pytest.approx(expected['Xi'], abs=1e-3)
-    assert found.mpe == pytest.approx(expected['mpe'], abs=1e-3)
+@pytest.mark.parametrize('name', CRYSTALS)
+def test_surfaces_and_descriptors_are_those_of_an_independent_implementation(paper_potential, name):
+    oracle = Oracle.read(name)
+    surface = scan(oracle.structure, paper_potential.evaluator(oracle.structure))
+    for position, ion in enumerate(surface.mobile_ions):
+        grid, ours = oracle.grids[ion], surface.on_grid(position)
+        evaluated = ~np.isnan(ours)
+        reference = surface.reference_energies[surface.representatives[position]]
+        compare(name, f'energies of ion {ion} (eV)', ours[evaluated] + reference, grid[evaluated], abs=1e-3)
+        # The independent implementation gave excluded points the largest energy.
+        np.testing.assert_allclose(grid[~evaluated], grid.max(), atol=1e-3, rtol=0)
+    found, expected = describe(surface), oracle.descriptors
+    compare(name, 'Xi of the scan', found.xi, expected['xi'], abs=1e-3)
+    compare(name, 'MPE of the scan (eV)', found.mpe, expected['mpe'], abs=1e-3)
     # Single precision moves a point across a threshold now and then.
     points = np.prod(surface.shape)
-    for threshold, connected, disconnected in zip(*found.spectrum.values()):
-        key = f'fv_{threshold:.1f}'.replace('.', 'p')
-        assert connected == pytest.approx(expected[f'{key}_connected_union'], rel=1e-3, abs=2 / (8 * points))
-        assert disconnected == pytest.approx(expected[f'{key}_disconnected_union'], rel=1e-3, abs=2 / points)
+    for kind, size in (('connected', 8 * points), ('disconnected', points)):
+        compare(name, f'{kind} FV of the scan', found.spectrum[kind], expected[kind], rel=1e-3, abs=2 / size)
+
+
+@pytest.mark.parametrize('name', TABLE_1)
+def test_xi_is_that_of_table_1(paper_potential, name):
+    structure, printed = TABLE_1[name]
+    compare(
+        name, 'Xi of Table I', describe(scan(structure, paper_potential.evaluator(structure))).xi, printed, abs=1e-4
+    )

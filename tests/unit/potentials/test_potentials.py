@@ -17,6 +17,7 @@ from aiida_pesfp.potentials.batching import BatchedEvaluator
 from aiida_pesfp.potentials.registry import identify
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import CELLS, by_calculator, random_places
+from tests.helpers.reference import compare
 
 
 @pytest.fixture(scope='module')
@@ -33,13 +34,15 @@ def sevennet_calculator():
         return SevenNetCalculator('7net-0', device='cpu')
 
 
+@pytest.mark.fidelity
 @pytest.mark.parametrize('structure', CELLS, ids=lambda structure: structure.composition.reduced_formula)
 def test_sevennet_equals_its_own_calculator(sevennet, sevennet_calculator, structure):
     ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
     places = random_places(structure, ion)
     found = sevennet.evaluator(structure).energies(ion, places)
     # Both sum in single precision, in different orders: 2e-6 eV is the most that was seen, on energies of 10 eV.
-    np.testing.assert_allclose(found, by_calculator(structure, ion, places, sevennet_calculator), atol=2e-5)
+    expected = by_calculator(structure, ion, places, sevennet_calculator)
+    compare(structure.formula, 'SevenNet-0, its calculator (eV)', found, expected, abs=2e-5)
 
 
 def test_sevennet_does_not_depend_on_the_batch(sevennet):
@@ -91,11 +94,13 @@ def matgl_calculator(path):
         return PESCalculator(matgl.load_model(path), stress_unit='eV/A3')
 
 
+@pytest.mark.fidelity
 @pytest.mark.parametrize('structure', CELLS, ids=lambda structure: structure.composition.reduced_formula)
 def test_matgl_equals_its_own_calculator(new_m3gnet, structure):
     places = random_places(structure, 0)
     found = load_potential(str(new_m3gnet), device='cpu').evaluator(structure).energies(0, places)
-    np.testing.assert_allclose(found, by_calculator(structure, 0, places, matgl_calculator(new_m3gnet)), atol=2e-5)
+    expected = by_calculator(structure, 0, places, matgl_calculator(new_m3gnet))
+    compare(structure.formula, 'matgl M3GNet, its calculator (eV)', found, expected, abs=2e-5)
 
 
 class TestOldMatgl:

@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
 
-from aiida_pesfp.crystals.files import read_all
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from tests.helpers import brute_force as reference
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
@@ -247,7 +247,7 @@ Cl1 Cl 0.5 {y} 0.5
 def test_faults_of_a_cif_are_named(tmp_path, changes, error_type, words):
     path = tmp_path / 'faulty.cif'
     path.write_text(CIF.format(**{'c': 5.13, 'second': 'Br', 'y': 0.5} | changes))
-    [record] = read_all([path])
+    [record] = read_named_structures([path])
     assert type(record.error).__name__ == error_type
     assert words in str(record.error)
 
@@ -355,7 +355,7 @@ def test_other_descriptors_of_a_finished_scan_cost_no_evaluation(pesfp_scan, tmp
     ('arguments', 'words'),
     [
         (('--species', 'Xx'), 'not the symbol of a chemical element'),
-        (('--spacing', '-1'), 'must be positive'),
+        (('--spacing', '-1'), 'must be a positive number'),
         (('--thresholds', '0.1,x'), 'comma-separated list of numbers'),
         (('--neighbours', '18'), "'18' is not one of"),
     ],

@@ -33,7 +33,7 @@ def validated(scanned):
 
 @pytest.fixture(scope='package')
 def group(scanned, validated):
-    group = Group(label='<candidates>').store()
+    group = Group(label='<crystals>').store()
     group.add_nodes(list(scanned['descriptors'].values()))
     return group
 

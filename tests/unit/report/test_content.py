@@ -8,28 +8,29 @@ from aiida_pesfp.calculations.transport import conductivity
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.errors import NothingToReport
+from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.descriptors import descriptors_of
 from aiida_pesfp.report.content import collect, load_curves, load_surface
 from tests.helpers import graph
 
 
-def test_candidates_are_what_their_nodes_say_the_best_first(group, scanned, potential):
+def test_entries_are_what_their_nodes_say_the_best_first(group, scanned, potential):
     report = collect(group)
     assert report.notes == []
-    assert [one.xi for one in report.candidates] == sorted((one.xi for one in report.candidates), reverse=True)
-    assert {one.key for one in report.candidates} == {'LiCl', 'Li2Te', 'LiI'}
-    for one in report.candidates:
+    assert [one['xi'] for one in report.entries] == sorted((one['xi'] for one in report.entries), reverse=True)
+    assert {one.key for one in report.entries} == {'LiCl', 'Li2Te', 'LiI'}
+    for one in report.entries:
         node = scanned['descriptors'][one.key]
-        assert (one.xi, one.mpe, one.barriers, one.spectrum) == (node.xi, node.mpe, node.barriers, node['spectrum'])
-        assert (one.fv_connected, one.fv_disconnected) == (node.fv_connected, node.fv_disconnected)
+        assert one.values == {name: node[name] for name in NAMES}
+        assert one.spectrum == node['spectrum']
         assert one.settings.as_dict() == node['settings']
         assert one.source.uuid == node.uuid
-        assert one.pes.uuid == scanned['pes'][one.key].uuid
+        assert one.surface.uuid == scanned['pes'][one.key].uuid
         assert one.structure.uuid == node['structure_uuid']
         assert one.potential.uuid == potential.uuid
         barrier = next(ion['barrier_1d'] for ion in node['ions'] if ion['index'] == one.ion)
-        assert barrier == node.barriers[0]
-        assert load_surface(one.pes).shape == scanned['pes'][one.key].to_surface().shape
+        assert barrier == node['barrier_1d']
+        assert load_surface(one.surface).shape == scanned['pes'][one.key].to_surface().shape
         for command in one.source.commands:
             assert command.startswith('verdi node')
             assert command.endswith(one.source.uuid)
@@ -37,7 +38,7 @@ def test_candidates_are_what_their_nodes_say_the_best_first(group, scanned, pote
 
 def test_dynamics_are_found_from_the_structure(group, validated):
     conductivities, fit = validated
-    by_key = {one.key: one for one in collect(group).candidates}
+    by_key = {one.key: one for one in collect(group).entries}
     assert by_key['LiCl'].transport == by_key['LiCl'].activations == ()
     found = by_key['LiI']
     assert [one.attributes['temperature'] for one in found.transport] == [1000, 667, 500]
@@ -53,7 +54,7 @@ def test_what_was_computed_again_is_there_once(group, validated):
     earlier = next(iter(validated[0].values()))
     inputs = earlier.creator.inputs
     assert conductivity(inputs.trajectory, inputs.parameters).uuid != earlier.uuid
-    (found,) = (one for one in collect(group).candidates if one.key == 'LiI')
+    (found,) = (one for one in collect(group).entries if one.key == 'LiI')
     assert {one.source.uuid for one in found.transport} == {node.uuid for node in validated[0].values()}
 
 
@@ -61,19 +62,17 @@ def test_surfaces_and_structures_lead_to_their_descriptors(scanned):
     group = Group(label='surfaces').store()
     group.add_nodes([scanned['pes']['LiCl'], load_node(scanned['descriptors']['LiI']['structure_uuid'])])
     report = collect(group)
-    assert {one.source.uuid for one in report.candidates} == {
-        scanned['descriptors'][key].uuid for key in ('LiCl', 'LiI')
-    }
+    assert {one.source.uuid for one in report.entries} == {scanned['descriptors'][key].uuid for key in ('LiCl', 'LiI')}
 
 
 def test_new_descriptors_of_a_surface_have_its_surface_and_potential(scanned, potential):
     node = describe(scanned['pes']['Li2Te'], Dict({'xi': {'threshold': 0.3}}))
-    (found,) = collect(node).candidates
-    assert found.pes.uuid == scanned['pes']['Li2Te'].uuid
+    (found,) = collect(node).entries
+    assert found.surface.uuid == scanned['pes']['Li2Te'].uuid
     assert found.potential.uuid == potential.uuid
     assert found.settings.xi.threshold == 0.3
     # The surface by itself leads to both.
-    both = collect(scanned['pes']['Li2Te']).candidates
+    both = collect(scanned['pes']['Li2Te']).entries
     assert {one.source.uuid for one in both} == {node.uuid, scanned['descriptors']['Li2Te'].uuid}
     assert [one.uuid for one in descriptors_of(scanned['pes']['Li2Te'])] == [
         scanned['descriptors']['Li2Te'].uuid,
@@ -89,9 +88,9 @@ def test_descriptors_alone_are_reported_with_what_is_missing(scanned):
         del content[name]
     node = DescriptorsData(content, label='old').store()
     report = collect(node)
-    (found,) = report.candidates
+    (found,) = report.entries
     assert found.key == 'old'
-    assert found.pes is found.structure is found.potential is found.barriers is found.ion is None
+    assert found.surface is found.structure is found.potential is found['barrier_1d'] is found.ion is None
     assert 'No surface is stored for old' in report.notes[0]
 
 
@@ -111,5 +110,5 @@ def test_nodes_that_lead_to_nothing_are_named(scanned):
         collect(group)
     group.add_nodes([scanned['descriptors']['LiI']])
     report = collect(group)
-    assert len(report.candidates) == 1
+    assert len(report.entries) == 1
     assert len(report.notes) == 2

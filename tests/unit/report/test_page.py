@@ -26,8 +26,8 @@ def driver():
 
 
 @pytest.fixture(scope='module')
-def candidates(group):
-    return collect(group).candidates
+def entries(group):
+    return collect(group).entries
 
 
 def severe(driver):
@@ -57,21 +57,21 @@ def type_into_filter(driver, heading, text):
 
 
 class TestInTheBrowser:
-    def test_it_opens_without_a_console_error_and_without_asking_anyone(self, driver, page, candidates):
+    def test_it_opens_without_a_console_error_and_without_asking_anyone(self, driver, page, entries):
         browser.open_page(driver, page)
         assert severe(driver) == []
         names = driver.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
         assert [name for name in names if not name.startswith(('data:', 'blob:'))] == []
-        assert shown_keys(driver) == [one.key for one in candidates]
-        assert driver.find_element('tag name', 'h1').text == 'Fast-ion screening: <candidates>'
+        assert shown_keys(driver) == [one.key for one in entries]
+        assert driver.find_element('tag name', 'h1').text == 'Fast-ion screening: <crystals>'
         drawn = driver.execute_script("return document.querySelectorAll('#xi-map .points path.point').length")
-        assert drawn == len(candidates)
+        assert drawn == len(entries)
 
-    def test_the_table_sorts(self, driver, page, candidates):
+    def test_the_table_sorts(self, driver, page, entries):
         browser.open_page(driver, page)
-        for heading, value in (('MPE', lambda one: one.mpe), ('FV disc', lambda one: one.fv_disconnected)):
-            ordered = [value(one) for one in sorted(candidates, key=value)]
-            by_key = {one.key: value(one) for one in candidates}
+        for heading, value in (('MPE', lambda one: one['mpe']), ('FV disc.', lambda one: one['fv_disconnected'])):
+            ordered = [value(one) for one in sorted(entries, key=value)]
+            by_key = {one.key: value(one) for one in entries}
             for wanted in (ordered, ordered[::-1]):
                 driver.execute_script(
                     """[...document.querySelectorAll('.dt-scroll-head thead tr:first-child th')]
@@ -81,30 +81,30 @@ class TestInTheBrowser:
                 assert [by_key[key] for key in shown_keys(driver)] == wanted
         assert severe(driver) == []
 
-    def test_the_table_filters_and_the_map_follows(self, driver, page, candidates):
+    def test_the_table_filters_and_the_map_follows(self, driver, page, entries):
         browser.open_page(driver, page)
         type_into_filter(driver, 'Structure', 'LiCl')
         assert shown_keys(driver) == ['LiCl']
-        place = [one.key for one in candidates].index('LiCl')
+        place = [one.key for one in entries].index('LiCl')
         selected = driver.execute_script(
             "return document.getElementById('xi-map').data.find(trace => trace.customdata).selectedpoints"
         )
         assert selected == [place]
         browser.open_page(driver, page)
-        wanted = candidates[1]
-        type_into_filter(driver, 'MPE', repr(wanted.mpe))
-        assert shown_keys(driver) == [one.key for one in candidates if one.mpe == wanted.mpe]
+        wanted = entries[1]
+        type_into_filter(driver, 'MPE', repr(wanted['mpe']))
+        assert shown_keys(driver) == [one.key for one in entries if one['mpe'] == wanted['mpe']]
         assert severe(driver) == []
 
-    def test_a_candidate_opens_with_its_view_in_space(self, driver, page, candidates):
-        place = next(place for place, one in enumerate(candidates, start=1) if one.key == 'LiI')
+    def test_a_structure_opens_with_its_view_in_space(self, driver, page, entries):
+        place = next(place for place, one in enumerate(entries, start=1) if one.key == 'LiI')
         browser.open_page(driver, page)
         driver.find_element('css selector', f'#ranking tbody tr[data-index="{place - 1}"]').click()
         driver.execute_async_script(
             """const done = arguments[0], details = document.getElementById('details');
             const wait = () => details.dataset.open ? done() : setTimeout(wait, 50); wait();"""
         )
-        assert driver.execute_script('return location.hash') == f'#candidate-{place}'
+        assert driver.execute_script('return location.hash') == f'#structure-{place}'
         heading = driver.find_element('css selector', '#details h2').text
         assert heading.startswith(f'{place}. LiI')
         plots = driver.execute_script(
@@ -115,9 +115,9 @@ class TestInTheBrowser:
         assert all(traces > 0 for _, traces in plots)
         text = driver.find_element('id', 'details').text
         for source in (
-            candidates[place - 1].source,
-            candidates[place - 1].pes,
-            candidates[place - 1].transport[0].source,
+            entries[place - 1].source,
+            entries[place - 1].surface,
+            entries[place - 1].transport[0].source,
         ):
             assert f'verdi node show {source.uuid}' in text
         with_surface = self.image_of_view(driver)
@@ -148,26 +148,26 @@ class TestInTheBrowser:
         return int(((r - g > 40) & (r - b > 40)).sum())
 
 
-def test_what_the_page_holds_is_what_the_nodes_say(page, candidates):
+def test_what_the_page_holds_is_what_the_nodes_say(page, entries):
     text = page.read_text()
-    assert text.count('<tr data-index=') == len(candidates)
-    assert '&lt;candidates&gt;' in text
-    assert '<candidates>' not in text
-    for place, one in enumerate(candidates, start=1):
-        assert f'data-order="{one.xi!r}"' in text
+    assert text.count('<tr data-index=') == len(entries)
+    assert '&lt;crystals&gt;' in text
+    assert '<crystals>' not in text
+    for place, one in enumerate(entries, start=1):
+        assert f'data-order="{one["xi"]!r}"' in text
         packed = re.search(rf'id="payload-{place}">([^<]+)<', text).group(1)
         content = json.loads(gzip.decompress(base64.b64decode(packed)))
-        assert f'{one.mpe:.3f} eV' in content['html']
+        assert f'{one["mpe"]:.3f} eV' in content['html']
         (profile,) = content['figures']['profile']['data']
         assert profile['type'] == 'scatter'
 
 
-def test_every_number_of_the_table_names_its_node(candidates):
-    found = columns(candidates)
-    assert [column.title for column in found[:7]] == ['Ξ', 'MPE', '1D', '2D', '3D', 'FV connected', 'FV disconnected']
+def test_every_number_of_the_table_names_its_node(entries):
+    found = columns(entries)
+    assert [column.title for column in found[:7]] == ['Ξ', 'MPE', 'FV conn.', 'FV disc.', '1D', '2D', '3D']
     assert [column.title for column in found[7:9]] == ['E_A, walk', '\N{GREEK SMALL LETTER SIGMA}(300 K), walk']
     assert len(found) == 12
-    for one in candidates:
+    for one in entries:
         for column in found:
             cell = column.cell(one)
             assert (cell.value is None) == (cell.text == '')

@@ -55,8 +55,8 @@ def test_nothing_below_the_threshold_is_no_isosurface():
 
 
 def test_the_ion_stands_in_the_middle_among_its_neighbours(group):
-    candidate = next(one for one in collect(group).candidates if one.key == 'LiCl')
-    view = structure_view(load_surface(candidate.pes), 0, 0.5)
+    entry = next(one for one in collect(group).entries if one.key == 'LiCl')
+    view = structure_view(load_surface(entry.surface), 0, 0.5)
     symbols = np.array(view.symbols)
     lithium, chlorine = (view.positions[symbols == symbol] for symbol in ('Li', 'Cl'))
     # All 27 corners, edges, faces and the middle of the doubled cell; chlorine in the middle of each of the 8 cells.
@@ -66,7 +66,7 @@ def test_the_ion_stands_in_the_middle_among_its_neighbours(group):
     end = np.linalg.solve(view.cell.T, view.path[-1])
     assert end == pytest.approx(np.rint(end), abs=1e-9)
     assert np.abs(end).max() >= 1
-    assert view.profile.barrier == pytest.approx(candidate.barriers[0], abs=1e-6)
+    assert view.profile.barrier == pytest.approx(entry['barrier_1d'], abs=1e-6)
 
 
 def test_edges_and_bonds():
@@ -81,7 +81,7 @@ def test_edges_and_bonds():
 
 def test_figures_for_papers(group, tmp_path):
     report = collect(group)
-    place = [one.key for one in report.candidates].index('LiI') + 1
+    place = [one.key for one in report.entries].index('LiI') + 1
     files = write_figures(report, tmp_path / 'figures', top=place)
     names = {path.name for path in files}
     wanted = {'structure', 'profile', 'spectrum', 'msd-1-1000K', 'msd-2-667K', 'msd-3-500K', 'arrhenius-1'}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.siesta_standin import REPOSITORY
+from tests.helpers import DATA, REPOSITORY
 
 
 @pytest.fixture(scope='session')
-def genuine(shared) -> Path:
+def genuine() -> Path:
     """Folder of genuine runs."""
-    return shared / 'siesta' / 'runs'
+    return DATA / 'siesta'
 
 
 @dataclass

@@ -7,6 +7,7 @@ from ase.io import write
 
 from aiida_pesfp import errors
 from aiida_pesfp.trajectories.files import read_segment, read_trajectory
+from tests.helpers import DATA
 from tests.helpers.walks import CELL, brownian
 
 #: A lower triangular cell, as LAMMPS has it.
@@ -217,9 +218,9 @@ def test_nan_and_a_variable_cell_in_files(walk, tmp_path):
         read_trajectory([tmp_path / 'npt.extxyz'], 1.0)
 
 
-def test_genuine_siesta_restart(shared):
+def test_genuine_siesta_restart():
     """Twenty steps in one run, and as ten and ten."""
-    runs = shared / 'siesta' / 'runs'
+    runs = DATA / 'siesta'
     whole, _ = read_trajectory([runs / '02a_cont20' / 'siesta.ANI'], 1.0)
     joined, _ = read_trajectory([runs / name / 'siesta.ANI' for name in ('02b_first10', '02c_restart10')], 1.0)
     np.testing.assert_array_equal(joined.positions, whole.positions)

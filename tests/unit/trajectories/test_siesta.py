@@ -1,4 +1,4 @@
-"""Readers of SIESTA's files, on genuine ones where those are at hand, and on files cut, spoilt and rewritten."""
+"""Readers of SIESTA's files, on genuine ones, and on files cut, spoilt and rewritten."""
 
 import re
 import shutil
@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 
 from aiida_pesfp.trajectories.siesta import (
-    BOHR,
     CorruptFile,
-    bohr_of,
     read_ani,
-    read_dynamics,
     read_md,
     read_mde,
     read_messages,
@@ -22,15 +19,16 @@ from aiida_pesfp.trajectories.siesta import (
     read_records,
     read_struct_out,
     read_xv,
-    restart_is_exact,
 )
+from aiida_pesfp.trajectories.siesta_dynamics import BOHR, bohr_of, read_dynamics, restart_is_exact
+from tests.helpers import DATA
 
 MD_RUNS = ('01_nose_md', '02a_cont20', '02b_first10', '02c_restart10', '02e_noNose', '14_li2s_alias', '15_xml_walltime')
 
 
 @pytest.fixture
-def runs(shared):
-    return shared / 'siesta' / 'runs'
+def runs():
+    return DATA / 'siesta'
 
 
 def printed_positions(folder):
@@ -253,7 +251,7 @@ def test_half_written_restarts_are_refused(runs, tmp_path):
         reader(shutil.copy(runs / '14_li2s_alias' / name, tmp_path))
         for size in (0, 10, 200, len(content) - 30, len(content) - 1):
             (tmp_path / name).write_bytes(content[:size])
-            with pytest.raises(CorruptFile, match='not whole'):
+            with pytest.raises(CorruptFile, match='not complete'):
                 reader(tmp_path / name)
 
 
@@ -291,7 +289,7 @@ def test_the_length_of_a_bohr():
     cell = np.array([[6.03, 0, 0], [0.1, 5, 0], [0, 0, 7]])
     assert bohr_of(cell, cell / 0.529177) == 0.529177
     assert bohr_of(cell, cell / 0.529177210903) == 0.529177210903
-    with pytest.raises(CorruptFile, match='not that of the structure'):
+    with pytest.raises(CorruptFile, match='not the cell of the structure'):
         bohr_of(cell, cell / 0.529177 * 1.01)
 
 

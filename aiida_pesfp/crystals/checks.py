@@ -1,9 +1,8 @@
-"""What a structure must be before it is treated: each refusal names the value and the way out."""
+"""What a structure must be before it is scanned or simulated. Each error names the value and what to do."""
 
 from __future__ import annotations
 
 import numpy as np
-import psutil
 from pymatgen.core import Structure
 
 from aiida_pesfp import errors
@@ -58,21 +57,6 @@ def check_cell(lattice: np.ndarray, pbc) -> None:
     # The ratio catches flat cells of any size: 1e-3 is far below the flattest reduced cell a crystal can have.
     if not (volume > SHORTEST_DISTANCE**3 and volume > 1e-3 * box):
         raise errors.InvalidCell(f'the cell has a volume of {volume:.3g} A^3: correct its lattice vectors')
-
-
-def check_memory(shape: tuple[int, int, int], number_of_ions: int) -> None:
-    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid cannot be held in memory.
-
-    Counted are the surface in double precision and, twice over, the level map's working arrays on the doubled grid.
-    """
-    points = float(np.prod([float(n) for n in shape]))
-    needed = points * (8 * number_of_ions + 2 * 8 * 20)
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise errors.GridTooLarge(
-            f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions needs about '
-            f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free: take a larger spacing'
-        )
 
 
 def _place(fractional) -> str:

@@ -2,7 +2,7 @@
 
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.files import KnownStructures
+from aiida_pesfp.crystals.duplicates import KnownStructures
 from tests.helpers.crystals import rock_salt, wurtzite
 
 

@@ -1,0 +1,43 @@
+"""``aiida-pesfp``: the group of all commands, in the manner of ``verdi``."""
+
+from __future__ import annotations
+
+import click
+from aiida.cmdline.groups import VerdiCommandGroup
+from aiida.cmdline.params import options, types
+
+from aiida_pesfp import __version__
+from aiida_pesfp.cli.assess import calibrate, evaluate
+from aiida_pesfp.cli.export import export
+from aiida_pesfp.cli.importing import import_
+from aiida_pesfp.cli.launch.commands import launch
+from aiida_pesfp.cli.potential import potential
+from aiida_pesfp.cli.rank import rank
+from aiida_pesfp.cli.report import report
+from aiida_pesfp.cli.setup import setup
+from aiida_pesfp.cli.show import show
+from aiida_pesfp.cli.status import status
+
+
+@click.group(cls=VerdiCommandGroup, context_settings={'help_option_names': ['--help', '-h']})
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.version_option(__version__, package_name='aiida_pesfp', message='aiida-pesfp version %(version)s')
+def main():
+    """Screen crystals for fast ions: scan potential energy surfaces, rank structures, and look at the results.
+
+    \b
+    aiida-pesfp setup                  # make computer, codes and potential, and check them
+    aiida-pesfp import folder cifs     # structures, with their provenance
+    aiida-pesfp launch screen cifs     # scan and rank
+    aiida-pesfp rank                   # look at the results
+    aiida-pesfp show Li2Te
+
+    For completion by the tab key: eval "$(_AIIDA_PESFP_COMPLETE=bash_source aiida-pesfp)"
+    """
+
+
+for _command in (
+    *(setup, potential, import_, launch, status, rank, show, export, report),
+    *(evaluate, calibrate),
+):
+    main.add_command(_command)

@@ -1,0 +1,168 @@
+"""The table of quantities: the numbers by which structures are described and ranked (arXiv:2411.06804, Eq. 2 to 4).
+
+To add a descriptor, write the function that computes it and its row in :data:`QUANTITIES`. Programs, nodes, rankings,
+expressions, tables, the report and the documentation read the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """What a quantity is computed from: the maps of one mobile ion, or the lowest of all ions at each place.
+
+    :param energies: (N1, N2, N3), eV, in the frame of the cell.
+    :param levels: (2N1, 2N2, 2N3) level map, eV, in the frame of the doubled cell. Levels above the highest threshold
+        of the spectrum can be infinite.
+    :param mpe: percolation energy of the ion, eV; NaN for all ions together.
+    :param barriers: of the ion, for percolation in one, two and three dimensions, eV; NaN for all ions together.
+    """
+
+    energies: np.ndarray
+    levels: np.ndarray
+    mpe: float = np.nan
+    barriers: tuple[float, float, float] = (np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One descriptor.
+
+    :param name: in JSON files, attributes of nodes and expressions.
+    :param symbol: in the heads of tables.
+    :param unit: empty for a number without a unit.
+    :param digits: after the decimal point, in tables.
+    :param better: whether ``higher`` or ``lower`` values promise faster ions.
+    :param function: computes the value from a :class:`Landscape` and the settings.
+    :param meaning: what it is, in a few words.
+    :param over_ions: how the values of the ions give that of the structure, such as ``min``. None: the function is
+        applied to the landscape of all ions together.
+    :param of_each_ion: whether it is reported for each ion too; needed for ``over_ions``.
+    :param in_rankings: whether tables of many structures show it; those of one structure show all quantities.
+    :param in_spectrum: whether it is a free volume of the spectrum, which assessments rank by already.
+    :param feature: whether learned ranking models use it.
+    :param letter: the symbol in figures and in the report, if it differs.
+    """
+
+    name: str
+    symbol: str
+    unit: str
+    digits: int
+    better: str
+    function: Callable[[Landscape, DescriptorSettings], float]
+    meaning: str
+    over_ions: Callable[[Iterable[float]], float] | None = None
+    of_each_ion: bool = True
+    in_rankings: bool = True
+    in_spectrum: bool = False
+    feature: bool = True
+    letter: str = ''
+
+    @property
+    def head(self) -> str:
+        """Head of a column: symbol and unit."""
+        return f'{self.symbol}/{self.unit}' if self.unit else self.symbol
+
+    @property
+    def format(self) -> str:
+        """Format specification of a value."""
+        return f'.{self.digits}f'
+
+    @property
+    def ranking(self) -> str:
+        """The expression that ranks by this quantity alone, the higher the better."""
+        return f'-{self.name}' if self.better == 'lower' else self.name
+
+    def text(self, value: float | None, more_digits: int = 0) -> str:
+        """A value with its unit; empty for None."""
+        return '' if value is None else f'{value:.{self.digits + more_digits}f} {self.unit}'.rstrip()
+
+
+def xi(fv_connected: float, fv_disconnected: float, parameters: XiParameters = XiParameters()) -> float:
+    """The ranking descriptor Xi of Eq. 4, between 0 and 1. A vanishing free volume gives 0."""
+
+    def sigmoid(free_volume: float, cut: float) -> float:
+        if free_volume <= 0:
+            return 0.0
+        # expit by hand would overflow far below the cut; tanh does not.
+        return float(0.5 * (1 + np.tanh(0.5 * parameters.slope * (np.log10(free_volume) - cut))))
+
+    return sigmoid(fv_connected, parameters.connected_cut) * sigmoid(fv_disconnected, parameters.disconnected_cut)
+
+
+def free_volumes(values: np.ndarray, thresholds, smearing) -> list[float]:
+    """Fraction of ``values`` (eV, any shape) below each threshold t (eV), the mean over t + smearing (Eq. 3)."""
+    levels = np.add.outer(np.asarray(thresholds, dtype=float), np.asarray(smearing, dtype=float))
+    # Above the highest level there is no need to sort.
+    ordered = np.sort(values[values < np.float64(levels.max())]).astype(np.float64)
+    counts = np.searchsorted(ordered, levels, side='left')
+    return [float(value) for value in counts.mean(axis=1) / values.size]
+
+
+def fv_connected(landscape: Landscape, settings: DescriptorSettings) -> float:
+    """Connected free volume at the threshold of Xi, a fraction of the cell (Eq. 3)."""
+    return free_volumes(landscape.levels, [settings.xi.threshold], settings.smearing)[0]
+
+
+def fv_disconnected(landscape: Landscape, settings: DescriptorSettings) -> float:
+    """Disconnected free volume at the threshold of Xi, a fraction of the cell (Eq. 3)."""
+    return free_volumes(landscape.energies, [settings.xi.threshold], settings.smearing)[0]
+
+
+def _xi(landscape: Landscape, settings: DescriptorSettings) -> float:
+    return xi(fv_connected(landscape, settings), fv_disconnected(landscape, settings), settings.xi)
+
+
+def _mpe(landscape: Landscape, settings: DescriptorSettings) -> float:
+    return landscape.mpe
+
+
+def _barrier(dimensions: int) -> Callable[[Landscape, DescriptorSettings], float]:
+    return lambda landscape, settings: landscape.barriers[dimensions - 1]
+
+
+_FV = 'free volume at the threshold of Xi, fraction of the cell (Eq. 3)'
+_BARRIER = 'barrier for percolation in'
+# Options of rows.
+_ONLY_XI = {'of_each_ion': False, 'feature': False, 'letter': 'Ξ'}
+_SPECTRUM = {'in_spectrum': True, 'feature': False}
+_DETAIL = {'over_ions': min, 'in_rankings': False, 'feature': False}
+
+#: The table.
+QUANTITIES = (
+    Quantity('xi', 'Xi', '', 4, 'higher', _xi, 'ranking descriptor (Eq. 4), 0 to 1', **_ONLY_XI),
+    Quantity('mpe', 'MPE', 'eV', 3, 'lower', _mpe, 'minimal percolation energy (Eq. 2)', over_ions=min),
+    Quantity('fv_connected', 'FV conn.', '', 4, 'higher', fv_connected, f'connected {_FV}', **_SPECTRUM),
+    Quantity('fv_disconnected', 'FV disc.', '', 4, 'higher', fv_disconnected, f'disconnected {_FV}', **_SPECTRUM),
+    Quantity('barrier_1d', '1D', 'eV', 3, 'lower', _barrier(1), f'{_BARRIER} one dimension', **_DETAIL),
+    Quantity('barrier_2d', '2D', 'eV', 3, 'lower', _barrier(2), f'{_BARRIER} two dimensions', **_DETAIL),
+    Quantity('barrier_3d', '3D', 'eV', 3, 'lower', _barrier(3), f'{_BARRIER} three dimensions', **_DETAIL),
+)
+NAMES = tuple(quantity.name for quantity in QUANTITIES)
+BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}
+#: Those that tables of many structures show.
+IN_RANKINGS = tuple(quantity for quantity in QUANTITIES if quantity.in_rankings)
+#: Those that each ion has.
+OF_EACH_ION = tuple(quantity for quantity in QUANTITIES if quantity.of_each_ion)
+#: A ranking is by the first of these; the next one decides between equals.
+RANKED_BY = ('xi', 'fv_connected', 'mpe')
+
+
+def rank_key(values: Mapping[str, float]) -> tuple[float, ...]:
+    """Key by which ``sorted`` puts the best structure first.
+
+    :param values: name of each quantity of :data:`RANKED_BY` -> value.
+    """
+    return tuple(values[name] if BY_NAME[name].better == 'lower' else -values[name] for name in RANKED_BY)
+
+
+def listing() -> str:
+    """Names of all quantities with their units, for help texts."""
+    return ', '.join(f'{one.name} ({one.unit})' if one.unit else one.name for one in QUANTITIES)

@@ -1,0 +1,33 @@
+"""Stored descriptors to assess."""
+
+from __future__ import annotations
+
+import re
+
+from aiida.orm import Group, QueryBuilder, StructureData
+
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.potential import PotentialData
+
+
+def scanned_structures(
+    potential: PotentialData, species: str, group: Group | None = None
+) -> tuple[dict[str, StructureData], dict[str, DescriptorsData]]:
+    """Structures that were scanned with a potential, and the newest descriptors of each.
+
+    :param species: the mobile ion.
+    :param group: only structures of this group.
+    :returns: both by keys made of the labels of the structures.
+    """
+    filters = {'attributes.potential_sha256': potential.sha256, 'attributes.species': species}
+    query = QueryBuilder().append(DescriptorsData, filters=filters, project=['attributes.structure_uuid', '*'])
+    newest = dict(query.order_by({DescriptorsData: 'id'}).all())
+    query = QueryBuilder().append(StructureData, filters={'uuid': {'in': list(newest) or ['']}}, tag='own', project='*')
+    if group is not None:
+        query.append(Group, filters={'id': group.pk}, with_node='own')
+    structures, descriptors = {}, {}
+    for structure in query.order_by({'own': 'id'}).all(flat=True):
+        key = re.sub(r'\W+', '_', structure.label or structure.get_formula())
+        key = f'{key}_{structure.pk}' if key in structures else key
+        structures[key], descriptors[key] = structure, newest[structure.uuid]
+    return structures, descriptors
