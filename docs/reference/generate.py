@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import aiida_pesfp
+from aiida_pesfp.fingerprint.quantities import QUANTITIES
 
 REPOSITORY_URL = 'https://github.com/aiida-pesfp/aiida-pesfp'
 PACKAGE = Path(aiida_pesfp.__file__).parent
@@ -29,7 +30,7 @@ def write(folder: Path = FOLDER) -> None:
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     return {
-        #'quantities.rst': quantities(),
+        'quantities.rst': quantities(),
         'nodes.rst': nodes(),
         'processes.rst': processes(),
         'protocols.rst': protocols(),
@@ -65,11 +66,14 @@ def first_sentence(thing) -> str:
 
 def quantities() -> str:
     """The table ``fingerprint/quantities.py``."""
-    table = importlib.import_module('aiida_pesfp.fingerprint.quantities')
-    rows = [
-        (f'``{one.name}``', one.symbol, one.unit or '', one.direction, one.meaning) for one in table.QUANTITIES.values()
+    rows = [(f'``{one.name}``', one.symbol, one.unit, one.better, one.meaning) for one in QUANTITIES]
+    parts = [
+        heading('Quantities', '='),
+        'The descriptors of a structure: rows of the table in :mod:`aiida_pesfp.fingerprint.quantities`. The names are those',
+        'in expressions (``aiida-pesfp rank --where``), in JSON files and in the attributes of ``DescriptorsData``.\n',
+        list_table(('name', 'symbol', 'unit', 'better', 'meaning'), rows),
     ]
-    return '\n'.join([heading('Quantities', '='), list_table(('name', 'symbol', 'unit', 'better', 'meaning'), rows)])
+    return '\n'.join(parts)
 
 
 def nodes() -> str:

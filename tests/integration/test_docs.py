@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import REPOSITORY
-from tests.unit.test_docs import blocks, build
-
-README = REPOSITORY / 'README.md'
+from tests.helpers.documentation import README, blocks, build
 
 
 def test_notebooks_run(tmp_path):

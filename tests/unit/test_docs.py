@@ -3,8 +3,6 @@
 import ast
 import re
 import runpy
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -13,24 +11,10 @@ import pytest
 import yaml
 
 from tests.helpers import REPOSITORY
+from tests.helpers.documentation import DOCS, README, blocks, build
 
-DOCS = REPOSITORY / 'docs'
-PAGES = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *sorted(DOCS.rglob('*.md'))]
+PAGES = [README, REPOSITORY / 'CONTRIBUTING.md', *sorted(DOCS.rglob('*.md'))]
 REFERENCE = DOCS / 'reference'
-
-
-def build(folder: Path, *options: str) -> Path:
-    """Build the site; warnings are errors."""
-    command = [sys.executable, '-m', 'sphinx', '-W', '-n', '--keep-going', '-q', '-d', folder / 'trees', *options]
-    process = subprocess.run([*command, DOCS, folder / 'site'], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
-    return folder / 'site'
-
-
-def blocks(path: Path, language: str) -> list[str]:
-    """The blocks of code of a page in a language, without indentation."""
-    found = re.findall(r'^( *)```' + language + r'\n(.*?)^ *```', path.read_text(), re.DOTALL | re.MULTILINE)
-    return ['\n'.join(line.removeprefix(indent) for line in text.splitlines()) for indent, text in found]
 
 
 def test_site_is_built_without_a_warning(tmp_path):
