@@ -7,7 +7,7 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types
 
 from aiida_pesfp import __version__
-from aiida_pesfp.cli.assess import calibrate, evaluate
+from aiida_pesfp.cli.assess import assess, calibrate
 from aiida_pesfp.cli.export import export
 from aiida_pesfp.cli.importing import import_
 from aiida_pesfp.cli.launch.commands import launch
@@ -38,6 +38,6 @@ def main():
 
 for _command in (
     *(setup, potential, import_, launch, status, rank, show, export, report),
-    *(evaluate, calibrate),
+    *(assess, calibrate),
 ):
     main.add_command(_command)

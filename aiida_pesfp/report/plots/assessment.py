@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from aiida_pesfp.report.plots.plotly import COLOURS, EXCLUDED_COLOUR
+from aiida_pesfp.report.drawings import COLOURS, EXCLUDED
 
 _SERIES = {'connected': (COLOURS[0], 'circle'), 'disconnected': (COLOURS[1], 'square')}
 _LINES = {'-mpe': ('MPE', COLOURS[2], 'solid'), 'xi': ('Xi', '#B00000', 'dash')}
@@ -102,7 +102,7 @@ def free_volume_figure(content: dict, cuts: dict[str, tuple[float, float]] | Non
             error_y={
                 'array': [value['error'] for _, _, value in points],
                 'arrayminus': [min(value['error'], y - floor) for (_, _, value), y in zip(points, shown)],
-                'color': EXCLUDED_COLOUR,
+                'color': EXCLUDED,
                 'thickness': 1,
             },
             mode='markers',
