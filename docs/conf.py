@@ -35,7 +35,7 @@ myst_enable_extensions = ['attrs_inline', 'colon_fence', 'deflist', 'dollarmath'
 myst_heading_anchors = 3
 
 nb_execution_mode = 'force'
-nb_execution_timeout = 300
+nb_execution_timeout = 900  # of a cell, on a busy machine
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
@@ -54,7 +54,7 @@ if os.environ.get('READTHEDOCS') or os.environ.get('PESFP_DOCS_INTERSPHINX'):
         'python': ('https://docs.python.org/3', None),
     }
 # With -n every reference to an object of ours has to be resolved.
-nitpick_ignore_regex = [('py:.*', r'(?!aiida_pesfp\b).*')]
+nitpick_ignore_regex = [('py:.*', r'(?!aiida_pesfp\b).*'), ('py:class', r'aiida_pesfp\..*\.(T|Result)')]  # type variables
 
 highlight_language = 'none'  # blocks without a language are what commands print
 

@@ -14,6 +14,7 @@ from aiida_pesfp.fingerprint.quantities import NAMES, QUANTITIES
 
 #: Free volumes below this count as this in a feature, which is a logarithm: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
+#: Features that a model can use: of the surface, of matminer, or both.
 FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Scalars of a structure that an expression can name.
 SCALARS = NAMES

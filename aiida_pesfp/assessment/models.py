@@ -18,6 +18,7 @@ from aiida_pesfp.settings.descriptors import XiParameters
 
 #: Models that can be trained.
 LEARNERS = ('logistic_l1', 'logistic_l2', 'catboost')
+#: All kinds of ranking models.
 KINDS = ('xi', 'expression', *LEARNERS)
 
 
