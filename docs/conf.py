@@ -56,6 +56,7 @@ if os.environ.get('READTHEDOCS') or os.environ.get('PESFP_DOCS_INTERSPHINX'):
 # With -n every reference to an object of ours has to be resolved.
 nitpick_ignore_regex = [('py:.*', r'(?!aiida_pesfp\b).*'), ('py:class', r'aiida_pesfp\..*\.(T|Result)')]  # type variables
 
+smartquotes = False
 highlight_language = 'none'  # blocks without a language are what commands print
 
 html_theme = 'furo'
