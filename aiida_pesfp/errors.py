@@ -1,8 +1,8 @@
-"""What can go wrong with one structure, or with a potential, in words that name the value and the way out.
+"""Errors of one structure, of a potential or of a request. Each message names the value and what to do.
 
-Both sides of the package import this module; it imports nothing. The class name of a :class:`StructureError` is stored
-with the result (``error_type``), so a query can tell a structure without lithium from a structure that ran out of
-memory. The message does not name the structure: whoever handles several structures puts the name in front.
+Both sides of the package import this module, which imports nothing. The class name of a :class:`StructureError` is
+stored with the result (``error_type``), so queries can distinguish a structure without lithium from one that ran out of
+memory. The message does not name the structure: code that handles several structures puts the name in front.
 """
 
 
@@ -11,7 +11,7 @@ class PesfpError(Exception):
 
 
 class StructureError(PesfpError):
-    """One structure cannot be treated. Never costs other structures their result."""
+    """One structure has no result. This does not affect other structures."""
 
 
 class UnreadableStructure(StructureError):
@@ -19,7 +19,7 @@ class UnreadableStructure(StructureError):
 
 
 class DuplicateStructure(StructureError):
-    """The same structure was given before in the same request."""
+    """The request has the same structure twice."""
 
 
 class NoMobileSpecies(StructureError):
@@ -39,7 +39,7 @@ class InvalidCell(StructureError):
 
 
 class UnsupportedElement(StructureError):
-    """The potential was not made for an element of the structure."""
+    """The potential does not know an element of the structure."""
 
 
 class GridTooLarge(StructureError):
@@ -55,31 +55,31 @@ class NonFiniteEnergy(StructureError):
 
 
 class EvaluationFailed(StructureError):
-    """The potential raised an error while it evaluated a structure."""
+    """The potential raised an error for a structure."""
 
 
 class DynamicsDiverged(StructureError):
-    """Molecular dynamics has come to energies at which no crystal exists."""
+    """Molecular dynamics has reached energies at which no crystal exists."""
 
 
 class NotConverged(StructureError):
-    """A relaxation did not come to its end within the steps that were allowed."""
+    """A relaxation did not converge within the allowed steps."""
 
 
 class RelaxationDiverged(StructureError):
-    """A relaxation has come to a cell that is no longer that of the structure."""
+    """A relaxation has deformed the cell beyond recognition."""
 
 
 class CannotContinue(StructureError):
-    """What an earlier run left does not belong to what is asked for now."""
+    """The files of an earlier run do not belong to this request."""
 
 
 class TransportError(PesfpError):
-    """A trajectory, or a table of conductivities, from which no trustworthy number follows."""
+    """A trajectory or a table of conductivities gives no reliable number."""
 
 
 class InvalidTrajectory(TransportError):
-    """A trajectory cannot be read, or its files, frames or numbers do not fit together."""
+    """A trajectory cannot be read, or its files, frames or numbers do not match."""
 
 
 class MixedTimeSteps(InvalidTrajectory):
@@ -91,11 +91,11 @@ class VariableCell(InvalidTrajectory):
 
 
 class AmbiguousUnwrapping(InvalidTrajectory):
-    """Ions go so far between two frames that nobody can tell through which face they left the cell."""
+    """Ions move so far between two frames that the face through which they left the cell is uncertain."""
 
 
 class TrajectoryTooShort(TransportError):
-    """A trajectory holds less than one window, or a window has too few frames for a fit."""
+    """A trajectory is shorter than one window, or a window has too few frames for a fit."""
 
 
 class NoArrheniusFit(TransportError):
@@ -103,7 +103,7 @@ class NoArrheniusFit(TransportError):
 
 
 class AssessmentError(PesfpError):
-    """Descriptors cannot be judged, or a ranking cannot be learned or applied."""
+    """Descriptors cannot be assessed, or a ranking model cannot be learned or applied."""
 
 
 class LabelError(AssessmentError):
@@ -111,7 +111,7 @@ class LabelError(AssessmentError):
 
 
 class ExpressionError(AssessmentError):
-    """An expression is not understood, or makes no sense."""
+    """An expression is invalid."""
 
 
 class NoValue(ExpressionError):
@@ -119,16 +119,16 @@ class NoValue(ExpressionError):
 
 
 class PotentialError(PesfpError):
-    """A potential cannot be found, loaded or trusted. Ends the whole request: there is nothing to evaluate with."""
+    """A potential cannot be found, loaded or trusted. This ends the whole request."""
 
 
 class SourceError(PesfpError):
-    """A source of structures cannot be reached, refuses, or answers with nonsense."""
+    """A source of structures cannot be reached, refuses the request or sends an invalid answer."""
 
 
 class OutOfMemory(PesfpError):
-    """Not even one configuration at a time fits into the memory of the device."""
+    """A single configuration does not fit into the memory of the device."""
 
 
 class NothingToReport(PesfpError):
-    """A workchain or group leads to no candidate, not even a rejected one."""
+    """A workchain or group has no results to report, not even a rejected structure."""

@@ -12,25 +12,13 @@ from aiida_pesfp.errors import ExpressionError, NoValue
 LONGEST = 1000
 
 
-def _log10(x: float) -> float:
-    return -math.inf if x == 0 else math.log10(x)
-
-
-def _log(x: float) -> float:
-    return -math.inf if x == 0 else math.log(x)
-
-
-def _sigmoid(x: float) -> float:
-    return 0.5 * (1 + math.tanh(0.5 * x))
-
-
-#: Those of every expression. No free volume has the lowest of all logarithms.
+#: Functions of every expression. The logarithm of a vanishing free volume is the lowest of all.
 FUNCTIONS: dict[str, Callable] = {
-    'log10': _log10,
-    'log': _log,
+    'log10': lambda x: -math.inf if x == 0 else math.log10(x),
+    'log': lambda x: -math.inf if x == 0 else math.log(x),
     'exp': math.exp,
     'sqrt': math.sqrt,
-    'sigmoid': _sigmoid,
+    'sigmoid': lambda x: 0.5 * (1 + math.tanh(0.5 * x)),
     'abs': abs,
     'min': min,
     'max': max,
@@ -58,22 +46,19 @@ _COMPARISONS = {
 class Expression:
     """Names, numbers, text in quotes, lists, ``+ - * / **``, comparisons, ``and``, ``or``, ``not``, ``in``, functions.
 
-    A comparison with what is not known (None) is false; any other value made of it is not known either. As a number,
-    what is true counts as 1 and what is false as 0.
+    A comparison with an unknown value (None) is false; any other expression with it is unknown too. As numbers, true is
+    1 and false is 0.
     """
-
-    #: What may stand in it literally.
-    _CONSTANTS: tuple[type, ...] = (int, float, str)
 
     def __init__(self, text: str, names: Iterable[str], functions: Iterable[str] = ()):
         """
         :param text: the expression.
-        :param names: that may occur in it.
-        :param functions: besides :data:`FUNCTIONS`; they come with the values.
-        :raises ExpressionError: if it holds anything else, saying what.
+        :param names: allowed names.
+        :param functions: allowed functions besides :data:`FUNCTIONS`, which come with the values.
+        :raises ExpressionError: if the expression contains anything else.
         """
         self.text = text
-        #: Those of the names that occur in it.
+        #: The names in the expression.
         self.names: set[str] = set()
         if len(text) > LONGEST:
             raise ExpressionError(f'an expression of {len(text)} characters: the limit is {LONGEST}')
@@ -86,17 +71,17 @@ class Expression:
             ) from error
 
     def __call__(self, values: Mapping):
-        """The value for some values of the names; None if it is not known."""
+        """The value for given values of the names; None if it is unknown."""
         try:
             return self.value(values)
         except NoValue:
             return None
 
     def value(self, values: Mapping):
-        """The value for some values of the names.
+        """The value for given values of the names.
 
-        :raises NoValue: if there is none for these values, such as a division by zero.
-        :raises ExpressionError: if it makes no sense, such as a comparison of a text with a number.
+        :raises NoValue: if there is none, as in a division by zero.
+        :raises ExpressionError: if types do not match, as in a comparison of a text with a number.
         """
         try:
             found = self._value(self._tree, values)
@@ -110,11 +95,11 @@ class Expression:
 
     def _check(self, node: ast.AST, names: tuple[str, ...], functions: tuple[str, ...]) -> None:
         match node:
-            case ast.Constant(value=value) if isinstance(value, self._CONSTANTS):
+            case ast.Constant(value=value) if isinstance(value, int | float | str):
                 children = []
             case ast.Name(id=name):
                 if name not in names:
-                    raise ExpressionError(f'{name!r} in {self.text!r} is not known: take any of {", ".join(names)}')
+                    raise ExpressionError(f'{name!r} in {self.text!r} is not known: choose from {", ".join(names)}')
                 self.names.add(name)
                 children = []
             case ast.List(elts=children) | ast.Tuple(elts=children) | ast.BoolOp(values=children):
@@ -128,7 +113,7 @@ class Expression:
             case ast.Call(func=ast.Name(id=name), args=children, keywords=[]):
                 if name not in functions:
                     raise ExpressionError(
-                        f'the function {name!r} in {self.text!r} is not known: take any of {", ".join(functions)}'
+                        f'the function {name!r} in {self.text!r} is not known: choose from {", ".join(functions)}'
                     )
             case _:
                 raise ExpressionError(f'{ast.unparse(node)!r} in {self.text!r} is not allowed in an expression')
@@ -156,8 +141,8 @@ class Expression:
             case ast.BinOp(left=left, op=op, right=right):
                 sides = self._value(left, values), self._value(right, values)
                 if any(not isinstance(side, (int, float)) for side in sides):
-                    raise TypeError(f'{ast.unparse(node)} is no calculation with numbers')
-                # Whole numbers of Python have no largest one: 9 ** 9 ** 9 would take for ever.
+                    raise TypeError(f'{ast.unparse(node)} does not calculate with numbers')
+                # Floats overflow, while 9 ** 9 ** 9 with Python's integers would take for ever.
                 return _BINARY[type(op)](*map(float, sides))
             case ast.Compare():
                 return self._compare(node, values)

@@ -8,8 +8,9 @@ import numpy as np
 from scipy.special import expit
 
 from aiida_pesfp.assessment.features import SPECTRA, free_volume
-from aiida_pesfp.assessment.scores import ScoreSettings, check_classes, partial_area, resampled_weights
+from aiida_pesfp.assessment.scores import check_classes, partial_area, resampled_weights
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.settings.assessment import ScoreSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 
 #: Parameters that can be varied besides the two cuts, which always are.

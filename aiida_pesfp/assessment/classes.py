@@ -8,47 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from aiida_pesfp.assessment.labels import FromDict, Measurement
+from aiida_pesfp.assessment.labels import Measurement
 from aiida_pesfp.errors import LabelError, NoArrheniusFit
+from aiida_pesfp.settings.assessment import ClassSettings
 from aiida_pesfp.transport.arrhenius import Point, fit_arrhenius
-
-
-@dataclass(frozen=True)
-class ClassSettings(FromDict):
-    """What makes a good and a bad conductor.
-
-    :param good: sigma+, S/cm: conductors above are good.
-    :param bad: sigma-, S/cm: conductors below are bad.
-    :param temperature: of both thresholds, K.
-    :param good_temperature: of sigma+, if it differs, K (the middle panel of Fig. 3).
-    :param relative_error: standard error over value where a label has none (the paper takes 100 %).
-    :param floor: lower values, zero and negative ones are raised to this, S/cm; by default they are not changed.
-    :param tolerance: a measurement within this range counts as made at the temperature, K.
-    """
-
-    good: float
-    bad: float
-    temperature: float = 300.0
-    good_temperature: float | None = None
-    relative_error: float = 1.0
-    floor: float | None = None
-    tolerance: float = 10.0
-
-    _ERROR = LabelError
-
-    def __post_init__(self):
-        if not self.bad > 0:
-            raise LabelError(f'bad = {self.bad!r} S/cm is no conductivity')
-        if self.good_temperature is None and not self.good >= self.bad:
-            raise LabelError(f'good = {self.good:g} S/cm is below bad = {self.bad:g} S/cm: exchange them')
-        if not (self.good > 0 and self.temperature > 0 and self.relative_error >= 0 and self.tolerance >= 0):
-            raise LabelError('good and temperature must be positive, relative_error and tolerance not negative')
-        if self.floor is not None and self.floor <= 0:
-            raise LabelError(f'floor = {self.floor:g} S/cm: values are raised to it, so it must be positive')
-
-    def clip(self, value: float) -> float:
-        """The value, raised to the floor if there is one."""
-        return value if self.floor is None else max(value, self.floor)
 
 
 @dataclass(frozen=True)

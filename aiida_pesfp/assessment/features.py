@@ -14,8 +14,6 @@ from aiida_pesfp.fingerprint.quantities import NAMES, QUANTITIES
 
 #: Free volumes below this count as this in a feature, which is a logarithm: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
-#: Features that a model can use: of the surface, of matminer, or both.
-FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Scalars of a structure that an expression can name.
 SCALARS = NAMES
 #: Free volumes of the spectrum at any of its thresholds: ``connected(0.3)``.
@@ -122,7 +120,7 @@ def matminer_features(structure: Structure) -> dict[str, float]:
 def select_features(which: str, descriptors: dict | None, other: dict[str, float] | None) -> dict[str, float]:
     """The features of one structure.
 
-    :param which: one of :data:`FEATURE_SETS`.
+    :param which: one of :data:`~aiida_pesfp.settings.assessment.FEATURE_SETS`.
     :param descriptors: for ``pes`` and ``both``.
     :param other: of :func:`matminer_features`, for ``matminer`` and ``both``.
     :raises AssessmentError: if some are needed and not there.

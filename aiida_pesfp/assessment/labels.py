@@ -10,12 +10,13 @@ import warnings
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Self
 
 from pymatgen.core import Composition, Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from aiida_pesfp.errors import AssessmentError, LabelError
+from aiida_pesfp.errors import LabelError
+from aiida_pesfp.settings.assessment import AssessmentSettings
+from aiida_pesfp.settings.base import POSITIVE, setting
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 #: Units of each quantity, with their factors to S/cm and to cm^2/s.
@@ -23,23 +24,6 @@ UNITS = {
     'conductivity': {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'S/m': 1e-2, 'mS/m': 1e-5},
     'diffusion': {'cm2/s': 1.0, 'm2/s': 1e4, 'A2/ps': 1e-4, 'A2/fs': 1e-1},
 }
-
-
-class FromDict:
-    """Base of settings that are read from a plain dictionary."""
-
-    _ERROR: ClassVar[type[AssessmentError]] = AssessmentError
-
-    @classmethod
-    def from_dict(cls, values: dict) -> Self:
-        """From a dictionary with the fields of this class.
-
-        :raises AssessmentError: naming what is wrong.
-        """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise cls._ERROR(f'unknown or missing key: {error}') from error
 
 
 def _finite(text: str) -> float:
@@ -62,7 +46,7 @@ ROLES = tuple(_READERS)
 
 
 @dataclass(frozen=True)
-class TableFormat(FromDict):
+class TableFormat(AssessmentSettings):
     """What the columns of a table mean.
 
     :param columns: role -> name of the column. ``id``, ``composition``, ``space_group`` (number) and ``structure``
@@ -74,15 +58,14 @@ class TableFormat(FromDict):
     :param charge: of the mobile ion, e; by default that of its element.
     """
 
-    columns: dict[str, str]
-    unit: str
-    temperature: float | None = None
-    species: str = 'Li'
-    charge: float | None = None
-
-    _ERROR = LabelError
+    columns: dict = setting('role of each column -> its name')
+    unit: str = setting('unit of value and error')
+    temperature: float | None = setting('temperature of all rows', None, unit='K', limit=POSITIVE)
+    species: str = setting('the mobile ion', 'Li')
+    charge: float | None = setting('charge of the mobile ion', None, unit='e')
 
     def __post_init__(self):
+        super().__post_init__()
         unknown = sorted(set(self.columns) - set(ROLES))
         if unknown:
             raise LabelError(f'unknown role {unknown[0]!r} of a column: known are {", ".join(ROLES)}')
@@ -95,8 +78,6 @@ class TableFormat(FromDict):
             raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {", ".join(units)}')
         if ('temperature' in self.columns) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
-        if self.temperature is not None and not self.temperature > 0:
-            raise LabelError(f'{self.temperature} K is not a temperature')
         if not Element.is_valid_symbol(self.species):
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
 

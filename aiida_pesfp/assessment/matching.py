@@ -12,9 +12,8 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
 from aiida_pesfp.errors import LabelError
+from aiida_pesfp.settings.assessment import MATCHING_METHODS
 
-#: Ways to find the structure of a measurement.
-METHODS = ('id', 'composition', 'structure')
 #: Tolerance for the space group, A: published coordinates are rounded.
 SYMMETRY_TOLERANCE = 0.01
 
@@ -43,8 +42,8 @@ def match(
 
     :param structures: by key.
     :param names: key -> further names of the structure, such as an identifier in a database.
-    :param methods: of :data:`METHODS`, tried in this order; the first that finds a structure decides. If it finds
-        several, the measurement stays unmatched.
+    :param methods: of :data:`~aiida_pesfp.settings.assessment.MATCHING_METHODS`, tried in this order; the first that
+        finds a structure decides. If it finds several, the measurement stays unmatched.
     :raises LabelError: if a method is unknown.
     """
     check_methods(methods)
@@ -66,10 +65,10 @@ def match(
 
 
 def check_methods(methods: tuple[str, ...]) -> None:
-    """Raise :class:`~aiida_pesfp.errors.LabelError` if one is not in :data:`METHODS`."""
-    unknown = [method for method in methods if method not in METHODS]
+    """Raise :class:`~aiida_pesfp.errors.LabelError` if a method is unknown."""
+    unknown = [method for method in methods if method not in MATCHING_METHODS]
     if unknown:
-        raise LabelError(f'unknown method {unknown[0]!r} to match labels: take some of {", ".join(METHODS)}')
+        raise LabelError(f'unknown method {unknown[0]!r} to match labels: take some of {", ".join(MATCHING_METHODS)}')
 
 
 class _Index:

@@ -9,22 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from aiida_pesfp.assessment.features import FEATURE_SETS, DescriptorExpression, free_volume, select_features
-from aiida_pesfp.assessment.labels import FromDict
+from aiida_pesfp.assessment.features import DescriptorExpression, free_volume, select_features
 from aiida_pesfp.assessment.scores import check_classes
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import xi
+from aiida_pesfp.settings.assessment import FEATURE_SETS, TRAINABLE, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 
-#: Models that can be trained.
-LEARNERS = ('logistic_l1', 'logistic_l2', 'catboost')
-#: All kinds of ranking models.
-KINDS = ('xi', 'expression', *LEARNERS)
-
-
-def _check(what: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise AssessmentError(f'unknown {what} {value!r} of a ranking model: take one of {", ".join(choices)}')
+#: Kinds of ranking models.
+KINDS = ('xi', 'expression', *TRAINABLE)
 
 
 @dataclass(frozen=True)
@@ -43,14 +36,15 @@ class RankingModel:
     content: bytes | None = None
 
     def __post_init__(self):
-        _check('kind', self.kind, KINDS)
-        _check('feature set', self.feature_set, FEATURE_SETS)
+        for what, value, known in (('kind', self.kind, KINDS), ('feature set', self.feature_set, FEATURE_SETS)):
+            if value not in known:
+                raise AssessmentError(f'unknown {what} {value!r} of a ranking model: known are {", ".join(known)}')
         try:
             if self.kind == 'xi':
-                XiParameters(**self.parameters)
+                XiParameters.from_dict(self.parameters)
             elif self.kind == 'expression':
                 DescriptorExpression(self.parameters['text'])
-        except (TypeError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             raise AssessmentError(f'parameters of a ranking model of the kind {self.kind}: {error}') from error
         if self.kind == 'catboost' and not self.content:
             raise AssessmentError('a CatBoost model without its file')
@@ -105,30 +99,6 @@ class RankingModel:
         parameters = XiParameters(**self.parameters)
         volumes = [free_volume(descriptors, kind, parameters.threshold) for kind in ('connected', 'disconnected')]
         return xi(*volumes, parameters)
-
-
-@dataclass(frozen=True)
-class TrainingSettings(FromDict):
-    """How a model is trained.
-
-    :param kind: one of :data:`LEARNERS`.
-    :param feature_set: one of :data:`~aiida_pesfp.assessment.features.FEATURE_SETS`.
-    :param regularisation: C of scikit-learn; a smaller value shrinks the coefficients more.
-    :param iterations: number of trees of CatBoost.
-    :param depth: of these trees.
-    :param seed: of the random numbers.
-    """
-
-    kind: str = 'logistic_l2'
-    feature_set: str = 'pes'
-    regularisation: float = 1.0
-    iterations: int = 200
-    depth: int = 4
-    seed: int = 0
-
-    def __post_init__(self):
-        _check('kind', self.kind, LEARNERS)
-        _check('feature set', self.feature_set, FEATURE_SETS)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from aiida_pesfp.assessment.classes import ClassSettings, classify
+from aiida_pesfp.assessment.classes import classify
 from aiida_pesfp.assessment.features import DescriptorExpression, standard_rankings
-from aiida_pesfp.assessment.labels import FromDict, Measurement
+from aiida_pesfp.assessment.labels import Measurement
 from aiida_pesfp.errors import AssessmentError, ExpressionError
+from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings
 
 #: Materials of each class that a score needs: with one, the bootstrap has nothing to vary.
 FEWEST = 2
@@ -18,26 +19,6 @@ FEWEST = 2
 MEMBERSHIP = 0.5
 #: Resamples in one array, which bounds the memory.
 _BATCH = 1000
-
-
-@dataclass(frozen=True)
-class ScoreSettings(FromDict):
-    """How a ranking is scored.
-
-    :param maximum_false_positive_rate: end of the area (the paper: 10 %).
-    :param resamples: of the bootstrap over materials, and shuffles of the random baseline.
-    :param seed: of both.
-    """
-
-    maximum_false_positive_rate: float = 0.1
-    resamples: int = 1000
-    seed: int = 0
-
-    def __post_init__(self):
-        if not 0 < self.maximum_false_positive_rate <= 1:
-            raise AssessmentError(f'maximum_false_positive_rate = {self.maximum_false_positive_rate} is not in (0, 1]')
-        if self.resamples < 2:
-            raise AssessmentError(f'resamples = {self.resamples}: the bootstrap needs at least two')
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ from aiida.orm import Dict, SinglefileData, StructureData
 
 from aiida_pesfp.assessment.calibration import LabelledSet
 from aiida_pesfp.assessment.calibration import calibrate as find_parameters
-from aiida_pesfp.assessment.classes import ClassSettings
 from aiida_pesfp.assessment.features import matminer_features, select_features
 from aiida_pesfp.assessment.labels import TableFormat, carrier_density, primitive_cell, read_table
 from aiida_pesfp.assessment.matching import match
-from aiida_pesfp.assessment.models import RankingModel, TrainingSet, TrainingSettings, predict_others, train
-from aiida_pesfp.assessment.scores import Score, ScoreSettings, score, score_rankings
+from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
+from aiida_pesfp.assessment.scores import Score, score, score_rankings
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData, difference
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 
 
@@ -85,8 +85,8 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
     """Score the rankings by each descriptor, by Xi, and by any expressions.
 
     :param matches: of :func:`match_labels`.
-    :param parameters: ``classes``, the fields of :class:`~aiida_pesfp.assessment.classes.ClassSettings`; ``score``,
-        those of :class:`~aiida_pesfp.assessment.scores.ScoreSettings`; ``expressions``, a list.
+    :param parameters: ``classes``, the fields of :class:`~aiida_pesfp.settings.assessment.ClassSettings`; ``score``,
+        those of :class:`~aiida_pesfp.settings.assessment.ScoreSettings`; ``expressions``, a list.
     :param descriptors: by the keys of the structures.
     :raises AssessmentError: if a class has fewer than two materials, or descriptors are not comparable.
     """
@@ -133,7 +133,7 @@ def train_model(assessment: AssessmentData, parameters: Dict, features: Dict, **
     """Train a ranking model on labelled materials, and score it by leaving out each composition in turn.
 
     :param assessment: its materials and weights are the training set.
-    :param parameters: the fields of :class:`~aiida_pesfp.assessment.models.TrainingSettings`.
+    :param parameters: the fields of :class:`~aiida_pesfp.settings.assessment.TrainingSettings`.
     :param features: of :func:`featurise`; empty if the model does not use them.
     :param descriptors: of the materials.
     :returns: ``model``, a :class:`~aiida_pesfp.data.assessment.RankingModelData`, and ``predictions``, a Dict with the
@@ -199,8 +199,8 @@ def calibration_parameters(values: dict) -> dict:
     if unknown:
         raise AssessmentError(f'unknown parameter {unknown[0]!r} of a calibration')
     try:
-        start = XiParameters(**values.get('start', {}))
-    except TypeError as error:
+        start = XiParameters.from_dict(values.get('start', {}))
+    except ValueError as error:
         raise AssessmentError(f'start: {error}') from error
     chosen = {name: tuple(values[name]) for name in ('vary', 'thresholds', 'cuts') if name in values}
     return chosen | {'start': start, 'settings': ScoreSettings.from_dict({'resamples': 200} | values.get('score', {}))}

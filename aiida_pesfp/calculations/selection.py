@@ -1,4 +1,4 @@
-"""Calculation functions around a screening: which structures are scanned, and how they rank."""
+"""Calculation functions of a screening: which structures are scanned, and how they rank."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 
-#: Criteria and what they are if not given: those of the paper (Sec. II B).
+#: Criteria and their defaults, those of the paper (Sec. II B).
 DEFAULT_CRITERIA = {
     'species': 'Li',
     'minimum_band_gap': 0.5,
@@ -22,7 +22,7 @@ DEFAULT_CRITERIA = {
     'missing_properties': 'keep',
     'duplicates': 'similar',
 }
-#: What a criterion that is a word can be.
+#: Criteria with a few possible values.
 _CHOICES = {'missing_properties': ('keep', 'reject'), 'duplicates': ('similar', 'identical', 'keep')}
 
 
@@ -38,23 +38,27 @@ def validate_criteria(node, _) -> str | None:
 
 @calcfunction
 def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dict:
-    """Structures that are not to be scanned: key -> stage, reason and uuid (Sec. II B of the paper).
+    """Structures that are not scanned: key -> stage, reason and uuid (Sec. II B of the paper).
 
-    Of structures that are the same, the one that most is known of is kept, and otherwise the first.
+    Among equal structures, the one with most known properties is scanned, or else the first.
 
-    :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off. ``duplicates`` are ``similar``, from
-        different sources (:class:`~aiida_pesfp.crystals.duplicates.KnownStructures`), or ``identical``, or both are
-        scanned.
+    :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off. ``duplicates`` says which structures
+        are equal: ``similar`` ones, such as those from different sources
+        (:class:`~aiida_pesfp.crystals.duplicates.KnownStructures`), only ``identical`` ones, or none (``keep``).
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
     """
     chosen, properties = DEFAULT_CRITERIA | criteria.get_dict(), properties.get_dict()
-    same, rejected = _Sameness(chosen['duplicates']), {}
+    similar, identical, rejected = KnownStructures(), {}, {}
     for key in sorted(structures, key=lambda key: -len(properties.get(key, {}))):
         structure = structures[key]
         reason = _reason(structure, properties.get(key, {}), chosen)
         if reason is None:
-            other = same.add(key, structure)
-            reason = other and f'the same structure as {other}'
+            other = None
+            if chosen['duplicates'] == 'similar':
+                other = similar.add(key, structure.get_pymatgen_structure())
+            elif chosen['duplicates'] == 'identical':
+                other = identical.setdefault(structure.base.caching.compute_hash(), key)
+            reason = f'the same structure as {other}' if other not in (None, key) else None
         if reason is not None:
             rejected[key] = {'stage': 'filter', 'reason': reason, 'uuid': structure.uuid}
     return Dict(rejected)
@@ -69,12 +73,12 @@ def rank(**descriptors: DescriptorsData) -> Dict:
 
 @calcfunction
 def rank_by_model(model: RankingModelData, features: Dict, **descriptors: DescriptorsData) -> Dict:
-    """The ranking by a model: as :func:`rank`, with the ``score`` that the model gives, the highest first.
+    """The ranking by a model: as :func:`rank`, but by the ``score`` of the model, the highest first.
 
-    A structure that the model cannot rank comes last, with the reason as ``score_error``.
+    A structure without a score comes last, with the reason as ``score_error``.
 
-    :param features: of :func:`~aiida_pesfp.calculations.assessment.featurise`; empty if the model does without.
-    :raises AssessmentError: if it can rank none.
+    :param features: of :func:`~aiida_pesfp.calculations.assessment.featurise`; empty if the model needs none.
+    :raises AssessmentError: if no structure has a score.
     """
     ranking, rows = model.to_model(), []
     for key, node in descriptors.items():
@@ -110,7 +114,7 @@ def collect_rejected(filtered: Dict, lost: Dict, **failures: Dict) -> Dict:
     """All structures without a result: those of the filter, those whose scan failed, and those whose job was lost.
 
     :param filtered: result of :func:`reject`.
-    :param lost: key -> reason, for structures of jobs that gave no account of them.
+    :param lost: key -> reason, for structures of jobs that ended without a report.
     :param failures: ``failures`` of scan calculations.
     """
     rejected = filtered.get_dict()
@@ -123,7 +127,7 @@ def collect_rejected(filtered: Dict, lost: Dict, **failures: Dict) -> Dict:
 
 
 def _reason(structure: StructureData, properties: dict, criteria: dict) -> str | None:
-    """Why a structure is not to be scanned, if so."""
+    """Why a structure is not scanned; None if it is."""
     if not all(structure.pbc):
         return f'periodic along {sum(structure.pbc)} of 3 lattice vectors'
     if structure.has_vacancies or structure.is_alloy:
@@ -147,19 +151,3 @@ def _reason(structure: StructureData, properties: dict, criteria: dict) -> str |
         elif is_too(float(properties[name]), float(limit)):
             return f'{words} of {properties[name]} {unit}, the limit is {limit}'
     return None
-
-
-class _Sameness:
-    """Recognises a structure that was there before, by one of three rules."""
-
-    def __init__(self, rule: str):
-        self._rule, self._by_content, self._known = rule, {}, KnownStructures()
-
-    def add(self, key: str, structure: StructureData) -> str | None:
-        """The key of the structure that is the same, or None, and this one is known from now on."""
-        if self._rule == 'keep':
-            return None
-        if self._rule == 'identical':
-            other = self._by_content.setdefault(structure.base.caching.compute_hash(), key)
-            return None if other == key else other
-        return self._known.add(key, structure.get_pymatgen_structure())

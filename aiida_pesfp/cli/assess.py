@@ -9,6 +9,9 @@ from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import POTENTIAL
+from aiida_pesfp.fingerprint.quantities import listing
+from aiida_pesfp.settings.assessment import FEATURE_SETS, MATCHING_METHODS, TRAINABLE, ClassSettings, ScoreSettings
+from aiida_pesfp.settings.options import options_of, take
 
 
 def _columns(_context, _parameter, pairs):
@@ -37,22 +40,14 @@ def _columns(_context, _parameter, pairs):
     help='Of value and error: S/cm, mS/cm, uS/cm, S/m, mS/m; of diffusion cm2/s, m2/s, A2/ps, A2/fs.',
 )
 @click.option('--table-temperature', type=float, help='Temperature of all rows, K, if no column has it.')
-@click.option('--good', type=float, required=True, help='sigma+, S/cm: conductors above are good.')
-@click.option('--bad', type=float, required=True, help='sigma-, S/cm: conductors below are bad.')
-@click.option('--temperature', default=300.0, show_default=True, help='Of --good and --bad, K.')
-@click.option(
-    '--floor',
-    type=float,
-    help='Raise lower values to this, S/cm. Without it, values that are not positive and have no error are excluded.',
-)
-@click.option('--relative-error', default=1.0, show_default=True, help='Error over value where a label has no error.')
+@options_of(ClassSettings)
 @click.option('--species', default='Li', show_default=True, help='The mobile ion.')
 @click.option('--potential', type=POTENTIAL, required=True, help='With which the structures were scanned.')
 @click.option('--group', type=types.GroupParamType(), help='Only structures of this group.')
 @click.option(
     '--match',
     'match_by',
-    type=click.Choice(['id', 'composition', 'structure']),
+    type=click.Choice(MATCHING_METHODS),
     multiple=True,
     default=('id',),
     show_default=True,
@@ -62,27 +57,25 @@ def _columns(_context, _parameter, pairs):
     '--expression',
     'expressions',
     multiple=True,
-    help='Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: xi, mpe, fv_connected, '
-    'fv_disconnected, barrier_1d, barrier_2d, barrier_3d, connected(t), disconnected(t) at a threshold t, eV. '
-    'Repeatable.',
+    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing()}; connected(t) and '
+    'disconnected(t) at a threshold t, eV. Repeatable.',
 )
 @click.option(
     '--model',
     'kinds',
-    type=click.Choice(['logistic_l1', 'logistic_l2', 'catboost']),
+    type=click.Choice(TRAINABLE),
     multiple=True,
     help='Train a ranking model of this kind too. Repeatable.',
 )
 @click.option(
     '--features',
-    type=click.Choice(['pes', 'matminer', 'both']),
+    type=click.Choice(FEATURE_SETS),
     multiple=True,
     default=('pes',),
     show_default=True,
     help='Features of the models. Repeatable.',
 )
-@click.option('--resamples', default=1000, show_default=True, help='Number of bootstrap resamples.')
-@click.option('--seed', default=0, show_default=True, help='Of the bootstrap and of models.')
+@options_of(ScoreSettings)
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
 @decorators.with_dbenv()
 def assess(table, **options):
@@ -99,7 +92,7 @@ def assess(table, **options):
     from aiida.orm import Dict, SinglefileData
 
     from aiida_pesfp.calculations.assessment import read_labels
-    from aiida_pesfp.errors import LabelError
+    from aiida_pesfp.errors import AssessmentError
     from aiida_pesfp.queries.assessment import scanned_structures
     from aiida_pesfp.workflows.assess import AssessWorkChain, validate_parameters
 
@@ -115,12 +108,10 @@ def assess(table, **options):
             f'no structure{where} was scanned for {species} with {potential.name}: see `aiida-pesfp rank` for what '
             'was, or begin with `aiida-pesfp launch screen`'
         )
-    form = {name: options[name] for name in ('columns', 'unit', 'species')}
+    form = {'temperature': options['table_temperature'], **{k: options[k] for k in ('columns', 'unit', 'species')}}
     try:
-        labels = read_labels(
-            SinglefileData(table.absolute()), Dict(form | {'temperature': options['table_temperature']})
-        )
-    except LabelError as error:
+        labels = read_labels(SinglefileData(table.absolute()), Dict(form))
+    except AssessmentError as error:
         echo.echo_critical(str(error))
     inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': parameters}
     results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
@@ -158,11 +149,10 @@ def assess(table, **options):
     type=float,
     help='With --vary threshold: try this one, eV. Repeatable.  [default: 0.3 to 0.7]',
 )
-@click.option('--resamples', default=200, show_default=True, help='Number of bootstrap resamples.')
-@click.option('--seed', default=0, show_default=True, help='Of the bootstrap.')
+@options_of(ScoreSettings, resamples={'default': 200})
 @click.option('--label', help='Of the result.  [default: xi-POTENTIAL]')
 @decorators.with_dbenv()
-def calibrate(assessments, vary, thresholds, resamples, seed, label):
+def calibrate(assessments, vary, thresholds, label, **options):
     """Find the cuts of Xi for the potential and the ion of ASSESSMENTs, made by `aiida-pesfp assess`.
 
     With several, their mean score decides. The result is a ranking model: give it as the input `model` to pesfp.screen.
@@ -177,7 +167,7 @@ def calibrate(assessments, vary, thresholds, resamples, seed, label):
 
     if thresholds and 'threshold' not in vary:
         raise click.BadParameter('it is not varied: add --vary threshold', param_hint='--threshold')
-    parameters = {'vary': list(vary), 'score': {'resamples': resamples, 'seed': seed}}
+    parameters = {'vary': list(vary), 'score': take(ScoreSettings, options).as_dict()}
     if thresholds:
         parameters['thresholds'] = list(thresholds)
     sets = {}
@@ -196,15 +186,15 @@ def calibrate(assessments, vary, thresholds, resamples, seed, label):
 
 
 def _parameters(options: dict) -> dict:
-    classes = {name: options[name] for name in ('good', 'bad', 'temperature', 'floor', 'relative_error')}
+    classes, seed = take(ClassSettings, options).as_dict(), options['seed']
     found = {
         'sets': {'labels': {'classes': classes, 'match_by': list(options['match_by'])}},
-        'score': {'resamples': options['resamples'], 'seed': options['seed']},
+        'score': take(ScoreSettings, options).as_dict(),
         'expressions': list(options['expressions']),
     }
     if options['kinds']:
         models = {'kinds': list(options['kinds']), 'feature_sets': list(options['features'])}
-        found['models'] = models | {'training': {'seed': options['seed']}}
+        found['models'] = models | {'training': {'seed': seed}}
     return found
 
 

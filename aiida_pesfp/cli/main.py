@@ -36,8 +36,5 @@ def main():
     """
 
 
-for _command in (
-    *(setup, potential, import_, launch, status, rank, show, export, report),
-    *(assess, calibrate),
-):
+for _command in (setup, potential, import_, launch, status, rank, show, export, report, assess, calibrate):
     main.add_command(_command)

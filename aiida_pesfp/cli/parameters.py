@@ -37,10 +37,8 @@ class PotentialParamType(types.DataParamType):
     def shell_complete(self, ctx, param, incomplete):
         from aiida_pesfp.queries.nodes import stored_potentials
 
-        labels = {node.label for node in stored_potentials()}
-        return [
-            click.shell_completion.CompletionItem(label) for label in sorted(labels) if label.startswith(incomplete)
-        ]
+        labels = sorted({node.label for node in stored_potentials() if node.label.startswith(incomplete)})
+        return [click.shell_completion.CompletionItem(label) for label in labels]
 
 
 class GroupOrNodeParamType(click.ParamType):

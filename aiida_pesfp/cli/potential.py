@@ -32,17 +32,15 @@ def potential_install(name, path, label):
 @decorators.with_dbenv()
 def potential_list():
     """List the stored potentials."""
-    from aiida.orm import QueryBuilder
     from tabulate import tabulate
 
-    from aiida_pesfp.data.potential import PotentialData
+    from aiida_pesfp.queries.nodes import stored_potentials
 
-    columns = ['id', 'label', 'attributes.name', 'attributes.kind', 'attributes.sha256']
-    rows = QueryBuilder().append(PotentialData, project=columns).order_by({PotentialData: 'id'}).all()
+    rows = [[node.pk, node.label, node.name, node.kind, node.sha256[:12]] for node in stored_potentials()]
     if not rows:
         echo.echo_report('no potential is stored yet: try `aiida-pesfp potential install sevennet-0`')
         return
-    echo.echo(tabulate([[*row[:-1], row[-1][:12]] for row in rows], headers=['PK', 'Label', 'Name', 'Kind', 'SHA-256']))
+    echo.echo(tabulate(rows, headers=['PK', 'Label', 'Name', 'Kind', 'SHA-256']))
 
 
 @potential.command('show')
@@ -59,16 +57,15 @@ def potential_show(datum):
 
 def install(spec: str, label: str | None):
     """Store the potential ``spec`` unless one with the same content is there; the node."""
-    from aiida.orm import QueryBuilder
-
     from aiida_pesfp.data.potential import PotentialData
     from aiida_pesfp.errors import PotentialError
+    from aiida_pesfp.queries.nodes import potential_with
 
     try:
         node = PotentialData.from_spec(spec)
     except PotentialError as error:
         echo.echo_critical(str(error))
-    found = QueryBuilder().append(PotentialData, filters={'attributes.sha256': node.sha256}).first(flat=True)
+    found = potential_with(node.sha256)
     if found is not None:
         echo.echo_report(f'potential {found.label}<{found.pk}> exists')
         return found

@@ -1,1 +1,1 @@
-"""Crystal structures: files, cells, periodic images."""
+"""Crystal structures: files, checks, duplicates, supercells, periodic images."""

@@ -1,4 +1,4 @@
-"""Supercells for molecular dynamics: the smallest in which an ion does not feel its own image."""
+"""Supercells for molecular dynamics: the smallest in which an ion is far enough from its images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
 
-#: Relative tolerance of lengths: a cell of exactly the wanted size is large enough.
+#: Relative tolerance of lengths.
 TOLERANCE = 1e-8
-#: Row permutations and signs that turn one basis of a lattice into another of the same vectors, orientation kept.
+#: Permutations and signs of three vectors that keep their orientation.
 _SIGNED_PERMUTATIONS = np.array(
     [
         matrix
@@ -24,26 +24,25 @@ _SHIFTS = np.array(list(itertools.product((-1, 0, 1), repeat=2)))
 
 
 def interplanar_distances(cell: np.ndarray) -> np.ndarray:
-    """Distances between opposite faces of a cell: the diameters of the spheres that fit between them.
+    """Distances between opposite faces of a cell.
 
     :param cell: lattice vectors as rows, shape (..., 3, 3), A.
-    :return: for each vector, the distance of the faces that it connects, shape (..., 3), A.
+    :return: for each vector the distance between the faces that it connects, shape (..., 3), A.
     """
     return 1 / fractional_reach(cell, 1.0)
 
 
 def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool = False) -> np.ndarray:
-    """Smallest integer matrix whose supercell has all three inter-planar distances of at least a given size.
+    """Smallest integer matrix whose supercell has three inter-planar distances of at least a given size.
 
-    The rows of the matrix are the vectors of the supercell in units of those of the cell: ``matrix @ cell``. Of all
-    matrices the one with the smallest determinant is taken, and of those with the same determinant the most compact
-    (smallest sum of squared vector lengths, then largest inter-planar distance). All sublattices of a determinant are
-    enumerated as Hermite normal forms. Whether a sublattice has a basis with large inter-planar distances is
-    decided without a search: these are the inverse lengths of the dual basis, so it is enough to look at the
-    shortest dual basis, which Minkowski reduction gives.
+    The rows of the matrix are the vectors of the supercell in units of those of the cell: ``matrix @ cell``. Among
+    matrices with the smallest determinant the most compact wins (smallest sum of squared vector lengths, then largest
+    inter-planar distance). Hermite normal forms enumerate all sublattices of a determinant. Inter-planar distances are
+    the inverse lengths of the dual basis, so Minkowski reduction of the dual basis decides without a search whether a
+    sublattice has a basis with large distances.
 
     :param cell: lattice vectors as rows, shape (3, 3), A.
-    :param minimum_distance: wanted inter-planar distance, A. The paper (Sec. II C) takes 6.5 A.
+    :param minimum_distance: smallest inter-planar distance, A. The paper (Sec. II C) has 6.5 A.
     :param diagonal: allow only multiples of the lattice vectors.
     :return: the matrix, shape (3, 3), integers, determinant positive.
     :raises ValueError: if the cell has no volume or the distance is not positive.
@@ -60,27 +59,27 @@ def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool =
     if diagonal or largest == 1:
         return diagonal_matrix
 
-    # A cell between faces that far apart has at least the volume of a cube of that edge.
+    # A cell with such distances between its faces has at least the volume of a cube with this edge.
     smallest = max(1, int(np.ceil(wanted**3 / volume * (1 - TOLERANCE))))
     for determinant in range(smallest, largest + 1):
         forms = np.array(list(_hermite_normal_forms(determinant)))
         dual = np.swapaxes(np.linalg.inv(forms @ cell), -1, -2)
         coefficients = minkowski_reduce(dual)
         distances = 1 / np.linalg.norm(coefficients @ dual, axis=-1)
-        fitting = distances.min(axis=1) >= wanted
-        if not fitting.any():
+        suitable = distances.min(axis=1) >= wanted
+        if not suitable.any():
             continue
         # The dual of a basis change is its inverse transpose, an integer matrix again.
-        changes = np.rint(np.swapaxes(np.linalg.inv(coefficients[fitting]), -1, -2)).astype(int)
-        matrices = changes @ forms[fitting]
+        changes = np.rint(np.swapaxes(np.linalg.inv(coefficients[suitable]), -1, -2)).astype(int)
+        matrices = changes @ forms[suitable]
         return _most_compact([_most_diagonal(matrix) for matrix in matrices], cell)
-    raise AssertionError('the diagonal matrix itself is among the candidates')
+    raise AssertionError('the diagonal matrix is large enough')
 
 
 def minkowski_reduce(bases: np.ndarray) -> np.ndarray:
     """Minkowski reduction of many lattices at once: the shortest possible basis of each.
 
-    Greedy reduction as of P. Q. Nguyen and D. Stehle, ACM Trans. Algorithms 5, 46 (2009), DOI 10.1145/1597036.1597050.
+    Greedy reduction of P. Q. Nguyen and D. Stehle, ACM Trans. Algorithms 5, 46 (2009), DOI 10.1145/1597036.1597050.
 
     :param bases: lattice vectors as rows, shape (m, 3, 3).
     :return: unimodular integer matrices, shape (m, 3, 3); ``matrices @ bases`` are reduced, shortest vector first.
@@ -117,8 +116,8 @@ def fill_supercell(cell: np.ndarray, positions: np.ndarray, matrix: np.ndarray) 
     :param cell: lattice vectors of the cell as rows, shape (3, 3), A.
     :param positions: Cartesian, shape (n, 3), A.
     :param matrix: integers, shape (3, 3); the vectors of the supercell are ``matrix @ cell``.
-    :return: positions inside the supercell, shape (n * d, 3), A, where d is the determinant; and for each the index of
-        the site of the cell that it repeats, shape (n * d,). The images of one site are neighbours in the list.
+    :return: positions inside the supercell, shape (n * d, 3), A, where d is the determinant; and the index of the site
+        in the cell of each, shape (n * d,). The images of one site are consecutive.
     :raises ValueError: if the determinant of the matrix is not positive.
     """
     matrix = np.asarray(matrix)
@@ -127,20 +126,20 @@ def fill_supercell(cell: np.ndarray, positions: np.ndarray, matrix: np.ndarray) 
         raise ValueError(f'the supercell matrix {matrix.tolist()} must have a positive determinant')
     corners = np.array(list(itertools.product((0, 1), repeat=3))) @ matrix
     translations = integer_points(corners.min(axis=0), corners.max(axis=0))
-    # Exact arithmetic: a translation lies inside if its coordinates times the determinant do, all of them integers.
+    # Exact test in integers: the coordinates of a translation times the determinant.
     adjugate = np.rint(np.linalg.inv(matrix) * determinant).astype(int)
     scaled = translations @ adjugate
     translations = translations[((scaled >= 0) & (scaled < determinant)).all(axis=1)]
     supercell = matrix @ cell
     everywhere = (np.asarray(positions)[:, None] + (translations @ cell)[None]).reshape(-1, 3)
     fractions = everywhere @ np.linalg.inv(supercell)
-    # Rounding first: a site on a face must not land on the opposite one.
+    # Rounding keeps a site on its face of the cell.
     everywhere -= np.floor(np.round(fractions, 9)) @ supercell
     return everywhere, np.repeat(np.arange(len(positions)), determinant)
 
 
 def _hermite_normal_forms(determinant: int) -> Iterator[list[list[int]]]:
-    """Every sublattice of an index once: the upper triangular integer matrices of that determinant."""
+    """All sublattices of an index: the upper triangular integer matrices of this determinant."""
     divisors = [a for a in range(1, determinant + 1) if determinant % a == 0]
     for a in divisors:
         for b in (b for b in divisors if (determinant // a) % b == 0):
@@ -150,11 +149,10 @@ def _hermite_normal_forms(determinant: int) -> Iterator[list[list[int]]]:
 
 
 def _most_diagonal(matrix: np.ndarray) -> np.ndarray:
-    """The same three vectors, ordered and signed to resemble the vectors of the cell."""
+    """The same three vectors in the order and with the signs closest to the vectors of the cell."""
     if np.linalg.det(matrix) < 0:
         matrix = -matrix
-    candidates = _SIGNED_PERMUTATIONS @ matrix
-    return max(candidates, key=lambda candidate: (np.trace(candidate), candidate.tolist()))
+    return max(_SIGNED_PERMUTATIONS @ matrix, key=lambda choice: (np.trace(choice), choice.tolist()))
 
 
 def _most_compact(matrices: list[np.ndarray], cell: np.ndarray) -> np.ndarray:

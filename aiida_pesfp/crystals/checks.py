@@ -12,7 +12,7 @@ SHORTEST_DISTANCE = 0.5
 
 
 def check_structure(structure: Structure, species: str) -> None:
-    """Raise the :class:`~aiida_pesfp.errors.StructureError` that says why a structure cannot be scanned, if any.
+    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned.
 
     :param species: chemical symbol of the mobile ion.
     """
@@ -25,7 +25,7 @@ def check_structure(structure: Structure, species: str) -> None:
 
 
 def check_crystal(structure: Structure) -> None:
-    """Raise the :class:`~aiida_pesfp.errors.StructureError` that says why no potential can evaluate a structure."""
+    """Raise a :class:`~aiida_pesfp.errors.StructureError` if no potential can evaluate a structure."""
     check_cell(structure.lattice.matrix, structure.lattice.pbc)
     for index, site in enumerate(structure):
         if not site.is_ordered:
@@ -51,13 +51,13 @@ def check_cell(lattice: np.ndarray, pbc) -> None:
     """
     if not all(pbc):
         raise errors.InvalidCell(
-            f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors: only three-dimensional crystals are treated'
+            f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors: the crystal must be three-dimensional'
         )
     volume, box = abs(np.linalg.det(lattice)), np.prod(np.linalg.norm(lattice, axis=1))
-    # The ratio catches flat cells of any size: 1e-3 is far below the flattest reduced cell a crystal can have.
+    # The ratio excludes flat cells of any size: 1e-3 is far below that of any reduced cell of a crystal.
     if not (volume > SHORTEST_DISTANCE**3 and volume > 1e-3 * box):
         raise errors.InvalidCell(f'the cell has a volume of {volume:.3g} A^3: correct its lattice vectors')
 
 
 def _place(fractional) -> str:
-    return '(' + ', '.join(f'{x:.3f}' for x in fractional) + ')'
+    return f'({", ".join(f"{x:.3f}" for x in fractional)})'

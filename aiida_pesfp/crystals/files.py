@@ -60,25 +60,25 @@ def read_named_structures(paths: list[Path]) -> list[NamedStructure]:
 def read_structures(path: Path) -> list[Structure]:
     """All structures of one file.
 
-    :raises UnreadableStructure: if it holds none.
+    :raises UnreadableStructure: if the file holds none.
     :raises InvalidCell: if one has no three-dimensional periodic cell.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # pymatgen reports every rounded coordinate
+            warnings.simplefilter('ignore')  # pymatgen warns of every rounded coordinate
             structures = _parse(path)
     except StructureError:
         raise
-    except Exception as error:  # the parsers raise anything that a malformed file can provoke
+    except Exception as error:  # parsers raise all kinds of errors on malformed files
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise UnreadableStructure(f'cannot be read as a crystal structure ({reason[:200]})') from error
     if not structures:
-        raise UnreadableStructure('holds no structure')
+        raise UnreadableStructure('contains no structure')
     return structures
 
 
 def structure_files(paths: list[Path]) -> list[Path]:
-    """The files among the paths, and the structure files of the folders among them, in order."""
+    """The files among the paths and the structure files in the folders among them, in order."""
     files = []
     for path in paths:
         if path.is_dir():
@@ -97,13 +97,13 @@ def _is_poscar(path: Path) -> bool:
 
 
 def file_label(path: Path) -> str:
-    """Name of a file without its ending; ``POSCAR.Li2O`` and ``POSCAR_Li2O`` keep what tells them apart."""
+    """Name of a file without its ending; ``POSCAR.Li2O`` becomes ``POSCAR_Li2O``."""
     return path.name.replace('.', '_') if path.name.upper().startswith(('POSCAR', 'CONTCAR')) else path.stem
 
 
 def _parse(path: Path) -> list[Structure]:
     if not path.is_file():
-        raise UnreadableStructure('there is no such file')
+        raise UnreadableStructure('no such file')
     if path.suffix.lower() == '.cif':
         return _from_cif(path)
     if _is_poscar(path):
@@ -122,8 +122,8 @@ def _from_cif(path: Path) -> list[Structure]:
     try:
         return CifParser(path).parse_structures(primitive=False, on_error='raise')
     except ValueError as error:
-        if 'ccupanc' in str(error):  # the parser adds up the occupancies of atoms with the same coordinates
-            raise OverlappingAtoms('several atoms lie on one place, whose occupancies sum to more than 1') from error
+        if 'ccupanc' in str(error):  # the parser adds the occupancies of atoms with the same coordinates
+            raise OverlappingAtoms('several atoms share one site, whose occupancies sum to more than 1') from error
         if 'ingular matrix' in str(error):
             raise InvalidCell('the cell has no volume: correct its lengths and angles') from error
         raise
@@ -131,7 +131,7 @@ def _from_cif(path: Path) -> list[Structure]:
 
 def _from_atoms(atoms: Atoms) -> Structure:
     check_cell(atoms.cell.array, atoms.pbc)
-    # Constraints, velocities and the like have no meaning for a scan.
+    # Without constraints, velocities and the like.
     bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
     return AseAtomsAdaptor.get_structure(bare)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aiida.common.exceptions import ValidationError
 from aiida.orm import Dict
 
+from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 
 
-class ArrheniusData(Dict):
+class ArrheniusData(RequiredAttributes, Dict):
     """Activation energy of one material, all entries attributes and so to be queried.
 
     ``activation_energy`` and ``activation_energy_error`` (eV), ``chi2_reduced`` and ``p_value`` (None for two points),
@@ -17,13 +17,6 @@ class ArrheniusData(Dict):
     """
 
     _REQUIRED = ('activation_energy', 'activation_energy_error', 'conductivity_300K', 'points')
-
-    def _validate(self) -> bool:
-        super()._validate()
-        missing = [name for name in self._REQUIRED if name not in self]
-        if missing:
-            raise ValidationError(f'an ArrheniusData needs {", ".join(missing)}')
-        return True
 
     @property
     def activation_energy(self) -> float:

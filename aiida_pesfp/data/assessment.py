@@ -11,6 +11,7 @@ from aiida.orm import Data, Dict
 
 from aiida_pesfp.assessment.models import RankingModel
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
+from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.errors import AssessmentError
 
 #: Attributes on which descriptors depend besides the structure -> the words for it, and the way out of a difference.
@@ -46,7 +47,7 @@ def difference(one: Mapping, other: Mapping) -> str | None:
     return None
 
 
-class AssessmentData(Dict):
+class AssessmentData(RequiredAttributes, Dict):
     """How well rankings by descriptors find the good conductors among labelled materials.
 
     ``rows`` with the ``ranking``, its ``score`` (value, error, interval) and number of ``materials``, the best first;
@@ -56,13 +57,6 @@ class AssessmentData(Dict):
     """
 
     _REQUIRED = ('rows', 'random', 'materials', 'excluded', 'species', 'potential_sha256')
-
-    def _validate(self) -> bool:
-        super()._validate()
-        missing = [name for name in self._REQUIRED if name not in self]
-        if missing:
-            raise ValidationError(f'an AssessmentData needs {", ".join(missing)}')
-        return True
 
     def weights(self, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """(n,) weights of materials as good and as bad conductors."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aiida.common.exceptions import ValidationError
 from aiida.orm import ArrayData
 
+from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.transport.arrhenius import Point
 from aiida_pesfp.transport.conductivity import Conductivity
 
 
-class ConductivityData(ArrayData):
+class ConductivityData(RequiredAttributes, ArrayData):
     """Conductivity from one trajectory.
 
     Attributes, all to be queried: the entries of :meth:`aiida_pesfp.transport.conductivity.Conductivity.as_dict`, such
@@ -20,6 +20,7 @@ class ConductivityData(ArrayData):
     """
 
     _REQUIRED = ('species', 'temperature', 'conductivity', 'conductivity_error', 'diffusion_coefficient', 'flags')
+    _MAKER = 'from_conductivity'
 
     @classmethod
     def from_conductivity(cls, found: Conductivity, **attributes) -> ConductivityData:
@@ -32,15 +33,6 @@ class ConductivityData(ArrayData):
             node.set_array(name, array)
         node.base.attributes.set_many(attributes | found.as_dict())
         return node
-
-    def _validate(self) -> bool:
-        super()._validate()
-        missing = [name for name in self._REQUIRED if name not in self.base.attributes]
-        if missing:
-            raise ValidationError(
-                f'a ConductivityData needs {", ".join(missing)}: make it with ConductivityData.from_conductivity'
-            )
-        return True
 
     @property
     def temperature(self) -> float:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from aiida.common.exceptions import ValidationError
 from aiida.orm import Dict
 
+from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
 
 #: Settings of the scan on which the numbers depend.
 GRID_SETTINGS = ('spacing', 'minimum_distance')
 
 
-class DescriptorsData(Dict):
+class DescriptorsData(RequiredAttributes, Dict):
     """Descriptors of one structure, all of them attributes and so to be queried.
 
     Every quantity of :data:`~aiida_pesfp.fingerprint.quantities.QUANTITIES` is an attribute to query and a property of
@@ -24,18 +24,6 @@ class DescriptorsData(Dict):
 
     #: Rankings and the report need these.
     _REQUIRED = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')
-
-    def _validate(self) -> bool:
-        super()._validate()
-        missing = [name for name in self._REQUIRED if name not in self]
-        if missing:
-            raise ValidationError(f'a DescriptorsData needs {", ".join(missing)}')
-        return True
-
-    @property
-    def barriers(self) -> tuple[float, float, float]:
-        """Barriers for percolation in one, two and three dimensions, eV."""
-        return self['barrier_1d'], self['barrier_2d'], self['barrier_3d']
 
     @property
     def ions(self) -> list[dict]:

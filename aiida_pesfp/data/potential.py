@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
 from aiida.orm.nodes.caching import NodeCaching
 
+from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.potentials.registry import files_of, identify
 
 
@@ -20,7 +20,7 @@ class PotentialDataCaching(NodeCaching):
         }
 
 
-class PotentialData(Data):
+class PotentialData(RequiredAttributes, Data):
     """A potential: its identity as attributes, its files in the repository.
 
     Weights that come with an installed package are not stored again: name, version and SHA-256 say which they are, and
@@ -29,6 +29,7 @@ class PotentialData(Data):
 
     _CLS_NODE_CACHING = PotentialDataCaching
     _REQUIRED = ('name', 'kind', 'sha256', 'package', 'package_version')
+    _MAKER = 'from_spec'
 
     @classmethod
     def from_spec(cls, spec: str) -> PotentialData:
@@ -65,10 +66,3 @@ class PotentialData(Data):
     def filenames(self) -> list[str]:
         """Names of the stored files; none if the potential comes with an installed package."""
         return self.base.repository.list_object_names()
-
-    def _validate(self) -> bool:
-        super()._validate()
-        missing = [name for name in self._REQUIRED if not self.base.attributes.get(name, None)]
-        if missing:
-            raise ValidationError(f'a PotentialData needs {", ".join(missing)}: make it with PotentialData.from_spec')
-        return True

@@ -7,15 +7,15 @@ import tempfile
 from io import BytesIO
 from pathlib import Path
 
-from aiida.common.exceptions import ValidationError
 from aiida.orm import Dict
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.files import read_structures
+from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.sources.entry import Entry
 
 
-class RecordData(Dict):
+class RecordData(RequiredAttributes, Dict):
     """One entry of a database or one file, from which a structure comes.
 
     Attributes: ``source`` (``folder``, ``materials_project``, ``optimade``), ``id`` in it, ``database`` and its
@@ -25,6 +25,7 @@ class RecordData(Dict):
     """
 
     _REQUIRED = ('source', 'id', 'formula', 'filename', 'sha256')
+    _MAKER = 'from_entry'
     _TAKEN_OVER = ('source', 'id', 'database', 'database_version', 'band_gap', 'energy_above_hull', 'url')
 
     @classmethod
@@ -46,10 +47,3 @@ class RecordData(Dict):
             structure = read_structures(path)[self['index']]
         structure.remove_oxidation_states()
         return structure
-
-    def _validate(self) -> bool:
-        super()._validate()
-        missing = [name for name in self._REQUIRED if self.get(name) is None]
-        if missing:
-            raise ValidationError(f'a RecordData needs {", ".join(missing)}: make it with RecordData.from_entry')
-        return True

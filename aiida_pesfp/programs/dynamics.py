@@ -1,4 +1,4 @@
-"""Molecular dynamics of one structure: ASE's integrator, made to go on exactly where it was.
+"""Molecular dynamics of one structure: ASE's integrator, which resumes exactly.
 
 The state of the dynamics is that of the last stored frame, or of a checkpoint that was written between two frames; see
 :mod:`aiida_pesfp.trajectories.ours`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermost
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from aiida_pesfp import errors
-from aiida_pesfp.programs.checkpoint import write_json
+from aiida_pesfp.programs.checkpoint import replacing, write_json
 from aiida_pesfp.programs.request import evaluated
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import (
@@ -34,10 +33,10 @@ from aiida_pesfp.trajectories.ours import (
     temperature,
 )
 
-#: An atom of more kinetic energy than this, eV, or than so many k T, tears any crystal: it takes some 10 eV to displace
-#: an ion for good. The thermal chance of 100 k T is 1e-42.
+#: A kinetic energy above this, eV, or above so many k T, destroys any crystal: some 10 eV displace an ion for good. The
+#: thermal probability of 100 k T is 1e-42.
 FASTEST, FASTEST_THERMAL = 10.0, 100.0
-#: Instantaneous temperature, K, and in units of the target, at which there is no crystal either.
+#: The same for the instantaneous temperature, K, and in units of the target.
 HOTTEST, HOTTEST_RELATIVE = 10_000.0, 20.0
 
 
@@ -48,11 +47,11 @@ class Integrator(NoseHooverChainNVT):
         """:param atoms: with the momenta to begin with, and a calculator."""
         thermostat_time = settings.thermostat_time * units.fs
         super().__init__(atoms, settings.timestep * units.fs, settings.temperature, thermostat_time)
-        # ASE's own thermostat heats 3N degrees of freedom. Of N - 1 atoms it heats the 3N - 3 that are there.
+        # ASE's own thermostat heats 3N degrees of freedom. That of N - 1 atoms heats the 3N - 3 that there are.
         self._thermostat = NoseHooverChainThermostat(len(atoms) - 1, self.masses, settings.temperature, thermostat_time)
 
     def frame(self, seconds: float) -> Atoms:
-        """The state, with all that is needed to go on from it."""
+        """The state, with all that a restart needs."""
         atoms, thermostat = self.atoms, self._thermostat
         energy = atoms.get_potential_energy()
         info = {
@@ -68,29 +67,29 @@ class Integrator(NoseHooverChainNVT):
         return frame
 
     def restore(self, frame: Atoms) -> None:
-        """Take up the thermostat and the step of a frame. Places and momenta came with the atoms."""
+        """Set the thermostat and the step to those of a frame. Positions and momenta came with the atoms."""
         self._thermostat._eta[:] = frame.info['eta']
         self._thermostat._p_eta[:] = frame.info['p_eta']
         self.nsteps = frame.info['step']
 
 
 class Run:
-    """The dynamics of one structure, and what it leaves in its folder.
+    """The dynamics of one structure, and its files.
 
-    :ivar first: step from which this run goes on; 0, unless it goes on from another run.
-    :ivar kept: the last step whose state is in the folder; None before the first.
+    :ivar first: step from which this run started; 0, unless it restarts from another run.
+    :ivar saved: the last step whose state is in the folder; None before the first.
     :ivar seconds: of computing, over all calls.
     """
 
     def __init__(
         self, atoms: Atoms, settings: PotentialMdSettings, folder: Path, marks: dict, parent: Path | None = None
     ):
-        """Begin, or take up what an earlier call left in ``folder``.
+        """Start, or resume what an earlier call left in ``folder``.
 
         :param atoms: the initial structure with a calculator.
-        :param marks: further settings that two runs must share to be of one dynamics.
-        :param parent: folder of a run from which this one goes on.
-        :raises CannotContinue: if what is found there is of another dynamics.
+        :param marks: further settings that two runs must share to be parts of one dynamics.
+        :param parent: folder of a run from which this one restarts.
+        :raises CannotContinue: if the files there belong to another dynamics.
         """
         if len(atoms) < 2:
             raise errors.InvalidCell('a single atom at rest has no dynamics: give a supercell')
@@ -108,7 +107,7 @@ class Run:
         self._integrator = Integrator(atoms, settings)
         if state is not None:
             self._integrator.restore(state)
-        self.kept = None if state is None else self.step
+        self.saved = None if state is None else self.step
 
     @property
     def step(self) -> int:
@@ -122,15 +121,15 @@ class Run:
         return temperature(atoms.get_kinetic_energy(), len(atoms))
 
     def advance(self, last: int, checkpoint_interval: float, on_step: Callable[[], None]) -> None:
-        """Do the steps up to ``last``, and store every stride-th.
+        """Run the steps up to ``last``, and store every stride-th.
 
-        :param checkpoint_interval: most seconds of work that are not kept.
-        :param on_step: called after each step. If it raises ``Stopped``, the state of that moment is kept.
-        :raises DynamicsDiverged: if the atoms fly apart. What was stored before is good.
+        :param checkpoint_interval: most seconds of work that are not on disk.
+        :param on_step: called after each step. It may raise ``Stopped``.
+        :raises DynamicsDiverged: if the atoms fly apart. The steps stored before are good.
         :raises EvaluationFailed: if the calculator fails.
         :raises OutOfMemory: if the structure is too large for the device.
         """
-        clock = kept = time.monotonic()
+        clock = saved = time.monotonic()
         evaluated(self._integrator.atoms.get_forces, f'at step {self.step} of the dynamics')
         self._check()
         with Trajectory(self.folder / TRAJECTORY, 'a' if count_frames(self.folder / TRAJECTORY) else 'w') as trajectory:
@@ -141,26 +140,26 @@ class Run:
                 now = time.monotonic()
                 self.seconds, clock = self.seconds + now - clock, now
                 if self._store(trajectory):
-                    kept = now
-                elif now - kept > checkpoint_interval:
-                    self.keep()
-                    kept = now
+                    saved = now
+                elif now - saved > checkpoint_interval:
+                    self.save()
+                    saved = now
                 on_step()
-        self.keep()
+        self.save()
 
     def _store(self, trajectory: TrajectoryWriter) -> bool:
         """Write the present state as a frame if it is due, and tell whether it was."""
-        if self.step == self.kept or self.step % self.settings.stride:
+        if self.step == self.saved or self.step % self.settings.stride:
             return False
         trajectory.write(self._integrator.frame(self.seconds))
-        self.kept = self.step
+        self.saved = self.step
         return True
 
-    def keep(self) -> None:
-        """Write the present state, unless it is there."""
-        if self.kept != self.step:
+    def save(self) -> None:
+        """Write the present state, unless it is on disk."""
+        if self.saved != self.step:
             write_checkpoint(self.folder, self._integrator.frame(self.seconds))
-            self.kept = self.step
+            self.saved = self.step
 
     def _check(self) -> None:
         atoms, target = self._integrator.atoms, self.settings.temperature
@@ -177,11 +176,11 @@ class Run:
         picoseconds = self.step * self.settings.timestep / 1000
         raise errors.DynamicsDiverged(
             f'at step {self.step} ({picoseconds:.3f} ps) of the dynamics at {target:g} K {what}: relax the structure '
-            'first, take a shorter time step, or another potential. What was stored before is kept'
+            'first, take a shorter time step, or another potential. The steps stored before are kept'
         )
 
     def _earlier_state(self, parent: Path | None) -> tuple[Atoms | None, int]:
-        """The state to go on from, if any, and the step at which this run began."""
+        """The state to resume or restart from, if any, and the step at which this run started."""
         path = self.folder / SETTINGS
         if path.exists():
             found = json.loads(path.read_text())
@@ -191,7 +190,7 @@ class Run:
         if parent is not None:
             state = last_state(parent)
             if state is None or not (parent / SETTINGS).exists():
-                raise errors.CannotContinue(f'there is no dynamics in {parent} to go on from')
+                raise errors.CannotContinue(f'there is no dynamics in {parent} to restart from')
             expected = {name: self._marks[name] for name in self._marks if name not in ('seed', 'stride')}
             self._check_marks(json.loads((parent / SETTINGS).read_text()), expected, parent)
             state.info['seconds'] = 0.0
@@ -213,12 +212,9 @@ class Run:
 
 
 def write_checkpoint(folder: Path, frame: Atoms) -> None:
-    """Keep one frame. A reader sees the file before or after, never half of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f'.{CHECKPOINT}.partial'
-    with Trajectory(partial, 'w') as trajectory:
+    """Write one frame as a whole."""
+    with replacing(folder / CHECKPOINT) as partial, Trajectory(partial, 'w') as trajectory:
         trajectory.write(frame)
-    os.replace(partial, folder / CHECKPOINT)
 
 
 def _hash(atoms: Atoms) -> str:

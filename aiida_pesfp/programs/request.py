@@ -1,8 +1,12 @@
-"""What the programs share: structures treated one after the other, each with a result or an error of its own."""
+"""A request: one call of a program for structures that it processes one after the other.
+
+Each structure has a result or an error of its own.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 import time
@@ -11,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import click
 from tqdm import tqdm
@@ -20,6 +24,7 @@ from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.programs.checkpoint import write_json
+from aiida_pesfp.settings.program import ProgramSettings
 
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 Result = TypeVar('Result')
@@ -31,9 +36,9 @@ class Stopped(Exception):
 
 @dataclass
 class Outcome(ABC):
-    """What became of one structure; ``state`` is ``done``, ``failed`` or ``pending``."""
+    """The result of one structure; ``state`` is ``done``, ``failed`` or ``pending``."""
 
-    record: NamedStructure
+    input: NamedStructure
     state: str = field(default='pending', kw_only=True)
     seconds: float = field(default=0.0, kw_only=True)
     error: Exception | None = field(default=None, kw_only=True)
@@ -41,102 +46,149 @@ class Outcome(ABC):
     @property
     def name(self) -> str:
         """Unique in the request; names the results."""
-        return self.record.name
+        return self.input.name
 
     @property
     def formula(self) -> str | None:
         """Reduced formula, if the structure could be read."""
-        structure = self.record.structure
+        structure = self.input.structure
         return None if structure is None else structure.composition.reduced_formula
 
     @abstractmethod
     def results(self) -> dict:
         """What was found, as plain JSON types; without a result the same keys with None."""
 
+    def fail(self, error: Exception) -> None:
+        """Note why there is no result."""
+        self.state, self.error = 'failed', error
+
     def summary(self) -> dict:
         """The object that ``--json`` prints for this structure."""
         return {
-            'structure': self.record.source,
+            'structure': self.input.source,
             'formula': self.formula,
             **self.results(),
             'seconds': round(self.seconds, 3),
-            'error': None if self.error is None else f'{self.record.source}: {self.error}',
+            'error': None if self.error is None else f'{self.input.source}: {self.error}',
         }
 
     def report(self) -> dict:
         """The entry of this structure in ``run.json``."""
         return {
             'state': self.state,
-            'structure': self.record.source,
+            'structure': self.input.source,
             'formula': self.formula,
             'error': None if self.error is None else str(self.error),
             'error_type': None if self.error is None else type(self.error).__name__,
             'seconds': round(self.seconds, 3),
         }
 
+    def problem(self) -> str | None:
+        """A line that says why there is no result; None if there is one."""
+        if self.state == 'done':
+            return None
+        reason = 'not finished' if self.error is None else f'{type(self.error).__name__}: {self.error}'
+        return f'{self.input.source}: {reason}'
+
 
 @dataclass
 class Request(ABC):
-    """One call of a program: what is asked for, and how far it got."""
+    """One call of a program: what is asked for, and how far it got.
+
+    :cvar UNIT: what the progress bar counts.
+    """
 
     outcomes: list[Outcome]
-    output: Path | None
-    time_limit: float | None
+    program_settings: ProgramSettings
     potential: object = field(default=None, init=False)
     fatal: str | None = field(default=None, init=False)
     stopped: str | None = field(default=None, init=False)
+
+    UNIT: ClassVar[str] = 'step'
 
     def __post_init__(self):
         self.start = time.monotonic()
         self.terminated = False
 
+    @property
+    def output(self) -> Path | None:
+        """The folder of the results."""
+        return self.program_settings.output
+
     @abstractmethod
-    def treat(self, outcome: Outcome, bar: tqdm) -> None:
-        """Do what is asked for with one structure, or go on with it.
+    def process(self, outcome: Outcome, bar: tqdm) -> None:
+        """Compute the result of one structure, or resume what an earlier run left.
 
         :raises StructureError: if there is something wrong with the structure.
-        :raises Stopped: if the run has to end; what there is has been kept.
+        :raises Stopped: if the run has to end; the work so far is saved.
         """
 
     @abstractmethod
-    def settings(self) -> dict:
+    def reported_settings(self) -> dict:
         """The settings that ``run.json`` reports."""
 
+    @abstractmethod
+    def table(self) -> str:
+        """The results for a person; empty without any."""
+
     def check_stop(self) -> None:
-        """Raise :class:`Stopped` if it is time to leave."""
+        """Raise :class:`Stopped` if it is time to end."""
         if self.terminated:
             raise Stopped('terminated')
-        if self.time_limit is not None and time.monotonic() - self.start > self.time_limit:
+        limit = self.program_settings.time_limit
+        if limit is not None and time.monotonic() - self.start > limit:
             raise Stopped('time limit')
 
-    def run(self, potential: str, progress: bool, unit: str, **load_options) -> None:
-        """Load the potential and treat all structures one after the other, with a bar on standard error.
-
-        :param unit: of the bar.
-        :param load_options: of :func:`~aiida_pesfp.potentials.load_potential`.
-        """
+    def run(self) -> None:
+        """Load the potential and process all structures one after the other, with a bar on standard error."""
+        chosen = self.program_settings
+        if chosen.fresh and self.output is not None:
+            for outcome in self.outcomes:
+                shutil.rmtree(self.output / outcome.name, ignore_errors=True)
         self.write()
         try:
-            self.potential = load_potential(potential, **load_options)
+            self.potential = load_potential(
+                chosen.potential,
+                device=chosen.device,
+                batch_size=chosen.batch_size,
+                expected_sha256=chosen.potential_sha256,
+            )
         except errors.PotentialError as error:
             self.fatal = str(error)
             for outcome in self.outcomes:
-                outcome.state, outcome.error = 'failed', error
+                outcome.fail(error)
             self.write()
             return
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, 'terminated', True))
         for number, outcome in enumerate(self.outcomes, start=1):
             # disable=None: no bar where standard error is not a terminal
             title = f'{outcome.name} ({number}/{len(self.outcomes)})'
-            with tqdm(desc=title, unit=unit, disable=None if progress else True) as bar:
+            with tqdm(desc=title, unit=self.UNIT, disable=True if chosen.quiet else None) as bar:
                 try:
                     self.check_stop()
-                    attempt(outcome, lambda outcome=outcome, bar=bar: self.treat(outcome, bar))
+                    self._attempt(outcome, bar)
                 except Stopped as reason:
                     self.stopped = str(reason)
                     return
                 finally:
                     self.write()
+
+    def _attempt(self, outcome: Outcome, bar: tqdm) -> None:
+        """Process a structure. An error becomes part of its outcome and does not affect the others."""
+        try:
+            if outcome.input.error is not None:
+                raise outcome.input.error
+            self.process(outcome, bar)
+            outcome.state = 'done'
+        except Stopped:
+            raise
+        except (errors.StructureError, errors.OutOfMemory) as error:
+            outcome.fail(error)
+        except MemoryError as error:
+            outcome.fail(errors.OutOfMemory(f'the machine has not enough memory ({error})'))
+        except Exception as error:
+            traceback.print_exc()
+            outcome.fail(errors.EvaluationFailed(f'{type(error).__name__}: {error}'))
 
     def write(self) -> None:
         """Rewrite ``run.json``."""
@@ -146,7 +198,7 @@ class Request(ABC):
             'version': __version__,
             'potential': self.potential and self.potential.identity.as_dict(),
             'device': self.potential and str(self.potential.device),
-            **self.settings(),
+            **self.reported_settings(),
             'complete': self.fatal is None and all(outcome.state != 'pending' for outcome in self.outcomes),
             'stopped': self.stopped,
             'fatal': self.fatal,
@@ -154,12 +206,13 @@ class Request(ABC):
         }
         write_json(self.output / 'run.json', content)
 
-    def finish(self, as_json: bool, table: Callable[[list], str]) -> None:
-        """Print the results, and leave with the exit status that tells a caller what to do next."""
-        if as_json:
+    def finish(self) -> None:
+        """Print the results, and exit with the status that tells a caller what to do next."""
+        if self.program_settings.as_json:
             click.echo(json.dumps([outcome.summary() for outcome in self.outcomes], indent=1, allow_nan=False))
         elif self.fatal is None:
-            click.echo('\n'.join(filter(None, [table(self.outcomes), *self._problems()])))
+            problems = (outcome.problem() for outcome in self.outcomes)
+            click.echo('\n'.join(filter(None, [self.table(), *problems])))
         if self.fatal is not None:
             click.echo(f'Error: {self.fatal}', err=True)
         if self.stopped is not None:
@@ -168,7 +221,7 @@ class Request(ABC):
         sys.exit(self.exit_status())
 
     def exit_status(self) -> int:
-        """The program's exit status: what a caller should do next decides which reason comes first."""
+        """The program's exit status. The reason that decides what a caller should do comes first."""
         if self.fatal is not None:
             return EXIT_UNUSABLE
         if self.stopped is not None:
@@ -177,42 +230,9 @@ class Request(ABC):
             return EXIT_OUT_OF_MEMORY
         return EXIT_FAILED if any(outcome.state != 'done' for outcome in self.outcomes) else 0
 
-    def _problems(self) -> list[str]:
-        """A line for each structure without a result."""
-        lines = []
-        for outcome in self.outcomes:
-            if outcome.state == 'failed':
-                lines.append(f'{outcome.record.source}: {type(outcome.error).__name__}: {outcome.error}')
-            elif outcome.state == 'pending':
-                lines.append(f'{outcome.record.source}: not finished')
-        return lines
-
-
-def attempt(outcome: Outcome, work: Callable[[], None]) -> None:
-    """Do the work for one structure. What is wrong with it becomes part of the outcome.
-
-    :raises Stopped: if the run has to end.
-    """
-    try:
-        if outcome.record.error is not None:
-            raise outcome.record.error
-        work()
-        outcome.state = 'done'
-    except (errors.StructureError, errors.OutOfMemory) as error:
-        outcome.state, outcome.error = 'failed', error
-    except MemoryError as error:
-        outcome.state = 'failed'
-        outcome.error = errors.OutOfMemory(f'the machine has not enough memory ({error})')
-    except (Stopped, KeyboardInterrupt):
-        raise
-    except Exception as error:  # an error nobody foresaw must not cost the other structures their result either
-        traceback.print_exc()
-        outcome.state = 'failed'
-        outcome.error = errors.EvaluationFailed(f'{type(error).__name__}: {error}')
-
 
 def evaluated(work: Callable[[], Result], when: str) -> Result:
-    """Do what needs a calculator, which raises whatever its author chose.
+    """Call what needs an ASE calculator, which raises whatever its author chose.
 
     :param when: for the message.
     :raises OutOfMemory: if the structure does not fit into the memory of the device.

@@ -191,10 +191,11 @@ class ArrheniusPlot:
         line, errors = np.array([fit.conductivity(temperature) for temperature in temperatures]).T
         positive = [point.conductivity for point in points if point.conductivity > 0]
         floor = min([*positive, max(float(line.min()), _LOWEST)]) / _MARGIN
-        ceiling = max([point.conductivity + (point.error or 0.0) for point in points] + [float(line.max())]) * _MARGIN
+        tops = [point.conductivity + (point.conductivity_error or 0.0) for point in points]
+        ceiling = max(*tops, float(line.max())) * _MARGIN
         markers = []
         for point, own in zip(points, flags):
-            y, error = max(point.conductivity, floor * np.sqrt(_MARGIN)), point.error or 0.0
+            y, error = max(point.conductivity, floor * np.sqrt(_MARGIN)), point.conductivity_error or 0.0
             upper = max(point.conductivity + error - y, 0.0)
             markers.append(Marker(point, own, 1000 / point.temperature, y, min(error, y - floor), upper))
         low = np.maximum(line - errors, floor)

@@ -61,7 +61,7 @@ class Key:
     def help(self) -> str:
         """What the value means, and its unit."""
         unit = self.metadata.get('unit')
-        return self.metadata['help'] + (f', {unit}' if unit else '')
+        return self.metadata['help'] + (f' ({unit})' if unit else '')
 
     @property
     def expected(self) -> str:
@@ -74,7 +74,7 @@ class Key:
                 f'a {"positive " if limit == POSITIVE else ""}{noun}{", 0 or more" if limit == NOT_NEGATIVE else ""}'
             )
         else:
-            words = {bool: 'true or false', str: 'a text', tuple: 'a list of numbers'}.get(self.kind, 'a dictionary')
+            words = {bool: 'true or false', tuple: 'a list of numbers', str: 'a text'}.get(self.kind, 'a dictionary')
         return words + (f' ({self.metadata["unit"]})' if 'unit' in self.metadata else '')
 
     def plain(self, value: Any) -> Any:
@@ -160,17 +160,27 @@ class Settings:
                 content[key.key] = list(value) if isinstance(value, tuple) else value
         return content
 
-    def command_line(self) -> list[str]:
-        """The options of the program that mean the same."""
-        return [word for key in _own_keys(type(self)) for word in _words(key, getattr(self, key.name))]
+    def command_line(self, *names: str) -> list[str]:
+        """The options of the program that mean the same.
+
+        :param names: of the fields that get an option; all by default.
+        """
+        keys = [key for key in _own_keys(type(self)) if not names or key.name in names]
+        return [word for key in keys for word in _words(key, getattr(self, key.name))]
 
     @classmethod
     def describe(cls) -> str:
         """The keys, their meaning and their defaults, for a help text."""
         return '; '.join(
-            f'{key.key}: {key.help}' + ('' if key.optional and key.default is None else f' ({_shown(key.default)})')
+            f'{key.key}: {key.help}' + ('' if key.default is None else f' [{_shown(key.default)}]')
             for key in cls.known()
         )
+
+    @classmethod
+    def help_of(cls, name: str) -> str:
+        """What one key means, as a sentence."""
+        [key] = [key for key in cls.known() if key.key == name]
+        return f'{key.help[0].upper()}{key.help[1:]}.'
 
 
 @cache
@@ -199,15 +209,15 @@ def _words(key: Key, value: Any) -> list[str]:
     if value is None:
         return []
     if isinstance(value, Settings):
-        return [name, *(repr(float(number)) for number in value.as_dict().values())]
-    return [f'{name}={text_of(key, value)}']
+        return [name, *map(_text, value.as_dict().values())]
+    return [f'{name}={_text(value)}']
 
 
-def text_of(key: Key, value: Any) -> str:
+def _text(value: Any) -> str:
     """A value as it stands on a command line."""
-    if key.kind is tuple:
-        return ','.join(repr(float(number)) for number in value)
-    return repr(float(value)) if key.kind is float else str(value)
+    if isinstance(value, tuple):
+        return ','.join(map(_text, value))
+    return repr(float(value)).removesuffix('.0') if isinstance(value, Real) else str(value)
 
 
 def _shown(default: Any) -> str:

@@ -37,5 +37,5 @@ class DescriptorSettings(Settings):
     )
     neighbours: str = setting('steps of a path on the grid', 'sqrt3', choices=NEIGHBOUR_RULES)
     xi: XiParameters = setting(
-        'threshold (eV), cut of log10 connected FV, cut of log10 disconnected FV and slope of Xi', XiParameters()
+        'parameters of Xi: threshold (eV), cut of log10 connected FV, of log10 disconnected FV, slope', XiParameters()
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from aiida_pesfp.settings.base import Key, Settings, text_of
+from aiida_pesfp.settings.base import Key, Settings
 
 T = TypeVar('T', bound=Settings)
 
@@ -35,7 +36,7 @@ def options_of(settings: type[Settings], **changes: dict[str, Any] | None) -> Ca
         for key in reversed(settings.known()):
             change = changes.get(key.key, {})
             if change is not None:
-                command = click.option(*key.option, key.key, **_arguments(key) | change)(command)
+                command = click.option(*key.option, key.key, **_arguments(settings, key) | change)(command)
         return command
 
     return decorate
@@ -53,9 +54,9 @@ def take(settings: type[T], options: dict[str, Any]) -> T:
         raise click.UsageError(str(error)) from None
 
 
-def _arguments(key: Key) -> dict[str, Any]:
+def _arguments(settings: type[Settings], key: Key) -> dict[str, Any]:
     """The keyword arguments of :func:`click.option`."""
-    arguments = {'help': f'{key.help[0].upper()}{key.help[1:]}.'}
+    arguments = {'help': settings.help_of(key.key)}
     if key.default is MISSING:
         arguments['required'] = True
     elif not key.optional:
@@ -70,7 +71,7 @@ def _arguments(key: Key) -> dict[str, Any]:
             'default': tuple(getattr(key.default, name) for name in names),
             'callback': lambda _context, _option, values: key.kind(*values),
         }
-    if key.kind is tuple:
-        return arguments | {'type': Numbers(), 'default': text_of(key, key.default)}
-    choices = key.metadata.get('choices')
-    return arguments | {'type': click.Choice(choices) if choices else key.kind}
+    if key.metadata.get('choices'):
+        return arguments | {'type': click.Choice(key.metadata['choices'])}
+    kinds = {tuple: Numbers(), Path: click.Path(path_type=Path, file_okay=False)}
+    return arguments | {'type': kinds.get(key.kind, key.kind)}

@@ -30,9 +30,13 @@ class ScanSettings(Settings):
     minimum_distance: float = setting(
         'grid points closer than this to another atom are not evaluated', 1.2, unit='A', limit=NOT_NEGATIVE
     )
-    grid: str = setting('symmetric has more points but fewer evaluations', 'paper', choices=GRIDS)
+    grid: str = setting(
+        'fewest points that keep the spacing (paper), or a few more but fewer evaluations (symmetric)',
+        'paper',
+        choices=GRIDS,
+    )
     symmetry: bool = setting('evaluate equivalent points and ions once', True, option='--symmetry/--no-symmetry')
-    adaptive: float | None = setting('evaluate only what Xi and MPE depend on: for a CPU', None, flag=True)
+    adaptive: float | None = setting('evaluate only the points on which Xi and MPE depend: for a CPU', None, flag=True)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""Where structures come from: folders, the Materials Project, providers of OPTIMADE.
+"""Sources of structures: folders, the Materials Project, providers of OPTIMADE.
 
-Each module has one function that yields an :class:`~aiida_pesfp.sources.entry.Entry` for every structure. Knows neither
-AiiDA nor torch.
+Each module has one function that yields an :class:`~aiida_pesfp.sources.entry.Entry` for every structure. Imports
+neither aiida nor torch.
 """

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import UnreadableStructure
+from aiida_pesfp.errors import StructureError, UnreadableStructure
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A structure and what its source says of it, or the reason why there is no structure.
+    """A structure with the data of its source, or the reason why there is no structure.
 
     :param source: ``folder``, ``materials_project`` or ``optimade``.
     :param id: of the structure in its source.
     :param name: short name for people; by default the ``id``.
-    :param filename: name of ``content``, whose ending says its format.
-    :param content: the structure as the source has it.
+    :param filename: name of ``content``; its ending determines the format.
+    :param content: the structure in the format of the source.
     :param index: number of the structure in ``content``, which may hold several.
     :param database: name of the database behind the source.
-    :param database_version: its version, if the source knows.
+    :param database_version: its version, if known.
     :param band_gap: eV.
     :param energy_above_hull: eV/atom.
-    :param url: where a person can look at it.
+    :param url: web page of the structure.
     :param error: why there is no structure.
     """
 
@@ -44,26 +44,29 @@ class Entry:
     error: str | None = None
 
     @classmethod
-    def from_answer(cls, make: Callable[[], Structure], source: str, id: str, **fields) -> Entry:
-        """An entry whose content is pymatgen's JSON of the structure.
+    def from_answer(cls, source: str, id: str, make: Callable[[], Structure], numbers: dict, **fields) -> Entry:
+        """An entry from the answer of a provider, with pymatgen's JSON of the structure as content.
 
-        :param make: makes the structure of what the provider sent; whatever it raises is the entry's error.
+        :param make: makes the structure from the answer. If it fails, the entry has the error instead.
+        :param numbers: ``band_gap`` and ``energy_above_hull`` as in the answer; not a number is an error too.
         :param fields: further fields of the entry.
         """
         try:
+            fields |= {name: number(value, name) for name, value in numbers.items()}
             structure = make()
             content = json.dumps(structure.as_dict()).encode()
+        except StructureError as error:
+            return cls(source, id, error=str(error))
         except Exception as error:  # a provider can send anything
             reason = ' '.join(str(error).split())[:200]
-            text = f'holds no crystal structure that can be read ({type(error).__name__}: {reason})'
-            return cls(source, id, error=text)
+            return cls(source, id, error=f'cannot be read as a crystal structure ({type(error).__name__}: {reason})')
         return cls(source, id, id, structure, 'structure.json', content, **fields)
 
 
 def number(value, what: str) -> float | None:
-    """A number that a source gave, or None if it gave none.
+    """A number from a source; None if the source has none.
 
-    :raises UnreadableStructure: if it is something else.
+    :raises UnreadableStructure: if it is not a number.
     """
     if value is None or value == '':
         return None

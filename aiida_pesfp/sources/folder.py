@@ -1,4 +1,4 @@
-"""Structures of a folder of files, with what a table says of them."""
+"""Structures of a folder of files, with their properties from a table."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PROPERTIES = ('band_gap', 'energy_above_hull')
 
 @dataclass
 class Table:
-    """Properties of structures, by the name of the file or its stem.
+    """Properties of structures by the name of the file, with or without its ending.
 
     :ivar rows: identifier -> row of the CSV file.
     :ivar columns: property -> column that holds it.
-    :ivar unused: identifiers that no file has had.
+    :ivar unused: identifiers without a file so far.
     """
 
     rows: dict[str, dict[str, str]]
@@ -32,12 +32,12 @@ class Table:
 
     @classmethod
     def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Table:
-        """Read a CSV file with a line of headers.
+        """Read a CSV file with a header line.
 
-        :param id_column: that with the name of the file, with or without its ending.
-        :param columns: ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom) -> columns that hold them. Those of the
-            same names, as far as there are any, if none is named.
-        :raises SourceError: if it cannot be read, or a column is missing, or an identifier is there twice.
+        :param id_column: column of the name of the file, with or without its ending.
+        :param columns: ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom) -> their columns; by default the columns
+            of these names.
+        :raises SourceError: if the file cannot be read, a column is missing or an identifier occurs twice.
         """
         try:
             with open(path, newline='', encoding='utf-8-sig') as stream:
@@ -63,9 +63,9 @@ class Table:
         return cls(rows, chosen)
 
     def properties_of(self, path: Path) -> dict[str, float]:
-        """What the table says of a file.
+        """Properties of a file from the table.
 
-        :raises UnreadableStructure: if it is not a number.
+        :raises UnreadableStructure: if one is not a number.
         """
         for identifier in (path.name, path.stem):
             if identifier in self.rows:
@@ -78,11 +78,11 @@ class Table:
 def read_folder(
     paths: list[Path], table: Table | None = None, database: str | None = None, version: str | None = None
 ) -> Iterator[Entry]:
-    """The structures of files and of the structure files in folders.
+    """The structures in files, and in the structure files of folders.
 
-    :param table: properties of them.
-    :param database: where the files come from.
-    :param version: of that.
+    :param table: their properties.
+    :param database: origin of the files.
+    :param version: of the database.
     """
     for path in structure_files(paths):
         try:
@@ -93,11 +93,11 @@ def read_folder(
             continue
         content = path.read_bytes()
         for index, structure in enumerate(structures):
-            number_of_several = f'#{index}' if len(structures) > 1 else ''
+            suffix = f'#{index}' if len(structures) > 1 else ''
             yield Entry(
                 'folder',
-                f'{path.name}{number_of_several}',
-                f'{file_label(path)}{number_of_several}',
+                path.name + suffix,
+                file_label(path) + suffix,
                 structure,
                 path.name,
                 content,

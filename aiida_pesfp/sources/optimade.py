@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import SourceError, UnreadableStructure
-from aiida_pesfp.sources.entry import Entry, number
+from aiida_pesfp.sources.entry import Entry
 
-#: What a structure is made of, by the names of the specification (v1, Sec. "Structures Entries").
+#: Fields of a structure (OPTIMADE v1, Sec. "Structures Entries").
 FIELDS = ('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions')
 
 
@@ -21,17 +21,17 @@ def query_optimade(
     band_gap_field: str | None = None,
     energy_above_hull_field: str | None = None,
 ) -> Iterator[Entry]:
-    """The structures of a provider that a filter selects.
+    """The structures of a provider that match a filter.
 
-    What came before a provider broke off is yielded before the error is raised.
+    If a provider fails in between, the structures before the failure are yielded before the error is raised.
 
     :param provider: base URL, or identifier in the list of providers, such as ``cod``.
     :param query: filter in OPTIMADE's language.
-    :param limit: most structures.
-    :param timeout: s, of each request.
-    :param band_gap_field: field that the provider keeps the band gap (eV) in; dots lead into nested ones.
-    :param energy_above_hull_field: the same of the energy above hull (eV/atom).
-    :raises SourceError: if the extra is missing, or there is no provider, or no sensible answer.
+    :param limit: largest number of structures.
+    :param timeout: of each request, s.
+    :param band_gap_field: the provider's field of the band gap (eV); dots separate the names of nested fields.
+    :param energy_above_hull_field: its field of the energy above hull (eV/atom).
+    :raises SourceError: if the extra is missing, the provider is unknown or the answer is invalid.
     """
     fields = {'band_gap': band_gap_field, 'energy_above_hull': energy_above_hull_field}
     wanted = [*FIELDS, *(path.split('.')[0] for path in fields.values() if path)]
@@ -59,7 +59,7 @@ def _addresses(provider: str) -> list[str]:
     try:
         found = list(get_all_databases(include_providers={provider}))
     except Exception as error:
-        raise SourceError(f'the list of providers cannot be had ({error}): give the base URL of one') from error
+        raise SourceError(f'the list of providers is not available ({error}): give a base URL') from error
     if not found:
         raise SourceError(
             f'no provider {provider!r} is known, or it does not answer: give an identifier of '
@@ -74,13 +74,13 @@ _MISSING = "the client of OPTIMADE is missing: pip install 'aiida-pesfp[optimade
 def _ask(
     address: str, query: str, fields: list[str], limit: int | None, timeout: float
 ) -> tuple[list[dict], list[str]]:
-    """The pages of the answer as they came, and what went wrong."""
+    """The pages of the answer, and the errors."""
     try:
         from optimade.client import OptimadeClient
     except ImportError as error:
         raise SourceError(_MISSING) from error
     pages = []
-    # The client throws away what it has when a later page fails: we keep every page ourselves.
+    # The client discards all pages if a later one fails, so we keep every page.
     client = OptimadeClient(
         address,
         max_results_per_provider=limit or 10**6,
@@ -93,19 +93,19 @@ def _ask(
     try:
         answer = client.get(query, 'structures', response_fields=fields)
     except RuntimeError as error:
-        raise SourceError(f'the filter {query!r} is not one of OPTIMADE: {error}') from error
+        raise SourceError(f'{query!r} is not a filter of OPTIMADE: {error}') from error
     errors = [_plain(error) for result in answer['structures'][query].values() for error in result['errors']]
     if pages and not errors and not all(isinstance(page['data'], list) for page in pages):
-        errors = ['the answer holds no list of structures']
+        errors = ['the answer has no list of structures']
     return pages, errors
 
 
 def _plain(error) -> str:
     text = ' '.join(str(error).split())
     if 'timed out' in text or 'Timeout' in text:
-        return f'it has not answered in time ({text[:120]})'
+        return f'it did not answer in time ({text[:120]})'
     if 'Could not decode' in text:
-        return f'its answer is no JSON ({text[:120]})'
+        return f'its answer is not JSON ({text[:120]})'
     return text
 
 
@@ -113,41 +113,37 @@ def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry
     if not isinstance(document, dict) or not document.get('id') or not isinstance(document.get('attributes'), dict):
         return Entry('optimade', '?', error=f'is not a structure of OPTIMADE: {str(document)[:80]}')
     attributes, identifier = document['attributes'], str(document['id'])
-    try:
-        known = {name: number(_look_up(attributes, path), path) for name, path in fields.items() if path}
-    except UnreadableStructure as error:
-        return Entry('optimade', identifier, error=str(error))
     meta = meta if isinstance(meta, dict) else {}
     provider, implementation = meta.get('provider') or {}, meta.get('implementation') or {}
     return Entry.from_answer(
-        lambda: to_structure(attributes),
         'optimade',
         identifier,
+        lambda: to_structure(attributes),
+        {name: _look_up(attributes, path) for name, path in fields.items() if path},
         database=provider.get('name') or address,
         database_version=implementation.get('version'),
         url=f'{address.rstrip("/")}/v1/structures/{identifier}',
-        **known,
     )
 
 
 def to_structure(attributes: dict) -> Structure:
     """The structure of an entry.
 
-    Made here from the few fields that it depends on: optimade's own adapter refuses an entry for any other field that
-    is not as specified.
+    Only the necessary fields are read: optimade's adapter refuses an entry for any other field that violates the
+    specification.
 
-    :raises UnreadableStructure: if it is not periodic in three dimensions, or a species is no element.
+    :raises UnreadableStructure: if it is not periodic in three dimensions or a species is not an element.
     :raises KeyError: if a field is missing.
     """
     if attributes.get('nperiodic_dimensions', 3) not in (3, None):
         raise UnreadableStructure(f'periodic along {attributes["nperiodic_dimensions"]} of 3 lattice vectors')
     compositions = {}
     for species in attributes['species']:
-        # Vacancies and the attached hydrogen of united atoms have no place of their own.
+        # Vacancies and the hydrogen attached to united atoms have no sites.
         occupied = dict(zip(species['chemical_symbols'], species['concentration']))
         occupied.pop('vacancy', None)
         if 'X' in occupied or species.get('attached'):
-            raise UnreadableStructure(f'the species {species["name"]} is not made of elements alone')
+            raise UnreadableStructure(f'the species {species["name"]} does not consist of elements')
         compositions[species['name']] = occupied
     return Structure(
         attributes['lattice_vectors'],

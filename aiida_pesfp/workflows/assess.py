@@ -5,11 +5,8 @@ from __future__ import annotations
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 from aiida.orm import Dict, StructureData
 
-from aiida_pesfp.assessment.classes import ClassSettings
 from aiida_pesfp.assessment.features import DescriptorExpression
 from aiida_pesfp.assessment.matching import check_methods
-from aiida_pesfp.assessment.models import LEARNERS, TrainingSettings
-from aiida_pesfp.assessment.scores import ScoreSettings
 from aiida_pesfp.calculations.assessment import (
     assess,
     calibrate,
@@ -24,6 +21,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.settings.assessment import TRAINABLE, ClassSettings, ScoreSettings, TrainingSettings
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 _KEYS = ('sets', 'score', 'expressions', 'models', 'calibration')
@@ -245,6 +243,6 @@ def _trainings(values: dict) -> dict[str, dict]:
         return {}
     return {
         f'{kind}_{feature_set}': {**models.get('training', {}), 'kind': kind, 'feature_set': feature_set}
-        for kind in models.get('kinds', LEARNERS)
+        for kind in models.get('kinds', TRAINABLE)
         for feature_set in models.get('feature_sets', ('pes',))
     }

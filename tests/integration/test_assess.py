@@ -184,11 +184,14 @@ def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invent
     ('parameters', 'words'),
     [
         ({}, 'no set of labels is described'),
-        ({'sets': {'a': {}}}, 'missing key'),
+        ({'sets': {'a': {}}}, "the parameters need 'good'"),
         ({'sets': {'b': {'classes': CLASSES}}}, "the parameters describe the sets \\['b'\\]"),
         ({'sets': {'a': {'classes': CLASSES, 'match_by': ['luck']}}}, "unknown method 'luck'"),
         ({'sets': {'a': {'classes': CLASSES}}, 'expressions': ['import os']}, 'not an expression'),
-        ({'sets': {'a': {'classes': CLASSES}}, 'models': {'kinds': ['forest']}}, "unknown kind 'forest'"),
+        (
+            {'sets': {'a': {'classes': CLASSES}}, 'models': {'kinds': ['forest']}},
+            "kind must be one of .* not 'forest'",
+        ),
         ({'sets': {'a': {'classes': CLASSES}}, 'calibration': {'sets': ['c']}}, "no set 'c' of labels"),
         ({'sets': {'a': {'classes': CLASSES}}, 'colour': 1}, "unknown parameter 'colour'"),
     ],

@@ -48,7 +48,7 @@ def test_a_run_and_what_it_leaves(siesta_md_inputs):
     assert parameters['restartable']
     assert parameters['source'] == 'MD'
     # Neither the large files nor the XML are kept.
-    assert set(results['retrieved'].list_object_names()) >= {'aiida.out', 'MESSAGES', 'time.json'}
+    assert set(results['retrieved'].list_object_names()) >= {'aiida.out', 'MESSAGES'}
     assert not [name for name in results['retrieved'].list_object_names() if name.startswith('other')]
     text = node.base.repository.get_object_content('aiida.fdf')
     for line in ('md-final-time-step 7', 'md-length-time-step 0.5 fs', 'md-use-save-xv T', 'max-scf-iterations 10'):

@@ -47,9 +47,9 @@ def test_values(text, value):
     [
         ('xi >', 'is not an expression'),
         ('', 'is not an expression'),
-        ('x1 > 2', "'x1' in 'x1 > 2' is not known: take any of xi, mpe"),
-        ('max > 2', "'max' in 'max > 2' is not known: take any of xi, mpe"),
-        ('connected(0.3)', "the function 'connected' in 'connected(0.3)' is not known: take any of log10"),
+        ('x1 > 2', "'x1' in 'x1 > 2' is not known: choose from xi, mpe"),
+        ('max > 2', "'max' in 'max > 2' is not known: choose from xi, mpe"),
+        ('connected(0.3)', "the function 'connected' in 'connected(0.3)' is not known: choose from log10"),
         ('__import__("os").system("true")', 'is not allowed'),
         ('xi.__class__', "'xi.__class__' in 'xi.__class__' is not allowed"),
         ('[x for x in formula]', 'is not allowed'),

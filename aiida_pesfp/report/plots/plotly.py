@@ -271,7 +271,8 @@ def _markers(chosen: list[Marker], kind: str) -> dict:
     texts = []
     for marker in chosen:
         point = marker.point
-        text = f'{point.temperature:g} K: {point.conductivity:.3g} ± {point.error or float("nan"):.2g} S/cm'
+        error = point.conductivity_error or float('nan')
+        text = f'{point.temperature:g} K: {point.conductivity:.3g} ± {error:.2g} S/cm'
         reason = f'excluded: {point.excluded}' if point.excluded else ''
         texts.append('<br>'.join(filter(None, [text, reason, ', '.join(marker.flags)])))
     return {

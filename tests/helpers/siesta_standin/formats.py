@@ -27,15 +27,6 @@ def integer(number: int, width: int) -> str:
     return text if len(text) <= width else '*' * width
 
 
-def exponential(number: float, width: int, digits: int) -> str:
-    """A real in Fortran's Ew.d: the mantissa begins with 0."""
-    if number == 0.0 or not math.isfinite(number):
-        return f'{"0." + "0" * digits + "E+00":>{width}}' if number == 0.0 else fixed(number, width, digits)
-    mantissa, exponent = f'{abs(number):.{digits - 1}E}'.split('E')
-    sign = '-' if number < 0 else ''
-    return f'{sign}0.{mantissa.replace(".", "")}E{int(exponent) + 1:+03d}'.rjust(width)
-
-
 def free(number: float | int) -> str:
     """A number as gfortran's list-directed output writes it, with 17 digits."""
     if isinstance(number, int | np.integer):
@@ -84,19 +75,10 @@ def mde_line(step: int, temperature: float, energy: float, conserved: float, vol
 
 
 def ani_frame(symbols: Sequence[str], positions: np.ndarray) -> str:
-    """What a step adds to ``.ANI`` (also ``.xyz``): A."""
+    """What a step adds to ``.ANI``: A."""
     lines = [integer(len(symbols), 5), '']
     lines += [f'{symbol:2s}  {row}' for symbol, row in zip(symbols, rows(positions / ANGSTROM, 12, 6))]
     return '\n'.join(lines) + '\n'
-
-
-def md_car_frame(label: str, species: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> str:
-    """What a step adds to ``.MD_CAR``: fractional coordinates, sorted by species."""
-    counts = [integer(int((species == kind).sum()), 6) for kind in sorted(set(species))]
-    fractions = positions @ np.linalg.inv(cell)
-    order = np.argsort(species, kind='stable')
-    head = [f'---{label}---', fixed(1.0, 10, 1), *rows(cell / ANGSTROM, 16, 9), ''.join(counts), 'Direct']
-    return '\n'.join(head + rows(fractions[order], 16, 9)) + '\n'
 
 
 def xv(
@@ -140,43 +122,8 @@ def read_nose_restart(text: str) -> tuple[float, float, float, np.ndarray]:
 
 
 def structure(species: np.ndarray, numbers: np.ndarray, cell: np.ndarray, positions: np.ndarray) -> str:
-    """``.STRUCT_OUT`` and ``.STRUCT_NEXT_ITER``: cell in A, fractional coordinates."""
+    """``.STRUCT_OUT``: cell in A, fractional coordinates."""
     lines = ['   ' + row for row in rows(cell / ANGSTROM, 18, 9)] + [free(len(species))]
     fractions = rows(positions @ np.linalg.inv(cell), 18, 9)
     lines += [f'{kind:3d}{number:6d}{row}' for kind, number, row in zip(species, numbers, fractions)]
     return '\n'.join(lines) + '\n'
-
-
-def forces_file(forces: np.ndarray) -> str:
-    """``.FA``: eV/A from Ry/Bohr."""
-    lines = [integer(len(forces), 6)]
-    for index, row in enumerate(forces * ANGSTROM / EV, start=1):
-        lines.append(integer(index, 6) + ''.join(exponential(number, 18, 9) for number in row))
-    return '\n'.join(lines) + '\n'
-
-
-def force_stress(
-    energy: float,
-    stress: np.ndarray,
-    species: np.ndarray,
-    numbers: np.ndarray,
-    forces: np.ndarray,
-    labels: Sequence[str],
-) -> str:
-    """``FORCE_STRESS``: energy in Ry, stress in Ry/Bohr^3, forces in Ry/Bohr."""
-    lines = [fixed(energy, 30, 10), *('   ' + row for row in rows(stress, 18, 9)), free(len(species))]
-    lines += [
-        f'{kind:3d}{number:6d}{row}  {label}'
-        for kind, number, row, label in zip(species, numbers, rows(forces, 18, 9), labels)
-    ]
-    return '\n'.join(lines) + '\n'
-
-
-def basis_enthalpy(energy: float, kind: str) -> str:
-    """``BASIS_ENTHALPY``: eV; there are no orbitals here, so their volume is zero."""
-    ev = energy / EV
-    return (
-        f'{free(ev)}\n The above number is the electronic (free){kind} energy:{free(ev)}\n'
-        f' Plus the pressure : {free(0.2e1 * KBAR)} ({free(0.2)}  GPa)\n'
-        f'      times the orbital volume (in Bohr**3):{free(0.0)}\n'
-    )

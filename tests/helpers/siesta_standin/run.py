@@ -44,11 +44,8 @@ class Run:
         self.variable_cell = self.kind == 'CG' and fdf.boolean('MD.VariableCell', False)
         self.max_cycles = fdf.integer('MaxSCFIterations', 1000)
         self.format = fdf.text('AtomicCoordinatesFormat', 'Bohr')
-        self.list_atoms = fdf.boolean('WriteCoorStep', fdf.boolean('LongOutput', False))
-        self.list_forces = fdf.boolean('WriteForces', fdf.boolean('LongOutput', False))
         self.history = fdf.boolean('WriteMDHistory', False)
-        self.animation = fdf.boolean('WriteMDXmol', not self.list_atoms)
-        self.force_tolerance = fdf.physical('MD.MaxForceTol', 0.00155574, 'Ry/Bohr')
+        self.animation = fdf.boolean('WriteMDXmol', not fdf.boolean('WriteCoorStep', False))
         limit = fdf.physical('MaxWalltime', np.inf, 's')
         self.deadline = limit - fdf.physical('MaxWalltime.Slack', 5.0, 's')
         self.cell_velocities = np.zeros((3, 3))
@@ -76,36 +73,27 @@ class Run:
             energy, forces = np.nan, np.full_like(forces, np.nan)
         return Evaluation(energy, forces, stress)
 
-    def scf(self, step: int, energy: float) -> None:
+    def scf(self, step: int) -> None:
         """The SCF cycle: made up, but with the number of cycles, the messages and the time of a real one."""
-        wished = self.faults.scf_cycles + (0 if self.reuse_density else 2)
-        journal, ev = self.journal, energy / EV
-        journal.print(report.SCF_HEADER)
-        cycles, changes = min(wished, self.max_cycles), (0.0, 0.0)
+        needed = self.faults.scf_cycles + (0 if self.reuse_density else 2)
+        journal, cycles, change = self.journal, min(needed, self.max_cycles), 0.0
         for cycle in range(1, cycles + 1):
             if journal.seconds > self.deadline:
-                self.out_of_time(step, 'OUT_OF_TIME: Time is up.', (cycle, changes[0]))
-            # One digit a cycle: the last of `wished` is the first below the tolerances (1e-4 and 1e-3 eV).
-            error = min(1.0, 10.0 ** (wished - cycle - 4.5))
-            energies, changes = (ev - error**2, ev + error**2), (0.5 * error, 2.0 * error)
-            journal.print(report.scf_line(cycle, energies, changes))
-            if journal.cml:
-                journal.cml.scf_cycle(cycle, energies, changes)
+                self.out_of_time(step, 'OUT_OF_TIME: Time is up.', (cycle, change))
+            # One digit a cycle: the last one needed is the first below the tolerance of 1e-4.
+            change = 0.5 * min(1.0, 10.0 ** (needed - cycle - 4.5))
             if cycle == max(1, cycles // 2):
                 self.faults.kill('scf', step)
             time.sleep(self.faults.sleep / cycles)
-        if journal.timings is not None:
-            journal.timings['cycles'] += cycles
         if self.fdf.boolean('WriteDM', True):
             journal.replace('.DM', formats.fortran_record(np.array([len(self.crystal.numbers), 1, step], dtype='<i4')))
         self.reuse_density = True
-        if wished <= self.max_cycles:
-            journal.print(report.scf_converged(cycles, changes))
+        if needed <= self.max_cycles:
             return
         must = self.fdf.boolean('SCF.MustConverge', True)
         text = 'SCF_NOT_CONV: SCF did not converge in maximum number of steps'
         journal.message('FATAL' if must else 'WARNING', text + (' (required).' if must else '.'))
-        journal.message(' (info)', f'Geom step, scf iteration, dmax:{step:5d} {cycles:5d}{changes[0]:12.6f}')
+        journal.message(' (info)', f'Geom step, scf iteration, dmax:{step:5d} {cycles:5d}{change:12.6f}')
         if must:
             journal.times()
             journal.die('ABNORMAL_TERMINATION')
@@ -128,35 +116,15 @@ class Run:
         )
         self.journal.replace('.XV', text)
 
-    def write_structure(self, suffix: str, crystal: Crystal) -> None:
-        """``.STRUCT_OUT`` or ``.STRUCT_NEXT_ITER``."""
-        self.journal.replace(
-            suffix, formats.structure(crystal.species, crystal.numbers, crystal.cell, crystal.positions)
-        )
-
     def begin_step(self, step: int) -> None:
         """What SIESTA writes before it computes anything."""
         crystal, journal = self.crystal, self.journal
-        if self.kind == 'Nose':
-            module, heading = 'MD', 'MD step'
-        elif self.moves:
-            module, heading = 'Geom. Optim', 'CG opt. move'
-        else:
-            module, heading = 'Single-Point', None
-        journal.print(report.banner(step, heading) if heading else report.SINGLE_POINT)
-        serial = step + (self.kind == 'CG')
-        if self.list_atoms:
-            journal.print(report.coordinates(crystal, self.format))
-        journal.print(report.cell(crystal.cell))
-        if self.faults.due(self.faults.die_step, serial):
+        journal.print(report.banner(step, 'MD step' if self.kind == 'Nose' else 'CG opt. move'))
+        if self.faults.due(self.faults.die_step, step + (self.kind == 'CG')):
             journal.die('sys::die called')
-        if journal.cml:
-            journal.cml.start('module', dictRef=module, role='step', serial=str(serial))
-            journal.cml.geometry(crystal.symbols, crystal.species, crystal.positions, crystal.cell, False)
-            journal.cml.sizes(len(crystal.numbers))
-        if journal.timings is not None:
-            journal.timings['steps'] += 1
-        self.write_structure('.STRUCT_OUT', crystal)
+        journal.replace(
+            '.STRUCT_OUT', formats.structure(crystal.species, crystal.numbers, crystal.cell, crystal.positions)
+        )
         self.write_xv(crystal)
         if self.one_k_point() and self.inter_planar_distance() < 2 * 7.25:
             for text in report.GAMMA_WARNING:
@@ -172,28 +140,10 @@ class Run:
         return float((1.0 / np.linalg.norm(np.linalg.inv(self.crystal.cell), axis=0)).min())
 
     def report_step(self, found: Evaluation) -> np.ndarray:
-        """Energy, forces and stress of a step; returns the stress with the part of the velocities."""
-        crystal, journal = self.crystal, self.journal
-        volume = abs(np.linalg.det(crystal.cell))
-        total = found.stress - kinetic_stress(crystal.masses, self.velocities, volume)
-        ev_forces = found.forces * ANGSTROM / EV
-        journal.print(f'\nsiesta: E_KS(eV) = {formats.fixed(found.energy / EV, 21, 4)}')
-        journal.print(report.forces(ev_forces, self.list_forces))
-        detailed = self.kind == 'Nose' or self.variable_cell
-        journal.print(report.stress(found.stress, total, found.energy, volume, detailed))
-        journal.replace('.FA', formats.forces_file(found.forces))
-        Path('FORCE_STRESS').write_text(
-            formats.force_stress(
-                found.energy, found.stress, crystal.species, crystal.numbers, found.forces, crystal.labels
-            )
-        )
-        if journal.cml:
-            journal.cml.start('module', title='SCF Finalization')
-            journal.cml.energies(found.energy / EV)
-            journal.cml.forces(ev_forces)
-            journal.cml.stress(found.stress, total, detailed)
-            journal.cml.end()
-        return total
+        """Print the energy of a step; returns the stress with the part of the velocities."""
+        self.journal.print(f'\nsiesta: E_KS(eV) = {formats.fixed(found.energy / EV, 21, 4)}')
+        volume = abs(np.linalg.det(self.crystal.cell))
+        return found.stress - kinetic_stress(self.crystal.masses, self.velocities, volume)
 
     def record(
         self, step: int, after: Crystal, energies: tuple[float, float], temperature: float, stress: np.ndarray
@@ -212,43 +162,25 @@ class Run:
                 self.faults.kill('record', step)
                 data = data[len(data) // 2 :]
             journal.append('.MD', data)
-            journal.append('.MD_CAR', formats.md_car_frame(journal.label, crystal.species, after.positions, after.cell))
         if self.animation:
             journal.append('.ANI', formats.ani_frame(crystal.symbols, after.positions))
 
     def end_step(self, step: int) -> None:
         """Close the step, and look at the clock."""
-        if self.journal.cml:
-            self.journal.cml.end()
         self.journal.flush()
         if self.journal.seconds > self.deadline:
             self.out_of_time(step, 'OUT_OF_TIME: Time is up at end of geometry step. ')
 
-    def finish(self, found: Evaluation, kinetic: float, relaxed: bool) -> None:
+    def finish(self, relaxed: bool) -> None:
         """What SIESTA writes after its last step."""
-        crystal, journal = self.crystal, self.journal
-        volume = abs(np.linalg.det(crystal.cell))
-        ev_forces = found.forces * ANGSTROM / EV
-        tolerance = self.force_tolerance * ANGSTROM / EV
+        journal = self.journal
         if self.moves:
             if not relaxed and self.fdf.boolean('GeometryMustConverge', False):
                 journal.message('FATAL', 'GEOM_NOT_CONV: Geometry relaxation not converged')
                 journal.times()
                 journal.die('ABNORMAL_TERMINATION')
             head = 'Relaxed' if relaxed else 'Final (unrelaxed)'
-            journal.print(report.coordinates(crystal, self.format, head))
-            if self.variable_cell:
-                journal.print(report.cell(crystal.cell))
-        if self.fdf.boolean('WriteCoorXmol', False):
-            journal.replace('.xyz', formats.ani_frame(crystal.symbols, crystal.positions))
-        for name, word in (('BASIS_ENTHALPY', ''), ('BASIS_HARRIS_ENTHALPY', ' harris')):
-            Path(name).write_text(formats.basis_enthalpy(found.energy, word))
-        journal.print(report.final(found.energy, kinetic, ev_forces, found.stress, volume, tolerance))
-        if journal.cml:
-            journal.cml.start('module', title='Finalization')
-            journal.cml.geometry(crystal.symbols, crystal.species, crystal.positions, crystal.cell, False)
-            journal.cml.final((found.energy + kinetic) / EV, ev_forces, found.stress, volume, tolerance)
-            journal.cml.end()
+            journal.print(report.coordinates(self.crystal, self.format, head))
         journal.complete()
 
 
@@ -260,21 +192,19 @@ def molecular_dynamics(run: Run) -> None:
     for step in range(first, last + 1):
         run.begin_step(step)
         found = run.evaluate(step)
-        run.scf(step, found.energy)
+        run.scf(step)
         total = run.report_step(found)
         after, moved = dynamics.move(run.crystal, found.forces, journal)
         run.velocities = moved.velocities
-        journal.print(f'\nsiesta: Temp_ion ={formats.fixed(moved.temperature, 12, 3)} K')
         run.faults.kill('restart', step)
         after = replace(run.crystal, positions=after)
         run.write_xv(after)
-        run.write_structure('.STRUCT_NEXT_ITER', after)
         conserved = found.energy + moved.kinetic + moved.thermostat_kinetic + moved.thermostat_potential
         run.record(step, after, (found.energy, conserved), moved.temperature, total)
         run.end_step(step)
         run.crystal, computed = after, run.crystal
     run.crystal = computed
-    run.finish(found, moved.kinetic, relaxed=False)
+    run.finish(relaxed=False)
 
 
 def relaxation(run: Run) -> None:
@@ -283,14 +213,13 @@ def relaxation(run: Run) -> None:
     for step in range(run.moves + 1):
         run.begin_step(step)
         found = run.evaluate(step + 1)
-        run.scf(step, found.energy)
+        run.scf(step)
         total = run.report_step(found)
         relaxed = run.moves > 0 and relax.converged(found.forces, found.stress)
         computed = run.crystal
         if run.moves and not relaxed:
             run.crystal = relax.move(run.crystal, found.energy, found.forces, found.stress)
             run.write_xv(run.crystal)
-            run.write_structure('.STRUCT_NEXT_ITER', run.crystal)
             after, run.crystal = run.crystal, computed
             run.record(step, after, (found.energy, found.energy), 0.0, total)
             run.crystal = after
@@ -298,38 +227,18 @@ def relaxation(run: Run) -> None:
         if relaxed:
             break
     run.crystal = computed
-    run.finish(found, 0.0, relaxed)
+    run.finish(relaxed)
 
 
 def start(text: str, journal: Journal) -> Run:
     """Read the input and write what SIESTA writes before its first step; raises FatalError."""
     fdf = Fdf.parse(text)
     journal.label = fdf.text('SystemLabel', 'siesta')
-    name = ' '.join(fdf.values.get('systemname', []))
-    now = time.strftime('%d-%b-%Y  %H:%M:%S').upper()
-    journal.print(report.HEADER.format(start=now, fdf=text, name=name, label=journal.label))
-    if fdf.boolean('UseTreeTimer', False):
-        journal.timings = {'steps': 0, 'cycles': 0}
+    journal.print(report.HEADER.format(start=time.strftime('%d-%b-%Y  %H:%M:%S').upper(), label=journal.label))
     task = Run(fdf, journal, Faults.from_environment(), make_calculator(os.environ.get(f'{PREFIX}CALCULATOR')))
-    crystal = task.crystal
-    journal.print(report.species_lines(crystal))
-    for label in sorted(set(crystal.labels)):
+    for label in sorted(set(task.crystal.labels)):
         if not any(Path(f'{label}.{kind}').is_file() for kind in ('psf', 'psml', 'vps', 'ion', 'ion.xml')):
             raise FatalError(f'Pseudopotential file not found: {label}.vps, {label}.psf or {label}.psml')
-    journal.print(report.initial_coordinates(crystal))
-    journal.print(report.options(task.kind, task.moves, task.max_cycles))
-    if fdf.boolean('XML.Write', False):
-        cml = journal.open_xml()
-        cml.metadata({'Program': 'Siesta', 'Version': '4.1.5', 'Arch': 'stand-in', 'StartTime': now, 'Mode': 'Serial'})
-        cml.start('module', title='Initial System')
-        cml.geometry(crystal.symbols, crystal.species, crystal.positions, crystal.cell, initial=True)
-        cml.end()
-        cml.start('parameterList', title='Input Parameters')
-        cml.parameter(name, 'SystemName', dictRef='siesta:sname')
-        cml.parameter(journal.label, 'SystemLabel', dictRef='siesta:slabel')
-        cml.parameter(task.max_cycles, 'MaxSCFIterations', dictRef='siesta:maxscf')
-        cml.parameter(fdf.text('MD.TypeOfRun', 'CG'), 'MD.TypeOfRun')
-        cml.end()
     return task
 
 

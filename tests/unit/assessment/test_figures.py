@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from aiida_pesfp.assessment.classes import ClassSettings
 from aiida_pesfp.assessment.labels import Measurement
-from aiida_pesfp.assessment.scores import ScoreSettings, score_rankings
+from aiida_pesfp.assessment.scores import score_rankings
 from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
+from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings
 from tests.helpers.materials import THRESHOLDS, random_descriptors
 
 

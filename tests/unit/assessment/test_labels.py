@@ -8,10 +8,11 @@ import pytest
 from scipy import constants
 from scipy.stats import norm
 
-from aiida_pesfp.assessment.classes import ClassSettings, class_weights, classify
+from aiida_pesfp.assessment.classes import class_weights, classify
 from aiida_pesfp.assessment.labels import TableFormat, read_table
 from aiida_pesfp.assessment.matching import match
-from aiida_pesfp.errors import LabelError
+from aiida_pesfp.errors import AssessmentError, LabelError
+from aiida_pesfp.settings.assessment import ClassSettings
 from aiida_pesfp.transport.conductivity import nernst_einstein
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 
@@ -128,7 +129,7 @@ class TestReading:
             table([row('a', 'x')])
 
     def test_a_key_nobody_knows_is_refused(self):
-        with pytest.raises(LabelError, match='unknown or missing key'):
+        with pytest.raises(AssessmentError, match="unknown parameter 'kelvin'"):
             TableFormat.from_dict({'columns': COLUMNS, 'unit': 'S/cm', 'kelvin': 3})
 
 
@@ -252,20 +253,19 @@ class TestClasses:
         ('values', 'words'),
         [
             ({'good': 1e-5, 'bad': 1e-4}, 'is below bad'),
-            ({'good': 1e-3, 'bad': 0}, 'is no conductivity'),
-            ({'good': 1e-3, 'bad': 1e-4, 'floor': 0}, 'must be positive'),
-            ({'good': 1e-3, 'bad': 1e-4, 'temperature': -1}, 'must be positive'),
-            ({'good': 1e-3}, 'missing key'),
+            ({'good': 1e-3, 'bad': 0}, 'bad must be a positive number'),
+            ({'good': 1e-3, 'bad': 1e-4, 'floor': 0}, 'floor must be a positive number'),
+            ({'good': 1e-3, 'bad': 1e-4, 'temperature': -1}, 'temperature must be a positive number'),
+            ({'good': 1e-3}, "need 'bad'"),
         ],
     )
     def test_wrong_classes_are_refused(self, values, words):
-        with pytest.raises(LabelError, match=words):
+        with pytest.raises(AssessmentError, match=words):
             ClassSettings.from_dict(values)
 
 
 def test_all_labels_equal_make_no_two_classes(table):
     from aiida_pesfp.assessment.scores import score
-    from aiida_pesfp.errors import AssessmentError
 
     materials, _ = classified(table([row(name, 1e-2, 1e-4) for name in 'abcd']))
     weights = np.array([(m.good_weight, m.bad_weight) for m in materials.values()]).T

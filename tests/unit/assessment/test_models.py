@@ -8,15 +8,14 @@ import pytest
 from aiida_pesfp.assessment.calibration import LabelledSet, calibrate
 from aiida_pesfp.assessment.features import matminer_features, pes_features, standard_rankings
 from aiida_pesfp.assessment.models import (
-    LEARNERS,
     RankingModel,
     TrainingSet,
-    TrainingSettings,
     predict_others,
     train,
 )
-from aiida_pesfp.assessment.scores import ScoreSettings, score
+from aiida_pesfp.assessment.scores import score
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.settings.assessment import TRAINABLE, ScoreSettings, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 from tests.helpers.crystals import antifluorite, rock_salt
 from tests.helpers.materials import descriptors_of, random_descriptors
@@ -43,7 +42,7 @@ def skip_without(kind):
         pytest.importorskip('catboost')
 
 
-@pytest.mark.parametrize('kind', LEARNERS)
+@pytest.mark.parametrize('kind', TRAINABLE)
 class TestLearned:
     def test_a_rule_is_learned_and_nothing_is_not(self, kind):
         skip_without(kind)

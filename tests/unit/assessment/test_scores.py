@@ -6,13 +6,13 @@ from scipy.stats import norm
 from sklearn.metrics import auc, roc_auc_score, roc_curve
 
 from aiida_pesfp.assessment.scores import (
-    ScoreSettings,
     partial_area,
     random_score,
     resampled_weights,
     score,
 )
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.settings.assessment import ScoreSettings
 
 GOOD, BAD = np.r_[np.ones(20), np.zeros(60)], np.r_[np.zeros(20), np.ones(60)]
 ORDER = np.arange(80.0)

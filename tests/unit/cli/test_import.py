@@ -129,7 +129,7 @@ def test_optimade(aiida_pesfp, label):
     ]
     with servers.serve(servers.optimade(documents)) as url:
         output = aiida_pesfp('import', 'optimade', url, '-G', label, '--band-gap-field', '_test_gap')
-        assert 'is not one of OPTIMADE' in aiida_pesfp('import', 'optimade', url, '--filter', 'lithium!', fails=True)
+        assert 'not a filter of OPTIMADE' in aiida_pesfp('import', 'optimade', url, '--filter', 'lithium!', fails=True)
     assert '2 structures are in the group' in output
     assert '1 entries could not be read' in output
     assert known_properties(members(label)) == {'a': {'band_gap': 6.2}, 'c': {'band_gap': 5.0}}
@@ -144,5 +144,5 @@ def test_a_provider_that_breaks_off_keeps_what_came(aiida_pesfp, label):
 
     with servers.serve(answer) as url:
         output = aiida_pesfp('import', 'optimade', url, '-G', label, fails=True)
-    assert 'its answer is no JSON' in output
+    assert 'its answer is not JSON' in output
     assert set(members(label)) == {'0'}

@@ -64,5 +64,5 @@ def test_nodes_without_content_are_refused():
     node.base.attributes.set('parameters', {'text': 'energy'})
     with pytest.raises(ValidationError, match="'energy' in 'energy' is not known"):
         node.store()
-    with pytest.raises(ValidationError, match='an AssessmentData needs rows'):
+    with pytest.raises(ValidationError, match='AssessmentData needs rows'):
         AssessmentData({'species': 'Li'}).store()

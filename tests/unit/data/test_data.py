@@ -59,7 +59,7 @@ def test_a_surface_is_exported_by_the_means_of_aiida(surface, tmp_path):
 
 def test_barriers_are_there_to_query_by(surface):
     found = DescriptorsData(describe(surface).as_dict()).store()
-    higher = {'attributes.barrier_3d': {'>=': found.barriers[0]}, 'id': found.pk}
+    higher = {'attributes.barrier_3d': {'>=': found.barrier_1d}, 'id': found.pk}
     assert QueryBuilder().append(DescriptorsData, filters=higher).one() == [found]
     assert [ion['index'] for ion in found.ions] == [0, 1]
     assert found.mpe == min(ion['mpe'] for ion in found.ions)

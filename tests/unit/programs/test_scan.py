@@ -238,8 +238,8 @@ Cl1 Cl 0.5 {y} 0.5
 @pytest.mark.parametrize(
     ('changes', 'error_type', 'words'),
     [
-        ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms lie on one place'),
-        ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms lie on one place'),
+        ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms share one site'),
+        ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms share one site'),
         ({'c': 0.0, 'second': 'Li'}, 'InvalidCell', 'no volume'),
         ({'y': 'half'}, 'UnreadableStructure', "could not convert string to float: 'half'"),
     ],

@@ -102,7 +102,7 @@ class TestMaterialsProject:
         def answer(path, query, headers):
             return beginning(path, query, headers) if path == '/heartbeat' else (200, '<html>')
 
-        with servers.serve(answer) as url, pytest.raises(SourceError, match='cannot read'):
+        with servers.serve(answer) as url, pytest.raises(SourceError, match='unreadable answer'):
             list(query_materials_project(endpoint=url, elements=['Li']))
 
 
@@ -140,7 +140,7 @@ class TestOptimade:
             return (200, '<html>') if 'page_offset' in query else good(path, query, headers)
 
         found = []
-        with servers.serve(answer) as url, pytest.raises(SourceError, match='no JSON'):
+        with servers.serve(answer) as url, pytest.raises(SourceError, match='not JSON'):
             found.extend(entry.id for entry in query_optimade(url, 'elements HAS "Li"', 10, 5.0))
         # The generator raised after it had yielded the first page.
         with servers.serve(answer) as url:
@@ -150,9 +150,9 @@ class TestOptimade:
     @pytest.mark.parametrize(
         ('status', 'content', 'words'),
         [
-            (200, 'nonsense', 'no JSON'),
+            (200, 'nonsense', 'not JSON'),
             (200, {'data': 'nothing'}, 'no list of structures'),
-            (200, 5.0, 'not answered in time'),
+            (200, 5.0, 'not answer in time'),
             (500, {'errors': [{'title': 'Broken', 'detail': 'down today'}]}, 'down today'),
         ],
     )
@@ -161,7 +161,7 @@ class TestOptimade:
             list(query_optimade(url, 'elements HAS "Li"', 10, 0.3))
 
     def test_a_filter_that_is_none(self):
-        with pytest.raises(SourceError, match='is not one of OPTIMADE'):
+        with pytest.raises(SourceError, match='is not a filter of OPTIMADE'):
             list(query_optimade('http://127.0.0.1:9', 'give me lithium', 10, 0.3))
 
     def test_nobody_there(self):
