@@ -20,7 +20,7 @@ class MdCalculation(ProgramCalculation):
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 1
 
-    PARENT = 'parent'
+    PROGRAM, PARENT = 'pesfp-md', 'parent'
 
     @classmethod
     def define(cls, spec):
@@ -30,7 +30,7 @@ class MdCalculation(ProgramCalculation):
             'dynamics',
             valid_type=Dict,
             validator=validator_of(PotentialMdSettings),
-            help=PotentialMdSettings.describe(),
+            help=f'Settings of the dynamics. {PotentialMdSettings.describe()}',
         )
         spec.input(
             'parent_folder',
@@ -38,8 +38,6 @@ class MdCalculation(ProgramCalculation):
             required=False,
             help='Remote folder of the job to restart from, with positions, velocities and thermostat.',
         )
-        spec.inputs['metadata']['options']['parser_name'].default = 'pesfp.md'
-        spec.inputs['metadata']['options']['output_filename'].default = 'pesfp-md.out'
         spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
         spec.outputs['output_parameters'].help = (
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, ns_per_day, '
@@ -52,20 +50,18 @@ class MdCalculation(ProgramCalculation):
         info = super().prepare_for_submission(folder)
         if 'parent_folder' in self.inputs:
             parent = self.inputs.parent_folder
-            # Only its last state is read: a trajectory of gigabytes is not copied for that.
+            # A link, not a copy: only the last state is read, and a trajectory may have gigabytes.
             results = str(Path(parent.get_remote_path()) / self.RESULTS)
             info.remote_symlink_list = [(parent.computer.uuid, results, self.PARENT)]
-        # The trajectory becomes arrays of a node; its file need not be kept besides.
+        # The trajectory becomes arrays of a node, so its file is not kept.
         info.retrieve_temporary_list = [
             (f'{self.RESULTS}/*/{name}', '.', 3) for name in (TRAJECTORY, CHECKPOINT, SETTINGS)
         ]
         return info
 
     def own_options(self) -> list[str]:
-        return [
-            *PotentialMdSettings.from_dict(self.inputs.dynamics.get_dict()).command_line(),
-            *([f'--continue-from={self.PARENT}'] if 'parent_folder' in self.inputs else []),
-        ]
+        options = PotentialMdSettings.from_dict(self.inputs.dynamics.get_dict()).command_line()
+        return options + ([f'--continue-from={self.PARENT}'] if 'parent_folder' in self.inputs else [])
 
     @staticmethod
     def steps_so_far(job: CalcJobNode) -> tuple[int, float]:

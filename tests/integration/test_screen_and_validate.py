@@ -3,11 +3,12 @@
 import pytest
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import CalcJobNode, Str, StructureData, load_node, to_aiida_type
+from aiida.orm import Str, StructureData, load_node, to_aiida_type
 
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 from tests.helpers.crystals import rock_salt
 from tests.helpers.dynamics import ANALYSIS, OVERRIDES
+from tests.helpers.graph import jobs_of
 
 EXIT = ScreenAndValidateWorkChain.exit_codes
 SCREEN = {'scan': {'parameters': {'spacing': 0.8}}}
@@ -34,10 +35,6 @@ def builder_of(code, codes, potential):
         )
 
     return make
-
-
-def jobs_of(node):
-    return [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
 
 
 def test_screen_then_dynamics_then_the_same_from_the_cache(builder_of, structures):
