@@ -6,9 +6,9 @@ from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import Dict, RemoteData, TrajectoryData
+from aiida.orm import CalcJobNode, Dict, RemoteData, TrajectoryData
 
-from aiida_pesfp.calculations.program import ProgramCalculation
+from aiida_pesfp.calculations.program import ProgramCalculation, read_run
 from aiida_pesfp.calculations.validation import validator_of
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY
@@ -62,3 +62,9 @@ class MdCalculation(ProgramCalculation):
     def own_options(self) -> list[str]:
         options = PotentialMdSettings.from_dict(self.inputs.dynamics.get_dict()).command_line()
         return options + ([f'--continue-from={self.PARENT}'] if 'parent_folder' in self.inputs else [])
+
+    @staticmethod
+    def steps_so_far(job: CalcJobNode) -> tuple[int, float]:
+        """Steps of a running job, and the seconds that they took."""
+        (entry,) = read_run(job)['structures'].values()
+        return (entry['last_step'] or 0) - (entry['first_step'] or 0), entry['seconds']

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.exceptions import NotExistent
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob
-from aiida.orm import Dict, StructureData
+from aiida.orm import CalcJobNode, Dict, StructureData
 
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.settings.program import ProgramSettings
@@ -94,3 +96,17 @@ class ProgramCalculation(CalcJob):
         if wallclock is not None:
             given['time_limit'] = round(self.TIME_SHARE * wallclock)
         return ProgramSettings(**given).command_line(*given)
+
+
+def read_run(job: CalcJobNode) -> dict:
+    """``run.json`` of a job, from the repository or, while the job runs, from its remote folder."""
+    name = f'{ProgramCalculation.RESULTS}/run.json'
+    if 'retrieved' in job.outputs:
+        return json.loads(job.outputs.retrieved.base.repository.get_object_content(name))
+    workdir = job.get_remote_workdir()
+    if workdir is None:
+        raise NotExistent('not yet uploaded')
+    with tempfile.TemporaryDirectory() as folder, job.get_transport() as transport:
+        local = Path(folder) / 'run.json'
+        transport.getfile(f'{workdir}/{name}', str(local))
+        return json.loads(local.read_text())

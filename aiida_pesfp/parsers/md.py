@@ -63,7 +63,8 @@ class MdParser(ProgramParser):
                 'timestep_fs': dynamics.timestep,
                 'temperature': dynamics.temperature,
                 'stride': dynamics.stride,
-                'engine': self.node.inputs.potential.name,
+                'engine': 'ml',
+                'potential_name': self.node.inputs.potential.name,
             }
             self.out('trajectory', new_trajectory(symbols, arrays.pop('steps'), arrays, attributes))
         drift = found['energy_drift']
