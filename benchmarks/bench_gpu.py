@@ -5,17 +5,14 @@ batches on the GPU.
 """
 
 import argparse
-import sys
 import time
 import warnings
 
 import numpy as np
 import torch
-from common import REPOSITORY, WEIGHTS, structure_file
+from common import WEIGHTS, structure_file
 from pymatgen.core import Structure
 from tabulate import tabulate
-
-sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.potentials import load_potential
 

@@ -22,8 +22,6 @@ from common import REPOSITORY, WEIGHTS, structure_file
 from pymatgen.core import Structure
 from tabulate import tabulate
 
-sys.path.insert(0, str(REPOSITORY))
-
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.grid import fractional_points
 from aiida_pesfp.fingerprint.scan import plan_scan, scan

@@ -1,13 +1,12 @@
 """What the benchmark scripts share."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
-SHARED = Path(os.environ.get('PESFP_SHARED', REPOSITORY.parent / 'shared'))
+from tests.helpers import REPOSITORY, SHARED
+
 WEIGHTS = SHARED / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz'
 
 
