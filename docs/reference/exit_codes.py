@@ -70,7 +70,9 @@ def page() -> str:
     parts.append('\n'.join(['## Codes of aiida-core', '', *_table('aiida-core', core, advice)]) + '\n')
     unused = set(advice.texts) - advice.used
     if unused:
-        raise ValueError(f'docs/reference/exit_codes.yaml has entries without an exit code: {", ".join(sorted(unused))}')
+        raise ValueError(
+            f'docs/reference/exit_codes.yaml has entries without an exit code: {", ".join(sorted(unused))}'
+        )
     return '\n'.join(parts)
 
 
