@@ -1,7 +1,7 @@
 """Sphinx: ``sphinx-build -W -n docs OUTPUT`` builds the site.
 
 The pages are Markdown and can be read without it. ``reference/generate.py`` writes the reference from the code before
-each build. The notebooks run in an AiiDA profile of their own; ``-D nb_execution_mode=off`` builds without running them.
+each build. The notebooks run in an AiiDA profile of their own; ``-D nb_execution_mode=off`` does not run them.
 """
 
 import os
