@@ -41,6 +41,7 @@ def test_rankings():
     rows = [
         dict(zip(names, values)) for values in ((0.9, 0.1, 0.5), (0.9, 0.1, 0.7), (0.9, 0.05, 0.1), (0.2, 0.9, 0.1))
     ]
-    assert sorted(rows[::-1], key=rank_key) == rows
+    backwards = rows[::-1]
+    assert sorted(backwards, key=rank_key) == rows
     assert {one.name: one.ranking for one in QUANTITIES}['mpe'] == '-mpe'
     assert {one.name: one.text(0.12345) for one in QUANTITIES}['mpe'] == '0.123 eV'
