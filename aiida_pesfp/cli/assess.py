@@ -10,7 +10,14 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import POTENTIAL
 from aiida_pesfp.fingerprint.quantities import listing
-from aiida_pesfp.settings.assessment import FEATURE_SETS, MATCHING_METHODS, TRAINABLE, ClassSettings, ScoreSettings
+from aiida_pesfp.settings.assessment import (
+    FEATURE_SETS,
+    MATCHING_METHODS,
+    TRAINABLE,
+    ClassSettings,
+    ScoreSettings,
+    TableFormat,
+)
 from aiida_pesfp.settings.options import options_of, take
 
 
@@ -34,14 +41,9 @@ def _columns(_context, _parameter, pairs):
     'material), series (rows of one experiment at several temperatures), temperature (K), conductivity or diffusion '
     '(the value), error (its standard error). Repeatable.',
 )
-@click.option(
-    '--unit',
-    required=True,
-    help='Of value and error: S/cm, mS/cm, uS/cm, S/m, mS/m; of diffusion cm2/s, m2/s, A2/ps, A2/fs.',
-)
+@options_of(TableFormat, columns=None, temperature=None)
 @click.option('--table-temperature', type=float, help='Temperature of all rows, K, if no column has it.')
 @options_of(ClassSettings)
-@click.option('--species', default='Li', show_default=True, help='The mobile ion.')
 @click.option('--potential', type=POTENTIAL, required=True, help='With which the structures were scanned.')
 @click.option('--group', type=types.GroupParamType(), help='Only structures of this group.')
 @click.option(
@@ -108,7 +110,10 @@ def assess(table, **options):
             f'no structure{where} was scanned for {species} with {potential.name}: see `aiida-pesfp rank` for what '
             'was, or begin with `aiida-pesfp launch screen`'
         )
-    form = {'temperature': options['table_temperature'], **{k: options[k] for k in ('columns', 'unit', 'species')}}
+    form = {
+        'temperature': options['table_temperature'],
+        **{k: options[k] for k in ('columns', 'unit', 'species', 'charge')},
+    }
     try:
         labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     except AssessmentError as error:

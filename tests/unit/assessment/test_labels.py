@@ -9,10 +9,10 @@ from scipy import constants
 from scipy.stats import norm
 
 from aiida_pesfp.assessment.classes import class_weights, classify
-from aiida_pesfp.assessment.labels import TableFormat, read_table
+from aiida_pesfp.assessment.labels import read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.errors import AssessmentError, LabelError
-from aiida_pesfp.settings.assessment import ClassSettings
+from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
 from aiida_pesfp.transport.conductivity import nernst_einstein
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 
@@ -144,14 +144,14 @@ class TestMatching:
     def test_by_id_whatever_the_punctuation(self, table):
         found = table([row('mp-1', 1), row('MP-3', 2), row('mp-9', 3)])
         result = match(found, self.structures)
-        assert result.rows == {2: 'mp_1', 3: 'mp_3'}
-        assert [(entry['row'], entry['id']) for entry in result.unmatched] == [(4, 'mp-9')]
-        assert 'no structure of the same id among the 4 given' in result.unmatched[0]['reason']
-        assert result.unlabelled == ['mp_2', 'mp_4']
+        assert result['rows'] == {2: 'mp_1', 3: 'mp_3'}
+        assert [(entry['row'], entry['id']) for entry in result['unmatched']] == [(4, 'mp-9')]
+        assert 'no structure of the same id among the 4 given' in result['unmatched'][0]['reason']
+        assert result['unlabelled'] == ['mp_2', 'mp_4']
 
     def test_by_another_name(self, table):
         found = table([row('icsd-77', 1)])
-        assert match(found, self.structures, {'mp_2': ['icsd-77']}).rows == {2: 'mp_2'}
+        assert match(found, self.structures, {'mp_2': ['icsd-77']})['rows'] == {2: 'mp_2'}
 
     def test_by_composition_and_space_group(self, table):
         columns = COLUMNS | {'composition': 'composition', 'space_group': 'group'}
@@ -162,8 +162,8 @@ class TestMatching:
             row('d', 1, composition='LiI', group=1),
         ]
         result = match(table(rows, columns), self.structures, methods=('id', 'composition'))
-        assert result.rows == {2: 'mp_4', 3: 'mp_3'}
-        reasons = {entry['id']: entry['reason'] for entry in result.unmatched}
+        assert result['rows'] == {2: 'mp_4', 3: 'mp_3'}
+        reasons = {entry['id']: entry['reason'] for entry in result['unmatched']}
         assert reasons['c'] == 'several structures fit: mp_3, mp_4'
         assert 'no structure of the same id or composition' in reasons['d']
 
@@ -173,7 +173,7 @@ class TestMatching:
         columns = COLUMNS | {'structure': 'structure'}
         found = table([row('x', 1, structure=json.dumps(other.as_dict()))], columns)
         result = match(found, self.structures, methods=('structure',))
-        assert result.rows == {2: 'mp_4'}
+        assert result['rows'] == {2: 'mp_4'}
 
     def test_an_unknown_way_is_refused(self, table):
         with pytest.raises(LabelError, match="unknown method 'colour'"):
