@@ -4,8 +4,8 @@ Needs what ``aiida-pesfp setup`` makes: the codes pesfp-md and pesfp-relax, and 
 
     verdi run examples/conductivity.py FILE --protocol paper        # 500 and 1000 K, 100 ps each: days on two cores
     verdi run examples/conductivity.py FILE -t 800 -t 1000          # other temperatures
-    verdi run examples/conductivity.py FILE --picoseconds 3         # too short to publish, to see how it goes
-    verdi run examples/conductivity.py FILE --submit                # hand it to the daemon and come back later
+    verdi run examples/conductivity.py FILE --picoseconds 3         # too short to publish; shows that it works
+    verdi run examples/conductivity.py FILE --submit                # leave it to the daemon
 """
 
 from pathlib import Path
@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 from aiida.common.exceptions import NotExistent
 from aiida.engine import run_get_node, submit
-from aiida.orm import Dict, StructureData, load_code, load_node
+from aiida.orm import StructureData, load_code, load_node
 from ase.io import read
 
 from aiida_pesfp.cli.results import print_conductivities
-from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, analysis_of_short_runs
+from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 
 
 @click.command()
@@ -46,8 +46,6 @@ def main(path, protocol, species, temperatures, picoseconds, potential, computer
         protocol=protocol,
         overrides={} if picoseconds is None else {'duration_ps': picoseconds},
     )
-    if picoseconds is not None:
-        builder.analysis = Dict(builder.analysis.get_dict() | analysis_of_short_runs(picoseconds))
     builder.metadata.label = f'{path.stem}, {protocol}'
     if to_daemon:
         node = submit(builder)

@@ -1,13 +1,13 @@
-"""Screen a folder, then molecular dynamics of the best: ``verdi run examples/screen_and_validate.py``.
+"""Screen a folder, then run molecular dynamics of the best: ``verdi run examples/screen_and_validate.py``.
 
 Needs what ``aiida-pesfp setup`` makes. Options::
 
-    --folder FOLDER --protocol paper                     # the paper's way: weeks on two cores
-    --candidates 2 --picoseconds 1                       # too short to publish, to see how it goes
+    --folder FOLDER --protocol paper                     # as in the paper: weeks on two cores
+    --candidates 2 --picoseconds 1                       # too short to publish; shows that it works
     --siesta siesta@cluster --pseudo-family LABEL        # the best of these with SIESTA
-    --submit                                             # hand it to the daemon and come back later
+    --submit                                             # leave it to the daemon and come back later
 
-The same command again, with caching on (``verdi config set caching.default_enabled true``), does nothing twice.
+If caching is on (``verdi config set caching.default_enabled true``), the same command computes nothing twice.
 """
 
 import sys
@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
 from screen import load_structures
 
 from aiida_pesfp.cli.results import print_candidates
-from aiida_pesfp.workflows.conductivity import analysis_of_short_runs
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 
 
@@ -48,7 +47,7 @@ def main(folder, protocol, potential, candidates, picoseconds, siesta, pseudo_fa
     if candidates is not None:
         stage['candidates'] = candidates
     if picoseconds is not None:
-        stage |= {'overrides': {'duration_ps': picoseconds}, 'analysis': analysis_of_short_runs(picoseconds)}
+        stage['overrides'] = {'duration_ps': picoseconds}
     siesta_stage = siesta and {'code': siesta_code, 'relax_code': siesta_code, 'pseudo_family': pseudo_family}
     structures = load_structures(folder or Path(sys.argv[0]).parent / 'structures')
     builder = ScreenAndValidateWorkChain.get_builder_from_protocol(

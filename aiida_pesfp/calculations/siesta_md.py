@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from aiida.common import timezone
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine.processes.calcjobs.monitors import CalcJobMonitorResult
@@ -143,6 +144,18 @@ class SiestaMdCalculation(SiestaCalculation):
             'write-md-history': 'T',
             'max-scf-iterations': f'{dynamics.max_scf_iterations}',
         }
+
+    @staticmethod
+    def steps_so_far(job: CalcJobNode) -> tuple[int, float]:
+        """Steps of a running job, and the seconds that they took."""
+        with job.get_transport() as transport:
+            try:
+                steps = len(energies_so_far(job, transport).steps)
+            except CorruptFile as error:
+                raise ValueError(str(error)) from error
+        seen = job.get_last_job_info()
+        seconds = seen.wallclock_time_seconds if seen is not None else None
+        return steps, seconds or (timezone.now() - job.ctime).total_seconds()
 
 
 def prefix_of(folder: RemoteData) -> str:

@@ -74,9 +74,8 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
         return ExitCode(300, str(error))
     finally:
         trajectory.clear_internal_cache()
-    return ConductivityData.from_conductivity(
-        found, trajectory_uuid=trajectory.uuid, engine=attributes.get('engine', None)
-    )
+    inherited = {name: attributes.get(name, None) for name in ('engine', 'potential_name')}
+    return ConductivityData.from_conductivity(found, trajectory_uuid=trajectory.uuid, **inherited)
 
 
 @calcfunction
@@ -107,7 +106,8 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
     content = fit.as_dict()
     for entry, (_, node) in zip(content['points'], ordered):
         entry |= {'flags': node.flags, 'uuid': node.uuid}
-    inherited = {name: ordered[0][1].base.attributes.get(name, None) for name in ('formula', 'species', 'engine')}
+    names = ('formula', 'species', 'engine', 'potential_name')
+    inherited = {name: ordered[0][1].base.attributes.get(name, None) for name in names}
     used = [entry for entry in content['points'] if entry['excluded'] is None]
     return ArrheniusData(inherited | content | {'uses_flagged_points': any(entry['flags'] for entry in used)})
 

@@ -28,3 +28,8 @@ def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str |
 def validate_structures(structures: Mapping, _) -> str | None:
     """At least one structure is needed."""
     return None if structures else 'the list of structures is empty: give at least one StructureData'
+
+
+def validate_positive(node, _) -> str | None:
+    """A number must be positive."""
+    return None if node.value > 0 else f'{node.value} is not a positive number'

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from abc import abstractmethod
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from pymatgen.core import Element, Structure
+from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
 from aiida_pesfp.potentials.base import POINTS_PER_CALL, Evaluator, Potential, PotentialIdentity
@@ -107,6 +109,17 @@ class BatchedEvaluator(Evaluator):
         self.batch_size = -(-self.batch_size // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def check_pickle(path: str, allowed: Collection[str] = ()) -> None:
+    """Refuse a checkpoint that does more than restore tensors when it is read, which the packages of potentials allow.
+
+    :param allowed: functions that it may call beyond those that torch considers safe.
+    :raises ValueError: if it calls others.
+    """
+    unsafe = set(get_unsafe_globals_in_checkpoint(path)).difference(allowed)
+    if unsafe:
+        raise ValueError(f'it would call {", ".join(sorted(unsafe))} when it is read')
 
 
 def choose_device(name: str) -> torch.device:

@@ -23,8 +23,10 @@ def families() -> dict[str, Family]:
             family = point.load()()
             if not isinstance(family, Family):
                 raise TypeError(f'{point.value} is no subclass of {Family.__module__}.Family')
+            if family.kind != point.name:
+                raise ValueError(f'its kind is {family.kind!r}, not the name of its entry point')
             if found.setdefault(family.kind, family) is not family:
-                raise ValueError(f'there is another family of the kind {family.kind!r}')
+                raise ValueError('another package has brought a family of this name')
         except Exception as error:  # a package of someone else may fail in any way
             package = point.dist.name if point.dist else 'an unknown package'
             warnings.warn(
@@ -120,8 +122,8 @@ def _recognise(path: Path) -> tuple[Family, Path]:
         found = ', '.join(f'{weights.name} ({family.kind})' for family, weights in matches)
         raise PotentialError(f'{path} can be read in several ways: {found}. Give the path of one file')
     if path.is_dir() or not problems:
-        problems = [*problems[:2], f'{path} holds no potential of an installed family; {_known()}']
-    raise PotentialError('; '.join(problems))
+        problems = [*dict.fromkeys(problems), f'{path} holds no potential of an installed family; {_known()}']
+    raise PotentialError('; '.join(dict.fromkeys(problems)))
 
 
 def _matches(path: Path, problems: list[str]) -> list[tuple[Family, Path]]:
@@ -131,12 +133,13 @@ def _matches(path: Path, problems: list[str]) -> list[tuple[Family, Path]]:
             if family.recognises(path):
                 matches.append((family, path))
         except PotentialError as error:
-            if str(error) not in problems:
-                problems.append(str(error))
+            problems.append(str(error))
+        except Exception as error:  # a package of someone else may fail in any way
+            problems.append(f'the potential family {family.kind} failed at {path} ({type(error).__name__}: {error})')
     return matches
 
 
 def _known() -> str:
     known = families().values()
     names = [name for family in known for name in (*family.embedded, *(row.name for row in family.downloads))]
-    return f'known are {", ".join([*names, *(family.accepts for family in known)])}'
+    return f'known are the names {", ".join(names)}, and {"; ".join(family.accepts for family in known)}'

@@ -78,7 +78,7 @@ def test_a_job_and_its_continuation_are_the_whole(builder_of, supercell):
     np.testing.assert_allclose(trajectory.get_positions()[0], [site.position for site in supercell.sites], atol=1e-12)
     np.testing.assert_allclose(trajectory.get_cells()[-1], supercell.cell)
     assert trajectory.base.attributes.get('symbols') == [site.kind_name for site in supercell.sites]
-    expected = {'timestep_fs': 1.0, 'temperature': 300, 'stride': 4, 'engine': node.inputs.potential.name}
+    expected = {'timestep_fs': 1.0, 'temperature': 300, 'stride': 4, 'engine': 'ml'}
     assert {name: trajectory.base.attributes.get(name) for name in expected} == expected
     assert (parameters['steps'], parameters['last_step']) == (24, 24)
     assert parameters['temperature_mean'] == pytest.approx(trajectory.get_array('temperatures').mean())

@@ -108,7 +108,7 @@ def test_a_code_that_does_not_run_leaves_its_last_words(builder_of, aiida_comput
         computer=aiida_computer_local(label='localhost'), filepath_executable='/no/such/program'
     ).store()
     _, node = run_get_node(builder_of(code=code))
-    assert node.exit_status == ScanCalculation.exit_codes.ERROR_NO_RESULTS.status
+    assert node.exit_status == ScanCalculation.exit_codes.ERROR_NO_OUTPUT.status
     assert '/no/such/program' in node.exit_message
 
 

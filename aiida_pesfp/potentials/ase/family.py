@@ -21,9 +21,7 @@ class AseFamily(Family):
 
     kind, package = 'ase', 'ase'
     implementation = 'aiida_pesfp.potentials.ase.potential:AsePotential'
-    accepts = (
-        f'{_PREFIX}package.module.Calculator, a YAML or JSON file with the key calculator and, if need be, parameters'
-    )
+    accepts = f'{_PREFIX}package.module.Calculator, or a YAML or JSON file with the keys calculator and parameters'
 
     def recognises(self, path: Path) -> bool:
         described = path.suffix in ('.yaml', '.yml', '.json') and path.is_file() and path.stat().st_size < _LARGEST

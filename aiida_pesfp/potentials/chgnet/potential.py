@@ -22,7 +22,12 @@ from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import MATERIALS_PROJECT_SYMBOLS, BatchedEvaluator, NetworkPotential
+from aiida_pesfp.potentials.batching import (
+    MATERIALS_PROJECT_SYMBOLS,
+    BatchedEvaluator,
+    NetworkPotential,
+    check_pickle,
+)
 from aiida_pesfp.potentials.frozen_graph import Edges
 
 with warnings.catch_warnings():
@@ -60,9 +65,9 @@ class CHGNetPotential(NetworkPotential):
             return CHGNetCalculator(self._load(), use_device=str(self.device))
 
     def _load(self) -> CHGNet:
-        state = torch.load(self.identity.path, map_location='cpu', weights_only=True)
+        check_pickle(self.identity.path)
         with contextlib.redirect_stdout(io.StringIO()):  # it reports its number of parameters
-            return CHGNet.from_dict(state['model'])
+            return CHGNet.from_file(self.identity.path)
 
 
 @dataclass

@@ -17,7 +17,7 @@ class MatglFamily(Family):
 
     kind, package = 'matgl', 'matgl'
     implementation = 'aiida_pesfp.potentials.matgl.potential:MatglPotential'
-    accepts = f'a matgl model, which is a folder of {", ".join(FILES)} or a name on the Hugging Face Hub'
+    accepts = f'a matgl model: a folder of {", ".join(FILES)}, or a name on the Hugging Face Hub'
 
     def recognises(self, path: Path) -> bool:
         return (path / FILES[0]).is_file()

@@ -10,11 +10,10 @@ import warnings
 import numpy as np
 import torch
 from pymatgen.core import Element, Structure
-from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential
+from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential, check_pickle
 from aiida_pesfp.potentials.frozen_graph import Edges
 
 with warnings.catch_warnings():
@@ -45,9 +44,7 @@ class SevenNetPotential(NetworkPotential):
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
         try:
-            unsafe = set(get_unsafe_globals_in_checkpoint(identity.path)) - _RESTORE_ARRAYS
-            if unsafe:  # sevenn would unpickle anything
-                raise ValueError(f'it calls {", ".join(sorted(unsafe))} when it is read')
+            check_pickle(identity.path, _RESTORE_ARRAYS)
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore')  # it recommends accelerators
                 network = SevenNetCheckpoint(identity.path).build_model()
