@@ -47,7 +47,7 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
         needs['potential'] = _default_potential(engine)
     if relax and relax_code is None:
         relax_code = relax_code_of(engine, code)
-    overrides = launching.read_overrides(set(engine.dynamics_workchain.get_protocol_inputs()))
+    overrides = launching.read_overrides({'max_steps_per_job', *engine.dynamics_workchain.get_protocol_inputs()})
     failed = []
     for key, structure in launching.nodes().items():
         with shared.invalid_inputs_reported():
