@@ -62,6 +62,8 @@ class SiestaMdParser(Parser):
     """
 
     CACHE_VERSION = 1
+    #: Name of the engine in ``workflows/engines.py``.
+    ENGINE = 'siesta'
 
     def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
         messages, summary = self._read_texts()
@@ -160,7 +162,7 @@ class SiestaMdParser(Parser):
             'timestep_fs': float(run.dynamics.timestep),
             'temperature': float(run.dynamics.temperature),
             'stride': run.dynamics.stride,
-            'engine': 'siesta',
+            'engine': self.ENGINE,
         }
         symbols = [structure.get_kind(site.kind_name).symbol for site in structure.sites]
         trajectory = new_trajectory(symbols, run.offset + indices, arrays, attributes)

@@ -222,7 +222,6 @@ class ConductivityWorkChain(WorkChain):
             return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=how_it_ended(node))
         self.ctx.structure = node.outputs[self.engine.relaxed]
         self.out('relaxed_structure', self.ctx.structure)
-        return None
 
     def make_supercell(self) -> ExitCode | None:
         """Repeat the cell until it is large enough."""
@@ -236,7 +235,6 @@ class ConductivityWorkChain(WorkChain):
         self.out('supercell', made['structure'])
         self.out('supercell_matrix', made['matrix'])
         self.report(f'the supercell has {len(made["structure"].sites)} atoms')
-        return None
 
     def run_dynamics(self) -> ToContext:
         """Run all temperatures side by side."""
@@ -274,7 +272,6 @@ class ConductivityWorkChain(WorkChain):
             self.report(f'{key}: {found.conductivity:.3g} +- {error} S/cm{flags}')
         if not self.ctx.conductivities:
             return self.exit_codes.ERROR_NO_CONDUCTIVITY.format(reason=self._problems())
-        return None
 
     def fit(self) -> ExitCode | None:
         """Fit the activation energy, if the conductivities determine one."""
@@ -294,7 +291,6 @@ class ConductivityWorkChain(WorkChain):
             self.report('no Arrhenius fit: there is a conductivity at one temperature only')
         if self.ctx.problems:
             return self.exit_codes.ERROR_TEMPERATURES_MISSING.format(reason=self._problems())
-        return None
 
     def _problems(self) -> str:
         return '; '.join(f'{key}: {problem}' for key, problem in self.ctx.problems.items())

@@ -187,7 +187,6 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         self.out('ranking', ranking)
-        return None
 
     def _rank_by_model(self) -> Dict:
         features = Dict({})

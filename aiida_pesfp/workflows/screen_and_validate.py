@@ -181,7 +181,6 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         self.report(
             f'{len(self.ctx.passed)} of {len(rows)} ranked structures are candidates ({self.inputs.select.value})'
         )
-        return None
 
     def next_stage(self) -> bool:
         """Go to the next stage that is given, if there is one, and choose its candidates."""
@@ -245,7 +244,6 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         if self.ctx.candidates and not any(self.ctx.results.values()):
             reasons = [f'{key}: {reason}' for key, told in self.ctx.problems.items() for reason in told.values()]
             return self.exit_codes.ERROR_ALL_CANDIDATES_FAILED.format(reason='; '.join(reasons))
-        return None
 
     def _builder(self, key: str) -> ProcessBuilder:
         engine, stage = self.ctx.engine, self.inputs[self.ctx.engine]

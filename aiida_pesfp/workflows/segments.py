@@ -153,7 +153,6 @@ class SegmentsWorkChain(StrictRestartWorkChain):
             self.out('output_parameters', join_parameters(metadata={'call_link_label': 'sum'}, **parameters))
         except ValueError as error:
             return self.exit_codes.ERROR_SEGMENTS_DO_NOT_JOIN.format(reason=str(error))
-        return None
 
     @process_handler(priority=500, exit_codes=OUT_OF_WALLTIME)
     def handle_out_of_walltime(self, node: CalcJobNode) -> ProcessHandlerReport:

@@ -43,11 +43,11 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
 
     with shared.invalid_inputs_reported():
         engine = engine_of_code(code, ['potential'])
-    if needs['potential'] is None:
-        needs['potential'] = _default_potential(engine)
+    if needs['potential'] is None and any(need.name == 'potential' for need in engine.needs):
+        needs['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
     if relax and relax_code is None:
         relax_code = relax_code_of(engine, code)
-    overrides = launching.read_overrides(set(engine.dynamics_workchain.get_protocol_inputs()))
+    overrides = launching.read_overrides({'max_steps_per_job', *engine.dynamics_workchain.get_protocol_inputs()})
     failed = []
     for key, structure in launching.nodes().items():
         with shared.invalid_inputs_reported():
@@ -71,10 +71,3 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
                 failed.append(f'{key}: {node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
     if failed:
         echo.echo_critical('\n'.join(failed))
-
-
-def _default_potential(engine):
-    """The default potential, if the engine needs one: users of another engine need not have it."""
-    if 'potential' not in [need.name for need in engine.needs]:
-        return None
-    return POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())

@@ -14,6 +14,7 @@ import yaml
 from aiida.cmdline.utils import echo
 
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL, StructuresParamType
+from aiida_pesfp.settings.program import ProgramSettings
 
 PROTOCOLS = ('fast', 'paper', 'stringent')
 
@@ -143,7 +144,7 @@ _LAUNCH_OPTIONS = combined(
     click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
     click.option('--queue', help='Queue or partition of the scheduler.'),
     click.option('--account', help='Account of the scheduler.'),
-    click.option('--device', help='Device on the compute node: auto, cpu, cuda, cuda:1.'),
+    click.option('--device', help=f'Device on the compute node. {ProgramSettings.help_of("device")}'),
 )
 
 
