@@ -62,7 +62,7 @@ def print_candidates(node) -> None:
             columns.append((f'{name}_activation_energy', f'E_A/eV ({engine.title})', '.3f'))
             columns.append((f'{name}_conductivity_300K', f'sigma(300 K)/(S/cm) ({engine.title})', '.2g'))
     names, headers, formats = zip(*columns)
-    rows = [[row[name] for name in names] for row in node.outputs.candidates['rows']]
+    rows = [[row.get(name) for name in names] for row in node.outputs.candidates['rows']]
     echo.echo(tabulate(rows, headers, floatfmt=formats, missingval='-'))
     flagged = set()
     for row in node.outputs.candidates['rows']:

@@ -151,14 +151,13 @@ def _ask_version(program: Program, name: str) -> tuple[str, str, bool]:
 
 def _check_pseudopotentials(engine: Engine) -> None:
     """List the families of pseudopotentials, if the engine needs one: only its user can choose it."""
-    from aiida.orm import QueryBuilder
-    from aiida_pseudo.groups.family import PseudoPotentialFamily
+    from aiida_pesfp.queries.nodes import pseudo_families
 
     if 'pseudo_family' not in [need.name for need in engine.needs]:
         return
-    labels = QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True)
+    labels = pseudo_families()
     if labels:
-        echo.echo_report(f'families of pseudopotentials: {", ".join(sorted(labels))}')
+        echo.echo_report(f'families of pseudopotentials: {", ".join(labels)}')
     else:
         echo.echo_warning(
             'there is no family of pseudopotentials: install one from a folder of .psf files with '

@@ -97,11 +97,7 @@ def _duration(seconds: float) -> datetime.timedelta:
 
 def _active() -> list:
     """Processes of this package that are running and that no other of them has called."""
-    from aiida.orm import ProcessNode, QueryBuilder
+    from aiida_pesfp.queries.processes import running_processes
 
-    filters = {
-        'attributes.process_state': {'in': ['created', 'waiting', 'running']},
-        'process_type': {'in': list(_PROCESSES)},
-    }
-    found = QueryBuilder().append(ProcessNode, filters=filters).order_by({ProcessNode: 'id'}).all(flat=True)
+    found = running_processes(_PROCESSES)
     return [node for node in found if node.caller is None or node.caller not in found]

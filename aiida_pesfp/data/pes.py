@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,20 +62,15 @@ class PesData(ArrayData):
         surface = self.to_surface()
         positions = range(len(surface.mobile_ions)) if ion is None else [surface.position_of(ion)]
         profiles = [energy_profile(surface, position, neighbours) for position in positions]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / 'profile.csv'
-            min(profiles, key=lambda profile: profile.barrier).save(path)
-            return path.read_bytes(), {}
+        best = min(profiles, key=lambda profile: profile.barrier)
+        return _content_of('profile.csv', best.save), {}
 
     def _volume(
         self, ending: str, quantity: str = 'energy', ion: int | None = None, neighbours: str = 'sqrt3'
     ) -> bytes:
         surface = self.to_surface()
-        positions = None if ion is None else [surface.position_of(ion)]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f'{quantity}.{ending}'
-            write_volume(path, *volume(surface, quantity, positions, neighbours))
-            return path.read_bytes()
+        values = volume(surface, quantity, None if ion is None else [surface.position_of(ion)], neighbours)
+        return _content_of(f'{quantity}.{ending}', lambda path: write_volume(path, *values))
 
     def _validate(self) -> bool:
         super()._validate()
@@ -87,3 +83,11 @@ class PesData(ArrayData):
                 f'the energies have the shape {surface.energies.shape}: expected are {len(surface.scanned_ions)} grids'
             )
         return True
+
+
+def _content_of(name: str, write: Callable[[Path], None]) -> bytes:
+    """Content of a file that a function writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return path.read_bytes()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aiida.common.exceptions import NotExistent
 from aiida.orm import Group, Node, QueryBuilder, load_group, load_node
+from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
 
@@ -42,3 +43,8 @@ def potential_with(sha256: str) -> PotentialData | None:
     """The oldest potential with some content."""
     query = QueryBuilder().append(PotentialData, filters={'attributes.sha256': sha256})
     return query.order_by({PotentialData: 'id'}).first(flat=True)
+
+
+def pseudo_families() -> list[str]:
+    """Labels of the families of pseudopotentials."""
+    return sorted(QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True))

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from aiida.orm import CalculationNode, Dict, QueryBuilder, WorkChainNode
+from collections.abc import Iterable
+
+from aiida.orm import CalculationNode, Dict, ProcessNode, QueryBuilder, WorkChainNode
 
 from aiida_pesfp.queries.nodes import among
+
+
+def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
+    """Processes of some types that have not ended, the oldest first."""
+    filters = {
+        'attributes.process_state': {'in': ['created', 'waiting', 'running']},
+        'process_type': {'in': list(process_types)},
+    }
+    return QueryBuilder().append(ProcessNode, filters=filters).order_by({ProcessNode: 'id'}).all(flat=True)
 
 
 def accounts_of_rejected(screen: WorkChainNode) -> list[Dict]:

@@ -48,6 +48,11 @@ def test_either_side_does_without_the_other(folders, unwanted):
     assert process.stdout.strip().splitlines()[-1] == '[]'
 
 
+def test_only_queries_ask_the_graph():
+    asking = {path.parent.name for path in FOLDER.rglob('*.py') if 'QueryBuilder' in path.read_text()}
+    assert asking == {'queries'}
+
+
 def test_entry_points_load_and_have_our_prefix():
     found = [point for point in metadata.distribution('aiida-pesfp').entry_points if point.group.startswith('aiida.')]
     assert len(found) >= 8
