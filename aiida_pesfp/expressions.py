@@ -50,8 +50,8 @@ class Expression:
     1 and false is 0.
     """
 
-    #: Types of allowed literals.
-    _CONSTANTS = int | float | str
+    #: Allowed types of constants.
+    _CONSTANTS: tuple[type, ...] = (int, float, str)
 
     def __init__(self, text: str, names: Iterable[str], functions: Iterable[str] = ()):
         """

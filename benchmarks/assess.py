@@ -29,7 +29,7 @@ from aiida.manage.configuration import get_config, load_profile
 from aiida.orm import Dict
 from aiida.storage.sqlite_temp import SqliteTempBackend
 from aiida.tools.archive import create_archive
-from common import WEIGHTS
+from common import PAPER
 from labelled import SETS, choose, load_set, make_code, scan, store
 from tabulate import tabulate
 
@@ -173,8 +173,8 @@ def _place(ranking: str) -> tuple[int, str, float]:
 
 
 def _spec(potential: str) -> str:
-    path = WEIGHTS if potential == 'paper' else Path(potential)
-    return str(path.absolute()) if path.exists() else potential
+    path = Path(potential)
+    return PAPER if potential == 'paper' else str(path.absolute()) if path.exists() else potential
 
 
 def main():

@@ -10,13 +10,13 @@ import warnings
 
 import numpy as np
 import torch
-from common import WEIGHTS, structure_file
+from common import PAPER, structure_file
 from pymatgen.core import Structure
 from tabulate import tabulate
 
 from aiida_pesfp.potentials import load_potential
 
-POTENTIALS = {'paper': str(WEIGHTS), 'sevennet-0': 'sevennet-0', 'chgnet-0.3.0': 'chgnet-0.3.0'}
+POTENTIALS = {'paper': PAPER, 'sevennet-0': 'sevennet-0', 'chgnet-0.3.0': 'chgnet-0.3.0'}
 
 
 def measure(identifier: str, name: str, device: str) -> tuple:

@@ -8,7 +8,7 @@ import argparse
 import warnings
 
 import numpy as np
-from common import WEIGHTS
+from common import PAPER
 from tabulate import tabulate
 
 from aiida_pesfp.fingerprint.descriptors import describe
@@ -51,7 +51,7 @@ def main():
     """Scan and print."""
     warnings.simplefilter('ignore')
     argparse.ArgumentParser(description=__doc__).parse_args()
-    potential = load_potential(str(WEIGHTS))
+    potential = load_potential(PAPER)
     rows = [compare(name, potential) for name in CRYSTALS]
     headers = ('structure', 'evaluations', 'dE/meV', 'dMPE/meV', 'Xi', 'dXi', 'dFV/FV', 'dFV/points')
     print(tabulate(rows, headers, floatfmt=('', '', '.3f', '+.3f', '.4f', '+.5f', '.1e', '.2f')))

@@ -4,8 +4,8 @@ Needs what ``aiida-pesfp setup`` makes: the codes pesfp-md and pesfp-relax, and 
 
     verdi run examples/conductivity.py FILE --protocol paper        # 500 and 1000 K, 100 ps each: days on two cores
     verdi run examples/conductivity.py FILE -t 800 -t 1000          # other temperatures
-    verdi run examples/conductivity.py FILE --picoseconds 3         # too short to publish, to see how it goes
-    verdi run examples/conductivity.py FILE --submit                # hand it to the daemon and come back later
+    verdi run examples/conductivity.py FILE --picoseconds 3         # too short to publish; shows that it works
+    verdi run examples/conductivity.py FILE --submit                # leave it to the daemon
 """
 
 from pathlib import Path

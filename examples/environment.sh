@@ -1,5 +1,5 @@
 # Sourced by examples/quickstart.sh and tests/run.sh: makes the virtual environment .venv in the repository, or finds
-# that it is up to date, and activates it. Needs Python 3.11 or newer with pip, and nothing else.
+# that it is up to date, and activates it. Needs Python 3.11 or newer with pip, and nothing else; $PYTHON chooses one.
 # Usage: source examples/environment.sh [EXTRA...]
 
 _repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -10,7 +10,7 @@ _die() { printf '\nError: %s\n' "$*" >&2; exit 1; }
 
 _find_python() {
     local candidate
-    for candidate in python3.11 python3.12 python3.13 python3 python; do
+    for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3 python; do
         if command -v "$candidate" >/dev/null 2>&1 &&
             "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$candidate"
@@ -55,7 +55,7 @@ done
 if [ -z "${_fresh:-}" ]; then
     [ -x "$_environment/bin/python" ] && [ "$(sed 's/.* \//\//; s/ \[.*//' "$_environment/.stamp" 2>/dev/null)" = "$_repository" ] ||
         _make_environment
-    _install "$_extras" || _die 'the installation failed, see above; running this again takes up where it stopped'
+    _install "$_extras" || _die 'the installation failed, see above; running this again continues where it stopped'
     printf '%s' "$_stamp ${_extras:-[]}" >"$_environment/.stamp"
 fi
 PATH="$_environment/bin:$PATH"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up everything, screens ten lithium compounds, and runs molecular dynamics of the best: virtual environment, AiiDA
 # profile (SQLite, ZeroMQ broker), codes, potential, ranking, report. All of it stays in this repository (.venv, .aiida,
-# report.html). Can be run again: nothing is made or computed twice.
+# report.html). If you run it again, nothing is made or computed twice.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source examples/environment.sh
@@ -16,14 +16,14 @@ fi
 _say 'setting up computer, code and potential'
 aiida-pesfp setup
 
-# What was computed once is taken from the graph, also by what follows here.
+# With caching, AiiDA takes from the graph what was computed before.
 verdi config set caching.default_enabled true >/dev/null
 
 _say 'screening; the first ranking takes about a minute on two cores'
 verdi run examples/screen.py --protocol fast
 
 _say 'molecular dynamics of the best, half a picosecond at two temperatures; some minutes on two cores'
-# The two run side by side: one thread each.
+# Two runs side by side, with one thread each.
 OMP_NUM_THREADS=1 verdi run examples/screen_and_validate.py --candidates 1 --picoseconds 0.5
 
 _say 'writing the report'

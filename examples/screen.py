@@ -2,10 +2,10 @@
 
 Needs what ``aiida-pesfp setup`` makes: the code pesfp-scan@localhost and the potential sevennet-0. Options::
 
-    verdi run examples/screen.py --folder FOLDER    # CIF, POSCAR or other files; the examples' if not given
-    verdi run examples/screen.py --protocol fast    # fast (default here), paper, stringent
+    verdi run examples/screen.py --folder FOLDER    # CIF, POSCAR or other files; by default examples/structures
+    verdi run examples/screen.py --protocol fast    # fast (the default here), paper, stringent
     verdi run examples/screen.py --species Na
-    verdi run examples/screen.py --submit           # hand it to the daemon and come back later
+    verdi run examples/screen.py --submit           # leave it to the daemon
 """
 
 import re
@@ -38,7 +38,7 @@ def load_structures(folder: Path) -> dict[str, StructureData]:
 
 
 def print_result(node) -> None:
-    """The ranking, what has no place in it and why, and where to look next."""
+    """Print the ranking, why the other structures are not in it, and where to look next."""
     if 'ranking' in node.outputs:
         rows = [
             (place, row['key'], row['formula'], row['xi'], row['mpe'], row['fv_connected'], row['fv_disconnected'])
@@ -51,7 +51,7 @@ def print_result(node) -> None:
     click.echo(f'\nThe ranking is an output of {node.process_label}<{node.pk}>. Look further with:')
     click.echo(f'  verdi process show {node.pk}     # inputs, outputs and the jobs it called')
     click.echo(f'  verdi process status {node.pk}   # as a tree')
-    click.echo('  verdi run examples/query.py     # candidates and where their numbers come from')
+    click.echo('  verdi run examples/query.py     # the best structures, and where their numbers come from')
 
 
 @click.command()

@@ -1,13 +1,13 @@
-"""Screen a folder, then molecular dynamics of the best: ``verdi run examples/screen_and_validate.py``.
+"""Screen a folder, then run molecular dynamics of the best: ``verdi run examples/screen_and_validate.py``.
 
 Needs what ``aiida-pesfp setup`` makes. Options::
 
-    --folder FOLDER --protocol paper                     # the paper's way: weeks on two cores
-    --candidates 2 --picoseconds 1                       # too short to publish, to see how it goes
+    --folder FOLDER --protocol paper                     # as in the paper: weeks on two cores
+    --candidates 2 --picoseconds 1                       # too short to publish; shows that it works
     --siesta siesta@cluster --pseudo-family LABEL        # the best of these with SIESTA
-    --submit                                             # hand it to the daemon and come back later
+    --submit                                             # leave it to the daemon and come back later
 
-The same command again, with caching on (``verdi config set caching.default_enabled true``), does nothing twice.
+If caching is on (``verdi config set caching.default_enabled true``), the same command computes nothing twice.
 """
 
 import sys

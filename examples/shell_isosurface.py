@@ -1,4 +1,4 @@
-"""One more tool without writing a plugin: ``verdi run examples/shell_isosurface.py PES [LEVEL]``.
+"""Use another program without writing a plugin: ``verdi run examples/shell_isosurface.py PES [LEVEL]``.
 
 aiida-shell runs any program on any node. Here scikit-image, which knows nothing of AiiDA or this package, measures the
 isosurface of a potential energy surface (a PesData by PK, UUID or label): its area, and into how many separate pieces
@@ -14,7 +14,7 @@ from aiida_shell import launch_shell_job
 
 from aiida_pesfp.data.pes import PesData
 
-#: What the program does; it could as well be a script of your own, or a program of another language.
+#: The program; it could be a script of your own, or a program in another language.
 SCRIPT = """
 import sys
 import numpy as np
@@ -55,7 +55,7 @@ def isosurface(pes: PesData, level: float = 0.5) -> tuple[dict[str, float], Sing
 
 
 def main():
-    """Print what the program found."""
+    """Print the results."""
     pes = load_node(sys.argv[1])
     found, node = isosurface(pes, *map(float, sys.argv[2:3]))
     for name, value in found.items():

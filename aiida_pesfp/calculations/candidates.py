@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aiida.engine import calcfunction
-from aiida.orm import Data, Dict
+from aiida.orm import Dict
 
 from aiida_pesfp.fingerprint.quantities import NAMES
 
@@ -29,13 +29,13 @@ def columns_of(engines: Iterable[str]) -> tuple[str, ...]:
 
 
 @calcfunction
-def tabulate_candidates(ranking: Dict, progress: Dict, **results: Data) -> Dict:
+def tabulate_candidates(ranking: Dict, progress: Dict, **results) -> Dict:
     """One row for each candidate: descriptors, what each engine found, flags, problems, and the UUIDs of the nodes.
 
     :param ranking: of the screening.
-    :param progress: ``engines``, their names; ``candidates``, their keys in order; ``labels``, key -> engine -> labels
-        of its entries of ``results``; ``problems``, key -> engine -> why a result is missing.
-    :param results: conductivities and Arrhenius fits.
+    :param progress: ``engines``, their names; ``candidates``, their keys in order; ``problems``, key -> engine -> why a
+        result is missing.
+    :param results: engine -> key -> name -> conductivity or Arrhenius fit.
     :return: ``rows``. Conductivities in S/cm, energies in eV, temperatures in K.
     """
     found, told = {row['key']: row for row in ranking['rows']}, progress.get_dict()
@@ -44,11 +44,11 @@ def tabulate_candidates(ranking: Dict, progress: Dict, **results: Data) -> Dict:
         row = {name: found[key].get(name) for name in FROM_RANKING}
         row |= {'flags': {}, 'nodes': {}, 'problems': told['problems'].get(key, {})}
         for engine in told['engines']:
-            nodes = {label: results[label] for label in told['labels'].get(key, {}).get(engine, [])}
-            row |= {f'{engine}_{name}': value for name, value in summarise(nodes.values()).items()}
+            nodes = list(results.get(engine, {}).get(key, {}).values())
+            row |= {f'{engine}_{name}': value for name, value in summarise(nodes).items()}
             if nodes:
-                row['nodes'][engine] = [node.uuid for node in nodes.values()]
-                row['flags'][engine] = flags_of(nodes.values())
+                row['nodes'][engine] = [node.uuid for node in nodes]
+                row['flags'][engine] = flags_of(nodes)
         rows.append(row)
     return Dict({'rows': rows})
 

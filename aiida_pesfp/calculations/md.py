@@ -36,7 +36,7 @@ class MdCalculation(ProgramCalculation):
             'parent_folder',
             valid_type=RemoteData,
             required=False,
-            help='Remote folder of the run to restart from, exactly: positions, velocities, thermostat.',
+            help='Remote folder of the job to restart from, with positions, velocities and thermostat.',
         )
         spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
         spec.outputs['output_parameters'].help = (

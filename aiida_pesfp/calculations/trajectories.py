@@ -1,4 +1,4 @@
-"""Trajectories of molecular dynamics: one form for all engines, and segments joined to a whole."""
+"""Trajectories of molecular dynamics: one form for all engines, and the joining of segments."""
 
 from __future__ import annotations
 
@@ -133,6 +133,6 @@ def _concatenate(segments: list[TrajectoryData], name: str) -> np.ndarray:
 
 
 def _ranges(steps: np.ndarray, stride: int) -> str:
-    """Steps in few words: 3, 7-12."""
+    """Steps as text: 3, 7-12."""
     runs = np.split(steps, np.flatnonzero(np.diff(steps) != stride) + 1)
     return ', '.join(str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}' for run in runs)

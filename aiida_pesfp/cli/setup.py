@@ -19,12 +19,12 @@ from aiida_pesfp.workflows.engines import ENGINES, Engine, Program
 
 COMPUTER = 'localhost'
 _ALL = {
-    Program('pesfp-scan', 'pesfp.scan', 'Potential energy surfaces and descriptors'): None,
+    Program('pesfp-scan', 'Potential energy surfaces and descriptors', ('pesfp.scan',)): None,
     **{program: engine for engine in ENGINES.values() for program in (engine.relax_program, engine.program)},
 }
 #: The programs that are installed with Python packages, and those that users install, by the engine that runs them.
-PROGRAMS = [program for program in _ALL if not program.external]
-EXTERNAL = {engine.name: program for program, engine in _ALL.items() if program.external}
+PROGRAMS = [program for program in _ALL if program.version is None]
+EXTERNAL = {engine.name: program for program, engine in _ALL.items() if program.version is not None}
 
 
 @click.command('setup')
@@ -106,7 +106,7 @@ def _code(computer, program: Program, executable, description, **attributes):
             filepath_executable=executable,
             label=name,
             description=description,
-            default_calc_job_plugin=program.plugin,
+            default_calc_job_plugin=program.plugins[0],
             **attributes,
         ).store()
         echo.echo_success(f'made the code {label} ({executable})')

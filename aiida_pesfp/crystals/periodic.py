@@ -16,7 +16,7 @@ def integer_points(low, high) -> np.ndarray:
 def fractional_reach(lattice: np.ndarray, radius: float) -> np.ndarray:
     """(..., 3) half the extent of a sphere along each lattice vector, in fractional coordinates.
 
-    It is radius / h_i, where h_i = V / |a_j x a_k| is the distance between the lattice planes.
+    It is ``radius / h_i``, where ``h_i = V / |a_j x a_k|`` is the distance between the lattice planes.
 
     :param lattice: (..., 3, 3) lattice vectors as rows, A.
     :param radius: of the sphere, A.

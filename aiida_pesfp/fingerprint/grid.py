@@ -13,7 +13,7 @@ ROUND_OFF = 1e-9
 
 
 def grid_shape(lattice: np.ndarray, spacing: float) -> tuple[int, int, int]:
-    """Number of grid points along each lattice vector, N_i = ceil(|a_i| / spacing), end point excluded.
+    """Number of grid points along each lattice vector, ``N_i = ceil(|a_i| / spacing)``, end point excluded.
 
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param spacing: largest allowed step, A.

@@ -1,4 +1,4 @@
-"""Parser of ``pesfp-md``: a trajectory of all whole steps, however the job ended."""
+"""Parser of ``pesfp-md``: a trajectory of all complete steps, however the job ended."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, has_drifted
 
 
 class MdParser(ProgramParser):
-    """Stores all whole steps, and says how the run ended and how far it came."""
+    """Keeps all complete steps, and reports how the run ended."""
 
     CACHE_VERSION = 1
+    #: Name of the engine in ``workflows/engines.py``.
+    ENGINE = 'ml'
 
     def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
         run = self.read_run()
@@ -63,7 +65,7 @@ class MdParser(ProgramParser):
                 'timestep_fs': dynamics.timestep,
                 'temperature': dynamics.temperature,
                 'stride': dynamics.stride,
-                'engine': 'ml',
+                'engine': self.ENGINE,
                 'potential_name': self.node.inputs.potential.name,
             }
             self.out('trajectory', new_trajectory(symbols, arrays.pop('steps'), arrays, attributes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from aiida.engine import ExitCode
+from aiida.orm import CalcJobNode
 from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.program import ProgramCalculation
@@ -33,10 +34,7 @@ class ProgramParser(Parser):
                 [(run['name'], run['outcome'])] = run['structures'].items()
             fatal, _ = run['fatal'], run['structures']
         except FileNotFoundError:
-            # The last line on standard error mostly says why a program did not even start.
-            lines = (self.node.get_scheduler_stderr() or '').strip().splitlines()
-            reason = lines[-1] if lines else 'nothing on standard error either'
-            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=reason)
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         except (json.JSONDecodeError, KeyError, ValueError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'run.json: {error}')
         return run if fatal is None else self.exit_codes.ERROR_POTENTIAL_UNUSABLE.format(reason=fatal)
@@ -67,3 +65,9 @@ class ProgramParser(Parser):
         if run['stopped'] or self.node.exit_status == scheduler.ERROR_SCHEDULER_OUT_OF_WALLTIME.status:
             return self.exit_codes.ERROR_OUT_OF_WALLTIME
         return self.exit_codes.ERROR_INTERRUPTED
+
+
+def last_words(job: CalcJobNode) -> str:
+    """The last line on standard error: mostly the reason why a program did not start."""
+    lines = (job.get_scheduler_stderr() or '').strip().splitlines()
+    return lines[-1] if lines else 'nothing on standard error either'

@@ -161,12 +161,12 @@ def _point(path: Path, number: int, row: dict) -> Point:
     values = []
     for name in COLUMNS:
         text = (row[name] or '').strip()
+        if not text and name in COLUMNS[:2]:
+            raise ValueError(f'{path}, row {number}: {name} is missing')
         try:
             values.append(float(text) if text else None)
         except ValueError:
             raise ValueError(f'{path}, row {number}: {name} = {text!r} is not a number') from None
-    if None in values[:2]:
-        raise ValueError(f'{path}, row {number}: {COLUMNS[values.index(None)]} is missing')
     return Point(*values, label=f'row {number} ({values[0]:g} K)')
 
 
@@ -235,8 +235,7 @@ def _describe(found: Conductivity) -> str:
     ]
     if found.bayesian is not None:
         low, high = found.bayesian.interval
-        half = (high - low) / 2
-        mean = found.bayesian.coefficient
+        half, mean = (high - low) / 2, found.bayesian.coefficient
         rows.append(('kinisi, half of the 68 % interval', '', mean, half, found.of(mean), found.of(half)))
     headers = ('fit', 'windows', 'D cm2/s', '+-', 'sigma S/cm', '+-')
     text = (

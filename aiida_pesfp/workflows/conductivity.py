@@ -179,21 +179,17 @@ class ConductivityWorkChain(WorkChain):
         builder.supercell = Dict({'minimum_distance': MINIMUM_DISTANCE} | inputs['supercell'])
         builder.analysis = Dict(_analysis(species, inputs, overrides))
         # The supercell and the temperature are set when the dynamics are run.
-        inner = dynamics.get_builder_from_protocol(
-            code, structure, temperatures[0], protocol, overrides, options, **engine_inputs
-        )
+        for name in ENGINES:
+            builder.pop(name, None)
+            builder.pop(f'{name}_relax', None)
+        common = (protocol, overrides, options)
+        inner = dynamics.get_builder_from_protocol(code, structure, temperatures[0], *common, **engine_inputs)
         inner.md.pop('structure')
         builder[row.name] = inner
         if relax_code is not None:
-            inner = relaxation.get_builder_from_protocol(
-                relax_code, structure, protocol, overrides, options, **engine_inputs
-            )
+            inner = relaxation.get_builder_from_protocol(relax_code, structure, *common, **engine_inputs)
             inner.relax.pop('structure')
             builder[f'{row.name}_relax'] = inner
-        for name in ENGINES:
-            if name != row.name:
-                builder.pop(name, None)
-                builder.pop(f'{name}_relax', None)
         return builder
 
     @property
@@ -274,7 +270,8 @@ class ConductivityWorkChain(WorkChain):
             self.out(f'conductivities.{key}', found)
             self.ctx.conductivities[key] = found
             flags = f', flagged: {", ".join(found.flags)}' if found.flags else ''
-            self.report(f'{key}: {found.conductivity:.3g} +- {_number(found.conductivity_error)} S/cm{flags}')
+            error = 'unknown' if found.conductivity_error is None else f'{found.conductivity_error:.2g}'
+            self.report(f'{key}: {found.conductivity:.3g} +- {error} S/cm{flags}')
         if not self.ctx.conductivities:
             return self.exit_codes.ERROR_NO_CONDUCTIVITY.format(reason=self._problems())
         return None
@@ -301,7 +298,3 @@ class ConductivityWorkChain(WorkChain):
 
     def _problems(self) -> str:
         return '; '.join(f'{key}: {problem}' for key, problem in self.ctx.problems.items())
-
-
-def _number(value: float | None) -> str:
-    return 'unknown' if value is None else f'{value:.2g}'

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiida.plugins import DataFactory, WorkflowFactory
+from aiida.plugins import WorkflowFactory
 
 if TYPE_CHECKING:
-    from aiida.orm import AbstractCode, Data
+    from aiida.orm import AbstractCode
 
 
 @dataclass(frozen=True)
@@ -21,30 +21,18 @@ class Program:
     """An executable of an engine.
 
     :param label: label of its code, such as ``pesfp-md`` of ``pesfp-md@localhost``.
-    :param plugin: entry point of the calculation job that runs it.
     :param purpose: what it does, for people.
-    :param other_plugins: further calculation jobs that run the same executable.
+    :param plugins: entry points of the calculation jobs that run it, ours first.
     :param version: regular expression that finds its version in what it prints without input. None for a program that
         is installed with its engine's Python package.
     :param mpi: text that it then prints if it was built with MPI.
     """
 
     label: str
-    plugin: str
     purpose: str
-    other_plugins: tuple[str, ...] = ()
+    plugins: tuple[str, ...]
     version: str | None = None
     mpi: str | None = None
-
-    @property
-    def plugins(self) -> tuple[str, ...]:
-        """All calculation jobs that run it."""
-        return (self.plugin, *self.other_plugins)
-
-    @property
-    def external(self) -> bool:
-        """Whether the user installs it."""
-        return self.version is not None
 
 
 @dataclass(frozen=True)
@@ -59,11 +47,6 @@ class Need:
     data: str
     help: str
     required: bool = True
-
-    @property
-    def valid_type(self) -> type[Data]:
-        """Class of its node."""
-        return DataFactory(self.data)
 
 
 @dataclass(frozen=True)
@@ -113,9 +96,8 @@ class Engine:
 
 _SIESTA = Program(
     'siesta',
-    'pesfp.siesta_md',
     'SIESTA',
-    other_plugins=('siesta.siesta',),
+    ('pesfp.siesta_md', 'siesta.siesta'),
     version=r'^\s*(?:Siesta )?Version\s*:\s*(\S+)',
     mpi='PARALLEL version',
 )
@@ -129,8 +111,8 @@ ENGINES = {
             title='ML',
             dynamics='pesfp.md.base',
             relaxation='pesfp.relax.base',
-            program=Program('pesfp-md', 'pesfp.md', 'Molecular dynamics with a machine-learned potential'),
-            relax_program=Program('pesfp-relax', 'pesfp.relax', 'Relaxation with a machine-learned potential'),
+            program=Program('pesfp-md', 'Molecular dynamics with a machine-learned potential', ('pesfp.md',)),
+            relax_program=Program('pesfp-relax', 'Relaxation with a machine-learned potential', ('pesfp.relax',)),
             needs=(Need('potential', 'pesfp.potential', 'Potential of the dynamics.'),),
             by_default=True,
         ),

@@ -53,7 +53,8 @@ class ScanBaseWorkChain(RestartWorkChain):
     def inspect_process(self) -> ExitCode | None:
         exit_code = super().inspect_process()
         if exit_code is not None and exit_code.status != 0:
-            self._attach_what_is_done()
+            # What the last job finished becomes an output although the job failed.
+            self.out_many(self.exposed_outputs(self.ctx.children[self.ctx.iteration - 1], ScanCalculation))
         return exit_code
 
     @process_handler(priority=500, exit_codes=ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME)
@@ -81,12 +82,3 @@ class ScanBaseWorkChain(RestartWorkChain):
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
         self.report(f'{node.process_label}<{node.pk}> {reason}: restarting from its checkpoint')
         return ProcessHandlerReport(True)
-
-    def _attach_what_is_done(self) -> None:
-        outputs = self.ctx.children[self.ctx.iteration - 1].outputs
-        for name in ('pes', 'descriptors'):
-            for key, output in getattr(outputs, name, {}).items():
-                self.out(f'{name}.{key}', output)
-        for name in ('failures', 'output_parameters'):
-            if name in outputs:
-                self.out(name, outputs[name])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, if_, while_
 from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
-from aiida_pesfp.calculations.validation import validate_positive, validate_structures
+from aiida_pesfp.calculations.validation import positive_port, validate_structures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
@@ -63,26 +63,13 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             'allow_transition_metals, missing_properties (keep, reject), duplicates (similar, identical, keep). What '
             "is missing has the paper's value; None switches a limit off.",
         )
-        spec.input(
-            'max_structures_per_job',
-            valid_type=Int,
-            default=lambda: Int(16),
-            validator=validate_positive,
-            help='Most structures of one job.',
-        )
-        spec.input(
-            'max_concurrent_jobs',
-            valid_type=Int,
-            default=lambda: Int(4),
-            validator=validate_positive,
-            help='Most jobs at once.',
-        )
+        positive_port(spec, 'max_structures_per_job', 16, 'Most structures of one job.')
+        positive_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
         spec.input(
             'model',
             valid_type=RankingModelData,
             required=False,
-            help='What the structures are ranked by, such as a recalibrated Xi or a trained model. By default Xi as '
-            'computed by the scan.',
+            help='Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.',
         )
         spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
         spec.inputs.validator = _validate_model
@@ -171,7 +158,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         """Whether there is a job to launch."""
         return bool(self.ctx.batches)
 
-    def scan_batches(self) -> ToContext:
+    def scan_batches(self) -> None:
         """Launch as many jobs as may run at once."""
         number = self.inputs.max_concurrent_jobs.value
         batches, self.ctx.batches = self.ctx.batches[:number], self.ctx.batches[number:]
@@ -182,7 +169,6 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             node = self.submit(ScanBaseWorkChain, **inputs)
             self.report(f'launching ScanBaseWorkChain<{node.pk}> for {", ".join(batch)}')
             self.to_context(running=append_(node))
-        return None
 
     def collect_results(self) -> None:
         """Collect the results of the jobs. A job that failed does not affect the others."""
@@ -196,13 +182,11 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             return self.exit_codes.ERROR_ALL_REJECTED
         if not self.ctx.descriptors:
             return self.exit_codes.ERROR_ALL_SCANS_FAILED
-        if 'model' not in self.inputs:
-            self.out('ranking', rank(**self.ctx.descriptors))
-            return None
         try:
-            self.out('ranking', self._rank_by_model())
+            ranking = self._rank_by_model() if 'model' in self.inputs else rank(**self.ctx.descriptors)
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
+        self.out('ranking', ranking)
         return None
 
     def _rank_by_model(self) -> Dict:
@@ -224,16 +208,11 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             self.ctx.failures[f'failures_{node.pk}'] = node.outputs.failures
             accounted.update(node.outputs.failures.keys())
             self.report(f'could not be scanned: {", ".join(node.outputs.failures.keys())}')
-        for key in node.inputs.scan.structures:
-            if key not in accounted:
-                reason = f'{node.process_label}<{node.pk}> [{node.exit_status}]: {self._last_message(node)}'
-                self.ctx.lost[key] = reason
-        if not node.is_finished_ok:
-            self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {self._last_message(node)}')
-
-    @staticmethod
-    def _last_message(node: WorkChainNode) -> str:
-        """The exit message of the last job, which says more than that of the workchain around it."""
+        # The exit message of the last job says more than that of the workchain around it.
         jobs = [called for called in node.called if called.process_class is ScanCalculation]
         last = max(jobs, key=lambda job: job.pk, default=node)
-        return last.exit_message or node.exit_message or str(node.process_state)
+        message = last.exit_message or node.exit_message or str(node.process_state)
+        lost = [key for key in node.inputs.scan.structures if key not in accounted]
+        self.ctx.lost |= dict.fromkeys(lost, f'{node.process_label}<{node.pk}> [{node.exit_status}]: {message}')
+        if not node.is_finished_ok:
+            self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {message}')

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
 from aiida.orm import AbstractCode, Data, Dict, Int, Str, StructureData, WorkChainNode, to_aiida_type
+from aiida.plugins import DataFactory
 
 from aiida_pesfp.calculations.candidates import columns_of, summarise, tabulate_candidates
-from aiida_pesfp.calculations.validation import validate_positive
+from aiida_pesfp.calculations.validation import positive_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
@@ -49,13 +50,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             validator=_validate_expression,
             help='Candidates are structures for which this expression over the columns of the ranking is true.',
         )
-        spec.input(
-            'max_concurrent_candidates',
-            valid_type=Int,
-            default=lambda: Int(2),
-            validator=validate_positive,
-            help='Candidates whose dynamics run at once.',
-        )
+        positive_port(spec, 'max_concurrent_candidates', 2, 'Candidates whose dynamics run at once.')
         for engine in ENGINES.values():
             cls._define_stage(spec, engine)
         spec.outline(
@@ -94,14 +89,9 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             help=f'Code of {engine.relax_program.label}. Without it nothing is relaxed.',
         )
         for need in engine.needs:
-            spec.input(f'{stage}.{need.name}', valid_type=need.valid_type, required=need.required, help=need.help)
-        spec.input(
-            f'{stage}.candidates',
-            valid_type=Int,
-            default=lambda: Int(5),
-            validator=validate_positive,
-            help='Most candidates of this stage.',
-        )
+            valid_type = DataFactory(need.data)
+            spec.input(f'{stage}.{need.name}', valid_type=valid_type, required=need.required, help=need.help)
+        positive_port(spec, f'{stage}.candidates', 5, 'Most candidates of this stage.')
         spec.input(
             f'{stage}.rank_by',
             valid_type=Str,
@@ -173,7 +163,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def screen(self) -> ToContext:
         """Rank the structures."""
         self.ctx.stages = [name for name in ENGINES if name in self.inputs]
-        self.ctx.candidates, self.ctx.results, self.ctx.problems = [], {}, {}
+        self.ctx.candidates, self.ctx.problems = [], {}
+        self.ctx.results = {name: {} for name in self.ctx.stages}
         inputs = self.exposed_inputs(ScreenWorkChain, 'screen')
         inputs.setdefault('metadata', {})['call_link_label'] = 'screen'
         return ToContext(screening=self.submit(ScreenWorkChain, **inputs))
@@ -233,10 +224,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         for key, node in zip(self.ctx.running, self.ctx.nodes):
             self._collect(key, node)
         # A candidate without any result has no further stage.
-        found = self.ctx.results
-        self.ctx.passed = [
-            key for key in self.ctx.passed if key in self.ctx.queue or self.ctx.engine in found.get(key, {})
-        ]
+        found = self.ctx.results[self.ctx.engine]
+        self.ctx.passed = [key for key in self.ctx.passed if key in self.ctx.queue or key in found]
 
     def any_candidate(self) -> bool:
         """Whether dynamics of any candidate were to be run."""
@@ -244,26 +233,16 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
 
     def tabulate(self) -> None:
         """Make the table of the candidates."""
-        nodes, labels = {}, {}
-        for key, engines in self.ctx.results.items():
-            for engine, found in engines.items():
-                named = {f'{engine}_{key}_{name}': node for name, node in found.items()}
-                nodes |= named
-                labels.setdefault(key, {})[engine] = list(named)
-        progress = {
-            'engines': list(ENGINES),
-            'candidates': self.ctx.candidates,
-            'labels': labels,
-            'problems': self.ctx.problems,
-        }
+        progress = {'engines': list(ENGINES), 'candidates': self.ctx.candidates, 'problems': self.ctx.problems}
+        results = {name: found for name, found in self.ctx.results.items() if found}
         table = tabulate_candidates(
-            self.ctx.screening.outputs.ranking, Dict(progress), metadata={'call_link_label': 'tabulate'}, **nodes
+            self.ctx.screening.outputs.ranking, Dict(progress), metadata={'call_link_label': 'tabulate'}, **results
         )
         self.out('candidates', table)
 
     def finish(self) -> ExitCode | None:
         """Fail if there are candidates and none of them has a conductivity."""
-        if self.ctx.candidates and not self.ctx.results:
+        if self.ctx.candidates and not any(self.ctx.results.values()):
             reasons = [f'{key}: {reason}' for key, told in self.ctx.problems.items() for reason in told.values()]
             return self.exit_codes.ERROR_ALL_CANDIDATES_FAILED.format(reason='; '.join(reasons))
         return None
@@ -296,7 +275,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         for name, data in found.items():
             self.out(f'{engine}.{key}.{name}', data)
         if found:
-            self.ctx.results.setdefault(key, {})[engine] = found
+            self.ctx.results[engine][key] = found
             self.ctx.rows[key] |= {f'{engine}_{name}': value for name, value in summarise(found.values()).items()}
         if not node.is_finished_ok:
             self._note_problem(key, how_it_ended(node))

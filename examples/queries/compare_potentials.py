@@ -15,8 +15,8 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 def on_the_same_structures(first: str, second: str) -> list[tuple]:
     """Formula, Xi and MPE (eV) of the first, Xi and MPE of the second potential, of each structure that both have.
 
-    Of several results of one potential for a structure the last counts. Compare only scans on the same grid: add a
-    filter on ``attributes.spacing`` of the PesData if there are others.
+    If a potential has several results for a structure, the newest wins. Compare only scans on the same grid: if there
+    are others, add a filter on ``attributes.spacing``.
     """
 
     def results(name):

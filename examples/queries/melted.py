@@ -1,4 +1,4 @@
-"""Conductivities that are none, as the framework moved too: ``verdi run examples/queries/melted.py``."""
+"""Conductivities that are invalid because the framework melted: ``verdi run examples/queries/melted.py``."""
 
 from aiida.orm import QueryBuilder
 from tabulate import tabulate
@@ -7,7 +7,7 @@ from aiida_pesfp.data.conductivity import ConductivityData
 
 
 def flagged(flag: str = 'framework_diffuses') -> list[tuple]:
-    """PK, temperature (K), conductivity (S/cm) and the reason of all conductivities with a flag.
+    """PK, temperature (K), conductivity (S/cm) and reason of all conductivities with a flag.
 
     :param flag: ``framework_diffuses`` means melted; others are in ``aiida_pesfp.transport.flags``.
     """

@@ -1,4 +1,4 @@
-"""Where a number comes from: ``verdi run examples/queries/origin.py PK``, of a Descriptors- or ConductivityData."""
+"""Where a number comes from: ``verdi run examples/queries/origin.py PK``, the PK of any node."""
 
 import sys
 

@@ -21,7 +21,8 @@ for name in sys.argv[1:]:
 
 
 def test_every_benchmark_has_help_and_is_described():
-    names = sorted(path.stem for path in FOLDER.glob('*.py') if path.stem != 'common')
+    names = sorted(path.stem for path in FOLDER.glob('*.py') if 'def main(' in path.read_text())
+    assert len(names) > 10
     command = [sys.executable, '-c', SCRIPT, *names]
     done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER, check=False)
     assert done.returncode == 0, done.stderr

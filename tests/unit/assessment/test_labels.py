@@ -1,4 +1,4 @@
-"""Labels: from a table to weights, and nothing dropped in silence."""
+"""Labels: from a table to weights; every excluded row is reported."""
 
 import csv
 import json
@@ -72,7 +72,7 @@ class TestReading:
         assert table([row('a', 1)], columns, 'A2/ps').measurements[0].value == pytest.approx(1e-4)
         assert table([row('a', 1)], columns, 'm2/s').measurements[0].value == pytest.approx(1e4)
 
-    def test_rows_that_cannot_be_used_are_listed_and_cost_no_other(self, table):
+    def test_rows_that_cannot_be_used_are_listed_and_do_not_affect_others(self, table):
         rows = [
             row('good', 1e-3),
             row('words', 'high'),
@@ -222,7 +222,7 @@ class TestClasses:
         materials, _ = classified(table(rows, COLUMNS | {'series': 'who'}))
         assert [value.rows for value in materials['a'].values] == [[2, 3], [4, 5]]
 
-    def test_one_temperature_does_not_extrapolate_and_that_is_said(self, table):
+    def test_one_temperature_is_not_extrapolated(self, table):
         materials, excluded = classified(table([row('a', 1, 0.1, 1000), row('b', 1e-3, 1e-4)]))
         assert list(materials) == ['b']
         assert excluded[0]['id'] == 'a'

@@ -150,7 +150,7 @@ def test_help_texts_have_units_and_defaults():
     assert 'steps: number of steps of this run [required]' in text
     assert RelaxSettings.help_of('fmax') == 'Largest force on an atom at the end (eV/A).'
     assert 'xi: ' in DescriptorSettings.describe()
-    assert 'slope 10.0' in DescriptorSettings.describe()
+    assert '"slope": 10.0' in DescriptorSettings.describe()
     assert XiParameters().as_dict() == {
         'threshold': 0.5,
         'connected_cut': -2.0,

@@ -1,0 +1,180 @@
+"""Writes the reference from the code: modules, node types, processes, commands, quantities, protocols.
+
+Sphinx calls this before each build; ``python docs/reference/generate.py`` does the same by hand. The pages go into
+``docs/reference/generated``, which git ignores. ``exit_codes.py`` writes the table of exit codes.
+"""
+
+import importlib
+import pkgutil
+from importlib.metadata import EntryPoint, distribution
+from pathlib import Path
+from types import ModuleType
+
+import aiida_pesfp
+from aiida_pesfp.fingerprint.quantities import QUANTITIES
+
+REPOSITORY_URL = 'https://github.com/aiida-pesfp/aiida-pesfp'
+PACKAGE = Path(aiida_pesfp.__file__).parent
+FOLDER = Path(__file__).parent / 'generated'
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Write all pages; a page that has not changed keeps its date, so that Sphinx does not read it again."""
+    for name, text in pages().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def pages() -> dict[str, str]:
+    """The generated pages by file name."""
+    return {
+        'quantities.rst': quantities(),
+        'nodes.rst': nodes(),
+        'processes.rst': processes(),
+        'protocols.rst': protocols(),
+        'commands.rst': commands(),
+        'api.rst': api(),
+        **{f'api/{name}.rst': package(name) for name in packages()},
+    }
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """The entry points of a group that belong to this package, by name."""
+    return sorted(distribution('aiida-pesfp').entry_points.select(group=group), key=lambda point: point.name)
+
+
+def heading(text: str, character: str = '-') -> str:
+    """A heading of reStructuredText."""
+    return f'{text}\n{character * len(text)}\n'
+
+
+def list_table(head: tuple[str, ...], rows: list[tuple]) -> str:
+    """A table of reStructuredText."""
+    lines = ['.. list-table::', '   :header-rows: 1', '']
+    for row in [head, *rows]:
+        lines += [f'   {"* -" if not place else "  -"} {cell}'.rstrip() for place, cell in enumerate(row)]
+    return '\n'.join(lines) + '\n'
+
+
+def first_sentence(thing) -> str:
+    """What the docstring of a module or an object says first."""
+    text = (thing.__doc__ or '').strip().split('\n\n')[0]
+    return ' '.join(text.split())
+
+
+def quantities() -> str:
+    """The table ``fingerprint/quantities.py``."""
+    rows = [(f'``{one.name}``', one.symbol, one.unit, one.better, one.meaning) for one in QUANTITIES]
+    parts = [
+        heading('Quantities', '='),
+        'The descriptors of a structure: rows of the table in :mod:`aiida_pesfp.fingerprint.quantities`. Their names',
+        'are those in expressions (``aiida-pesfp rank --where``), JSON files and attributes of ``DescriptorsData``.\n',
+        list_table(('name', 'symbol', 'unit', 'better', 'meaning'), rows),
+    ]
+    return '\n'.join(parts)
+
+
+def nodes() -> str:
+    """The node types with their attributes."""
+    parts = [
+        heading('Node types', '='),
+        'Everything in the attributes can be filtered and projected by ``QueryBuilder``.\n',
+        list_table(
+            ('entry point', 'class', 'what'),
+            [
+                (f'``{point.name}``', f':class:`~{point.module}.{point.attr}`', first_sentence(point.load()))
+                for point in entry_points('aiida.data')
+            ],
+        ),
+    ]
+    for point in entry_points('aiida.data'):
+        parts += [heading(point.name), f'See :class:`{point.module}.{point.attr}`.\n', f'{point.load().__doc__}']
+    return '\n'.join(parts)
+
+
+def processes() -> str:
+    """Inputs, outputs and outlines of workchains and calculation jobs; calculation functions."""
+    parts = [
+        heading('Processes', '='),
+        'The names are those of the entry points. :doc:`../exit_codes` says what to do about each exit code.\n',
+    ]
+    functions = []
+    for title, group in (('Workchains', 'aiida.workflows'), ('Calculation jobs', 'aiida.calculations')):
+        parts.append(heading(title))
+        for point in entry_points(group):
+            process = point.load()
+            if getattr(process, 'is_process_function', False):
+                functions.append(point)
+                continue
+            directive = 'aiida-workchain' if group == 'aiida.workflows' else 'aiida-calcjob'
+            parts += [
+                heading(point.name, '^'),
+                f'.. py:{directive}:: {point.attr}\n   :module: {point.module}\n   :hide-nondb-inputs:\n',
+            ]
+    parts += [heading('Calculation functions')]
+    for point in functions:
+        parts += [heading(point.name, '^'), f'.. autofunction:: {point.module}.{point.attr}\n   :no-index:\n']
+    return '\n'.join(parts)
+
+
+def protocols() -> str:
+    """The files of the protocols."""
+    parts = [heading('Protocols', '='), 'Every default of ``get_builder_from_protocol``.\n']
+    for path in sorted((PACKAGE / 'workflows' / 'protocols').glob('*.yaml')):
+        parts += [heading(path.stem), f'.. literalinclude:: {_relative(path)}\n   :language: yaml\n']
+    return '\n'.join(parts)
+
+
+def _relative(path: Path) -> str:
+    return '/' + str(Path('..') / path.relative_to(PACKAGE.parent))
+
+
+def commands() -> str:
+    """``aiida-pesfp``, ``pesfp-scan`` and the other programs, with the help of every option."""
+    parts = [heading('Commands', '=')]
+    for point in entry_points('console_scripts'):
+        parts.append(
+            f'.. click:: {point.module}:{point.attr}\n   :prog: {point.name}\n   :nested: full\n',
+        )
+    return '\n'.join(parts)
+
+
+def packages() -> list[str]:
+    """The sub-packages and modules of the package."""
+    return [module.name for module in pkgutil.iter_modules(aiida_pesfp.__path__)]
+
+
+def api() -> str:
+    """The list of packages."""
+    rows = [
+        (f':doc:`{name} <api/{name}>`', first_sentence(importlib.import_module(f'aiida_pesfp.{name}')))
+        for name in packages()
+    ]
+    toctree = '\n'.join(['.. toctree::', '   :hidden:', '', *(f'   api/{name}' for name in packages())])
+    return '\n'.join([heading('Modules', '='), list_table(('package', 'what'), rows), toctree, ''])
+
+
+def package(name: str) -> str:
+    """One package with all its modules."""
+    root = importlib.import_module(f'aiida_pesfp.{name}')
+    modules = [root, *_below(root)]
+    parts = [heading(name, '=')]
+    for module in modules:
+        own = [member for member in vars(module).values() if getattr(member, '__module__', None) == module.__name__]
+        if module is not root:
+            parts.append(heading(module.__name__.removeprefix('aiida_pesfp.')))
+        parts.append(f'.. automodule:: {module.__name__}\n' + ('   :members:\n' if own else ''))
+    return '\n'.join(parts)
+
+
+def _below(root: ModuleType) -> list[ModuleType]:
+    if not hasattr(root, '__path__'):
+        return []
+    found = pkgutil.walk_packages(root.__path__, f'{root.__name__}.')
+    return [importlib.import_module(module.name) for module in found]
+
+
+if __name__ == '__main__':
+    write()
