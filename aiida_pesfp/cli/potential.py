@@ -15,17 +15,34 @@ def potential():
 
 @potential.command('install')
 @click.argument('name')
-@click.option('--from', 'path', help='File or folder of the weights, if NAME is not a name that comes with a package.')
+@click.option('--from', 'path', help='File or folder of the weights; NAME can then be any name you choose.')
 @click.option('--label', help='Label of the node.  [default: NAME]')
 @decorators.with_dbenv()
 def potential_install(name, path, label):
     """Store a potential, so that calculations can refer to it.
 
-    NAME is sevennet-0, chgnet-0.3.0, the path of a SevenNet checkpoint or matgl model, the name of a matgl model on the
-    Hugging Face Hub, ase:package.module.Calculator, or any name you choose together with --from. A potential with the
-    same content is not stored twice.
+    NAME is one of the names or files that `potential families` lists, such as sevennet-0. A potential with the same
+    content is not stored twice.
+
+    Published weights are downloaded once, to the user's cache folder or to $PESFP_CACHE. If $PESFP_WEIGHTS_URL is set,
+    they come from that mirror, which has the files URL/NAME/FILE.
     """
     install(path or name, label=label or (name if path else None))
+
+
+@potential.command('families')
+def potential_families():
+    """List the installed families of potentials, the names of their weights, and the files that they recognise."""
+    from tabulate import tabulate
+
+    from aiida_pesfp.potentials.base import version
+    from aiida_pesfp.potentials.registry import families
+
+    rows = [
+        [family.kind, f'{family.package} {version(family.package)}', '\n'.join(family.names), family.accepts]
+        for family in families().values()
+    ]
+    echo.echo(tabulate(rows, headers=['Family', 'Package', 'Names', 'Recognises'], maxcolwidths=[None, None, None, 60]))
 
 
 @potential.command('list')

@@ -23,8 +23,8 @@ class PotentialDataCaching(NodeCaching):
 class PotentialData(RequiredAttributes, Data):
     """A potential: its identity as attributes, its files in the repository.
 
-    Weights that come with an installed package are not stored again: name, version and SHA-256 say which they are, and
-    the compute node refuses others.
+    Weights inside an installed package are not stored: name, version and SHA-256 identify them, and the compute node
+    refuses others.
     """
 
     _CLS_NODE_CACHING = PotentialDataCaching
@@ -54,7 +54,7 @@ class PotentialData(RequiredAttributes, Data):
 
     @property
     def kind(self) -> str:
-        """Who evaluates it: ``sevennet``, ``matgl``, ``ase``, ..."""
+        """Family that evaluates it: ``sevennet``, ``matgl``, ``ase``, ..."""
         return self.base.attributes.get('kind')
 
     @property

@@ -119,8 +119,8 @@ class Family(ABC):
     :cvar requirement: what ``pip install`` needs for it, if that is not ``package``.
     :cvar implementation: ``'module:Class'`` of the :class:`Potential`. The class is called with identity, device and
         batch size, and its module is imported only when a potential is loaded.
-    :cvar accepts: the files that it recognises, in words, for messages.
-    :cvar embedded: weights inside the installed package: name -> file in the package's folder.
+    :cvar accepts: what it recognises, in words, for messages.
+    :cvar embedded: weights inside an installed package: name -> file, as ``'package/folder/file'``.
     :cvar downloads: published weights that are fetched by name.
     """
 
@@ -131,6 +131,11 @@ class Family(ABC):
     accepts: ClassVar[str]
     embedded: ClassVar[Mapping[str, str]] = {}
     downloads: ClassVar[tuple[Download, ...]] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of embedded and published weights."""
+        return [*self.embedded, *(download.name for download in self.downloads)]
 
     @abstractmethod
     def recognises(self, path: Path) -> bool:
@@ -181,15 +186,13 @@ class Family(ABC):
 
         :raises PotentialError: if the package is not installed, or has no such file.
         """
-        package, file = self.package, self.embedded[name]
+        package, _, file = self.embedded[name].partition('/')
         found = importlib.util.find_spec(package)  # of a top-level package, this does not import it
         if found is None or not found.submodule_search_locations:
             raise PotentialError(f'the Python package {package} is not installed here: {self._remedy()}')
         path = Path(found.submodule_search_locations[0]) / file
         if not path.is_file():
-            raise PotentialError(
-                f'the Python package {package} {version(package)} lacks {file}: {self._remedy("--upgrade ")}'
-            )
+            raise PotentialError(f'{self.package} {version(self.package)} lacks {file}: {self._remedy("--upgrade ")}')
         return path
 
     def load(self, identity: PotentialIdentity, device: str, batch_size: int | None) -> Potential:

@@ -16,9 +16,9 @@ from aiida_pesfp.errors import OutOfMemory, PotentialError
 from aiida_pesfp.potentials.base import POINTS_PER_CALL, Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
 
-#: Elements of the Materials Project's relaxations: 1 to 83 and 89 to 94. Networks trained on these have weights for
-#: polonium to radium too, but those of the initialisation.
-MATERIALS_PROJECT_SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
+#: Elements on which networks of the Materials Project's relaxations were trained: 1 to 83 and 89 to 94. Their weights
+#: for polonium to radium are those of the initialisation.
+TRAINED_SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
 
 
 class NetworkPotential(Potential):

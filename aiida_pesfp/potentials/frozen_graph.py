@@ -1,8 +1,8 @@
 """The neighbour graph of a crystal in which one ion moves and all else is frozen.
 
 The graph has two parts. Edges between framework atoms, and between the ion and its own periodic images, which move
-along with it, are the same wherever the ion is. Edges between the ion and the framework are made anew for each place,
-for a whole batch of places at once.
+with it, are the same wherever the ion is. Edges between the ion and the framework are found for a batch of places at
+once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.periodic import images_around_cell
+from aiida_pesfp.crystals.periodic import images_around_cell, wrap
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class FrozenGraph:
     def __init__(self, structure: Structure, ion: int, cutoff: float):
         self.number_of_atoms, self.ion, self.cutoff = len(structure), ion, cutoff
         self._lattice = np.array(structure.lattice.matrix)
-        self._inverse = np.linalg.inv(self._lattice)
         sources, targets, images, _ = structure.get_neighbor_list(cutoff)
         fixed = (sources == ion) == (targets == ion)
         sources, targets, images = sources[fixed], targets[fixed], images[fixed]
@@ -64,7 +63,7 @@ class FrozenGraph:
 
         :returns: (K,) index of the position, ordered; (K,) framework atom; (K, 3) vector from the ion to it, A.
         """
-        wrapped = ((positions @ self._inverse) % 1.0) @ self._lattice
+        wrapped = wrap(positions, self._lattice)
         squares = (wrapped**2).sum(axis=1)[:, None] + (self._images**2).sum(axis=1) - 2 * wrapped @ self._images.T
         # Expanding the square loses digits: take a margin here and decide below.
         which, image = np.nonzero(squares < self.cutoff**2 + 1e-6)

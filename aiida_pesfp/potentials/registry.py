@@ -141,5 +141,5 @@ def _matches(path: Path, problems: list[str]) -> list[tuple[Family, Path]]:
 
 def _known() -> str:
     known = families().values()
-    names = [name for family in known for name in (*family.embedded, *(row.name for row in family.downloads))]
+    names = [name for family in known for name in family.names]
     return f'known are the names {", ".join(names)}, and {"; ".join(family.accepts for family in known)}'

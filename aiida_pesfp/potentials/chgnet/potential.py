@@ -2,10 +2,10 @@
 
 CHGNet keeps features of undirected bonds and of angles. An angle is an ordered pair of two different directed bonds
 from the same atom, both shorter than 3 A. Features of bonds and angles between atoms that do not move are computed once
-per ion; bonds and angles with the ion are made for a whole batch at once.
+per ion; those of bonds and angles with the ion, for a batch of places at once.
 
-An atom without any neighbour within 6 A gets no messages, as in CHGNet's ASE calculator, which warns of it. The
-network's cutoff is smooth, so the energy stays continuous there, and one such place of the ion costs no structure.
+An atom without a neighbour within 6 A gets no messages, as in CHGNet's ASE calculator, which warns of it. The network's
+cutoff is smooth, so the energy is continuous there, and the structure is evaluated nevertheless.
 """
 
 from __future__ import annotations
@@ -22,12 +22,7 @@ from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import (
-    MATERIALS_PROJECT_SYMBOLS,
-    BatchedEvaluator,
-    NetworkPotential,
-    check_pickle,
-)
+from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential, check_pickle
 from aiida_pesfp.potentials.frozen_graph import Edges
 
 with warnings.catch_warnings():
@@ -39,7 +34,7 @@ with warnings.catch_warnings():
 class CHGNetPotential(NetworkPotential):
     """A CHGNet whose energy is a sum over atoms."""
 
-    symbols = MATERIALS_PROJECT_SYMBOLS
+    symbols = TRAINED_SYMBOLS
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
@@ -72,11 +67,11 @@ class CHGNetPotential(NetworkPotential):
 
 @dataclass
 class ShortBonds:
-    """Directed bonds between which there are angles, ordered by the atom at which they begin.
+    """Directed bonds that form angles, ordered by the atom at which they begin.
 
     :ivar centres: (S,) that atom.
     :ivar bonds: (S,) number of the undirected bond.
-    :ivar vectors: (S, 3) from the atom at which a bond ends to its centre, which is how CHGNet counts, as unit vectors.
+    :ivar vectors: (S, 3) unit vectors from the end of a bond to its centre, which is CHGNet's direction.
     """
 
     centres: np.ndarray
@@ -131,8 +126,7 @@ class CHGNetEvaluator(BatchedEvaluator):
 
     # Throughput changes little around this number.
     edges_in_cache = 6000
-    # Estimated from the widths of the layers, angles included.
-    bytes_per_edge = 8_000
+    bytes_per_edge = 8_000  # estimated from the widths of the layers, angles included
 
     def __init__(self, potential: CHGNetPotential, structure: Structure):
         super().__init__(potential, structure)
@@ -146,16 +140,13 @@ class CHGNetEvaluator(BatchedEvaluator):
         self._fixed = one_direction(self.graph.fixed)
         self._radial = self._radial_bases(self._fixed.vectors)
         self._short = short = ShortBonds.among(self._fixed, self.potential.angle_cutoff)
-        first, second = short.pairs(np.arange(len(short.centres)))
-        self._angles = np.stack([short.centres[first], short.bonds[first], short.bonds[second]], axis=1)
-        self._angular = self._angular_basis(short.vectors[first], short.vectors[second])
+        self._angles, self._angular = self._angles_between(short, *short.pairs(np.arange(len(short.centres))))
 
     def _batch(self, positions: np.ndarray) -> BatchedGraph:
         size, number, fixed = len(positions), len(self.structure), len(self._fixed)
         device, steps = self.potential.device, np.arange(len(positions))[:, None]
-        moving = self.graph.moving(positions)
-        half = len(moving) // 2  # from the ion; the other half is the same the other way round
-        moving = Edges(moving.sources[:half], moving.targets[:half], moving.vectors[:half])
+        which, atoms, vectors = self.graph.edges_to_ion(positions)
+        moving = Edges(which * number + self.graph.ion, which * number + atoms, vectors)
         sources = np.concatenate([(steps * number + self._fixed.sources).ravel(), moving.sources])
         targets = np.concatenate([(steps * number + self._fixed.targets).ravel(), moving.targets])
         directed = np.stack([np.concatenate([sources, targets]), np.concatenate([targets, sources])], axis=1)
@@ -180,7 +171,7 @@ class CHGNetEvaluator(BatchedEvaluator):
         )
 
     def _moving_angles(self, moving: Edges, size: int) -> tuple[np.ndarray, Tensor]:
-        """(A, 3) centre and the two bonds, and (A, R) basis, of angles with at least one moving bond."""
+        """As :meth:`_angles_between`, for all angles with at least one moving bond."""
         fixed = size * len(self._fixed)
         short = self._short.repeated(size, len(self.structure), len(self._fixed)).joined(
             ShortBonds.among(moving, self.potential.angle_cutoff, fixed)
@@ -189,8 +180,13 @@ class CHGNetEvaluator(BatchedEvaluator):
         first, second = short.pairs(np.nonzero(moves)[0])
         mixed = ~moves[second]  # of these, the pair in the other order is still missing
         first, second = np.concatenate([first, second[mixed]]), np.concatenate([second, first[mixed]])
+        return self._angles_between(short, first, second)
+
+    def _angles_between(self, short: ShortBonds, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, Tensor]:
+        """(A, 3) centre and the two bonds, and (A, R) Fourier functions, of the angles between pairs of short bonds."""
+        vectors = (self._to_device(short.vectors[which]) for which in (first, second))
         angles = np.stack([short.centres[first], short.bonds[first], short.bonds[second]], axis=1)
-        return angles, self._angular_basis(short.vectors[first], short.vectors[second])
+        return angles, self.potential.network.angle_basis_expansion(*vectors)
 
     def _radial_bases(self, vectors: np.ndarray) -> tuple[Tensor, Tensor]:
         """Radial functions of bonds with the cutoff of bonds and with that of angles."""
@@ -198,16 +194,12 @@ class CHGNetEvaluator(BatchedEvaluator):
         lengths = self._to_device(np.linalg.norm(vectors, axis=1))
         return expansion.rbf_expansion_ag(lengths), expansion.rbf_expansion_bg(lengths)
 
-    def _angular_basis(self, one: np.ndarray, other: np.ndarray) -> Tensor:
-        """Fourier functions of the angles between unit vectors."""
-        return self.potential.network.angle_basis_expansion(self._to_device(one), self._to_device(other))
-
     def _to_device(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=torch.float32, device=self.potential.device)
 
 
 def one_direction(edges: Edges) -> Edges:
-    """Of the two directions of each edge, that to the atom of larger index, or to the image farther along x, y, z."""
+    """One direction of each edge: to the atom of larger index, or to the image farther along x, y, z."""
     x, y, z = edges.vectors.T
     along = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))
     kept = (edges.sources < edges.targets) | ((edges.sources == edges.targets) & along)

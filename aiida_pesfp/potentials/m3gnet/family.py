@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aiida_pesfp.potentials.archives import members
+from aiida_pesfp.potentials.archives import names_in
 from aiida_pesfp.potentials.base import Family
 from aiida_pesfp.potentials.downloads import Download
 from aiida_pesfp.potentials.m3gnet.weights import CHECKPOINT_FILES, load_weights
@@ -33,7 +33,7 @@ class M3GNetFamily(Family):
     def recognises(self, path: Path) -> bool:
         if path.is_dir():
             return any((path / name).is_file() for name in CHECKPOINT_FILES)
-        return path.suffix == '.npz' and 'atom_embedding.npy' in members(path)
+        return path.suffix == '.npz' and 'atom_embedding.npy' in names_in(path)
 
     def files(self, path: Path) -> list[Path]:
         if path.is_dir():

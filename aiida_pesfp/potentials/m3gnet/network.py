@@ -122,15 +122,8 @@ class Bonds:
         r_short = r[short]
         weight = envelope(r_short)[:, None]
         angular = harmonics(vectors[short] / r_short[:, None])
-        return cls(
-            centres,
-            neighbours,
-            radial_basis(r),
-            short,
-            weight,
-            three_body_radial(r_short) * weight,
-            angular[:, list(_HARMONIC_OF_FEATURE)],
-        )
+        of_short = (weight, three_body_radial(r_short) * weight, angular[:, list(_HARMONIC_OF_FEATURE)])
+        return cls(centres, neighbours, radial_basis(r), short, *of_short)
 
     def repeated(self, times: int, number_of_atoms: int) -> Bonds:
         """The same bonds in each of several configurations of ``number_of_atoms`` atoms."""
@@ -143,9 +136,7 @@ class Bonds:
             shifted(self.neighbours, number_of_atoms),
             self.radial.repeat(times, 1),
             shifted(self.short, len(self.centres)),
-            self.short_envelope.repeat(times, 1),
-            self.short_radial.repeat(times, 1),
-            self.short_harmonics.repeat(times, 1),
+            *(table.repeat(times, 1) for table in (self.short_envelope, self.short_radial, self.short_harmonics)),
         )
 
     def selected(self, which: Tensor) -> Bonds:
@@ -153,22 +144,16 @@ class Bonds:
         numbers = torch.cumsum(which, 0) - 1
         short = which[self.short]
         return Bonds(
-            self.centres[which],
-            self.neighbours[which],
-            self.radial[which],
+            *(table[which] for table in (self.centres, self.neighbours, self.radial)),
             numbers[self.short[short]],
-            self.short_envelope[short],
-            self.short_radial[short],
-            self.short_harmonics[short],
+            *(table[short] for table in (self.short_envelope, self.short_radial, self.short_harmonics)),
         )
 
     def joined(self, other: Bonds) -> Bonds:
         """These bonds and then the others."""
-        joint = {
-            field.name: torch.cat([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self)
-        }
-        joint['short'][len(self.short) :] += len(self.centres)
-        return Bonds(**joint)
+        joint = Bonds(*(torch.cat([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self)))
+        joint.short[len(self.short) :] += len(self.centres)
+        return joint
 
     @property
     def short_centres(self) -> Tensor:

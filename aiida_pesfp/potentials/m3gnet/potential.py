@@ -19,7 +19,7 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 from torch import Tensor
 
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import MATERIALS_PROJECT_SYMBOLS, BatchedEvaluator, NetworkPotential
+from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential
 from aiida_pesfp.potentials.frozen_graph import Edges
 from aiida_pesfp.potentials.m3gnet.fused import FusedBlock
 from aiida_pesfp.potentials.m3gnet.network import CUTOFF, Bonds, M3GNetNetwork
@@ -29,7 +29,7 @@ from aiida_pesfp.potentials.m3gnet.weights import load_weights
 class M3GNetPotential(NetworkPotential):
     """The original M3GNet from its converted weights or its published checkpoint."""
 
-    symbols, cutoff = MATERIALS_PROJECT_SYMBOLS, CUTOFF
+    symbols, cutoff = TRAINED_SYMBOLS, CUTOFF
 
     def __init__(
         self,
@@ -55,12 +55,6 @@ class M3GNetPotential(NetworkPotential):
     def calculator(self, structure: Structure) -> M3GNetCalculator:
         self.check_elements(structure)
         return M3GNetCalculator(self)
-
-    def energy_and_forces(self, structure: Structure) -> tuple[float, np.ndarray]:
-        """Total energy, eV, and (n, 3) forces, eV/A, of a structure as it is."""
-        self.check_elements(structure)
-        numbers = np.array(structure.atomic_numbers)
-        return self.energy_forces_stress(numbers, structure.cart_coords, structure.lattice.matrix)[:2]
 
     def energy_forces_stress(
         self, numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray

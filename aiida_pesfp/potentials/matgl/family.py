@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from aiida_pesfp.errors import PotentialError
-from aiida_pesfp.potentials.archives import members
+from aiida_pesfp.potentials.archives import names_in
 from aiida_pesfp.potentials.base import Family
 
 #: What a model is saved as.
@@ -27,7 +27,7 @@ class MatglFamily(Family):
 
     def sha256(self, path: Path) -> str:
         for file in self.files(path):
-            if not file.is_file() or (file.suffix == '.pt' and not members(file)):
+            if not file.is_file() or (file.suffix == '.pt' and not names_in(file)):
                 raise PotentialError(f'{file} is missing or damaged: fetch the model again')
         return super().sha256(path)
 

@@ -86,7 +86,8 @@ class MatglPotential(NetworkPotential):
         if set(saved) >= _NEW_ARGUMENTS or isinstance(self.network.model, TensorNet):
             return  # a TensorNet is the same in both
         model = self.network.model
-        if isinstance(model, M3GNet) and _ARGUMENT_SINCE_1_3 not in _arguments(saved['model']):
+        # Some versions saved the arguments of the model as a dictionary, some as its representation.
+        if isinstance(model, M3GNet) and _ARGUMENT_SINCE_1_3 not in json.dumps(saved['model'], default=str):
             sum_on_neighbours(model)
             return
         errors = {'as matgl 4 does': self._lattice_errors()}
@@ -175,8 +176,3 @@ def _node_update_on_neighbours(self, edge_index, edge_feat, node_feat, rbf, u_pe
         features.append(u_per_edge)
     messages = self.node_update_func(torch.hstack(features)) * self.node_weight_func(rbf)
     return messages.new_zeros(num_nodes, messages.shape[1]).index_add_(0, targets, messages)
-
-
-def _arguments(saved_model) -> str:
-    """Saved arguments of the inner model, as text: some versions saved a dictionary, some its representation."""
-    return json.dumps(saved_model, default=str)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aiida_pesfp.potentials.archives import strings_of
+from aiida_pesfp.potentials.archives import names_in
 from aiida_pesfp.potentials.base import Family
 
 
@@ -12,7 +12,7 @@ class SevenNetFamily(Family):
     kind, package = 'sevennet', 'sevenn'
     implementation = 'aiida_pesfp.potentials.sevennet.potential:SevenNetPotential'
     accepts = 'a SevenNet checkpoint (.pth)'
-    embedded = {'sevennet-0': 'pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth'}
+    embedded = {'sevennet-0': 'sevenn/pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth'}
 
     def recognises(self, path: Path) -> bool:
-        return strings_of(path) >= {'model_state_dict', 'config', '_type_map'}
+        return names_in(path) >= {'model_state_dict', 'config', '_type_map'}

@@ -30,10 +30,10 @@ with warnings.catch_warnings():
 MOST_ATOMS_OF_KERNELS = 64
 
 #: What checkpoints call to restore arrays of numpy, beyond what torch considers safe itself.
-_RESTORE_ARRAYS = {
-    *('numpy.core.multiarray._reconstruct', 'numpy._core.multiarray._reconstruct', 'numpy.dtype', 'numpy.ndarray'),
+_RESTORE_ARRAYS = [
+    *('numpy.dtype', 'numpy.ndarray', 'numpy.core.multiarray._reconstruct', 'numpy._core.multiarray._reconstruct'),
     *('numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar'),
-}
+]
 #: Modules of a SevenNet after the one that gives the energies of the atoms. Forces need derivatives, the scan does not.
 _AFTER_ATOMIC_ENERGIES = ('reduce_total_enegy', 'force_output')
 

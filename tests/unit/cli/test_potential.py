@@ -38,6 +38,12 @@ def test_weights_that_cannot_be_downloaded_say_how_to_go_on(aiida_pesfp, monkeyp
     assert '`aiida-pesfp potential install m3gnet-mp-2021.2.8 --from FOLDER`' in printed
 
 
+def test_families_are_listed_with_the_names_of_their_weights(aiida_pesfp):
+    lines = aiida_pesfp('potential', 'families').splitlines()
+    assert any({'m3gnet', 'm3gnet-mp-2021.2.8'} <= set(line.split()) for line in lines)
+    assert any({'sevennet', 'sevennet-0'} <= set(line.split()) for line in lines)
+
+
 def test_what_is_not_there_is_said(aiida_pesfp, tmp_path):
     printed = aiida_pesfp('potential', 'install', 'mine', '--from', tmp_path / 'nothing.pth', fails=True)
     assert 'nothing.pth' in ' '.join(printed.split())

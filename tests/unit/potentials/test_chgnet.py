@@ -208,11 +208,9 @@ def test_other_potentials_do_without_the_package():
 
 def test_a_missing_extra_is_named(monkeypatch):
     family = families()['chgnet']
-    monkeypatch.setitem(family.embedded, 'absent', 'pretrained/9.9.9/none.tar')
-    monkeypatch.setattr(family, 'package', 'no_such_package', raising=False)
+    monkeypatch.setitem(family.embedded, 'absent', 'no_such_package/none.tar')
     with pytest.raises(errors.PotentialError, match=r'no_such_package is not .* pip install aiida-pesfp\[chgnet\]'):
         load_potential('absent')
-    monkeypatch.undo()
-    monkeypatch.setitem(family.embedded, 'absent', 'pretrained/9.9.9/none.tar')
+    monkeypatch.setitem(family.embedded, 'absent', 'chgnet/pretrained/9.9.9/none.tar')
     with pytest.raises(errors.PotentialError, match=r'lacks pretrained/9\.9\.9/none\.tar: pip install --upgrade'):
         load_potential('absent')
