@@ -56,4 +56,5 @@ def test_readme_snippets_run(shell, tmp_path):
 
     (script,) = blocks(README, 'python')
     (tmp_path / 'query.py').write_text(script)
-    assert shell('verdi run query.py').split()[:2] == ['Li2Te', 'Xi']
+    (line,) = shell('verdi run query.py').splitlines()
+    assert line.split()[:2] == ['Li2Te', 'Xi']

@@ -67,6 +67,15 @@ def test_commands_and_options_exist(page):
         assert {word for word in words if re.match(r'--?[A-Za-z]', word)} <= known, f'{program} {" ".join(words)}'
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
+def test_files_that_a_page_names_exist(page):
+    """In the repository, in the package, or in the part of the package that the page is about."""
+    named = set(re.findall(r'`(?:python )?([\w/]+/\w+\.(?:py|sh|yaml|txt))\b[^`]*`', page.read_text()))
+    named = {name for name in named if name.upper() != name and 'NAME' not in name}
+    folders = [REPOSITORY, REPOSITORY / 'aiida_pesfp', REPOSITORY / 'docs']
+    assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()
+
+
 def test_open_project_files_are_valid():
     """YAML that other services read, with the same version and the same address as the package."""
     from aiida_pesfp import __version__
@@ -91,4 +100,4 @@ def test_conda_recipe_has_the_requirements_of_the_package():
     }
     assert conda == {renamed.get(name, name) for name in ours}
     scripts = metadata.distribution('aiida-pesfp').entry_points.select(group='console_scripts')
-    assert recipe['build']['python']['entry_points'] == [f'{point.name} = {point.value}' for point in scripts]
+    assert set(recipe['build']['python']['entry_points']) == {f'{point.name} = {point.value}' for point in scripts}
