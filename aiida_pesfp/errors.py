@@ -132,3 +132,8 @@ class OutOfMemory(PesfpError):
 
 class NothingToReport(PesfpError):
     """A workchain or group has no results to report, not even a rejected structure."""
+
+
+def one_line(error: Exception, length: int = 200) -> str:
+    """The message of any error on one line of at most ``length`` characters; its type if it has no message."""
+    return ' '.join(str(error).split())[:length] or type(error).__name__

@@ -50,6 +50,9 @@ class Expression:
     1 and false is 0.
     """
 
+    #: Allowed types of constants.
+    _CONSTANTS: tuple[type, ...] = (int, float, str)
+
     def __init__(self, text: str, names: Iterable[str], functions: Iterable[str] = ()):
         """
         :param text: the expression.
@@ -95,7 +98,7 @@ class Expression:
 
     def _check(self, node: ast.AST, names: tuple[str, ...], functions: tuple[str, ...]) -> None:
         match node:
-            case ast.Constant(value=value) if isinstance(value, int | float | str):
+            case ast.Constant(value=value) if isinstance(value, self._CONSTANTS):
                 children = []
             case ast.Name(id=name):
                 if name not in names:

@@ -5,21 +5,18 @@ batches on the GPU.
 """
 
 import argparse
-import sys
 import time
 import warnings
 
 import numpy as np
 import torch
-from common import REPOSITORY, WEIGHTS, structure_file
+from common import PAPER, structure_file
 from pymatgen.core import Structure
 from tabulate import tabulate
 
-sys.path.insert(0, str(REPOSITORY))
-
 from aiida_pesfp.potentials import load_potential
 
-POTENTIALS = {'paper': str(WEIGHTS), 'sevennet-0': 'sevennet-0', 'chgnet-0.3.0': 'chgnet-0.3.0'}
+POTENTIALS = {'paper': PAPER, 'sevennet-0': 'sevennet-0', 'chgnet-0.3.0': 'chgnet-0.3.0'}
 
 
 def measure(identifier: str, name: str, device: str) -> tuple:

@@ -7,7 +7,6 @@ integrator, checks and files together. ``ours`` is the part of it that the plain
 """
 
 import argparse
-import sys
 import tempfile
 import time
 import warnings
@@ -18,12 +17,10 @@ import torch
 from ase import units
 from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
-from common import REPOSITORY, structure_file
+from common import structure_file
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from tabulate import tabulate
-
-sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.programs.dynamics import Run

@@ -13,11 +13,9 @@ import warnings
 import numpy as np
 import torch
 from ase import Atoms
-from common import REPOSITORY, structure_file
+from common import structure_file
 from pymatgen.core import Structure
 from tabulate import tabulate
-
-sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.potentials import load_potential
 

@@ -1,6 +1,6 @@
 """A report of many structures: how long it takes to write, how large it is, how long a browser needs to open it.
 
-    python -m benchmarks.bench_report --structures 200 --points 48
+    python benchmarks/bench_report.py --structures 200 --points 48
 
 The surfaces are waves of random phase that percolate through the cell, so isosurfaces are as large as those of
 conductors. A few are stored in a temporary profile and shared by the structures, whose descriptors are varied.

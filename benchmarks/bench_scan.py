@@ -18,11 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from ase import Atoms
-from common import REPOSITORY, WEIGHTS, structure_file
+from common import PAPER, REPOSITORY, structure_file
 from pymatgen.core import Structure
 from tabulate import tabulate
-
-sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.grid import fractional_points
@@ -124,7 +122,7 @@ def share_of_network(potential, function) -> float:
 def peak_memory(identifier: str) -> float:
     """Peak memory of a process that scans for a few seconds, GiB."""
     command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', str(structure_file(identifier))]
-    command += ['--potential', str(WEIGHTS), '--time-limit', '20', '-q']
+    command += ['--potential', PAPER, '--time-limit', '20', '-q']
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY)
     _, _, usage = os.wait4(process.pid, 0)
     return usage.ru_maxrss / 2**20
@@ -157,8 +155,8 @@ def main():
     parser.add_argument('structures', nargs='*', default=STRUCTURES)
     parser.add_argument('--project', type=Path, help='a folder of structures')
     arguments = parser.parse_args()
-    potential = load_potential(str(WEIGHTS))
-    plain = PlainM3GNet(load_weights(WEIGHTS))
+    potential = load_potential(PAPER)
+    plain = PlainM3GNet(load_weights(Path(potential.identity.path)))
     rows = [
         measure(identifier, potential, plain) | {'memory': peak_memory(identifier)}
         for identifier in arguments.structures

@@ -1,14 +1,14 @@
 """What the benchmark scripts share."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
-SHARED = Path(os.environ.get('PESFP_SHARED', REPOSITORY.parent / 'shared'))
-WEIGHTS = SHARED / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz'
+from tests.helpers import REPOSITORY, SHARED
+
+#: The paper's potential; its weights are downloaded where they are not in the cache.
+PAPER = 'm3gnet-mp-2021.2.8'
 
 
 def structure_file(identifier: str) -> Path:
@@ -23,6 +23,6 @@ def structure_file(identifier: str) -> Path:
 def scan(identifiers: list[str], output: Path, *options: str) -> dict[str, dict]:
     """Scan structures with the paper's potential, or take what an earlier call left; the summary of each."""
     command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', *(str(structure_file(name)) for name in identifiers)]
-    command += ['--potential', str(WEIGHTS), '-o', str(output), '--json', *options]
+    command += ['--potential', PAPER, '-o', str(output), '--json', *options]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY)
     return dict(zip(identifiers, json.loads(process.stdout)))

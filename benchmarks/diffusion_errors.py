@@ -1,16 +1,14 @@
 """How often the uncertainty of a diffusion coefficient holds the truth: ours, kinisi's, pymatgen's DiffusionAnalyzer.
 
+Run ``python benchmarks/diffusion_errors.py``.
 Needs ``pip install pymatgen-analysis-diffusion`` for the latter; what is not installed is left out.
 """
 
-import sys
+import argparse
 
 import numpy as np
-from common import REPOSITORY
 from pymatgen.core import Lattice, Structure
 from tabulate import tabulate
-
-sys.path.insert(0, str(REPOSITORY))
 
 from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.transport.diffusion import CM2_PER_S, diffuse
@@ -49,6 +47,8 @@ METHODS = (('windows of 15 ps', ours, 200), ('kinisi', kinisi, 20), ('DiffusionA
 
 
 def main():
+    """Measure and print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rng = np.random.default_rng(0)
     walks = [brownian(rng, DURATION, TIME_STEP) for _ in range(200)]
     rows = []

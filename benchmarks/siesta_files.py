@@ -1,4 +1,4 @@
-"""Time and memory of parsing a long run of SIESTA into a stored trajectory."""
+"""Time and memory of parsing a long run of SIESTA into a stored trajectory: ``python benchmarks/siesta_files.py``."""
 
 import argparse
 import resource
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from aiida import load_profile
 from aiida.storage.sqlite_temp import SqliteTempBackend
-from tests.unit.transport.test_siesta_output import write_energies, write_frames
 
 from aiida_pesfp.calculations.trajectories import new_trajectory
 from aiida_pesfp.trajectories.siesta import read_mde
 from aiida_pesfp.trajectories.siesta_dynamics import read_dynamics
+from tests.helpers.siesta_files import write_energies, write_frames
 
 
 def write_run(folder: Path, steps: int, atoms: int) -> None:

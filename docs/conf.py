@@ -1,7 +1,7 @@
 """Sphinx: ``sphinx-build -W -n docs OUTPUT`` builds the site.
 
 The pages are Markdown and can be read without it. ``reference/generate.py`` writes the reference from the code before
-each build. The notebooks run in an AiiDA profile of their own; ``-D nb_execution_mode=off`` builds without running them.
+each build. The notebooks run in an AiiDA profile of their own; ``-D nb_execution_mode=off`` does not run them.
 """
 
 import os
@@ -54,7 +54,10 @@ if os.environ.get('READTHEDOCS') or os.environ.get('PESFP_DOCS_INTERSPHINX'):
         'python': ('https://docs.python.org/3', None),
     }
 # With -n every reference to an object of ours has to be resolved.
-nitpick_ignore_regex = [('py:.*', r'(?!aiida_pesfp\b).*'), ('py:class', r'aiida_pesfp\..*\.(T|Result)')]  # type variables
+nitpick_ignore_regex = [
+    ('py:.*', r'(?!aiida_pesfp\b).*'),
+    ('py:class', r'aiida_pesfp\..*\.(T|Result)'),
+]  # type variables
 
 smartquotes = False
 highlight_language = 'none'  # blocks without a language are what commands print
@@ -63,7 +66,11 @@ html_theme = 'furo'
 html_title = f'aiida-pesfp {version}'
 html_copy_source = False
 html_show_copyright = False
-html_theme_options = {'source_repository': generate.REPOSITORY_URL, 'source_branch': 'main', 'source_directory': 'docs/'}
+html_theme_options = {
+    'source_repository': generate.REPOSITORY_URL,
+    'source_branch': 'main',
+    'source_directory': 'docs/',
+}
 
 
 def setup(app):

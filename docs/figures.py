@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / 'docs' / 'images'
 TABLE1 = REPOSITORY / 'benchmarks' / 'results' / 'table1.txt'
 WIDTH = 1200
-BROWSER = '--headless --no-sandbox --hide-scrollbars --use-gl=swiftshader --enable-unsafe-swiftshader'.split()
+BROWSER = ['--headless', '--no-sandbox', '--hide-scrollbars', '--use-gl=swiftshader', '--enable-unsafe-swiftshader']
 
 
 def draw_table1(path: Path) -> None:

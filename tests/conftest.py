@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -44,11 +45,24 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope='session')
-def paper_potential(shared):
-    """The potential of the paper."""
-    from aiida_pesfp.potentials import load_potential
+def m3gnet_weights(tmp_path_factory):
+    """Name of the paper's potential, whose weights are in the cache: copied from the reference data, or downloaded."""
+    from aiida_pesfp.errors import PotentialError
+    from aiida_pesfp.potentials import identify
 
-    return load_potential(str(shared / 'weights' / 'm3gnet-mp-2021.2.8-efs.npz'), device='cpu')
+    name, published = 'm3gnet-mp-2021.2.8', SHARED / 'weights' / 'MP-2021.2.8-EFS-checkpoint'
+    with pytest.MonkeyPatch.context() as patch:
+        if published.is_dir():
+            cache = tmp_path_factory.mktemp('cache')
+            patch.setenv('PESFP_CACHE', str(cache))
+            (cache / name).mkdir()
+            for file in published.iterdir():
+                shutil.copyfile(file, cache / name / file.name)
+        try:
+            identify(name)
+        except PotentialError as error:
+            pytest.skip(f'neither ../shared nor the network has the weights: {error}')
+        yield name
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What rankings and models are made of: rankings by single descriptors, and vectors of features."""
+"""Inputs of rankings and ranking models: expressions of descriptors, and vectors of features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiida_pesfp.errors import AssessmentError, ExpressionError, NoValue
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES, QUANTITIES
 
-#: Free volumes below this count as this in a feature, which is a logarithm: about one point of a small cell.
+#: Lower free volumes are raised to this in features, which are logarithms: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
 #: Scalars of a structure that an expression can name.
 SCALARS = NAMES
@@ -25,10 +25,10 @@ class DescriptorExpression(Expression):
 
     t is a threshold (eV) of the spectrum.
 
-    :raises ExpressionError: if the text holds anything else, saying what.
+    :raises ExpressionError: if the text contains anything else.
     """
 
-    _CONSTANTS = (int, float)
+    _CONSTANTS = int | float
 
     def __init__(self, text: str):
         super().__init__(text, SCALARS, SPECTRA)
@@ -37,7 +37,7 @@ class DescriptorExpression(Expression):
         """Its value for one structure.
 
         :param descriptors: as of :meth:`aiida_pesfp.fingerprint.descriptors.Descriptors.as_dict`.
-        :raises ExpressionError: if it has none, saying why.
+        :raises ExpressionError: if it has none, with the reason.
         """
         for name in sorted(self.names):
             if descriptors.get(name) is None:
@@ -53,7 +53,7 @@ def free_volume(descriptors: dict, kind: str, threshold: float) -> float:
 
     :param kind: one of :data:`SPECTRA`.
     :param threshold: eV.
-    :raises ExpressionError: if the spectrum has no such threshold, naming those it has.
+    :raises ExpressionError: if the spectrum does not have the threshold.
     """
     thresholds = descriptors['spectrum']['thresholds']
     at = np.flatnonzero(np.isclose(thresholds, threshold, atol=1e-6))
@@ -90,7 +90,7 @@ def matminer_features(structure: Structure) -> dict[str, float]:
 
     Ward et al., npj Comput. Mater. 2, 16028 (2016); Ward et al., Comput. Mater. Sci. 152, 60 (2018).
 
-    :returns: name -> value; NaN where a feature has none for this structure.
+    :returns: name -> value; NaN if a feature has none for this structure.
     :raises AssessmentError: if matminer is not installed.
     """
     try:
@@ -101,19 +101,14 @@ def matminer_features(structure: Structure) -> dict[str, float]:
     features = {}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        for featurizer, subject in (
-            (of_composition.ElementProperty.from_preset('magpie'), structure.composition),
-            (of_composition.Stoichiometry(), structure.composition),
-            (of_composition.ValenceOrbital(), structure.composition),
-            (of_structure.DensityFeatures(), structure),
-            (
-                of_structure.GlobalSymmetryFeatures(['spacegroup_num', 'crystal_system_int', 'n_symmetry_ops']),
-                structure,
-            ),
-            (of_structure.StructuralComplexity(), structure),
+        symmetry = of_structure.GlobalSymmetryFeatures(['spacegroup_num', 'crystal_system_int', 'n_symmetry_ops'])
+        magpie = of_composition.ElementProperty.from_preset('magpie')
+        for subject, featurizers in (
+            (structure.composition, (magpie, of_composition.Stoichiometry(), of_composition.ValenceOrbital())),
+            (structure, (of_structure.DensityFeatures(), symmetry, of_structure.StructuralComplexity())),
         ):
-            values = featurizer.featurize(subject)
-            features |= {name: float(value) for name, value in zip(featurizer.feature_labels(), values)}
+            for featurizer in featurizers:
+                features |= dict(zip(featurizer.feature_labels(), map(float, featurizer.featurize(subject))))
     return features
 
 
@@ -123,7 +118,7 @@ def select_features(which: str, descriptors: dict | None, other: dict[str, float
     :param which: one of :data:`~aiida_pesfp.settings.assessment.FEATURE_SETS`.
     :param descriptors: for ``pes`` and ``both``.
     :param other: of :func:`matminer_features`, for ``matminer`` and ``both``.
-    :raises AssessmentError: if some are needed and not there.
+    :raises AssessmentError: if the features of matminer are needed but missing.
     """
     features = pes_features(descriptors) if which != 'matminer' else {}
     if which != 'pes':

@@ -15,15 +15,8 @@ from pymatgen.core import Composition, Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from aiida_pesfp.errors import LabelError
-from aiida_pesfp.settings.assessment import AssessmentSettings
-from aiida_pesfp.settings.base import POSITIVE, setting
+from aiida_pesfp.settings.assessment import ROLES, UNITS, TableFormat
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
-
-#: Units of each quantity, with their factors to S/cm and to cm^2/s.
-UNITS = {
-    'conductivity': {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'S/m': 1e-2, 'mS/m': 1e-5},
-    'diffusion': {'cm2/s': 1.0, 'm2/s': 1e4, 'A2/ps': 1e-4, 'A2/fs': 1e-1},
-}
 
 
 def _finite(text: str) -> float:
@@ -35,56 +28,12 @@ def _finite(text: str) -> float:
 
 #: Role of a column -> what its cells must be, and the function that reads one.
 _READERS = {
+    **dict.fromkeys(ROLES, ('a number', _finite)),
     **dict.fromkeys(('id', 'series'), ('text', str)),
     'composition': ('a formula', lambda text: Composition(text, strict=True).reduced_formula),
     'space_group': ('a number', lambda text: int(_finite(text))),
     'structure': ("a structure in pymatgen's JSON", lambda text: Structure.from_dict(json.loads(text))),
-    **dict.fromkeys(('temperature', 'conductivity', 'diffusion', 'error'), ('a number', _finite)),
 }
-#: What a column can mean.
-ROLES = tuple(_READERS)
-
-
-@dataclass(frozen=True)
-class TableFormat(AssessmentSettings):
-    """What the columns of a table mean.
-
-    :param columns: role -> name of the column. ``id``, ``composition``, ``space_group`` (number) and ``structure``
-        (pymatgen's JSON) identify the material; ``series`` marks the rows of one experiment at several temperatures;
-        ``conductivity`` or ``diffusion`` is the value, ``error`` its standard error.
-    :param unit: of value and error, one of :data:`UNITS`.
-    :param temperature: of all rows, K, if there is no column for it.
-    :param species: the mobile ion; its density converts diffusion coefficients to conductivities.
-    :param charge: of the mobile ion, e; by default that of its element.
-    """
-
-    columns: dict = setting('role of each column -> its name')
-    unit: str = setting('unit of value and error')
-    temperature: float | None = setting('temperature of all rows', None, unit='K', limit=POSITIVE)
-    species: str = setting('the mobile ion', 'Li')
-    charge: float | None = setting('charge of the mobile ion', None, unit='e')
-
-    def __post_init__(self):
-        super().__post_init__()
-        unknown = sorted(set(self.columns) - set(ROLES))
-        if unknown:
-            raise LabelError(f'unknown role {unknown[0]!r} of a column: known are {", ".join(ROLES)}')
-        if ('conductivity' in self.columns) == ('diffusion' in self.columns):
-            raise LabelError('exactly one column must be named as conductivity or diffusion')
-        if not {'id', 'composition', 'structure'} & set(self.columns):
-            raise LabelError('no column identifies the material: name one as id, composition or structure')
-        units = UNITS[self.quantity]
-        if self.unit not in units:
-            raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {", ".join(units)}')
-        if ('temperature' in self.columns) == (self.temperature is not None):
-            raise LabelError('give the temperature once: as a column, or one for all rows (K)')
-        if not Element.is_valid_symbol(self.species):
-            raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
-
-    @property
-    def quantity(self) -> str:
-        """``conductivity`` or ``diffusion``."""
-        return 'conductivity' if 'conductivity' in self.columns else 'diffusion'
 
 
 @dataclass(frozen=True)
@@ -242,12 +191,9 @@ def _exclude_contradictions(table: LabelTable) -> None:
     """Exclude rows whose id belongs to several compositions."""
     formulas = defaultdict(set)
     for entry in table.measurements:
-        if entry.id and entry.formula:
-            formulas[entry.id].add(entry.formula)
-    for entry in list(table.measurements):
-        different = formulas.get(entry.id, ())
-        if len(different) > 1:
-            reason = f'its id belongs to several compositions: {", ".join(sorted(different))}'
-            table.excluded.append({'row': entry.row, 'id': entry.id, 'reason': reason})
-            table.measurements.remove(entry)
-            table.structures.pop(entry.row, None)
+        formulas[entry.id] |= {entry.formula} - {None}
+    for entry in [entry for entry in table.measurements if entry.id and len(formulas[entry.id]) > 1]:
+        reason = f'its id belongs to several compositions: {", ".join(sorted(formulas[entry.id]))}'
+        table.excluded.append({'row': entry.row, 'id': entry.id, 'reason': reason})
+        table.measurements.remove(entry)
+        table.structures.pop(entry.row, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cache
 
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -18,32 +17,20 @@ from aiida_pesfp.settings.assessment import MATCHING_METHODS
 SYMMETRY_TOLERANCE = 0.01
 
 
-@dataclass(frozen=True)
-class Matches:
-    """Result of :func:`match`.
-
-    :param rows: row of a measurement -> key of its structure.
-    :param unmatched: ``row``, ``id`` and ``reason`` of every measurement without a structure.
-    :param unlabelled: keys of the structures without a measurement.
-    """
-
-    rows: dict[int, str]
-    unmatched: list[dict]
-    unlabelled: list[str]
-
-
 def match(
     table: LabelTable,
     structures: dict[str, Structure],
     names: dict[str, list[str]] | None = None,
     methods: tuple[str, ...] = ('id',),
-) -> Matches:
+) -> dict:
     """Find the structure of each measurement.
 
     :param structures: by key.
     :param names: key -> further names of the structure, such as an identifier in a database.
     :param methods: of :data:`~aiida_pesfp.settings.assessment.MATCHING_METHODS`, tried in this order; the first that
         finds a structure decides. If it finds several, the measurement stays unmatched.
+    :returns: ``rows``, row of a measurement -> key of its structure; ``unmatched``, with ``row``, ``id`` and ``reason``
+        of every measurement without a structure; ``unlabelled``, keys of the structures without a measurement.
     :raises LabelError: if a method is unknown.
     """
     check_methods(methods)
@@ -60,8 +47,8 @@ def match(
             else f'no structure of the same {" or ".join(methods)} among the {len(structures)} given'
         )
         unmatched.append({'row': measurement.row, 'id': measurement.id or measurement.formula, 'reason': reason})
-    labelled = set(rows.values())
-    return Matches(rows, unmatched, [key for key in structures if key not in labelled])
+    unlabelled = [key for key in structures if key not in rows.values()]
+    return {'rows': rows, 'unmatched': unmatched, 'unlabelled': unlabelled}
 
 
 def check_methods(methods: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from aiida.orm import Dict, SinglefileData, StructureData
 from aiida_pesfp.assessment.calibration import LabelledSet
 from aiida_pesfp.assessment.calibration import calibrate as find_parameters
 from aiida_pesfp.assessment.features import matminer_features, select_features
-from aiida_pesfp.assessment.labels import TableFormat, carrier_density, primitive_cell, read_table
+from aiida_pesfp.assessment.labels import carrier_density, primitive_cell, read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
 from aiida_pesfp.assessment.scores import Score, score, score_rankings
@@ -21,7 +21,7 @@ from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings, TrainingSettings
+from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings, TableFormat, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 
 
@@ -29,7 +29,7 @@ from aiida_pesfp.settings.descriptors import XiParameters
 def read_labels(table: SinglefileData, form: Dict) -> LabelsData:
     """Read labels from a CSV file.
 
-    :param form: the fields of :class:`~aiida_pesfp.assessment.labels.TableFormat`.
+    :param form: the fields of :class:`~aiida_pesfp.settings.assessment.TableFormat`.
     :raises LabelError: if nothing can be read, with the reason.
     """
     chosen = TableFormat.from_dict(form.get_dict())
@@ -69,15 +69,10 @@ def match_labels(labels: LabelsData, parameters: Dict, **structures: StructureDa
     names = {key: [node.label] for key, node in structures.items() if node.label}
     methods = tuple(parameters.get_dict().get('match_by', ('id',)))
     found = match(labels.to_table(), crystals, names, methods)
-    return Dict(
-        {
-            'rows': {str(row): key for row, key in found.rows.items()},
-            'unmatched': found.unmatched,
-            'unlabelled': found.unlabelled,
-            'formulas': {key: crystal.composition.reduced_formula for key, crystal in crystals.items()},
-            'carrier_densities': {key: carrier_density(crystal, labels.species) for key, crystal in crystals.items()},
-        }
-    )
+    densities = {key: carrier_density(crystal, labels.species) for key, crystal in crystals.items()}
+    formulas = {key: crystal.composition.reduced_formula for key, crystal in crystals.items()}
+    rows = {str(row): key for row, key in found['rows'].items()}
+    return Dict(found | {'rows': rows, 'formulas': formulas, 'carrier_densities': densities})
 
 
 @calcfunction
@@ -184,7 +179,7 @@ def calibrate(parameters: Dict, **sets) -> RankingModelData:
     for name, nodes in sets.items():
         keys = list(nodes['assessment']['materials'])
         tables = [nodes['descriptors'][key].get_dict() for key in keys]
-        labelled.append(LabelledSet(name, tables, *nodes['assessment'].weights(keys)))
+        labelled.append(LabelledSet(name, tables, *nodes['assessment'].weights()))
     found = find_parameters(labelled, **values)
     content = {'calibration': found.as_dict(), 'score': found.corrected}
     return RankingModelData.from_model(RankingModel.from_xi(found.parameters), **origin, **content)
@@ -237,4 +232,4 @@ def _training_set(assessment: AssessmentData, settings, features: Dict, descript
     if different:
         raise AssessmentError(f'{different[0]} has other features than the rest: describe all surfaces alike')
     matrix = np.array([[row[name] for name in names] for row in rows], dtype=float)
-    return TrainingSet(keys, [materials[key]['formula'] for key in keys], names, matrix, *assessment.weights(keys))
+    return TrainingSet(keys, [materials[key]['formula'] for key in keys], names, matrix, *assessment.weights())

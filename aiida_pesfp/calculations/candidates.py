@@ -1,13 +1,15 @@
-"""The candidates of a screening and what molecular dynamics say of them, as one table."""
+"""The candidates of a screening and what molecular dynamics found for them, as one table."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aiida.engine import calcfunction
-from aiida.orm import Data, Dict
+from aiida.orm import Dict
 
 from aiida_pesfp.fingerprint.quantities import NAMES
 
-#: What a row takes over from the ranking.
+#: Columns that are copied from the ranking.
 FROM_RANKING = ('key', 'formula', *NAMES, 'descriptors', 'structure')
 #: Columns of each engine, after its name: ``ml_conductivity_300K``, ...
 OF_ENGINE = (
@@ -19,22 +21,21 @@ OF_ENGINE = (
     'highest_conductivity_error',
     'highest_temperature',
 )
-ENGINES = ('ml', 'siesta')
-#: What expressions over the rows of a table may name.
-COLUMNS = (
-    *('formula', *NAMES),
-    *(f'{engine}_{name}' for engine in ENGINES for name in OF_ENGINE),
-)
+
+
+def columns_of(engines: Iterable[str]) -> tuple[str, ...]:
+    """What expressions over the rows of a table with results of some engines may name."""
+    return 'formula', *NAMES, *(f'{engine}_{name}' for engine in engines for name in OF_ENGINE)
 
 
 @calcfunction
-def tabulate_candidates(ranking: Dict, progress: Dict, **results: Data) -> Dict:
+def tabulate_candidates(ranking: Dict, progress: Dict, **results) -> Dict:
     """One row for each candidate: descriptors, what each engine found, flags, problems, and the UUIDs of the nodes.
 
     :param ranking: of the screening.
-    :param progress: ``candidates``, their keys in order; ``labels``, key -> engine -> labels of its entries of
-        ``results``; ``problems``, key -> engine -> why a result is missing.
-    :param results: conductivities and Arrhenius fits.
+    :param progress: ``engines``, their names; ``candidates``, their keys in order; ``problems``, key -> engine -> why a
+        result is missing.
+    :param results: engine -> key -> name -> conductivity or Arrhenius fit.
     :return: ``rows``. Conductivities in S/cm, energies in eV, temperatures in K.
     """
     found, told = {row['key']: row for row in ranking['rows']}, progress.get_dict()
@@ -42,12 +43,12 @@ def tabulate_candidates(ranking: Dict, progress: Dict, **results: Data) -> Dict:
     for key in told['candidates']:
         row = {name: found[key].get(name) for name in FROM_RANKING}
         row |= {'flags': {}, 'nodes': {}, 'problems': told['problems'].get(key, {})}
-        for engine in ENGINES:
-            nodes = {label: results[label] for label in told['labels'].get(key, {}).get(engine, [])}
-            row |= {f'{engine}_{name}': value for name, value in summarise(nodes.values()).items()}
+        for engine in told['engines']:
+            nodes = list(results.get(engine, {}).get(key, {}).values())
+            row |= {f'{engine}_{name}': value for name, value in summarise(nodes).items()}
             if nodes:
-                row['nodes'][engine] = [node.uuid for node in nodes.values()]
-                row['flags'][engine] = flags_of(nodes.values())
+                row['nodes'][engine] = [node.uuid for node in nodes]
+                row['flags'][engine] = flags_of(nodes)
         rows.append(row)
     return Dict({'rows': rows})
 

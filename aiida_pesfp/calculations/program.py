@@ -1,22 +1,32 @@
-"""What the calculation jobs that run a program of this package with a potential have in common."""
+"""The base of all calculation jobs that run a program of this package with a potential."""
 
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.exceptions import NotExistent
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob
-from aiida.orm import Dict, StructureData
+from aiida.orm import CalcJobNode, Dict, StructureData
 
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.settings.program import ProgramSettings
 
 
 class ProgramCalculation(CalcJob):
-    """One structure, one potential, one program. The job's command line is what a person would type."""
+    """One program, one potential, and one structure or a namespace of them.
 
-    STRUCTURE, POTENTIAL, RESULTS = 'structure.json', 'potential', 'results'
-    #: Share of the wallclock time after which the job keeps what there is and leaves.
+    The job's command line is what a person would type.
+    """
+
+    #: Name of the program; with a dot, that of the entry points of the job and its parser. Subclasses set it.
+    PROGRAM = ''
+    #: Names of files and folders in the folder of the job.
+    STRUCTURE, STRUCTURES, POTENTIAL, RESULTS = 'structure.json', 'structures', 'potential', 'results'
+    #: Share of the wallclock time after which the program saves its work and stops.
     TIME_SHARE = 0.9
 
     @classmethod
@@ -25,28 +35,37 @@ class ProgramCalculation(CalcJob):
         spec.input('structure', valid_type=StructureData, help='The structure.')
         spec.input('potential', valid_type=PotentialData, help='Potential that gives energies and forces.')
         spec.input(
-            'device', valid_type=str, required=False, non_db=True, help='Device: auto (default), cpu, cuda, cuda:1, ...'
+            'device', valid_type=str, required=False, non_db=True, help=f'Device: {ProgramSettings.help_of("device")}'
         )
-        spec.inputs['metadata']['options']['withmpi'].default = False
-        spec.inputs['metadata']['options']['resources'].default = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
-        spec.output('output_parameters', valid_type=Dict, required=False, help='What is not an array.')
+        options = spec.inputs['metadata']['options']
+        options['parser_name'].default = cls.PROGRAM.replace('-', '.')
+        options['output_filename'].default = f'{cls.PROGRAM}.out'
+        options['withmpi'].default = False
+        options['resources'].default = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
+        spec.output('output_parameters', valid_type=Dict, required=False, help='All results that are not arrays.')
         spec.default_output_node = 'output_parameters'
         spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
         spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
         spec.exit_code(310, 'ERROR_POTENTIAL_UNUSABLE', message='The potential cannot be used: {reason}')
-        spec.exit_code(320, 'ERROR_STRUCTURE_FAILED', message='The structure cannot be treated: {reason}')
+        spec.exit_code(320, 'ERROR_STRUCTURE_FAILED', message='There is no result for the structure: {reason}')
         spec.exit_code(340, 'ERROR_DIVERGED', message='The calculation diverged: {reason}')
-        spec.exit_code(400, 'ERROR_OUT_OF_WALLTIME', message='The wallclock time was over before all steps were done.')
-        spec.exit_code(410, 'ERROR_OUT_OF_MEMORY', message='The job was ended for its use of memory.')
+        spec.exit_code(400, 'ERROR_OUT_OF_WALLTIME', message='The wallclock time was over before all was done.')
+        spec.exit_code(410, 'ERROR_OUT_OF_MEMORY', message='The job was killed for its use of memory.')
         spec.exit_code(420, 'ERROR_INTERRUPTED', message='The job ended before all was done, for an unknown reason.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        with folder.open(self.STRUCTURE, 'w') as stream:
-            json.dump(self.inputs.structure.get_pymatgen_structure().as_dict(), stream)
+        for path, structure in self._structure_files().items():
+            folder.get_subfolder(path.parent, create=True)
+            with folder.open(path, 'w') as stream:
+                json.dump(structure.get_pymatgen_structure().as_dict(), stream)
         potential, options = self.inputs.potential, self.inputs.metadata.options
         code = CodeInfo()
         code.code_uuid = self.inputs.code.uuid
-        code.cmdline_params = [*self._common_options(), *self.own_options()]
+        code.cmdline_params = [
+            self.STRUCTURES if 'structures' in self.inputs else self.STRUCTURE,
+            *self._program_options(),
+            *self.own_options(),
+        ]
         code.stdout_name = options.output_filename
         info = CalcInfo()
         info.codes_info = [code]
@@ -58,18 +77,36 @@ class ProgramCalculation(CalcJob):
         """Options of the command line that only this program has."""
         raise NotImplementedError
 
-    def _common_options(self) -> list[str]:
-        potential = self.inputs.potential
-        command = [
-            self.STRUCTURE,
-            f'--output={self.RESULTS}',
-            f'--potential={self.POTENTIAL if potential.filenames else potential.name}',
-            f'--potential-sha256={potential.sha256}',
-            '--quiet',
-        ]
-        if 'device' in self.inputs:
-            command.append(f'--device={self.inputs.device}')
-        wallclock = self.inputs.metadata.options.get('max_wallclock_seconds')
+    def _structure_files(self) -> dict[Path, StructureData]:
+        """The structures by the file that the program reads."""
+        if 'structures' not in self.inputs:
+            return {Path(self.STRUCTURE): self.inputs.structure}
+        return {Path(self.STRUCTURES, f'{key}.json'): node for key, node in self.inputs.structures.items()}
+
+    def _program_options(self) -> list[str]:
+        """Options that all programs share."""
+        potential, wallclock = self.inputs.potential, self.inputs.metadata.options.get('max_wallclock_seconds')
+        given = {
+            'potential': self.POTENTIAL if potential.filenames else potential.name,
+            'potential_sha256': potential.sha256,
+            'output': Path(self.RESULTS),
+            'quiet': True,
+            **{name: self.inputs[name] for name in ('device', 'batch_size') if name in self.inputs},
+        }
         if wallclock is not None:
-            command.append(f'--time-limit={self.TIME_SHARE * wallclock:.0f}')
-        return command
+            given['time_limit'] = round(self.TIME_SHARE * wallclock)
+        return ProgramSettings(**given).command_line(*given)
+
+
+def read_run(job: CalcJobNode) -> dict:
+    """``run.json`` of a job, from the repository or, while the job runs, from its remote folder."""
+    name = f'{ProgramCalculation.RESULTS}/run.json'
+    if 'retrieved' in job.outputs:
+        return json.loads(job.outputs.retrieved.base.repository.get_object_content(name))
+    workdir = job.get_remote_workdir()
+    if workdir is None:
+        raise NotExistent('not yet uploaded')
+    with tempfile.TemporaryDirectory() as folder, job.get_transport() as transport:
+        local = Path(folder) / 'run.json'
+        transport.getfile(f'{workdir}/{name}', str(local))
+        return json.loads(local.read_text())

@@ -17,6 +17,8 @@ class RelaxCalculation(ProgramCalculation):
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 1
 
+    PROGRAM = 'pesfp-relax'
+
     @classmethod
     def define(cls, spec):
         super().define(spec)
@@ -25,10 +27,8 @@ class RelaxCalculation(ProgramCalculation):
             valid_type=Dict,
             default=Dict,
             validator=validator_of(RelaxSettings),
-            help=RelaxSettings.describe(),
+            help=f'Settings of the relaxation. {RelaxSettings.describe()}',
         )
-        spec.inputs['metadata']['options']['parser_name'].default = 'pesfp.relax'
-        spec.inputs['metadata']['options']['output_filename'].default = 'pesfp-relax.out'
         spec.output(
             'structure', valid_type=StructureData, required=False, help='The relaxed structure, or how far it came.'
         )

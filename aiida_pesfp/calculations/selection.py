@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
@@ -85,7 +84,7 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
         other = features.get_dict().get(key)
         row = _row(key, node) | {'score': None, 'score_error': None}
         try:
-            others = None if other is None else [{name: np.nan if v is None else v for name, v in other.items()}]
+            others = None if other is None else [other]
             row['score'] = float(ranking.rank_values([node.get_dict()], others)[0])
         except AssessmentError as error:
             row['score_error'] = str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from aiida.common import timezone
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine.processes.calcjobs.monitors import CalcJobMonitorResult
@@ -18,7 +19,7 @@ from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
 from aiida_pesfp.trajectories.stability import divergence
 
-#: fdf labels that the input `dynamics`, or this class, sets; and labels that would make it another dynamics.
+#: fdf labels that the input `dynamics` or this class sets, and labels of other kinds of dynamics.
 RESERVED = (
     *('md-type-of-run', 'md-length-time-step', 'md-initial-time-step', 'md-final-time-step', 'md-steps'),
     *('md-initial-temperature', 'md-target-temperature', 'md-nose-mass', 'md-use-save-xv', 'md-variable-cell'),
@@ -30,14 +31,14 @@ RESERVED = (
 class SiestaMdCalculation(SiestaCalculation):
     """Molecular dynamics of a supercell with SIESTA and the Nose thermostat.
 
-    Basis, pseudopotentials, k-points and all other fdf options are those of ``SiestaCalculation``. What a restart needs
-    is copied from ``parent_folder``; the files that SIESTA appends to are not.
+    Basis, pseudopotentials, k-points and all other fdf options are those of ``SiestaCalculation``. A restart copies
+    from ``parent_folder`` the files that it needs, but not those that SIESTA appends to.
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 1
 
-    #: Positions from which the first step of a continued run began; SIESTA overwrites the file that it reads.
+    #: Positions from which a restart began; SIESTA overwrites the file that it reads.
     PARENT_XV = 'parent.XV'
     #: Share of the wallclock time that SIESTA leaves unused, and its limits in s: an SCF iteration must fit into it.
     SLACK_SHARE, SLACK_LIMITS = 0.05, (5, 900)
@@ -61,7 +62,7 @@ class SiestaMdCalculation(SiestaCalculation):
             'parent_folder',
             valid_type=RemoteData,
             required=False,
-            help='Remote folder of the run to go on from, exactly: positions, velocities, thermostat, density matrix.',
+            help='Remote folder of the job to restart from, with positions, velocities, thermostat and density matrix.',
         )
         siesta_validator = spec.inputs['parameters'].validator
         spec.inputs['parameters'].validator = lambda node, port: siesta_validator(node, port) or _validate_labels(node)
@@ -76,7 +77,7 @@ class SiestaMdCalculation(SiestaCalculation):
         )
         spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
         spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
-        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not go on from its parent folder: {reason}')
+        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
         spec.exit_code(310, 'ERROR_FATAL', message='SIESTA stopped: {reason}')
         spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
         spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
@@ -144,22 +145,34 @@ class SiestaMdCalculation(SiestaCalculation):
             'max-scf-iterations': f'{dynamics.max_scf_iterations}',
         }
 
+    @staticmethod
+    def steps_so_far(job: CalcJobNode) -> tuple[int, float]:
+        """Steps of a running job, and the seconds that they took."""
+        with job.get_transport() as transport:
+            try:
+                steps = len(energies_so_far(job, transport).steps)
+            except CorruptFile as error:
+                raise ValueError(str(error)) from error
+        seen = job.get_last_job_info()
+        seconds = seen.wallclock_time_seconds if seen is not None else None
+        return steps, seconds or (timezone.now() - job.ctime).total_seconds()
+
 
 def prefix_of(folder: RemoteData) -> str:
-    """The prefix of SIESTA's files in the remote folder of a job."""
+    """Prefix of SIESTA's files in the remote folder of a job."""
     creator = folder.creator
     return (creator.get_option('prefix') if creator is not None else None) or SiestaCalculation._DEFAULT_PREFIX
 
 
 def first_step(parent: RemoteData | None) -> int:
-    """Number, in the whole dynamics, of the first step of a run that goes on from ``parent``."""
+    """Number, in the whole dynamics, of the first step of a run that restarts from ``parent``."""
     if parent is None or parent.creator is None or 'output_parameters' not in parent.creator.outputs:
         return 0
     return parent.creator.outputs.output_parameters.get_dict().get('last_step', -1) + 1
 
 
 def energies_so_far(node: CalcJobNode, transport: Transport) -> Energies:
-    """Energies of all whole steps of a job that runs.
+    """Energies of all complete steps of a running job.
 
     :raises OSError: if it has written none yet.
     :raises CorruptFile: if they cannot be read.
@@ -176,12 +189,10 @@ def energies_so_far(node: CalcJobNode, transport: Transport) -> Energies:
 def stop_diverging(
     node: CalcJobNode, transport: Transport, temperature_factor: float = 10.0, energy_limit: float = 1.0
 ) -> CalcJobMonitorResult | None:
-    """Monitor: stop a run whose temperature, energy or numbers have left all reason.
+    """Monitor: stop a run that diverges. The parser then finds the same reason (exit code 340).
 
-    What was done is parsed, and the parser then finds the same reason (exit code 340).
-
-    :param temperature_factor: the temperature may reach this times the target.
-    :param energy_limit: eV/atom; the conserved quantity may be that far from where it began.
+    :param temperature_factor: highest temperature allowed, in units of the target.
+    :param energy_limit: largest allowed change of the conserved quantity, eV/atom.
     """
     try:
         energies = energies_so_far(node, transport)
@@ -210,14 +221,12 @@ def _validate_labels(node: Dict | None) -> str | None:
 
 def _validate_inputs(inputs) -> str | None:
     if inputs.get('lua'):
-        return 'molecular dynamics with the Nose thermostat does not go together with a Lua script'
+        return 'molecular dynamics with the Nose thermostat cannot be combined with a Lua script'
     if 'basis' in inputs and inputs['basis'].get_dict().get('floating_sites'):
         return 'floating sites cannot take part in molecular dynamics'
     parent = inputs.get('parent_folder')
     if parent is not None and parent.creator is not None and 'output_parameters' in parent.creator.outputs:
         known = parent.creator.outputs.output_parameters.get_dict()
         if not known.get('restartable', True):
-            return (
-                f'the run of parent folder {parent.pk} cannot be continued without losing a step: take an earlier one'
-            )
+            return f'parent folder {parent.pk} cannot be continued without losing a step: take an earlier one'
     return None

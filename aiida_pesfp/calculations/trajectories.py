@@ -1,4 +1,4 @@
-"""Trajectories of molecular dynamics: one form for all engines, and segments joined to a whole."""
+"""Trajectories of molecular dynamics: one form for all engines, and the joining of segments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiida.orm import Dict, TrajectoryData
 ARRAYS = ('positions', 'velocities', 'cells', 'times', 'energies', 'temperatures', 'conserved')
 _EXTRA_ARRAYS = ('energies', 'temperatures', 'conserved')
 #: Attributes that the segments of one dynamics have in common.
-ATTRIBUTES = ('timestep_fs', 'temperature', 'stride', 'engine')
+ATTRIBUTES = ('timestep_fs', 'temperature', 'stride', 'engine', 'potential_name')
 
 
 def new_trajectory(
@@ -25,7 +25,8 @@ def new_trajectory(
     :param steps: numbers of the s steps, counted from the start of the whole dynamics; 0 is the initial structure.
     :param arrays: the entries of :data:`ARRAYS`, each with s as its first dimension; those of one step belong to one
         instant.
-    :param attributes: the entries of :data:`ATTRIBUTES`: time step (fs), target temperature (K), stride, engine.
+    :param attributes: the entries of :data:`ATTRIBUTES`: time step (fs), target temperature (K), stride, name of the
+        engine, and name of the potential if the engine has one.
     """
     trajectory = TrajectoryData()
     trajectory.set_trajectory(
@@ -39,7 +40,7 @@ def new_trajectory(
     )
     for name in _EXTRA_ARRAYS:
         trajectory.set_array(name, np.asarray(arrays[name], dtype=float))
-    trajectory.base.attributes.set_many({name: attributes[name] for name in ATTRIBUTES})
+    trajectory.base.attributes.set_many({name: attributes.get(name) for name in ATTRIBUTES})
     return trajectory
 
 
@@ -51,7 +52,7 @@ def check_segments(segments: list[TrajectoryData]) -> list[TrajectoryData]:
     if not segments:
         raise ValueError('there are no segments to join')
     for name in ('symbols', *ATTRIBUTES):
-        values = [segment.base.attributes.get(name) for segment in segments]
+        values = [segment.base.attributes.get(name, None) for segment in segments]
         if any(value != values[0] for value in values):
             raise ValueError(f'the segments differ in {name}: {sorted({str(value) for value in values})}')
     stride = segments[0].base.attributes.get('stride')
@@ -82,13 +83,13 @@ def join_trajectories(**segments: TrajectoryData) -> TrajectoryData:
     ordered = check_segments(list(segments.values()))
     arrays = {name: _concatenate(ordered, name) for name in ('steps', *ARRAYS)}
     symbols = ordered[0].base.attributes.get('symbols')
-    attributes = {name: ordered[0].base.attributes.get(name) for name in ATTRIBUTES}
+    attributes = {name: ordered[0].base.attributes.get(name, None) for name in ATTRIBUTES}
     return new_trajectory(symbols, arrays.pop('steps'), arrays, attributes)
 
 
 @calcfunction
 def join_parameters(**parameters: Dict) -> Dict:
-    """What the segments of one dynamics report, as of the whole.
+    """The output parameters of a whole dynamics, from those of its segments.
 
     Means and drifts are weighted by steps; the standard deviation is that of all steps together.
 
@@ -118,7 +119,7 @@ def join_parameters(**parameters: Dict) -> Dict:
 
 
 def _concatenate(segments: list[TrajectoryData], name: str) -> np.ndarray:
-    """One array of all segments. Each is let go at once, or all would be in memory twice."""
+    """One array of all segments. Each is dropped from memory once it is copied."""
     shapes = [segment.get_shape(name) for segment in segments]
     joined = np.empty((sum(shape[0] for shape in shapes), *shapes[0][1:]), dtype=int if name == 'steps' else float)
     begin = 0
@@ -132,6 +133,6 @@ def _concatenate(segments: list[TrajectoryData], name: str) -> np.ndarray:
 
 
 def _ranges(steps: np.ndarray, stride: int) -> str:
-    """Steps in few words: 3, 7-12."""
+    """Steps as text: 3, 7-12."""
     runs = np.split(steps, np.flatnonzero(np.diff(steps) != stride) + 1)
     return ', '.join(str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}' for run in runs)

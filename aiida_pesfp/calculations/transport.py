@@ -30,7 +30,7 @@ def validate_arrhenius_parameters(node, _) -> str | None:
 
 
 def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
-    """What the analysis takes, from a node.
+    """The trajectory of a node, for the analysis.
 
     :param unwrapped: the positions are not wrapped, however far ions go between two frames.
     :raises InvalidTrajectory: if the node holds no cells or times, or they do not fit the analysis.
@@ -54,7 +54,7 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
 
     :param trajectory: one dynamics at one temperature.
     :param parameters: see :class:`~aiida_pesfp.settings.diffusion.ConductivitySettings`.
-    :return: the conductivity, or exit code 300 with the reason why no trustworthy number follows from the trajectory.
+    :return: the conductivity, or exit code 300 with the reason why the trajectory gives no trustworthy number.
     """
     chosen = ConductivitySettings.from_dict(parameters.get_dict())
     attributes = trajectory.base.attributes
@@ -74,16 +74,15 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
         return ExitCode(300, str(error))
     finally:
         trajectory.clear_internal_cache()
-    return ConductivityData.from_conductivity(
-        found, trajectory_uuid=trajectory.uuid, engine=attributes.get('engine', None)
-    )
+    inherited = {name: attributes.get(name, None) for name in ('engine', 'potential_name')}
+    return ConductivityData.from_conductivity(found, trajectory_uuid=trajectory.uuid, **inherited)
 
 
 @calcfunction
 def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> ArrheniusData | ExitCode:
     """Activation energy from conductivities at several temperatures.
 
-    A conductivity without an uncertainty, from a single window, has no weight and is left out, with that as the reason.
+    A conductivity from a single window has no uncertainty and so no weight: it is left out, with that as the reason.
 
     :param parameters: ``scale``, ``linear`` (default) or ``log``; ``exclude``, key of a conductivity -> why it is left
         out; ``exclude_flags``, flags of conductivities that are left out.
@@ -107,13 +106,14 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
     content = fit.as_dict()
     for entry, (_, node) in zip(content['points'], ordered):
         entry |= {'flags': node.flags, 'uuid': node.uuid}
-    inherited = {name: ordered[0][1].base.attributes.get(name, None) for name in ('formula', 'species', 'engine')}
+    names = ('formula', 'species', 'engine', 'potential_name')
+    inherited = {name: ordered[0][1].base.attributes.get(name, None) for name in names}
     used = [entry for entry in content['points'] if entry['excluded'] is None]
     return ArrheniusData(inherited | content | {'uses_flagged_points': any(entry['flags'] for entry in used)})
 
 
 def _reason(key: str, node: ConductivityData, exclude: dict[str, str], exclude_flags: list[str]) -> str | None:
-    """Why a conductivity does not enter the fit."""
+    """Why the fit leaves a conductivity out; None if it does not."""
     if key in exclude:
         return exclude[key]
     found = [flag for flag in node.flags if flag in exclude_flags]
@@ -124,7 +124,9 @@ def _reason(key: str, node: ConductivityData, exclude: dict[str, str], exclude_f
 
 
 def _arrhenius_parameters(values: dict) -> tuple[str, dict[str, str], list[str]]:
-    _check_keys(values, ('scale', 'exclude', 'exclude_flags'))
+    for key in values:
+        if key not in ('scale', 'exclude', 'exclude_flags'):
+            raise ValueError(f'unknown parameter {key!r}: known are scale, exclude, exclude_flags')
     scale, exclude = values.get('scale', 'linear'), values.get('exclude', {})
     if scale not in SCALES:
         raise ValueError(f'unknown scale {scale!r}: take one of {", ".join(SCALES)}')
@@ -135,9 +137,3 @@ def _arrhenius_parameters(values: dict) -> tuple[str, dict[str, str], list[str]]
         if flag not in FLAGS:
             raise ValueError(f'unknown flag {flag!r}: known are {", ".join(FLAGS)}')
     return scale, exclude, flags
-
-
-def _check_keys(values: dict, known: tuple[str, ...]) -> None:
-    for key in values:
-        if key not in known:
-            raise ValueError(f'unknown parameter {key!r}: known are {", ".join(known)}')

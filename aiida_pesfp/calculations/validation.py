@@ -1,11 +1,12 @@
-"""Validators of input ports that jobs and workchains share: they return the error message, if any."""
+"""Validators of input ports, which return the error message, if any, and a port that several workchains have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiida.orm import Dict
+from aiida.engine.processes.process_spec import ProcessSpec
+from aiida.orm import Dict, Int
 
 from aiida_pesfp.settings.base import Settings
 
@@ -28,3 +29,12 @@ def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str |
 def validate_structures(structures: Mapping, _) -> str | None:
     """At least one structure is needed."""
     return None if structures else 'the list of structures is empty: give at least one StructureData'
+
+
+def positive_port(spec: ProcessSpec, name: str, default: int, help: str) -> None:
+    """Add an input port for a positive whole number."""
+
+    def validate(node: Int, _) -> str | None:
+        return None if node.value > 0 else f'{node.value} is not a positive number'
+
+    spec.input(name, valid_type=Int, default=lambda: Int(default), validator=validate, help=help)

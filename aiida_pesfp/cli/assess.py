@@ -10,7 +10,14 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import POTENTIAL
 from aiida_pesfp.fingerprint.quantities import listing
-from aiida_pesfp.settings.assessment import FEATURE_SETS, MATCHING_METHODS, TRAINABLE, ClassSettings, ScoreSettings
+from aiida_pesfp.settings.assessment import (
+    FEATURE_SETS,
+    MATCHING_METHODS,
+    TRAINABLE,
+    ClassSettings,
+    ScoreSettings,
+    TableFormat,
+)
 from aiida_pesfp.settings.options import options_of, take
 
 
@@ -21,7 +28,7 @@ def _columns(_context, _parameter, pairs):
     return columns
 
 
-@click.command('assess')
+@click.command('assess', context_settings={'show_default': True})
 @click.argument('table', type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     '--column',
@@ -34,14 +41,9 @@ def _columns(_context, _parameter, pairs):
     'material), series (rows of one experiment at several temperatures), temperature (K), conductivity or diffusion '
     '(the value), error (its standard error). Repeatable.',
 )
-@click.option(
-    '--unit',
-    required=True,
-    help='Of value and error: S/cm, mS/cm, uS/cm, S/m, mS/m; of diffusion cm2/s, m2/s, A2/ps, A2/fs.',
-)
+@options_of(TableFormat, columns=None, temperature=None)
 @click.option('--table-temperature', type=float, help='Temperature of all rows, K, if no column has it.')
 @options_of(ClassSettings)
-@click.option('--species', default='Li', show_default=True, help='The mobile ion.')
 @click.option('--potential', type=POTENTIAL, required=True, help='With which the structures were scanned.')
 @click.option('--group', type=types.GroupParamType(), help='Only structures of this group.')
 @click.option(
@@ -50,7 +52,6 @@ def _columns(_context, _parameter, pairs):
     type=click.Choice(MATCHING_METHODS),
     multiple=True,
     default=('id',),
-    show_default=True,
     help='How to find the structure of a label. Repeatable: tried in this order.',
 )
 @click.option(
@@ -72,7 +73,6 @@ def _columns(_context, _parameter, pairs):
     type=click.Choice(FEATURE_SETS),
     multiple=True,
     default=('pes',),
-    show_default=True,
     help='Features of the models. Repeatable.',
 )
 @options_of(ScoreSettings)
@@ -96,7 +96,10 @@ def assess(table, **options):
     from aiida_pesfp.queries.assessment import scanned_structures
     from aiida_pesfp.workflows.assess import AssessWorkChain, validate_parameters
 
-    parameters = Dict(_parameters(options))
+    try:
+        parameters = Dict(_parameters(options))
+    except AssessmentError as error:
+        echo.echo_critical(str(error))
     wrong = validate_parameters(parameters, None)
     if wrong:
         echo.echo_critical(wrong)
@@ -105,10 +108,11 @@ def assess(table, **options):
     if not structures:
         where = f' in the group {group.label}' if group else ''
         echo.echo_critical(
-            f'no structure{where} was scanned for {species} with {potential.name}: see `aiida-pesfp rank` for what '
-            'was, or begin with `aiida-pesfp launch screen`'
+            f'no structure{where} was scanned for {species} with {potential.name}: `aiida-pesfp rank` lists '
+            'what was scanned, `aiida-pesfp launch screen` scans'
         )
-    form = {'temperature': options['table_temperature'], **{k: options[k] for k in ('columns', 'unit', 'species')}}
+    form = {name: options[name] for name in ('columns', 'unit', 'species', 'charge')}
+    form['temperature'] = options['table_temperature']
     try:
         labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     except AssessmentError as error:
@@ -128,7 +132,7 @@ def assess(table, **options):
     echo.echo_success(f'stored the assessment {assessment.label}<{assessment.pk}>')
 
 
-@click.command('calibrate')
+@click.command('calibrate', context_settings={'show_default': True})
 @click.argument(
     'assessments',
     nargs=-1,
@@ -167,7 +171,7 @@ def calibrate(assessments, vary, thresholds, label, **options):
 
     if thresholds and 'threshold' not in vary:
         raise click.BadParameter('it is not varied: add --vary threshold', param_hint='--threshold')
-    parameters = {'vary': list(vary), 'score': take(ScoreSettings, options).as_dict()}
+    parameters = {'vary': list(vary)}
     if thresholds:
         parameters['thresholds'] = list(thresholds)
     sets = {}
@@ -177,6 +181,7 @@ def calibrate(assessments, vary, thresholds, label, **options):
         descriptors = {key: node.creator.inputs[key] for key in node['materials']}
         sets[f'assessment_{node.pk}'] = {'assessment': node, 'descriptors': descriptors}
     try:
+        parameters['score'] = take(ScoreSettings, options).as_dict()
         model = find_xi(Dict(parameters), **sets)
     except AssessmentError as error:
         echo.echo_critical(str(error))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
-from aiida_pesfp.cli.launch.options import say_how_it_ended
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, rank_key
+from aiida_pesfp.workflows.engines import ENGINES
 
 
 def print_ranking(node) -> None:
-    """The ranking of a scan or screening, and what is not in it with the reason; stops if the process failed."""
+    """The ranking of a scan or screening, and the structures without a result; stops if the process failed."""
     from aiida_pesfp.cli.rank import print_table
     from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
 
@@ -22,7 +22,9 @@ def print_ranking(node) -> None:
         if name in outputs:
             for key, entry in outputs[name].items():
                 echo.echo_warning(f'{key}: {entry.get("reason") or entry.get("error")}')
-    say_how_it_ended(node)
+    if not node.is_finished_ok:
+        echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+    echo.echo_success(f'finished {node.process_label}<{node.pk}>')
     echo.echo_report(
         f'look further with: aiida-pesfp rank {node.pk}; aiida-pesfp show PK; verdi process status {node.pk}'
     )
@@ -45,21 +47,22 @@ def print_conductivities(node) -> None:
         sigma, error = fit.conductivity(300)
         echo.echo(f'At 300 K, extrapolated: {1000 * sigma:.2g} +- {1000 * error:.2g} mS/cm')
     else:
-        echo.echo(f'No activation energy; why stands in: verdi process report {node.pk}')
+        echo.echo(f'No activation energy. The reason: verdi process report {node.pk}')
     _warn_of_short_runs(flag for data in found.values() for flag in data.flags)
 
 
 def print_candidates(node) -> None:
-    """The candidates of a ``pesfp.screen_and_validate``, what dynamics say of them, and what went wrong."""
+    """The candidates of a ``pesfp.screen_and_validate``, results of their dynamics, and problems."""
     if 'candidates' not in node.outputs:
         echo.echo('No structure is a candidate.')
         return
-    own = ('ml_activation_energy', 'ml_conductivity_300K', 'siesta_activation_energy', 'siesta_conductivity_300K')
-    columns = ('key', *(one.name for one in IN_RANKINGS), *own)
-    rows = [[row[name] for name in columns] for row in node.outputs.candidates['rows']]
-    headers = ('', *(one.head for one in IN_RANKINGS), 'E_A/eV (ML)', 'sigma(300 K)/(S/cm)')
-    headers += ('E_A/eV (SIESTA)', 'sigma(300 K)/(S/cm)')
-    formats = ('', *(one.format for one in IN_RANKINGS), '.3f', '.2g', '.3f', '.2g')
+    columns = [('key', '', ''), *((one.name, one.head, one.format) for one in IN_RANKINGS)]
+    for name, engine in ENGINES.items():
+        if name in node.inputs:
+            columns.append((f'{name}_activation_energy', f'E_A/eV ({engine.title})', '.3f'))
+            columns.append((f'{name}_conductivity_300K', f'sigma(300 K)/(S/cm) ({engine.title})', '.2g'))
+    names, headers, formats = zip(*columns)
+    rows = [[row[name] for name in names] for row in node.outputs.candidates['rows']]
     echo.echo(tabulate(rows, headers, floatfmt=formats, missingval='-'))
     flagged = set()
     for row in node.outputs.candidates['rows']:

@@ -12,43 +12,59 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_pesfp.cli.launch.options import combined
 from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL
 from aiida_pesfp.cli.potential import install
+from aiida_pesfp.workflows.engines import ENGINES, Engine, Program
 
 COMPUTER = 'localhost'
-#: Program -> what it is for, and the calculation job that runs it.
-CODES = {
-    'pesfp-scan': ('Potential energy surfaces and descriptors', 'pesfp.scan'),
-    'pesfp-relax': ('Relaxation with a machine-learned potential', 'pesfp.relax'),
-    'pesfp-md': ('Molecular dynamics with a machine-learned potential', 'pesfp.md'),
+_ALL = {
+    Program('pesfp-scan', 'Potential energy surfaces and descriptors', ('pesfp.scan',)): None,
+    **{program: engine for engine in ENGINES.values() for program in (engine.relax_program, engine.program)},
 }
+#: The programs that are installed with Python packages, and those that users install, by the engine that runs them.
+PROGRAMS = [program for program in _ALL if program.version is None]
+EXTERNAL = {engine.name: program for program, engine in _ALL.items() if program.version is not None}
 
 
 @click.command('setup')
 @click.option(
     '--potential', default=DEFAULT_POTENTIAL, show_default=True, help='Name or path of the potential to install.'
 )
-@click.option('--siesta', metavar='EXECUTABLE', help='A SIESTA on this machine, to become the code siesta@localhost.')
+@combined(
+    *(
+        click.option(
+            f'--{name}',
+            metavar='EXECUTABLE',
+            help=f'A {program.purpose} on this machine, for the code {program.label}@{COMPUTER}.',
+        )
+        for name, program in EXTERNAL.items()
+    )
+)
 @decorators.with_dbenv()
-def setup(potential, siesta):
+def setup(potential, **executables):
     """Make computer, codes and potential for calculations on this machine, and check them.
 
-    Whatever exists already is kept: the command can be called again at any time.
+    What exists already is kept: the command can be repeated at any time.
 
     \b
     aiida-pesfp setup
     aiida-pesfp setup --siesta /opt/siesta/bin/siesta    # for ab initio dynamics
     """
-    if siesta is not None:
-        siesta, version, with_mpi = _ask_siesta(siesta)
+    external = {
+        name: _ask_version(EXTERNAL[name], executable)
+        for name, executable in executables.items()
+        if executable is not None
+    }
     computer = _computer()
-    for name, (purpose, plugin) in CODES.items():
-        executable = _executable(name)
-        _code(computer, name, executable, f'{purpose}, of the environment of aiida-pesfp', plugin)
+    for program in PROGRAMS:
+        executable = _executable(program.label)
+        _code(computer, program, executable, f'{program.purpose}, of the environment of aiida-pesfp')
         _check_answer(executable)
-    if siesta is not None:
-        _code(computer, 'siesta', siesta, f'SIESTA {version}', 'pesfp.siesta_md', with_mpi=with_mpi)
-        _check_pseudopotentials()
+    for name, (executable, version, with_mpi) in external.items():
+        program = EXTERNAL[name]
+        _code(computer, program, executable, f'{program.purpose} {version}', with_mpi=with_mpi)
+        _check_pseudopotentials(ENGINES[name])
     install(potential, label=None)
 
 
@@ -71,15 +87,15 @@ def _computer():
     return computer
 
 
-def _code(computer, name, executable, description, plugin, **attributes):
+def _code(computer, program: Program, executable, description, **attributes):
     from aiida.common.exceptions import NotExistent
     from aiida.orm import InstalledCode, load_code
 
-    label = f'{name}@{computer.label}'
+    name, label = program.label, f'{program.label}@{computer.label}'
     try:
         code = load_code(label)
         if str(code.filepath_executable) != executable:
-            # The environment was made anew, or another SIESTA is meant: what the old code has run keeps it.
+            # Another environment or another executable. The old code stays in the provenance of what it has run.
             echo.echo_warning(f'the code {label} is {code.filepath_executable}, not {executable}')
             code.label = f'{name}-{code.uuid[:8]}'
             raise NotExistent
@@ -90,7 +106,7 @@ def _code(computer, name, executable, description, plugin, **attributes):
             filepath_executable=executable,
             label=name,
             description=description,
-            default_calc_job_plugin=plugin,
+            default_calc_job_plugin=program.plugins[0],
             **attributes,
         ).store()
         echo.echo_success(f'made the code {label} ({executable})')
@@ -111,11 +127,11 @@ def _executable(name) -> str:
     return found
 
 
-def _ask_siesta(name: str) -> tuple[str, str, bool]:
-    """Path and version of a SIESTA, and whether it was built with MPI: it says so before it misses its input."""
-    executable = shutil.which(name)
+def _ask_version(program: Program, name: str) -> tuple[str, str, bool]:
+    """Path and version of an external program, and whether it was built with MPI: it prints both without input."""
+    executable, title = shutil.which(name), program.purpose
     if executable is None:
-        echo.echo_critical(f'there is no executable {name}: give the path of a SIESTA')
+        echo.echo_critical(f'there is no executable {name}: give the path of a {title}')
     executable = str(Path(executable).absolute())
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -124,20 +140,22 @@ def _ask_siesta(name: str) -> tuple[str, str, bool]:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             echo.echo_critical(f'{executable} does not run: {error}')
-    version = re.search(r'^\s*(?:Siesta )?Version\s*:\s*(\S+)', answer.stdout, re.MULTILINE | re.IGNORECASE)
+    version = re.search(program.version, answer.stdout, re.MULTILINE | re.IGNORECASE)
     if version is None:
         said = (answer.stdout + answer.stderr).strip()[-300:]
-        echo.echo_critical(f'{executable} is no SIESTA, or does not run; it says: {said}')
-    parallel = 'PARALLEL version' in answer.stdout
-    echo.echo_success(f'it runs: SIESTA {version[1]}, {"with" if parallel else "without"} MPI')
+        echo.echo_critical(f'{executable} is no {title}, or does not run; it says: {said}')
+    parallel = program.mpi is not None and program.mpi in answer.stdout
+    echo.echo_success(f'it runs: {title} {version[1]}, {"with" if parallel else "without"} MPI')
     return executable, version[1], parallel
 
 
-def _check_pseudopotentials() -> None:
-    """SIESTA needs a family of them, which only its user can choose."""
+def _check_pseudopotentials(engine: Engine) -> None:
+    """List the families of pseudopotentials, if the engine needs one: only its user can choose it."""
     from aiida.orm import QueryBuilder
     from aiida_pseudo.groups.family import PseudoPotentialFamily
 
+    if 'pseudo_family' not in [need.name for need in engine.needs]:
+        return
     labels = QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True)
     if labels:
         echo.echo_report(f'families of pseudopotentials: {", ".join(sorted(labels))}')

@@ -8,18 +8,22 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
-#: Entry points of the processes that are looked for if none is named.
-_PROCESSES = ('screen_and_validate', 'screen', 'scan.base', 'conductivity', 'md.base', 'siesta_md.base')
+from aiida_pesfp.workflows.engines import DYNAMICS
+
+_VALIDATIONS = ('aiida.workflows:pesfp.screen_and_validate', 'aiida.workflows:pesfp.conductivity')
+_SCREENING = 'aiida.workflows:pesfp.screen'
+#: Types of the processes that are looked for if none is named.
+_PROCESSES = (*_VALIDATIONS, _SCREENING, 'aiida.workflows:pesfp.scan.base', *DYNAMICS)
 
 
 @click.command('status')
 @click.argument('processes', nargs=-1, type=types.ProcessParamType(), metavar='[PROCESS...]')
 @decorators.with_dbenv()
 def status(processes):
-    """Show the progress of scans, screenings and dynamics: the given ones, or all that run.
+    """Show the progress of scans, screenings and dynamics: the given ones, or all that are running.
 
-    Structures done of all, evaluations per second, and the time left, estimated from what the finished structures have
-    cost; for dynamics steps done of all, and nanoseconds a day. Running jobs are asked on the computer where they run.
+    For scans: finished structures, evaluations per second, and the time left, estimated from the finished structures.
+    For dynamics: finished steps, and nanoseconds a day. The files of running jobs are read where they run.
     """
     chosen = processes or _active()
     if not chosen:
@@ -38,18 +42,15 @@ def status(processes):
 
 
 def _print_progress(node) -> bool:
-    """Print how far a process is, and tell whether it is one of which that can be said."""
-    from aiida_pesfp.queries.dynamics_progress import dynamics_of
-    from aiida_pesfp.queries.scan_progress import progress_of
-    from aiida_pesfp.workflows.screen import ScreenWorkChain
+    """Print the progress of a process; whether it has any that can be printed."""
+    from aiida_pesfp.queries.progress import dynamics_of, scan_progress_of
 
-    of_screening = [called for called in node.called if called.process_class is ScreenWorkChain]
-    scans = of_screening[0] if of_screening else node
-    dynamics = dynamics_of(node)
+    scans = next((called for called in node.called if called.process_type == _SCREENING), node)
+    dynamics = dynamics_of(node, DYNAMICS)
     try:
-        _print_scans(scans, progress_of(scans))
+        _print_scans(scans, scan_progress_of(scans))
     except ValueError:
-        if not dynamics and node.process_label not in ('ConductivityWorkChain', 'ScreenAndValidateWorkChain'):
+        if not dynamics and node.process_type not in _VALIDATIONS:
             return False
         if not dynamics:
             echo.echo('  no dynamics yet')
@@ -72,7 +73,7 @@ def _print_scans(node, progress) -> None:
         echo.echo(f'  jobs running      {progress.running}')
         echo.echo(f'  time left         {text}')
         for pk, reason in progress.silent.items():
-            echo.echo(f'  job {pk} says nothing yet ({reason[:120]})')
+            echo.echo(f'  job {pk} has written nothing yet ({reason[:120]})')
 
 
 def _print_dynamics(run) -> None:
@@ -86,7 +87,7 @@ def _print_dynamics(run) -> None:
     elif run.seconds_left == 0.0:
         text += f', {run.state}'
     elif run.silent is not None:
-        text += f'; its job says nothing yet ({run.silent[:120]})'
+        text += f'; its job has written nothing yet ({run.silent[:120]})'
     echo.echo(text)
 
 
@@ -95,12 +96,12 @@ def _duration(seconds: float) -> datetime.timedelta:
 
 
 def _active() -> list:
-    """Processes of ours that have not ended and that nothing else of ours has called."""
+    """Processes of this package that are running and that no other of them has called."""
     from aiida.orm import ProcessNode, QueryBuilder
 
     filters = {
         'attributes.process_state': {'in': ['created', 'waiting', 'running']},
-        'process_type': {'in': [f'aiida.workflows:pesfp.{name}' for name in _PROCESSES]},
+        'process_type': {'in': list(_PROCESSES)},
     }
     found = QueryBuilder().append(ProcessNode, filters=filters).order_by({ProcessNode: 'id'}).all(flat=True)
     return [node for node in found if node.caller is None or node.caller not in found]

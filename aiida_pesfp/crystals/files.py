@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from dataclasses import dataclass
@@ -15,7 +16,14 @@ from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.crystals.duplicates import KnownStructures
-from aiida_pesfp.errors import DuplicateStructure, InvalidCell, OverlappingAtoms, StructureError, UnreadableStructure
+from aiida_pesfp.errors import (
+    DuplicateStructure,
+    InvalidCell,
+    OverlappingAtoms,
+    StructureError,
+    UnreadableStructure,
+    one_line,
+)
 
 SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
 
@@ -48,12 +56,12 @@ def read_named_structures(paths: list[Path]) -> list[NamedStructure]:
             found.append(NamedStructure(_unique_name(path.stem, found), str(path), None, error))
             continue
         for index, structure in enumerate(structures):
-            several = len(structures) > 1
-            name = _unique_name(f'{path.stem}_{index}' if several else file_label(path), found)
-            source = f'{path}#{index}' if several else str(path)
+            label, source = file_label(path), str(path)
+            if len(structures) > 1:
+                label, source = f'{path.stem}_{index}', f'{path}#{index}'
             earlier = known.add(source, structure)
             error = earlier and DuplicateStructure(f'the same structure as {earlier}, which has the result')
-            found.append(NamedStructure(name, source, structure, error))
+            found.append(NamedStructure(_unique_name(label, found), source, structure, error))
     return found
 
 
@@ -70,8 +78,7 @@ def read_structures(path: Path) -> list[Structure]:
     except StructureError:
         raise
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise UnreadableStructure(f'cannot be read as a crystal structure ({reason[:200]})') from error
+        raise UnreadableStructure(f'cannot be read as a crystal structure ({one_line(error)})') from error
     if not structures:
         raise UnreadableStructure('contains no structure')
     return structures
@@ -138,8 +145,5 @@ def _from_atoms(atoms: Atoms) -> Structure:
 
 def _unique_name(stem: str, others: list[NamedStructure]) -> str:
     taken = {other.name for other in others}
-    name, number = stem, 1
-    while name in taken:
-        number += 1
-        name = f'{stem}_{number}'
-    return name
+    names = itertools.chain([stem], (f'{stem}_{number}' for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)

@@ -58,10 +58,10 @@ class AssessmentData(RequiredAttributes, Dict):
 
     _REQUIRED = ('rows', 'random', 'materials', 'excluded', 'species', 'potential_sha256')
 
-    def weights(self, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) weights of materials as good and as bad conductors."""
-        materials = self['materials']
-        return tuple(np.array([materials[key][name] for key in keys]) for name in ('good_weight', 'bad_weight'))
+    def weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) weights of the materials as good and as bad conductors."""
+        materials = self['materials'].values()
+        return tuple(np.array([entry[name] for entry in materials]) for name in ('good_weight', 'bad_weight'))
 
     def score_of(self, ranking: str) -> dict:
         """The score of one ranking, such as ``xi``."""

@@ -15,7 +15,7 @@ class ConductivityData(RequiredAttributes, ArrayData):
     Attributes, all to be queried: the entries of :meth:`aiida_pesfp.transport.conductivity.Conductivity.as_dict`, such
     as ``conductivity`` and ``conductivity_error`` (S/cm), ``diffusion_coefficient`` (cm^2/s), ``temperature`` (K),
     ``windows``, ``flagged``, ``flags.framework_diffuses``, ``alternatives``; besides them ``engine``,
-    ``trajectory_uuid`` and whatever else is given. Arrays: the curves of
+    ``potential_name``, ``trajectory_uuid`` and whatever else is given. Arrays: the curves of
     :meth:`aiida_pesfp.transport.conductivity.Conductivity.curves`.
     """
 

@@ -9,7 +9,8 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
 from pymatgen.core import Structure
 
-from aiida_pesfp.assessment.labels import LabelTable, Measurement, TableFormat
+from aiida_pesfp.assessment.labels import LabelTable, Measurement
+from aiida_pesfp.settings.assessment import TableFormat
 
 
 class LabelsData(Data):

@@ -36,22 +36,6 @@ def fractional_points(indices: np.ndarray, shape: tuple[int, int, int]) -> np.nd
     return np.stack(np.unravel_index(indices, shape), axis=-1) / np.asarray(shape)
 
 
-def points_within(lattice: np.ndarray, centre: np.ndarray, shape: tuple[int, int, int], radius: float) -> np.ndarray:
-    """(n,) flat indices of the grid points closer than ``radius`` (A) to any periodic image of one place.
-
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param centre: (3,) fractional coordinates of the place.
-    """
-    # Unwrapped indices around one image reach every point that some image reaches in the cell.
-    reach = fractional_reach(lattice, radius)
-    low = np.floor((centre - reach) * shape).astype(int)
-    high = np.ceil((centre + reach) * shape).astype(int)
-    indices = integer_points(low, high)
-    distances = np.linalg.norm((indices / shape - centre) @ lattice, axis=-1)
-    inside = indices[distances < radius - ROUND_OFF] % shape
-    return np.unique(np.ravel_multi_index(tuple(inside.T), shape))
-
-
 def excluded_points(
     lattice: np.ndarray, framework: np.ndarray, shape: tuple[int, int, int], minimum_distance: float
 ) -> np.ndarray:
@@ -61,8 +45,12 @@ def excluded_points(
     :param framework: (n, 3) fractional coordinates of all atoms but the mobile one; all their images count.
     """
     mask = np.zeros(shape, dtype=bool)
+    reach = fractional_reach(lattice, minimum_distance)
     for centre in framework:
-        mask.flat[points_within(lattice, centre, shape, minimum_distance)] = True
+        # The points around one image, not wrapped, stand for the points around all images.
+        indices = integer_points(np.floor((centre - reach) * shape), np.ceil((centre + reach) * shape)).astype(int)
+        distances = np.linalg.norm((indices / shape - centre) @ lattice, axis=-1)
+        mask[tuple((indices[distances < minimum_distance - ROUND_OFF] % shape).T)] = True
     return mask
 
 

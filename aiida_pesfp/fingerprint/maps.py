@@ -61,7 +61,7 @@ def ion_maps(
     :param stop_above: energy, eV, above which levels can be infinite, see
         :func:`~aiida_pesfp.fingerprint.levels.level_map`.
     """
-    computed = {}
+    computed, shape = {}, np.array(surface.shape)
     for position in range(len(surface.mobile_ions)) if positions is None else positions:
         energies = surface.of_ion(position)
         centre = lowest_point(energies)
@@ -69,8 +69,11 @@ def ion_maps(
         rotation, translation = surface.rotations[position], surface.translations[position]
         if owner in computed and _exchanges_axes(rotation, steps):
             first, levels, mpe, barriers = computed[owner]
-            if centre == _image(first, rotation, translation, surface.shape):
-                yield IonMaps(position, energies, centre, _with_other_axes(levels, rotation), mpe, barriers)
+            image = np.rint((rotation @ (first / shape) + translation) * shape).astype(int) % shape
+            if centre == tuple(image):
+                axes, reversed_axes = np.argmax(np.abs(rotation), axis=1), np.flatnonzero(rotation.sum(axis=1) < 0)
+                levels = np.flip(levels.transpose(axes), reversed_axes)
+                yield IonMaps(position, energies, centre, levels, mpe, barriers)
                 continue
         levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above)
         mpe, barriers = percolation_energy(levels), percolation_barriers(energies, steps)
@@ -84,15 +87,3 @@ def _exchanges_axes(rotation: np.ndarray, steps: np.ndarray) -> bool:
     """Whether a rotation only exchanges and reverses lattice vectors, and maps the steps of a path onto themselves."""
     one_each = all((np.abs(rotation).sum(axis=axis) == 1).all() for axis in (0, 1))
     return one_each and {tuple(step) for step in steps @ rotation.T} == {tuple(step) for step in steps}
-
-
-def _image(point: tuple[int, int, int], rotation: np.ndarray, translation: np.ndarray, shape) -> tuple[int, int, int]:
-    """Grid indices of the image of a grid point under an operation that maps the grid onto itself."""
-    image = np.rint((rotation @ (np.array(point) / shape) + translation) * shape).astype(int) % shape
-    return tuple(int(i) for i in image)
-
-
-def _with_other_axes(levels: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """A map around its centre, with its lattice vectors exchanged and reversed by a rotation."""
-    moved = levels.transpose(np.argmax(np.abs(rotation), axis=1))
-    return np.flip(moved, np.flatnonzero(rotation.sum(axis=1) < 0))

@@ -144,8 +144,7 @@ def _flood_periodic(ranks, number_of_ranks, start, shape, steps):
     """Flood the periodic grid as ``levels._flood`` does; the levels at which the rank of the translations grows.
 
     A tree of paths from the start reaches each point in one certain cell. An edge between two points below the present
-    level whose cells do not match closes a path around the crystal. All paths in the region consist of the tree and
-    such edges, so the translations of these edges span those of the region.
+    level whose cells do not match closes a path around the crystal. Such edges span all translations of the region.
     """
     waiting = np.full(number_of_ranks, -1, np.int64)
     link = np.full(ranks.size, -1, np.int64)
@@ -198,14 +197,11 @@ def _independent(basis, dimensions, a, b, c):
 
 @numba.njit(cache=True)
 def _least_cost_loop(cost, start, shape, steps, lengths):
-    """Cheapest closed path through ``start`` on the periodic grid that ends in another cell.
+    """Cheapest closed path through ``start`` that ends in another cell: two branches of Dijkstra's tree and one edge.
 
-    It consists of Dijkstra's tree of cheapest paths from the start and one other edge, which closes the loop. That
-    suffices: any loop is the sum, over its edges, of loops through the tree, none of which is more expensive than the
-    loop itself. If the loop leads to another cell, so does one of them.
-
-    :param cost: per length at each point, infinite where the path must not go; an edge has the mean of its ends.
-    :returns: parents in the tree, the cell in which each point is reached, both ends of the edge, and its step.
+    No other is cheaper: any loop is the sum, over its edges, of such loops, none of which is more expensive. ``cost``
+    is per length at each point, infinite where the path must not go. Returns parents in the tree, the cell in which
+    each point is reached, both ends of the edge, and its step.
     """
     parents = np.full(cost.size, -1, np.int64)
     cells = np.zeros((cost.size, 3), np.int64)

@@ -11,7 +11,7 @@ interrupted scan resumes from the list of its energies.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -128,11 +128,8 @@ def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, set
     return IonPlan(ion, points, representatives)
 
 
-NOTHING_KNOWN = np.empty(0)
-
-
 def evaluate(
-    plan: ScanPlan, evaluator: Evaluator | None, known: np.ndarray = NOTHING_KNOWN
+    plan: ScanPlan, evaluator: Evaluator | None, known: Iterable[float] = ()
 ) -> Generator[np.ndarray, None, list[np.ndarray]]:
     """Yield energies (eV, float64) piece by piece, after the ``known`` ones.
 

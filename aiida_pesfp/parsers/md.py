@@ -1,4 +1,4 @@
-"""Parser of ``pesfp-md``: a trajectory of all whole steps, however the job ended."""
+"""Parser of ``pesfp-md``: a trajectory of all complete steps, however the job ended."""
 
 from __future__ import annotations
 
@@ -12,22 +12,17 @@ from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.calculations.trajectories import new_trajectory
 from aiida_pesfp.parsers.program import ProgramParser
 from aiida_pesfp.settings.md import PotentialMdSettings
-from aiida_pesfp.trajectories.ours import (
-    CHECKPOINT,
-    SETTINGS,
-    TRAJECTORY,
-    count_frames,
-    last_state,
-    read_frames,
-    statistics,
-)
+from aiida_pesfp.trajectories import ours
+from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY, count_frames
 from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, has_drifted
 
 
 class MdParser(ProgramParser):
-    """Keeps all whole steps, and says how the run ended and how far it came."""
+    """Keeps all complete steps, and reports how the run ended."""
 
     CACHE_VERSION = 1
+    #: Name of the engine in ``workflows/engines.py``.
+    ENGINE = 'ml'
 
     def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
         run = self.read_run()
@@ -38,43 +33,40 @@ class MdParser(ProgramParser):
             drift = self._add_outputs(run, folder)
         except (OSError, ValueError, KeyError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'{type(error).__name__}: {error}')
-        verdict = self.verdict(run)
-        if drift is not None and (verdict is None or verdict.status >= 400):
+        exit_code = self.exit_code(run)
+        if drift is not None and (exit_code is None or exit_code.status >= 400):
             return self.exit_codes.ERROR_ENERGY_DRIFT.format(drift=drift)
-        return verdict
+        return exit_code
 
     def _add_outputs(self, run: dict, folder: Path) -> float | None:
-        """Attach what is there; the drift of the conserved quantity, eV/atom/ps, if it spoils the dynamics."""
-        state = last_state(folder)
+        """Attach the outputs; the drift of the conserved quantity, eV/atom/ps, if it spoils the dynamics."""
+        state = ours.last_state(folder)
         if state is None:
             return None
         dynamics = PotentialMdSettings.from_dict(self.node.inputs.dynamics.get_dict())
         stored = folder / TRAJECTORY
-        symbols, arrays = read_frames(stored if count_frames(stored) else folder / CHECKPOINT, dynamics.timestep)
-        found = statistics(arrays['times'], arrays['temperatures'], arrays['conserved'], len(symbols))
+        symbols, arrays = ours.read_frames(stored if count_frames(stored) else folder / CHECKPOINT, dynamics.timestep)
+        found = ours.statistics(arrays['times'], arrays['temperatures'], arrays['conserved'], len(symbols))
         last, seconds = state.info['step'], state.info['seconds']
         steps = last - json.loads((folder / SETTINGS).read_text())['first_step']
-        self.out(
-            'output_parameters',
-            Dict(
-                {
-                    'steps': steps,
-                    'last_step': last,
-                    **found,
-                    'seconds': seconds,
-                    'ns_per_day': 86400e-6 * steps * dynamics.timestep / seconds if seconds else None,
-                    'device': run['device'],
-                    'version': run['version'],
-                }
-            ),
-        )
+        parameters = {
+            'steps': steps,
+            'last_step': last,
+            **found,
+            'seconds': seconds,
+            'ns_per_day': 86400e-6 * steps * dynamics.timestep / seconds if seconds else None,
+            'device': run['device'],
+            'version': run['version'],
+        }
+        self.out('output_parameters', Dict(parameters))
         duration = arrays['times'][-1] - arrays['times'][0]
         if count_frames(stored):
             attributes = {
                 'timestep_fs': dynamics.timestep,
                 'temperature': dynamics.temperature,
                 'stride': dynamics.stride,
-                'engine': self.node.inputs.potential.name,
+                'engine': self.ENGINE,
+                'potential_name': self.node.inputs.potential.name,
             }
             self.out('trajectory', new_trajectory(symbols, arrays.pop('steps'), arrays, attributes))
         drift = found['energy_drift']

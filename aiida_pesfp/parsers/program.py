@@ -1,10 +1,11 @@
-"""What the parsers of jobs with one structure have in common: which end it was."""
+"""The base of the parsers of :class:`~aiida_pesfp.calculations.program.ProgramCalculation`: how the job ended."""
 
 from __future__ import annotations
 
 import json
 
 from aiida.engine import ExitCode
+from aiida.orm import CalcJobNode
 from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.program import ProgramCalculation
@@ -13,7 +14,7 @@ from aiida_pesfp.calculations.program import ProgramCalculation
 class ProgramParser(Parser):
     """Reads ``run.json``, and turns the way in which the program ended into an exit code."""
 
-    #: Exit codes, by label, of errors of the program.
+    #: Errors of the program that have an exit code of their own, by its label.
     ERRORS = {
         'DynamicsDiverged': 'ERROR_DIVERGED',
         'RelaxationDiverged': 'ERROR_DIVERGED',
@@ -23,34 +24,50 @@ class ProgramParser(Parser):
     }
 
     def read_run(self) -> dict | ExitCode:
-        """The content of ``run.json``, or why there is none that could be used."""
+        """The content of ``run.json``, or the exit code that says why there is none to use.
+
+        If the job has a single structure, ``name`` and ``outcome`` are the key and the value of its entry.
+        """
         try:
-            path = f'{ProgramCalculation.RESULTS}/run.json'
-            run = json.loads(self.retrieved.base.repository.get_object_content(path))
-            [(run['name'], run['outcome'])] = run['structures'].items()
+            run = self.read_json('run.json')
+            if 'structure' in self.node.inputs:
+                [(run['name'], run['outcome'])] = run['structures'].items()
+            fatal, _ = run['fatal'], run['structures']
         except FileNotFoundError:
-            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=self._last_words())
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         except (json.JSONDecodeError, KeyError, ValueError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'run.json: {error}')
-        if run['fatal'] is not None:
-            return self.exit_codes.ERROR_POTENTIAL_UNUSABLE.format(reason=run['fatal'])
-        return run
+        return run if fatal is None else self.exit_codes.ERROR_POTENTIAL_UNUSABLE.format(reason=fatal)
 
-    def verdict(self, run: dict) -> ExitCode | None:
-        """The exit code that says how the program ended; None if all is done."""
-        outcome, scheduler = run['outcome'], ProgramCalculation.exit_codes
+    def read_json(self, *path: str) -> dict:
+        """The content of a file among the results.
+
+        :raises FileNotFoundError: if the job did not write it.
+        """
+        name = '/'.join((ProgramCalculation.RESULTS, *path))
+        return json.loads(self.retrieved.base.repository.get_object_content(name))
+
+    def exit_code(self, run: dict) -> ExitCode | None:
+        """The exit code that says how the program ended for its single structure; None if all is done."""
+        outcome = run['outcome']
         if outcome['state'] == 'done':
             return None
         if outcome['state'] == 'failed':
             label = self.ERRORS.get(outcome['error_type'], 'ERROR_STRUCTURE_FAILED')
             return getattr(self.exit_codes, label).format(reason=outcome['error'])
+        return self.interruption(run)
+
+    def interruption(self, run: dict) -> ExitCode:
+        """The exit code that says why the job ended before all was done."""
+        scheduler = ProgramCalculation.exit_codes
         if self.node.exit_status == scheduler.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
             return self.exit_codes.ERROR_OUT_OF_MEMORY
         if run['stopped'] or self.node.exit_status == scheduler.ERROR_SCHEDULER_OUT_OF_WALLTIME.status:
             return self.exit_codes.ERROR_OUT_OF_WALLTIME
         return self.exit_codes.ERROR_INTERRUPTED
 
-    def _last_words(self) -> str:
-        """The last line on standard error: mostly why a program did not even start."""
-        lines = (self.node.get_scheduler_stderr() or '').strip().splitlines()
-        return lines[-1] if lines else 'nothing on standard error either'
+
+def last_words(job: CalcJobNode) -> str:
+    """The last line on standard error: mostly the reason why a program did not start."""
+    lines = (job.get_scheduler_stderr() or '').strip().splitlines()
+    return lines[-1] if lines else 'nothing on standard error either'

@@ -1,4 +1,4 @@
-"""Parser of molecular dynamics with SIESTA: a trajectory of all whole steps, however the job ended."""
+"""Parser of molecular dynamics with SIESTA: a trajectory of all complete steps, however the job ended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, first_step
 from aiida_pesfp.calculations.trajectories import new_trajectory
+from aiida_pesfp.parsers.program import last_words
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import (
     CorruptFile,
@@ -27,16 +28,15 @@ from aiida_pesfp.trajectories.siesta import (
 from aiida_pesfp.trajectories.siesta_dynamics import BOHR, SiestaTrajectory, bohr_of, read_dynamics, restart_is_exact
 from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, divergence, energy_drift, fastest_atom, has_drifted
 
-#: A. Within one step no atom of a sound dynamics moves that far; a proton at 1000 K moves 0.05 A in 1 fs.
+#: No atom moves that far in one step, A, unless something is wrong: a proton at 1000 K moves 0.05 A in 1 fs.
 LONGEST_WAY = 1.0
-#: The self-consistent cycle has failed for good if it stayed that far from its end (elements of the density matrix) in
-#: each of that many last steps.
+#: The self-consistent cycle has failed if the density matrix still changed by more than this in each of the last steps.
 HOPELESS_CHANGE, HOPELESS_STEPS = 0.1, 10
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was read of one run: all that the outputs and the verdict need."""
+    """The content of the files of one run."""
 
     dynamics: SiestaMdSettings
     offset: int
@@ -47,16 +47,19 @@ class Run:
 
     @property
     def times(self) -> np.ndarray:
-        """Of all whole steps, ps."""
+        """Times of all complete steps, ps."""
         return (self.offset + np.arange(self.trajectory.completed)) * self.dynamics.timestep / 1000
 
     def whole(self, name: str) -> np.ndarray:
-        """A column of the energies, for all whole steps."""
+        """A column of the energies, for all complete steps."""
         return getattr(self.energies, name)[: self.trajectory.completed]
 
 
 class SiestaMdParser(Parser):
-    """Streams the files, keeps all whole steps, and says how the run ended and whether another can go on from it."""
+    """Reads the files line by line, keeps all complete steps, and reports how the run ended.
+
+    ``restartable`` of ``output_parameters`` says whether another run can restart from this one without losing a step.
+    """
 
     CACHE_VERSION = 1
 
@@ -81,7 +84,7 @@ class SiestaMdParser(Parser):
         return f'{self.node.get_option("prefix")}.{suffix}'
 
     def _read_texts(self) -> tuple[Messages, Summary]:
-        """``MESSAGES`` and the text output; what is missing says nothing."""
+        """``MESSAGES`` and the text output; a missing file is read as empty."""
         repository = self.retrieved.base.repository
         found = []
         for name, reader in (
@@ -104,11 +107,9 @@ class SiestaMdParser(Parser):
         bohr = BOHR if restart is None else bohr_of(np.array(structure.cell), restart.cell)
 
         before = _or_none(read_xv, folder / SiestaMdCalculation.PARENT_XV)
-        if before is not None:
-            first = before.positions
-        else:
-            # As the input file has them.
-            first = np.round([site.position for site in structure.sites], 10) / bohr
+        # Without a parent the first positions are those of the input file, which rounds them.
+        given = np.round([site.position for site in structure.sites], 10) / bohr
+        first = given if before is None else before.positions
         source = 'MD' if (folder / self._name('MD')).is_file() else 'ANI'
         if not (folder / self._name(source)).is_file():
             raise CorruptFile(f'there are energies, but neither {self._name("MD")} nor {self._name("ANI")}')
@@ -181,7 +182,9 @@ class SiestaMdParser(Parser):
         if trajectory.problem:
             return codes.ERROR_CORRUPT_OUTPUT.format(reason=trajectory.problem)
         if _scf_is_hopeless(messages, trajectory.completed):
-            reason = f'in the last {HOPELESS_STEPS} steps the density changed by more than {HOPELESS_CHANGE} to the end'
+            reason = (
+                f'in each of the last {HOPELESS_STEPS} steps the density still changed by more than {HOPELESS_CHANGE}'
+            )
             return codes.ERROR_SCF_FAILED.format(reason=reason)
         drift = energy_drift(run.times, run.whole('conserved'), atoms)
         if has_drifted(drift, run.times[-1] - run.times[0], target, LARGEST_DRIFT):
@@ -191,7 +194,7 @@ class SiestaMdParser(Parser):
         return self._unfinished(messages)
 
     def _unfinished(self, messages: Messages) -> ExitCode:
-        """Why a run has not all its steps."""
+        """Why a run has fewer steps than it should."""
         codes, scheduler = self.exit_codes, self.node.exit_status
         if scheduler == codes.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
             return codes.ERROR_OUT_OF_MEMORY
@@ -205,11 +208,11 @@ class SiestaMdParser(Parser):
         if messages.fatal:
             return codes.ERROR_FATAL.format(reason=f'{reason} (see {self.node.get_option("output_filename")})')
         if messages.completed:
-            return codes.ERROR_CORRUPT_OUTPUT.format(reason='SIESTA came to its end, but steps are missing')
+            return codes.ERROR_CORRUPT_OUTPUT.format(reason='SIESTA finished, but steps are missing')
         return codes.ERROR_INTERRUPTED
 
     def _without_steps(self, messages: Messages, error: Exception | None = None) -> ExitCode:
-        """The verdict on a run without a single whole step."""
+        """The exit code of a run without a complete step."""
         if error is not None:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=str(error))
         names = self.retrieved.base.repository.list_object_names()
@@ -217,17 +220,12 @@ class SiestaMdParser(Parser):
             scheduler = self._unfinished(messages)
             if scheduler.status != self.exit_codes.ERROR_INTERRUPTED.status:
                 return scheduler
-            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=self._last_words())
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         return self._unfinished(messages)
-
-    def _last_words(self) -> str:
-        """The last line on standard error: mostly why a program did not even start."""
-        lines = (self.node.get_scheduler_stderr() or '').strip().splitlines()
-        return lines[-1] if lines else 'nothing on standard error either'
 
 
 def _or_none(reader, path: Path):
-    """What a reader makes of a file, or None if that is missing or not whole."""
+    """The content of a file; None if it is missing or incomplete."""
     try:
         return reader(path)
     except (OSError, CorruptFile):

@@ -1,4 +1,4 @@
-"""Parser of a relaxation with SIESTA that copes with every end: the one of aiida-siesta 2.0 does not."""
+"""Parser of a relaxation with SIESTA, however it ended."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from aiida_pesfp.trajectories.siesta import CorruptFile, Messages, read_messages
 
 
 class SiestaRelaxParser(Parser):
-    """Takes the structure from ``.STRUCT_OUT``, which SIESTA writes at every step, and the verdict from its messages.
+    """Reads the structure from ``.STRUCT_OUT``, which SIESTA writes at every step, and the exit code from its messages.
 
-    (``.XV`` holds the next structure of the search, which may be a long trial step away.)
-
-    aiida-siesta's own parser reads the whole XML: it excepts if that is cut off, as after a kill, and for two kinds of
-    messages; and it takes any SCF that did not converge for a failure of the whole.
+    ``.XV`` is not used: it has the next structure of the search, which may be a long trial step away. The parser of
+    aiida-siesta 2.0 is not used: it excepts if the XML is cut off, as after a kill, and for two kinds of messages, and
+    it reports a failure if any SCF cycle did not converge.
     """
 
     def parse(self, **kwargs) -> ExitCode | None:
@@ -54,7 +53,7 @@ class SiestaRelaxParser(Parser):
         return repository.get_object_content(name, 'rb').decode('utf-8', 'replace')
 
     def _structure(self) -> StructureData | None:
-        """That of the input with the last cell and positions; floating sites, which come last, are left out."""
+        """The input with the last cell and positions. Floating sites come last and are left out."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / 'siesta.STRUCT_OUT'
             path.write_text(self._text(f'{self.node.get_option("prefix")}.STRUCT_OUT'))
@@ -62,13 +61,10 @@ class SiestaRelaxParser(Parser):
                 cell, fractions = read_struct_out(path)
             except CorruptFile:
                 return None
-        given = self.node.inputs.structure
-        structure = StructureData(cell=cell.tolist(), pbc=given.pbc)
-        for kind in given.kinds:
-            structure.append_kind(kind)
-        for site, position in zip(given.sites, fractions @ cell):
-            structure.append_site(type(site)(kind_name=site.kind_name, position=position.tolist()))
-        structure.label = given.label
+        structure = self.node.inputs.structure.clone()
+        structure.reset_cell(cell.tolist())
+        structure.reset_sites_positions((fractions[: len(structure.sites)] @ cell).tolist())
+        structure.label = self.node.inputs.structure.label
         return structure
 
     def _verdict(self, messages: Messages, relaxed: bool) -> ExitCode | None:

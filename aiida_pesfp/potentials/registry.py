@@ -1,195 +1,145 @@
-"""Which potential it is: found by name or path, told apart by the hash of its content.
-
-Needs neither torch nor the packages of the potentials, so the AiiDA side can use it.
-"""
+"""Finds families of potentials by their entry points, and potentials by name or path."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import importlib.util
-import json
-import zipfile
-from dataclasses import asdict, dataclass
+import warnings
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
-import yaml
-
 from aiida_pesfp.errors import PotentialError
-from aiida_pesfp.potentials.m3gnet.weights import is_m3gnet, load_weights, weight_files
+from aiida_pesfp.potentials.base import Family, Potential, PotentialIdentity
 
-#: Weights that lie inside an installed package: name -> (kind, package, file).
-EMBEDDED = {
-    'sevennet-0': ('sevennet', 'sevenn', 'pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth'),
-    'chgnet-0.3.0': ('chgnet', 'chgnet', 'pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar'),
-}
-#: Packages that an extra of the same name installs.
-EXTRAS = ('chgnet',)
-#: What a matgl model is saved as.
-MATGL_FILES = ('model.json', 'model.pt', 'state.pt')
-
-_KNOWN = (
-    f'known are {", ".join(EMBEDDED)}, a SevenNet checkpoint file, the .npz file or checkpoint folder of the original '
-    'M3GNet MP-2021.2.8-EFS, a matgl model folder or its name on the Hugging Face Hub, ase:package.module.Calculator, '
-    'and a YAML or JSON file with the keys calculator and parameters'
-)
+#: Group of the entry points by which packages offer a :class:`~aiida_pesfp.potentials.base.Family`.
+GROUP = 'pesfp.potentials'
 
 
-@dataclass(frozen=True)
-class PotentialIdentity:
-    """Identity of a potential.
-
-    :param name: for people: the name it was asked for by, or that of its file or folder.
-    :param kind: ``'sevennet'``, ``'chgnet'``, ``'m3gnet'``, ``'matgl'`` or ``'ase'``: who evaluates it.
-    :param sha256: of the weights; for an ASE calculator of its description.
-    :param package: distribution that evaluates it, and
-    :param package_version: its version on this machine.
-    :param path: file or folder of the weights on this machine; None for an ASE calculator without a file.
-    """
-
-    name: str
-    kind: str
-    sha256: str
-    package: str
-    package_version: str
-    path: str | None
-
-    def as_dict(self) -> dict:
-        """As a dictionary of plain JSON types."""
-        return asdict(self)
+@cache
+def families() -> dict[str, Family]:
+    """All installed families by their kind. A family that cannot be used is left out, with a warning that names it."""
+    found: dict[str, Family] = {}
+    for point in entry_points(group=GROUP):
+        try:
+            family = point.load()()
+            if not isinstance(family, Family):
+                raise TypeError(f'{point.value} is no subclass of {Family.__module__}.Family')
+            if family.kind != point.name:
+                raise ValueError(f'its kind is {family.kind!r}, not the name of its entry point')
+            if found.setdefault(family.kind, family) is not family:
+                raise ValueError('another package has brought a family of this name')
+        except Exception as error:  # a package of someone else may fail in any way
+            package = point.dist.name if point.dist else 'an unknown package'
+            warnings.warn(
+                f'the potential family {point.name!r} of {package} cannot be used: {type(error).__name__}: {error}',
+                stacklevel=2,
+            )
+    return found
 
 
 def identify(spec: str) -> PotentialIdentity:
-    """Find a potential by name or path.
+    """Find a potential by name or path, without running code from its weights.
 
-    :param spec: a name of :data:`EMBEDDED`; the path of a SevenNet checkpoint; a folder of matgl's three files, or the
-        name of a matgl model on the Hugging Face Hub; ``ase:package.module.Calculator``; the path of a YAML or JSON
-        file with the keys ``calculator`` and ``parameters``; or a folder that holds nothing but one such file.
+    :param spec: a name that a family has reserved (embedded weights, published weights that are fetched,
+        ``ase:package.module.Calculator``); the path of a file or folder that a family recognises, or of a folder with
+        one such file; or a name in the public collection of a family.
     :raises PotentialError: if there is no such potential, or it is damaged.
     """
-    if spec.startswith('ase:'):
-        return _identify_calculator(spec, {'calculator': spec.removeprefix('ase:')}, None)
-    if spec in EMBEDDED:
-        kind, package, file = EMBEDDED[spec]
-        path = _package_folder(package) / file
-        if not path.is_file():
-            raise PotentialError(
-                f'the Python package {package} {_version(package)} lacks {file}: '
-                f'pip install --upgrade {_requirement(package)}'
-            )
-        return _identify_weights(path, spec, kind, package)
-    path = Path(spec)
+    for family in families().values():
+        identity = family.by_name(spec)
+        if identity is not None:
+            return identity
+    path = Path(spec).expanduser()
     if path.exists():
-        return _identify_path(path)
-    if path.suffix in ('.pth', '.pt', '.yaml', '.yml', '.json', '.npz') or spec.startswith(('.', '/', '~')):
-        raise PotentialError(f'there is no file {spec!r}; {_KNOWN}')
-    return _identify_path(_download_matgl(spec), name=spec)
+        family, weights = _recognise(path)
+        return family.identity(weights, weights.stem if weights.is_file() else weights.name)
+    if path.suffix.lower() in _FILE_SUFFIXES or spec.startswith(('.', '/', '~')):
+        raise PotentialError(f'there is no file {spec!r}; {_known()}')
+    problems = []
+    for family in families().values():
+        try:
+            weights = family.online(spec)
+        except PotentialError as error:
+            problems.append(str(error))
+            continue
+        if weights is not None:
+            return family.identity(weights, spec)
+    raise PotentialError('; '.join([f'{spec!r} is no file and no known name', *problems, _known()]))
 
 
-def describe_calculator(path: Path) -> dict:
-    """The content of a file that describes an ASE calculator: ``calculator`` and, if any, ``parameters``.
+def load_potential(
+    spec: str, *, device: str = 'auto', batch_size: int | None = None, expected_sha256: str | None = None
+) -> Potential:
+    """Load a potential by name or path (see :func:`identify`).
 
-    :raises PotentialError: if it is not of this form.
+    :param device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; ``'auto'`` takes a GPU if there is one.
+    :param batch_size: largest number of configurations that are evaluated at once; by default, it follows from memory.
+    :param expected_sha256: hash that the potential must have.
+    :raises PotentialError: if it is not found, damaged, unsupported, or not the one that was expected.
     """
-    try:
-        description = yaml.safe_load(path.read_text())  # JSON is YAML
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PotentialError(f'{path} is neither YAML nor JSON: {error}') from error
-    if not isinstance(description, dict) or not {'calculator'} <= set(description) <= {'calculator', 'parameters'}:
-        raise PotentialError(f'{path} must have the key calculator (package.module.Class) and may have parameters')
-    return description
-
-
-def _identify_path(path: Path, name: str | None = None) -> PotentialIdentity:
-    if is_m3gnet(path):
-        return _identify_m3gnet(path, name)
-    if path.is_dir():
-        if all((path / file).is_file() for file in MATGL_FILES):
-            return _identify_weights(path, name or path.name, 'matgl', 'matgl')
-        files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith('.')]
-        weights = [file for file in files if is_m3gnet(file)] or files
-        if len(weights) == 1:
-            return _identify_path(weights[0])
-        raise PotentialError(f'the folder {path} holds neither {", ".join(MATGL_FILES)} nor a single file; {_KNOWN}')
-    if path.suffix in ('.yaml', '.yml', '.json'):
-        return _identify_calculator(path.stem, describe_calculator(path), str(path))
-    return _identify_weights(path, path.stem, 'sevennet', 'sevenn')
-
-
-def _identify_weights(path: Path, name: str, kind: str, package: str) -> PotentialIdentity:
-    files = [path / file for file in MATGL_FILES] if path.is_dir() else [path]
-    for file in files:
-        # torch writes ZIP archives, whose directory stands at the end: a truncated file has none.
-        if file.suffix != '.json' and not zipfile.is_zipfile(file):
-            raise PotentialError(f'{file} is damaged or holds no weights ({file.stat().st_size} bytes): fetch it again')
-    return PotentialIdentity(name, kind, _hash_files(files), package, _version(package), str(path))
-
-
-def _identify_m3gnet(path: Path, name: str | None) -> PotentialIdentity:
-    return PotentialIdentity(
-        name or path.name.removesuffix('.npz'),
-        'm3gnet',
-        load_weights(path).sha256(),
-        'torch',
-        _version('torch'),
-        str(path),
-    )
-
-
-def _identify_calculator(name: str, description: dict, path: str | None) -> PotentialIdentity:
-    package = description['calculator'].partition('.')[0]
-    version = _version(package)
-    parameters = description.get('parameters') or {}
-    content = {'calculator': description['calculator'], 'parameters': parameters, 'version': version}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return PotentialIdentity(name, 'ase', digest, package, version, path)
+    identity = identify(spec)
+    if expected_sha256 is not None and identity.sha256 != expected_sha256:
+        raise PotentialError(
+            f'the potential {spec!r} of this machine has the SHA-256 {identity.sha256}, but {expected_sha256} is asked '
+            f'for: install the same version of {identity.package} here, or give the path of the weights'
+        )
+    return families()[identity.kind].load(identity, device, batch_size)
 
 
 def files_of(identity: PotentialIdentity) -> list[Path]:
-    """The files of a potential that is not part of an installed package: what has to travel to another machine."""
-    if identity.path is None or identity.name in EMBEDDED:
+    """The files that have to travel to another machine; none for weights inside an installed package."""
+    family = families()[identity.kind]
+    if identity.path is None:
         return []
     path = Path(identity.path).absolute()
-    if identity.kind == 'm3gnet':
-        return weight_files(path)
-    return [path / file for file in MATGL_FILES] if path.is_dir() else [path]
+    if identity.name in family.embedded and path == family.embedded_file(identity.name):
+        return []
+    return family.files(path)
 
 
-def _hash_files(files: list[Path]) -> str:
-    """Hash of one file's content; of several, of their names and hashes, so that a copy elsewhere has the same."""
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    if len(files) == 1:
-        return digests[0]
-    listing = ''.join(f'{digest}  {file.name}\n' for file, digest in sorted(zip(files, digests)))
-    return hashlib.sha256(listing.encode()).hexdigest()
+#: A spec that ends so is the path of a file, not a name in a public collection.
+_FILE_SUFFIXES = ('.pth', '.pt', '.tar', '.yaml', '.yml', '.json', '.npz')
 
 
-def _package_folder(package: str) -> Path:
-    found = importlib.util.find_spec(package)  # of a top-level package, this does not import it
-    if found is None or not found.submodule_search_locations:
-        raise PotentialError(f'the Python package {package} is not installed here: pip install {_requirement(package)}')
-    return Path(found.submodule_search_locations[0])
+def _recognise(path: Path) -> tuple[Family, Path]:
+    """The family of a file or folder, and its weights: the path itself or the only weights in the folder.
+
+    :raises PotentialError: if no family recognises it, or several do.
+    """
+    problems: list[str] = []
+    matches = _matches(path, problems)
+    if not matches and path.is_dir():
+        inside = [
+            match
+            for file in sorted(path.iterdir())
+            if file.is_file() and not file.name.startswith('.')
+            for match in _matches(file, problems)
+        ]
+        belonging = {file for family, weights in inside for file in family.files(weights) if file != weights}
+        matches = [(family, weights) for family, weights in inside if weights not in belonging]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        found = ', '.join(f'{weights.name} ({family.kind})' for family, weights in matches)
+        raise PotentialError(f'{path} can be read in several ways: {found}. Give the path of one file')
+    if path.is_dir() or not problems:
+        problems = [*dict.fromkeys(problems), f'{path} holds no potential of an installed family; {_known()}']
+    raise PotentialError('; '.join(dict.fromkeys(problems)))
 
 
-def _requirement(package: str) -> str:
-    return f'aiida-pesfp[{package}]' if package in EXTRAS else package
+def _matches(path: Path, problems: list[str]) -> list[tuple[Family, Path]]:
+    matches = []
+    for family in families().values():
+        try:
+            if family.recognises(path):
+                matches.append((family, path))
+        except PotentialError as error:
+            problems.append(str(error))
+        except Exception as error:  # a package of someone else may fail in any way
+            problems.append(f'the potential family {family.kind} failed at {path} ({type(error).__name__}: {error})')
+    return matches
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return 'unknown'
-
-
-def _download_matgl(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    repository = name if '/' in name else f'materialyze/{name}'  # the organisation of matgl's own models
-    try:
-        return Path(snapshot_download(repository, allow_patterns=list(MATGL_FILES), etag_timeout=10))
-    except Exception as error:  # the client raises its own, the HTTP library's and the system's errors
-        raise PotentialError(
-            f'{name!r} is no file, and could not be fetched as the matgl model {repository} from the Hugging Face Hub '
-            f'({type(error).__name__}); {_KNOWN}'
-        ) from error
+def _known() -> str:
+    known = families().values()
+    names = [name for family in known for name in (*family.embedded, *(row.name for row in family.downloads))]
+    return f'known are the names {", ".join(names)}, and {"; ".join(family.accepts for family in known)}'

@@ -201,13 +201,11 @@ class Run:
 
     @staticmethod
     def _check_marks(found: dict, expected: dict, folder: Path) -> None:
-        other = [
-            f'{name} {found.get(name)}, not {value}' for name, value in expected.items() if found.get(name) != value
-        ]
-        if other:
+        differ = [name for name, value in expected.items() if found.get(name) != value]
+        if differ:
+            reasons = '; '.join(f'{name} {found.get(name)}, not {expected[name]}' for name in differ)
             raise errors.CannotContinue(
-                f'{folder} holds another dynamics ({"; ".join(other)}): take another output folder, or discard it '
-                'with --fresh'
+                f'{folder} holds another dynamics ({reasons}): take another output folder, or discard it with --fresh'
             )
 
 

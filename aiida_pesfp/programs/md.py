@@ -19,11 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from pymatgen.io.ase import AseAtomsAdaptor
 from tabulate import tabulate
 from tqdm import tqdm
 
-from aiida_pesfp.crystals.checks import check_crystal
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.dynamics import Run
@@ -84,10 +82,7 @@ class MdRequest(Request):
 
     def process(self, outcome: MdOutcome, bar: tqdm) -> None:
         """Run the dynamics of a structure, or resume it."""
-        structure, folder, steps = outcome.input.structure, self.output / outcome.name, outcome.settings.steps
-        check_crystal(structure)
-        atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-        atoms.calc = self.potential.calculator(structure)
+        atoms, folder, steps = self.atoms_of(outcome), self.output / outcome.name, outcome.settings.steps
         marks = {'potential_sha256': self.potential.identity.sha256}
         run = Run(atoms, outcome.settings, folder, marks, self.parent and self.parent / outcome.name)
         outcome.atoms, outcome.first_step = len(atoms), run.first

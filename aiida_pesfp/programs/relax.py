@@ -20,12 +20,10 @@ from ase import Atoms, units
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 from pymatgen.core import Structure
-from pymatgen.io.ase import AseAtomsAdaptor
 from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import errors
-from aiida_pesfp.crystals.checks import check_crystal
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.programs.checkpoint import write_json
 from aiida_pesfp.programs.command import program
@@ -61,11 +59,7 @@ class RelaxRequest(Request):
 
     def process(self, outcome: RelaxOutcome, bar: tqdm) -> None:
         """Relax a structure as far as it goes within the steps and the time."""
-        structure = outcome.input.structure
-        check_crystal(structure)
-        atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-        atoms.calc = self.potential.calculator(structure)
-        start = time.monotonic()
+        atoms, start = self.atoms_of(outcome), time.monotonic()
         try:
             self._relax(outcome, atoms, bar)
         finally:
@@ -74,8 +68,8 @@ class RelaxRequest(Request):
     def _relax(self, outcome: RelaxOutcome, atoms: Atoms, bar: tqdm) -> None:
         volume, limit = atoms.get_volume(), self.settings.steps
         optimizer = BFGS(FrechetCellFilter(atoms) if self.settings.variable_cell else atoms, logfile=None)
-        # fmax=0: the filter makes one number of forces and stress, which depends on the size of the cell, so this
-        # program decides itself what has converged.
+        # fmax=0: this program decides itself when to stop. The filter merges forces and stress into a number that
+        # depends on the size of the cell.
         steps = optimizer.irun(fmax=0, steps=limit)
         for step in range(limit + 1):
             evaluated(lambda: next(steps), f'at step {step} of the relaxation')

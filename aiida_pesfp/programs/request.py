@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import click
+from ase import Atoms
+from pymatgen.io.ase import AseAtomsAdaptor
 from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
+from aiida_pesfp.crystals.checks import check_crystal
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.programs.checkpoint import write_json
@@ -130,6 +133,17 @@ class Request(ABC):
     @abstractmethod
     def table(self) -> str:
         """The results for a person; empty without any."""
+
+    def atoms_of(self, outcome: Outcome) -> Atoms:
+        """The structure as ASE's atoms, with a calculator.
+
+        :raises StructureError: if no potential can evaluate the structure.
+        """
+        structure = outcome.input.structure
+        check_crystal(structure)
+        atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
+        atoms.calc = self.potential.calculator(structure)
+        return atoms
 
     def check_stop(self) -> None:
         """Raise :class:`Stopped` if it is time to end."""

@@ -7,6 +7,7 @@ import csv
 import json
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -15,7 +16,8 @@ import numpy as np
 from tabulate import tabulate
 
 from aiida_pesfp import __version__, errors
-from aiida_pesfp.settings.diffusion import DiffusionSettings
+from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
+from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.trajectories.files import read_trajectory
 from aiida_pesfp.transport.arrhenius import FLAGS, SCALES, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
@@ -24,6 +26,9 @@ EXIT_FAILED = 1
 #: Columns of the table that ``arrhenius`` reads.
 COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
 _PATH = click.Path(path_type=Path)
+_JSON = click.option(
+    '--json', 'as_json', is_flag=True, help='Print one JSON object on standard output and nothing else.'
+)
 
 
 @click.group(context_settings={'help_option_names': ['-h', '--help'], 'show_default': True})
@@ -57,41 +62,40 @@ def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
 
 @main.command()
 @click.argument('trajectories', nargs=-1, required=True, type=_PATH, metavar='TRAJECTORY...')
-@click.option('--species', default='Li', help='Chemical symbol of the mobile ion.')
-@click.option('--temperature', type=float, required=True, help='Of the thermostat, K.')
-@click.option('--timestep-fs', type=float, required=True, help='Time step of the dynamics, fs.')
+@click.option('--timestep-fs', type=float, required=True, help='Time step of the dynamics (fs).')
 @click.option('--stride', type=click.IntRange(1), help='Steps between frames. [default: what the files say, or 1]')
-@click.option('--equilibration-ps', default=0.0, help='Left out at the beginning, ps.')
-@click.option('--window-ps', default=DiffusionSettings.window, help='Length of an independent window, ps.')
-@click.option('--fit-start-ps', default=DiffusionSettings.fit_start, help='The fit begins at this lag, ps.')
-@click.option('--charge', type=float, help='Of an ion, e. [default: that of its element]')
-@click.option('--cell', callback=_cell, help='For files without one: 3 or 9 numbers, A, or a structure file.')
+@click.option('--cell', callback=_cell, help='For files without a cell: 3 or 9 numbers (A), or a structure file.')
 @click.option('--types', callback=_symbols, help='Elements of the atom types 1, 2, ... of a LAMMPS dump: Li,P,S.')
-@click.option('--unwrapped', is_flag=True, help='Positions are not wrapped, however long the steps between frames.')
-@click.option('--bayesian', is_flag=True, help='Also estimate D with kinisi.')
+@options_of(
+    ConductivitySettings,
+    temperature={'required': True, 'help': 'Temperature of the thermostat (K).'},
+    equilibration_ps={'default': DiffusionSettings.equilibration},
+)
 @click.option('--curves', type=_PATH, help='Write the mean squared displacements to this .npz file.')
-@click.option('--json', 'as_json', is_flag=True, help='Print one JSON object on standard output and nothing else.')
-def msd(trajectories, timestep_fs, stride, cell, types, unwrapped, curves, as_json, **options):
+@_JSON
+def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **options):
     """Conductivity from the mean squared displacement in one run.
 
     Each TRAJECTORY is an extended XYZ, XDATCAR, SIESTA ANI (its cell is taken from the XV or STRUCT_OUT beside it),
-    LAMMPS dump or any file that ASE reads. Several are the parts of one run that was restarted, in their order.
+    LAMMPS dump or any file that ASE reads. Several are the parts of one run that was restarted, in order.
     Positions that are wrapped into the cell are unwrapped.
     """
     with _one_line_errors():
-        trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, unwrapped)
-        settings = DiffusionSettings(options['window_ps'], options['fit_start_ps'], options['equilibration_ps'])
+        settings = ConductivitySettings.from_dict(options)
+        trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, settings.unwrapped)
         found = analyse(
-            trajectory, options['species'], options['temperature'], options['charge'], settings, options['bayesian']
+            trajectory,
+            settings.species,
+            settings.temperature,
+            settings.charge,
+            settings.diffusion,
+            settings.bayesian,
         )
         if curves is not None:
             np.savez_compressed(curves, **found.curves())
     for note in notes:
         click.echo(f'Note: {note}', err=True)
-    if as_json:
-        click.echo(json.dumps(_with_units(found) | {'notes': notes}, indent=1, allow_nan=False))
-    else:
-        click.echo(_describe(found))
+    _print(_with_units(found) | {'notes': notes} if as_json else _describe(found))
 
 
 @main.command()
@@ -106,7 +110,7 @@ def msd(trajectories, timestep_fs, stride, cell, types, unwrapped, curves, as_js
     help='Leave out the points at this temperature, K, for this reason. May be repeated.',
 )
 @click.option('--at', 'temperatures', type=float, multiple=True, help='Also extrapolate to this temperature, K.')
-@click.option('--json', 'as_json', is_flag=True, help='Print one JSON object on standard output and nothing else.')
+@_JSON
 def arrhenius(table, scale, exclude, temperatures, as_json):
     """Activation energy, and conductivity at 300 K, from conductivities at several temperatures.
 
@@ -117,15 +121,16 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
         for temperature in temperatures:
             if not (np.isfinite(temperature) and temperature > 0):
                 raise ValueError(f'{temperature:g} K is not a temperature')
-    if as_json:
-        click.echo(json.dumps(_summary(fit, temperatures), indent=1, allow_nan=False))
-    else:
-        click.echo(_describe_fit(fit, temperatures))
+    _print(_summary(fit, temperatures) if as_json else _describe_fit(fit, temperatures))
+
+
+def _print(found: dict | str) -> None:
+    click.echo(found if isinstance(found, str) else json.dumps(found, indent=1, allow_nan=False))
 
 
 @contextlib.contextmanager
 def _one_line_errors():
-    """What is wrong with the input ends the program with one line; what libraries print is not our output."""
+    """An error of the input ends the program with one line. What libraries print goes to standard error."""
     try:
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -156,30 +161,26 @@ def _point(path: Path, number: int, row: dict) -> Point:
     values = []
     for name in COLUMNS:
         text = (row[name] or '').strip()
+        if not text and name in COLUMNS[:2]:
+            raise ValueError(f'{path}, row {number}: {name} is missing')
         try:
             values.append(float(text) if text else None)
         except ValueError:
             raise ValueError(f'{path}, row {number}: {name} = {text!r} is not a number') from None
-    if None in values[:2]:
-        raise ValueError(f'{path}, row {number}: {COLUMNS[values.index(None)]} is missing')
     return Point(*values, label=f'row {number} ({values[0]:g} K)')
 
 
 def _exclude(points: list[Point], exclude: tuple[tuple[float, str], ...]) -> list[Point]:
-    """The points, those at some temperatures marked as excluded for the reason that comes with them."""
-    for temperature, _ in exclude:
-        if not any(np.isclose(point.temperature, temperature, rtol=1e-6) for point in points):
+    """The points, some marked as excluded.
+
+    :param exclude: pairs of a temperature, K, and the reason why its points are excluded.
+    """
+    for temperature, reason in exclude:
+        chosen = [np.isclose(point.temperature, temperature, rtol=1e-6) for point in points]
+        if not any(chosen):
             raise ValueError(f'no point at {temperature:g} K to exclude')
-    reasons = {
-        point: reason
-        for point in points
-        for temperature, reason in exclude
-        if np.isclose(point.temperature, temperature, rtol=1e-6)
-    }
-    return [
-        Point(point.temperature, point.conductivity, point.conductivity_error, reasons.get(point), point.label)
-        for point in points
-    ]
+        points = [replace(point, excluded=reason) if hit else point for point, hit in zip(points, chosen)]
+    return points
 
 
 def _with_units(found: Conductivity) -> dict:
@@ -219,22 +220,22 @@ def _summary(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> dict:
 
 
 def _describe(found: Conductivity) -> str:
-    """What a person wants to see of a conductivity."""
+    """A conductivity for a person."""
+    others = found.diffusion.alternatives
     estimates = {
         f'{found.settings.fit_start:g} ps to the end of each window': found.diffusion.estimate,
-        'whole run, one fit': found.diffusion.alternatives['whole_run'],
+        'whole run, one fit': others['whole_run'],
     }
     for start in ('0', '5'):
-        if f'from_{start}_ps' in found.diffusion.alternatives:
-            estimates[f'{start} ps to the end of each window'] = found.diffusion.alternatives[f'from_{start}_ps']
+        if f'from_{start}_ps' in others:
+            estimates[f'{start} ps to the end of each window'] = others[f'from_{start}_ps']
     rows = [
         (name, len(one.slopes), one.coefficient, one.error, found.of(one.coefficient), found.of(one.error))
         for name, one in estimates.items()
     ]
     if found.bayesian is not None:
         low, high = found.bayesian.interval
-        half = (high - low) / 2
-        mean = found.bayesian.coefficient
+        half, mean = (high - low) / 2, found.bayesian.coefficient
         rows.append(('kinisi, half of the 68 % interval', '', mean, half, found.of(mean), found.of(half)))
     headers = ('fit', 'windows', 'D cm2/s', '+-', 'sigma S/cm', '+-')
     text = (
@@ -249,16 +250,16 @@ def _describe(found: Conductivity) -> str:
 
 
 def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
-    """What a person wants to see of a fit."""
+    """A fit for a person."""
     rows = [
         (
-            point.temperature,
-            point.conductivity,
-            point.conductivity_error,
-            fit.conductivity(point.temperature)[0],
-            f'excluded: {point.excluded}' if point.excluded else '',
+            p.temperature,
+            p.conductivity,
+            p.conductivity_error,
+            fit.conductivity(p.temperature)[0],
+            p.excluded and f'excluded: {p.excluded}',
         )
-        for point in fit.points
+        for p in fit.points
     ]
     text = tabulate(rows, ('T K', 'sigma S/cm', '+-', 'fit S/cm', ''), floatfmt=('g', '.3g', '.2g', '.3g', ''))
     energy, deviation = 1000 * fit.activation_energy, 1000 * fit.activation_energy_error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,6 +65,12 @@ class Source:
         return f'verdi node show {self.uuid}', f'verdi node graph generate {self.uuid}'
 
 
+def engine_title(attributes: Mapping) -> str:
+    """The engine of molecular dynamics behind a result, with its potential if it has one."""
+    engine, potential = attributes.get('engine') or UNKNOWN_ENGINE, attributes.get('potential_name')
+    return f'{engine} ({potential})' if potential else engine
+
+
 @dataclass(frozen=True)
 class Transport:
     """Conductivity at one temperature: the attributes of a ``ConductivityData``."""
@@ -77,7 +84,7 @@ class Transport:
     @property
     def engine(self) -> str:
         """Engine of the molecular dynamics."""
-        return self.attributes.get('engine') or UNKNOWN_ENGINE
+        return engine_title(self.attributes)
 
     @property
     def flags(self) -> dict[str, str]:
@@ -106,7 +113,7 @@ class Activation:
     def of(cls, node: ArrheniusData) -> Activation:
         """Of a node."""
         flags = [point.get('flags', []) for point in node['points']]
-        return cls(node.to_fit(), flags, node.get('engine') or UNKNOWN_ENGINE, Source.of(node))
+        return cls(node.to_fit(), flags, engine_title(node), Source.of(node))
 
     @property
     def title(self) -> str:

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from aiida_pesfp.errors import AssessmentError
+from ase.data import chemical_symbols
+
+from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import NOT_NEGATIVE, POSITIVE, Settings, setting
 
+#: What a column of a table of labels can mean.
+ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
+#: Units of each quantity, with their factors to S/cm and to cm^2/s.
+UNITS = {
+    'conductivity': {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'S/m': 1e-2, 'mS/m': 1e-5},
+    'diffusion': {'cm2/s': 1.0, 'm2/s': 1e4, 'A2/ps': 1e-4, 'A2/fs': 1e-1},
+}
 #: Ways to find the structure of a label.
 MATCHING_METHODS = ('id', 'composition', 'structure')
+#: Features of a ranking model: of the surface, of matminer, or both.
 FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Kinds of ranking models that can be trained.
 TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
@@ -29,6 +39,44 @@ class AssessmentSettings(Settings):
             return super().from_dict(values)
         except ValueError as error:
             raise AssessmentError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class TableFormat(AssessmentSettings):
+    """What the columns of a table of labels mean.
+
+    ``id``, ``composition``, ``space_group`` (number) and ``structure`` (pymatgen's JSON) identify the material;
+    ``series`` marks the rows of one experiment at several temperatures; ``conductivity`` or ``diffusion`` is the value,
+    ``error`` its standard error. The density of the mobile ion converts diffusion coefficients to conductivities.
+    """
+
+    columns: dict = setting('role of each column -> its name')
+    unit: str = setting(f'unit of value and error: {", ".join(unit for units in UNITS.values() for unit in units)}')
+    temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', limit=POSITIVE)
+    species: str = setting('the mobile ion', 'Li')
+    charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e')
+
+    def __post_init__(self):
+        super().__post_init__()
+        roles, units = set(self.columns), UNITS[self.quantity]
+        unknown = sorted(roles - set(ROLES))
+        if unknown:
+            raise LabelError(f'unknown role {unknown[0]!r} of a column: known are {", ".join(ROLES)}')
+        if ('conductivity' in roles) == ('diffusion' in roles):
+            raise LabelError('exactly one column must be named as conductivity or diffusion')
+        if not {'id', 'composition', 'structure'} & roles:
+            raise LabelError('no column identifies the material: name one as id, composition or structure')
+        if self.unit not in units:
+            raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {", ".join(units)}')
+        if ('temperature' in roles) == (self.temperature is not None):
+            raise LabelError('give the temperature once: as a column, or one for all rows (K)')
+        if self.species not in chemical_symbols[1:]:
+            raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
+
+    @property
+    def quantity(self) -> str:
+        """``conductivity`` or ``diffusion``."""
+        return 'conductivity' if 'conductivity' in self.columns else 'diffusion'
 
 
 @dataclass(frozen=True)

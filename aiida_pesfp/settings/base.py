@@ -7,9 +7,10 @@ From the fields follow the checks, the plain dictionary that a user gives or rea
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from numbers import Integral, Real
 from types import NoneType
@@ -60,36 +61,27 @@ class Key:
     @property
     def help(self) -> str:
         """What the value means, and its unit."""
-        unit = self.metadata.get('unit')
-        return self.metadata['help'] + (f' ({unit})' if unit else '')
+        return self.metadata['help'] + self._unit
 
     @property
-    def expected(self) -> str:
-        """What is allowed, as a message says it."""
-        if self.metadata.get('choices'):
-            return f'one of {", ".join(self.metadata["choices"])}'
-        if self.kind in (int, float):
-            noun, limit = {int: 'whole number', float: 'number'}[self.kind], self.metadata.get('limit')
-            words = (
-                f'a {"positive " if limit == POSITIVE else ""}{noun}{", 0 or more" if limit == NOT_NEGATIVE else ""}'
-            )
-        else:
-            words = {bool: 'true or false', tuple: 'a list of numbers', str: 'a text'}.get(self.kind, 'a dictionary')
-        return words + (f' ({self.metadata["unit"]})' if 'unit' in self.metadata else '')
+    def _unit(self) -> str:
+        return f' ({self.metadata["unit"]})' if 'unit' in self.metadata else ''
 
-    def plain(self, value: Any) -> Any:
-        """The value of a field from what JSON has for it."""
+    def parse(self, value: Any) -> Any:
+        """The value of the field from that of JSON.
+
+        :raises ValueError: naming the key, the value and what is allowed.
+        """
         if isinstance(value, list) and self.kind is tuple:
-            return tuple(float(number) if _is_number(number) else number for number in value)
-        return self.kind.from_dict(value) if isinstance(value, Mapping) and issubclass(self.kind, Settings) else value
-
-    def check(self, value: Any) -> None:
-        """:raises ValueError: naming the key, its value and what is allowed."""
+            value = tuple(float(number) if _is_number(number) else number for number in value)
+        elif isinstance(value, Mapping) and issubclass(self.kind, Settings):
+            value = self.kind.from_dict(value)
         if not (self.optional and value is None) and not self._allows(value):
-            raise ValueError(f'{self.key} must be {self.expected}, not {value!r}')
+            raise ValueError(f'{self.key} must be {self._expected()}{self._unit}, not {value!r}')
+        return value
 
     def _allows(self, value: Any) -> bool:
-        if self.metadata.get('choices'):
+        if 'choices' in self.metadata:
             return value in self.metadata['choices']
         if self.kind is tuple:
             return isinstance(value, tuple) and len(value) > 0 and all(map(_is_number, value))
@@ -99,31 +91,56 @@ class Key:
             return False
         return {POSITIVE: value > 0, NOT_NEGATIVE: value >= 0, None: True}[self.metadata.get('limit')]
 
+    def _expected(self) -> str:
+        if 'choices' in self.metadata:
+            return f'one of {", ".join(self.metadata["choices"])}'
+        if self.kind in (int, float):
+            words = 'whole number' if self.kind is int else 'number'
+            return {POSITIVE: f'a positive {words}', NOT_NEGATIVE: f'a {words}, 0 or more'}.get(
+                self.metadata.get('limit'), f'a {words}'
+            )
+        return {bool: 'true or false', tuple: 'a list of numbers', str: 'a text'}.get(self.kind, 'a dictionary')
+
+    def words(self, value: Any) -> list[str]:
+        """The words of a command line for a value."""
+        if self.metadata.get('flat'):
+            return value.command_line()
+        name = self.option[-1]
+        if self.is_flag:
+            yes, _, no = name.partition('/')
+            return list(filter(None, [no if value is None or value is False else yes]))
+        if isinstance(value, Settings):
+            return [name, *map(_text, value.as_dict().values())]
+        return [] if value is None else [f'{name}={_text(value)}']
+
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _text(value: Any) -> str:
+    """A value as it stands on a command line."""
+    if isinstance(value, tuple):
+        return ','.join(map(_text, value))
+    return str(value).removesuffix('.0') if isinstance(value, Real) else str(value)
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Settings with a name each, checked when they are made. Subclasses are frozen dataclasses."""
+    """Settings that are checked whenever they are made. Subclasses are frozen dataclasses."""
 
     def __post_init__(self):
         for key in _own_keys(type(self)):
-            value = key.plain(getattr(self, key.name))
-            key.check(value)
-            object.__setattr__(self, key.name, value)
+            object.__setattr__(self, key.name, key.parse(getattr(self, key.name)))
 
     @classmethod
-    def known(cls) -> list[Key]:
+    def known(cls) -> Iterator[Key]:
         """The keys that a user may give."""
-        found = []
         for key in _own_keys(cls):
-            if not key.metadata.get('flat'):
-                found.append(key)
-                continue
-            found += [replace(inner, default=getattr(key.default, inner.name)) for inner in key.kind.known()]
-        return found
+            if key.metadata.get('flat'):
+                yield from (replace(one, default=getattr(key.default, one.name)) for one in key.kind.known())
+            else:
+                yield key
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -132,14 +149,13 @@ class Settings:
         :raises ValueError: naming the key, its value and what is allowed.
         """
         names = [key.key for key in cls.known()]
-        for key in values:
-            if key not in names:
-                raise ValueError(f'unknown parameter {key!r}: known are {", ".join(names)}')
+        for name in values:
+            if name not in names:
+                raise ValueError(f'unknown parameter {name!r}: known are {", ".join(names)}')
         chosen = {}
         for key in _own_keys(cls):
             if key.metadata.get('flat'):
-                inner = {one.key: one.name for one in key.kind.known()}
-                given = {inner[name]: value for name, value in values.items() if name in inner}
+                given = {one.name: values[one.key] for one in key.kind.known() if one.key in values}
                 chosen[key.name] = replace(key.default, **given)
             elif key.key in values:
                 chosen[key.name] = values[key.key]
@@ -152,10 +168,8 @@ class Settings:
         content = {}
         for key in _own_keys(type(self)):
             value = getattr(self, key.name)
-            if key.metadata.get('flat'):
-                content |= value.as_dict()
-            elif isinstance(value, Settings):
-                content[key.key] = value.as_dict()
+            if isinstance(value, Settings):
+                content |= value.as_dict() if key.metadata.get('flat') else {key.key: value.as_dict()}
             else:
                 content[key.key] = list(value) if isinstance(value, tuple) else value
         return content
@@ -166,65 +180,34 @@ class Settings:
         :param names: of the fields that get an option; all by default.
         """
         keys = [key for key in _own_keys(type(self)) if not names or key.name in names]
-        return [word for key in keys for word in _words(key, getattr(self, key.name))]
+        return [word for key in keys for word in key.words(getattr(self, key.name))]
 
     @classmethod
     def describe(cls) -> str:
         """The keys, their meaning and their defaults, for a help text."""
-        return '; '.join(
-            f'{key.key}: {key.help}' + ('' if key.default is None else f' [{_shown(key.default)}]')
-            for key in cls.known()
-        )
+        return '; '.join(f'{key.key}: {key.help}{_default(key)}' for key in cls.known())
 
     @classmethod
     def help_of(cls, name: str) -> str:
         """What one key means, as a sentence."""
-        [key] = [key for key in cls.known() if key.key == name]
-        return f'{key.help[0].upper()}{key.help[1:]}.'
+        [text] = [key.help for key in cls.known() if key.key == name]
+        return f'{text[0].upper()}{text[1:]}.'
 
 
 @cache
 def _own_keys(cls: type[Settings]) -> tuple[Key, ...]:
-    hints = get_type_hints(cls)
-    return tuple(_key(one, hints[one.name]) for one in fields(cls))
+    """The keys of the fields. A type is a class, a tuple of numbers, or one of these or None."""
+    hints, keys = get_type_hints(cls), []
+    for one in fields(cls):
+        kinds = get_args(hints[one.name]) or (hints[one.name],)
+        kind = tuple if Ellipsis in kinds else kinds[0]
+        keys.append(Key(one.name, kind, NoneType in kinds, one.default, one.metadata))
+    return tuple(keys)
 
 
-def _key(one: Field, hint: Any) -> Key:
-    """The key of a field, whose type is a class, a tuple of numbers, or one of these or None."""
-    kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
-    optional = NoneType in get_args(hint)
-    kind = tuple if Ellipsis in kinds else kinds[0]
-    return Key(one.name, kind, optional, one.default, one.metadata)
-
-
-def _words(key: Key, value: Any) -> list[str]:
-    """The words of a command line for one key."""
-    if key.metadata.get('flat'):
-        return value.command_line()
-    name = key.option[-1]
-    if key.is_flag:
-        yes, _, no = name.partition('/')
-        chosen = no if value is None or value is False else yes
-        return [chosen] if chosen else []
-    if value is None:
-        return []
-    if isinstance(value, Settings):
-        return [name, *map(_text, value.as_dict().values())]
-    return [f'{name}={_text(value)}']
-
-
-def _text(value: Any) -> str:
-    """A value as it stands on a command line."""
-    if isinstance(value, tuple):
-        return ','.join(map(_text, value))
-    return repr(float(value)).removesuffix('.0') if isinstance(value, Real) else str(value)
-
-
-def _shown(default: Any) -> str:
-    if default is MISSING:
-        return 'required'
-    if isinstance(default, Settings):
-        return ', '.join(f'{name} {value}' for name, value in default.as_dict().items())
-    if isinstance(default, tuple):
-        return ', '.join(map(str, default))
-    return str(default).lower() if isinstance(default, bool) else str(default)
+def _default(key: Key) -> str:
+    """The default of a key as a help text has it."""
+    if key.default is MISSING:
+        return ' [required]'
+    value = key.default.as_dict() if isinstance(key.default, Settings) else key.default
+    return '' if value is None else f' [{value if isinstance(value, str) else json.dumps(value)}]'

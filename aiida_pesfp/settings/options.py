@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, astuple
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ class Numbers(click.ParamType):
 
     def convert(self, value, parameter, context) -> tuple[float, ...]:
         try:
-            return tuple(float(number) for number in value.split(',')) if isinstance(value, str) else tuple(value)
+            return tuple(float(number) for number in value.split(',')) if isinstance(value, str) else value
         except ValueError:
             self.fail(f'{value!r} is not a comma-separated list of numbers', parameter, context)
 
@@ -33,10 +33,11 @@ def options_of(settings: type[Settings], **changes: dict[str, Any] | None) -> Ca
     """
 
     def decorate(command: Callable) -> Callable:
-        for key in reversed(settings.known()):
+        for key in reversed(list(settings.known())):
             change = changes.get(key.key, {})
             if change is not None:
-                command = click.option(*key.option, key.key, **_arguments(settings, key) | change)(command)
+                arguments = {'help': settings.help_of(key.key), **_arguments(key), **change}
+                command = click.option(*key.option, key.key, **arguments)(command)
         return command
 
     return decorate
@@ -54,24 +55,15 @@ def take(settings: type[T], options: dict[str, Any]) -> T:
         raise click.UsageError(str(error)) from None
 
 
-def _arguments(settings: type[Settings], key: Key) -> dict[str, Any]:
-    """The keyword arguments of :func:`click.option`."""
-    arguments = {'help': settings.help_of(key.key)}
-    if key.default is MISSING:
-        arguments['required'] = True
-    elif not key.optional:
-        arguments['default'] = key.default
+def _arguments(key: Key) -> dict[str, Any]:
+    """Default and type of an option."""
     if key.is_flag:
-        return arguments | {'is_flag': True, 'default': bool(key.default)}
+        return {'is_flag': True, 'default': bool(key.default)}
+    default = {'required': True} if key.default is MISSING else {} if key.default is None else {'default': key.default}
     if issubclass(key.kind, Settings):
-        names = [one.name for one in fields(key.kind)]
-        return arguments | {
-            'type': float,
-            'nargs': len(names),
-            'default': tuple(getattr(key.default, name) for name in names),
-            'callback': lambda _context, _option, values: key.kind(*values),
-        }
-    if key.metadata.get('choices'):
-        return arguments | {'type': click.Choice(key.metadata['choices'])}
+        values = astuple(key.default)
+        make = lambda _context, _option, given: key.kind(*given)  # noqa: E731
+        return {'type': float, 'nargs': len(values), 'default': values, 'callback': make}
     kinds = {tuple: Numbers(), Path: click.Path(path_type=Path, file_okay=False)}
-    return arguments | {'type': kinds.get(key.kind, key.kind)}
+    choices = key.metadata.get('choices')
+    return default | {'type': click.Choice(choices) if choices else kinds.get(key.kind, key.kind)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import StructureError, UnreadableStructure
+from aiida_pesfp.errors import StructureError, UnreadableStructure, one_line
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Entry:
         except StructureError as error:
             return cls(source, id, error=str(error))
         except Exception as error:  # a provider can send anything
-            reason = ' '.join(str(error).split())[:200]
-            return cls(source, id, error=f'cannot be read as a crystal structure ({type(error).__name__}: {reason})')
+            text = f'cannot be read as a crystal structure ({type(error).__name__}: {one_line(error)})'
+            return cls(source, id, error=text)
         return cls(source, id, id, structure, 'structure.json', content, **fields)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import requests
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import SourceError
+from aiida_pesfp.errors import SourceError, one_line
 from aiida_pesfp.sources.entry import Entry
 
 ENDPOINT = 'https://api.materialsproject.org/'
@@ -67,7 +67,7 @@ def _search(limit: int | None, endpoint: str, timeout: float, criteria: dict) ->
             with rester:
                 documents = rester.search(**criteria, fields=FIELDS, **chunks)
     except (MPRestError, requests.RequestException) as error:
-        text = ' '.join(str(error).split())[:300]
+        text = one_line(error, 300)
         if any(code in text for code in ('401', '403', 'API key')):
             raise SourceError(f'the Materials Project refuses the key in {KEY}: {text}') from error
         raise SourceError(f'the Materials Project at {endpoint} does not answer the query: {text}') from error

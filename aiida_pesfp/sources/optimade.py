@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import SourceError, UnreadableStructure
+from aiida_pesfp.errors import SourceError, UnreadableStructure, one_line
 from aiida_pesfp.sources.entry import Entry
 
 #: Fields of a structure (OPTIMADE v1, Sec. "Structures Entries").
 FIELDS = ('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions')
+_MISSING = "the client of OPTIMADE is missing: pip install 'aiida-pesfp[optimade]'"
 
 
 def query_optimade(
@@ -35,14 +36,16 @@ def query_optimade(
     """
     fields = {'band_gap': band_gap_field, 'energy_above_hull': energy_above_hull_field}
     wanted = [*FIELDS, *(path.split('.')[0] for path in fields.values() if path)]
-    found = 0
+    left = 10**6 if limit is None else limit
     for address in _addresses(provider):
-        pages, errors = _ask(address, query, wanted, None if limit is None else limit - found, timeout)
+        if left == 0:
+            return
+        pages, errors = _ask(address, query, wanted, left, timeout)
         for page in pages:
             for document in page['data'] if isinstance(page['data'], list) else []:
-                if limit is not None and found >= limit:
+                if left == 0:
                     return
-                found += 1
+                left -= 1
                 yield _entry(document, page['meta'], address, fields)
         if errors:
             raise SourceError(f'the provider at {address}: {"; ".join(errors)[:400]}')
@@ -54,10 +57,10 @@ def _addresses(provider: str) -> list[str]:
         return [provider]
     try:
         from optimade.utils import get_all_databases
+
+        found = list(get_all_databases(include_providers={provider}))
     except ImportError as error:
         raise SourceError(_MISSING) from error
-    try:
-        found = list(get_all_databases(include_providers={provider}))
     except Exception as error:
         raise SourceError(f'the list of providers is not available ({error}): give a base URL') from error
     if not found:
@@ -68,12 +71,7 @@ def _addresses(provider: str) -> list[str]:
     return found
 
 
-_MISSING = "the client of OPTIMADE is missing: pip install 'aiida-pesfp[optimade]'"
-
-
-def _ask(
-    address: str, query: str, fields: list[str], limit: int | None, timeout: float
-) -> tuple[list[dict], list[str]]:
+def _ask(address: str, query: str, fields: list[str], limit: int, timeout: float) -> tuple[list[dict], list[str]]:
     """The pages of the answer, and the errors."""
     try:
         from optimade.client import OptimadeClient
@@ -83,7 +81,7 @@ def _ask(
     # The client discards all pages if a later one fails, so we keep every page.
     client = OptimadeClient(
         address,
-        max_results_per_provider=limit or 10**6,
+        max_results_per_provider=limit,
         http_timeout=timeout,
         max_attempts=2,
         use_async=False,
@@ -101,7 +99,7 @@ def _ask(
 
 
 def _plain(error) -> str:
-    text = ' '.join(str(error).split())
+    text = one_line(error, 400)
     if 'timed out' in text or 'Timeout' in text:
         return f'it did not answer in time ({text[:120]})'
     if 'Could not decode' in text:

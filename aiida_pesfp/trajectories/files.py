@@ -100,8 +100,7 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
     except UnknownFileTypeError as error:
         raise errors.InvalidTrajectory(f'{path}: unknown format, convert the file to extended XYZ') from error
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        reason = ' '.join(str(error).split())[:200] or type(error).__name__
-        raise errors.InvalidTrajectory(f'{path}: cannot be read as a trajectory ({reason})') from error
+        raise errors.InvalidTrajectory(f'{path}: cannot be read as a trajectory ({errors.one_line(error)})') from error
 
 
 def _frames(path: Path, types: list[str] | None) -> Iterator[Atoms]:
@@ -211,8 +210,7 @@ def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
     except Exception as error:
         if not count:
             raise
-        reason = ' '.join(str(error).split())[:200] or type(error).__name__
-        notes.append(f'left out all from frame {count} on, which cannot be read ({reason})')
+        notes.append(f'left out all from frame {count} on, which cannot be read ({errors.one_line(error)})')
 
 
 def siesta_cell(path: Path) -> np.ndarray | None:
@@ -278,34 +276,31 @@ def _check_same_kind(segments: list[Segment]) -> None:
 
 
 def _overlap(before: tuple[np.ndarray, ...], segment: Segment) -> int | None:
-    """Number of frames of ``before`` that come before the first step of ``segment``; None if no step is repeated.
-
-    A run that counts its steps anew also begins with a number that exists already. Its first frame is then closer to
-    the last frame than to the frame with the same number.
-    """
+    """Number of frames of ``before`` that precede the first step of ``segment``; None if no step is repeated."""
     positions, cells, steps = before
     if steps is None or not steps[0] < segment.steps[0] <= steps[-1]:
         return None
-    stays = int(np.searchsorted(steps, segment.steps[0]))
-    to_same, to_last = (
-        np.linalg.norm(minimum_image(segment.positions[0] - positions[frame], cells[0])) for frame in (stays, -1)
+    kept = int(np.searchsorted(steps, segment.steps[0]))
+    # A run that counts its steps anew begins with a known number too, but closer to the last frame.
+    to_same, to_last = np.linalg.norm(
+        minimum_image(segment.positions[0] - positions[[kept, -1]], cells[0]), axis=(1, 2)
     )
-    return stays if to_same <= to_last else None
+    return kept if to_same <= to_last else None
 
 
 def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[int, str, str]]) -> None:
     """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if a file does not continue the one before."""
     if not borders:
         return
-    longest = 0.0
-    inner = np.setdiff1d(np.arange(1, len(positions)), [frame for frame, _, _ in borders])
-    for chunk in np.array_split(inner, 1 + len(inner) // 1024):
-        steps = minimum_image(positions[chunk] - positions[chunk - 1], cell)
-        longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max(initial=0)))
+    longest = np.empty(len(positions) - 1)
+    for begin in range(0, len(longest), 1024):
+        steps = np.diff(positions[begin : begin + 1025], axis=0)
+        longest[begin : begin + 1024] = np.linalg.norm(minimum_image(steps, cell), axis=2).max(axis=1)
+    inner = np.delete(longest, [frame - 1 for frame, _, _ in borders])
     for frame, before, after in borders:
-        jump = float(np.linalg.norm(minimum_image(positions[frame] - positions[frame - 1], cell), axis=1).max())
-        if len(inner) and jump > _LONGER * longest + _FARTHER:
+        jump = longest[frame - 1]
+        if len(inner) and jump > _LONGER * inner.max() + _FARTHER:
             raise errors.InvalidTrajectory(
                 f'{after} does not begin where {before} ends: an atom moves by {jump:.1f} A, but at most by '
-                f'{longest:.2f} A between other frames; give the files of one run in their order'
+                f'{inner.max():.2f} A between other frames; give the files of one run in their order'
             )

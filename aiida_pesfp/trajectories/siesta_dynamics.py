@@ -85,7 +85,12 @@ def read_dynamics(
         frames = read_md(path, atoms)
     try:
         for label, following, velocity in itertools.islice(frames, len(labels)):
-            _check_label(label, labels, completed)
+            expected = labels[completed]
+            # A step follows the one before, or is the first again where the job was started again in its folder. A
+            # number of more than six digits is written as stars.
+            follows = completed == 0 or expected == labels[completed - 1] + 1 or expected == 1
+            if expected >= 0 and (not follows or label not in (None, expected)):
+                raise CorruptFile(f'step {label} of the trajectory stands where the energies have step {expected}')
             # Velocity of Verlet's algorithm, Bohr/fs.
             start, interval = (here, timestep) if before is None else (before, 2 * timestep)
             difference = (following - start) / interval
@@ -115,12 +120,3 @@ def restart_is_exact(restart: Restart, thermostat: Thermostat, trajectory: Siest
     last = np.abs(thermostat.positions - trajectory.last_positions).max()
     # .XV has nine decimals; the first position of a run is known from ten decimals in A.
     return bool(following < 2e-9 and last < 2e-9)
-
-
-def _check_label(label: int | None, labels: np.ndarray, completed: int) -> None:
-    """A step follows the one before, or is the first again where a job was started again in its folder."""
-    expected = labels[completed]
-    follows = completed == 0 or expected == labels[completed - 1] + 1 or expected == 1
-    # A label of more than six digits is written as stars.
-    if (label is not None and expected >= 0 and label != expected) or (expected >= 0 and not follows):
-        raise CorruptFile(f'step {label} of the trajectory stands where the energies have step {expected}')

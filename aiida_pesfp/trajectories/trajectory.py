@@ -48,7 +48,7 @@ class Trajectory:
                 f'the cell {np.asarray(self.cell).tolist()} has no volume: give the cell of the simulation'
             )
         check_finite(self.positions)
-        check_times(self.times)
+        _check_times(self.times)
 
     @property
     def volume(self) -> float:
@@ -118,13 +118,8 @@ def check_finite(positions: np.ndarray) -> None:
             )
 
 
-def check_times(times: np.ndarray) -> None:
-    """Check that there are at least two instants, equally spaced and in order.
-
-    :param times: (s,) ps.
-    :raises TrajectoryTooShort: if there are fewer.
-    :raises MixedTimeSteps: if they are not equally spaced.
-    """
+def _check_times(times: np.ndarray) -> None:
+    """Check that there are at least two instants, equally spaced and in order."""
     if len(times) < 2:
         raise errors.TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
     steps = np.diff(np.asarray(times, dtype=float))
@@ -163,8 +158,20 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     :param cell: (3, 3) lattice vectors as rows, A.
     :raises AmbiguousUnwrapping: if steps are so long that the shortest displacement may not be the real one.
     """
-    crossed, (longest, frame, atom), extent = _survey(positions, np.linalg.inv(cell))
-    if not crossed and (extent > 1 + 1e-3 or longest <= LONGEST_STEP):
+    inverse, crossed, longest, frame, atom = np.linalg.inv(cell), False, 0.0, 1, 0
+    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+    for begin in range(1, len(positions), _BLOCK):
+        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
+        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
+        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
+        steps = np.diff(fractional, axis=0)
+        crossings = np.rint(steps)
+        crossed = crossed or bool(crossings.any())
+        residuals = np.abs(steps - crossings).max(axis=2)
+        if residuals.max() > longest:
+            longest = float(residuals.max())
+            frame, atom = np.argwhere(residuals == longest)[0] + (begin, 0)
+    if not crossed and (longest <= LONGEST_STEP or (highest - lowest).max() > 1 + 1e-3):
         return False
     if longest > LONGEST_STEP:
         raise errors.AmbiguousUnwrapping(
@@ -198,23 +205,3 @@ def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
         shifts = np.cumsum(crossings, axis=0)
         turns = shifts[-1]
         block -= shifts @ cell
-
-
-def _survey(positions: np.ndarray, inverse: np.ndarray) -> tuple[bool, tuple[float, int, int], float]:
-    """Whether an ion jumps over half a cell; the longest minimum-image step, its frame and atom; extent of all ions."""
-    crossed, longest = False, (0.0, 1, 0)
-    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-    for begin in range(0, len(positions), _BLOCK):
-        fractional = positions[max(begin - 1, 0) : begin + _BLOCK] @ inverse
-        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-        steps = np.diff(fractional, axis=0)
-        if not len(steps):
-            continue
-        crossings = np.rint(steps)
-        crossed = crossed or bool(crossings.any())
-        residuals = np.abs(steps - crossings).max(axis=2)
-        frame, atom = np.unravel_index(residuals.argmax(), residuals.shape)
-        if residuals[frame, atom] > longest[0]:
-            longest = float(residuals[frame, atom]), int(max(begin - 1, 0) + frame + 1), int(atom)
-    return crossed, longest, float((highest - lowest).max())

@@ -118,19 +118,13 @@ class ArrheniusFit:
 
     def as_dict(self) -> dict:
         """As plain JSON types; energies in eV, conductivities in S/cm."""
+        names = ('activation_energy', 'activation_energy_error', 'chi2_reduced', 'p_value', 'degrees_of_freedom')
         value, error = self.conductivity(ROOM_TEMPERATURE)
         return {
-            'activation_energy': self.activation_energy,
-            'activation_energy_error': self.activation_energy_error,
-            'chi2_reduced': self.chi2_reduced,
-            'p_value': self.p_value,
+            **{name: getattr(self, name) for name in (*names, 'log_prefactor', 'chi2', 'scale')},
             'conductivity_300K': value,
             'conductivity_300K_error': error,
-            'degrees_of_freedom': self.degrees_of_freedom,
-            'log_prefactor': self.log_prefactor,
             'covariance': self.covariance.tolist(),
-            'chi2': self.chi2,
-            'scale': self.scale,
             'flagged': bool(self.remarks()),
             'flags': {flag: flag in self.remarks() for flag in FLAGS},
             'remarks': self.remarks(),
@@ -160,9 +154,7 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     if scale not in SCALES:
         raise ValueError(f'unknown scale {scale!r}: take one of {", ".join(SCALES)}')
     used = [point for point in points if point.excluded is None]
-    for point in used:
-        _check(point, scale)
-    _check_enough(used)
+    _check(used, scale)
     temperatures, values, deviations = np.array(
         [(point.temperature, point.conductivity, point.conductivity_error) for point in used], dtype=float
     ).T
@@ -170,7 +162,9 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     centre = np.mean(1 / temperatures)
     abscissa = -(1 / temperatures - centre) / BOLTZMANN
     ordinate, sigma = temperatures * values, temperatures * deviations
-    start = _start(abscissa, ordinate, sigma)
+    positive = ordinate > 0
+    weights = (ordinate / sigma)[positive]
+    start = np.polyfit(abscissa[positive], np.log(ordinate[positive]), 1, w=weights)[::-1]
     if scale == 'log':
         ordinate, sigma = np.log(ordinate), deviations / values
 
@@ -193,36 +187,26 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     return ArrheniusFit(tuple(points), scale, float(log_prefactor), float(energy), shift @ covariance @ shift.T, chi2)
 
 
-def _start(abscissa: np.ndarray, values: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """Level and energy of a weighted line through the logarithms of the positive values."""
-    positive = values > 0
-    weights = (values / deviations)[positive]
-    energy, level = np.polyfit(abscissa[positive], np.log(values[positive]), 1, w=weights)
-    return np.array([level, energy])
-
-
-def _check(point: Point, scale: str) -> None:
-    """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` if a point cannot be fitted."""
-    if not (np.isfinite(point.temperature) and point.temperature > 0):
-        raise errors.NoArrheniusFit(f'{point.name}: {point.temperature:g} K is not a temperature')
-    if not np.isfinite(point.conductivity):
-        raise errors.NoArrheniusFit(f'{point.name} has no conductivity ({point.conductivity})')
-    error = point.conductivity_error
-    if error is None or not np.isfinite(error):
-        raise errors.NoArrheniusFit(f'{point.name} has no uncertainty, and so no weight: give one or exclude the point')
-    if error <= 0:
-        raise errors.NoArrheniusFit(
-            f'{point.name} has an uncertainty of {error:g} S/cm: it must be positive, give it or exclude the point'
-        )
-    if scale == 'log' and point.conductivity <= 0:
-        raise errors.NoArrheniusFit(
-            f'{point.name} has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the '
-            'linear scale or exclude the point'
-        )
-
-
-def _check_enough(used: list[Point]) -> None:
+def _check(used: list[Point], scale: str) -> None:
     """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` unless the points determine a slope."""
+    for point in used:
+        error = point.conductivity_error
+        if not (np.isfinite(point.temperature) and point.temperature > 0):
+            reason = f': {point.temperature:g} K is not a temperature'
+        elif not np.isfinite(point.conductivity):
+            reason = f' has no conductivity ({point.conductivity})'
+        elif error is None or not np.isfinite(error):
+            reason = ' has no uncertainty, and so no weight: give one or exclude the point'
+        elif error <= 0:
+            reason = f' has an uncertainty of {error:g} S/cm: it must be positive, give it or exclude the point'
+        elif scale == 'log' and point.conductivity <= 0:
+            reason = (
+                f' has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the linear scale '
+                'or exclude the point'
+            )
+        else:
+            continue
+        raise errors.NoArrheniusFit(point.name + reason)
     if not used:
         raise errors.NoArrheniusFit('there is no point to fit')
     if len({point.temperature for point in used}) < 2:

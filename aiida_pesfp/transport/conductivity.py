@@ -11,7 +11,7 @@ from scipy import constants
 
 from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory
-from aiida_pesfp.transport.diffusion import Diffusion, Estimate, diffuse, fit_line, window_msds
+from aiida_pesfp.transport.diffusion import Diffusion, Estimate, diffuse, window_msds
 from aiida_pesfp.transport.flags import FLAGS, ChangePoint, find_change, find_flags
 from aiida_pesfp.transport.kinisi import BayesianDiffusion, bayesian_diffusion
 
@@ -107,12 +107,8 @@ class Conductivity:
             'carrier_density': self.carrier_density,
             'number_of_mobile_ions': self.number_of_mobile_ions,
             'duration': self.duration,
-            'window': self.settings.window,
-            'fit_start': self.settings.fit_start,
-            'equilibration': self.settings.equilibration,
-            'window_diffusion_coefficients': [
-                Estimate((slope,)).coefficient for slope in self.diffusion.estimate.slopes
-            ],
+            **{name: getattr(self.settings, name) for name in ('window', 'fit_start', 'equilibration')},
+            'window_diffusion_coefficients': [Estimate((s,)).coefficient for s in self.diffusion.estimate.slopes],
             'flagged': bool(self.remarks),
             'flags': {flag: flag in self.remarks for flag in FLAGS},
             'remarks': self.remarks,
@@ -172,7 +168,7 @@ def analyse(
     framework, framework_msds = {}, {}
     for element in sorted(set(trajectory.symbols) - {species}):
         lags, msds = window_msds(production, production.indices(element), drift, settings)
-        framework[element] = Estimate(tuple(fit_line(lags, msd, settings.fit_start)[0] for msd in msds))
+        framework[element] = Estimate.fitted(lags, msds, settings.fit_start)
         framework_msds[element] = msds.mean(axis=0)
     change = find_change(production, mobile, drift, diffusion, settings.fit_start)
     fit_length = float(diffusion.lags[-1]) - settings.fit_start

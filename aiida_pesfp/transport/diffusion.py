@@ -29,6 +29,11 @@ class Estimate:
 
     slopes: tuple[float, ...]
 
+    @classmethod
+    def fitted(cls, lags: np.ndarray, msds: np.ndarray, start: float) -> Estimate:
+        """From linear fits (see :func:`fit_line`) of each of the (w, m) mean squared displacements, A^2."""
+        return cls(tuple(fit_line(lags, msd, start)[0] for msd in msds))
+
     @property
     def coefficient(self) -> float:
         """D, the mean slope / 6, cm^2/s."""
@@ -135,13 +140,13 @@ def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settin
     :raises TrajectoryTooShort: if it holds less than one window, or too few frames for a fit.
     """
     lags, msds = window_msds(trajectory, atoms, drift, settings)
-    estimate = _estimate(lags, msds, settings.fit_start)
+    estimate = Estimate.fitted(lags, msds, settings.fit_start)
     whole = mean_squared_displacement(trajectory.positions, atoms, drift)
     whole_lags = np.arange(len(whole)) * trajectory.time_step
-    alternatives = {'whole_run': Estimate((fit_line(whole_lags, whole, settings.fit_start)[0],))}
+    alternatives = {'whole_run': Estimate.fitted(whole_lags, [whole], settings.fit_start)}
     for start in (0.0, 5.0):
         if _fitted(lags, start).sum() >= _FEWEST_LAGS:
-            alternatives[f'from_{start:g}_ps'] = _estimate(lags, msds, start)
+            alternatives[f'from_{start:g}_ps'] = Estimate.fitted(lags, msds, start)
     return Diffusion(lags, msds, whole_lags, whole, estimate, alternatives)
 
 
@@ -161,7 +166,3 @@ def window_msds(
 def _fitted(lags: np.ndarray, start: float) -> np.ndarray:
     """Mask of the lags that are fitted. Rounding must not exclude a lag of exactly ``start``."""
     return lags >= start - 1e-6 * lags[-1]
-
-
-def _estimate(lags: np.ndarray, msds: np.ndarray, start: float) -> Estimate:
-    return Estimate(tuple(fit_line(lags, msd, start)[0] for msd in msds))

@@ -1,11 +1,11 @@
-"""``pesfp.conductivity``: from a structure to its activation energy, with either engine of molecular dynamics."""
+"""``pesfp.conductivity``: from a structure to its activation energy, with any engine of molecular dynamics."""
 
 from __future__ import annotations
 
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
-from aiida.orm import AbstractCode, Dict, List, ProcessNode, StructureData, TrajectoryData
+from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
-from aiida_pesfp.calculations.supercell import make_supercell
+from aiida_pesfp.calculations.supercell import MINIMUM_DISTANCE, make_supercell
 from aiida_pesfp.calculations.transport import (
     arrhenius,
     conductivity,
@@ -14,25 +14,20 @@ from aiida_pesfp.calculations.transport import (
 )
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
-from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import PesfpError
-from aiida_pesfp.workflows.md import MdBaseWorkChain
-from aiida_pesfp.workflows.relax import RelaxBaseWorkChain
-from aiida_pesfp.workflows.siesta_md import SiestaMdBaseWorkChain
-from aiida_pesfp.workflows.siesta_relax import SiestaRelaxWorkChain
+from aiida_pesfp.settings.diffusion import EQUILIBRATION
+from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
+from aiida_pesfp.workflows.restart import how_it_ended
 
-#: Engine -> workchain of the dynamics, workchain of the relaxation, and the name of the structure that it gives.
-ENGINES = {
-    'ml': (MdBaseWorkChain, RelaxBaseWorkChain, 'structure'),
-    'siesta': (SiestaMdBaseWorkChain, SiestaRelaxWorkChain, 'output_structure'),
-}
+#: Runs shorter than this, ps, would be too short for the paper's equilibration of 5 ps and a window of 15 ps.
+_SHORT_RUN = 20
 
 
 def _validate_engine(inputs, _) -> str | None:
-    given = [engine for engine in ENGINES if engine in inputs]
+    given = [name for name in ENGINES if name in inputs]
     if len(given) != 1:
         return f'exactly one engine must be given ({" or ".join(ENGINES)}), not {" and ".join(given) or "none"}'
-    others = [engine for engine in ENGINES if f'{engine}_relax' in inputs and engine not in given]
+    others = [name for name in ENGINES if f'{name}_relax' in inputs and name not in given]
     return f'{others[0]}_relax is given, but the engine is {given[0]}' if others else None
 
 
@@ -53,24 +48,26 @@ def temperature_key(temperature: float) -> str:
     return 'T{}K'.format(f'{temperature:.6f}'.rstrip('0').rstrip('.').replace('.', '_'))
 
 
-def analysis_of_short_runs(picoseconds: float) -> dict:
-    """Parameters of the analysis for runs that the paper's 5 ps and windows of 15 ps would leave nothing of.
+def _analysis(species: str, inputs: dict, overrides: dict | None) -> dict:
+    """Parameters of the analysis.
 
-    A sixth of the run equilibrates, and there are four windows. Too short to publish: the results are flagged.
+    A short run equilibrates for a sixth of its time and has four windows. Its results are flagged: they are not to be
+    published.
 
-    :param picoseconds: length of a run.
-    :return: nothing from 20 ps on.
+    :param inputs: of the protocol, with the overrides.
     """
-    if picoseconds >= 20:
-        return {}
-    return {'equilibration_ps': picoseconds / 6, 'window_ps': picoseconds / 5, 'fit_start_ps': picoseconds / 75}
+    chosen = {'species': species, 'equilibration_ps': EQUILIBRATION} | inputs['analysis']
+    duration = inputs['duration_ps']
+    if duration < _SHORT_RUN:
+        chosen |= {'equilibration_ps': duration / 6, 'window_ps': duration / 5, 'fit_start_ps': duration / 75}
+    return chosen | (overrides or {}).get('analysis', {})
 
 
 class ConductivityWorkChain(WorkChain):
     """Relax, make a supercell, run molecular dynamics at each temperature, and fit (arXiv:2411.06804, Sec. II C).
 
-    A temperature whose dynamics fail costs the others nothing. A material that does not conduct has conductivities and
-    no fit.
+    A temperature whose dynamics fail does not affect the others. A material that does not conduct has conductivities
+    and no fit.
     """
 
     @classmethod
@@ -95,22 +92,20 @@ class ConductivityWorkChain(WorkChain):
             validator=validate_arrhenius_parameters,
             help='Parameters of pesfp.transport.arrhenius: scale, exclude (T667K -> reason), exclude_flags.',
         )
-        for engine, (dynamics, relaxation, _) in ENGINES.items():
+        for engine in ENGINES.values():
+            optional = {'required': False, 'populate_defaults': False}
             spec.expose_inputs(
-                dynamics,
-                namespace=engine,
+                engine.dynamics_workchain,
+                namespace=engine.name,
                 exclude=('md.structure', 'md.parent_folder'),
-                namespace_options={'required': False, 'populate_defaults': False, 'help': f'Dynamics with {engine}.'},
+                namespace_options=optional | {'help': f'Dynamics with {engine.title}.'},
             )
+            words = f'Relaxation with {engine.title}. Without it the structure is not relaxed.'
             spec.expose_inputs(
-                relaxation,
-                namespace=f'{engine}_relax',
+                engine.relaxation_workchain,
+                namespace=f'{engine.name}_relax',
                 exclude=('relax.structure',),
-                namespace_options={
-                    'required': False,
-                    'populate_defaults': False,
-                    'help': f'Relaxation with {engine}. Without it the structure is taken as it is.',
-                },
+                namespace_options=optional | {'help': words},
             )
         spec.inputs.validator = _validate_engine
         spec.outline(
@@ -147,75 +142,73 @@ class ConductivityWorkChain(WorkChain):
         code: AbstractCode,
         structure: StructureData,
         *,
+        engine: str | None = None,
         relax_code: AbstractCode | None = None,
-        potential: PotentialData | None = None,
-        pseudo_family: str | None = None,
         species: str = 'Li',
         temperatures: list[float] | None = None,
         protocol: str | None = None,
         overrides: dict | None = None,
         options: dict | None = None,
+        **engine_inputs,
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
-        :param code: ``pesfp-md`` or SIESTA on some computer.
+        :param code: the program of an engine on some computer, such as ``pesfp-md`` or SIESTA.
         :param structure: primitive cell of the crystal.
-        :param relax_code: ``pesfp-relax``, or SIESTA again. Without it the structure is taken as it is.
-        :param potential: for dynamics with ``pesfp-md``. Without it the engine is SIESTA.
-        :param pseudo_family: for SIESTA; by default that of the protocol.
+        :param engine: a name of :data:`~aiida_pesfp.workflows.engines.ENGINES`; by default the engine of the code.
+        :param relax_code: program of the engine that relaxes. Without it the structure is not relaxed.
         :param species: the mobile ion.
         :param temperatures: K; by default those of the protocol.
         :param protocol: of the engine: ``fast``, ``paper`` (default) or ``stringent``.
         :param overrides: inputs of the engine's protocol that take precedence, nested like it.
-        :param options: ``metadata.options`` of the jobs that take precedence.
+        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+        :param engine_inputs: what the engine needs: ``potential``, or ``pseudo_family``.
+        :raises ValueError: if the code belongs to no engine, or the engine needs other inputs.
         """
-        engine = 'siesta' if potential is None else 'ml'
-        dynamics, relaxation, _ = ENGINES[engine]
+        row = engine_of_code(code, engine_inputs) if engine is None else ENGINES[engine]
+        problem = row.problem(engine_inputs)
+        if problem is not None:
+            raise ValueError(problem)
+        dynamics, relaxation = row.dynamics_workchain, row.relaxation_workchain
         inputs = dynamics.get_protocol_inputs(protocol, overrides)
         temperatures = temperatures or inputs['temperatures']
-        own = {'pseudo_family': pseudo_family} if engine == 'siesta' else {'potential': potential}
 
         builder = cls.get_builder()
         builder.structure = structure
         builder.temperatures = List(temperatures)
-        builder.supercell = Dict(inputs['supercell'])
-        builder.analysis = Dict(
-            {'species': species, 'equilibration_ps': inputs['equilibration_ps']} | inputs['analysis']
-        )
-        # What differs between temperatures is set when they are run.
-        of_dynamics = dynamics.get_builder_from_protocol(
-            code, structure, temperatures[0], protocol, overrides, options, **own
-        )
-        of_dynamics.md.pop('structure')
-        builder[engine] = of_dynamics
-        if relax_code is not None:
-            of_relaxation = relaxation.get_builder_from_protocol(
-                relax_code, structure, protocol, overrides, options, **own
-            )
-            of_relaxation.relax.pop('structure')
-            builder[f'{engine}_relax'] = of_relaxation
-        for name in [other for other in ENGINES if other != engine]:
+        builder.supercell = Dict({'minimum_distance': MINIMUM_DISTANCE} | inputs['supercell'])
+        builder.analysis = Dict(_analysis(species, inputs, overrides))
+        # The supercell and the temperature are set when the dynamics are run.
+        for name in ENGINES:
             builder.pop(name, None)
             builder.pop(f'{name}_relax', None)
+        common = (protocol, overrides, options)
+        inner = dynamics.get_builder_from_protocol(code, structure, temperatures[0], *common, **engine_inputs)
+        inner.md.pop('structure')
+        builder[row.name] = inner
+        if relax_code is not None:
+            inner = relaxation.get_builder_from_protocol(relax_code, structure, *common, **engine_inputs)
+            inner.relax.pop('structure')
+            builder[f'{row.name}_relax'] = inner
         return builder
 
     @property
-    def engine(self) -> str:
+    def engine(self) -> Engine:
         """The engine that is given."""
-        return next(engine for engine in ENGINES if engine in self.inputs)
+        return next(engine for name, engine in ENGINES.items() if name in self.inputs)
 
     def setup(self) -> None:
-        """Begin with the structure as it is given."""
+        """Start from the input structure."""
         self.ctx.structure, self.ctx.problems, self.ctx.conductivities = self.inputs.structure, {}, {}
 
     def should_relax(self) -> bool:
-        """Whether a relaxation is asked for."""
-        return f'{self.engine}_relax' in self.inputs
+        """Whether a relaxation was requested."""
+        return f'{self.engine.name}_relax' in self.inputs
 
     def relax(self) -> ToContext:
         """Relax the cell and the atoms in it."""
-        relaxation = ENGINES[self.engine][1]
-        inputs = self.exposed_inputs(relaxation, f'{self.engine}_relax')
+        relaxation = self.engine.relaxation_workchain
+        inputs = self.exposed_inputs(relaxation, f'{self.engine.name}_relax')
         inputs.relax.structure = self.ctx.structure
         inputs.setdefault('metadata', {})['call_link_label'] = 'relax'
         node = self.submit(relaxation, **inputs)
@@ -226,8 +219,8 @@ class ConductivityWorkChain(WorkChain):
         """Take the relaxed structure."""
         node = self.ctx.relaxation
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=_how_it_ended(node))
-        self.ctx.structure = node.outputs[ENGINES[self.engine][2]]
+            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=how_it_ended(node))
+        self.ctx.structure = node.outputs[self.engine.relaxed]
         self.out('relaxed_structure', self.ctx.structure)
         return None
 
@@ -247,11 +240,11 @@ class ConductivityWorkChain(WorkChain):
 
     def run_dynamics(self) -> ToContext:
         """Run all temperatures side by side."""
-        dynamics = ENGINES[self.engine][0]
+        dynamics = self.engine.dynamics_workchain
         running = {}
         for temperature in self.inputs.temperatures:
             key = temperature_key(temperature)
-            inputs = self.exposed_inputs(dynamics, self.engine)
+            inputs = self.exposed_inputs(dynamics, self.engine.name)
             inputs.md.structure = self.ctx.supercell
             inputs.md.dynamics = Dict(inputs.md.dynamics.get_dict() | {'temperature': temperature})
             inputs.setdefault('metadata', {})['call_link_label'] = f'dynamics_{key}'
@@ -260,13 +253,13 @@ class ConductivityWorkChain(WorkChain):
         return ToContext(**running)
 
     def analyse(self) -> ExitCode | None:
-        """Conductivity at each temperature, from whatever its dynamics have brought."""
+        """Compute the conductivity at each temperature whose dynamics succeeded."""
         for key in map(temperature_key, self.inputs.temperatures):
             node = self.ctx[key]
             if 'trajectory' in node.outputs:
                 self.out(f'trajectories.{key}', node.outputs.trajectory)
             if not node.is_finished_ok:
-                self.ctx.problems[key] = f'its dynamics failed ({_how_it_ended(node)})'
+                self.ctx.problems[key] = f'its dynamics failed ({how_it_ended(node)})'
                 continue
             found, analysis = conductivity.run_get_node(
                 node.outputs.trajectory, self.inputs.analysis, metadata={'call_link_label': f'conductivity_{key}'}
@@ -277,13 +270,14 @@ class ConductivityWorkChain(WorkChain):
             self.out(f'conductivities.{key}', found)
             self.ctx.conductivities[key] = found
             flags = f', flagged: {", ".join(found.flags)}' if found.flags else ''
-            self.report(f'{key}: {found.conductivity:.3g} +- {_number(found.conductivity_error)} S/cm{flags}')
+            error = 'unknown' if found.conductivity_error is None else f'{found.conductivity_error:.2g}'
+            self.report(f'{key}: {found.conductivity:.3g} +- {error} S/cm{flags}')
         if not self.ctx.conductivities:
             return self.exit_codes.ERROR_NO_CONDUCTIVITY.format(reason=self._problems())
         return None
 
     def fit(self) -> ExitCode | None:
-        """Activation energy, if the conductivities determine one."""
+        """Fit the activation energy, if the conductivities determine one."""
         if len(self.ctx.conductivities) > 1:
             found, analysis = arrhenius.run_get_node(
                 self.inputs.arrhenius, metadata={'call_link_label': 'arrhenius'}, **self.ctx.conductivities
@@ -304,11 +298,3 @@ class ConductivityWorkChain(WorkChain):
 
     def _problems(self) -> str:
         return '; '.join(f'{key}: {problem}' for key, problem in self.ctx.problems.items())
-
-
-def _how_it_ended(node: ProcessNode) -> str:
-    return f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message or node.process_state}'
-
-
-def _number(value: float | None) -> str:
-    return 'unknown' if value is None else f'{value:.2g}'

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, if_, while_
 from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
+from aiida_pesfp.calculations.validation import positive_port, validate_structures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.queries.progress import estimated_cost
 from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
-
-
-def _validate_structures(structures, _) -> str | None:
-    if not structures:
-        return 'the list of structures is empty: give at least one StructureData'
-    return None
-
-
-def _validate_positive(node, _) -> str | None:
-    return None if node.value > 0 else f'{node.value} is not a positive number'
 
 
 def _validate_model(inputs, _) -> str | None:
@@ -54,15 +44,15 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             'structures',
             valid_type=StructureData,
             dynamic=True,
-            validator=_validate_structures,
+            validator=validate_structures,
             help='Structures to screen. The keys name them in all outputs.',
         )
         spec.input(
             'properties',
             valid_type=Dict,
             default=Dict,
-            help='What is known of the structures: key -> band_gap (eV), energy_above_hull (eV/atom). By '
-            'protocol, what their records say.',
+            help='Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom). By default '
+            'those of their records.',
         )
         spec.input(
             'criteria',
@@ -73,26 +63,13 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             'allow_transition_metals, missing_properties (keep, reject), duplicates (similar, identical, keep). What '
             "is missing has the paper's value; None switches a limit off.",
         )
-        spec.input(
-            'max_structures_per_job',
-            valid_type=Int,
-            default=lambda: Int(16),
-            validator=_validate_positive,
-            help='Most structures of one job.',
-        )
-        spec.input(
-            'max_concurrent_jobs',
-            valid_type=Int,
-            default=lambda: Int(4),
-            validator=_validate_positive,
-            help='Most jobs at once.',
-        )
+        positive_port(spec, 'max_structures_per_job', 16, 'Most structures of one job.')
+        positive_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
         spec.input(
             'model',
             valid_type=RankingModelData,
             required=False,
-            help='What the structures are ranked by, such as a recalibrated Xi or a trained model. By default Xi as '
-            'computed by the scan.',
+            help='Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.',
         )
         spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
         spec.inputs.validator = _validate_model
@@ -129,13 +106,13 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         overrides: dict | None = None,
         options: dict | None = None,
     ) -> ProcessBuilder:
-        """A builder with the inputs of a protocol, and with the properties that the structures' records say.
+        """A builder with the inputs of a protocol, and with the properties from the structures' records.
 
         :param code: ``pesfp-scan`` on some computer.
         :param structures: what to screen, by keys that name them in all outputs.
         :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
         :param overrides: inputs that take precedence, nested like the builder.
-        :param options: ``metadata.options`` of the jobs that take precedence.
+        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
         """
         overrides = overrides or {}
         own = cls.get_protocol_inputs(protocol, {key: value for key, value in overrides.items() if key != 'scan'})
@@ -143,10 +120,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         scan = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, protocol, base, options)
         builder = cls.get_builder()
         builder.structures = structures
-        for name in ('code', 'potential', 'parameters', 'device', 'batch_size'):
-            if name in scan.scan:
-                setattr(builder.scan, name, scan.scan[name])
-        builder.scan.metadata.options = scan.scan.metadata.options
+        scan.scan.pop('structures')
+        builder.scan = scan.scan
         builder.max_iterations = scan.max_iterations
         builder.criteria = Dict(own['criteria'])
         builder.properties = Dict(merge(known_properties(structures), own.get('properties') or {}))
@@ -160,7 +135,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return FingerprintSettings.from_dict(self.inputs.scan.parameters.get_dict())
 
     def select(self) -> None:
-        """Leave out what is not to be scanned, and note the reason."""
+        """Leave out structures that do not meet the criteria, with the reason."""
         structures = dict(self.inputs.structures)
         criteria = Dict(self.inputs.criteria.get_dict() | {'species': self.parameters.species})
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
@@ -183,7 +158,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         """Whether there is a job to launch."""
         return bool(self.ctx.batches)
 
-    def scan_batches(self) -> ToContext:
+    def scan_batches(self) -> None:
         """Launch as many jobs as may run at once."""
         number = self.inputs.max_concurrent_jobs.value
         batches, self.ctx.batches = self.ctx.batches[:number], self.ctx.batches[number:]
@@ -194,27 +169,24 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             node = self.submit(ScanBaseWorkChain, **inputs)
             self.report(f'launching ScanBaseWorkChain<{node.pk}> for {", ".join(batch)}')
             self.to_context(running=append_(node))
-        return None
 
     def collect_results(self) -> None:
-        """Take what the jobs have done. A job that failed costs no other its results."""
+        """Collect the results of the jobs. A job that failed does not affect the others."""
         for node in self.ctx.running:
             self._collect(node)
 
     def rank(self) -> ExitCode | None:
-        """Rank what was scanned, and account for what was not."""
+        """Rank the scanned structures, and report why the others have no result."""
         self.out('rejected', collect_rejected(self.ctx.filtered, Dict(self.ctx.lost), **self.ctx.failures))
         if not self.ctx.selected:
             return self.exit_codes.ERROR_ALL_REJECTED
         if not self.ctx.descriptors:
             return self.exit_codes.ERROR_ALL_SCANS_FAILED
-        if 'model' not in self.inputs:
-            self.out('ranking', rank(**self.ctx.descriptors))
-            return None
         try:
-            self.out('ranking', self._rank_by_model())
+            ranking = self._rank_by_model() if 'model' in self.inputs else rank(**self.ctx.descriptors)
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
+        self.out('ranking', ranking)
         return None
 
     def _rank_by_model(self) -> Dict:
@@ -236,24 +208,11 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             self.ctx.failures[f'failures_{node.pk}'] = node.outputs.failures
             accounted.update(node.outputs.failures.keys())
             self.report(f'could not be scanned: {", ".join(node.outputs.failures.keys())}')
-        for key in node.inputs.scan.structures:
-            if key not in accounted:
-                reason = f'{node.process_label}<{node.pk}> [{node.exit_status}]: {self._last_message(node)}'
-                self.ctx.lost[key] = reason
-        if not node.is_finished_ok:
-            self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {self._last_message(node)}')
-
-    @staticmethod
-    def _last_message(node: WorkChainNode) -> str:
-        """The exit message of the last job, which says more than that of the workchain around it."""
+        # The exit message of the last job says more than that of the workchain around it.
         jobs = [called for called in node.called if called.process_class is ScanCalculation]
         last = max(jobs, key=lambda job: job.pk, default=node)
-        return last.exit_message or node.exit_message or str(node.process_state)
-
-
-def estimated_cost(structure: StructureData, parameters: FingerprintSettings) -> float:
-    """Evaluations times atoms: what a scan costs, up to a factor."""
-    points = np.prod(grid_shape(np.array(structure.cell), parameters.scan.spacing))
-    kinds = {kind.name: kind.symbol for kind in structure.kinds}
-    ions = sum(kinds[site.kind_name] == parameters.species for site in structure.sites)
-    return float(points * ions * len(structure.sites))
+        message = last.exit_message or node.exit_message or str(node.process_state)
+        lost = [key for key in node.inputs.scan.structures if key not in accounted]
+        self.ctx.lost |= dict.fromkeys(lost, f'{node.process_label}<{node.pk}> [{node.exit_status}]: {message}')
+        if not node.is_finished_ok:
+            self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {message}')

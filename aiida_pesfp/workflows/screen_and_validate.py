@@ -1,17 +1,24 @@
-"""``pesfp.screen_and_validate``: screen, and confirm the best by dynamics (arXiv:2411.06804, Fig. 1)."""
+"""``pesfp.screen_and_validate``: screen, and validate the best by dynamics (arXiv:2411.06804, Fig. 1)."""
 
 from __future__ import annotations
 
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
-from aiida.orm import AbstractCode, Dict, Int, List, Str, StructureData, WorkChainNode
+from aiida.orm import AbstractCode, Data, Dict, Int, Str, StructureData, WorkChainNode, to_aiida_type
+from aiida.plugins import DataFactory
 
-from aiida_pesfp.calculations.candidates import COLUMNS, ENGINES, summarise, tabulate_candidates
+from aiida_pesfp.calculations.candidates import columns_of, summarise, tabulate_candidates
+from aiida_pesfp.calculations.validation import positive_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
+from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
+from aiida_pesfp.workflows.restart import how_it_ended
 from aiida_pesfp.workflows.screen import ScreenWorkChain
+
+#: What expressions over the rows of a table may name.
+COLUMNS = columns_of(ENGINES)
 
 
 def _validate_expression(node, _) -> str | None:
@@ -22,24 +29,12 @@ def _validate_expression(node, _) -> str | None:
     return None
 
 
-def _validate_positive(node, _) -> str | None:
-    return None if node.value > 0 else f'{node.value} is not a positive number'
-
-
-def _validate_stages(inputs, _) -> str | None:
-    if 'ml' in inputs and 'potential' not in inputs['ml']:
-        return 'the stage ml needs a potential'
-    if 'siesta' in inputs and 'potential' in inputs['siesta']:
-        return 'the stage siesta takes no potential'
-    return None
-
-
 class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
-    """Screen structures, run molecular dynamics of the best with a machine-learned potential, of the best of these
-    with SIESTA.
+    """Screen structures, run molecular dynamics of the best with one engine, of the best of these with the next.
 
-    A stage that is not given is left out. A candidate that fails costs no other its result, and stands in the table
-    with the reason. With caching, what an earlier run did is not done again.
+    Each engine that is given is a stage, in the order of :data:`~aiida_pesfp.workflows.engines.ENGINES`: first a
+    machine-learned potential, then SIESTA. A candidate that fails does not affect the others, and its row of the table
+    has the reason. With caching, nothing that an earlier run did is done again.
     """
 
     _protocol = 'screen_and_validate'
@@ -55,16 +50,9 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             validator=_validate_expression,
             help='Candidates are structures for which this expression over the columns of the ranking is true.',
         )
-        spec.input(
-            'max_concurrent_candidates',
-            valid_type=Int,
-            default=lambda: Int(2),
-            validator=_validate_positive,
-            help='Candidates whose dynamics run at once.',
-        )
-        for engine in ENGINES:
+        positive_port(spec, 'max_concurrent_candidates', 2, 'Candidates whose dynamics run at once.')
+        for engine in ENGINES.values():
             cls._define_stage(spec, engine)
-        spec.inputs.validator = _validate_stages
         spec.outline(
             cls.screen,
             cls.inspect_screen,
@@ -85,39 +73,45 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             help='A row for each candidate: descriptors, conductivity and activation energy by each engine, flags, '
             'problems, nodes.',
         )
-        for engine in ENGINES:
-            spec.output_namespace(
-                engine,
-                dynamic=True,
-                help=f'Conductivities and fits with {engine}: CANDIDATE.T667K, CANDIDATE.arrhenius',
-            )
         spec.exit_code(310, 'ERROR_SCREENING_FAILED', message='The screening failed: {reason}')
         spec.exit_code(320, 'ERROR_ALL_CANDIDATES_FAILED', message='No candidate has a conductivity: {reason}')
 
     @classmethod
-    def _define_stage(cls, spec, engine: str) -> None:
-        options = {'required': False, 'populate_defaults': False, 'help': f'The stage of dynamics with {engine}.'}
-        spec.input_namespace(engine, **options)
-        spec.input(f'{engine}.code', valid_type=AbstractCode, help='pesfp-md, or SIESTA.')
+    def _define_stage(cls, spec, engine: Engine) -> None:
+        """Inputs and outputs of the stage of an engine."""
+        stage, words = engine.name, f'dynamics with {engine.title}'
+        spec.input_namespace(stage, required=False, populate_defaults=False, help=f'The stage of {words}.')
+        spec.input(f'{stage}.code', valid_type=AbstractCode, help=f'Code of {engine.program.label}.')
         spec.input(
-            f'{engine}.relax_code', valid_type=AbstractCode, required=False, help='Without it nothing is relaxed.'
+            f'{stage}.relax_code',
+            valid_type=AbstractCode,
+            required=False,
+            help=f'Code of {engine.relax_program.label}. Without it nothing is relaxed.',
         )
-        spec.input(f'{engine}.potential', valid_type=PotentialData, required=False, help='Potential of the dynamics.')
-        spec.input(f'{engine}.pseudo_family', valid_type=Str, required=False, help='Pseudopotentials for SIESTA.')
-        spec.input(f'{engine}.candidates', valid_type=Int, validator=_validate_positive, help='How many at most.')
+        for need in engine.needs:
+            valid_type = DataFactory(need.data)
+            spec.input(f'{stage}.{need.name}', valid_type=valid_type, required=need.required, help=need.help)
+        positive_port(spec, f'{stage}.candidates', 5, 'Most candidates of this stage.')
         spec.input(
-            f'{engine}.rank_by',
+            f'{stage}.rank_by',
             valid_type=Str,
+            default=lambda: Str('xi'),
             validator=_validate_expression,
             help='Those with the largest value of this expression over the columns of the table; then by Xi.',
         )
-        spec.input(f'{engine}.protocol', valid_type=Str, help='Protocol of pesfp.conductivity.')
-        spec.input(f'{engine}.overrides', valid_type=Dict, default=Dict, help='Overrides of that protocol.')
-        spec.input(f'{engine}.analysis', valid_type=Dict, default=Dict, help='Overrides of the parameters of analysis.')
+        spec.input(f'{stage}.protocol', valid_type=Str, help='Protocol of pesfp.conductivity.')
         spec.input(
-            f'{engine}.temperatures', valid_type=List, required=False, help='Instead of those of the protocol, K.'
+            f'{stage}.overrides',
+            valid_type=Dict,
+            default=Dict,
+            help='Overrides of that protocol, such as temperatures, duration_ps, analysis.',
         )
-        spec.input(f'{engine}.options', valid_type=dict, required=False, non_db=True, help='Options of the jobs.')
+        spec.input(
+            f'{stage}.options', valid_type=dict, required=False, non_db=True, help='Options of the jobs, and device.'
+        )
+        spec.output_namespace(
+            stage, dynamic=True, help=f'Conductivities and fits by {words}: CANDIDATE.T667K, CANDIDATE.arrhenius'
+        )
 
     @classmethod
     def get_builder_from_protocol(
@@ -125,59 +119,62 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         code: AbstractCode,
         structures: dict[str, StructureData],
         potential: PotentialData,
-        *,
-        ml: dict | None = None,
-        siesta: dict | None = None,
         protocol: str | None = None,
         overrides: dict | None = None,
         options: dict | None = None,
+        **stages: dict | None,
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
         :param code: ``pesfp-scan`` on some computer.
         :param structures: what to screen, by keys that name them in all outputs.
         :param potential: of the scans.
-        :param ml: inputs of this stage: ``code``, ``potential``, and what else differs from the protocol. Without them
-            there is no such stage.
-        :param siesta: the same: ``code``, ``pseudo_family``, ...
         :param protocol: ``fast``, ``paper`` (default) or ``stringent``, of all parts.
         :param overrides: inputs that take precedence: ``screen`` for those of the screening, and this workchain's own.
-        :param options: ``metadata.options`` of the scans that take precedence.
+        :param options: ``metadata.options`` of the scans that take precedence, and ``device``.
+        :param stages: by the name of the engine (``ml``, ``siesta``) the inputs of its stage: ``code``, ``relax_code``,
+            what the engine needs, and what differs from the protocol. An engine that is not given has no stage.
+        :raises ValueError: for an unknown engine.
         """
+        for name in stages:
+            if name not in ENGINES:
+                raise ValueError(f'there is no engine {name!r}: take one of {", ".join(ENGINES)}')
         overrides = dict(overrides or {})
         screen = overrides.pop('screen', None)
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()
-        scan = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, protocol, screen, options)
-        builder.screen = scan
+        builder.screen = ScreenWorkChain.get_builder_from_protocol(
+            code, structures, potential, protocol, screen, options
+        )
         builder.select = Str(inputs['select'])
         builder.max_concurrent_candidates = Int(inputs['max_concurrent_candidates'])
-        for engine, given in (('ml', ml), ('siesta', siesta)):
-            if given is None:
-                builder.pop(engine, None)
+        for name in ENGINES:
+            if stages.get(name) is None:
+                builder.pop(name, None)
                 continue
-            of_protocol = inputs['stages'][engine]
-            stage = {'protocol': protocol or cls.get_default_protocol()} | of_protocol | given
-            stage['overrides'] = merge(of_protocol.get('overrides', {}), given.get('overrides', {}))
-            for name, value in stage.items():
-                builder[engine][name] = _NODES[name](value) if name in _NODES else value
+            default, given = inputs['stages'].get(name, {}), stages[name]
+            stage = {'protocol': protocol or cls.get_default_protocol()} | default | given
+            stage['overrides'] = merge(default.get('overrides', {}), given.get('overrides', {}))
+            for key, value in stage.items():
+                is_input = key == 'options' or isinstance(value, Data)
+                builder[name][key] = value if is_input else to_aiida_type(value)
         return builder
 
     def screen(self) -> ToContext:
         """Rank the structures."""
-        self.ctx.stages = [engine for engine in ENGINES if engine in self.inputs]
-        self.ctx.candidates, self.ctx.results, self.ctx.problems = [], {}, {}
+        self.ctx.stages = [name for name in ENGINES if name in self.inputs]
+        self.ctx.candidates, self.ctx.problems = [], {}
+        self.ctx.results = {name: {} for name in self.ctx.stages}
         inputs = self.exposed_inputs(ScreenWorkChain, 'screen')
         inputs.setdefault('metadata', {})['call_link_label'] = 'screen'
         return ToContext(screening=self.submit(ScreenWorkChain, **inputs))
 
     def inspect_screen(self) -> ExitCode | None:
-        """Take the ranking, and choose the candidates."""
+        """Choose the candidates from the ranking."""
         node = self.ctx.screening
         self.out_many(self.exposed_outputs(node, ScreenWorkChain, 'screen'))
         if not node.is_finished_ok:
-            reason = f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}'
-            return self.exit_codes.ERROR_SCREENING_FAILED.format(reason=reason)
+            return self.exit_codes.ERROR_SCREENING_FAILED.format(reason=how_it_ended(node))
         rows, select = node.outputs.ranking['rows'], Expression(self.inputs.select.value, COLUMNS)
         self.ctx.rows = {row['key']: {name: row.get(name) for name in COLUMNS} for row in rows if select(row)}
         self.ctx.passed = list(self.ctx.rows)
@@ -193,7 +190,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         engine = self.ctx.stages.pop(0)
         stage, rows = self.inputs[engine], self.ctx.rows
         value = Expression(stage.rank_by.value, COLUMNS)
-        # What has no value comes last; Python's sort keeps the order of the ranking among equals.
+        # Candidates without a value come last; Python's sort keeps the order of the ranking among equals.
         worth = {key: value(rows[key]) for key in self.ctx.passed}
         ordered = sorted(self.ctx.passed, key=lambda key: (worth[key] is None, -(worth[key] or 0)))
         self.ctx.engine, self.ctx.passed = engine, ordered[: stage.candidates.value]
@@ -223,57 +220,50 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             self.to_context(nodes=append_(node))
 
     def collect_candidates(self) -> None:
-        """Take what the dynamics gave. A candidate that failed costs no other its result."""
+        """Collect the results. A candidate that failed does not affect the others."""
         for key, node in zip(self.ctx.running, self.ctx.nodes):
             self._collect(key, node)
-        # Those without any result are out of the race.
-        found = self.ctx.results
-        self.ctx.passed = [
-            key for key in self.ctx.passed if key in self.ctx.queue or self.ctx.engine in found.get(key, {})
-        ]
+        # A candidate without any result has no further stage.
+        found = self.ctx.results[self.ctx.engine]
+        self.ctx.passed = [key for key in self.ctx.passed if key in self.ctx.queue or key in found]
 
     def any_candidate(self) -> bool:
         """Whether dynamics of any candidate were to be run."""
         return bool(self.ctx.candidates)
 
     def tabulate(self) -> None:
-        """Put together what is known of each candidate."""
-        nodes, labels = {}, {}
-        for key, engines in self.ctx.results.items():
-            for engine, found in engines.items():
-                named = {f'{engine}_{key}_{name}': node for name, node in found.items()}
-                nodes |= named
-                labels.setdefault(key, {})[engine] = list(named)
-        progress = Dict({'candidates': self.ctx.candidates, 'labels': labels, 'problems': self.ctx.problems})
+        """Make the table of the candidates."""
+        progress = {'engines': list(ENGINES), 'candidates': self.ctx.candidates, 'problems': self.ctx.problems}
+        results = {name: found for name, found in self.ctx.results.items() if found}
         table = tabulate_candidates(
-            self.ctx.screening.outputs.ranking, progress, metadata={'call_link_label': 'tabulate'}, **nodes
+            self.ctx.screening.outputs.ranking, Dict(progress), metadata={'call_link_label': 'tabulate'}, **results
         )
         self.out('candidates', table)
 
     def finish(self) -> ExitCode | None:
-        """Say whether there is a candidate that dynamics could treat."""
-        if self.ctx.candidates and not self.ctx.results:
+        """Fail if there are candidates and none of them has a conductivity."""
+        if self.ctx.candidates and not any(self.ctx.results.values()):
             reasons = [f'{key}: {reason}' for key, told in self.ctx.problems.items() for reason in told.values()]
             return self.exit_codes.ERROR_ALL_CANDIDATES_FAILED.format(reason='; '.join(reasons))
         return None
 
     def _builder(self, key: str) -> ProcessBuilder:
-        stage = self.inputs[self.ctx.engine]
-        overrides = stage.overrides.get_dict()
+        engine, stage = self.ctx.engine, self.inputs[self.ctx.engine]
+        # A label, such as that of a family of pseudopotentials, is given as a plain string.
+        needs = {need.name: stage[need.name] for need in ENGINES[engine].needs if need.name in stage}
+        needs = {name: node.value if isinstance(node, Str) else node for name, node in needs.items()}
         builder = ConductivityWorkChain.get_builder_from_protocol(
             stage.code,
             self.inputs.screen.structures[key],
+            engine=engine,
             relax_code=stage.get('relax_code'),
-            potential=stage.get('potential'),
-            pseudo_family=stage.pseudo_family.value if 'pseudo_family' in stage else None,
             species=self.inputs.screen.scan.parameters.get('species', 'Li'),
-            temperatures=stage.temperatures.get_list() if 'temperatures' in stage else None,
             protocol=stage.protocol.value,
-            overrides=overrides,
+            overrides=stage.overrides.get_dict(),
             options=stage.get('options'),
+            **needs,
         )
-        builder.analysis = Dict(builder.analysis.get_dict() | stage.analysis.get_dict())
-        builder.metadata.call_link_label = f'{self.ctx.engine}_{key}'
+        builder.metadata.call_link_label = f'{engine}_{key}'
         builder.metadata.label = key
         return builder
 
@@ -285,18 +275,11 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         for name, data in found.items():
             self.out(f'{engine}.{key}.{name}', data)
         if found:
-            self.ctx.results.setdefault(key, {})[engine] = found
+            self.ctx.results[engine][key] = found
             self.ctx.rows[key] |= {f'{engine}_{name}': value for name, value in summarise(found.values()).items()}
         if not node.is_finished_ok:
-            self._note_problem(key, f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+            self._note_problem(key, how_it_ended(node))
 
     def _note_problem(self, key: str, reason: str) -> None:
         self.ctx.problems.setdefault(key, {})[self.ctx.engine] = reason
         self.report(f'{key} with {self.ctx.engine}: {reason}')
-
-
-#: How plain values become nodes of the stages' inputs.
-_NODES = {
-    'candidates': Int, 'rank_by': Str, 'protocol': Str, 'pseudo_family': Str,
-    'overrides': Dict, 'analysis': Dict, 'temperatures': List,
-}  # fmt: skip

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
-from aiida.orm import CalcJobNode, Dict, Int, RemoteData, TrajectoryData
+from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
+from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
-from aiida_pesfp.workflows.protocols import ProtocolMixin
+from aiida_pesfp.settings.md import MdSettings
+from aiida_pesfp.workflows.restart import StrictRestartWorkChain, fill_job
 
-#: What the exit codes of the calculation jobs of all engines have in common.
+#: Exit codes that the calculation jobs of all engines have in common.
 DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED = map(ExitCode, (340, 400, 410, 420))
-_LEAST_HANDLED = 400
 
 
-class SegmentsWorkChain(ProtocolMixin, BaseRestartWorkChain):
-    """Run jobs until all steps are there, each exactly from where the last one ended.
+class SegmentsWorkChain(StrictRestartWorkChain):
+    """Run jobs until all steps are done, each exactly from where the last one ended.
 
-    Two jobs in a row without a step end it. What is done is joined and attached, whatever the end.
+    It stops when two jobs in a row have made no step. The segments that were made are joined and become outputs,
+    however it ends. An engine's subclass names its calculation job, protocol and settings, and adds the inputs that
+    only this engine has. The job has the inputs ``structure``, ``dynamics`` and ``parent_folder``, the outputs
+    ``trajectory`` and ``output_parameters`` (with ``steps`` and ``last_step``), and the exit codes above.
     """
 
-    #: How jobs end whose steps are good, all the same whether another has to go on from there.
+    _namespace = 'md'
+    _passed_on = ()
+    #: Settings of the dynamics of this engine.
+    _settings: type[MdSettings]
+    #: Exit statuses of jobs whose steps are good, whether or not another job has to follow.
     _GOOD = (0, *(code.status for code in (DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)))
-    #: Jobs in a row that may bring nothing.
+    #: Most jobs in a row without a step.
     _STALLED = 2
+    _REPEATED_FROM = 400
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
-        spec.expose_inputs(cls._process_class, namespace='md')
         spec.inputs['md']['dynamics'].help += ' Here `steps` are those of all jobs together.'
         spec.input(
             'max_steps_per_job',
@@ -38,57 +45,95 @@ class SegmentsWorkChain(ProtocolMixin, BaseRestartWorkChain):
         )
         # The default of aiida-core is for repeated attempts at one thing; these jobs are segments.
         spec.inputs['max_iterations'].default = lambda: Int(100)
-        spec.outline(
-            cls.setup,
-            while_(cls.should_run_process)(
-                cls.prepare_segment,
-                cls.run_process,
-                cls.inspect_process,
-            ),
-            cls.results,
-        )
         spec.output('trajectory', valid_type=TrajectoryData, required=False, help='All stored steps, joined.')
         spec.output('output_parameters', valid_type=Dict, required=False, help='As of the calculation, of all steps.')
-        spec.output('remote_folder', valid_type=RemoteData, required=False, help='To go on from.')
-        spec.exit_code(310, 'ERROR_NO_PROGRESS', message='{jobs} jobs in a row brought no step: {reason}')
-        spec.exit_code(320, 'ERROR_SEGMENTS_DO_NOT_JOIN', message='The segments do not make a whole: {reason}')
-        spec.exit_code(330, 'ERROR_JOB_FAILED', message='A job failed for good: {reason}')
+        spec.output('remote_folder', valid_type=RemoteData, required=False, help='To restart from.')
+        spec.exit_code(310, 'ERROR_NO_PROGRESS', message='{jobs} jobs in a row made no step: {reason}')
+        spec.exit_code(320, 'ERROR_SEGMENTS_DO_NOT_JOIN', message='The segments cannot be joined: {reason}')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode,
+        structure: StructureData,
+        temperature: float,
+        protocol: str | None = None,
+        overrides: dict | None = None,
+        options: dict | None = None,
+        *,
+        timestep: float | None = None,
+        **engine_inputs,
+    ) -> ProcessBuilder:
+        """A builder with the inputs of a protocol.
+
+        :param code: the engine's program on some computer.
+        :param structure: the supercell.
+        :param temperature: K.
+        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
+        :param overrides: inputs that take precedence, nested like the protocol.
+        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+        :param timestep: fs. The simulated time stays the same. The paper checked 0.25 and 0.5 fs against 1 fs.
+        :param engine_inputs: keywords of :meth:`engine_inputs`, such as ``potential``.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        dynamics = inputs['md']['dynamics'] | {'temperature': temperature}
+        if timestep is not None:
+            dynamics['timestep'] = timestep
+        steps = round(inputs['duration_ps'] * 1000 / dynamics.get('timestep', cls._settings.timestep))
+        builder = cls.get_builder()
+        fill_job(builder.md, code, inputs['md'], options)
+        builder.md.structure = structure
+        builder.md.dynamics = Dict(cls._settings.from_dict({'steps': steps} | dynamics).as_dict())
+        for name, value in cls.engine_inputs(inputs, structure, **engine_inputs).items():
+            builder.md[name] = value
+        for name in ('max_iterations', 'max_steps_per_job'):
+            if name in inputs:
+                builder[name] = Int(inputs[name])
+        return builder
+
+    @classmethod
+    def engine_inputs(cls, protocol: dict, structure: StructureData) -> dict:
+        """Inputs of the jobs that only this engine has. Subclasses take further keywords.
+
+        :param protocol: the inputs of the protocol.
+        :param structure: the supercell.
+        """
+        return {}
 
     def setup(self) -> None:
         super().setup()
-        self.ctx.inputs = self.exposed_inputs(self._process_class, 'md')
         self.ctx.segments, self.ctx.done, self.ctx.stalled = [], 0, 0
 
     @property
-    def wished(self) -> int:
+    def steps(self) -> int:
         """Number of steps of all jobs together."""
         return self.inputs.md.dynamics['steps']
 
     def should_run_process(self) -> bool:
         """Whether steps are missing."""
-        return self.ctx.done < self.wished
+        return self.ctx.done < self.steps
 
-    def prepare_segment(self) -> None:
-        """As many steps as are missing, or as a job may have."""
+    def run_process(self):
+        """Run a job for the missing steps, or for as many as one job may have."""
         self.ctx.is_finished = False  # aiida-core takes the end of a job for the end of all
-        steps = self.wished - self.ctx.done
+        steps, given = self.steps - self.ctx.done, self.inputs.md.dynamics
         if 'max_steps_per_job' in self.inputs:
             steps = min(steps, self.inputs.max_steps_per_job.value)
-        given = self.inputs.md.dynamics
-        self.ctx.inputs.dynamics = given if steps == self.wished else Dict(given.get_dict() | {'steps': steps})
+        self.ctx.inputs.dynamics = given if steps == self.steps else Dict(given.get_dict() | {'steps': steps})
+        return super().run_process()
 
     def inspect_process(self) -> ExitCode | None:
         node = self.ctx.children[self.ctx.iteration - 1]
-        self._take_up(node)
+        self._count_steps(node)
         exit_code = super().inspect_process()
         if self.ctx.stalled >= self._STALLED and (exit_code is None or exit_code.status == 0):
-            exit_code = self._no_progress(node.exit_message or 'it cannot be gone on from')
+            exit_code = self._no_progress(node.exit_message or 'it cannot be restarted from')
         if exit_code is not None and exit_code.status != 0:
             self.results()
         return exit_code
 
     def results(self) -> ExitCode | None:
-        """Join and attach what is done."""
+        """Join what is done, and make it the outputs."""
         segments = self.ctx.segments
         if not segments:
             return None
@@ -98,13 +143,13 @@ class SegmentsWorkChain(ProtocolMixin, BaseRestartWorkChain):
                 if name in segments[0].outputs:
                     self.out(name, segments[0].outputs[name])
             return None
-        keys = [f'segment_{number:04d}' for number in range(1, len(segments) + 1)]
-        # A segment shorter than the stride may hold none of its steps.
-        stored = {key: node.outputs.trajectory for key, node in zip(keys, segments) if 'trajectory' in node.outputs}
+        outputs = {f'segment_{number:04d}': node.outputs for number, node in enumerate(segments, 1)}
+        # A segment shorter than the stride may hold no stored step.
+        stored = {key: found.trajectory for key, found in outputs.items() if 'trajectory' in found}
+        parameters = {key: found.output_parameters for key, found in outputs.items()}
         try:
             if stored:
                 self.out('trajectory', join_trajectories(metadata={'call_link_label': 'join'}, **stored))
-            parameters = {key: node.outputs.output_parameters for key, node in zip(keys, segments)}
             self.out('output_parameters', join_parameters(metadata={'call_link_label': 'sum'}, **parameters))
         except ValueError as error:
             return self.exit_codes.ERROR_SEGMENTS_DO_NOT_JOIN.format(reason=str(error))
@@ -112,43 +157,35 @@ class SegmentsWorkChain(ProtocolMixin, BaseRestartWorkChain):
 
     @process_handler(priority=500, exit_codes=OUT_OF_WALLTIME)
     def handle_out_of_walltime(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Go on from the last step."""
-        return self.go_on(node, 'ran out of time')
+        """Restart from the last step."""
+        return self.restart(node, 'ran out of time')
 
     @process_handler(priority=300, exit_codes=INTERRUPTED)
     def handle_interrupted(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Go on from the last step."""
-        return self.go_on(node, 'was interrupted')
+        """Restart from the last step."""
+        return self.restart(node, 'was interrupted')
 
-    @process_handler(priority=100)
-    def handle_failed_for_good(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Say what it was. The same inputs would fail again."""
-        if not node.is_failed or node.exit_status >= _LEAST_HANDLED:
-            return None
-        reason = f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}'
-        return ProcessHandlerReport(True, self.exit_codes.ERROR_JOB_FAILED.format(reason=reason))
-
-    def go_on(self, node: CalcJobNode, reason: str) -> ProcessHandlerReport:
-        """Go on from the last step, unless jobs in a row brought none."""
+    def restart(self, node: CalcJobNode, reason: str) -> ProcessHandlerReport:
+        """Restart from the last step, unless jobs in a row have made none."""
         if self.ctx.stalled >= self._STALLED:
             return ProcessHandlerReport(True, self._no_progress(f'the last one {reason}'))
-        self.report(f'{node.process_label}<{node.pk}> {reason}: {self.ctx.done} of {self.wished} steps are done')
+        self.report(f'{node.process_label}<{node.pk}> {reason}: {self.ctx.done} of {self.steps} steps are done')
         return ProcessHandlerReport(True)
 
-    def can_go_on_from(self, node: CalcJobNode) -> bool:
-        """Whether another job can go on from this one, which has brought steps, without losing any of them."""
+    def can_restart_from(self, node: CalcJobNode) -> bool:
+        """Whether another job can go on from this one, which has made steps, without losing any of them."""
         return True
 
     def _no_progress(self, reason: str) -> ExitCode:
         return self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=reason)
 
-    def _take_up(self, node: CalcJobNode) -> None:
-        """Count the steps of a job, and make the next one go on from it, if that loses none."""
+    def _count_steps(self, node: CalcJobNode) -> None:
+        """Count the steps of a job, and let the next one start from it, if that loses none."""
         steps = 0
         if node.exit_status in self._GOOD and 'output_parameters' in node.outputs:
             steps = node.outputs.output_parameters['steps']
-        complete = self.ctx.done + steps >= self.wished
-        if not steps or not (complete or self.can_go_on_from(node)):
+        complete = self.ctx.done + steps >= self.steps
+        if not steps or not (complete or self.can_restart_from(node)):
             self.ctx.stalled += 1
             return
         self.ctx.stalled = 0

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 
 from aiida.common.exceptions import NotExistent
-from aiida.orm import AbstractCode, Group, KpointsData, StructureData
+from aiida.engine import WorkChain
+from aiida.orm import CalcJobNode, Dict, Group, KpointsData, StructureData
 from ase.data import atomic_numbers, covalent_radii
 from pymatgen.analysis.dimensionality import get_structure_components
 from pymatgen.analysis.graphs import StructureGraph
 from pymatgen.analysis.local_env import CutOffDictNN
 from pymatgen.core import Element, Structure
 from pymatgen.io.vasp.inputs import Kpoints
-
-from aiida_pesfp.workflows.protocols import merge
 
 #: Two atoms are bonded if closer than this times the sum of their covalent radii (DOI 10.1039/b801115j).
 BOND_TOLERANCE = 1.25
@@ -74,10 +73,24 @@ def pseudos_of(structure: StructureData, family: str | None) -> dict:
     return group.get_pseudos(structure=structure)
 
 
-def options_of(code: AbstractCode, inputs: dict, options: dict | None) -> dict:
-    """``metadata.options`` of a job: those of the protocol, what the code says about MPI, and what takes precedence.
+def functional_labels(protocol: dict, structure: StructureData, functional: str | None = None) -> dict:
+    """The fdf labels of a functional.
 
-    :param inputs: of the protocol.
+    :param protocol: the inputs of the protocol, with ``functionals``.
+    :param functional: name of one of them; by default that of :func:`functional_of`.
+    :raises ValueError: if the protocol has no such functional.
     """
-    of_code = {} if code.with_mpi is None else {'withmpi': code.with_mpi}
-    return merge(merge(inputs['md']['metadata']['options'], of_code), options or {})
+    known, functional = protocol['functionals'], functional or functional_of(structure)
+    if functional not in known:
+        raise ValueError(f'unknown functional {functional!r}: take one of {", ".join(known)}')
+    return known[functional]
+
+
+def correct_split_norm(workchain: WorkChain, job: CalcJobNode) -> bool:
+    """Set ``PAO.FixSplitTable`` for the next job; whether it was not yet set."""
+    basis = workchain.ctx.inputs.basis.get_dict() if 'basis' in workchain.ctx.inputs else {}
+    if 'pao-fix-split-table' in basis:
+        return False
+    workchain.ctx.inputs.basis = Dict(basis | {'pao-fix-split-table': 'T'})
+    workchain.report(f'{job.process_label}<{job.pk}> could not split its orbitals: again with PAO.FixSplitTable')
+    return True

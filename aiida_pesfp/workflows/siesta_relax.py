@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler, while_
+from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, KpointsData, Str, StructureData, WorkChainNode
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.workflows.base import SiestaBaseWorkChain
 
-from aiida_pesfp.workflows.protocols import ProtocolMixin
-from aiida_pesfp.workflows.siesta_inputs import functional_of, kpoints_of, options_of, pseudos_of
+from aiida_pesfp.workflows.restart import RestartWorkChain, job_options
+from aiida_pesfp.workflows.siesta_inputs import correct_split_norm, functional_labels, kpoints_of, pseudos_of
 
 _CODES = SiestaBaseWorkChain.exit_codes
 _JOB_CODES = SiestaCalculation.exit_codes
 
 
-class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
-    """Relax cell and positions until SIESTA itself says that they are.
+class SiestaRelaxWorkChain(RestartWorkChain):
+    """Relax cell and positions until SIESTA itself reports that they are relaxed.
 
     ``SiestaBaseWorkChain`` does the work, with our parser (``pesfp.siesta_relax``). Where it gives up (a killed job,
-    split orbitals, more jobs than it allows) the relaxation goes on from the last structure.
+    split orbitals, more jobs than it allows) the relaxation is restarted from the last structure.
     """
 
     _process_class = SiestaBaseWorkChain
+    _namespace = 'relax'
+    _excluded_inputs = ('clean_workdir',)
+    _passed_on = ('output_structure', 'output_parameters', 'remote_folder')
     _protocol = 'siesta_md'
     PARSER = 'pesfp.siesta_relax'
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
-        spec.expose_inputs(SiestaBaseWorkChain, namespace='relax', exclude=('clean_workdir',))
-        spec.expose_outputs(SiestaBaseWorkChain, include=('output_structure', 'output_parameters', 'remote_folder'))
-        for port in spec.outputs.values():
-            port.required = False
-        spec.outline(
-            cls.setup,
-            while_(cls.should_run_process)(
-                cls.run_process,
-                cls.inspect_process,
-            ),
-            cls.results,
-        )
         spec.exit_code(310, 'ERROR_FATAL', message='SIESTA stopped before the first step: {reason}')
         spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
 
@@ -70,9 +61,8 @@ class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         md, relax = inputs['md'], inputs['relax']
-        functional = inputs['functionals'][functional or functional_of(structure)]
         family = pseudo_family or inputs['pseudo_family']
-        pseudos_of(structure, family)
+        pseudos_of(structure, family)  # raises if one is missing
 
         builder = cls.get_builder()
         builder.relax.code = code
@@ -80,49 +70,42 @@ class SiestaRelaxWorkChain(ProtocolMixin, BaseRestartWorkChain):
         builder.relax.pseudo_family = Str(family)
         builder.relax.kpoints = kpoints or kpoints_of(structure, relax['reciprocal_density'])
         builder.relax.basis = Dict(md['basis'])
-        builder.relax.parameters = Dict(functional | md['parameters'] | relax['parameters'])
-        builder.relax.options = Dict(options_of(code, inputs, options))
+        labels = functional_labels(inputs, structure, functional)
+        builder.relax.parameters = Dict(labels | md['parameters'] | relax['parameters'])
+        builder.relax.options = Dict(job_options(code, md, options))
         builder.max_iterations = Int(relax['max_iterations'])
         return builder
 
     def setup(self) -> None:
         super().setup()
-        inputs = self.exposed_inputs(SiestaBaseWorkChain, 'relax')
+        inputs = self.ctx.inputs
         inputs.options = Dict(inputs.options.get_dict() | {'parser_name': self.PARSER})
         given = inputs.settings.get_dict() if 'settings' in inputs else {}
         settings = {key.upper(): value for key, value in given.items()}
-        wanted = [*settings.get('ADDITIONAL_RETRIEVE_LIST', []), '*.STRUCT_OUT']
-        inputs.settings = Dict(settings | {'ADDITIONAL_RETRIEVE_LIST': wanted})
+        retrieved = [*settings.get('ADDITIONAL_RETRIEVE_LIST', []), '*.STRUCT_OUT']
+        inputs.settings = Dict(settings | {'ADDITIONAL_RETRIEVE_LIST': retrieved})
         # Its handler of this error reads a log that only its own parser writes.
         inputs.handler_overrides = Dict({'handle_error_split_norm': {'enabled': False}})
-        self.ctx.inputs = inputs
 
     @process_handler(exit_codes=[_CODES.ERROR_UNHANDLED_FAILURE, _CODES.ERROR_MAXIMUM_ITERATIONS_EXCEEDED])
     def handle_giving_up(self, node: WorkChainNode) -> ProcessHandlerReport:
-        """Go on from the last structure, or with corrected orbitals."""
+        """Restart from the last structure, or with corrected orbitals."""
         job = max((child for child in node.called_descendants if isinstance(child, CalcJobNode)), key=lambda c: c.pk)
         if job.exit_status == _JOB_CODES.SPLIT_NORM.status:
-            return self._correct_orbitals(job)
+            corrected = correct_split_norm(self, job)
+            return ProcessHandlerReport(True, ExitCode() if corrected else self._fatal([job.exit_message], job))
         if job.exit_status == _JOB_CODES.SCF_NOT_CONV.status:
-            # SiestaBaseWorkChain has gone on from the last density matrix as often as it may.
+            # SiestaBaseWorkChain has restarted from the last density matrix as often as it may.
             return ProcessHandlerReport(True, self.exit_codes.ERROR_SCF_FAILED.format(reason=f'see job {job.pk}'))
         found = job.outputs.output_parameters.get_dict() if 'output_parameters' in job.outputs else {}
         if not found.get('geometry_steps') or 'output_structure' not in job.outputs:
-            return ProcessHandlerReport(True, self._fatal(found, job))
+            return ProcessHandlerReport(True, self._fatal(found.get('messages', []), job))
         self.ctx.inputs.structure = job.outputs.output_structure
         self.ctx.inputs.parent_calc_folder = job.outputs.remote_folder
-        self.report(f'{job.process_label}<{job.pk}> ended with {job.exit_message!r}: going on from its last structure')
+        self.report(f'{job.process_label}<{job.pk}> ended with {job.exit_message!r}: restarting from its structure')
         return ProcessHandlerReport(True)
 
-    def _correct_orbitals(self, job: CalcJobNode) -> ProcessHandlerReport:
-        basis = self.ctx.inputs.basis.get_dict() if 'basis' in self.ctx.inputs else {}
-        if 'pao-fix-split-table' in basis:
-            return ProcessHandlerReport(True, self._fatal({'messages': [job.exit_message]}, job))
-        self.ctx.inputs.basis = Dict(basis | {'pao-fix-split-table': 'T'})
-        self.report(f'{job.process_label}<{job.pk}> could not split its orbitals: again with PAO.FixSplitTable')
-        return ProcessHandlerReport(True)
-
-    def _fatal(self, found: dict, job: CalcJobNode) -> ExitCode:
+    def _fatal(self, messages: list[str], job: CalcJobNode) -> ExitCode:
         last_words = (job.get_scheduler_stderr() or '').strip().splitlines()[-1:]
-        reason = '; '.join(found.get('messages') or last_words or [job.exit_message])
+        reason = '; '.join(messages or last_words or [job.exit_message])
         return self.exit_codes.ERROR_FATAL.format(reason=f'{reason}, see job {job.pk}')

@@ -18,7 +18,8 @@ HEAD = """<!-- Written by docs/reference/exit_codes.py: change the processes or 
 
 # Exit codes and what to do
 
-`verdi process list -a` shows the exit code of a process, and `verdi process report PK` what happened and what was done about it.
+`verdi process list -a` shows the exit code of a process, and `verdi process report PK` what happened and how the
+workchain reacted.
 `verdi process show PK` lists what a workchain called: find the process that failed first, and look up its code here.
 Braces in a message stand for what is filled in.
 """
@@ -70,7 +71,9 @@ def page() -> str:
     parts.append('\n'.join(['## Codes of aiida-core', '', *_table('aiida-core', core, advice)]) + '\n')
     unused = set(advice.texts) - advice.used
     if unused:
-        raise ValueError(f'docs/reference/exit_codes.yaml has entries without an exit code: {", ".join(sorted(unused))}')
+        raise ValueError(
+            f'docs/reference/exit_codes.yaml has entries without an exit code: {", ".join(sorted(unused))}'
+        )
     return '\n'.join(parts)
 
 

@@ -69,8 +69,8 @@ def quantities() -> str:
     rows = [(f'``{one.name}``', one.symbol, one.unit, one.better, one.meaning) for one in QUANTITIES]
     parts = [
         heading('Quantities', '='),
-        'The descriptors of a structure: rows of the table in :mod:`aiida_pesfp.fingerprint.quantities`. The names are those',
-        'in expressions (``aiida-pesfp rank --where``), in JSON files and in the attributes of ``DescriptorsData``.\n',
+        'The descriptors of a structure: rows of the table in :mod:`aiida_pesfp.fingerprint.quantities`. Their names',
+        'are those in expressions (``aiida-pesfp rank --where``), JSON files and attributes of ``DescriptorsData``.\n',
         list_table(('name', 'symbol', 'unit', 'better', 'meaning'), rows),
     ]
     return '\n'.join(parts)

@@ -83,3 +83,11 @@ class SlowAbove(LennardJones):
         super().calculate(atoms, properties or ['energy'], system_changes)
         if len(atoms) > self.most_atoms:
             time.sleep(self.seconds)
+
+
+class OnDevice(LennardJones):
+    """Lennard-Jones that is told where to run."""
+
+    def __init__(self, device='gpu', **parameters):
+        super().__init__(**parameters)
+        self.device = device

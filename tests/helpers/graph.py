@@ -2,7 +2,7 @@
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import Dict, Float, StructureData, TrajectoryData
+from aiida.orm import CalcJobNode, Dict, Float, StructureData, TrajectoryData
 from ase.calculators.lj import LennardJones
 
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
@@ -14,6 +14,7 @@ from aiida_pesfp.potentials.ase.potential import AseEvaluator
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.transport.arrhenius import BOLTZMANN
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
+from tests.helpers.potentials import LENNARD_JONES
 
 #: The activation energy of :func:`walk`, eV.
 ACTIVATION_ENERGY = 0.2
@@ -29,6 +30,11 @@ def structures():
     return {key: StructureData(pymatgen=crystal, label=key).store() for key, crystal in crystals.items()}
 
 
+def jobs_of(node) -> list[CalcJobNode]:
+    """All jobs below a workchain, in the order of their creation."""
+    return sorted((job for job in node.called_descendants if isinstance(job, CalcJobNode)), key=lambda job: job.pk)
+
+
 @calcfunction
 def scan_here(parameters, potential, **structures):
     """As ``pesfp.scan`` with a Lennard-Jones potential, with the same links."""
@@ -36,7 +42,7 @@ def scan_here(parameters, potential, **structures):
     surfaces, descriptors = {}, {}
     for key, structure in structures.items():
         crystal = structure.get_pymatgen_structure()
-        calculator = LennardJones(sigma=2.1, epsilon=0.3, rc=5.0, smooth=True)
+        calculator = LennardJones(**LENNARD_JONES)
         surface = scan(crystal, AseEvaluator(crystal, calculator, 'LJ'), chosen.species, chosen.scan)
         attributes = {
             'formula': crystal.composition.reduced_formula,

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
-from aiida.orm import InstalledCode, StructureData, load_node
+from aiida.orm import InstalledCode, load_node
 
 from aiida_pesfp.data.potential import PotentialData
-from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
+from tests.helpers import REPOSITORY, graph
+from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -50,32 +50,31 @@ def codes(code):
 
 
 @pytest.fixture
+def with_test_calculators(monkeypatch):
+    """Jobs on this machine inherit the environment: they find the calculators of the tests, and may be killed."""
+    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
+    return monkeypatch
+
+
+@pytest.fixture
 def potential_of(tmp_path):
     """Makes the PotentialData of an ASE calculator by its parameters."""
 
-    def make(calculator='ase.calculators.lj.LennardJones', **parameters):
-        path = tmp_path / 'calculator.yaml'
-        path.write_text(yaml.safe_dump({'calculator': calculator, 'parameters': parameters}))
-        return PotentialData.from_spec(str(path))
-
-    return make
+    return lambda *calculator, **parameters: PotentialData.from_spec(
+        str(write_calculator(tmp_path / 'calculator.yaml', *calculator, **parameters))
+    )
 
 
 @pytest.fixture
 def potential(potential_of):
     """Lennard-Jones: fast, and good for nothing else."""
-    return potential_of(sigma=2.1, epsilon=0.3, rc=5.0, smooth=True)
+    return potential_of(**LENNARD_JONES)
 
 
 @pytest.fixture
 def structures():
     """Three lithium compounds."""
-    crystals = {
-        'LiCl': rock_salt('Li', 'Cl', 5.13),
-        'Li2Te': antifluorite('Li', 'Te', 6.517),
-        'LiI': wurtzite('Li', 'I', 4.514, 7.311, 0.375),
-    }
-    return {key: StructureData(pymatgen=crystal, label=key).store() for key, crystal in crystals.items()}
+    return graph.structures()
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def test_all_of_it(invented, labels_of):
         assert rows[0]['score'] > rows[1]['score']
 
 
-def test_a_set_that_cannot_be_scored_costs_the_other_nothing(invented, labels_of):
+def test_a_failed_set_does_not_affect_the_other(invented, labels_of):
     structures, descriptors, sigma = invented
     labels = {'right': labels_of(sigma), 'equal': labels_of(dict.fromkeys(sigma, (1e-2, 1e-4)), 'equal.csv')}
     parameters = {'sets': {name: {'classes': CLASSES} for name in labels}, 'score': {'resamples': 10}}
@@ -296,11 +296,13 @@ class TestCommands:
         assert 'to expect for other materials' in printed
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
+        assert 'at least two' in self.call(calibrate, assessment.pk, '--resamples', 1).output
         assert 'add --vary threshold' in self.call(calibrate, assessment.pk, '--threshold', 0.5).output
 
         for change, words in (
             (['--unit', 'furlong', '--good', 1e-3], "unknown unit 'furlong'"),
             (['--unit', 'S/cm', '--good', 1e-5], 'is below bad'),
+            (['--unit', 'S/cm', '--good', -1], 'good must be a positive number'),
             (['--unit', 'S/cm', '--good', 1e-3, '--species', 'Na'], 'was scanned for Na'),
             (['--unit', 'S/cm', '--good', 1e9], '0 of 30 materials are good conductors'),
             (['--unit', 'S/cm', '--good', 1e-3, '--model', 'forest'], "'forest' is not one of 'logistic_l1'"),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from aiida.cmdline.commands.cmd_verdi import verdi
 from aiida.engine import calcfunction
 from aiida.orm import Dict, Float, InstalledCode, QueryBuilder, StructureData, TrajectoryData, load_node
@@ -24,15 +23,14 @@ from aiida_pesfp.fingerprint import export
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, rock_salt
+from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
 sys.path.insert(0, str(REPOSITORY / 'examples'))
 CODE = 'commands-scan@commands'
 
 
 def add_potential(folder, label, calculator='ase.calculators.lj.LennardJones', **parameters):
-    parameters = {'sigma': 2.1, 'epsilon': 0.3, 'rc': 5.0, 'smooth': True} | parameters
-    path = folder / f'{label}.yaml'
-    path.write_text(yaml.safe_dump({'calculator': calculator, 'parameters': parameters}))
+    path = write_calculator(folder / f'{label}.yaml', calculator, **LENNARD_JONES | parameters)
     node = PotentialData.from_spec(str(path))
     node.label = label
     return node.store()

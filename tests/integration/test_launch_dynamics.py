@@ -116,7 +116,7 @@ def test_screen_and_validate(aiida_pesfp, options_of, crystal, tmp_path):
     overrides = {'screen': {'scan': {'parameters': {'spacing': 0.8}}}, 'stages': {'ml': {'overrides': MD}}}
     printed = aiida_pesfp(
         'launch', 'screen-and-validate', crystal.label, *options_of('pesfp-scan', overrides), *SHORT,
-        '--select', 'xi > -1', '--candidates', '1', '--label', tmp_path.name, '--device', 'cpu',
+        '--select', 'xi > -1', '--ml-candidates', '1', '--label', tmp_path.name, '--device', 'cpu',
     )  # fmt: skip
     node = launched(ScreenAndValidateWorkChain, tmp_path.name)
     assert node.is_finished_ok

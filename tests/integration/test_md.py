@@ -1,35 +1,21 @@
 """``pesfp.md``, ``pesfp.md.base`` and ``pesfp.relax`` with the real programs."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import Dict, InstalledCode, Int, StructureData
+from aiida.orm import Dict, Int, StructureData
 from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.calculations.relax import RelaxCalculation
 from aiida_pesfp.calculations.trajectories import ARRAYS
 from aiida_pesfp.workflows.md import MdBaseWorkChain
-from tests.helpers import REPOSITORY
 from tests.helpers.crystals import rock_salt
+from tests.helpers.potentials import LENNARD_JONES
 
 DYNAMICS = {'temperature': 300, 'steps': 24, 'stride': 4}
 KILLED = 'tests.helpers.calculators.KilledAfter'
-LENNARD_JONES = {'sigma': 2.1, 'epsilon': 0.3, 'rc': 5.0, 'smooth': True}
-
-
-@pytest.fixture
-def code_of(code):
-    """Makes the code of another program of this environment."""
-
-    def make(name):
-        executable = Path(str(code.filepath_executable)).with_name(name)
-        return InstalledCode(computer=code.computer, filepath_executable=str(executable), label=name).store()
-
-    return make
 
 
 @pytest.fixture
@@ -41,9 +27,9 @@ def supercell():
 
 
 @pytest.fixture
-def builder_of(code_of, potential, supercell):
+def builder_of(codes, potential, supercell):
     """Makes a builder of ``pesfp.md``."""
-    code = code_of('pesfp-md')
+    code = codes['pesfp-md']
 
     def make(dynamics=DYNAMICS, **inputs):
         builder = MdCalculation.get_builder()
@@ -56,9 +42,9 @@ def builder_of(code_of, potential, supercell):
 
 
 @pytest.fixture
-def base_builder_of(code_of, supercell):
+def base_builder_of(codes, supercell):
     """Makes a builder of ``pesfp.md.base``."""
-    code = code_of('pesfp-md')
+    code = codes['pesfp-md']
 
     def make(potential, max_steps_per_job=None, **dynamics):
         overrides = {'md': {'dynamics': {'steps': 24, 'stride': 4} | dynamics}}
@@ -70,13 +56,6 @@ def base_builder_of(code_of, supercell):
         return builder
 
     return make
-
-
-@pytest.fixture
-def with_test_calculators(monkeypatch):
-    """Jobs on this machine inherit the environment: they find the calculators of the tests, and may be killed."""
-    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
-    return monkeypatch
 
 
 def assert_same(found, expected):
@@ -99,7 +78,7 @@ def test_a_job_and_its_continuation_are_the_whole(builder_of, supercell):
     np.testing.assert_allclose(trajectory.get_positions()[0], [site.position for site in supercell.sites], atol=1e-12)
     np.testing.assert_allclose(trajectory.get_cells()[-1], supercell.cell)
     assert trajectory.base.attributes.get('symbols') == [site.kind_name for site in supercell.sites]
-    expected = {'timestep_fs': 1.0, 'temperature': 300, 'stride': 4, 'engine': node.inputs.potential.name}
+    expected = {'timestep_fs': 1.0, 'temperature': 300, 'stride': 4, 'engine': 'ml'}
     assert {name: trajectory.base.attributes.get(name) for name in expected} == expected
     assert (parameters['steps'], parameters['last_step']) == (24, 24)
     assert parameters['temperature_mean'] == pytest.approx(trajectory.get_array('temperatures').mean())
@@ -189,12 +168,12 @@ def test_diverged_dynamics_are_not_repeated_and_keep_what_was_good(base_builder_
     assert 1 < len(results['trajectory'].get_stepids()) < 400
 
 
-def test_a_structure_is_relaxed_and_keeps_its_kinds(code_of, potential):
+def test_a_structure_is_relaxed_and_keeps_its_kinds(codes, potential):
     structure = StructureData(cell=rock_salt('Li', 'Cl', 4.9).lattice.matrix.tolist(), label='LiCl')
     structure.append_atom(position=(0.03, 0, 0), symbols='Li', name='Li1')
     structure.append_atom(position=(2.45, 2.45, 2.45), symbols='Cl')
     builder = RelaxCalculation.get_builder()
-    builder.code, builder.potential, builder.structure = code_of('pesfp-relax'), potential, structure
+    builder.code, builder.potential, builder.structure = codes['pesfp-relax'], potential, structure
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     assert results['output_parameters']['converged']

@@ -18,7 +18,6 @@ from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.settings.scan import ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
-from tests.helpers import REPOSITORY
 from tests.helpers.crystals import face_centred, rock_salt
 
 COARSE = {'spacing': 0.6}
@@ -37,13 +36,6 @@ def builder_of(code, potential, structures):
         return builder
 
     return make
-
-
-@pytest.fixture
-def with_test_calculators(monkeypatch):
-    """Jobs on this machine inherit the environment: they find the calculators of the tests, and may be killed."""
-    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
-    return monkeypatch
 
 
 def test_each_structure_has_its_own_outputs(builder_of, structures):
@@ -116,7 +108,7 @@ def test_a_code_that_does_not_run_leaves_its_last_words(builder_of, aiida_comput
         computer=aiida_computer_local(label='localhost'), filepath_executable='/no/such/program'
     ).store()
     _, node = run_get_node(builder_of(code=code))
-    assert node.exit_status == ScanCalculation.exit_codes.ERROR_NO_RESULTS.status
+    assert node.exit_status == ScanCalculation.exit_codes.ERROR_NO_OUTPUT.status
     assert '/no/such/program' in node.exit_message
 
 

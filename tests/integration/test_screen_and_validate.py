@@ -3,11 +3,12 @@
 import pytest
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import CalcJobNode, Str, StructureData, load_node, to_aiida_type
+from aiida.orm import Str, StructureData, load_node, to_aiida_type
 
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 from tests.helpers.crystals import rock_salt
 from tests.helpers.dynamics import ANALYSIS, OVERRIDES
+from tests.helpers.graph import jobs_of
 
 EXIT = ScreenAndValidateWorkChain.exit_codes
 SCREEN = {'scan': {'parameters': {'spacing': 0.8}}}
@@ -20,8 +21,8 @@ def builder_of(code, codes, potential):
 
     def make(structures, siesta=None, **ml):
         stage = {
-            'code': codes['pesfp-md'], 'potential': potential, 'overrides': OVERRIDES, 'analysis': ANALYSIS,
-            'temperatures': [300, 600], 'candidates': 2,
+            'code': codes['pesfp-md'], 'potential': potential, 'candidates': 2,
+            'overrides': OVERRIDES | {'temperatures': [300, 600], 'analysis': ANALYSIS},
         }  # fmt: skip
         return ScreenAndValidateWorkChain.get_builder_from_protocol(
             code,
@@ -34,10 +35,6 @@ def builder_of(code, codes, potential):
         )
 
     return make
-
-
-def jobs_of(node):
-    return [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
 
 
 def test_screen_then_dynamics_then_the_same_from_the_cache(builder_of, structures):
@@ -74,10 +71,10 @@ def test_the_best_go_on_to_siesta_and_one_that_fails_costs_no_other(builder_of, 
         'LiBr': StructureData(pymatgen=rock_salt('Li', 'Br', 6.0)),
     }
     siesta = {
-        'code': siesta_code, 'pseudo_family': 'stand-in', 'overrides': SIESTA_OVERRIDES, 'analysis': ANALYSIS,
-        'temperatures': [300], 'candidates': 2, 'rank_by': 'ml_highest_conductivity', 'options': {'withmpi': False},
+        'code': siesta_code, 'pseudo_family': 'stand-in', 'candidates': 2, 'rank_by': 'ml_highest_conductivity',
+        'overrides': SIESTA_OVERRIDES | {'temperatures': [300], 'analysis': ANALYSIS}, 'options': {'withmpi': False},
     }  # fmt: skip
-    builder = builder_of(structures, siesta, temperatures=[500], overrides=OVERRIDES)
+    builder = builder_of(structures, siesta, overrides=OVERRIDES | {'temperatures': [500], 'analysis': ANALYSIS})
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     rows = {row['key']: row for row in results['candidates']['rows']}
@@ -90,7 +87,8 @@ def test_the_best_go_on_to_siesta_and_one_that_fails_costs_no_other(builder_of, 
 
 def test_if_dynamics_of_all_fail_so_does_the_workchain(builder_of, structures):
     short = OVERRIDES | {'md': {'dynamics': {'steps': 10, 'stride': 1}}}
-    results, node = run_get_node(builder_of({'LiCl': structures['LiCl']}, overrides=short, temperatures=[300]))
+    short |= {'temperatures': [300], 'analysis': ANALYSIS}
+    results, node = run_get_node(builder_of({'LiCl': structures['LiCl']}, overrides=short))
     assert node.exit_status == EXIT.ERROR_ALL_CANDIDATES_FAILED.status
     assert 'LiCl' in node.exit_message
     assert 'ml' in results['candidates']['rows'][0]['problems']

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, Dict, Int
+from aiida.orm import Dict, Int
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
 from aiida_pesfp.calculations.trajectories import ARRAYS
 from aiida_pesfp.workflows.siesta_md import SiestaMdBaseWorkChain
+from tests.helpers.graph import jobs_of
 
 CODES = SiestaMdCalculation.exit_codes
 
@@ -19,8 +20,7 @@ def run(inputs):
 
 def run_base(inputs, **others):
     results, node = run_get_node(SiestaMdBaseWorkChain, md=inputs, **others)
-    jobs = sorted((child for child in node.called if isinstance(child, CalcJobNode)), key=lambda job: job.pk)
-    return results, node, jobs
+    return results, node, jobs_of(node)
 
 
 def assert_same(found, expected):

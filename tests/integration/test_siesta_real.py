@@ -5,13 +5,14 @@ import gzip
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, Dict, InstalledCode, Int
+from aiida.orm import Dict, InstalledCode, Int
 from aiida_pseudo.data.pseudo.psf import PsfData
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
 from aiida_pesfp.workflows.siesta_md import SiestaMdBaseWorkChain
 from aiida_pesfp.workflows.siesta_relax import SiestaRelaxWorkChain
+from tests.helpers.graph import jobs_of
 
 pytestmark = pytest.mark.siesta
 
@@ -75,7 +76,7 @@ def test_segments_and_kills_leave_no_trace(builder_of, real_siesta, aiida_comput
     killer = InstalledCode(computer=computer, filepath_executable=str(script), label='killer').store()
     killed, node = run_get_node(builder_of(20, killer))
     assert node.is_finished_ok, node.exit_message
-    jobs = sorted((job for job in node.called if isinstance(job, CalcJobNode)), key=lambda job: job.pk)
+    jobs = jobs_of(node)
     assert jobs[0].exit_status == SiestaMdCalculation.exit_codes.ERROR_INTERRUPTED.status
     assert_same(killed['trajectory'], whole['trajectory'])
 
@@ -86,7 +87,7 @@ def test_orbitals_that_cannot_be_split_are_corrected(builder_of):
     builder.md.basis = Dict({'pao-basis-size': 'DZP', 'pao-energy-shift': '0.03 Ry'})
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
-    jobs = sorted((job for job in node.called if isinstance(job, CalcJobNode)), key=lambda job: job.pk)
+    jobs = jobs_of(node)
     assert [job.exit_status for job in jobs] == [SiestaMdCalculation.exit_codes.SPLIT_NORM.status, 0]
     assert results['output_parameters']['steps'] == 2
 

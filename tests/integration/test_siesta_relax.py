@@ -2,17 +2,13 @@
 
 import numpy as np
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode
 from aiida_siesta.calculations.siesta import SiestaCalculation
 
 from aiida_pesfp.workflows.siesta_relax import SiestaRelaxWorkChain
+from tests.helpers.graph import jobs_of
 
 CODES = SiestaCalculation.exit_codes
 OPTIONS = {'max_wallclock_seconds': 600, 'withmpi': False}
-
-
-def jobs_of(node):
-    return sorted((job for job in node.called_descendants if isinstance(job, CalcJobNode)), key=lambda job: job.pk)
 
 
 def builder_of(code, structure, **parameters):

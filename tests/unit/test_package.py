@@ -1,5 +1,6 @@
 """Promises of the package as a whole."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import aiida_pesfp
+from tests.helpers import REPOSITORY
 
+HELPERS = 'tests.helpers.'
 FOLDER = Path(aiida_pesfp.__file__).parent
 AIIDA_SIDE = ('data', 'calculations', 'parsers', 'workflows', 'queries', 'report', 'cli')
 COMPUTE_SIDE = (
@@ -51,6 +54,17 @@ def test_entry_points_load_and_have_our_prefix():
     for point in found:
         assert point.name.startswith('pesfp.')
         assert point.load() is not None
+
+
+def test_tests_and_benchmarks_import_only_helpers():
+    """No test imports from another test: what several need is in ``tests/helpers``."""
+    for folder in ('tests', 'benchmarks'):
+        for path in (REPOSITORY / folder).rglob('*.py'):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else getattr(node, 'names', [])
+                names = [getattr(name, 'name', name) or '' for name in names]
+                wrong = [name for name in names if name.split('.')[0] == 'tests' and not f'{name}.'.startswith(HELPERS)]
+                assert not wrong, f'{path} imports {wrong}'
 
 
 def test_version_is_the_same_everywhere():

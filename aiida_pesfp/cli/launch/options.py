@@ -1,17 +1,19 @@
-"""What the commands of ``aiida-pesfp launch`` share: their options, and how what is built is run or submitted."""
+"""What the commands of ``aiida-pesfp launch`` share: their options, and how a builder is run or submitted."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
 import yaml
 from aiida.cmdline.utils import echo
 
-from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL, POTENTIAL, StructuresParamType
+from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL, StructuresParamType
 
 PROTOCOLS = ('fast', 'paper', 'stringent')
 
@@ -46,7 +48,86 @@ def combined(*decorations: Callable) -> Callable:
     return decorate
 
 
-launch_options = combined(
+@dataclass(frozen=True)
+class LaunchOptions:
+    """Values of the options that all commands have, by the names of :func:`launch_options`."""
+
+    structures: tuple
+    protocol: str
+    species: str
+    overrides: Path | None
+    label: str | None
+    to_daemon: bool
+    walltime: int | None
+    num_machines: int
+    num_cores: int | None
+    queue: str | None
+    account: str | None
+    device: str | None
+
+    @property
+    def jobs(self) -> dict:
+        """``options`` of ``get_builder_from_protocol``: how jobs run."""
+        resources = {'num_machines': self.num_machines}
+        if self.num_cores:
+            # One process uses all cores of its node by threads.
+            resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': self.num_cores}
+        return without_none(
+            resources=resources,
+            max_wallclock_seconds=self.walltime,
+            queue_name=self.queue,
+            account=self.account,
+            device=self.device,
+        )
+
+    def read_overrides(self, known: set[str]) -> dict:
+        """The content of the file of overrides. An unknown key is an error, because it would be ignored."""
+        if self.overrides is None:
+            return {}
+        try:
+            content = yaml.safe_load(self.overrides.read_text()) or {}
+        except yaml.YAMLError as error:
+            echo.echo_critical(f'{self.overrides} is not a YAML file: {error}')
+        if not isinstance(content, dict):
+            echo.echo_critical(f'{self.overrides} holds no inputs: write for example "max_iterations: 3"')
+        for key in content:
+            if key not in known:
+                names = ', '.join(sorted(known))
+                echo.echo_critical(f'{self.overrides}: there is no input {key!r}: known are {names}')
+        return content
+
+    def nodes(self) -> dict:
+        """All structures by keys; those of paths are imported first. Stops first if nothing can be submitted."""
+        from aiida_pesfp.cli.importing import store
+        from aiida_pesfp.sources.folder import read_folder
+
+        if self.to_daemon:
+            _check_daemon()
+        nodes = []
+        for item in self.structures:
+            nodes += store(read_folder([item]), item.resolve().stem) if isinstance(item, Path) else item
+        return keyed(nodes)
+
+    def start(self, builder, label: str, report: str):
+        """Run or submit a builder; the node.
+
+        :param label: of the process, unless the user gave one.
+        :param report: printed before a process runs here.
+        """
+        from aiida.engine import run_get_node, submit
+
+        builder.metadata.label = self.label or label
+        if not self.to_daemon:
+            echo.echo_report(report)
+        with invalid_inputs_reported():
+            node = submit(builder) if self.to_daemon else run_get_node(builder)[1]
+        if self.to_daemon:
+            echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
+            echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
+        return node
+
+
+_LAUNCH_OPTIONS = combined(
     click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
     click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', show_default=True, help='Settings.'),
     click.option('--species', default='Li', show_default=True, help='The mobile ion.'),
@@ -56,7 +137,7 @@ launch_options = combined(
         help='YAML file of inputs that take precedence over those of the protocol, nested alike.',
     ),
     click.option('--label', help='Label of the process.'),
-    click.option('--submit/--run', 'to_daemon', help='Hand it to the daemon, or run it here.  [default: run]'),
+    click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.  [default: run]'),
     click.option('--walltime', type=DurationParamType(), help='Longest time of a job, such as 12h.'),
     click.option('--num-machines', type=click.IntRange(1), default=1, show_default=True, help='Nodes of a job.'),
     click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
@@ -65,8 +146,23 @@ launch_options = combined(
     click.option('--device', help='Device on the compute node: auto, cpu, cuda, cuda:1.'),
 )
 
+
+def launch_options(function: Callable) -> Callable:
+    """Give a command the options of all launches, and its function their values as one :class:`LaunchOptions`."""
+
+    @functools.wraps(function)
+    def gathered(**values):
+        launching = LaunchOptions(**{field.name: values.pop(field.name) for field in fields(LaunchOptions)})
+        return function(launching, **values)
+
+    return _LAUNCH_OPTIONS(gathered)
+
+
 POTENTIAL_OPTION = click.option(
     '--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, show_default=True, help='Stored potential.'
+)
+SCAN_CODE = click.option(
+    '-X', '--code', type=CODE, default='pesfp-scan@localhost', show_default=True, help='Code of pesfp-scan.'
 )
 
 criteria_options = combined(
@@ -77,51 +173,62 @@ criteria_options = combined(
         help='Leave out structures with a larger one, eV/atom.  [default: 0.05]',
     ),
     click.option(
-        '--transition-metals/--no-transition-metals', default=None, help='Scan those with such or not.  [default: not]'
+        '--transition-metals/--no-transition-metals',
+        'allow_transition_metals',
+        default=None,
+        help='Scan structures with transition metals or not.  [default: not]',
     ),
     click.option(
         '--missing-properties',
         type=click.Choice(['keep', 'reject']),
-        help='What is done with structures whose band gap or energy above hull is not known.  [default: keep]',
+        help='Keep or reject structures whose band gap or energy above hull is not known.  [default: keep]',
     ),
     click.option(
         '--duplicates',
         type=click.Choice(['similar', 'identical', 'keep']),
-        help='What is the same and scanned once: what is similar, only what is identical, or nothing.  '
-        '[default: similar]',
+        help='Scan only one of structures that are similar, only one of identical ones, or all.  [default: similar]',
     ),
-    click.option('--structures-per-job', type=click.IntRange(1), help='Most structures of one job.'),
-    click.option('--jobs', type=click.IntRange(1), help='Most jobs at once.'),
+    click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
+    click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )
 
 
-def criteria(options: dict) -> dict:
-    """Overrides of ``pesfp.screen`` from :data:`criteria_options`, which are taken out of the given ones."""
-    names = {
-        'minimum_band_gap': 'minimum_band_gap',
-        'maximum_energy_above_hull': 'maximum_energy_above_hull',
-        'allow_transition_metals': 'transition_metals',
-        'missing_properties': 'missing_properties',
-        'duplicates': 'duplicates',
-    }
-    chosen = given({name: options.pop(option) for name, option in names.items()})
-    jobs = {
-        'max_structures_per_job': options.pop('structures_per_job'),
-        'max_concurrent_jobs': options.pop('jobs'),
-    }
-    return given(jobs) | {'criteria': chosen}
+def screen_overrides(species: str, chosen: dict) -> dict:
+    """Overrides of ``pesfp.screen``.
+
+    :param chosen: values of :data:`criteria_options`.
+    """
+    chosen = without_none(**chosen)
+    jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
+    return jobs | {'criteria': chosen} | scan_overrides(species)
+
+
+def scan_overrides(species: str) -> dict:
+    """Overrides of ``pesfp.scan.base``."""
+    return {'scan': {'parameters': {'species': species}}}
 
 
 def check_plugin(code, *plugins: str) -> None:
-    """Stop with a sentence if a code is known to run something else."""
+    """Stop with an error message if a code is known to run something else."""
     if code.default_calc_job_plugin not in (None, *plugins):
         echo.echo_critical(
             f'the code {code.full_label} runs {code.default_calc_job_plugin}, not {" or ".join(plugins)}: name another'
         )
 
 
+def code_beside(code, label: str, advice: str):
+    """The code of that label on the same computer."""
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import load_code
+
+    try:
+        return load_code(f'{label}@{code.computer.label}')
+    except NotExistent:
+        echo.echo_critical(f'there is no code {label}@{code.computer.label}: {advice}')
+
+
 def keyed(structures: list) -> dict:
-    """Structures by keys that AiiDA takes as names of links, made of their labels or formulas."""
+    """Structures by keys that AiiDA accepts as names of links, made of their labels or formulas."""
     found = {}
     for node in {node.uuid: node for node in structures}.values():
         name = re.sub(r'\W+', '_', node.label or node.get_formula()).strip('_')
@@ -134,56 +241,13 @@ def keyed(structures: list) -> dict:
     return found
 
 
-def chosen_structures(structures) -> dict:
-    """All structures by keys; those of paths are imported first."""
-    from aiida_pesfp.cli.importing import store
-    from aiida_pesfp.sources.folder import read_folder
-
-    nodes = []
-    for item in structures:
-        nodes += store(read_folder([item]), item.resolve().stem) if isinstance(item, Path) else item
-    return keyed(nodes)
-
-
-def read_overrides(path: Path | None, known: set[str]) -> dict:
-    """The content of a file of overrides. A key that would be ignored ends it with a sentence."""
-    if path is None:
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        echo.echo_critical(f'{path} is not a YAML file: {error}')
-    if not isinstance(content, dict):
-        echo.echo_critical(f'{path} holds no inputs: write for example "max_iterations: 3"')
-    for key in content:
-        if key not in known:
-            echo.echo_critical(f'{path}: there is no input {key!r}: known are {", ".join(sorted(known))}')
-    return content
-
-
-def job_options(options: dict) -> dict:
-    """``metadata.options`` of the jobs, from those of :data:`launch_options`, which are taken out of the given ones."""
-    resources = {'num_machines': options.pop('num_machines')}
-    cores = options.pop('num_cores')
-    if cores:
-        # One process uses all cores of its node by threads.
-        resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': cores}
-    chosen = {
-        'resources': resources,
-        'max_wallclock_seconds': options.pop('walltime'),
-        'queue_name': options.pop('queue'),
-        'account': options.pop('account'),
-    }
-    return given(chosen)
-
-
-def given(values: dict) -> dict:
-    """Without what is None."""
+def without_none(**values) -> dict:
+    """The values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def check_daemon() -> None:
-    """Stop with a sentence if nothing can be submitted."""
+def _check_daemon() -> None:
+    """Stop with an error message if nothing can be submitted."""
     from aiida.engine.daemon.client import get_daemon_client
     from aiida.manage import get_manager
 
@@ -198,30 +262,11 @@ def check_daemon() -> None:
 
 
 @contextlib.contextmanager
-def inputs_that_fit():
-    """Inputs that do not end it with a sentence instead of a traceback."""
+def invalid_inputs_reported():
+    """Turn the error of invalid inputs into an error message."""
     from aiida.common.exceptions import InputValidationError
 
     try:
         yield
     except (ValueError, InputValidationError) as error:
-        echo.echo_critical(f'the inputs do not fit: {error}')
-
-
-def start(builder, to_daemon: bool):
-    """Run or submit what was built; the node."""
-    from aiida.engine import run_get_node, submit
-
-    with inputs_that_fit():
-        node = submit(builder) if to_daemon else run_get_node(builder)[1]
-    if to_daemon:
-        echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
-        echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
-    return node
-
-
-def say_how_it_ended(node) -> None:
-    """One line; stops if the process failed."""
-    if not node.is_finished_ok:
-        echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
-    echo.echo_success(f'finished {node.process_label}<{node.pk}>')
+        echo.echo_critical(f'the inputs are not valid: {error}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
+import inspect
 
 import numpy as np
 from ase import Atoms
@@ -11,23 +11,19 @@ from ase.calculators.calculator import Calculator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError
-from aiida_pesfp.potentials.base import Evaluator, Potential
-from aiida_pesfp.potentials.registry import PotentialIdentity, describe_calculator
+from aiida_pesfp.potentials.ase.family import description_of
+from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 
 
 class AsePotential(Potential):
     """An ASE calculator, made anew for each structure, so that none inherits another's state."""
 
-    device = 'cpu'
-
-    def __init__(self, identity: PotentialIdentity, spec: str):
+    def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
+        """:raises PotentialError: if the calculator cannot be made, or knows no device and one is asked for."""
         self.identity = identity
-        if identity.path is None:
-            description = {'calculator': spec.removeprefix('ase:')}
-        else:
-            description = describe_calculator(Path(identity.path))
-        self._name, self._parameters = description['calculator'], description.get('parameters') or {}
+        self._name, self._parameters = description_of(identity)
         self._class = _import_class(self._name)
+        self.device = self._choose_device(device)
         self._make()
 
     def evaluator(self, structure: Structure) -> Evaluator:
@@ -35,6 +31,26 @@ class AsePotential(Potential):
 
     def calculator(self, structure: Structure) -> Calculator:
         return self._make()
+
+    def _choose_device(self, device: str) -> str:
+        """The device as the calculator is told of it, if its constructor takes one."""
+        try:
+            takes_device = 'device' in inspect.signature(self._class).parameters
+        except (TypeError, ValueError):  # not callable, or compiled
+            takes_device = False
+        if takes_device:
+            if device == 'auto' and 'device' in self._parameters:
+                return str(self._parameters['device'])
+            from aiida_pesfp.potentials.batching import choose_device  # imports torch, which not every calculator needs
+
+            self._parameters = self._parameters | {'device': str(choose_device(device))}
+            return self._parameters['device']
+        if device not in ('auto', 'cpu'):
+            raise PotentialError(
+                f'the ASE calculator {self._name} takes no argument device, so it cannot be put on {device!r}: '
+                'leave the device out, or set what the calculator calls it in the parameters of its file'
+            )
+        return 'cpu'
 
     def _make(self) -> Calculator:
         try:
@@ -48,7 +64,7 @@ class AsePotential(Potential):
 class AseEvaluator(Evaluator):
     """Energies of one structure by an ASE calculator."""
 
-    def __init__(self, structure: Structure, calculator, name: str):
+    def __init__(self, structure: Structure, calculator: Calculator, name: str):
         self._name = name
         self._places = np.array(structure.cart_coords)
         self._atoms = Atoms(structure.atomic_numbers, self._places, cell=structure.lattice.matrix, pbc=True)
@@ -64,20 +80,15 @@ class AseEvaluator(Evaluator):
             except Exception as error:  # a calculator raises whatever its author chose
                 place = ', '.join(f'{x:.3f}' for x in position)
                 raise EvaluationFailed(
-                    f'the ASE calculator {self._name} failed with ion {index_label(self._atoms, ion)} at ({place}) A: '
-                    f'{type(error).__name__}: {error}'
+                    f'the ASE calculator {self._name} failed with ion {ion} ({self._atoms.symbols[ion]}) at ({place}) '
+                    f'A: {type(error).__name__}: {error}'
                 ) from error
         return energies
 
 
-def index_label(atoms: Atoms, ion: int) -> str:
-    """Index and symbol of an atom, for messages."""
-    return f'{ion} ({atoms.symbols[ion]})'
-
-
-def _import_class(name: str):
-    module, _, attribute = name.rpartition('.')
+def _import_class(name: str) -> type[Calculator]:
     try:
+        module, _, attribute = name.rpartition('.')
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise PotentialError(

@@ -1,4 +1,4 @@
-"""CHGNet (Deng et al., doi:10.1038/s42256-023-00716-3) through the ``chgnet`` package, energy only, on a frozen graph.
+"""CHGNet through the ``chgnet`` package, energy only, on a frozen graph.
 
 CHGNet keeps features of undirected bonds and of angles. An angle is an ordered pair of two different directed bonds
 from the same atom, both shorter than 3 A. Features of bonds and angles between atoms that do not move are computed once
@@ -17,39 +17,34 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from pymatgen.core import Element, Structure
+from pymatgen.core import Structure
 from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
-from aiida_pesfp.potentials.base import Potential
-from aiida_pesfp.potentials.batching import BatchedEvaluator, choose_batch_size, choose_device
-from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph
-from aiida_pesfp.potentials.registry import PotentialIdentity
+from aiida_pesfp.potentials.base import PotentialIdentity
+from aiida_pesfp.potentials.batching import (
+    MATERIALS_PROJECT_SYMBOLS,
+    BatchedEvaluator,
+    NetworkPotential,
+    check_pickle,
+)
+from aiida_pesfp.potentials.frozen_graph import Edges
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # its dependencies warn about each other
     from chgnet.model import CHGNet, CHGNetCalculator
     from chgnet.model.model import BatchedGraph
 
-#: Edges of a batch on a CPU: throughput changes little around this number.
-EDGES_IN_CACHE = 6000
-#: Memory at the peak of the forward pass without gradients, estimated from the widths of the layers, angles included.
-BYTES_PER_EDGE = 8_000
 
-#: Trained were 1 to 83 and 89 to 94; polonium to radium have weights, but those of the initialisation.
-SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
+class CHGNetPotential(NetworkPotential):
+    """A CHGNet whose energy is a sum over atoms."""
 
-
-class CHGNetPotential(Potential):
-    """A CHGNet from its checkpoint."""
+    symbols = MATERIALS_PROJECT_SYMBOLS
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
-        """:raises PotentialError: if the file is no checkpoint of a CHGNet whose energy is a sum over atoms."""
-        self.identity, self.batch_size = identity, batch_size
-        self.device = choose_device(device)
+        super().__init__(identity, device, batch_size)
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # it reports its number of parameters
-                network = CHGNet.from_file(identity.path)
+            network = self._load()
         except Exception as error:  # unpickling foreign or damaged files can raise anything
             raise PotentialError(f'{identity.path} is no CHGNet checkpoint that chgnet can load: {error}') from error
         if not (network.mlp_first and network.is_intensive):
@@ -59,16 +54,20 @@ class CHGNetPotential(Potential):
         self.cutoff = float(network.graph_converter.atom_graph_cutoff)
         self.angle_cutoff = float(network.graph_converter.bond_graph_cutoff)
 
-    def evaluator(self, structure: Structure) -> BatchedEvaluator:
-        self.check_elements(structure, SYMBOLS)
+    def evaluator(self, structure: Structure) -> CHGNetEvaluator:
         return CHGNetEvaluator(self, structure)
 
     def calculator(self, structure: Structure) -> CHGNetCalculator:
-        self.check_elements(structure, SYMBOLS)
+        self.check_elements(structure)
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter('ignore')
             # A network of its own: that of the scan has no derivatives.
-            return CHGNetCalculator(CHGNet.from_file(self.identity.path), use_device=str(self.device))
+            return CHGNetCalculator(self._load(), use_device=str(self.device))
+
+    def _load(self) -> CHGNet:
+        check_pickle(self.identity.path)
+        with contextlib.redirect_stdout(io.StringIO()):  # it reports its number of parameters
+            return CHGNet.from_file(self.identity.path)
 
 
 @dataclass
@@ -130,38 +129,31 @@ class ShortBonds:
 class CHGNetEvaluator(BatchedEvaluator):
     """Energies of one structure by a CHGNet."""
 
-    def __init__(self, potential: CHGNetPotential, structure: Structure):
-        self._potential, self._structure = potential, structure
-        self._reference = float(potential.element_references[np.array(structure.atomic_numbers) - 1].sum())
-        self._numbers = torch.tensor(structure.atomic_numbers, device=potential.device)
-        self._set_ion(0)
-        edges = self._graph.typical_edges
-        super().__init__(
-            potential.batch_size or choose_batch_size(potential.device, edges, BYTES_PER_EDGE, EDGES_IN_CACHE)
-        )
+    # Throughput changes little around this number.
+    edges_in_cache = 6000
+    # Estimated from the widths of the layers, angles included.
+    bytes_per_edge = 8_000
 
-    @torch.inference_mode()
-    def batch_energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
-        if ion != self._graph.ion:
-            self._set_ion(ion)
-        graph = self._batch(positions)
-        energies = self._potential.network._compute(graph, return_site_energies=True)['site_energies']
+    def __init__(self, potential: CHGNetPotential, structure: Structure):
+        super().__init__(potential, structure)
+        self._reference = float(potential.element_references[np.array(structure.atomic_numbers) - 1].sum())
+
+    def batch_energies(self, positions: np.ndarray) -> np.ndarray:
+        energies = self.potential.network._compute(self._batch(positions), return_site_energies=True)['site_energies']
         return torch.stack(energies).double().sum(dim=1).cpu().numpy() + self._reference
 
-    @torch.inference_mode()
-    def _set_ion(self, ion: int) -> None:
-        self._graph = FrozenGraph(self._structure, ion, self._potential.cutoff)
-        self._fixed = one_direction(self._graph.fixed)
+    def freeze(self) -> None:
+        self._fixed = one_direction(self.graph.fixed)
         self._radial = self._radial_bases(self._fixed.vectors)
-        self._short = short = ShortBonds.among(self._fixed, self._potential.angle_cutoff)
+        self._short = short = ShortBonds.among(self._fixed, self.potential.angle_cutoff)
         first, second = short.pairs(np.arange(len(short.centres)))
         self._angles = np.stack([short.centres[first], short.bonds[first], short.bonds[second]], axis=1)
         self._angular = self._angular_basis(short.vectors[first], short.vectors[second])
 
     def _batch(self, positions: np.ndarray) -> BatchedGraph:
-        size, number, fixed = len(positions), len(self._structure), len(self._fixed)
-        device, steps = self._potential.device, np.arange(len(positions))[:, None]
-        moving = self._graph.moving(positions)
+        size, number, fixed = len(positions), len(self.structure), len(self._fixed)
+        device, steps = self.potential.device, np.arange(len(positions))[:, None]
+        moving = self.graph.moving(positions)
         half = len(moving) // 2  # from the ion; the other half is the same the other way round
         moving = Edges(moving.sources[:half], moving.targets[:half], moving.vectors[:half])
         sources = np.concatenate([(steps * number + self._fixed.sources).ravel(), moving.sources])
@@ -174,7 +166,7 @@ class CHGNetEvaluator(BatchedEvaluator):
         moving_angles, moving_angular = self._moving_angles(moving, size)
         fixed_angles = (self._angles + steps[:, :, None] * np.array([number, fixed, fixed])).reshape(-1, 3)
         return BatchedGraph(
-            atomic_numbers=self._numbers.repeat(size),
+            atomic_numbers=self.numbers.repeat(size),
             bond_bases_ag=radial[0],
             bond_bases_bg=radial[1],
             angle_bases=torch.cat([self._angular.repeat(size, 1), moving_angular]),
@@ -190,8 +182,8 @@ class CHGNetEvaluator(BatchedEvaluator):
     def _moving_angles(self, moving: Edges, size: int) -> tuple[np.ndarray, Tensor]:
         """(A, 3) centre and the two bonds, and (A, R) basis, of angles with at least one moving bond."""
         fixed = size * len(self._fixed)
-        short = self._short.repeated(size, len(self._structure), len(self._fixed)).joined(
-            ShortBonds.among(moving, self._potential.angle_cutoff, fixed)
+        short = self._short.repeated(size, len(self.structure), len(self._fixed)).joined(
+            ShortBonds.among(moving, self.potential.angle_cutoff, fixed)
         )
         moves = short.bonds >= fixed
         first, second = short.pairs(np.nonzero(moves)[0])
@@ -202,16 +194,16 @@ class CHGNetEvaluator(BatchedEvaluator):
 
     def _radial_bases(self, vectors: np.ndarray) -> tuple[Tensor, Tensor]:
         """Radial functions of bonds with the cutoff of bonds and with that of angles."""
-        expansion = self._potential.network.bond_basis_expansion
+        expansion = self.potential.network.bond_basis_expansion
         lengths = self._to_device(np.linalg.norm(vectors, axis=1))
         return expansion.rbf_expansion_ag(lengths), expansion.rbf_expansion_bg(lengths)
 
     def _angular_basis(self, one: np.ndarray, other: np.ndarray) -> Tensor:
         """Fourier functions of the angles between unit vectors."""
-        return self._potential.network.angle_basis_expansion(self._to_device(one), self._to_device(other))
+        return self.potential.network.angle_basis_expansion(self._to_device(one), self._to_device(other))
 
     def _to_device(self, array: np.ndarray) -> Tensor:
-        return torch.tensor(array, dtype=torch.float32, device=self._potential.device)
+        return torch.tensor(array, dtype=torch.float32, device=self.potential.device)
 
 
 def one_direction(edges: Edges) -> Edges:

@@ -14,29 +14,22 @@ import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
-from pymatgen.core import Element, Structure
+from pymatgen.core import Structure
 from pymatgen.optimization.neighbors import find_points_in_spheres
 from torch import Tensor
 
-from aiida_pesfp.potentials.base import Potential
-from aiida_pesfp.potentials.batching import BatchedEvaluator, choose_batch_size, choose_device
-from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph
+from aiida_pesfp.potentials.base import PotentialIdentity
+from aiida_pesfp.potentials.batching import MATERIALS_PROJECT_SYMBOLS, BatchedEvaluator, NetworkPotential
+from aiida_pesfp.potentials.frozen_graph import Edges
 from aiida_pesfp.potentials.m3gnet.fused import FusedBlock
 from aiida_pesfp.potentials.m3gnet.network import CUTOFF, Bonds, M3GNetNetwork
 from aiida_pesfp.potentials.m3gnet.weights import load_weights
-from aiida_pesfp.potentials.registry import PotentialIdentity
-
-#: Edges of a batch on a CPU. Blocks go through them in tiles: more are no slower, fewer cost more around the blocks.
-EDGES_IN_CACHE = 25_000
-#: Memory at the peak of the forward pass without gradients, measured.
-BYTES_PER_EDGE = 4_000
-
-#: Trained were 1 to 83 and 89 to 94; polonium to radium have weights, but those of the initialisation.
-SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
 
 
-class M3GNetPotential(Potential):
+class M3GNetPotential(NetworkPotential):
     """The original M3GNet from its converted weights or its published checkpoint."""
+
+    symbols, cutoff = MATERIALS_PROJECT_SYMBOLS, CUTOFF
 
     def __init__(
         self,
@@ -45,9 +38,8 @@ class M3GNetPotential(Potential):
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float32,
     ):
-        """:raises PotentialError: if the weights cannot be read."""
-        self.identity, self.batch_size, self.dtype = identity, batch_size, dtype
-        self.device = choose_device(device)
+        super().__init__(identity, device, batch_size)
+        self.dtype = dtype
         weights = load_weights(Path(identity.path))
         tensors = {name: torch.tensor(tensor, dtype=dtype) for name, tensor in weights.tensors.items()}
         self.network = M3GNetNetwork(tensors, weights.scale).to(self.device)
@@ -57,17 +49,16 @@ class M3GNetPotential(Potential):
             self.blocks = [FusedBlock(block) for block in self.network.blocks]
         self.element_references = weights.element_references
 
-    def evaluator(self, structure: Structure) -> BatchedEvaluator:
-        self.check_elements(structure, SYMBOLS)
+    def evaluator(self, structure: Structure) -> M3GNetEvaluator:
         return M3GNetEvaluator(self, structure)
 
     def calculator(self, structure: Structure) -> M3GNetCalculator:
-        self.check_elements(structure, SYMBOLS)
+        self.check_elements(structure)
         return M3GNetCalculator(self)
 
     def energy_and_forces(self, structure: Structure) -> tuple[float, np.ndarray]:
         """Total energy, eV, and (n, 3) forces, eV/A, of a structure as it is."""
-        self.check_elements(structure, SYMBOLS)
+        self.check_elements(structure)
         numbers = np.array(structure.atomic_numbers)
         return self.energy_forces_stress(numbers, structure.cart_coords, structure.lattice.matrix)[:2]
 
@@ -136,43 +127,35 @@ class M3GNetEvaluator(BatchedEvaluator):
     at least 10 A, which few cells exceed.
     """
 
+    # Blocks go through the edges in tiles: more edges are no slower, fewer cost more around the blocks.
+    edges_in_cache = 25_000
+    bytes_per_edge = 4_000  # measured
+
     def __init__(self, potential: M3GNetPotential, structure: Structure):
-        self._potential, self._structure = potential, structure
+        super().__init__(potential, structure, torch.get_num_threads() if potential.device.type == 'cpu' else 1)
         self._reference = float(potential.element_references[list(structure.atomic_numbers)].sum())
-        self._numbers = torch.tensor(structure.atomic_numbers, device=potential.device)
-        self._set_ion(0)
-        super().__init__(
-            potential.batch_size
-            or choose_batch_size(potential.device, self._graph.typical_edges, BYTES_PER_EDGE, EDGES_IN_CACHE),
-            workers=torch.get_num_threads() if potential.device.type == 'cpu' else 1,
-        )
 
-    def prepare(self, ion: int) -> None:
-        if ion != self._graph.ion:
-            self._set_ion(ion)
-
-    @torch.inference_mode()
-    def batch_energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
+    def batch_energies(self, positions: np.ndarray) -> np.ndarray:
         size = len(positions)
         framework = self._repeated(size)
-        moving = self._bonds(self._graph.moving(positions))
+        moving = self._bonds(self.graph.moving(positions))
         h, e = self._first_block(size, framework, moving)
         bonds = framework.joined(moving)
-        for block in self._potential.blocks[1:]:
+        for block in self.potential.blocks[1:]:
             h, e = block(h, e, bonds)
-        atomic = self._potential.network.readout(h)
+        atomic = self.potential.network.readout(h)
         return atomic.view(size, -1).double().sum(dim=1).cpu().numpy() + self._reference
 
     def _first_block(self, size: int, framework: Bonds, moving: Bonds) -> tuple[Tensor, Tensor]:
         """Features of atoms and bonds after the first block: computed where the ion is near, known elsewhere."""
-        network, number = self._potential.network, len(self._structure)
-        near = torch.zeros(size * number, dtype=torch.bool, device=self._numbers.device)
+        network, number = self.potential.network, len(self.structure)
+        near = torch.zeros(size * number, dtype=torch.bool, device=self.numbers.device)
         near[moving.short_centres] = True
-        near[self._graph.ion :: number] = True
+        near[self.graph.ion :: number] = True
         recomputed = near[framework.centres]
         bonds = framework.selected(recomputed).joined(moving)
-        h = network.atom_embedding[self._numbers].repeat(size, 1)
-        sums, e = self._potential.blocks[0].summed_updates(h, network.initial_bonds(bonds), bonds)
+        h = network.atom_embedding[self.numbers].repeat(size, 1)
+        sums, e = self.potential.blocks[0].summed_updates(h, network.initial_bonds(bonds), bonds)
         known = self._sums.repeat(size, 1)
         known[near] = 0
         h = h + sums + known
@@ -181,19 +164,17 @@ class M3GNetEvaluator(BatchedEvaluator):
         e_framework[recomputed] = e[:fixed]
         return h, torch.cat([e_framework, e[fixed:]])
 
-    @torch.inference_mode()
-    def _set_ion(self, ion: int) -> None:
-        network = self._potential.network
-        self._graph = FrozenGraph(self._structure, ion, CUTOFF)
-        framework = self._bonds(self._graph.fixed)
+    def freeze(self) -> None:
+        network = self.potential.network
+        framework = self._bonds(self.graph.fixed)
         # Two sizes: whole batches, and the last one.
-        self._repeated = lru_cache(2)(lambda size: framework.repeated(size, len(self._structure)))
-        h = network.atom_embedding[self._numbers]
-        first = self._potential.blocks[0]
+        self._repeated = lru_cache(2)(lambda size: framework.repeated(size, len(self.structure)))
+        h = network.atom_embedding[self.numbers]
+        first = self.potential.blocks[0]
         self._sums, self._features = first.summed_updates(h, network.initial_bonds(framework), framework)
 
     def _bonds(self, edges: Edges) -> Bonds:
-        device, dtype = self._potential.device, self._potential.dtype
+        device, dtype = self.potential.device, self.potential.dtype
         return Bonds.from_vectors(
             torch.tensor(edges.sources, device=device),
             torch.tensor(edges.targets, device=device),

@@ -65,18 +65,6 @@ class M3GNetWeights:
         return digest.hexdigest()
 
 
-def is_m3gnet(path: Path) -> bool:
-    """Whether a path looks like weights of the original M3GNet."""
-    return path.suffix == '.npz' if path.is_file() else (path / CHECKPOINT_FILES[0]).is_file()
-
-
-def weight_files(path: Path) -> list[Path]:
-    """The files that belong to weights: for an .npz file also the .json beside it, if there is one."""
-    if path.is_dir():
-        return [path / name for name in CHECKPOINT_FILES]
-    return [file for file in (path, path.with_suffix('.json')) if file.is_file()]
-
-
 def load_weights(path: Path) -> M3GNetWeights:
     """Read weights from an .npz file or the folder of a checkpoint.
 

@@ -1,4 +1,4 @@
-"""Models of matgl (Ko et al., doi:10.1038/s41524-025-01742-y), and those of its first two major versions.
+"""Models of matgl, and those of its first two major versions.
 
 The scan needs energies only; dynamics and relaxation use the package's own ASE calculator.
 
@@ -23,10 +23,8 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.errors import PotentialError
-from aiida_pesfp.potentials.base import Potential
-from aiida_pesfp.potentials.batching import BatchedEvaluator, choose_batch_size, choose_device
-from aiida_pesfp.potentials.frozen_graph import FrozenGraph
-from aiida_pesfp.potentials.registry import PotentialIdentity
+from aiida_pesfp.potentials.base import PotentialIdentity
+from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # its dependencies warn about each other
@@ -35,10 +33,6 @@ with warnings.catch_warnings():
     from matgl.ext.ase import PESCalculator
     from matgl.models import M3GNet, TensorNet
     from torch_geometric.data import Batch
-
-#: Edges of a batch on a CPU, and memory at the peak, as for SevenNet.
-EDGES_IN_CACHE = 3000
-BYTES_PER_EDGE = 60_000
 
 #: Arguments of ``matgl.apps.pes.Potential`` that matgl 4 saves and no version before 3 knew ...
 _NEW_ARGUMENTS = {'compile_model', 'compile_mode'}
@@ -52,13 +46,11 @@ _ROCK_SALTS = (('Li', 'F', 4.08), ('Na', 'Cl', 5.69), ('Mg', 'O', 4.26), ('K', '
 _LATTICE_TOLERANCE = 0.03
 
 
-class MatglPotential(Potential):
+class MatglPotential(NetworkPotential):
     """A potential energy model of matgl, from a folder of ``model.json``, ``model.pt`` and ``state.pt``."""
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
-        """:raises PotentialError: if the model cannot be loaded, or cannot be evaluated right."""
-        self.identity, self.batch_size = identity, batch_size
-        self.device = choose_device(device)
+        super().__init__(identity, device, batch_size)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore')
@@ -76,12 +68,11 @@ class MatglPotential(Potential):
         self.cutoff = float(network.model.cutoff)
         self._settle_convention()
 
-    def evaluator(self, structure: Structure) -> BatchedEvaluator:
-        self.check_elements(structure, self.symbols)
+    def evaluator(self, structure: Structure) -> MatglEvaluator:
         return MatglEvaluator(self, structure)
 
     def calculator(self, structure: Structure) -> PESCalculator:
-        self.check_elements(structure, self.symbols)
+        self.check_elements(structure)
         network = copy.copy(self.network)  # the same weights with other flags
         network.calc_forces = network.calc_stresses = True
         return PESCalculator(network, stress_unit='eV/A3', use_voigt=True)
@@ -131,27 +122,21 @@ class MatglPotential(Potential):
 class MatglEvaluator(BatchedEvaluator):
     """Energies of one structure by a model of matgl."""
 
-    def __init__(self, potential: MatglPotential, structure: Structure):
-        self._potential, self._structure = potential, structure
-        index = {symbol: position for position, symbol in enumerate(potential.symbols)}
-        self._types = torch.tensor([index[site.specie.symbol] for site in structure], device=potential.device)
-        self._graph = FrozenGraph(structure, 0, potential.cutoff)
-        edges = self._graph.typical_edges
-        super().__init__(
-            potential.batch_size or choose_batch_size(potential.device, edges, BYTES_PER_EDGE, EDGES_IN_CACHE)
-        )
+    edges_in_cache, bytes_per_edge = 3000, 60_000  # as for SevenNet
 
-    @torch.inference_mode()
-    def batch_energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
-        structure, device, number = self._structure, self._potential.device, len(self._structure)
-        if ion != self._graph.ion:
-            self._graph = FrozenGraph(structure, ion, self._potential.cutoff)
-        edges = self._graph.batch(positions)
+    def __init__(self, potential: MatglPotential, structure: Structure):
+        super().__init__(potential, structure)
+        types = [potential.symbols.index(site.specie.symbol) for site in structure]
+        self._types = torch.tensor(types, device=potential.device)
+
+    def batch_energies(self, positions: np.ndarray) -> np.ndarray:
+        structure, device, number = self.structure, self.potential.device, len(self.structure)
+        edges = self.graph.batch(positions)
         order = np.argsort(edges.sources, kind='stable')  # its three-body indices rely on it
         sources, targets, vectors = edges.sources[order], edges.targets[order], edges.vectors[order]
         lattice = np.array(structure.lattice.matrix)
         places = np.tile(structure.cart_coords, (len(positions), 1))
-        places[ion::number] = positions
+        places[self.graph.ion :: number] = positions
         inverse = np.linalg.inv(lattice)
         images = np.rint((vectors - places[targets] + places[sources]) @ inverse)
 
@@ -167,7 +152,7 @@ class MatglEvaluator(BatchedEvaluator):
             num_nodes=len(places),
         )
         graph._num_graphs = len(positions)
-        energies = self._potential.network(graph, to_device(np.tile(lattice, (len(positions), 1, 1))))[0]
+        energies = self.potential.network(graph, to_device(np.tile(lattice, (len(positions), 1, 1))))[0]
         return energies.reshape(-1).double().cpu().numpy()
 
 

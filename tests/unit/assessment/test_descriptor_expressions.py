@@ -1,4 +1,4 @@
-"""Expressions over descriptors: what they compute, and all that they must not."""
+"""Expressions of descriptors: their values, and what they refuse."""
 
 import math
 
@@ -54,7 +54,7 @@ def test_no_free_volume_is_the_worst_not_an_error():
         ('x := 1', 'is not an expression'),
     ],
 )
-def test_anything_else_is_refused_when_it_is_made(text, words):
+def test_anything_else_is_refused_at_once(text, words):
     with pytest.raises(ExpressionError, match=words):
         DescriptorExpression(text)
 
@@ -73,7 +73,7 @@ def test_anything_else_is_refused_when_it_is_made(text, words):
         ('[mpe, xi]', 'a ranking needs a number'),
     ],
 )
-def test_no_value_is_said(text, words):
+def test_a_missing_value_is_an_error(text, words):
     with pytest.raises(ExpressionError, match=words):
         DescriptorExpression(text)(DESCRIPTORS)
 

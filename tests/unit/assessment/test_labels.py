@@ -1,4 +1,4 @@
-"""Labels: from a table to weights, and nothing dropped in silence."""
+"""Labels: from a table to weights; every excluded row is reported."""
 
 import csv
 import json
@@ -9,10 +9,10 @@ from scipy import constants
 from scipy.stats import norm
 
 from aiida_pesfp.assessment.classes import class_weights, classify
-from aiida_pesfp.assessment.labels import TableFormat, read_table
+from aiida_pesfp.assessment.labels import read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.errors import AssessmentError, LabelError
-from aiida_pesfp.settings.assessment import ClassSettings
+from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
 from aiida_pesfp.transport.conductivity import nernst_einstein
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 
@@ -72,7 +72,7 @@ class TestReading:
         assert table([row('a', 1)], columns, 'A2/ps').measurements[0].value == pytest.approx(1e-4)
         assert table([row('a', 1)], columns, 'm2/s').measurements[0].value == pytest.approx(1e4)
 
-    def test_rows_that_cannot_be_used_are_listed_and_cost_no_other(self, table):
+    def test_rows_that_cannot_be_used_are_listed_and_do_not_affect_others(self, table):
         rows = [
             row('good', 1e-3),
             row('words', 'high'),
@@ -144,14 +144,14 @@ class TestMatching:
     def test_by_id_whatever_the_punctuation(self, table):
         found = table([row('mp-1', 1), row('MP-3', 2), row('mp-9', 3)])
         result = match(found, self.structures)
-        assert result.rows == {2: 'mp_1', 3: 'mp_3'}
-        assert [(entry['row'], entry['id']) for entry in result.unmatched] == [(4, 'mp-9')]
-        assert 'no structure of the same id among the 4 given' in result.unmatched[0]['reason']
-        assert result.unlabelled == ['mp_2', 'mp_4']
+        assert result['rows'] == {2: 'mp_1', 3: 'mp_3'}
+        assert [(entry['row'], entry['id']) for entry in result['unmatched']] == [(4, 'mp-9')]
+        assert 'no structure of the same id among the 4 given' in result['unmatched'][0]['reason']
+        assert result['unlabelled'] == ['mp_2', 'mp_4']
 
     def test_by_another_name(self, table):
         found = table([row('icsd-77', 1)])
-        assert match(found, self.structures, {'mp_2': ['icsd-77']}).rows == {2: 'mp_2'}
+        assert match(found, self.structures, {'mp_2': ['icsd-77']})['rows'] == {2: 'mp_2'}
 
     def test_by_composition_and_space_group(self, table):
         columns = COLUMNS | {'composition': 'composition', 'space_group': 'group'}
@@ -162,8 +162,8 @@ class TestMatching:
             row('d', 1, composition='LiI', group=1),
         ]
         result = match(table(rows, columns), self.structures, methods=('id', 'composition'))
-        assert result.rows == {2: 'mp_4', 3: 'mp_3'}
-        reasons = {entry['id']: entry['reason'] for entry in result.unmatched}
+        assert result['rows'] == {2: 'mp_4', 3: 'mp_3'}
+        reasons = {entry['id']: entry['reason'] for entry in result['unmatched']}
         assert reasons['c'] == 'several structures fit: mp_3, mp_4'
         assert 'no structure of the same id or composition' in reasons['d']
 
@@ -173,7 +173,7 @@ class TestMatching:
         columns = COLUMNS | {'structure': 'structure'}
         found = table([row('x', 1, structure=json.dumps(other.as_dict()))], columns)
         result = match(found, self.structures, methods=('structure',))
-        assert result.rows == {2: 'mp_4'}
+        assert result['rows'] == {2: 'mp_4'}
 
     def test_an_unknown_way_is_refused(self, table):
         with pytest.raises(LabelError, match="unknown method 'colour'"):
@@ -222,7 +222,7 @@ class TestClasses:
         materials, _ = classified(table(rows, COLUMNS | {'series': 'who'}))
         assert [value.rows for value in materials['a'].values] == [[2, 3], [4, 5]]
 
-    def test_one_temperature_does_not_extrapolate_and_that_is_said(self, table):
+    def test_one_temperature_is_not_extrapolated(self, table):
         materials, excluded = classified(table([row('a', 1, 0.1, 1000), row('b', 1e-3, 1e-4)]))
         assert list(materials) == ['b']
         assert excluded[0]['id'] == 'a'

@@ -1,4 +1,4 @@
-"""Models learned from labels whose rule is known, and Xi's parameters found again."""
+"""Models trained on labels with a known rule, and Xi's parameters recovered."""
 
 import json
 
@@ -26,7 +26,7 @@ def quick(kind):
 
 
 def training_set(number=60, seed=0, swap=False):
-    """Good are those with a large connected free volume; with ``swap`` the labels say nothing."""
+    """Good are those with a large connected free volume; with ``swap`` the labels are random."""
     descriptors = random_descriptors(number, seed)
     rows = [pes_features(entry) for entry in descriptors]
     features = np.array([list(row.values()) for row in rows])
@@ -43,8 +43,8 @@ def skip_without(kind):
 
 
 @pytest.mark.parametrize('kind', TRAINABLE)
-class TestLearned:
-    def test_a_rule_is_learned_and_nothing_is_not(self, kind):
+class TestTrained:
+    def test_a_rule_is_learned_and_noise_is_not(self, kind):
         skip_without(kind)
         training, _ = training_set()
         predictions = predict_others(training, training, quick(kind))

@@ -4,10 +4,11 @@ import pytest
 from aiida.common.exceptions import ValidationError
 from aiida.orm import QueryBuilder
 
-from aiida_pesfp.assessment.labels import LabelTable, Measurement, TableFormat
+from aiida_pesfp.assessment.labels import LabelTable, Measurement
 from aiida_pesfp.assessment.models import RankingModel
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.labels import LabelsData
+from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.settings.descriptors import XiParameters
 from tests.helpers.crystals import rock_salt
 

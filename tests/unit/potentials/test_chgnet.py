@@ -16,7 +16,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
-from aiida_pesfp.potentials import registry as identity
+from aiida_pesfp.potentials.registry import families
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import CELLS, by_calculator, random_places
 from tests.helpers.reference import compare
@@ -207,10 +207,12 @@ def test_other_potentials_do_without_the_package():
 
 
 def test_a_missing_extra_is_named(monkeypatch):
-    monkeypatch.setitem(identity.EMBEDDED, 'absent', ('chgnet', 'no_such_package', 'file'))
-    monkeypatch.setattr(identity, 'EXTRAS', ('no_such_package',))
-    with pytest.raises(errors.PotentialError, match=r'pip install aiida-pesfp\[no_such_package\]'):
+    family = families()['chgnet']
+    monkeypatch.setitem(family.embedded, 'absent', 'pretrained/9.9.9/none.tar')
+    monkeypatch.setattr(family, 'package', 'no_such_package', raising=False)
+    with pytest.raises(errors.PotentialError, match=r'no_such_package is not .* pip install aiida-pesfp\[chgnet\]'):
         load_potential('absent')
-    monkeypatch.setitem(identity.EMBEDDED, 'absent', ('chgnet', 'chgnet', 'pretrained/9.9.9/none.tar'))
+    monkeypatch.undo()
+    monkeypatch.setitem(family.embedded, 'absent', 'pretrained/9.9.9/none.tar')
     with pytest.raises(errors.PotentialError, match=r'lacks pretrained/9\.9\.9/none\.tar: pip install --upgrade'):
         load_potential('absent')

@@ -1,7 +1,6 @@
 """The paper's potential against TensorFlow m3gnet 0.2.4, and its fast path against the plain one."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -24,20 +23,28 @@ from tests.helpers.plain_m3gnet import PlainM3GNet
 from tests.helpers.reference import compare, tensorflow_entries
 from tests.helpers.surfaces import skewed_cells
 
-FILE = 'm3gnet-mp-2021.2.8-efs.npz'
+#: Of the tensors, which a conversion by other means has given too.
+SHA256 = 'eb3a9c8cfc15a49e7cf379231a54dd83027cd89edf3e77e74b86e647a5703604'
 
 
 @pytest.fixture(scope='session')
-def weights(request):
-    """Folder of the weights: ``$PESFP_WEIGHTS``, or that of the reference data."""
-    folder = os.environ.get('PESFP_WEIGHTS')
-    return Path(folder) if folder else request.getfixturevalue('shared') / 'weights'
+def checkpoint(m3gnet_weights):
+    """Folder of the published checkpoint."""
+    return Path(identify(m3gnet_weights).path)
 
 
 @pytest.fixture(scope='session')
-def potentials(weights):
+def converted(checkpoint, tmp_path_factory):
+    """The same weights as a file of numpy."""
+    weights, path = load_weights(checkpoint), tmp_path_factory.mktemp('weights') / 'converted.npz'
+    np.savez(path, element_refs=weights.element_references, **weights.tensors)
+    return path
+
+
+@pytest.fixture(scope='session')
+def potentials(m3gnet_weights):
     """The potential in single and double precision."""
-    identity = identify(str(weights / FILE))
+    identity = identify(m3gnet_weights)
     return {dtype: M3GNetPotential(identity, 'cpu', dtype=dtype) for dtype in (torch.float32, torch.float64)}
 
 
@@ -76,9 +83,9 @@ def test_energies_and_forces_are_those_of_tensorflow(potentials, entry):
 
 
 @pytest.mark.fidelity
-def test_sums_over_atoms_are_the_sums_over_pairs_of_bonds(potentials, entry, weights):
+def test_sums_over_atoms_are_the_sums_over_pairs_of_bonds(potentials, entry, checkpoint):
     """The addition theorem, and the split of the first layers, change nothing."""
-    plain = PlainM3GNet(load_weights(weights / FILE), torch.float64)
+    plain = PlainM3GNet(load_weights(checkpoint), torch.float64)
     structure = structure_of(entry)
     energy, forces, _ = plain.energies([structure], derivatives=True)
     expected = potentials[torch.float64].energy_and_forces(structure)
@@ -192,10 +199,9 @@ def test_elements_that_were_never_trained_are_refused(potentials, symbol):
         potentials[torch.float32].evaluator(rock_salt('Li', symbol, 6.0))
 
 
-def test_the_published_checkpoint_is_the_same_potential(weights, potentials):
-    checkpoint = load_potential(str(weights / 'MP-2021.2.8-EFS-checkpoint'), device='cpu')
-    converted = potentials[torch.float32]
-    assert checkpoint.identity.sha256 == converted.identity.sha256
+def test_a_converted_file_is_the_same_potential(converted, potentials):
+    checkpoint, converted = potentials[torch.float32], load_potential(str(converted), device='cpu')
+    assert checkpoint.identity.sha256 == converted.identity.sha256 == SHA256
     structure = rock_salt('Li', 'Cl', 5.13)
     places = np.random.default_rng(0).random((3, 3))
     np.testing.assert_array_equal(
@@ -204,12 +210,10 @@ def test_the_published_checkpoint_is_the_same_potential(weights, potentials):
 
 
 @pytest.mark.parametrize('file', ['m3gnet.index', 'm3gnet.data-00000-of-00001', 'm3gnet.json'])
-def test_a_damaged_checkpoint_is_refused(weights, tmp_path, file):
+def test_a_damaged_checkpoint_is_refused(checkpoint, tmp_path, file):
     folder = tmp_path / 'checkpoint'
-    shutil.copytree(weights / 'MP-2021.2.8-EFS-checkpoint', folder)
-    folder.chmod(0o755)
+    shutil.copytree(checkpoint, folder)
     content = (folder / file).read_bytes()
-    (folder / file).chmod(0o644)
     (folder / file).write_bytes(content[: len(content) // 2])
     with pytest.raises(errors.PotentialError, match='no whole weights'):
         load_potential(str(folder))
@@ -218,8 +222,8 @@ def test_a_damaged_checkpoint_is_refused(weights, tmp_path, file):
         load_potential(str(folder))
 
 
-def test_damaged_or_foreign_arrays_are_refused(weights, tmp_path):
-    content = (weights / FILE).read_bytes()
+def test_damaged_or_foreign_arrays_are_refused(converted, tmp_path):
+    content = converted.read_bytes()
     (tmp_path / 'truncated.npz').write_bytes(content[: len(content) // 2])
     np.savez(tmp_path / 'foreign.npz', element_refs=np.zeros(3))
     for name in ('truncated', 'foreign'):

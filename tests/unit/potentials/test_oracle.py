@@ -5,15 +5,21 @@ import pytest
 
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.scan import scan
+from aiida_pesfp.potentials import load_potential
 from tests.helpers.reference import CRYSTALS, TABLE_1, Oracle, compare
 
 pytestmark = pytest.mark.fidelity
 
 
+@pytest.fixture(scope='module')
+def potential(m3gnet_weights):
+    return load_potential(m3gnet_weights, device='cpu')
+
+
 @pytest.mark.parametrize('name', CRYSTALS)
-def test_surfaces_and_descriptors_are_those_of_an_independent_implementation(paper_potential, name):
+def test_surfaces_and_descriptors_are_those_of_an_independent_implementation(potential, name):
     oracle = Oracle.read(name)
-    surface = scan(oracle.structure, paper_potential.evaluator(oracle.structure))
+    surface = scan(oracle.structure, potential.evaluator(oracle.structure))
     for position, ion in enumerate(surface.mobile_ions):
         grid, ours = oracle.grids[ion], surface.on_grid(position)
         evaluated = ~np.isnan(ours)
@@ -31,8 +37,6 @@ def test_surfaces_and_descriptors_are_those_of_an_independent_implementation(pap
 
 
 @pytest.mark.parametrize('name', TABLE_1)
-def test_xi_is_that_of_table_1(paper_potential, name):
+def test_xi_is_that_of_table_1(potential, name):
     structure, printed = TABLE_1[name]
-    compare(
-        name, 'Xi of Table I', describe(scan(structure, paper_potential.evaluator(structure))).xi, printed, abs=1e-4
-    )
+    compare(name, 'Xi of Table I', describe(scan(structure, potential.evaluator(structure))).xi, printed, abs=1e-4)

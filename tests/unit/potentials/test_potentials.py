@@ -13,7 +13,7 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
-from aiida_pesfp.potentials.batching import BatchedEvaluator
+from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential
 from aiida_pesfp.potentials.registry import identify
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import CELLS, by_calculator, random_places
@@ -165,14 +165,20 @@ def test_elements_that_a_network_does_not_know_are_refused_by_name(sevennet, new
         load_potential(str(new_m3gnet)).evaluator(rock_salt('Na', 'F', 4.6))
 
 
+class Known(NetworkPotential):
+    symbols, cutoff = ('Li', 'Cl'), 3.0
+
+    evaluator = calculator = None
+
+
 class NeedsMemory(BatchedEvaluator):
     """The energies are known; batches above some size do not fit."""
 
     def __init__(self, batch_size, fits):
-        super().__init__(batch_size)
+        super().__init__(Known(None, 'cpu', batch_size), CELLS[0])
         self.fits, self.sizes = fits, []
 
-    def batch_energies(self, ion, positions):
+    def batch_energies(self, positions):
         if len(positions) > self.fits:
             raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 GiB')
         self.sizes.append(len(positions))
@@ -190,7 +196,7 @@ def test_batches_that_do_not_fit_are_halved_until_they_do():
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():
     class Broken(NeedsMemory):
-        def batch_energies(self, ion, positions):
+        def batch_energies(self, positions):
             raise RuntimeError('shapes do not match')
 
     with pytest.raises(RuntimeError, match='shapes do not match'):
@@ -215,10 +221,10 @@ def test_damaged_and_missing_weights_are_refused(tmp_path):
     with pytest.raises(errors.PotentialError, match=r'truncated\.pth is damaged'):
         load_potential(str(tmp_path / 'truncated.pth'))
     torch.save({'weights': torch.zeros(3)}, tmp_path / 'foreign.pth')
-    with pytest.raises(errors.PotentialError, match='no SevenNet checkpoint'):
+    with pytest.raises(errors.PotentialError, match=r'foreign\.pth holds no potential.*a SevenNet checkpoint'):
         load_potential(str(tmp_path / 'foreign.pth'))
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(errors.PotentialError, match='nor a single file'):
+    with pytest.raises(errors.PotentialError, match='empty holds no potential'):
         load_potential(str(tmp_path / 'empty'))
     with pytest.raises(errors.PotentialError, match='there is no file'):
         load_potential(str(tmp_path / 'missing.pth'))

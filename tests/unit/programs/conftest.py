@@ -10,19 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from tests.helpers import REPOSITORY
-from tests.helpers.potentials import LENNARD_JONES
+from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
 
 @pytest.fixture(scope='session')
 def lennard_jones(tmp_path_factory) -> Path:
     """A description file of an ASE calculator."""
-    path = tmp_path_factory.mktemp('potential') / 'lj.yaml'
-    path.write_text(yaml.safe_dump({'calculator': 'ase.calculators.lj.LennardJones', 'parameters': LENNARD_JONES}))
-    return path
+    return write_calculator(tmp_path_factory.mktemp('potential') / 'lj.yaml', **LENNARD_JONES)
 
 
 @pytest.fixture

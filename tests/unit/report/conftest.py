@@ -1,19 +1,18 @@
 """A group of three scanned structures, one of them with molecular dynamics, and its report."""
 
 import pytest
-import yaml
 from aiida.orm import Dict, Group
 
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.report.content import collect
 from aiida_pesfp.report.page import write_html
 from tests.helpers import graph
+from tests.helpers.potentials import write_calculator
 
 
 @pytest.fixture(scope='package')
 def potential(aiida_profile, tmp_path_factory):
-    path = tmp_path_factory.mktemp('potential') / 'lj.yaml'
-    path.write_text(yaml.safe_dump({'calculator': 'ase.calculators.lj.LennardJones', 'parameters': {'sigma': 2.1}}))
+    path = write_calculator(tmp_path_factory.mktemp('potential') / 'lj.yaml', sigma=2.1)
     return PotentialData.from_spec(str(path)).store()
 
 

@@ -23,7 +23,7 @@ def table_of(folder, text, **columns):
     return Table.load(path, **columns)
 
 
-def test_a_bad_file_costs_the_others_nothing(folder):
+def test_a_bad_file_does_not_affect_others(folder):
     entries = {entry.id: entry for entry in read_folder([folder], database='mine', version='3')}
     assert set(entries) == {'LiCl.cif', 'POSCAR_Li2O', 'broken.cif'}
     assert 'cannot be read' in entries['broken.cif'].error
@@ -50,7 +50,7 @@ def test_columns_have_any_name(folder):
     assert entries['LiCl.cif'].band_gap == 6.5
 
 
-def test_a_value_that_is_no_number_costs_one_structure(folder):
+def test_a_value_that_is_not_a_number_affects_one_structure(folder):
     table = table_of(folder, 'id,band_gap\nLiCl,large\nPOSCAR_Li2O,5\n')
     entries = {entry.id: entry for entry in read_folder([folder], table)}
     assert entries['LiCl.cif'].error == "band_gap = 'large' is not a number"

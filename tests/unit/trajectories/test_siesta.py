@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import struct
 import tracemalloc
 
 import numpy as np
@@ -22,6 +21,7 @@ from aiida_pesfp.trajectories.siesta import (
 )
 from aiida_pesfp.trajectories.siesta_dynamics import BOHR, bohr_of, read_dynamics, restart_is_exact
 from tests.helpers import DATA
+from tests.helpers.siesta_files import write_energies, write_frames
 
 MD_RUNS = ('01_nose_md', '02a_cont20', '02b_first10', '02c_restart10', '02e_noNose', '14_li2s_alias', '15_xml_walltime')
 
@@ -47,26 +47,6 @@ def read_run(folder, first=None, **options):
     labels = read_mde(folder / 'siesta.MDE').steps
     first = printed_positions(folder)[0] / BOHR if first is None else first
     return read_dynamics(folder / 'siesta.MD', labels, first, **{'timestep': 1.0} | options)
-
-
-def write_frames(path, frames, marker='<i', subrecord=None):
-    """Frames (step, positions, velocities) as a Fortran compiler would write them."""
-    order = marker[0]
-    with path.open('wb') as stream:
-        for step, positions, velocities in frames:
-            record = struct.pack(f'{order}i', step)
-            record += np.concatenate([positions, velocities]).astype(f'{order}f8').tobytes()
-            size = subrecord or len(record)
-            parts = [record[i : i + size] for i in range(0, len(record), size)]
-            for i, part in enumerate(parts):
-                head = -len(part) if i < len(parts) - 1 else len(part)
-                tail = -len(part) if i > 0 else len(part)
-                stream.write(struct.pack(marker, head) + part + struct.pack(marker, tail))
-
-
-def write_energies(path, labels):
-    rows = [f'{k:6d} {300 + k:9.2f} {-10.0 - k:13.5f} {-9.0:13.5f} {100.0:11.3f} {1.0:11.3f}\n' for k in labels]
-    path.write_text('# Step     T (K)     E_KS (eV)    E_tot (eV)   Vol (A^3)    P (kBar)\n' + ''.join(rows))
 
 
 def harmonic(steps, atoms=2):

@@ -1,0 +1,80 @@
+"""``aiida-pesfp launch conductivity``."""
+
+from __future__ import annotations
+
+import click
+from aiida.cmdline.utils import decorators, echo
+
+from aiida_pesfp.cli.launch import options as shared
+from aiida_pesfp.cli.launch.dynamics import dynamics_options, needs_of, relax_code_of
+from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL
+from aiida_pesfp.workflows.engines import ENGINES, engine_of_code
+
+_PROGRAMS, _RELAX_PROGRAMS = (
+    ', '.join(dict.fromkeys(getattr(engine, name).label for engine in ENGINES.values()))
+    for name in ('program', 'relax_program')
+)
+
+
+@click.command('conductivity')
+@shared.launch_options
+@click.option('--potential', type=POTENTIAL, help=f'Stored potential, if needed.  [default: {DEFAULT_POTENTIAL}]')
+@click.option(
+    '-X', '--code', type=CODE, default='pesfp-md@localhost', show_default=True, help=f'Code of one of: {_PROGRAMS}.'
+)
+@click.option(
+    '--relax-code', type=CODE, help=f'Code of one of: {_RELAX_PROGRAMS}.  [default: that on the same computer]'
+)
+@dynamics_options
+@decorators.with_dbenv()
+def launch_conductivity(launching, code, relax_code, relax, temperatures, duration_ps, **needs):
+    """Molecular dynamics of structures at several temperatures, to conductivities and activation energies.
+
+    Each structure is relaxed, made into a supercell, and simulated with the engine that the code belongs to: a
+    machine-learned potential, or SIESTA. A structure that fails does not affect the others.
+
+    \b
+    aiida-pesfp launch conductivity LiI -t 667 -t 1000 --submit
+    aiida-pesfp launch conductivity LiI --protocol fast --picoseconds 2    # to see how it goes
+    aiida-pesfp launch conductivity LiI --code siesta@cluster --pseudo-family LABEL --submit --walltime 24h
+    """
+    from aiida_pesfp.cli.results import print_conductivities
+    from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
+
+    with shared.invalid_inputs_reported():
+        engine = engine_of_code(code, ['potential'])
+    if needs['potential'] is None:
+        needs['potential'] = _default_potential(engine)
+    if relax and relax_code is None:
+        relax_code = relax_code_of(engine, code)
+    overrides = launching.read_overrides(set(engine.dynamics_workchain.get_protocol_inputs()))
+    failed = []
+    for key, structure in launching.nodes().items():
+        with shared.invalid_inputs_reported():
+            builder = ConductivityWorkChain.get_builder_from_protocol(
+                code,
+                structure,
+                engine=engine.name,
+                relax_code=relax_code if relax else None,
+                species=launching.species,
+                temperatures=list(temperatures),
+                protocol=launching.protocol,
+                overrides=overrides | shared.without_none(duration_ps=duration_ps),
+                options=launching.jobs,
+                **needs_of(engine, needs),
+            )
+        report = f'dynamics of {key} at {", ".join(map("{:g} K".format, builder.temperatures))} ...'
+        node = launching.start(builder, f'{key}, {launching.protocol}', report)
+        if not launching.to_daemon:
+            print_conductivities(node)
+            if not node.is_finished_ok:
+                failed.append(f'{key}: {node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+    if failed:
+        echo.echo_critical('\n'.join(failed))
+
+
+def _default_potential(engine):
+    """The default potential, if the engine needs one: users of another engine need not have it."""
+    if 'potential' not in [need.name for need in engine.needs]:
+        return None
+    return POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())

@@ -1,0 +1,68 @@
+"""Any calculator of ASE (Larsen et al., doi:10.1088/1361-648X/aa680e)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import yaml
+
+from aiida_pesfp.errors import PotentialError
+from aiida_pesfp.potentials.base import Family, PotentialIdentity, version
+
+_PREFIX = 'ase:'
+#: Largest description that is read, bytes.
+_LARGEST = 1 << 20
+
+
+class AseFamily(Family):
+    """Calculators named by their class, or described in a YAML or JSON file with their parameters."""
+
+    kind, package = 'ase', 'ase'
+    implementation = 'aiida_pesfp.potentials.ase.potential:AsePotential'
+    accepts = f'{_PREFIX}package.module.Calculator, or a YAML or JSON file with the keys calculator and parameters'
+
+    def recognises(self, path: Path) -> bool:
+        described = path.suffix in ('.yaml', '.yml', '.json') and path.is_file() and path.stat().st_size < _LARGEST
+        return described and bool(describe(path))
+
+    def by_name(self, name: str) -> PotentialIdentity | None:
+        if not name.startswith(_PREFIX):
+            return None
+        return self._identity(name, {'calculator': name.removeprefix(_PREFIX)}, None)
+
+    def identity(self, path: Path, name: str) -> PotentialIdentity:
+        return self._identity(name, describe(path), str(path))
+
+    def _identity(self, name: str, description: dict, path: str | None) -> PotentialIdentity:
+        package = description['calculator'].partition('.')[0]
+        content = {'parameters': {}} | description | {'version': version(package)}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return PotentialIdentity(name, self.kind, digest, package, content['version'], path)
+
+
+def description_of(identity: PotentialIdentity) -> tuple[str, dict]:
+    """Class and parameters of a calculator.
+
+    :raises PotentialError: if its file does not describe one.
+    """
+    if identity.path is None:
+        return identity.name.removeprefix(_PREFIX), {}
+    description = describe(Path(identity.path))
+    return description['calculator'], description['parameters']
+
+
+def describe(path: Path) -> dict:
+    """``calculator`` and ``parameters`` of a file that describes an ASE calculator.
+
+    :raises PotentialError: if it is not of this form.
+    """
+    try:
+        description = yaml.safe_load(path.read_text())  # JSON is YAML
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PotentialError(f'{path} is neither YAML nor JSON: {error}') from error
+    description = {'parameters': None} | description if isinstance(description, dict) else {}
+    if set(description) != {'calculator', 'parameters'} or not isinstance(description['calculator'], str):
+        raise PotentialError(f'{path} must have the key calculator (package.module.Class) and may have parameters')
+    return description | {'parameters': description['parameters'] or {}}

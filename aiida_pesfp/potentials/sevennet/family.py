@@ -1,0 +1,18 @@
+"""SevenNet potentials (Park et al., doi:10.1021/acs.jctc.4c00190)."""
+
+from pathlib import Path
+
+from aiida_pesfp.potentials.archives import strings_of
+from aiida_pesfp.potentials.base import Family
+
+
+class SevenNetFamily(Family):
+    """Checkpoints of the package ``sevenn``."""
+
+    kind, package = 'sevennet', 'sevenn'
+    implementation = 'aiida_pesfp.potentials.sevennet.potential:SevenNetPotential'
+    accepts = 'a SevenNet checkpoint (.pth)'
+    embedded = {'sevennet-0': 'pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth'}
+
+    def recognises(self, path: Path) -> bool:
+        return strings_of(path) >= {'model_state_dict', 'config', '_type_map'}

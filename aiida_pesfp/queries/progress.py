@@ -1,0 +1,169 @@
+"""How far scans, screenings and molecular dynamics are, from what each running job has written where it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from aiida.common.exceptions import AiidaException
+from aiida.orm import CalcJobNode, ProcessNode, StructureData
+
+from aiida_pesfp.calculations.program import read_run
+from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.settings.scan import FingerprintSettings
+
+#: What reading the files of a running job may raise.
+_UNREADABLE = (AiidaException, OSError, ValueError, KeyError)
+
+
+@dataclass
+class ScanProgress:
+    """State of a scan or screening.
+
+    :ivar total: structures that were given.
+    :ivar rejected: those that did not meet the criteria.
+    :ivar done: those with results.
+    :ivar failed: those that could not be scanned.
+    :ivar running: jobs that have not ended.
+    :ivar evaluations_per_second: of one job; None before the first structure is done.
+    :ivar seconds_left: None if nothing is done yet; 0 at the end.
+    :ivar silent: running jobs whose ``run.json`` could not be read, with the reason.
+    """
+
+    total: int
+    rejected: int = 0
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    evaluations: int = 0
+    evaluations_per_second: float | None = None
+    seconds_left: float | None = None
+    silent: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class DynamicsProgress:
+    """State of one molecular dynamics run, of however many jobs.
+
+    :ivar name: what is simulated.
+    :ivar engine: name of the engine.
+    :ivar temperature: K.
+    :ivar steps: number of steps of the whole run.
+    :ivar done: steps that are done.
+    :ivar picoseconds: that are done.
+    :ivar state: of the process.
+    :ivar nanoseconds_per_day: speed of the running job; None if none runs or its speed is not known yet.
+    :ivar seconds_left: None if the speed is not known; 0 at the end.
+    :ivar silent: why the files of the running job could not be read.
+    """
+
+    name: str
+    engine: str
+    temperature: float
+    steps: int
+    done: int
+    picoseconds: float
+    state: str
+    nanoseconds_per_day: float | None
+    seconds_left: float | None
+    silent: str | None
+
+
+def scan_progress_of(node: ProcessNode) -> ScanProgress:
+    """The progress of a ``pesfp.scan``, ``pesfp.scan.base`` or ``pesfp.screen``.
+
+    :raises ValueError: for another process.
+    """
+    inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
+    holder = node.inputs if 'structures' in node.inputs else inputs
+    if 'structures' not in holder or 'potential' not in inputs:
+        raise ValueError(f'{node.process_label}<{node.pk}> is no scan and no screening')
+    structures = dict(holder.structures)
+    progress = ScanProgress(len(structures))
+    entries, rejected = {}, set()
+    for process in _with_descendants(node):
+        if process.process_label == 'reject' and 'result' in process.outputs:
+            rejected |= set(process.outputs.result.keys())
+        if isinstance(process, CalcJobNode) and process.process_class is ScanCalculation:
+            progress.running += not process.is_terminated
+            try:
+                entries |= read_run(process)['structures']  # that of a restart includes the jobs before it
+            except _UNREADABLE as error:
+                if not process.is_terminated:
+                    progress.silent[process.pk] = str(error) or type(error).__name__
+    states = [entry['state'] for entry in entries.values()]
+    progress.rejected, progress.done, progress.failed = len(rejected), states.count('done'), states.count('failed')
+    _estimate(progress, node, structures, entries, rejected)
+    return progress
+
+
+def _estimate(progress: ScanProgress, node: ProcessNode, structures: dict, entries: dict, rejected: set) -> None:
+    """Speed and time left, from what the finished structures have cost."""
+    done = {key: entry for key, entry in entries.items() if entry['state'] == 'done' and key in structures}
+    seconds = sum(entry['seconds'] for entry in done.values())
+    progress.evaluations = sum(entry.get('evaluations', 0) for entry in done.values())
+    if seconds > 0:
+        progress.evaluations_per_second = progress.evaluations / seconds
+    accounted = {key for key, entry in entries.items() if entry['state'] != 'pending'} | rejected
+    left = [key for key in structures if key not in accounted]
+    if node.is_terminated or not left:
+        progress.seconds_left = 0.0
+    elif seconds > 0:
+        inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
+        parameters = FingerprintSettings.from_dict(inputs.parameters.get_dict())
+        cost = {key: estimated_cost(structures[key], parameters) for key in (*done, *left)}
+        per_cost = seconds / sum(cost[key] for key in done)
+        progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
+
+
+def estimated_cost(structure: StructureData, parameters: FingerprintSettings) -> float:
+    """Cost of a scan up to a factor: evaluations times atoms."""
+    points = np.prod(grid_shape(np.array(structure.cell), parameters.scan.spacing))
+    kinds = {kind.name: kind.symbol for kind in structure.kinds}
+    ions = sum(kinds[site.kind_name] == parameters.species for site in structure.sites)
+    return float(points * ions * len(structure.sites))
+
+
+def dynamics_of(node: ProcessNode, engines: Mapping[str, str]) -> list[DynamicsProgress]:
+    """All molecular dynamics of a process, in the order in which they were started.
+
+    :param engines: type of the process that runs dynamics -> name of its engine.
+    """
+    found = [process for process in _with_descendants(node) if process.process_type in engines]
+    return [_dynamics_progress(process, engines[process.process_type]) for process in found]
+
+
+def _dynamics_progress(node: ProcessNode, engine: str) -> DynamicsProgress:
+    dynamics, caller = node.inputs.md.dynamics.get_dict(), node.caller
+    timestep, steps = dynamics.get('timestep', 1.0), dynamics['steps']
+    done, running, seconds, silent = 0, 0, 0.0, None
+    for job in (called for called in node.called if isinstance(called, CalcJobNode)):
+        if 'output_parameters' in job.outputs:
+            done += job.outputs.output_parameters['steps']
+        elif not job.is_terminated:
+            try:
+                running, seconds = job.process_class.steps_so_far(job)
+            except _UNREADABLE as error:
+                silent = str(error) or type(error).__name__
+    speed = running / seconds if running and seconds else None
+    done = min(steps, done + running)
+    left = 0.0 if node.is_terminated else (None if speed is None else (steps - done) / speed)
+    structure = node.inputs.md.structure
+    return DynamicsProgress(
+        name=(caller.label if caller is not None else '') or structure.label or structure.get_formula(),
+        engine=engine,
+        temperature=dynamics['temperature'],
+        steps=steps,
+        done=done,
+        picoseconds=done * timestep / 1000,
+        state=node.process_state.value,
+        nanoseconds_per_day=None if speed is None else speed * timestep * 86400e-6,
+        seconds_left=left,
+        silent=silent,
+    )
+
+
+def _with_descendants(node: ProcessNode) -> list[ProcessNode]:
+    return [node, *sorted(node.called_descendants, key=lambda called: called.pk)]

@@ -1,0 +1,238 @@
+"""Descriptors of real materials assessed with published labels, after Fig. 3, 7, 8 and 9 of arXiv:2411.06804.
+
+Run ``python benchmarks/assess.py POTENTIAL...``, with names or paths as for ``pesfp-scan --potential``; ``paper`` is
+the paper's own. Structures are reduced to primitive cells. Structures beyond ``--largest`` and ``--cheapest`` are
+listed and not scanned.
+
+Resumable: ``pesfp-scan`` fills the output folder, and no energy in it is computed again. The structures that were
+scanned with all potentials of the call become nodes: jobs that resume in that folder, and a ``pesfp.assess`` of their
+descriptors. The result is an archive, ``assessment.aiida``, in which the surfaces behind each score can be queried.
+"""
+
+import argparse
+import atexit
+import json
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')  # before anything imports aiida
+
+from aiida.common.log import configure_logging
+from aiida.engine import run_get_node
+from aiida.manage.configuration import get_config, load_profile
+from aiida.orm import Dict
+from aiida.storage.sqlite_temp import SqliteTempBackend
+from aiida.tools.archive import create_archive
+from common import PAPER
+from labelled import SETS, choose, load_set, make_code, scan, store
+from tabulate import tabulate
+
+from aiida_pesfp.assessment.scores import score
+from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.queries.descriptors import surfaces_of
+from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
+from aiida_pesfp.settings.assessment import FEATURE_SETS, ScoreSettings
+from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.workflows.assess import AssessWorkChain
+
+SCRATCH = Path(os.environ['AIIDA_PATH'])
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
+SCORE = ScoreSettings(resamples=1000, seed=0)
+
+
+def figures(potential: str, contents: dict, recalibrated: dict, models: dict, calibration, folder: Path) -> None:
+    """Write figures like Fig. 3, 7, 8 and 9."""
+    published = XiParameters()
+    cuts = {'published': (published.connected_cut, published.disconnected_cut)}
+    if calibration:
+        found = calibration['parameters']
+        cuts['recalibrated'] = (found['connected_cut'], found['disconnected_cut'])
+    made = {'scores': scores_figure(contents, recalibrated)}
+    for name, content in contents.items():
+        made[f'free-volumes-{name}'] = free_volume_figure(content, cuts, f'{name}, {potential}')
+    if models:
+        references = {
+            name: {'Xi': next(r['score'] for r in c['rows'] if r['ranking'] == 'xi'), 'random': c['random']}
+            for name, c in contents.items()
+        }
+        made['models'] = models_figure(models, references)
+    for label, figure in made.items():
+        figure.write_html(folder / f'{label}.html', include_plotlyjs='cdn')
+
+
+def folder_of(potential: str, arguments) -> Path:
+    """Where all of a potential lies."""
+    label = re.sub(r'\W+', '-', Path(potential).stem if '/' in potential else potential)
+    return arguments.output / (f'{label}-adaptive' if arguments.adaptive else label) / f'{arguments.spacing:g}'
+
+
+def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, dict]]:
+    """Score all rankings by the surfaces of one potential: set of labels -> ranking -> score.
+
+    :param sets: name -> labels, and the structures by key.
+    """
+    folder, node = folder_of(potential, arguments), PotentialData.from_spec(_spec(potential)).store()
+    structures, descriptors = {}, {}
+    for name, (_, nodes) in sets.items():
+        structures |= nodes
+        descriptors |= store(nodes, node, folder / name / 'results', code, arguments)
+    parameters = {
+        'sets': {name: {'classes': SETS[name][2].as_dict(), 'match_by': ['id']} for name in sets},
+        'score': SCORE.as_dict(),
+        'calibration': {},
+    }
+    if arguments.models and arguments.sets[0] in sets:
+        parameters['models'] = {'train_on': arguments.sets[0], 'feature_sets': list(FEATURE_SETS)}
+    labels = {name: entry[0] for name, entry in sets.items()}
+    results, process = run_get_node(
+        AssessWorkChain, labels=labels, structures=structures, descriptors=descriptors, parameters=Dict(parameters)
+    )
+    if not process.is_finished_ok:
+        print(f'{potential}: {process.exit_message}')
+        if 'assessments' not in results:
+            return {}
+    contents = {name: assessment.get_dict() for name, assessment in results['assessments'].items()}
+    models = {name: {} for name in contents} if 'predictions' in results else {}
+    for model, predictions in results.get('predictions', {}).items():
+        for name, prediction in predictions.items():
+            models[name][model] = prediction['score']
+    recalibrated, calibration = {}, None
+    if 'calibration' in results:
+        model = results['calibration']
+        calibration = model.base.attributes.get('calibration')
+        for name, content in contents.items():
+            tables = [descriptors[key].get_dict() for key in content['materials']]
+            weights = results['assessments'][name].weights()
+            found = score(model.to_model().rank_values(tables), *weights, SCORE)
+            recalibrated[name] = {'xi, recalibrated': asdict(found)}
+    figures(potential, contents, recalibrated, models, calibration, folder)
+    summary = {'date': date.today().isoformat(), 'potential': potential, 'sets': contents, 'models': models}
+    (folder / 'assessment.json').write_text(json.dumps(summary | {'calibration': calibration}, indent=1))
+    create_archive([process], filename=folder / 'assessment.aiida', overwrite=True)
+    print(f'{potential}: figures, assessment.json and assessment.aiida are in {folder}')
+    for name, content in contents.items():
+        surfaces = surfaces_of(descriptors[key].pk for key in content['materials'])
+        print_materials(f'{potential}, {name}', content, len(set(surfaces.values())))
+    if calibration:
+        print_calibration(potential, calibration)
+    scores = {}
+    for name, content in contents.items():
+        rows = {row['ranking']: row['score'] for row in content['rows'] if row['score']}
+        scores[name] = rows | recalibrated.get(name, {}) | models.get(name, {}) | {'random': content['random']}
+    return scores
+
+
+def print_materials(name: str, content: dict, surfaces: int) -> None:
+    """The materials of an assessment, and those whose Xi is promising."""
+    print(
+        f'{name}: {len(content["materials"])} materials, weights of {content["number_of_good"]:.1f} '
+        f'good and {content["number_of_bad"]:.1f} bad; {surfaces} surfaces behind their scores'
+    )
+    for kind in ('good', 'bad'):
+        those = [material for material in content['materials'].values() if material[f'{kind}_weight'] > 0.5]
+        above = [material['formula'] for material in those if material['xi'] > 0.25]
+        print(f'{name}: Xi > 0.25 for {len(above)} of {len(those)} {kind} conductors: {", ".join(above) or "none"}')
+    for entry in content['excluded']['rows_without_a_conductivity']:
+        print(f'{name}: {entry["id"]}: {entry["reason"]}')
+
+
+def print_calibration(potential: str, found: dict) -> None:
+    """The cuts found for a potential, and what they are worth."""
+    cuts = ', '.join(
+        f'{name} {found["parameters"][name]:.2f} +- {found["errors"][name]:.2f}' for name in found['errors']
+    )
+    print(
+        f'{potential}, recalibrated Xi: {cuts}; mean score {found["before"]:.2f} before, {found["after"]:.2f} after, '
+        f'{found["corrected"]:.2f} to expect for other materials'
+    )
+
+
+def print_scores(name: str, scores: dict[str, dict[str, dict]]) -> None:
+    """Table of a set of labels: a row for each ranking, in the order of thresholds, a column for each potential."""
+    rows = []
+    for ranking in sorted({ranking for found in scores.values() for ranking in found}, key=_place):
+        cells = [found.get(ranking) for found in scores.values()]
+        rows.append((ranking, *(f'{cell["value"]:.2f} ± {cell["error"]:.2f}' if cell else '-' for cell in cells)))
+    print(f'\n{name}')
+    print(tabulate(rows, ('ranking', *scores)))
+
+
+def _place(ranking: str) -> tuple[int, str, float]:
+    """Barriers first, then free volumes by threshold, Xi, models, chance."""
+    threshold = re.fullmatch(r'(\w+)\(([\d.]+)\)', ranking)
+    if threshold:
+        return 1, threshold[1], float(threshold[2])
+    places = {'-': 0, 'xi': 2, 'random': 4}
+    return next((place for start, place in places.items() if ranking.startswith(start)), 3), ranking, 0.0
+
+
+def _spec(potential: str) -> str:
+    path = Path(potential)
+    return PAPER if potential == 'paper' else str(path.absolute()) if path.exists() else potential
+
+
+def main():
+    """Scan what is missing, assess, print."""
+    warnings.simplefilter('ignore')
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('potentials', nargs='+')
+    parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-assess'))
+    parser.add_argument('--sets', nargs='+', choices=SETS, default=list(SETS), help='models are trained on the first')
+    parser.add_argument('--largest', type=float, default=float('inf'), help='most evaluations times atoms, in millions')
+    parser.add_argument('--cheapest', type=int, default=10**6, help='take only so many of each set')
+    parser.add_argument('--spacing', type=float, default=0.25, help='A')
+    parser.add_argument('--adaptive', action='store_true', help='see adaptive.py for what it costs and gives')
+    parser.add_argument('--device', default='auto')
+    parser.add_argument('--time-limit', type=float, help='of each call of pesfp-scan, s')
+    parser.add_argument('--models', action='store_true', help='train those of Appendix C too (needs the extra models)')
+    parser.add_argument('--plan', action='store_true', help='print what would be scanned, and stop')
+    parser.add_argument('--scan-only', action='store_true', help='assess nothing')
+    parser.add_argument('--finished-only', action='store_true', help='take only structures that have results')
+    arguments = parser.parse_args()
+    arguments.output = arguments.output.absolute()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    load_profile(SqliteTempBackend.create_profile('assess'), allow_switch=True)
+    get_config().set_option('logging.aiida_loglevel', 'ERROR')  # only what this script prints
+    configure_logging(with_orm=True)
+    code, sets = make_code(SCRATCH / 'run'), {}
+    for name in arguments.sets:
+        labels, nodes = load_set(name)
+        chosen, left_out = choose(nodes, arguments, arguments.output / f'evaluations-{name}.json')
+        for key, reason in left_out.items():
+            print(f'{name}: {nodes[key].label} ({nodes[key].get_formula("hill_compact")}) left out: {reason}')
+        print(f'{name}: {len(chosen)} of {len(nodes)} structures are chosen')
+        sets[name] = (labels, nodes, chosen)
+    if arguments.plan:
+        return
+    finished = {
+        potential: {
+            name: scan(chosen, nodes, _spec(potential), folder_of(potential, arguments) / name / 'results', arguments)
+            for name, (_, nodes, chosen) in sets.items()
+        }
+        for potential in arguments.potentials
+    }
+    if arguments.scan_only:
+        return
+    common = {}
+    for name, (labels, nodes, chosen) in sets.items():
+        # Potentials are compared on the same materials.
+        keys = [key for key in chosen if all(key in found[name] for found in finished.values())]
+        of_each = ', '.join(f'{len(found[name])} with {potential}' for potential, found in finished.items())
+        print(f'{name}: {len(keys)} of {len(nodes)} structures were scanned with all potentials ({of_each})')
+        if keys:
+            common[name] = (labels, {key: nodes[key] for key in keys})
+    if not common:
+        return
+    scores = {potential: assess(potential, common, code, arguments) for potential in arguments.potentials}
+    for name in common:
+        print_scores(name, {potential: found.get(name, {}) for potential, found in scores.items()})
+
+
+if __name__ == '__main__':
+    main()

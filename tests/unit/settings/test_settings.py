@@ -1,0 +1,172 @@
+"""What all settings share: checks, dictionaries, command lines, options and help texts."""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from aiida_pesfp.settings.base import NOT_NEGATIVE, POSITIVE, Settings, setting
+from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
+from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings, DiffusionSettings
+from aiida_pesfp.settings.md import PotentialMdSettings, SiestaMdSettings
+from aiida_pesfp.settings.options import options_of, take
+from aiida_pesfp.settings.program import ProgramSettings
+from aiida_pesfp.settings.relax import RelaxSettings
+from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
+
+DYNAMICS = {'temperature': 500, 'steps': 5}
+ADAPTIVE = {'adaptive': True, 'xi': {'threshold': 0.7}, 'thresholds': [0.3, 1]}
+SCANS = [{}, ADAPTIVE, {'species': 'Na', 'grid': 'symmetric', 'symmetry': False, 'smearing': [0.0]}]
+ALL = [
+    *((FingerprintSettings, values) for values in SCANS),
+    (PotentialMdSettings, DYNAMICS | {'seed': 3, 'timestep': 0.5}),
+    (RelaxSettings, {'variable_cell': False, 'fmax': 1e-3}),
+    (RelaxSettings, {}),
+    (ConductivitySettings, {'window_ps': 3.75, 'unwrapped': True, 'temperature': 500}),
+]
+
+
+@dataclass(frozen=True)
+class Inner(Settings):
+    length: float = setting('a length', 2.0, unit='A', limit=POSITIVE)
+    angle: float = setting('an angle', 90.0)
+
+
+@dataclass(frozen=True)
+class Outer(Settings):
+    inner: Inner = setting('as one', Inner())
+    beside: DiffusionSettings = setting(default=DiffusionSettings(window=9.0), flat=True)
+    number: int | None = setting('a count', None, limit=NOT_NEGATIVE)
+
+
+def parse(settings, words):
+    """The settings that a command with their options makes of a command line."""
+
+    @click.command()
+    @options_of(settings)
+    def command(**options):
+        found.append(take(settings, options))
+        assert not options
+
+    found = []
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 0, result.output
+    return found[0]
+
+
+@pytest.mark.parametrize(('settings', 'values'), [*ALL, (SiestaMdSettings, DYNAMICS)])
+def test_a_dictionary_is_completed_and_survives_a_round_trip(settings, values):
+    chosen = settings.from_dict(values)
+    completed = chosen.as_dict()
+    assert completed.items() >= {key: value for key, value in values.items() if key != 'xi'}.items()
+    assert [key.key for key in settings.known()] == list(completed)
+    assert settings.from_dict(json.loads(json.dumps(completed))) == chosen
+
+
+@pytest.mark.parametrize(('settings', 'values'), ALL)
+def test_the_command_line_says_the_same(settings, values):
+    chosen = settings.from_dict(values)
+    assert parse(settings, chosen.command_line()) == chosen
+
+
+def test_only_some_options():
+    given = {'potential': 'sevennet-0', 'output': Path('results'), 'time_limit': 900, 'batch_size': 7, 'quiet': True}
+    words = ProgramSettings(**given).command_line(*given)
+    expected = {'--potential=sevennet-0', '--output=results', '--time-limit=900', '--batch-size=7', '--quiet'}
+    assert set(words) == expected
+    assert parse(ProgramSettings, words) == ProgramSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'values', 'words'),
+    [
+        (FingerprintSettings, {'spacin': 0.2}, "unknown parameter 'spacin': known are species, spacing"),
+        (FingerprintSettings, {'spacing': 0}, 'spacing must be a positive number (A), not 0'),
+        (FingerprintSettings, {'minimum_distance': -1}, 'minimum_distance must be a number, 0 or more (A), not -1'),
+        (FingerprintSettings, {'symmetry': 1}, 'symmetry must be true or false, not 1'),
+        (FingerprintSettings, {'adaptive': 0.5}, 'adaptive must be true or false, not 0.5'),
+        (FingerprintSettings, {'grid': 'fine'}, "grid must be one of paper, symmetric, not 'fine'"),
+        (FingerprintSettings, {'species': 'Xx'}, "'Xx' is not the symbol"),
+        (FingerprintSettings, {'species': 3}, 'species must be a text, not 3'),
+        (FingerprintSettings, {'thresholds': []}, 'thresholds must be a list of numbers (eV), not ()'),
+        (FingerprintSettings, {'thresholds': ['a']}, 'thresholds must be a list of numbers'),
+        (FingerprintSettings, {'xi': 3}, 'xi must be a dictionary, not 3'),
+        (FingerprintSettings, {'xi': {'treshold': 1}}, "unknown parameter 'treshold'"),
+        (FingerprintSettings, {'xi': {'slope': float('nan')}}, 'slope must be a number, not nan'),
+        (PotentialMdSettings, {'temperature': 500}, "need 'steps'"),
+        (PotentialMdSettings, DYNAMICS | {'steps': True}, 'steps must be a positive whole number, not True'),
+        (PotentialMdSettings, DYNAMICS | {'seed': -1}, 'seed must be a whole number, 0 or more, not -1'),
+        (RelaxSettings, {'steps': 0}, 'steps must be a positive whole number, not 0'),
+        (RelaxSettings, {'fmax': True}, 'fmax must be a positive number (eV/A), not True'),
+        (ConductivitySettings, {'window': 3}, "unknown parameter 'window'"),
+        (ConductivitySettings, {'fit_start_ps': 20}, 'the fit begins at 20 ps, after the window of 15 ps'),
+        (ConductivitySettings, {'window_ps': '3'}, "window_ps must be a number, 0 or more (ps), not '3'"),
+    ],
+)
+def test_errors_name_the_key_the_value_and_what_is_allowed(settings, values, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        settings.from_dict(values)
+
+
+def test_settings_are_checked_however_they_are_made():
+    with pytest.raises(ValueError, match='spacing must be'):
+        ScanSettings(spacing=-1)
+    with pytest.raises(ValueError, match='spacing must be'):
+        replace(ScanSettings(), spacing='1')
+
+
+def test_adaptive_is_true_or_false_for_a_user_and_the_threshold_of_xi_for_the_scan():
+    assert FingerprintSettings.from_dict(ADAPTIVE).scan.adaptive == 0.7
+    assert FingerprintSettings.from_dict(ADAPTIVE).as_dict()['adaptive'] is True
+    assert FingerprintSettings().scan.adaptive is None
+
+
+def test_the_analysis_of_our_own_runs_leaves_out_the_equilibration():
+    assert ConductivitySettings().diffusion == DiffusionSettings(equilibration=EQUILIBRATION)
+    assert DiffusionSettings().equilibration == 0
+
+
+def test_nested_settings_have_the_defaults_of_the_outer_ones():
+    chosen = Outer.from_dict({'inner': {'length': 3}, 'fit_start_ps': 2})
+    assert chosen == Outer(Inner(3), DiffusionSettings(9.0, 2))
+    assert chosen.as_dict() == {
+        'inner': {'length': 3, 'angle': 90.0},
+        'window_ps': 9.0,
+        'fit_start_ps': 2,
+        'equilibration_ps': 0.0,
+        'number': None,
+    }
+    assert parse(Outer, ['--inner', '4', '60', '--number=0']) == Outer(Inner(4.0, 60.0), DiffusionSettings(9.0), 0)
+    assert 'window_ps: length of an independent window (ps) [9.0]' in Outer.describe()
+
+
+def test_help_texts_have_units_and_defaults():
+    text = PotentialMdSettings.describe()
+    assert 'timestep: length of a step (fs) [1.0]' in text
+    assert 'steps: number of steps of this run [required]' in text
+    assert RelaxSettings.help_of('fmax') == 'Largest force on an atom at the end (eV/A).'
+    assert 'xi: ' in DescriptorSettings.describe()
+    assert '"slope": 10.0' in DescriptorSettings.describe()
+    assert XiParameters().as_dict() == {
+        'threshold': 0.5,
+        'connected_cut': -2.0,
+        'disconnected_cut': -1.15,
+        'slope': 10.0,
+    }
+
+
+def test_options_may_differ_or_be_left_out():
+    @click.command()
+    @options_of(RelaxSettings, smax=None, steps={'help': 'How many.'})
+    def command(**options):
+        click.echo(take(RelaxSettings, options))
+
+    runner = CliRunner()
+    assert 'How many.' in runner.invoke(command, ['--help']).output
+    assert runner.invoke(command, ['--smax', '1', '--steps', '1']).exit_code == 2
+    refused = runner.invoke(command, ['--steps', '0'])
+    assert (refused.exit_code, 'steps must be a positive whole number' in refused.output) == (2, True)
