@@ -24,7 +24,7 @@ verdi run examples/screen.py --protocol fast
 
 _say 'molecular dynamics of the best, half a picosecond at two temperatures; some minutes on two cores'
 # Two runs side by side, with one thread each.
-OMP_NUM_THREADS=1 verdi run examples/screen_and_validate.py --candidates 1 --picoseconds 0.5
+OMP_NUM_THREADS=1 aiida-pesfp launch screen-and-validate examples --protocol fast --ml-candidates 1 --picoseconds 0.5
 
 _say 'writing the report'
 _workchain="$(verdi process list --all --raw --project pk --process-label ScreenAndValidateWorkChain | tail -1)"

@@ -22,26 +22,26 @@ def best_structures(minimum_xi: float = 0.25) -> list[tuple]:
 def with_activation_energies(minimum_xi: float = 0.25, maximum_activation_energy: float = 10.0) -> list[tuple]:
     """Formula, Xi, activation energy and its error (eV), conductivity at 300 K (S/cm), the lowest barrier first.
 
-    A structure and what was computed of it meet in the graph: its descriptors and its Arrhenius fits are both its
-    descendants. Each pair of descriptors and fit is a row.
+    Fits are descendants of the structure of the descriptors, which ``structure_uuid`` names. The ancestors of the
+    descriptors do not tell it, because a scan job takes several structures.
     """
-    query = QueryBuilder().append(StructureData, tag='structure')
-    query.append(
+    query = QueryBuilder().append(
         DescriptorsData,
-        with_ancestors='structure',
         filters={'attributes.xi': {'>': float(minimum_xi)}},
-        project=['id', 'attributes.formula', 'attributes.xi'],
+        project=[f'attributes.{name}' for name in ('structure_uuid', 'formula', 'xi')],
     )
     numbers = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
-    query.append(
-        ArrheniusData,
-        with_ancestors='structure',
-        filters={'attributes.activation_energy': {'<': float(maximum_activation_energy)}},
-        project=['id', *(f'attributes.{name}' for name in numbers)],
-    )
-    # A structure made of another, such as a supercell, leads to the same pair again.
-    pairs = {(row[0], row[3]): (*row[1:3], *row[4:]) for row in query.all()}
-    return sorted(pairs.values(), key=lambda row: row[2])
+    rows = []
+    for structure, formula, xi in query.all():
+        fits = QueryBuilder().append(StructureData, filters={'uuid': structure}, tag='structure')
+        fits.append(
+            ArrheniusData,
+            with_ancestors='structure',
+            filters={'attributes.activation_energy': {'<': float(maximum_activation_energy)}},
+            project=[f'attributes.{name}' for name in numbers],
+        )
+        rows += [(formula, xi, *fit) for fit in fits.distinct().all()]
+    return sorted(rows, key=lambda row: row[2])
 
 
 def main():

@@ -21,5 +21,9 @@ def build(folder: Path, *options: str) -> Path:
 
 def blocks(path: Path, language: str) -> list[str]:
     """The blocks of code of a page in a language, without indentation."""
-    found = re.findall(r'^( *)```' + language + r'\n(.*?)^ *```', path.read_text(), re.DOTALL | re.MULTILINE)
-    return ['\n'.join(line.removeprefix(indent) for line in text.splitlines()) for indent, text in found]
+    found = re.findall(r'^( *)```(\w*)\n(.*?)^ *```', path.read_text(), re.DOTALL | re.MULTILINE)
+    return [
+        '\n'.join(line.removeprefix(indent) for line in text.splitlines())
+        for indent, of_block, text in found
+        if of_block == language
+    ]

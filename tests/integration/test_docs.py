@@ -11,6 +11,7 @@ from tests.helpers import REPOSITORY
 from tests.helpers.documentation import README, blocks, build
 
 
+@pytest.mark.timeout(1800)  # on a busy machine
 def test_notebooks_run(tmp_path):
     site = build(tmp_path)
     assert 'activation energy:' in (site / 'tutorials' / 'activation_energy.html').read_text()
@@ -37,6 +38,7 @@ def shell(tmp_path):
     return run
 
 
+@pytest.mark.timeout(1800)
 def test_readme_snippets_run(shell, tmp_path):
     """All blocks but the two commands, one after the other, as a reader would run them."""
     install, tests, scan, screen = blocks(README, 'bash')
@@ -56,4 +58,5 @@ def test_readme_snippets_run(shell, tmp_path):
 
     (script,) = blocks(README, 'python')
     (tmp_path / 'query.py').write_text(script)
-    assert shell('verdi run query.py').split()[:2] == ['Li2Te', 'Xi']
+    (line,) = shell('verdi run query.py').splitlines()
+    assert line.split()[:2] == ['Li2Te', 'Xi']

@@ -17,6 +17,7 @@ PAGES = [README, REPOSITORY / 'CONTRIBUTING.md', *sorted(DOCS.rglob('*.md'))]
 REFERENCE = DOCS / 'reference'
 
 
+@pytest.mark.timeout(1800)  # on a busy machine
 def test_site_is_built_without_a_warning(tmp_path):
     """The notebooks are run by ``tests/integration/test_docs.py``."""
     site = build(tmp_path, '-D', 'nb_execution_mode=off')
@@ -67,6 +68,15 @@ def test_commands_and_options_exist(page):
         assert {word for word in words if re.match(r'--?[A-Za-z]', word)} <= known, f'{program} {" ".join(words)}'
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
+def test_files_that_a_page_names_exist(page):
+    """In the repository, in the package, or in the part of the package that the page is about."""
+    named = set(re.findall(r'`(?:python )?([\w/]+/\w+\.(?:py|sh|yaml|txt))\b[^`]*`', page.read_text()))
+    named = {name for name in named if not re.search('NAME|FAMILY', name)}
+    folders = [REPOSITORY, REPOSITORY / 'aiida_pesfp', REPOSITORY / 'docs']
+    assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()
+
+
 def test_open_project_files_are_valid():
     """YAML that other services read, with the same version and the same address as the package."""
     from aiida_pesfp import __version__
@@ -91,4 +101,4 @@ def test_conda_recipe_has_the_requirements_of_the_package():
     }
     assert conda == {renamed.get(name, name) for name in ours}
     scripts = metadata.distribution('aiida-pesfp').entry_points.select(group='console_scripts')
-    assert recipe['build']['python']['entry_points'] == [f'{point.name} = {point.value}' for point in scripts]
+    assert set(recipe['build']['python']['entry_points']) == {f'{point.name} = {point.value}' for point in scripts}
