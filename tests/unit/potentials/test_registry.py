@@ -1,5 +1,6 @@
 """Which family recognises a file, without running anything in it, and families that other packages bring."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import yaml
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials import identify, load_potential
 from aiida_pesfp.potentials.registry import families, files_of
+from tests.helpers.crystals import rock_salt
 
 TOY = """
     import numpy as np
@@ -78,8 +80,11 @@ def test_another_package_brings_a_family(package, tmp_path):
     assert files_of(identity) == [tmp_path / 'mine.toy']
     with pytest.raises(PotentialError, match=r'known are .*a toy \(\.toy\)'):
         identify(sys.executable)
-    command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', '--help']
-    subprocess.run(command, env=os.environ | {'PYTHONPATH': str(folder)}, check=True, capture_output=True)
+    rock_salt('Li', 'F', 4.0).to(str(tmp_path / 'LiF.cif'))
+    command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', 'LiF.cif', '--potential', 'mine.toy', '--json']
+    environment = os.environ | {'PYTHONPATH': str(folder)}
+    process = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert json.loads(process.stdout)[0]['mpe'] == 0
 
 
 @pytest.mark.parametrize(
