@@ -31,7 +31,7 @@ author = 'The aiida-pesfp developers'
 version = release = aiida_pesfp.__version__
 
 extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.viewcode', 'sphinx_click', 'aiida.sphinxext']
-myst_enable_extensions = ['attrs_inline', 'colon_fence', 'deflist', 'dollarmath']
+myst_enable_extensions = ['colon_fence', 'dollarmath', 'html_image']
 myst_heading_anchors = 3
 
 nb_execution_mode = 'force'
