@@ -28,13 +28,9 @@ _LONGER, _FARTHER = 3.0, 0.5
 
 @dataclass
 class Segment:
-    """The frames of one file.
+    """The frames of one file: (s, n, 3) positions as written and (s, 3, 3) cells, A, and a note on what was left out.
 
-    :param symbols: of the n atoms.
-    :param positions: (s, n, 3) as written, A.
-    :param cells: (s, 3, 3) A.
-    :param steps: (s,) numbers of the steps, if the file has them.
-    :param note: what was left out of it, and why.
+    ``steps`` (s,) are the numbers of the steps, if the file has them.
     """
 
     source: str
@@ -84,13 +80,10 @@ def read_trajectory(
 
 
 def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | None = None) -> Segment:
-    """The frames of one file.
+    """The frames of one file; ``cell`` and ``types`` are those of :func:`read_trajectory`.
 
-    :param cell: (3, 3) A, if the file has none.
-    :param types: elements of the atom types of a LAMMPS dump.
     :raises InvalidTrajectory: with the file, the reason and what to do.
     """
-    path = Path(path)
     if not path.is_file():
         raise errors.InvalidTrajectory(f'{path}: there is no such file')
     try:
@@ -163,7 +156,7 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
             positions = np.empty((256, len(atoms), 3))
             if atoms.cell.rank:
                 cell = None
-            elif cell is None and (cell := siesta_cell(path)) is None:
+            elif cell is None and (cell := _siesta_cell(path)) is None:
                 raise errors.InvalidTrajectory('the file has no cell: give it (--cell)')
         if incomplete is not None or (len(atoms) >= len(symbols) and tuple(atoms.symbols) != symbols):
             frame = count if incomplete is None else incomplete
@@ -213,7 +206,7 @@ def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
         notes.append(f'left out all from frame {count} on, which cannot be read ({errors.one_line(error)})')
 
 
-def siesta_cell(path: Path) -> np.ndarray | None:
+def _siesta_cell(path: Path) -> np.ndarray | None:
     """(3, 3) the cell, A, from the files that SIESTA writes next to its ``.ANI``; None if there are none."""
     for suffix, form in (('.XV', 'siesta-xv'), ('.STRUCT_OUT', 'struct_out')):
         beside = path.with_suffix(suffix)
@@ -228,13 +221,11 @@ def _join(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray, np.ndarray |
     if len(segments) == 1:
         return first.positions, first.cells, first.steps, []
     _check_same_kind(segments)
-    parts = [(first.positions, first.cells, first.steps)]
-    sources = [first.source]
+    parts, sources = [(first.positions, first.cells, first.steps)], [first.source]
     for segment in segments[1:]:
         positions, _, steps = parts[-1]
         begin, new_steps = 0, segment.steps
-        kept = _overlap(parts[-1], segment)
-        if kept is not None:
+        if (kept := _overlap(parts[-1], segment)) is not None:
             parts[-1] = tuple(array[:kept] for array in parts[-1])
         else:
             repeated = minimum_image(segment.positions[0] - positions[-1], first.cells[0])
@@ -259,7 +250,7 @@ def _check_same_kind(segments: list[Segment]) -> None:
     for before, segment in itertools.pairwise(segments):
         if (segment.steps is None) != (first.steps is None):
             with_steps, without = (first, segment) if segment.steps is None else (segment, first)
-            raise errors.MixedTimeSteps(
+            raise errors.InvalidTrajectory(
                 f'{with_steps.source} numbers its steps, {without.source} does not: give files of one kind'
             )
         if segment.symbols != first.symbols:
@@ -269,7 +260,7 @@ def _check_same_kind(segments: list[Segment]) -> None:
         both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
         strides = [int(steps[1] - steps[0]) for steps in both]
         if len(set(strides)) > 1:
-            raise errors.MixedTimeSteps(
+            raise errors.InvalidTrajectory(
                 f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}: '
                 'analyse them separately'
             )

@@ -22,11 +22,7 @@ class CorruptFile(Exception):
 
 @dataclass(frozen=True)
 class Restart:
-    """The state that SIESTA restarts from, in its own units: Bohr, fs.
-
-    :param positions: of the next step, shape (n, 3).
-    :param velocities: of the last step, shape (n, 3).
-    """
+    """The state that SIESTA restarts from: (n, 3) positions of the next step and velocities of the last, Bohr and fs."""
 
     cell: np.ndarray
     numbers: np.ndarray
@@ -46,12 +42,8 @@ class Thermostat:
 
 @dataclass(frozen=True)
 class Messages:
-    """Contents of ``MESSAGES``.
-
-    :param completed: whether the job finished.
-    :param fatal: why it did not.
-    :param unconverged: steps whose SCF did not converge, each with the last change of the density matrix.
-    """
+    """Contents of ``MESSAGES``: whether the job finished, why it did not, and the steps whose SCF did not converge, each
+    with the last change of the density matrix."""
 
     completed: bool
     fatal: tuple[str, ...]
@@ -87,14 +79,12 @@ class Energies:
 
 
 def read_records(stream: BinaryIO, marker: str) -> Iterator[bytes]:
-    """Records of a Fortran unformatted file. A truncated last record is ignored.
+    """Records of a Fortran unformatted file. A truncated last record is ignored, subrecords are joined.
 
-    :param marker: format of the length before and after each record, as for :mod:`struct`: ``<i``, ``>i``, ``<q`` or
-        ``>q``. Subrecords (negative lengths, as gfortran and ifort write them) are joined.
+    :param marker: :mod:`struct`'s format of the length before and after each record; it is negative for subrecords.
     :raises CorruptFile: if the lengths before and after a record differ.
     """
-    size = struct.calcsize(marker)
-    parts: list[bytes] = []
+    size, parts = struct.calcsize(marker), []
     while len(head := stream.read(size)) == size:
         (length,) = struct.unpack(marker, head)
         data, tail = stream.read(abs(length)), stream.read(size)
@@ -110,8 +100,6 @@ def read_records(stream: BinaryIO, marker: str) -> Iterator[bytes]:
 
 def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr), velocities of step k (Bohr/fs), both (n, 3).
-
-    The first record shows the size of the record markers and the endianness.
 
     :raises CorruptFile: if the file does not hold frames with this number of atoms.
     """
@@ -200,31 +188,27 @@ def read_nose_restart(path: Path) -> Thermostat:
 
 def _read_table(path: Path, head: int, columns: int, count: int = -1) -> tuple[list[float], np.ndarray]:
     """The first ``head`` numbers of a file, that at ``count`` being the number of atoms, and the table of the atoms."""
-    text = Path(path).read_text(encoding='utf-8', errors='replace')
+    path = Path(path)
+    text = path.read_text(encoding='utf-8', errors='replace')
     try:
         numbers = [float(word) for word in text.split()]
         table = np.array(numbers[head:]).reshape(int(numbers[:head][count]), columns)
     except (IndexError, ValueError) as error:
-        raise CorruptFile(f'{Path(path).name} is not complete: {error}') from error
+        raise CorruptFile(f'{path.name} is not complete: {error}') from error
     if not text.endswith('\n'):
-        raise CorruptFile(f'{Path(path).name} is not complete: its last line has no end')
+        raise CorruptFile(f'{path.name} is not complete: its last line has no end')
     return numbers[:head], table
 
 
 def read_messages(lines: Iterable[str]) -> Messages:
     """Read the lines of ``MESSAGES``."""
-    completed, fatal, unconverged, expected = False, [], [], False
-    for line in lines:
-        completed |= line.startswith('INFO: Job completed')
-        if line.startswith('FATAL:'):
-            fatal.append(line.removeprefix('FATAL:').strip())
-        elif line.startswith('WARNING: SCF_NOT_CONV: SCF did not converge in maximum'):
-            expected = True
-        elif expected and 'dmax:' in line:
-            step, _, change = line.split('dmax:')[1].split()
-            unconverged.append((int(step), float(change)))
-            expected = False
-    return Messages(completed, tuple(fatal), tuple(unconverged))
+    text = '\n'.join(lines)
+    warning = r'^WARNING: SCF_NOT_CONV: SCF did not converge in maximum(?s:.*?)dmax: *(\d+) +\S+ +(\S+)'
+    return Messages(
+        bool(re.search('^INFO: Job completed', text, re.M)),
+        tuple(line.strip() for line in re.findall('^FATAL:(.*)$', text, re.M)),
+        tuple((int(step), float(change)) for step, change in re.findall(warning, text, re.M)),
+    )
 
 
 def read_out(lines: Iterable[str]) -> Summary:
@@ -247,10 +231,8 @@ def read_out(lines: Iterable[str]) -> Summary:
 def _find_marker(begin: bytes, length: int) -> str | None:
     """The marker that gives the right length, or that of a subrecord, before the number of a step."""
     for marker in ('<i', '>i', '<q', '>q'):
-        size = struct.calcsize(marker)
-        if len(begin) >= size + 4:
-            (found,) = struct.unpack_from(marker, begin)
-            (step,) = struct.unpack_from(f'{marker[0]}i', begin, size)
+        if len(begin) >= struct.calcsize(f'{marker}i'):
+            found, step = struct.unpack_from(f'{marker}i', begin)
             if step > 0 and (found == length or -length < found < 0):
                 return marker
     return None

@@ -11,10 +11,8 @@ from aiida_pesfp import errors
 
 #: Number of frames that are checked or unwrapped together, to save a second copy of a large trajectory.
 _BLOCK = 1024
-#: Largest relative change of a cell vector that counts as rounding.
-_CELL_TOLERANCE = 1e-4
-#: Largest relative difference between time steps that counts as rounding.
-_TIME_TOLERANCE = 1e-3
+#: Largest relative changes of a cell vector and of a time step that count as rounding.
+_CELL_TOLERANCE, _TIME_TOLERANCE = 1e-4, 1e-3
 #: Longest step between two frames, in fractions of a cell vector, whose direction is certain. It is well below one
 #: half: if some steps come close to one half, others have exceeded it unseen.
 LONGEST_STEP = 0.35
@@ -28,8 +26,8 @@ class Trajectory:
     :param positions: (s, n, 3) Cartesian, not wrapped, A.
     :param times: (s,) ps.
     :param cell: (3, 3) lattice vectors as rows, A.
-    :raises InvalidTrajectory: if the shapes do not match, a number is not finite or the cell has no volume.
-    :raises MixedTimeSteps: if the instants are not equally spaced.
+    :raises InvalidTrajectory: if shapes do not match, a number is not finite, the cell has no volume, or the instants
+        are not equally spaced.
     """
 
     symbols: tuple[str, ...]
@@ -66,10 +64,7 @@ class Trajectory:
         return float(self.times[-1] - self.times[0])
 
     def indices(self, species: str) -> np.ndarray:
-        """Indices of the atoms of an element.
-
-        :raises NoMobileSpecies: if there is none.
-        """
+        """Indices of the atoms of an element; :class:`~aiida_pesfp.errors.NoMobileSpecies` if there is none."""
         found = np.flatnonzero(np.array(self.symbols) == species)
         if not len(found):
             raise errors.NoMobileSpecies(
@@ -79,10 +74,7 @@ class Trajectory:
         return found
 
     def framework_drift(self, species: str) -> np.ndarray:
-        """(s, 3) displacement of the framework's centre of mass since the first frame, A.
-
-        The framework is everything but the mobile species. Without a framework the result is zero.
-        """
+        """(s, 3) displacement since the first frame of the centre of mass of all but the mobile species, A; else zero."""
         masses = np.array([atomic_masses[atomic_numbers[symbol]] for symbol in self.symbols])
         masses[self.indices(species)] = 0
         if not masses.any():
@@ -104,10 +96,7 @@ class Trajectory:
 
 
 def check_finite(positions: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if a position is NaN or infinite.
-
-    :param positions: (s, n, 3).
-    """
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if one of (s, n, 3) positions is NaN or infinite."""
     for begin in range(0, len(positions), _BLOCK):
         bad = np.argwhere(~np.isfinite(positions[begin : begin + _BLOCK]))
         if len(bad):
@@ -124,27 +113,26 @@ def _check_times(times: np.ndarray) -> None:
         raise errors.TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
     steps = np.diff(np.asarray(times, dtype=float))
     if not np.isfinite(steps).all() or steps[0] <= 0:
-        raise errors.MixedTimeSteps(f'time goes from {times[0]:g} to {times[1]:g} ps at the first step')
+        raise errors.InvalidTrajectory(f'time goes from {times[0]:g} to {times[1]:g} ps at the first step')
     wrong = np.flatnonzero(np.abs(steps - steps[0]) > _TIME_TOLERANCE * steps[0])
     if len(wrong):
         frame = int(wrong[0])
-        raise errors.MixedTimeSteps(
+        raise errors.InvalidTrajectory(
             f'the time step is {steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}: '
             'analyse the parts separately, or store frames at equal intervals'
         )
 
 
 def constant_cell(cells: np.ndarray) -> np.ndarray:
-    """(3, 3) the cell of a trajectory at constant volume.
+    """The cell of a trajectory at constant volume, from the (s, 3, 3) cells of its frames, A.
 
-    :param cells: (s, 3, 3) lattice vectors as rows, A.
-    :raises VariableCell: if the cell changes by more than rounding.
+    :raises InvalidTrajectory: if they differ by more than rounding.
     """
     cells = np.asarray(cells, dtype=float)
     change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
     frame, vector = np.unravel_index(np.nanargmax(change), change.shape)
     if change[frame, vector] > _CELL_TOLERANCE:
-        raise errors.VariableCell(
+        raise errors.InvalidTrajectory(
             f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}: the '
             'conductivity needs a constant cell, run the production at constant volume'
         )
@@ -155,8 +143,7 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     """Whether ions that leave the cell on one side enter it on the other.
 
     :param positions: (s, n, 3) Cartesian, A.
-    :param cell: (3, 3) lattice vectors as rows, A.
-    :raises AmbiguousUnwrapping: if steps are so long that the shortest displacement may not be the real one.
+    :raises InvalidTrajectory: if steps are so long that the shortest displacement may not be the real one.
     """
     inverse, crossed, longest, frame, atom = np.linalg.inv(cell), False, 0.0, 1, 0
     lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
@@ -174,7 +161,7 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     if not crossed and (longest <= LONGEST_STEP or (highest - lowest).max() > 1 + 1e-3):
         return False
     if longest > LONGEST_STEP:
-        raise errors.AmbiguousUnwrapping(
+        raise errors.InvalidTrajectory(
             f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}. In positions '
             f'wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only. Store frames more often, '
             'or give positions that are not wrapped and say so'
@@ -185,11 +172,7 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
 def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
     """Undo, in place, the wrapping of positions into the cell: each ion moves the shortest way between two frames.
 
-    Positions that were never wrapped do not change.
-
-    :param positions: (s, n, 3) Cartesian, A.
-    :param cell: (3, 3) lattice vectors as rows, A.
-    :raises AmbiguousUnwrapping: if steps are so long that the shortest displacement may not be the real one.
+    Positions that were never wrapped do not change. Parameters and errors are those of :func:`is_wrapped`.
     """
     if not is_wrapped(positions, cell):
         return

@@ -59,11 +59,7 @@ class ChangePoint:
 
 
 def find_flags(
-    estimate: Estimate,
-    framework: dict[str, Estimate],
-    fit_start: float,
-    fit_length: float,
-    change: ChangePoint | None,
+    estimate: Estimate, framework: dict[str, Estimate], fit_start: float, fit_length: float, change: ChangePoint | None
 ) -> dict[str, str]:
     """The flags that apply, each with a sentence that says why.
 
