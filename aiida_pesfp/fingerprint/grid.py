@@ -13,14 +13,10 @@ ROUND_OFF = 1e-9
 
 
 def grid_shape(lattice: np.ndarray, spacing: float) -> tuple[int, int, int]:
-    """Number of grid points along each lattice vector, ``N_i = ceil(|a_i| / spacing)``, end point excluded.
-
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param spacing: largest allowed step, A.
-    """
-    lengths = np.linalg.norm(lattice, axis=1)
+    """Number of grid points along each lattice vector (A), ``N_i = ceil(|a_i| / spacing)``, end point excluded."""
     # The subtrahend absorbs the round-off of lengths that are multiples of the spacing.
-    return tuple(int(n) for n in np.maximum(np.ceil(lengths / spacing - 1e-8), 1))
+    points = np.ceil(np.linalg.norm(lattice, axis=1) / spacing - 1e-8)
+    return tuple(int(n) for n in np.maximum(points, 1))
 
 
 def grid_vectors(lattice: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -29,20 +25,16 @@ def grid_vectors(lattice: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray
 
 
 def fractional_points(indices: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """(n, 3) fractional coordinates of the grid points with the (n,) flat (C order) ``indices``.
-
-    The grid's origin is the cell's origin, not the ion.
-    """
+    """(n, 3) fractional coordinates of grid points with (n,) flat (C order) indices, from the cell's origin."""
     return np.stack(np.unravel_index(indices, shape), axis=-1) / np.asarray(shape)
 
 
 def excluded_points(
     lattice: np.ndarray, framework: np.ndarray, shape: tuple[int, int, int], minimum_distance: float
 ) -> np.ndarray:
-    """Mask, (N1, N2, N3) bool, of the points closer than ``minimum_distance`` (A) to an atom of the framework.
+    """Mask, (N1, N2, N3) bool, of the points closer than ``minimum_distance`` (A) to an image of a framework atom.
 
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param framework: (n, 3) fractional coordinates of all atoms but the mobile one; all their images count.
+    :param framework: (n, 3) fractional coordinates of all atoms but the mobile one.
     """
     mask = np.zeros(shape, dtype=bool)
     reach = fractional_reach(lattice, minimum_distance)

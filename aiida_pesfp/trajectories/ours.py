@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
 import ase.io
+import numpy as np
 from ase import Atoms, units
 from ase.io import Trajectory
 

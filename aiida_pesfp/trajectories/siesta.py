@@ -22,7 +22,7 @@ class CorruptFile(Exception):
 
 @dataclass(frozen=True)
 class Restart:
-    """The state that SIESTA restarts from: (n, 3) positions of the next step and velocities of the last, Bohr and fs."""
+    """State of a restart: (n, 3) positions of the next step and velocities of the last one, in Bohr and fs."""
 
     cell: np.ndarray
     numbers: np.ndarray
@@ -42,8 +42,8 @@ class Thermostat:
 
 @dataclass(frozen=True)
 class Messages:
-    """Contents of ``MESSAGES``: whether the job finished, why it did not, and the steps whose SCF did not converge, each
-    with the last change of the density matrix."""
+    """Contents of ``MESSAGES``: whether the job finished, why it did not, and the steps whose SCF did not converge,
+    each with the last change of the density matrix."""
 
     completed: bool
     fatal: tuple[str, ...]

@@ -74,7 +74,7 @@ class Trajectory:
         return found
 
     def framework_drift(self, species: str) -> np.ndarray:
-        """(s, 3) displacement since the first frame of the centre of mass of all but the mobile species, A; else zero."""
+        """(s, 3) displacement of the centre of mass of all but the mobile species since the first frame, A."""
         masses = np.array([atomic_masses[atomic_numbers[symbol]] for symbol in self.symbols])
         masses[self.indices(species)] = 0
         if not masses.any():

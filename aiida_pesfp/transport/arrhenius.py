@@ -23,13 +23,9 @@ POOR_FIT = 0.05
 
 @dataclass(frozen=True)
 class Point:
-    """A conductivity at one temperature.
+    """A conductivity at one temperature, S/cm and K, with its uncertainty if known, and why the fit excludes it, if so.
 
-    :param temperature: K.
-    :param conductivity: S/cm.
-    :param conductivity_error: its uncertainty, S/cm; None if unknown.
-    :param excluded: why the fit leaves it out; None if it does not.
-    :param label: its name in messages.
+    ``label`` is its name in messages.
     """
 
     temperature: float
@@ -46,10 +42,8 @@ class Point:
 
 @dataclass(frozen=True)
 class ArrheniusFit:
-    """sigma T = A exp(-E_A / (k_B T)).
+    """sigma T = A exp(-E_A / (k_B T)), fitted to all but the excluded ``points``.
 
-    :param points: all points, including excluded ones.
-    :param scale: ``linear`` or ``log``.
     :param log_prefactor: ln(A / (S K/cm)).
     :param activation_energy: E_A, eV.
     :param covariance: (2, 2) of these two; scaled by chi2/df if there is a degree of freedom.
@@ -84,12 +78,10 @@ class ArrheniusFit:
         return float(stats.chi2.sf(self.chi2, self.degrees_of_freedom)) if self.degrees_of_freedom else None
 
     def conductivity(self, temperature: float) -> tuple[float, float]:
-        """Conductivity at any temperature and its uncertainty, S/cm.
+        """Conductivity at any temperature (K) and its uncertainty, S/cm.
 
         The uncertainty follows to first order from the covariance of both parameters. If it is as large as the value,
         only the order of magnitude is known.
-
-        :param temperature: K.
         """
         direction = np.array([1.0, -1.0 / (BOLTZMANN * temperature)])
         value = float(np.exp(direction @ [self.log_prefactor, self.activation_energy]) / temperature)
@@ -147,7 +139,6 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     uncertainties error / sigma. The covariance is scaled by chi2/df. Two points have no chi2/df, and their
     uncertainties are propagated.
 
-    :param points: excluded ones are kept with the result.
     :raises NoArrheniusFit: if the points do not determine the two parameters, with the reason.
     :raises ValueError: for another scale.
     """

@@ -38,11 +38,8 @@ _PERMUTATIONS = 2000
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """The most likely instant at which the diffusion coefficient changes.
+    """The most likely ``time`` (since the first frame, ps) at which the diffusion coefficient (cm^2/s) changes.
 
-    :param time: since the first frame, ps.
-    :param before: diffusion coefficient before it, cm^2/s.
-    :param after: diffusion coefficient after it, cm^2/s.
     :param p_value: probability of such a clear change in a steady diffusion.
     """
 
@@ -63,10 +60,8 @@ def find_flags(
 ) -> dict[str, str]:
     """The flags that apply, each with a sentence that says why.
 
-    :param estimate: of the mobile species.
-    :param framework: of each element of the framework.
-    :param fit_start: first lag of the fits, ps.
-    :param fit_length: from the first to the last lag of the fits, ps.
+    :param estimate: of the mobile species; ``framework`` has that of each other element.
+    :param fit_start: first lag of the fits, ps; ``fit_length`` is the distance to the last, ps.
     :param change: from :func:`find_change`.
     """
     found = {}
@@ -112,8 +107,6 @@ def find_change(
     independent numbers with one mean. The largest standardised difference between the means before and after a cut
     (the CUSUM statistic) is compared with that of random orders of the same numbers: no distribution is assumed.
 
-    :param atoms: indices of the mobile ions.
-    :param drift: (s, 3) displacement of the framework, A.
     :param diffusion: of these atoms; the intercept of its fit is the contribution of vibrations.
     """
     length = max(1, round(max(_PIECE, trajectory.duration / _MOST_PIECES) / trajectory.time_step))
@@ -126,11 +119,9 @@ def find_change(
     exceeding = int((_cusum(orders)[0] >= statistic[0]).sum())
     vibration = fit_line(diffusion.lags, diffusion.window_msds.mean(axis=0), fit_start)[1]
     piece = length * trajectory.time_step
-    before, after = (
-        max(part.mean() - max(vibration, 0), 0) / (6 * piece) * CM2_PER_S
-        for part in (squares[: cut[0]], squares[cut[0] :])
-    )
-    return ChangePoint(float(cut[0] * piece), float(before), float(after), (exceeding + 1) / (_PERMUTATIONS + 1))
+    parts = np.split(squares, cut)
+    before, after = (float(max(part.mean() - max(vibration, 0), 0) / (6 * piece) * CM2_PER_S) for part in parts)
+    return ChangePoint(float(cut[0] * piece), before, after, (exceeding + 1) / (_PERMUTATIONS + 1))
 
 
 def _cusum(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

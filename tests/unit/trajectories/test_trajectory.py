@@ -110,5 +110,5 @@ def test_a_cell_that_changes_is_refused_and_rounding_is_not():
     cells[7] *= 1 + 1e-6
     np.testing.assert_array_equal(constant_cell(cells), CELL)
     cells[7, 1] *= 1.01
-    with pytest.raises(errors.InvalidTrajectory, match='lattice vector 2 changes by 1 % until frame 7.*constant volume'):
+    with pytest.raises(errors.InvalidTrajectory, match='vector 2 changes by 1 % until frame 7.*constant volume'):
         constant_cell(cells)
