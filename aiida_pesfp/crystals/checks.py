@@ -12,10 +12,7 @@ SHORTEST_DISTANCE = 0.5
 
 
 def check_structure(structure: Structure, species: str) -> None:
-    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned.
-
-    :param species: chemical symbol of the mobile ion.
-    """
+    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned for a mobile species."""
     check_crystal(structure)
     if species not in structure.symbol_set:
         raise errors.NoMobileSpecies(
@@ -44,11 +41,7 @@ def check_crystal(structure: Structure) -> None:
 
 
 def check_cell(lattice: np.ndarray, pbc) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidCell` unless the cell is periodic in 3D and has a volume.
-
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param pbc: whether each lattice vector is a period.
-    """
+    """Raise :class:`~aiida_pesfp.errors.InvalidCell` unless the cell is periodic in 3D and has a volume."""
     if not all(pbc):
         raise errors.InvalidCell(
             f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors: the crystal must be three-dimensional'

@@ -72,8 +72,7 @@ def read_structures(path: Path) -> list[Structure]:
     :raises InvalidCell: if one has no three-dimensional periodic cell.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # pymatgen warns of every rounded coordinate
+        with warnings.catch_warnings(action='ignore'):  # pymatgen warns of every rounded coordinate
             structures = _parse(path)
     except StructureError:
         raise
@@ -89,23 +88,20 @@ def structure_files(paths: list[Path]) -> list[Path]:
     files = []
     for path in paths:
         if path.is_dir():
-            files += sorted(entry for entry in path.iterdir() if entry.is_file() and _is_structure_file(entry))
+            known = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES or _is_poscar(file))
+            files += sorted(filter(Path.is_file, known))
         else:
             files.append(path)
     return files
 
 
-def _is_structure_file(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES or _is_poscar(path)
-
-
 def _is_poscar(path: Path) -> bool:
-    return path.suffix.lower() in ('.vasp', '.poscar') or path.name.upper().startswith(('POSCAR', 'CONTCAR'))
+    return path.name.upper().startswith(('POSCAR', 'CONTCAR'))
 
 
 def file_label(path: Path) -> str:
     """Name of a file without its ending; ``POSCAR.Li2O`` becomes ``POSCAR_Li2O``."""
-    return path.name.replace('.', '_') if path.name.upper().startswith(('POSCAR', 'CONTCAR')) else path.stem
+    return path.name.replace('.', '_') if _is_poscar(path) else path.stem
 
 
 def _parse(path: Path) -> list[Structure]:
@@ -113,7 +109,7 @@ def _parse(path: Path) -> list[Structure]:
         raise UnreadableStructure('no such file')
     if path.suffix.lower() == '.cif':
         return _from_cif(path)
-    if _is_poscar(path):
+    if path.suffix.lower() in ('.vasp', '.poscar') or _is_poscar(path):
         return [_from_atoms(atoms) for atoms in ase.io.read(path, index=':', format='vasp')]
     if path.suffix.lower() == '.json':
         content = json.loads(path.read_text())

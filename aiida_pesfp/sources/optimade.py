@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 from pymatgen.core import Structure
 
@@ -93,7 +94,7 @@ def _ask(address: str, query: str, fields: list[str], limit: int, timeout: float
     except RuntimeError as error:
         raise SourceError(f'{query!r} is not a filter of OPTIMADE: {error}') from error
     errors = [_plain(error) for result in answer['structures'][query].values() for error in result['errors']]
-    if pages and not errors and not all(isinstance(page['data'], list) for page in pages):
+    if not errors and not all(isinstance(page['data'], list) for page in pages):
         errors = ['the answer has no list of structures']
     return pages, errors
 
@@ -102,9 +103,7 @@ def _plain(error) -> str:
     text = one_line(error, 400)
     if 'timed out' in text or 'Timeout' in text:
         return f'it did not answer in time ({text[:120]})'
-    if 'Could not decode' in text:
-        return f'its answer is not JSON ({text[:120]})'
-    return text
+    return f'its answer is not JSON ({text[:120]})' if 'Could not decode' in text else text
 
 
 def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry:
@@ -117,7 +116,7 @@ def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry
         'optimade',
         identifier,
         lambda: to_structure(attributes),
-        {name: _look_up(attributes, path) for name, path in fields.items() if path},
+        {name: reduce(_value_of, path.split('.'), attributes) for name, path in fields.items() if path},
         database=provider.get('name') or address,
         database_version=implementation.get('version'),
         url=f'{address.rstrip("/")}/v1/structures/{identifier}',
@@ -125,10 +124,7 @@ def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry
 
 
 def to_structure(attributes: dict) -> Structure:
-    """The structure of an entry.
-
-    Only the necessary fields are read: optimade's adapter refuses an entry for any other field that violates the
-    specification.
+    """The structure of an entry. (optimade's adapter refuses an entry for any field that violates the specification.)
 
     :raises UnreadableStructure: if it is not periodic in three dimensions or a species is not an element.
     :raises KeyError: if a field is missing.
@@ -151,8 +147,5 @@ def to_structure(attributes: dict) -> Structure:
     )
 
 
-def _look_up(attributes: dict, path: str):
-    """The value at ``a.b.c``, or None."""
-    for name in path.split('.'):
-        attributes = attributes.get(name) if isinstance(attributes, dict) else None
-    return attributes
+def _value_of(attributes, name: str):
+    return attributes.get(name) if isinstance(attributes, dict) else None
