@@ -57,9 +57,8 @@ class Expression:
         try:
             self._value = self._compile(ast.parse(text.strip(), mode='eval').body)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ExpressionError(
-                f'{text!r} is not an expression: write something like "xi > 0.25 and mpe < 0.5" ({error})'
-            ) from error
+            example = 'write something like "xi > 0.25 and mpe < 0.5"'
+            raise ExpressionError(f'{text!r} is not an expression: {example} ({error})') from error
 
     def __call__(self, values: Mapping):
         """The value for given values of the names; None if it is unknown."""
@@ -90,10 +89,7 @@ class Expression:
             case ast.Constant(value=value) if isinstance(value, self._CONSTANTS):
                 return lambda values: value
             case ast.Name(id=name):
-                if name not in self._allowed:
-                    raise ExpressionError(
-                        f'{name!r} in {self.text!r} is not known: choose from {", ".join(self._allowed)}'
-                    )
+                self._check(name, '', self._allowed)
                 self.names.add(name)
                 return lambda values: self._known(name, values.get(name))
             case ast.List(elts=entries) | ast.Tuple(elts=entries):
@@ -108,10 +104,7 @@ class Expression:
                 signs = [_COMPARISONS[type(op).__name__] for op in ops]
                 return self._of_each((left, *node.comparators), lambda sides: _compare(signs, sides))
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-                if name not in self._functions:
-                    raise ExpressionError(
-                        f'the function {name!r} in {self.text!r} is not known: choose from {", ".join(self._functions)}'
-                    )
+                self._check(name, 'the function ', self._functions)
                 arguments = self._of_each(arguments, list)
                 return lambda values: (FUNCTIONS.get(name) or values[name])(*arguments(values))
         raise ExpressionError(f'{ast.unparse(node)!r} in {self.text!r} is not allowed in an expression')
@@ -120,6 +113,10 @@ class Expression:
         """A function of the values of several nodes, each of which is computed when ``combine`` asks for it."""
         parts = [self._compile(node) for node in nodes]
         return lambda values: combine(part(values) for part in parts)
+
+    def _check(self, name: str, kind: str, known: tuple[str, ...]) -> None:
+        if name not in known:
+            raise ExpressionError(f'{kind}{name!r} in {self.text!r} is not known: choose from {", ".join(known)}')
 
     def _known(self, name: str, value):
         if value is None:

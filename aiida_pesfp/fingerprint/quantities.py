@@ -119,10 +119,6 @@ def _xi(landscape: Landscape, settings: DescriptorSettings) -> float:
     return xi(fv_connected(landscape, settings), fv_disconnected(landscape, settings), settings.xi)
 
 
-def _mpe(landscape: Landscape, settings: DescriptorSettings) -> float:
-    return landscape.mpe
-
-
 def _barrier(dimensions: int) -> Callable[[Landscape, DescriptorSettings], float]:
     return lambda landscape, settings: landscape.barriers[dimensions - 1]
 
@@ -137,7 +133,9 @@ _DETAIL = {'over_ions': min, 'in_rankings': False, 'feature': False}
 #: The table.
 QUANTITIES = (
     Quantity('xi', 'Xi', '', 4, 'higher', _xi, 'ranking descriptor (Eq. 4), 0 to 1', **_ONLY_XI),
-    Quantity('mpe', 'MPE', 'eV', 3, 'lower', _mpe, 'minimal percolation energy (Eq. 2)', over_ions=min),
+    Quantity(
+        'mpe', 'MPE', 'eV', 3, 'lower', lambda own, _: own.mpe, 'minimal percolation energy (Eq. 2)', over_ions=min
+    ),
     Quantity('fv_connected', 'FV conn.', '', 4, 'higher', fv_connected, f'connected {_FV}', **_SPECTRUM),
     Quantity('fv_disconnected', 'FV disc.', '', 4, 'higher', fv_disconnected, f'disconnected {_FV}', **_SPECTRUM),
     Quantity('barrier_1d', '1D', 'eV', 3, 'lower', _barrier(1), f'{_BARRIER} one dimension', **_DETAIL),

@@ -70,9 +70,8 @@ def _search(limit: int | None, endpoint: str, timeout: float, criteria: dict) ->
             raise SourceError(f'the Materials Project refuses the key in {KEY}: {text}') from error
         raise SourceError(f'the Materials Project at {endpoint} does not answer the query: {text}') from error
     except Exception as error:  # mp-api does not check the answer
-        raise SourceError(
-            f'the Materials Project at {endpoint} sends an unreadable answer: {type(error).__name__}: {error}'
-        ) from error
+        text = f'{type(error).__name__}: {error}'
+        raise SourceError(f'the Materials Project at {endpoint} sends an unreadable answer: {text}') from error
     return documents[:limit], version
 
 
@@ -83,9 +82,8 @@ def _version(endpoint: str, timeout: float) -> str:
         answer.raise_for_status()
         return str(answer.json()['db_version'])
     except requests.Timeout as error:
-        raise SourceError(
-            f'the Materials Project at {endpoint} has not answered within {timeout:g} s: try again later'
-        ) from error
+        text = f'has not answered within {timeout:g} s: try again later'
+        raise SourceError(f'the Materials Project at {endpoint} {text}') from error
     except (requests.JSONDecodeError, KeyError, TypeError) as error:
         raise SourceError(f'the server at {endpoint} is not the Materials Project: no db_version') from error
     except requests.RequestException as error:

@@ -14,8 +14,8 @@ from ase.data import atomic_numbers
 from ase.io.formats import UnknownFileTypeError, filetype
 from ase.io.lammpsrun import iread_lammps_dump_text
 
-from aiida_pesfp import errors
 from aiida_pesfp.crystals.periodic import minimum_image
+from aiida_pesfp.errors import InvalidTrajectory, PesfpError, one_line
 from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, constant_cell, unwrap
 
 #: Names of the number of the step in a frame: ``pesfp-md``, LAMMPS, extended XYZ of LAMMPS.
@@ -63,7 +63,7 @@ def read_trajectory(
     :raises InvalidTrajectory: if a file cannot be read or the files do not fit together.
     """
     if not (np.isfinite(timestep) and timestep > 0):
-        raise errors.InvalidTrajectory(f'{timestep:g} fs is not a time step')
+        raise InvalidTrajectory(f'{timestep:g} fs is not a time step')
     segments = [read_segment(path, cell, types) for path in paths]
     positions, cells, steps, borders = _join(segments)
     check_finite(positions)
@@ -85,15 +85,15 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
     :raises InvalidTrajectory: with the file, the reason and what to do.
     """
     if not path.is_file():
-        raise errors.InvalidTrajectory(f'{path}: there is no such file')
+        raise InvalidTrajectory(f'{path}: there is no such file')
     try:
         return _collect(path, _frames(path, types), cell)
-    except errors.PesfpError as error:
+    except PesfpError as error:
         raise type(error)(f'{path}: {error}') from error
     except UnknownFileTypeError as error:
-        raise errors.InvalidTrajectory(f'{path}: unknown format, convert the file to extended XYZ') from error
+        raise InvalidTrajectory(f'{path}: unknown format, convert the file to extended XYZ') from error
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        raise errors.InvalidTrajectory(f'{path}: cannot be read as a trajectory ({errors.one_line(error)})') from error
+        raise InvalidTrajectory(f'{path}: cannot be read as a trajectory ({one_line(error)})') from error
 
 
 def _frames(path: Path, types: list[str] | None) -> Iterator[Atoms]:
@@ -136,14 +136,13 @@ def _check_types(path: Path, types: list[str] | None) -> None:
     with path.open() as file:
         columns = next((line.split()[2:] for line in file if line.startswith('ITEM: ATOMS')), [])
     if 'id' not in columns:
-        raise errors.InvalidTrajectory('the dump has no column id, so atoms cannot be followed from frame to frame')
+        raise InvalidTrajectory('the dump has no column id, so atoms cannot be followed from frame to frame')
     if types is None and not {'element', 'mass'} & set(columns):
-        raise errors.InvalidTrajectory(
-            'the dump names atom types, not elements: give the elements (--types Li,P,S for the types 1, 2 and 3)'
-        )
+        way_out = 'give the elements (--types Li,P,S for the types 1, 2 and 3)'
+        raise InvalidTrajectory(f'the dump names atom types, not elements: {way_out}')
     unknown = [symbol for symbol in types or () if symbol not in atomic_numbers]
     if unknown:
-        raise errors.InvalidTrajectory(f'{unknown[0]!r} among the types is not an element')
+        raise InvalidTrajectory(f'{unknown[0]!r} among the types is not an element')
 
 
 def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Segment:
@@ -157,10 +156,10 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
             if atoms.cell.rank:
                 cell = None
             elif cell is None and (cell := _siesta_cell(path)) is None:
-                raise errors.InvalidTrajectory('the file has no cell: give it (--cell)')
+                raise InvalidTrajectory('the file has no cell: give it (--cell)')
         if incomplete is not None or (len(atoms) >= len(symbols) and tuple(atoms.symbols) != symbols):
             frame = count if incomplete is None else incomplete
-            raise errors.InvalidTrajectory(f'frame {frame} has other atoms, or in another order, than the first')
+            raise InvalidTrajectory(f'frame {frame} has other atoms, or in another order, than the first')
         if len(atoms) < len(symbols):
             incomplete = count  # allowed for the last frame only
             continue
@@ -170,7 +169,7 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
         cells.append(atoms.cell.array if cell is None else cell)
         steps.append(next((atoms.info[key] for key in _STEP_KEYS if key in atoms.info), None))
     if symbols is None:
-        raise errors.InvalidTrajectory('holds no frame')
+        raise InvalidTrajectory('holds no frame')
     numbered = all(isinstance(step, int | np.integer) for step in steps)
     if not notes and incomplete is None and len(cells) > 1 and _is_cut_off(path):
         incomplete = len(cells) - 1  # the last number may have lost digits
@@ -198,12 +197,12 @@ def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
         for atoms in frames:
             yield atoms
             count += 1
-    except errors.PesfpError:
+    except PesfpError:
         raise
     except Exception as error:
         if not count:
             raise
-        notes.append(f'left out all from frame {count} on, which cannot be read ({errors.one_line(error)})')
+        notes.append(f'left out all from frame {count} on, which cannot be read ({one_line(error)})')
 
 
 def _siesta_cell(path: Path) -> np.ndarray | None:
@@ -249,18 +248,14 @@ def _check_same_kind(segments: list[Segment]) -> None:
     first = segments[0]
     for before, segment in itertools.pairwise(segments):
         if (segment.steps is None) != (first.steps is None):
-            with_steps, without = (first, segment) if segment.steps is None else (segment, first)
-            raise errors.InvalidTrajectory(
-                f'{with_steps.source} numbers its steps, {without.source} does not: give files of one kind'
-            )
+            one, other = (first.source, segment.source)[:: 1 if segment.steps is None else -1]
+            raise InvalidTrajectory(f'{one} numbers its steps, {other} does not: give files of one kind')
         if segment.symbols != first.symbols:
-            raise errors.InvalidTrajectory(
-                f'{segment.source} has other atoms, or in another order, than {first.source}'
-            )
+            raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
         strides = [int(steps[1] - steps[0]) for steps in both]
         if len(set(strides)) > 1:
-            raise errors.InvalidTrajectory(
+            raise InvalidTrajectory(
                 f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}: '
                 'analyse them separately'
             )
@@ -291,7 +286,7 @@ def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[
     for frame, before, after in borders:
         jump = longest[frame - 1]
         if len(inner) and jump > _LONGER * inner.max() + _FARTHER:
-            raise errors.InvalidTrajectory(
+            raise InvalidTrajectory(
                 f'{after} does not begin where {before} ends: an atom moves by {jump:.1f} A, but at most by '
                 f'{inner.max():.2f} A between other frames; give the files of one run in their order'
             )

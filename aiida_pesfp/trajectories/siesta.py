@@ -1,6 +1,7 @@
 """Readers of the files that SIESTA writes. Long files need little memory.
 
-Each reader ignores what a killed run left incomplete at the end of a file that grows step by step.
+Each reader ignores what a killed run left incomplete at the end of a file that grows step by step, and raises
+:class:`CorruptFile` for any other fault and for a restart file that is not complete.
 """
 
 from __future__ import annotations
@@ -99,10 +100,7 @@ def read_records(stream: BinaryIO, marker: str) -> Iterator[bytes]:
 
 
 def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr), velocities of step k (Bohr/fs), both (n, 3).
-
-    :raises CorruptFile: if the file does not hold frames with this number of atoms.
-    """
+    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr) and velocities of step k (Bohr/fs)."""
     length = 4 + 2 * 3 * 8 * atoms
     with path.open('rb') as stream:
         marker = _find_marker(stream.read(12), length)
@@ -120,10 +118,7 @@ def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarra
 
 
 def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
-    """Frames of ``.ANI``: positions of step k + 1, A, six decimals, shape (n, 3).
-
-    :raises CorruptFile: if a frame has another number of atoms or words instead of numbers.
-    """
+    """Frames of ``.ANI``: positions of step k + 1, A, six decimals, shape (n, 3)."""
     with path.open(encoding='utf-8', errors='replace') as stream:
         while len(lines := list(itertools.islice(stream, atoms + 2))) == atoms + 2 and lines[-1].endswith('\n'):
             try:
@@ -135,12 +130,7 @@ def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
 
 
 def read_mde(path: Path) -> Energies:
-    """All complete lines of ``.MDE``, those of several runs in one folder one after the other.
-
-    A number too large for its column (stars) becomes NaN.
-
-    :raises CorruptFile: if a line before the last does not have six columns.
-    """
+    """All complete lines of ``.MDE``, run after run. A number too large for its column (stars) becomes NaN."""
     rows: list[list[float]] = []
     with path.open(encoding='utf-8', errors='replace') as stream:
         for line in stream:
@@ -159,29 +149,20 @@ def read_mde(path: Path) -> Energies:
 
 
 def read_xv(path: Path) -> Restart:
-    """``.XV``: cell, positions and velocities for a restart.
-
-    :raises CorruptFile: if it is not complete.
-    """
+    """``.XV``: cell, positions and velocities for a restart."""
     head, table = _read_table(path, 19, columns=8)
     cell = np.array(head[:18]).reshape(3, 6)[:, :3]
     return Restart(cell, table[:, 1].astype(int), table[:, 2:5], table[:, 5:8])
 
 
 def read_struct_out(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """``.STRUCT_OUT``: the last structure whose energy was computed: cell (A) and fractional positions, shape (n, 3).
-
-    :raises CorruptFile: if it is not complete.
-    """
+    """``.STRUCT_OUT``: the last structure whose energy was computed: cell (A) and (n, 3) fractional positions."""
     head, table = _read_table(path, 10, columns=5)
     return np.array(head[:9]).reshape(3, 3), table[:, 2:]
 
 
 def read_nose_restart(path: Path) -> Thermostat:
-    """``.NOSE_RESTART``: the thermostat.
-
-    :raises CorruptFile: if it is not complete.
-    """
+    """``.NOSE_RESTART``: the thermostat."""
     head, table = _read_table(path, 4, columns=4, count=0)
     return Thermostat(*head[1:], table[:, 1:])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 
-from aiida_pesfp import errors
+from aiida_pesfp.errors import InvalidTrajectory, NoMobileSpecies, TrajectoryTooShort
 
 #: Number of frames that are checked or unwrapped together, to save a second copy of a large trajectory.
 _BLOCK = 1024
@@ -38,13 +38,11 @@ class Trajectory:
     def __post_init__(self):
         shape = (len(self.times), len(self.symbols), 3)
         if self.positions.shape != shape:
-            raise errors.InvalidTrajectory(
-                f'{shape[0]} times and {shape[1]} symbols, but positions of the shape {self.positions.shape}'
-            )
+            found = self.positions.shape
+            raise InvalidTrajectory(f'{shape[0]} times and {shape[1]} symbols, but positions of the shape {found}')
         if np.shape(self.cell) != (3, 3) or not np.isfinite(self.cell).all() or self.volume <= 0:
-            raise errors.InvalidTrajectory(
-                f'the cell {np.asarray(self.cell).tolist()} has no volume: give the cell of the simulation'
-            )
+            cell = np.asarray(self.cell).tolist()
+            raise InvalidTrajectory(f'the cell {cell} has no volume: give the cell of the simulation')
         check_finite(self.positions)
         _check_times(self.times)
 
@@ -67,9 +65,9 @@ class Trajectory:
         """Indices of the atoms of an element; :class:`~aiida_pesfp.errors.NoMobileSpecies` if there is none."""
         found = np.flatnonzero(np.array(self.symbols) == species)
         if not len(found):
-            raise errors.NoMobileSpecies(
-                f'no {species} among the elements of the trajectory ({", ".join(sorted(set(self.symbols)))}): '
-                'name the mobile species'
+            known = ', '.join(sorted(set(self.symbols)))
+            raise NoMobileSpecies(
+                f'no {species} among the elements of the trajectory ({known}): name the mobile species'
             )
         return found
 
@@ -83,15 +81,11 @@ class Trajectory:
         return centre - centre[0]
 
     def after(self, equilibration: float) -> Trajectory:
-        """The trajectory without its first ``equilibration`` ps.
-
-        :raises TrajectoryTooShort: if fewer than two frames remain.
-        """
+        """The trajectory without its first ``equilibration`` ps; an error if fewer than two frames remain."""
         first = int(np.searchsorted(self.times - self.times[0], equilibration - 1e-6 * self.time_step))
         if len(self.times) - first < 2:
-            raise errors.TrajectoryTooShort(
-                f'the trajectory has {self.duration:g} ps, all of them within the equilibration of {equilibration:g} ps'
-            )
+            length = f'{self.duration:g} ps, all of them within the equilibration of {equilibration:g} ps'
+            raise TrajectoryTooShort(f'the trajectory has {length}')
         return Trajectory(self.symbols, self.positions[first:], self.times[first:], self.cell)
 
 
@@ -101,7 +95,7 @@ def check_finite(positions: np.ndarray) -> None:
         bad = np.argwhere(~np.isfinite(positions[begin : begin + _BLOCK]))
         if len(bad):
             frame, atom, _ = bad[0]
-            raise errors.InvalidTrajectory(
+            raise InvalidTrajectory(
                 f'the position of atom {atom} in frame {begin + frame} is not a number: '
                 'the dynamics failed there, use the frames before it'
             )
@@ -110,14 +104,14 @@ def check_finite(positions: np.ndarray) -> None:
 def _check_times(times: np.ndarray) -> None:
     """Check that there are at least two instants, equally spaced and in order."""
     if len(times) < 2:
-        raise errors.TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
+        raise TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
     steps = np.diff(np.asarray(times, dtype=float))
     if not np.isfinite(steps).all() or steps[0] <= 0:
-        raise errors.InvalidTrajectory(f'time goes from {times[0]:g} to {times[1]:g} ps at the first step')
+        raise InvalidTrajectory(f'time goes from {times[0]:g} to {times[1]:g} ps at the first step')
     wrong = np.flatnonzero(np.abs(steps - steps[0]) > _TIME_TOLERANCE * steps[0])
     if len(wrong):
         frame = int(wrong[0])
-        raise errors.InvalidTrajectory(
+        raise InvalidTrajectory(
             f'the time step is {steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}: '
             'analyse the parts separately, or store frames at equal intervals'
         )
@@ -132,7 +126,7 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
     frame, vector = np.unravel_index(np.nanargmax(change), change.shape)
     if change[frame, vector] > _CELL_TOLERANCE:
-        raise errors.InvalidTrajectory(
+        raise InvalidTrajectory(
             f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}: the '
             'conductivity needs a constant cell, run the production at constant volume'
         )
@@ -161,7 +155,7 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     if not crossed and (longest <= LONGEST_STEP or (highest - lowest).max() > 1 + 1e-3):
         return False
     if longest > LONGEST_STEP:
-        raise errors.InvalidTrajectory(
+        raise InvalidTrajectory(
             f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}. In positions '
             f'wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only. Store frames more often, '
             'or give positions that are not wrapped and say so'

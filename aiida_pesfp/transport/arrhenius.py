@@ -9,7 +9,7 @@ import numpy as np
 from scipy import constants, stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from aiida_pesfp import errors
+from aiida_pesfp.errors import NoArrheniusFit
 
 #: Boltzmann's constant, eV/K.
 BOLTZMANN = constants.Boltzmann / constants.e
@@ -170,7 +170,7 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
                 model, abscissa, ordinate, p0=start, sigma=sigma, absolute_sigma=len(used) == 2, maxfev=10000
             )
     except (RuntimeError, OptimizeWarning, ValueError) as error:
-        raise errors.NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
+        raise NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
     chi2 = float((((model(abscissa, *found) - ordinate) / sigma) ** 2).sum())
     # Back from the centre to ln A and E_A.
     shift = np.array([[1.0, centre / BOLTZMANN], [0.0, 1.0]])
@@ -181,34 +181,30 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
 def _check(used: list[Point], scale: str) -> None:
     """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` unless the points determine a slope."""
     for point in used:
-        error = point.conductivity_error
+        value, error = point.conductivity, point.conductivity_error
         if not (np.isfinite(point.temperature) and point.temperature > 0):
             reason = f': {point.temperature:g} K is not a temperature'
-        elif not np.isfinite(point.conductivity):
-            reason = f' has no conductivity ({point.conductivity})'
+        elif not np.isfinite(value):
+            reason = f' has no conductivity ({value})'
         elif error is None or not np.isfinite(error):
             reason = ' has no uncertainty, and so no weight: give one or exclude the point'
         elif error <= 0:
             reason = f' has an uncertainty of {error:g} S/cm: it must be positive, give it or exclude the point'
-        elif scale == 'log' and point.conductivity <= 0:
+        elif scale == 'log' and value <= 0:
             reason = (
-                f' has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the linear scale '
-                'or exclude the point'
+                f' has a conductivity of {value:g} S/cm, which has no logarithm: use the linear scale or exclude it'
             )
         else:
             continue
-        raise errors.NoArrheniusFit(point.name + reason)
+        raise NoArrheniusFit(point.name + reason)
     if not used:
-        raise errors.NoArrheniusFit('there is no point to fit')
+        raise NoArrheniusFit('there is no point to fit')
     if len({point.temperature for point in used}) < 2:
-        raise errors.NoArrheniusFit(
-            f'{used[0].temperature:g} K is the only temperature: a fit needs at least two, a test of the fit three'
-        )
+        only = f'{used[0].temperature:g} K is the only temperature'
+        raise NoArrheniusFit(f'{only}: a fit needs at least two, a test of the fit three')
     positive = {point.temperature for point in used if point.conductivity > 0}
     if not positive:
-        raise errors.NoArrheniusFit('no conductivity is above zero: there is no activation energy')
+        raise NoArrheniusFit('no conductivity is above zero: there is no activation energy')
     if len(positive) < 2:
-        raise errors.NoArrheniusFit(
-            f'only at {positive.pop():g} K is the conductivity above zero: the others limit the activation energy but '
-            'do not determine it'
-        )
+        reason = 'the others limit the activation energy but do not determine it'
+        raise NoArrheniusFit(f'only at {positive.pop():g} K is the conductivity above zero: {reason}')
