@@ -69,22 +69,14 @@ def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = Des
     steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), settings.neighbours)
     thresholds = sorted({*settings.thresholds, settings.xi.threshold})
     highest = max(thresholds) + max(settings.smearing)
-    union = Landscape(
-        np.full(surface.shape, np.inf, dtype=np.float32),
-        np.full([2 * n for n in surface.shape], np.inf, dtype=np.float32),
-    )
+    union = Landscape(*(np.full(k * np.array(surface.shape), np.inf, dtype=np.float32) for k in (1, 2)))
     ions = []
     for maps in ion_maps(surface, steps, stop_above=highest):
         own = Landscape(maps.energies, to_cell_frame(maps.levels, maps.centre), maps.mpe, maps.barriers)
         index = int(surface.mobile_ions[maps.position])
-        ions.append(
-            IonDescriptors(
-                index,
-                int(surface.scanned_ions[surface.representatives[maps.position]]),
-                [float(x) for x in surface.fractional_coordinates[index]],
-                {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION},
-            )
-        )
+        scanned = int(surface.scanned_ions[surface.representatives[maps.position]])
+        values = {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION}
+        ions.append(IonDescriptors(index, scanned, surface.fractional_coordinates[index].tolist(), values))
         np.minimum(union.energies, own.energies, out=union.energies)
         np.minimum(union.levels, own.levels, out=union.levels)
     values = {

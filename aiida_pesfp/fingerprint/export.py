@@ -51,9 +51,8 @@ def volume(
     raise ValueError(f'unknown quantity {quantity!r}: choose one of {", ".join(QUANTITIES)}')
 
 
-def write_volume(path: str | Path, crystal: Atoms, values: np.ndarray) -> None:
+def write_volume(path: Path, crystal: Atoms, values: np.ndarray) -> None:
     """Write a grid of values, eV, and its crystal to a ``.cube`` or ``.xsf`` file, by its ending."""
-    path = Path(path)
     if path.suffix == '.cube':
         with open(path, 'w') as stream:
             write_cube(stream, crystal, values, comment='values in eV, by aiida-pesfp')
@@ -66,11 +65,7 @@ def write_volume(path: str | Path, crystal: Atoms, values: np.ndarray) -> None:
 
 
 def export(
-    surface: PotentialEnergySurface,
-    folder: str | Path,
-    what: Iterable[str],
-    neighbours: str = 'sqrt3',
-    per_ion: bool = False,
+    surface: PotentialEnergySurface, folder: Path, what: Iterable[str], neighbours: str = 'sqrt3', per_ion: bool = False
 ) -> None:
     """Write files: ``energy.cube``, ``level.cube``, ``energy.xsf``, ``level.xsf``, ``profile-ionN.csv``.
 
@@ -78,7 +73,6 @@ def export(
     :param per_ion: one file for each ion, ``energy-ionN.cube`` and so on, instead of one for all; and one profile for
         each ion instead of only that with the lowest barrier.
     """
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     every = {f'-ion{ion}': [position] for position, ion in enumerate(surface.mobile_ions)}
     endings = [name for name in what if name in FORMATS]

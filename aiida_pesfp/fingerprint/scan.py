@@ -21,17 +21,11 @@ from pymatgen.core import Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_structure
+from aiida_pesfp.fingerprint import symmetry
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
 from aiida_pesfp.fingerprint.grid import check_memory, excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.fingerprint.symmetry import (
-    Operations,
-    crystal_operations,
-    ion_images,
-    irreducible_points,
-    on_grid,
-    symmetric_shape,
-)
+from aiida_pesfp.fingerprint.symmetry import Operations, ion_images, irreducible_points, on_grid
 from aiida_pesfp.settings.scan import ScanSettings
 
 
@@ -87,9 +81,11 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
     check_structure(structure, species)
     mobile = np.array([index for index, site in enumerate(structure) if site.specie.symbol == species])
     lattice, spacing = structure.lattice.matrix, settings.spacing
-    shape = symmetric_shape(structure, spacing) if settings.grid == 'symmetric' else grid_shape(lattice, spacing)
+    shape = (
+        symmetry.symmetric_shape(structure, spacing) if settings.grid == 'symmetric' else grid_shape(lattice, spacing)
+    )
     check_memory(shape, len(mobile))
-    known = crystal_operations(structure) if settings.symmetry else Operations.identity()
+    known = symmetry.crystal_operations(structure) if settings.symmetry else Operations.identity()
     operations = on_grid(known, lattice, shape)
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)
     for position, ion in enumerate(mobile):
@@ -175,8 +171,7 @@ def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> Po
         scanned_ions=np.array([of_ion.ion for of_ion in plan.ions]),
         mobile_ions=plan.mobile_ions,
         representatives=plan.owners,
-        rotations=plan.operations.rotations,
-        translations=plan.operations.translations,
+        **vars(plan.operations),
         lattice=np.array(plan.structure.lattice.matrix),
         fractional_coordinates=np.array(plan.structure.frac_coords),
         atomic_numbers=np.array(plan.structure.atomic_numbers),

@@ -248,17 +248,15 @@ def _check_same_kind(segments: list[Segment]) -> None:
     first = segments[0]
     for before, segment in itertools.pairwise(segments):
         if (segment.steps is None) != (first.steps is None):
-            one, other = (first.source, segment.source)[:: 1 if segment.steps is None else -1]
-            raise InvalidTrajectory(f'{one} numbers its steps, {other} does not: give files of one kind')
+            one, other = sorted((first, segment), key=lambda kind: kind.steps is None)
+            raise InvalidTrajectory(f'{one.source} numbers its steps, {other.source} does not: give files of one kind')
         if segment.symbols != first.symbols:
             raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
         strides = [int(steps[1] - steps[0]) for steps in both]
         if len(set(strides)) > 1:
-            raise InvalidTrajectory(
-                f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}: '
-                'analyse them separately'
-            )
+            found = f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}'
+            raise InvalidTrajectory(f'{found}: analyse them separately')
 
 
 def _overlap(before: tuple[np.ndarray, ...], segment: Segment) -> int | None:
@@ -268,9 +266,8 @@ def _overlap(before: tuple[np.ndarray, ...], segment: Segment) -> int | None:
         return None
     kept = int(np.searchsorted(steps, segment.steps[0]))
     # A run that counts its steps anew begins with a known number too, but closer to the last frame.
-    to_same, to_last = np.linalg.norm(
-        minimum_image(segment.positions[0] - positions[[kept, -1]], cells[0]), axis=(1, 2)
-    )
+    moves = minimum_image(segment.positions[0] - positions[[kept, -1]], cells[0])
+    to_same, to_last = np.linalg.norm(moves, axis=(1, 2))
     return kept if to_same <= to_last else None
 
 

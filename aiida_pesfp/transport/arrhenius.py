@@ -89,24 +89,19 @@ class ArrheniusFit:
 
     def remarks(self) -> dict[str, str]:
         """Reasons to doubt the fit: flag -> a sentence that says why."""
-        found = {}
-        if self.p_value is None:
-            found['no_degree_of_freedom'] = (
-                "any line fits two points: uncertainties are propagated, Arrhenius' law is not tested"
-            )
-        elif self.p_value < POOR_FIT:
-            found['poor_fit'] = (
-                f"p = {self.p_value:.2g}: the points do not follow Arrhenius' law within their uncertainties, look for "
-                'a transition before you extrapolate'
-            )
-        if self.activation_energy <= 0:
-            found['not_activated'] = 'the conductivity does not rise with temperature'
-        value, error = self.conductivity(ROOM_TEMPERATURE)
-        if error >= value:
-            found['unreliable_extrapolation'] = (
-                f'the conductivity at {ROOM_TEMPERATURE:g} K is uncertain by more than its value'
-            )
-        return found
+        p_value, (value, error) = self.p_value, self.conductivity(ROOM_TEMPERATURE)
+        found = {
+            'poor_fit': p_value is not None
+            and p_value < POOR_FIT
+            and f"p = {p_value:.2g}: the points do not follow Arrhenius' law within their uncertainties, look for a "
+            'transition before you extrapolate',
+            'no_degree_of_freedom': p_value is None
+            and "any line fits two points: uncertainties are propagated, Arrhenius' law is not tested",
+            'not_activated': self.activation_energy <= 0 and 'the conductivity does not rise with temperature',
+            'unreliable_extrapolation': error >= value
+            and f'the conductivity at {ROOM_TEMPERATURE:g} K is uncertain by more than its value',
+        }
+        return {flag: reason for flag, reason in found.items() if reason}
 
     def as_dict(self) -> dict:
         """As plain JSON types; energies in eV, conductivities in S/cm."""
@@ -146,9 +141,8 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
         raise ValueError(f'unknown scale {scale!r}: take one of {", ".join(SCALES)}')
     used = [point for point in points if point.excluded is None]
     _check(used, scale)
-    temperatures, values, deviations = np.array(
-        [(point.temperature, point.conductivity, point.conductivity_error) for point in used], dtype=float
-    ).T
+    columns = [(point.temperature, point.conductivity, point.conductivity_error) for point in used]
+    temperatures, values, deviations = np.array(columns, dtype=float).T
     # Centring decouples the two parameters and shortens the search.
     centre = np.mean(1 / temperatures)
     abscissa = -(1 / temperatures - centre) / BOLTZMANN
@@ -166,9 +160,8 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     try:
         with warnings.catch_warnings(), np.errstate(over='ignore'):
             warnings.simplefilter('error', OptimizeWarning)
-            found, covariance = curve_fit(
-                model, abscissa, ordinate, p0=start, sigma=sigma, absolute_sigma=len(used) == 2, maxfev=10000
-            )
+            options = {'p0': start, 'sigma': sigma, 'absolute_sigma': len(used) == 2, 'maxfev': 10000}
+            found, covariance = curve_fit(model, abscissa, ordinate, **options)
     except (RuntimeError, OptimizeWarning, ValueError) as error:
         raise NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
     chi2 = float((((model(abscissa, *found) - ordinate) / sigma) ** 2).sum())

@@ -64,38 +64,30 @@ def find_flags(
     :param fit_start: first lag of the fits, ps; ``fit_length`` is the distance to the last, ps.
     :param change: from :func:`find_change`.
     """
-    found = {}
     growth = {element: max(other.slopes) * fit_length for element, other in framework.items()}
     moving = ', '.join(f'{name} by {value:.1f} A^2' for name, value in growth.items() if value > FRAMEWORK_GROWTH)
-    if moving:
-        found['framework_diffuses'] = (
-            f'the mean squared displacement of the framework grows within a window ({moving}): it melts, or anions hop '
-            'or rotate slowly; look at its curve before you trust the conductivity'
-        )
-    if change is not None and change.is_abrupt:
-        found['slope_changes'] = (
-            f'D goes from {change.before:.2g} to {change.after:.2g} cm^2/s about {change.time:.1f} ps after the first '
-            f'frame (p = {change.p_value:.2g}): a transition, analyse the parts separately'
-        )
-    if estimate.coefficient < 0:
-        found['negative_slope'] = 'the mean squared displacement falls: there is no visible diffusion in this time'
-    half_width = estimate.interval(2 * POSITIVE_CONFIDENCE - 1)
-    if estimate.coefficient <= 0 or (half_width is not None and estimate.coefficient - half_width <= 0):
-        found['compatible_with_zero'] = (
-            f'D is not above zero with a confidence of {100 * POSITIVE_CONFIDENCE:.0f} %: use it as an upper limit, or '
-            'run longer'
-        )
-    if len(estimate.slopes) < FEWEST_WINDOWS:
-        found['too_few_windows'] = (
-            f'{len(estimate.slopes)} window{"s" * (len(estimate.slopes) > 1)}, a reliable uncertainty needs at least '
-            f'{FEWEST_WINDOWS}: run longer'
-        )
-    if fit_start < EARLIEST_FIT:
-        found['fit_starts_early'] = (
-            f'the fit starts at {fit_start:.2g} ps, when ions still rattle in their cages: run longer and fit from '
-            '1 ps before you publish'
-        )
-    return found
+    lowest = estimate.coefficient - (estimate.interval(2 * POSITIVE_CONFIDENCE - 1) or 0)
+    count = len(estimate.slopes)
+    found = {
+        'framework_diffuses': moving
+        and f'the mean squared displacement of the framework grows within a window ({moving}): it melts, or anions hop '
+        'or rotate slowly; look at its curve before you trust the conductivity',
+        'slope_changes': change is not None
+        and change.is_abrupt
+        and f'D goes from {change.before:.2g} to {change.after:.2g} cm^2/s about {change.time:.1f} ps after the first '
+        f'frame (p = {change.p_value:.2g}): a transition, analyse the parts separately',
+        'negative_slope': estimate.coefficient < 0
+        and 'the mean squared displacement falls: there is no visible diffusion in this time',
+        'compatible_with_zero': lowest <= 0
+        and f'D is not above zero with a confidence of {100 * POSITIVE_CONFIDENCE:.0f} %: use it as an upper limit, or '
+        'run longer',
+        'too_few_windows': count < FEWEST_WINDOWS
+        and f'{count} window{"s" * (count > 1)}, a reliable uncertainty needs at least {FEWEST_WINDOWS}: run longer',
+        'fit_starts_early': fit_start < EARLIEST_FIT
+        and f'the fit starts at {fit_start:.2g} ps, when ions still rattle in their cages: run longer and fit from '
+        '1 ps before you publish',
+    }
+    return {flag: reason for flag, reason in found.items() if reason}
 
 
 def find_change(
