@@ -14,27 +14,20 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 
+from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.crystals.duplicates import KnownStructures
-from aiida_pesfp.errors import (
-    DuplicateStructure,
-    InvalidCell,
-    OverlappingAtoms,
-    StructureError,
-    UnreadableStructure,
-    one_line,
-)
+from aiida_pesfp.errors import OverlappingAtoms, StructureError, UnreadableStructure, one_line
 
 SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
 
 
 @dataclass(frozen=True)
 class NamedStructure:
-    """One structure of a request, or the reason why there is none.
+    """One structure of a request, or the reason why there is none or it cannot be used.
 
     :param name: unique in the request; names the results.
     :param source: the file as given, with ``#k`` for the k-th structure of a file that holds several.
-    :param error: why the structure cannot be used.
     """
 
     name: str
@@ -60,7 +53,7 @@ def read_named_structures(paths: list[Path]) -> list[NamedStructure]:
             if len(structures) > 1:
                 label, source = f'{path.stem}_{index}', f'{path}#{index}'
             earlier = known.add(source, structure)
-            error = earlier and DuplicateStructure(f'the same structure as {earlier}, which has the result')
+            error = earlier and errors.DuplicateStructure(f'the same structure as {earlier}, which has the result')
             found.append(NamedStructure(_unique_name(label, found), source, structure, error))
     return found
 
@@ -128,7 +121,7 @@ def _from_cif(path: Path) -> list[Structure]:
         if 'ccupanc' in str(error):  # the parser adds the occupancies of atoms with the same coordinates
             raise OverlappingAtoms('several atoms share one site, whose occupancies sum to more than 1') from error
         if 'ingular matrix' in str(error):
-            raise InvalidCell('the cell has no volume: correct its lengths and angles') from error
+            raise errors.InvalidCell('the cell has no volume: correct its lengths and angles') from error
         raise
 
 

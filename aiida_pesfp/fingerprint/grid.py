@@ -47,15 +47,12 @@ def excluded_points(
 
 
 def check_memory(shape: tuple[int, int, int], number_of_ions: int) -> None:
-    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid does not fit into memory.
-
-    The estimate has the surface in double precision and twice the level map's working arrays on the doubled grid.
-    """
+    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid does not fit into memory."""
+    # The surface in double precision and twice the level map's working arrays on the doubled grid.
     points = np.prod(shape, dtype=float)
     needed = points * (8 * number_of_ions + 2 * 8 * 20)
     available = psutil.virtual_memory().available
     if needed > available:
-        raise GridTooLarge(
-            f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions needs about '
-            f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free: choose a larger spacing'
-        )
+        grid = f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions'
+        memory = f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free'
+        raise GridTooLarge(f'{grid} needs about {memory}: choose a larger spacing')

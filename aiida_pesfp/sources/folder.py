@@ -47,10 +47,8 @@ class Table:
                 raise SourceError(f'the table {path} has no column {column!r}: it has {", ".join(headers)}')
         chosen |= {name: name for name in PROPERTIES if name not in chosen and name in headers}
         if not chosen:
-            raise SourceError(
-                f'the table {path} has neither a column band_gap nor energy_above_hull: '
-                f'name them; it has {", ".join(headers)}'
-            )
+            found = f'name them; it has {", ".join(headers)}'
+            raise SourceError(f'the table {path} has neither a column band_gap nor energy_above_hull: {found}')
         rows = {}
         for line in lines:
             if line[id_column] in rows:

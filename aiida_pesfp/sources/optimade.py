@@ -29,10 +29,9 @@ def query_optimade(
 
     :param provider: base URL, or identifier in the list of providers, such as ``cod``.
     :param query: filter in OPTIMADE's language.
-    :param limit: largest number of structures.
-    :param timeout: of each request, s.
-    :param band_gap_field: the provider's field of the band gap (eV); dots separate the names of nested fields.
-    :param energy_above_hull_field: its field of the energy above hull (eV/atom).
+    :param limit: largest number of structures; ``timeout`` (s) is that of each request.
+    :param band_gap_field: the provider's field of the band gap (eV); dots separate the names of nested fields. The
+        other one is that of the energy above hull (eV/atom).
     :raises SourceError: if the extra is missing, the provider is unknown or the answer is invalid.
     """
     fields = {'band_gap': band_gap_field, 'energy_above_hull': energy_above_hull_field}
@@ -65,10 +64,8 @@ def _addresses(provider: str) -> list[str]:
     except Exception as error:
         raise SourceError(f'the list of providers is not available ({error}): give a base URL') from error
     if not found:
-        raise SourceError(
-            f'no provider {provider!r} is known, or it does not answer: give an identifier of '
-            'https://providers.optimade.org, or a base URL'
-        )
+        way_out = 'give an identifier of https://providers.optimade.org, or a base URL'
+        raise SourceError(f'no provider {provider!r} is known, or it does not answer: {way_out}')
     return found
 
 

@@ -95,10 +95,8 @@ def check_finite(positions: np.ndarray) -> None:
         bad = np.argwhere(~np.isfinite(positions[begin : begin + _BLOCK]))
         if len(bad):
             frame, atom, _ = bad[0]
-            raise InvalidTrajectory(
-                f'the position of atom {atom} in frame {begin + frame} is not a number: '
-                'the dynamics failed there, use the frames before it'
-            )
+            where = f'the position of atom {atom} in frame {begin + frame}'
+            raise InvalidTrajectory(f'{where} is not a number: the dynamics failed there, use the frames before it')
 
 
 def _check_times(times: np.ndarray) -> None:

@@ -156,22 +156,12 @@ def analyse(
         framework_msds[element] = msds.mean(axis=0)
     change = find_change(production, mobile, drift, diffusion, settings.fit_start)
     fit_length = float(diffusion.lags[-1]) - settings.fit_start
-    return Conductivity(
-        Composition(Counter(trajectory.symbols)).reduced_formula,
-        species,
-        float(temperature),
-        charge,
-        len(mobile) / (trajectory.volume * 1e-24),
-        len(mobile),
-        production.duration,
-        settings,
-        diffusion,
-        framework,
-        framework_msds,
-        change,
-        find_flags(diffusion.estimate, framework, settings.fit_start, fit_length, change),
-        bayesian_diffusion(production, mobile, drift, settings) if bayesian else None,
-    )
+    remarks = find_flags(diffusion.estimate, framework, settings.fit_start, fit_length, change)
+    second = bayesian_diffusion(production, mobile, drift, settings) if bayesian else None
+    formula = Composition(Counter(trajectory.symbols)).reduced_formula
+    density = len(mobile) / (trajectory.volume * 1e-24)
+    scalars = (formula, species, float(temperature), charge, density, len(mobile), production.duration)
+    return Conductivity(*scalars, settings, diffusion, framework, framework_msds, change, remarks, second)
 
 
 def _thin(count: int) -> np.ndarray:

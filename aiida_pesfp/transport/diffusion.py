@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from aiida_pesfp import errors
+from aiida_pesfp.errors import TrajectoryTooShort
 from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.msd import mean_squared_displacement
@@ -105,24 +105,20 @@ def split(frames: int, time_step: float, window: float) -> list[slice]:
     """
     length = max(1, round(window / time_step))
     if frames < length:
-        raise errors.TrajectoryTooShort(
-            f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps, less than one window of {window:g} '
-            'ps: run longer, or choose shorter windows'
+        found = (
+            f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps, less than one window of {window:g} ps'
         )
+        raise TrajectoryTooShort(f'{found}: run longer, or choose shorter windows')
     return [slice(k * length, min((k + 1) * length + 1, frames)) for k in range(frames // length)]
 
 
 def fit_line(lags: np.ndarray, msd: np.ndarray, start: float) -> tuple[float, float]:
-    """Slope (A^2/ps) and intercept (A^2) of the line through the points with lags of at least ``start`` ps.
-
-    :raises TrajectoryTooShort: if there are too few points.
-    """
+    """Slope (A^2/ps) and intercept (A^2) of a line through the points with lags of at least ``start`` ps; an error for
+    fewer than three."""
     chosen = _fitted(lags, start)
     if chosen.sum() < _FEWEST_LAGS:
-        raise errors.TrajectoryTooShort(
-            f'{chosen.sum()} frames between {start:g} and {lags[-1]:g} ps, the fit needs {_FEWEST_LAGS}: '
-            'store frames more often'
-        )
+        found = f'{chosen.sum()} frames between {start:g} and {lags[-1]:g} ps'
+        raise TrajectoryTooShort(f'{found}, the fit needs {_FEWEST_LAGS}: store frames more often')
     slope, intercept = np.polyfit(lags[chosen], msd[chosen], 1)
     return float(slope), float(intercept)
 
@@ -147,10 +143,7 @@ def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settin
 def window_msds(
     trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(m,) lags, ps, and (w, m) mean squared displacements in each window, A^2.
-
-    :raises TrajectoryTooShort: if the trajectory holds less than one window.
-    """
+    """(m,) lags, ps, and (w, m) mean squared displacements in each window of :func:`split`, A^2."""
     windows = split(len(trajectory.times), trajectory.time_step, settings.window)
     msds = [mean_squared_displacement(trajectory.positions[window], atoms, drift[window]) for window in windows]
     length = min(len(msd) for msd in msds)
