@@ -77,15 +77,8 @@ def _ask(address: str, query: str, fields: list[str], limit: int, timeout: float
         raise SourceError(_MISSING) from error
     pages = []
     # The client discards all pages if a later one fails, so we keep every page.
-    client = OptimadeClient(
-        address,
-        max_results_per_provider=limit,
-        http_timeout=timeout,
-        max_attempts=2,
-        use_async=False,
-        silent=True,
-        callbacks=[lambda _url, page: pages.append(page) and None],
-    )
+    options = {'callbacks': [lambda _, page: pages.append(page)], 'max_attempts': 2, 'use_async': False, 'silent': True}
+    client = OptimadeClient(address, max_results_per_provider=limit, http_timeout=timeout, **options)
     try:
         answer = client.get(query, 'structures', response_fields=fields)
     except RuntimeError as error:

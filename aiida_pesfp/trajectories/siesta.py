@@ -43,8 +43,7 @@ class Thermostat:
 
 @dataclass(frozen=True)
 class Messages:
-    """Contents of ``MESSAGES``: whether the job finished, why it did not, and the steps whose SCF did not converge,
-    each with the last change of the density matrix."""
+    """Contents of ``MESSAGES``; ``unconverged`` has the steps without convergence and their last change of density."""
 
     completed: bool
     fatal: tuple[str, ...]

@@ -28,8 +28,7 @@ _MOST_POINTS = 1500
 
 
 def nernst_einstein(diffusion_coefficient: float, carrier_density: float, charge: float, temperature: float) -> float:
-    """Conductivity n q^2 D / (k_B T), S/cm (Eq. 6: ions are uncorrelated, Haven ratio 1); D in cm^2/s, n in 1/cm^3,
-    q in e, T in K."""
+    """n q^2 D / (k_B T), S/cm (Eq. 6: ions are uncorrelated), for D in cm^2/s, n in 1/cm^3, q in e, T in K."""
     return carrier_density * (charge * constants.e) ** 2 * diffusion_coefficient / (constants.Boltzmann * temperature)
 
 

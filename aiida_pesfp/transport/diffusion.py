@@ -105,16 +105,14 @@ def split(frames: int, time_step: float, window: float) -> list[slice]:
     """
     length = max(1, round(window / time_step))
     if frames < length:
-        found = (
-            f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps, less than one window of {window:g} ps'
-        )
-        raise TrajectoryTooShort(f'{found}: run longer, or choose shorter windows')
+        found = f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps'
+        way_out = 'run longer, or choose shorter windows'
+        raise TrajectoryTooShort(f'{found}, less than one window of {window:g} ps: {way_out}')
     return [slice(k * length, min((k + 1) * length + 1, frames)) for k in range(frames // length)]
 
 
 def fit_line(lags: np.ndarray, msd: np.ndarray, start: float) -> tuple[float, float]:
-    """Slope (A^2/ps) and intercept (A^2) of a line through the points with lags of at least ``start`` ps; an error for
-    fewer than three."""
+    """Slope (A^2/ps) and intercept (A^2) of a line through the points (at least 3) with lags from ``start`` ps on."""
     chosen = _fitted(lags, start)
     if chosen.sum() < _FEWEST_LAGS:
         found = f'{chosen.sum()} frames between {start:g} and {lags[-1]:g} ps'
