@@ -235,7 +235,7 @@ def _describe(found: Conductivity) -> str:
     ]
     if found.bayesian is not None:
         low, high = found.bayesian.interval
-        half, mean = (high - low) / 2, found.bayesian.coefficient
+        half, mean = (high - low) / 2, found.bayesian.diffusion_coefficient
         rows.append(('kinisi, half of the 68 % interval', '', mean, half, found.of(mean), found.of(half)))
     headers = ('fit', 'windows', 'D cm2/s', '+-', 'sigma S/cm', '+-')
     text = (
