@@ -69,7 +69,7 @@ def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
 @options_of(
     ConductivitySettings,
     temperature={'required': True, 'help': 'Temperature of the thermostat (K).'},
-    equilibration_ps={'default': DiffusionSettings.equilibration},
+    equilibration_ps={'default': DiffusionSettings().equilibration},
 )
 @click.option('--curves', type=_PATH, help='Write the mean squared displacements to this .npz file.')
 @_JSON
