@@ -32,7 +32,7 @@ def write_json(path: Path, content) -> None:
         partial.write_text(json.dumps(content, indent=1))
 
 
-def signature(plan: ScanPlan, potential_sha256: str) -> str:
+def _signature(plan: ScanPlan, potential_sha256: str) -> str:
     """Hash of all that the energies of a scan depend on. A scan does not resume from results with another one."""
     digest = hashlib.sha256(repr((plan.species, plan.shape, plan.settings, potential_sha256)).encode())
     if plan.settings.adaptive is not None:  # the version decides which points are evaluated
@@ -47,9 +47,9 @@ def signature(plan: ScanPlan, potential_sha256: str) -> str:
 class Checkpoint:
     """The energies of one scan so far, in pieces, and the ``seconds`` spent on them, over all runs."""
 
-    def __init__(self, folder: Path | None, plan: ScanPlan, mark: str):
-        """With ``folder`` None nothing is saved. ``mark`` is the :func:`signature` of the scan."""
-        self.folder, self.plan, self.mark = folder, plan, mark
+    def __init__(self, folder: Path | None, plan: ScanPlan, potential_sha256: str):
+        """With ``folder`` None nothing is saved."""
+        self.folder, self.plan, self.mark = folder, plan, _signature(plan, potential_sha256)
         self.pieces, self.seconds = [np.empty(0)], 0.0
 
     @property

@@ -28,7 +28,7 @@ from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.programs.checkpoint import Checkpoint, signature, write_json
+from aiida_pesfp.programs.checkpoint import Checkpoint, write_json
 from aiida_pesfp.programs.request import Outcome, Request, program
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
@@ -84,7 +84,7 @@ class ScanRequest(Request):
     def _surface(self, outcome: ScanOutcome, folder: Path | None, bar: tqdm) -> PotentialEnergySurface:
         """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
         plan = plan_scan(outcome.input.structure, self.settings.species, self.settings.scan)
-        checkpoint = Checkpoint(folder, plan, signature(plan, self.potential.identity.sha256))
+        checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
             surface = checkpoint.resume() or checkpoint.finish(self._evaluate(checkpoint, bar))
             outcome.evaluations = surface.evaluations

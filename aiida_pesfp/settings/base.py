@@ -57,7 +57,7 @@ class Settings:
     """Settings that are checked whenever they are made. Subclasses are frozen dataclasses of pydantic."""
 
     __pydantic_config__ = ConfigDict(extra='forbid', strict=True, allow_inf_nan=False, validate_by_name=True)
-    __pydantic_fields__: ClassVar[dict[str, FieldInfo]]
+    __pydantic_fields__: ClassVar[dict[str, FieldInfo]] = {}
     #: What :meth:`from_dict` raises.
     ERROR: ClassVar[type[Exception]] = ValueError
 
