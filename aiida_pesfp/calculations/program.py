@@ -99,10 +99,9 @@ def read_run(job: CalcJobNode) -> dict:
     name = f'{ProgramCalculation.RESULTS}/run.json'
     if 'retrieved' in job.outputs:
         return json.loads(job.outputs.retrieved.base.repository.get_object_content(name))
-    workdir = job.get_remote_workdir()
-    if workdir is None:
+    if 'remote_folder' not in job.outputs:
         raise NotExistent('not yet uploaded')
-    with tempfile.TemporaryDirectory() as folder, job.get_transport() as transport:
+    with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / 'run.json'
-        transport.getfile(f'{workdir}/{name}', str(local))
+        job.outputs.remote_folder.getfile(name, str(local))
         return json.loads(local.read_text())

@@ -51,15 +51,9 @@ class MdParser(ProgramParser):
             'version': run['version'],
         }
         self.out('output_parameters', Dict(parameters))
-        duration = arrays['times'][-1] - arrays['times'][0]
         if stored:
-            attributes = {
-                'timestep_fs': dynamics.timestep,
-                'temperature': dynamics.temperature,
-                'stride': dynamics.stride,
-                'engine': self.ENGINE,
-                'potential_name': self.node.inputs.potential.name,
-            }
+            names = {'engine': self.ENGINE, 'potential_name': self.node.inputs.potential.name}
+            attributes = dynamics.as_dict() | names | {'timestep_fs': dynamics.timestep}
             self.out('trajectory', new_trajectory(symbols, arrays.pop('steps'), arrays, attributes))
-        drift = found['energy_drift']
+        drift, duration = found['energy_drift'], arrays['times'][-1] - arrays['times'][0]
         return drift if has_drifted(drift, duration, dynamics.temperature, LARGEST_DRIFT) else None

@@ -233,13 +233,10 @@ class Request(ABC):
             click.echo('\n'.join(filter(None, lines)))
         if self.fatal is not None:
             click.echo(f'Error: {self.fatal}', err=True)
+            sys.exit(EXIT_UNUSABLE)
         if self.stopped is not None:
             again = 'the same command goes on from here' if self.output else 'with --output the next run could go on'
             click.echo(f'Stopped ({self.stopped}): {again}.', err=True)
-        # The reason that decides what a caller should do comes first.
-        if self.fatal is not None:
-            sys.exit(EXIT_UNUSABLE)
-        if self.stopped is not None:
             sys.exit(EXIT_STOPPED)
         if any(isinstance(outcome.error, errors.OutOfMemory) for outcome in self.outcomes):
             sys.exit(EXIT_OUT_OF_MEMORY)
