@@ -7,7 +7,7 @@ from aiida.common.folders import Folder
 from aiida.orm import StructureData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.settings.relax import RelaxSettings
+from aiida_pesfp.settings.md import RelaxSettings
 
 
 class RelaxCalculation(ProgramCalculation):

@@ -122,32 +122,25 @@ class Run:
         evaluated(self._integrator.atoms.get_forces, f'at step {self.step} of the dynamics')
         self._check()
         with Trajectory(self.folder / TRAJECTORY, 'a' if count_frames(self.folder / TRAJECTORY) else 'w') as trajectory:
-            self._store(trajectory)
+            if self.step % self.settings.stride == 0:
+                self.save(trajectory)
             while self.step < last:
                 evaluated(lambda: self._integrator.run(1), f'after step {self.step} of the dynamics')
                 self._check()
                 now = time.monotonic()
                 self.seconds, clock = self.seconds + now - clock, now
-                if self._store(trajectory):
-                    saved = now
-                elif now - saved > checkpoint_interval:
-                    self.save()
+                due = self.step % self.settings.stride == 0
+                if due or now - saved > checkpoint_interval:
+                    self.save(trajectory if due else None)
                     saved = now
                 on_step()
         self.save()
 
-    def _store(self, trajectory: TrajectoryWriter) -> bool:
-        """Write the present state as a frame if it is due, and tell whether it was."""
-        if self.step == self.saved or self.step % self.settings.stride:
-            return False
-        trajectory.write(self._integrator.frame(self.seconds))
-        self.saved = self.step
-        return True
-
-    def save(self) -> None:
-        """Write the present state, unless it is on disk."""
+    def save(self, trajectory: TrajectoryWriter | None = None) -> None:
+        """Write the present state, unless it is on disk: as a frame of a trajectory, or as a checkpoint."""
         if self.saved != self.step:
-            write_checkpoint(self.folder, self._integrator.frame(self.seconds))
+            frame = self._integrator.frame(self.seconds)
+            write_checkpoint(self.folder, frame) if trajectory is None else trajectory.write(frame)
             self.saved = self.step
 
     def _check(self) -> None:

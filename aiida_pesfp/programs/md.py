@@ -60,8 +60,7 @@ class MdOutcome(Outcome):
         }
 
     def report(self) -> dict:
-        steps = {'first_step': self.first_step, 'last_step': self.last_step}
-        return super().report() | self.settings.as_dict() | steps
+        return super().report() | self.settings.as_dict() | {'first_step': self.first_step, 'last_step': self.last_step}
 
 
 @dataclass

@@ -25,9 +25,9 @@ from aiida_pesfp import errors
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.programs.checkpoint import write_json
 from aiida_pesfp.programs.request import Outcome, Request, evaluated, program
+from aiida_pesfp.settings.md import RelaxSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
-from aiida_pesfp.settings.relax import RelaxSettings
 
 RELAXED, RELAXATION = 'relaxed.json', 'relaxation.json'
 #: A volume that has changed by more than this factor is no longer that of the structure.

@@ -157,17 +157,17 @@ class Request(ABC):
 
     def run(self) -> None:
         """Load the potential and process all structures one after the other, with a bar on standard error."""
-        chosen = self.program_settings
-        if chosen.fresh and self.output is not None:
+        given = self.program_settings
+        if given.fresh and self.output is not None:
             for outcome in self.outcomes:
                 shutil.rmtree(self.output / outcome.name, ignore_errors=True)
         self.write()
         try:
             self.potential = load_potential(
-                chosen.potential,
-                device=chosen.device,
-                batch_size=chosen.batch_size,
-                expected_sha256=chosen.potential_sha256,
+                given.potential,
+                device=given.device,
+                batch_size=given.batch_size,
+                expected_sha256=given.potential_sha256,
             )
         except errors.PotentialError as error:
             self.fatal = str(error)
@@ -178,7 +178,7 @@ class Request(ABC):
         for number, outcome in enumerate(self.outcomes, start=1):
             # disable=None: no bar where standard error is not a terminal
             title = f'{outcome.name} ({number}/{len(self.outcomes)})'
-            with tqdm(desc=title, unit=self.UNIT, disable=True if chosen.quiet else None) as bar:
+            with tqdm(desc=title, unit=self.UNIT, disable=given.quiet or None) as bar:
                 try:
                     self.check_stop()
                     self._attempt(outcome, bar)

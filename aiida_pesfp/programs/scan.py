@@ -43,8 +43,7 @@ class ScanOutcome(Outcome):
     evaluations: int = 0
 
     def results(self) -> dict:
-        unknown = dict.fromkeys((*NAMES, 'spectrum', 'ions'))
-        found = unknown if self.descriptors is None else self.descriptors.as_dict()
+        found = self.descriptors.as_dict() if self.descriptors else dict.fromkeys((*NAMES, 'spectrum', 'ions'))
         return found | {'evaluations': self.evaluations}
 
     def report(self) -> dict:

@@ -23,7 +23,6 @@ from aiida_pesfp.trajectories.files import read_trajectory
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, SCALES, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
 
-EXIT_FAILED = 1
 #: Columns of the table that ``arrhenius`` reads.
 COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
 _PATH = click.Path(path_type=Path)
@@ -70,7 +69,7 @@ def _one_line_errors():
             yield
     except (errors.PesfpError, ValueError, ImportError, OSError) as error:
         click.echo(f'Error: {error}', err=True)
-        sys.exit(EXIT_FAILED)
+        sys.exit(1)
 
 
 @main.command()

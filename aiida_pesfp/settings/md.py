@@ -1,4 +1,4 @@
-"""Settings of molecular dynamics: those that every engine has, and those of one."""
+"""Settings of molecular dynamics, those that every engine has and those of one, and of relaxations."""
 
 from __future__ import annotations
 
@@ -37,3 +37,13 @@ class PotentialMdSettings(MdSettings):
     # ASE recommends a hundred steps.
     thermostat_time: float = setting('characteristic time of the Nose-Hoover chain', 100.0, unit='fs', gt=0)
     seed: int = setting('seed of the first velocities', 0, ge=0)
+
+
+@dataclass(frozen=True)
+class RelaxSettings(Settings):
+    """When a relaxation has converged, and when it gives up."""
+
+    fmax: float = setting('largest force on an atom at the end', 0.01, unit='eV/A', gt=0)
+    smax: float = setting('largest component of the stress at the end', 0.1, unit='GPa', gt=0)
+    steps: int = setting('maximum number of steps', 500, gt=0)
+    variable_cell: bool = setting('whether the cell is relaxed too', True, option='--variable-cell/--fixed-cell')

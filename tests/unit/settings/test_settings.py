@@ -13,10 +13,9 @@ from pydantic.dataclasses import dataclass
 from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings, DiffusionSettings
-from aiida_pesfp.settings.md import PotentialMdSettings, SiestaMdSettings
+from aiida_pesfp.settings.md import PotentialMdSettings, RelaxSettings, SiestaMdSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
-from aiida_pesfp.settings.relax import RelaxSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 
 DYNAMICS = {'temperature': 500, 'steps': 5}
