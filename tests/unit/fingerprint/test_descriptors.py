@@ -90,5 +90,5 @@ def test_in_the_cell_frame_the_centre_is_where_the_ion_is():
 def test_settings_survive_a_round_trip_and_refuse_an_unknown_rule():
     chosen = DescriptorSettings(thresholds=(0.3, 0.6), smearing=(0.0,), xi=XiParameters(threshold=0.6))
     assert DescriptorSettings.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
-    with pytest.raises(ValueError, match='neighbours must be one of'):
+    with pytest.raises(ValueError, match="should be 'sqrt3', '26' or '6'"):
         DescriptorSettings(neighbours='18')
