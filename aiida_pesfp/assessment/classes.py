@@ -18,9 +18,7 @@ from aiida_pesfp.transport.arrhenius import Point, fit_arrhenius
 class Value:
     """A conductivity at the temperature of a threshold.
 
-    :param conductivity: S/cm.
-    :param error: standard error, S/cm.
-    :param temperature: K.
+    :param conductivity: with its standard ``error``, S/cm.
     :param rows: of the measurements it comes from.
     :param extrapolated: whether it comes from an Arrhenius fit.
     :param assumed_error: whether a measurement had no error of its own.
@@ -57,7 +55,11 @@ def class_weights(conductivity, error, settings: ClassSettings) -> tuple[np.ndar
     :param error: their standard deviations, S/cm; 0 makes a step.
     """
     value, error = np.broadcast_arrays(np.asarray(conductivity, float), np.asarray(error, float))
-    return _above(value - settings.good, error), _above(settings.bad - value, error)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return tuple(
+            np.where(error > 0, norm.cdf(distance / error), np.heaviside(distance, 0.5))
+            for distance in (value - settings.good, settings.bad - value)
+        )
 
 
 def classify(
@@ -89,20 +91,12 @@ def _mean_weights(values: list[Value], settings: ClassSettings) -> list[float]:
     return [float(np.mean(weights)) if values else 0.0 for weights in class_weights(conductivities, errors, settings)]
 
 
-def _above(distance: np.ndarray, error: np.ndarray) -> np.ndarray:
-    with np.errstate(divide='ignore', invalid='ignore'):
-        return np.where(error > 0, norm.cdf(distance / error), np.heaviside(distance, 0.5))
-
-
 def _values(key, entries, temperature: float, settings: ClassSettings, excluded: list[dict]) -> list[Value]:
     groups = [[entry] for entry in entries if abs(entry[0].temperature - temperature) <= settings.tolerance]
-    direct = bool(groups)
-    if not direct:
-        series = defaultdict(list)
-        for entry in entries:
-            series[entry[0].series].append(entry)
-        groups = list(series.values())
-    found = []
+    direct, found, series = bool(groups), [], defaultdict(list)
+    for entry in entries:
+        series[entry[0].series].append(entry)
+    groups = groups or series.values()
     for group in groups:
         try:
             found.append(_value(group, temperature, direct, settings))

@@ -8,7 +8,7 @@ import math
 import sys
 import warnings
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Composition, Element, Structure
@@ -20,10 +20,9 @@ from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 
 def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
+    if not math.isfinite(float(text)):
         raise ValueError(text)
-    return value
+    return float(text)
 
 
 #: Role of a column -> what its cells must be, and the function that reads one.
@@ -44,10 +43,8 @@ class Measurement:
     :param formula: reduced formula, if the row has one.
     :param temperature: K.
     :param quantity: ``conductivity`` (S/cm) or ``diffusion`` (cm^2/s).
-    :param value: in this unit; fits can give zero and negative values.
-    :param error: its standard error, in the same unit; None if it is not known.
-    :param carrier_density: of the mobile ion in the row's own structure, 1/cm^3.
-    :param charge: of the mobile ion, e.
+    :param value: with its standard ``error`` if known; fits can give zero and negative values.
+    :param carrier_density: of the mobile ion with its ``charge`` (e) in the row's own structure, 1/cm^3.
     """
 
     row: int
@@ -91,10 +88,6 @@ class LabelTable:
     measurements: list[Measurement] = field(default_factory=list)
     excluded: list[dict] = field(default_factory=list)
     structures: dict[int, Structure] = field(default_factory=dict)
-
-    def as_dict(self) -> dict:
-        """Measurements and excluded rows, of plain JSON types."""
-        return {'measurements': [asdict(entry) for entry in self.measurements], 'excluded': self.excluded}
 
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:

@@ -41,21 +41,18 @@ def match(
         if len(found) == 1:
             rows[measurement.row] = found[0]
             continue
-        reason = (
-            f'several structures fit: {", ".join(found)}'
-            if found
-            else f'no structure of the same {" or ".join(methods)} among the {len(structures)} given'
-        )
+        reason = f'no structure of the same {" or ".join(methods)} among the {len(structures)} given'
+        if found:
+            reason = f'several structures fit: {", ".join(found)}'
         unmatched.append({'row': measurement.row, 'id': measurement.id or measurement.formula, 'reason': reason})
-    unlabelled = [key for key in structures if key not in rows.values()]
-    return {'rows': rows, 'unmatched': unmatched, 'unlabelled': unlabelled}
+    return {'rows': rows, 'unmatched': unmatched, 'unlabelled': [key for key in structures if key not in rows.values()]}
 
 
 def check_methods(methods: tuple[str, ...]) -> None:
     """Raise :class:`~aiida_pesfp.errors.LabelError` if a method is unknown."""
-    unknown = [method for method in methods if method not in MATCHING_METHODS]
-    if unknown:
-        raise LabelError(f'unknown method {unknown[0]!r} to match labels: take some of {", ".join(MATCHING_METHODS)}')
+    for method in methods:
+        if method not in MATCHING_METHODS:
+            raise LabelError(f'unknown method {method!r} to match labels: take some of {", ".join(MATCHING_METHODS)}')
 
 
 class _Index:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.data.colors import jmol_colors
 from scipy.ndimage import zoom
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
@@ -38,6 +40,15 @@ class Isosurface:
     faces: np.ndarray
 
 
+class Atoms(NamedTuple):
+    """Those of one element: (n, 3) positions and covalent radius, A, and Jmol's colour."""
+
+    symbol: str
+    positions: np.ndarray
+    radius: float
+    colour: np.ndarray
+
+
 @dataclass(frozen=True)
 class StructureView:
     """All there is to draw of a structure.
@@ -46,6 +57,7 @@ class StructureView:
     :param positions: (n, 3) of the atoms, A.
     :param cell: (3, 3) lattice vectors as rows, A; the view reaches from minus to plus each of them.
     :param ion: index of the atom in the structure that stands in the middle.
+    :param species: its element.
     :param threshold: of the isosurface, eV.
     :param isosurface: None for a threshold at which not even the ion's site is accessible.
     :param profile: energy along the easiest path from the ion to its image.
@@ -55,6 +67,7 @@ class StructureView:
     positions: np.ndarray
     cell: np.ndarray
     ion: int
+    species: str
     threshold: float
     isosurface: Isosurface | None
     profile: EnergyProfile
@@ -63,6 +76,25 @@ class StructureView:
     def path(self) -> np.ndarray:
         """(n, 3) of the easiest path, A."""
         return self.profile.cartesian - self.profile.cartesian[0]
+
+    @property
+    def atoms(self) -> list[Atoms]:
+        """The atoms by element, those of the moving ion first."""
+        symbols, found = np.array(self.symbols), []
+        for symbol in sorted(set(self.symbols), key=lambda symbol: (symbol != self.species, symbol)):
+            number = atomic_numbers[symbol]
+            found.append(Atoms(symbol, self.positions[symbols == symbol], covalent_radii[number], jmol_colors[number]))
+        return found
+
+    @property
+    def bonds(self) -> np.ndarray:
+        """(m, 2, 3) ends of the bonds of the framework, A."""
+        return self.positions[bonds(self.symbols, self.positions, self.species)]
+
+    @property
+    def box(self) -> np.ndarray:
+        """(12, 2, 3) ends of the edges of the doubled cell, A."""
+        return cell_edges(2 * self.cell, -self.cell.sum(axis=0))
 
 
 def view_of(entry: Entry) -> StructureView | None:
@@ -96,6 +128,7 @@ def structure_view(
         positions=positions,
         cell=surface.lattice,
         ion=ion,
+        species=chemical_symbols[surface.atomic_numbers[ion]],
         threshold=threshold,
         isosurface=isosurface(np.minimum(levels, highest), surface.lattice, threshold),
         profile=energy_profile(surface, position, neighbours),
