@@ -86,8 +86,7 @@ def calibrate(
 
     :param start: the parameters before, and the values of those that are not varied.
     :param vary: of :data:`VARIABLE`, besides the two cuts.
-    :param thresholds: of free volumes to try, eV; each must be in the spectrum.
-    :param cuts: to try for both free volumes.
+    :param thresholds: of free volumes to try, eV.
     :raises AssessmentError: if a class of a set has fewer than two materials, or a threshold is not in the spectrum.
     """
     for name in vary:
@@ -157,9 +156,9 @@ def _logarithms(descriptors: list[dict], threshold: float) -> np.ndarray:
 
 def _middle_of_best(values: np.ndarray, trials: np.ndarray) -> np.ndarray:
     """(draws,) the trial with the highest value; of several, the one nearest to their centre."""
-    chosen = np.empty(values.shape[1], dtype=int)
-    for column, scores in enumerate(values.T):
+    chosen = []
+    for scores in values.T:
         best = np.flatnonzero(scores >= scores.max() - _SAME)
         distances = np.linalg.norm(trials[best] - trials[best].mean(axis=0), axis=1)
-        chosen[column] = best[np.argmin(distances)]
-    return chosen
+        chosen.append(best[np.argmin(distances)])
+    return np.array(chosen)

@@ -38,9 +38,8 @@ class Value:
 class Material:
     """A structure with its labels.
 
-    :param good_weight: probability that the conductivity is above sigma+, mean over measurements.
+    :param good_weight: probability that the conductivity is above sigma+, mean over the measurements.
     :param bad_weight: probability that it is below sigma-.
-    :param values: several measurements are kept apart, each with its own probability.
     """
 
     good_weight: float
@@ -77,9 +76,8 @@ def classify(
     materials, excluded = {}, []
     for key, entries in measurements.items():
         bad = _values(key, entries, settings.temperature, settings, excluded)
-        good = bad
-        if settings.good_temperature is not None:
-            good = _values(key, entries, settings.good_temperature, settings, excluded)
+        other = settings.good_temperature
+        good = bad if other is None else _values(key, entries, other, settings, excluded)
         if good or bad:
             weights = _mean_weights(good, settings)[0], _mean_weights(bad, settings)[1]
             materials[key] = Material(*weights, bad if good is bad else bad + good)
@@ -115,10 +113,8 @@ def _value(group, temperature: float, direct: bool, settings: ClassSettings) -> 
             assumed = True
             value = settings.clip(raw)
             if value <= 0:
-                raise LabelError(
-                    f'{measurement.name} is {value:.3g} S/cm and has no error, and a relative error is not defined: '
-                    'set a floor'
-                )
+                reason = 'has no error, and a relative error is not defined: set a floor'
+                raise LabelError(f'{measurement.name} is {value:.3g} S/cm and {reason}')
             error = settings.relative_error * value
         points.append(Point(measurement.temperature, value, error, label=measurement.name))
     if not direct:

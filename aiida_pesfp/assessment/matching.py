@@ -26,7 +26,7 @@ def match(
     """Find the structure of each measurement.
 
     :param structures: by key.
-    :param names: key -> further names of the structure, such as an identifier in a database.
+    :param names: key -> further names of the structure.
     :param methods: of :data:`~aiida_pesfp.settings.assessment.MATCHING_METHODS`, tried in this order; the first that
         finds a structure decides. If it finds several, the measurement stays unmatched.
     :returns: ``rows``, row of a measurement -> key of its structure; ``unmatched``, with ``row``, ``id`` and ``reason``
@@ -79,11 +79,9 @@ class _Index:
 
     def by_structure(self, _, structure: Structure | None) -> list[str]:
         """The structure most similar to that of the row, among those that ``StructureMatcher`` calls the same."""
-        distances = {}
-        for key in self._by_formula.get(structure.composition.reduced_formula, []) if structure else ():
-            found = self._matcher.get_rms_dist(structure, self._structures[key])
-            if found is not None:
-                distances[key] = found[0]
+        same = self._by_formula.get(structure.composition.reduced_formula, []) if structure else ()
+        found = {key: self._matcher.get_rms_dist(structure, self._structures[key]) for key in same}
+        distances = {key: both[0] for key, both in found.items() if both is not None}
         return [min(distances, key=distances.get)] if distances else []
 
 

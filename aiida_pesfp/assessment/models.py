@@ -22,9 +22,8 @@ KINDS = ('xi', 'expression', *TRAINABLE)
 
 @dataclass(frozen=True)
 class RankingModel:
-    """Gives each structure a number by which it ranks.
+    """Gives each structure a number by which it ranks; its kind is one of :data:`KINDS`.
 
-    :param kind: one of :data:`KINDS`.
     :param parameters: of plain JSON types. ``xi``: the fields of ``XiParameters``. ``expression``: ``text``. Trained
         models: ``feature_set``, ``features`` (names), ``mean``; logistic ones also ``scale``, ``coefficients``,
         ``intercept``.
@@ -62,8 +61,7 @@ class RankingModel:
     def rank_values(self, descriptors: list[dict], others: list[dict] | None = None) -> np.ndarray:
         """(n,) numbers of structures; the best has the highest. Trained models give probabilities of good conductors.
 
-        :param descriptors: of the structures.
-        :param others: their features by matminer, if the model needs them.
+        :param others: features by matminer, if the model needs them.
         :raises AssessmentError: if a structure has no number, with the reason.
         """
         if self.kind == 'xi':
@@ -76,11 +74,11 @@ class RankingModel:
         names = self.parameters['features']
         both = zip(descriptors, others or [None] * len(descriptors))
         rows = [select_features(self.feature_set, entry, other) for entry, other in both]
-        missing = sorted({name for row in rows for name in names if name not in row})
-        if missing:
-            raise AssessmentError(
-                f'the model needs {missing[0]!r}, which the descriptors do not have: use the same settings'
-            )
+        for name in names:
+            if any(name not in row for row in rows):
+                raise AssessmentError(
+                    f'the model needs {name!r}, which the descriptors do not have: use the same settings'
+                )
         return self.predict(np.array([[row[name] for name in names] for row in rows], dtype=float))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -122,6 +120,8 @@ def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()
 
     :raises AssessmentError: if a class is too small, or CatBoost is not installed.
     """
+    from sklearn.linear_model import LogisticRegression
+
     check_classes(training.good, training.bad)
     known = ~np.isnan(training.features).all(axis=0)
     mean = np.where(known, np.nanmean(np.where(known, training.features, 0.0), axis=0), 0.0)
@@ -134,7 +134,10 @@ def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()
         return RankingModel(settings.kind, common, _fit_catboost(doubled[used], classes, weights, settings))
     deviation = filled.std(axis=0)
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, abs(mean)), deviation, 1.0)
-    found = _fit_logistic(((doubled - mean) / scale)[used], classes, weights, settings)
+    # liblinear gives the exact zeros of L1; it also shrinks the intercept, which changes no ranking.
+    options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if settings.kind == 'logistic_l1' else {'l1_ratio': 0.0}
+    found = LogisticRegression(C=settings.regularisation, max_iter=10000, random_state=settings.seed, **options)
+    found.fit(((doubled - mean) / scale)[used], classes, sample_weight=weights)
     fitted = {'scale': scale.tolist(), 'coefficients': found.coef_[0].tolist(), 'intercept': float(found.intercept_[0])}
     return RankingModel(settings.kind, common | fitted)
 
@@ -160,15 +163,6 @@ def predict_others(training: TrainingSet, others: TrainingSet, settings=Training
         chosen = np.array(others.groups) == group
         predictions[chosen] = models[seen].predict(others.features[chosen])
     return predictions
-
-
-def _fit_logistic(features, classes, weights, settings: TrainingSettings):
-    from sklearn.linear_model import LogisticRegression
-
-    # liblinear gives the exact zeros of L1; it also shrinks the intercept, which changes no ranking.
-    options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if settings.kind == 'logistic_l1' else {'l1_ratio': 0.0}
-    model = LogisticRegression(C=settings.regularisation, max_iter=10000, random_state=settings.seed, **options)
-    return model.fit(features, classes, sample_weight=weights)
 
 
 def _fit_catboost(features, classes, weights, settings: TrainingSettings) -> bytes:

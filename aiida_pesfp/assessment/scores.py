@@ -77,17 +77,10 @@ def score_rankings(
     rankings = dict.fromkeys([*standard_rankings(tables[0]), *expressions])
     table = [_row(text, dict(zip(keys, tables)), good, bad, settings) for text in rankings]
     table.sort(key=lambda row: -(row['score']['value'] if row['score'] else -1))
-    return {
-        'rows': table,
-        'random': asdict(chance),
-        'classes': asdict(classes),
-        'score_settings': asdict(settings),
-        'number_of_good': float(good.sum()),
-        'number_of_bad': float(bad.sum()),
-        'materials': {key: asdict(materials[key]) for key in keys},
-        'rows_without_a_conductivity': unusable,
-        'structures_without_descriptors': sorted(without),
-    }
+    found = {'rows': table, 'random': asdict(chance), 'classes': asdict(classes), 'score_settings': asdict(settings)}
+    found |= {'number_of_good': float(good.sum()), 'number_of_bad': float(bad.sum())}
+    found |= {'rows_without_a_conductivity': unusable, 'structures_without_descriptors': sorted(without)}
+    return found | {'materials': {key: asdict(materials[key]) for key in keys}}
 
 
 def _row(text: str, descriptors: dict[str, dict], good, bad, settings: ScoreSettings) -> dict:

@@ -29,11 +29,7 @@ UNKNOWN_ENGINE = 'unknown engine'
 
 @dataclass(frozen=True)
 class Source:
-    """The node that a number comes from.
-
-    :param kind: its class or the name of the process.
-    :param made: time of creation, which is the same in every profile, unlike the PK.
-    """
+    """The node that a number comes from; ``kind`` is its class or process, ``made`` the time of its creation."""
 
     pk: int
     uuid: str
@@ -76,7 +72,6 @@ class Transport:
 
     @property
     def engine(self) -> str:
-        """Engine of the molecular dynamics."""
         return engine_title(self.attributes)
 
     @property
@@ -114,7 +109,6 @@ class Entry:
     :param spectrum: ``thresholds`` (eV), ``connected`` and ``disconnected`` free volumes.
     :param ion: index of the atom with the lowest barrier for percolation in one dimension; figures show it.
     :param properties: known before the scan, such as ``band_gap`` (eV).
-    :param source: of the descriptors.
     """
 
     key: str
@@ -147,11 +141,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A structure without a result, and why.
-
-    :param stage: ``filter`` or ``scan``.
-    :param source: the node with the reason.
-    """
+    """A structure without a result, the ``stage`` that rejected it (filter or scan), and the node with the reason."""
 
     key: str
     formula: str
@@ -162,10 +152,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Report:
-    """The content of a report, the best structure first.
-
-    :param notes: sentences about gaps, and their reasons.
-    """
+    """The content of a report, the best structure first; the notes are sentences about gaps, and their reasons."""
 
     subject: Source
     entries: list[Entry]
@@ -194,10 +181,8 @@ def collect(subject: Node | Group) -> Report:
     """
     members = sorted(subject.nodes, key=lambda node: node.pk) if isinstance(subject, Group) else [subject]
     if not members:
-        raise errors.NothingToReport(
-            f'the group {subject.label!r} is empty: `verdi group add-nodes -G {subject.label} PK` adds workchains, '
-            'DescriptorsData or PesData'
-        )
+        way = f'`verdi group add-nodes -G {subject.label} PK` adds workchains, DescriptorsData or PesData'
+        raise errors.NothingToReport(f'the group {subject.label!r} is empty: {way}')
     processes = [node for node in members if isinstance(node, ProcessNode)]
     notes = [note for process in processes for note in _state(process)]
     descriptors = _descriptors(members, notes)
@@ -222,10 +207,8 @@ def _state(process: ProcessNode) -> list[str]:
     """A sentence if a process did not finish well."""
     name = str(Source.of(process))
     if not process.is_terminated:
-        return [
-            f'{name} has not finished ({process.process_state.value}): the report shows its results so far. '
-            f'`verdi process report {process.pk}` shows its progress.'
-        ]
+        state = f'{name} has not finished ({process.process_state.value}): the report shows its results so far.'
+        return [f'{state} `verdi process report {process.pk}` shows its progress.']
     if process.is_failed:
         return [f'{name} failed with exit code {process.exit_status}: {process.exit_message or "no message"}']
     if process.is_finished_ok:

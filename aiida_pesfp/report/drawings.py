@@ -34,7 +34,7 @@ SPECTRA, _NAMED, _LAGS = 6, 15, 300
 
 @dataclass(frozen=True)
 class Axis:
-    """:param limits: lowest and highest value; None leaves it to the data."""
+    """One axis; limits that are None are left to the data."""
 
     title: str
     limits: tuple[float | None, float | None] = (None, None)
@@ -106,10 +106,7 @@ class Contours:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure with two axes.
-
-    :param flags: of the result that it shows.
-    """
+    """A figure with two axes, and the flags of the result that it shows."""
 
     x: Axis
     y: Axis
@@ -208,38 +205,31 @@ def profile(path: EnergyProfile) -> Plot:
 
 
 def displacements(
-    curves: dict[str, np.ndarray],
-    species: str,
-    fit_start: float,
-    title: str = '',
-    flags: Iterable[str] = (),
-    most: int | None = None,
+    curves: dict[str, np.ndarray], species: str, fit_start: float, title: str = '', flags: Iterable = (), most=1500
 ) -> Plot:
     """Mean squared displacement of the mobile species in each window and on average, its fit, and the framework's.
 
     :param curves: of :meth:`~aiida_pesfp.transport.conductivity.Conductivity.curves`.
     :param fit_start: the fit to the mean begins at this lag, ps.
     :param flags: of the conductivity, written below the title.
-    :param most: lags to draw, taken evenly with the first and the last, in single precision; all by default.
+    :param most: lags to draw, taken evenly with the first and the last; by default as many as a node can have.
     """
     lags, mean = curves['lags'], curves['window_msds'].mean(axis=0)
     fitted = lags >= fit_start - 1e-6 * lags[-1]
     slope, offset = np.polyfit(lags[fitted], mean[fitted], 1)
     ends = lags[fitted][[0, -1]]
-    if most is not None:
-        chosen = np.unique(np.linspace(0, len(lags) - 1, min(len(lags), most)).round().astype(int))
-        curves = {name: curve[..., chosen].astype(np.float32) for name, curve in curves.items()}
-        mean = mean[chosen].astype(np.float32)
-    x, parts = curves['lags'], []
-    for number, msd in enumerate(curves['window_msds'], start=1):
+    chosen = np.unique(np.linspace(0, len(lags) - 1, min(len(lags), most)).round().astype(int))
+    shown = {name: curve[..., chosen].astype(np.float32) for name, curve in (curves | {'mean': mean}).items()}
+    x, parts = shown['lags'], []
+    for number, msd in enumerate(shown['window_msds'], start=1):
         hover = f'window {number}<br>%{{x:.2f}} ps, %{{y:.3g}} Å²'
         parts.append(Trace(x, msd, f'{species}, single windows', PALE, 'solid', 1, hover=hover))
-    parts.append(Trace(x, mean, f'{species}, mean', COLOURS[0], 'solid', 3))
+    parts.append(Trace(x, shown['mean'], f'{species}, mean', COLOURS[0], 'solid', 3))
     fit = f'fit: D = {slope / 6 * 1e-4:.2g} cm²/s'
     parts.append(Trace(ends.tolist(), (slope * ends + offset).tolist(), fit, 'black', 'dash'))
     framework = sorted(name for name in curves if name.startswith('framework_msd_'))
     for name, colour in zip(framework, cycle(COLOURS[1:])):
-        parts.append(Trace(x, curves[name], name.removeprefix('framework_msd_'), colour, 'solid'))
+        parts.append(Trace(x, shown[name], name.removeprefix('framework_msd_'), colour, 'solid'))
     axes = Axis('lag (ps)', (0, float(lags[-1]))), Axis('mean squared displacement (Å²)', (0, None))
     return Plot(*axes, parts, title, flags)
 
@@ -267,16 +257,17 @@ def arrhenius(fit: ArrheniusFit, flags: list[list[str]] | None = None, title: st
     parts.append(Guide('x', 1000 / ROOM_TEMPERATURE, 'black', 'dot', f'{ROOM_TEMPERATURE:g} K'))
     kinds = {'fitted': (None, None), 'fitted, flagged': (None, FLAGGED), 'excluded': ('white', EXCLUDED)}
     for kind, (fill, rim) in kinds.items():
-        chosen = [
-            (point, own)
-            for point, own in zip(fit.points, flags or [[]] * len(fit.points))
-            if kind == ('excluded' if point.excluded is not None else 'fitted, flagged' if own else 'fitted')
-        ]
+        both = zip(fit.points, flags or [[]] * len(fit.points))
+        chosen = [(point, own) for point, own in both if _kind(point, own) == kind]
         if chosen:
             colour = EXCLUDED if kind == 'excluded' else COLOURS[0]
             parts.append(_points(chosen, floor, name=kind, colour=colour, fill=fill, rim=rim))
     limits = floor, max(*tops, float(line.max())) * _MARGIN
     return Plot(Axis('1000 K / T'), Axis('conductivity (S/cm)', limits, True), parts, title, fit.remarks())
+
+
+def _kind(point: Point, flags: list[str]) -> str:
+    return 'excluded' if point.excluded is not None else 'fitted, flagged' if flags else 'fitted'
 
 
 def _points(chosen: list[tuple[Point, list[str]]], floor: float, **look) -> Trace:

@@ -29,27 +29,22 @@ from aiida_pesfp.report.view import StructureView
 _UNITS = {'band_gap': 'eV', 'energy_above_hull': 'eV/atom'}
 
 
-def write_html(
-    report: Report, path: str | Path, progress: Callable[[int], None] | None = None, title: str | None = None
-) -> None:
+def write_html(report: Report, path: str | Path, progress: Callable[[int], None] = lambda _: None) -> None:
     """Write a report.
 
     :param progress: called with 1 after each structure.
-    :param title: by default from the label of the workchain or group.
     """
     environment = _environment()
     payloads = []
     for place, entry in enumerate(report.entries, start=1):
         payloads.append(_packed(_payload(environment, entry, place, len(report.entries))))
-        if progress is not None:
-            progress(1)
+        progress(1)
     overview = {'template': TEMPLATE.to_plotly_json(), **_plain(drawings.overview(report.entries))}
-    potentials = dict.fromkeys((entry.potential_name, entry.potential_sha256) for entry in report.entries)
     text = environment.get_template('report.html').render(
-        title=title or f'Fast-ion screening: {report.subject.label or report.subject}',
+        title=f'Fast-ion screening: {report.subject.label or report.subject}',
         report=report,
         version=__version__,
-        potentials=potentials,
+        potentials=dict.fromkeys((entry.potential_name, entry.potential_sha256) for entry in report.entries),
         settings=drawings.distinct_settings(report.entries),
         spectra_count=min(drawings.SPECTRA, len(report.entries)),
         columns=columns(report.entries),
@@ -91,9 +86,8 @@ def _datatables(ending: str) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader('aiida_pesfp.report'), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    options = {'autoescape': True, 'undefined': StrictUndefined, 'trim_blocks': True}
+    environment = Environment(loader=PackageLoader('aiida_pesfp.report'), **options)
     environment.filters |= {'formula': _formula, 'minus': _with_minus, 'commands': _with_commands}
     environment.globals['macros'] = environment.get_template('macros.html').module
     return environment

@@ -15,13 +15,7 @@ SIGMA = '\N{GREEK SMALL LETTER SIGMA}'
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of the table.
-
-    :param value: None if there is none.
-    :param text: what the table shows.
-    :param source: the node it comes from.
-    :param flagged: a flag says not to trust it; the details say why.
-    """
+    """One number of the table, its text, the node it comes from, and whether a flag says not to trust it."""
 
     value: float | None = None
     text: str = ''
@@ -48,11 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """One quantity.
-
-    :param help: its meaning, in a sentence.
-    :param cell: its cell for an entry.
-    """
+    """One quantity: its heading, its meaning in a sentence, and its cell for an entry."""
 
     title: str
     unit: str

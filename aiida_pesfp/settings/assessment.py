@@ -31,7 +31,7 @@ class AssessmentSettings(Settings):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From a dictionary of plain JSON types. A missing key has its default.
+        """See :meth:`Settings.from_dict`.
 
         :raises AssessmentError: naming the key, its value and what is allowed.
         """
@@ -59,9 +59,9 @@ class TableFormat(AssessmentSettings):
     def __post_init__(self):
         super().__post_init__()
         roles, units = set(self.columns), UNITS[self.quantity]
-        unknown = sorted(roles - set(ROLES))
-        if unknown:
-            raise LabelError(f'unknown role {unknown[0]!r} of a column: known are {", ".join(ROLES)}')
+        for role in self.columns:
+            if role not in ROLES:
+                raise LabelError(f'unknown role {role!r} of a column: known are {", ".join(ROLES)}')
         if ('conductivity' in roles) == ('diffusion' in roles):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
         if not {'id', 'composition', 'structure'} & roles:
@@ -86,12 +86,10 @@ class ClassSettings(AssessmentSettings):
     good: float = setting('sigma+: conductors above this are good', unit='S/cm', limit=POSITIVE)
     bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', limit=POSITIVE)
     temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', limit=POSITIVE)
-    good_temperature: float | None = setting(  # the middle panel of Fig. 3
-        'temperature of sigma+, if it differs', None, unit='K', limit=POSITIVE
-    )
-    relative_error: float = setting(  # the paper takes 100 %
-        'standard error over value where a label has no error', 1.0, limit=NOT_NEGATIVE
-    )
+    # As in the middle panel of Fig. 3.
+    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', limit=POSITIVE)
+    # The paper takes 100 %.
+    relative_error: float = setting('standard error over value where a label has none', 1.0, limit=NOT_NEGATIVE)
     floor: float | None = setting(
         'raise lower values to this; without it, values that are not positive and have no error are excluded',
         None, unit='S/cm', limit=POSITIVE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,24 +20,26 @@ _KIND_NAMES = {'logistic_l1': 'logistic, L1', 'logistic_l2': 'logistic, L2', 'ca
 Scores = dict[str, dict[str, dict]]
 
 
-def figures(
+def write_figures(
+    folder: Path,
     assessments: dict[str, dict],
     models: Scores,
     further: Scores | None = None,
     cuts: dict[str, tuple[float, float]] | None = None,
-) -> dict[str, go.Figure]:
-    """All figures of sets of labels that were assessed together: ``scores``, ``free-volumes``, ``models`` if any."""
-    found = {'scores': scores_figure(assessments, further)}
+) -> list[Path]:
+    """Write all figures of some sets of labels; the parameters are those of the functions below."""
+    found, references = {'scores': scores_figure(assessments, further)}, {}
     for name, content in assessments.items():
         label = f'free-volumes-{name}' if len(assessments) > 1 else 'free-volumes'
-        found[label] = free_volume_figure(content, cuts, name)
+        found[label] = free_volume_figure(content, cuts, f'{name}, {content["potential_name"]}')
+        scores = {row['ranking']: row['score'] for row in content['rows']}
+        references[name] = {'Xi': scores['xi'], 'random': content['random']}
     if any(models.values()):
-        references = {}
-        for name, content in assessments.items():
-            scores = {row['ranking']: row['score'] for row in content['rows']}
-            references[name] = {'Xi': scores['xi'], 'random': content['random']}
         found['models'] = models_figure(models, references)
-    return found
+    folder.mkdir(parents=True, exist_ok=True)
+    for label, figure in found.items():
+        figure.write_html(folder / f'{label}.html')
+    return [folder / f'{label}.html' for label in found]
 
 
 def scores_figure(assessments: dict[str, dict], further: Scores | None = None) -> go.Figure:
