@@ -48,9 +48,9 @@ class TableFormat(AssessmentSettings):
 
     def __post_init__(self):
         roles, units = set(self.columns), UNITS[self.quantity]
-        unknown = sorted(roles - set(ROLES))
-        if unknown:
-            raise LabelError(f'unknown role {unknown[0]!r} of a column: known are {", ".join(ROLES)}')
+        for role in self.columns:
+            if role not in ROLES:
+                raise LabelError(f'unknown role {role!r} of a column: known are {", ".join(ROLES)}')
         if ('conductivity' in roles) == ('diffusion' in roles):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
         if not {'id', 'composition', 'structure'} & roles:
@@ -75,12 +75,10 @@ class ClassSettings(AssessmentSettings):
     good: float = setting('sigma+: conductors above this are good', unit='S/cm', gt=0)
     bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', gt=0)
     temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', gt=0)
-    good_temperature: float | None = setting(  # the middle panel of Fig. 3
-        'temperature of sigma+, if it differs', None, unit='K', gt=0
-    )
-    relative_error: float = setting(  # the paper takes 100 %
-        'standard error over value where a label has no error', 1.0, ge=0
-    )
+    # As in the middle panel of Fig. 3.
+    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', gt=0)
+    # The paper takes 100 %.
+    relative_error: float = setting('standard error over value where a label has none', 1.0, ge=0)
     floor: float | None = setting(
         'raise lower values to this; without it, values that are not positive and have no error are excluded',
         None, unit='S/cm', gt=0,
