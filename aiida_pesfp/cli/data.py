@@ -8,7 +8,7 @@ from aiida.cmdline.commands.cmd_data.cmd_list import list_options, query
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.export import PES, surface_options, write_pes
+from aiida_pesfp.cli.export import PES, export_pes
 
 _COLUMNS = {
     'PK': 'id',
@@ -59,9 +59,4 @@ def pes_show(surfaces, fmt):
         echo.echo_dictionary(content | node.base.attributes.all, fmt=fmt)
 
 
-@pes.command('export')
-@surface_options
-@decorators.with_dbenv()
-def pes_export(**options):
-    """Write a surface to a file, as `aiida-pesfp export pes` does."""
-    write_pes(**options)
+pes.add_command(export_pes, 'export')

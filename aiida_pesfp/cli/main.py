@@ -10,7 +10,7 @@ from aiida_pesfp import __version__
 from aiida_pesfp.cli.assess import assess, calibrate
 from aiida_pesfp.cli.export import export
 from aiida_pesfp.cli.importing import import_
-from aiida_pesfp.cli.launch.commands import launch
+from aiida_pesfp.cli.launch import launch
 from aiida_pesfp.cli.potential import potential
 from aiida_pesfp.cli.rank import rank
 from aiida_pesfp.cli.report import report

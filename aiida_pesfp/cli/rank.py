@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.parameters import DescriptorsParamType
+from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
 
-TARGETS = click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]')
-WHERE = click.option('--where', help='Only structures for which this is true, such as "xi > 0.25 and mpe < 0.5".')
-SORT = click.option('--sort', default='-xi', show_default=True, help='Expression to sort by, ascending.')
-LIMIT = click.option('--limit', type=click.IntRange(1), help='Only the first rows.')
+selection_options = combined(
+    click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]'),
+    click.option('--where', help='Only structures for which this is true, such as "xi > 0.25 and mpe < 0.5".'),
+    click.option('--sort', default='-xi', show_default=True, help='Expression to sort by, ascending.'),
+    click.option('--limit', type=click.IntRange(1), help='Only the first rows.'),
+)
 #: Head, key and format of each column of the table.
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', '')),
@@ -39,15 +40,12 @@ log, exp, sqrt, sigmoid, abs, min, max.
 
 
 @click.command('rank', help=_HELP)
-@TARGETS
-@WHERE
-@SORT
-@LIMIT
+@selection_options
 @click.option('-f', '--format', 'form', type=click.Choice(['table', 'json', 'csv']), default='table', show_default=True)
 @decorators.with_dbenv()
-def rank(targets, where, sort, limit, form):
+def rank(form, **selection):
     """Rank what was scanned."""
-    rows = select(targets, where, sort, limit)
+    rows = select(**selection)
     if form == 'table':
         print_table(rows)
     elif form == 'json':
@@ -92,8 +90,8 @@ def print_table(rows: list[dict]) -> None:
     click.echo(tabulate(table, heads, floatfmt=formats, disable_numparse=[2, 3]))
 
 
-def write_csv(rows: list[dict], stream) -> None:
-    """Write rows as CSV with a line of headers."""
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
+def write_csv(rows: list[dict], output) -> None:
+    """Write rows as CSV with a line of headers to a path or stream."""
+    from pandas import DataFrame
+
+    DataFrame(rows, dtype=object).to_csv(output, index=False, lineterminator='\n')

@@ -97,7 +97,7 @@ def _duration(seconds: float) -> datetime.timedelta:
 
 def _active() -> list:
     """Processes of this package that are running and that no other of them has called."""
-    from aiida_pesfp.queries.processes import running_processes
+    from aiida_pesfp.queries.nodes import running_processes
 
     found = running_processes(_PROCESSES)
     return [node for node in found if node.caller is None or node.caller not in found]

@@ -1,11 +1,21 @@
-"""Questions about nodes of any kind: which ones a user means, and what is stored already."""
+"""Questions about nodes of any kind: which ones a user means, what is stored already, and what is running."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from aiida.common.exceptions import NotExistent
-from aiida.orm import Group, Node, QueryBuilder, load_group, load_node
+from aiida.orm import (
+    CalculationNode,
+    Dict,
+    Group,
+    Node,
+    ProcessNode,
+    QueryBuilder,
+    WorkChainNode,
+    load_group,
+    load_node,
+)
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
@@ -48,3 +58,22 @@ def potential_with(sha256: str) -> PotentialData | None:
 def pseudo_families() -> list[str]:
     """Labels of the families of pseudopotentials."""
     return sorted(QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True))
+
+
+def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
+    """Processes of some types that have not ended, the oldest first."""
+    filters = {
+        'attributes.process_state': {'in': ['created', 'waiting', 'running']},
+        'process_type': {'in': list(process_types)},
+    }
+    return QueryBuilder().append(ProcessNode, filters=filters).order_by({ProcessNode: 'id'}).all(flat=True)
+
+
+def accounts_of_rejected(screen: WorkChainNode) -> list[Dict]:
+    """The nodes that name the structures without a result of a screening: its output, or those of its calculations."""
+    if 'rejected' in screen.outputs:
+        return [screen.outputs.rejected]
+    called = among(node.pk for node in screen.called_descendants)
+    query = QueryBuilder().append(CalculationNode, filters=called, tag='process')
+    links = {'edge_filters': {'label': {'in': ['failures', 'result']}}, 'project': '*'}
+    return query.append(Dict, with_incoming='process', **links).all(flat=True)

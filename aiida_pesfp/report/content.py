@@ -24,7 +24,7 @@ from aiida_pesfp.queries.descriptors import (
     potentials_of,
     surfaces_of,
 )
-from aiida_pesfp.queries.processes import accounts_of_rejected
+from aiida_pesfp.queries.nodes import accounts_of_rejected
 from aiida_pesfp.queries.structures import results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
