@@ -10,6 +10,7 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_pesfp.cli.parameters import FILE
 from aiida_pesfp.cli.rank import select, selection_options, write_csv
 
 #: Those of :mod:`aiida_pesfp.fingerprint.export`, whose import takes seconds.
@@ -20,7 +21,7 @@ PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
 def output_option(endings: str):
     """Option of the file that is written."""
     text = f'File to write; its ending decides the format: {endings}.'
-    return click.option('-o', '--output', type=click.Path(dir_okay=False, path_type=Path), required=True, help=text)
+    return click.option('-o', '--output', type=FILE, required=True, help=text)
 
 
 FORCE = options.FORCE(help='Overwrite an existing file.')
@@ -42,19 +43,19 @@ def export_ranking(output, force, **selection):
     \b
     aiida-pesfp export ranking sulfides --where "xi > 0.25" -o top.csv
     """
-    writers = {'.csv': write_csv, '.json': _write_json, '.extxyz': _write_structures}
-    _check(output, force, writers)
+    _check(output, force, ('.csv', '.json', '.extxyz'))
     rows = select(**selection)
-    writers[output.suffix](rows, output)
+    if output.suffix == '.json':
+        output.write_text(json.dumps(rows, indent=1))
+    else:
+        (write_csv if output.suffix == '.csv' else _write_structures)(rows, output)
     echo.echo_success(f'wrote {len(rows)} structures to {output}')
 
 
 @export.command('pes')
 @click.argument('pes', type=PES, metavar='PES')
 @output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path')
-@click.option(
-    '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or levels.'
-)
+@click.option('--quantity', type=click.Choice(QUANTITIES), default='energy', help='Energy or levels.')
 @click.option('--ion', type=int, help='Of one ion instead of the union of all.')
 @FORCE
 @decorators.with_dbenv()
@@ -82,10 +83,6 @@ def _check(output: Path, force: bool, endings) -> None:
         echo.echo_critical(f'{output} exists: overwrite it with --force')
     if not output.parent.is_dir():
         echo.echo_critical(f'there is no folder {output.parent}')
-
-
-def _write_json(rows: list[dict], output: Path) -> None:
-    output.write_text(json.dumps(rows, indent=1))
 
 
 def _write_structures(rows: list[dict], output: Path) -> None:

@@ -10,9 +10,11 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_pesfp.cli.parameters import EXISTING_FILE
+
 GROUP = options.GROUP(type=str, help='Label of the group of the structures; made if there is none.')
-TIMEOUT = click.option('--timeout', default=30.0, show_default=True, help='Longest time to wait for an answer, s.')
-SPECIES = click.option('--species', default='Li', show_default=True, help='Element that has to be in the structures.')
+TIMEOUT = click.option('--timeout', default=30.0, help='Longest time to wait for an answer, s.')
+SPECIES = click.option('--species', default='Li', help='Element that has to be in the structures.')
 
 
 @click.group('import', cls=VerdiCommandGroup)
@@ -29,10 +31,8 @@ def import_():
 @click.argument(
     'paths', nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar='FOLDER|FILE...'
 )
-@click.option('--table', type=click.Path(exists=True, dir_okay=False, path_type=Path), help='CSV file of properties.')
-@click.option(
-    '--id-column', default='id', show_default=True, help='Its column with names of files; endings can be missing.'
-)
+@click.option('--table', type=EXISTING_FILE, help='CSV file of properties.')
+@click.option('--id-column', default='id', help='Its column with names of files; endings can be missing.')
 @click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: band_gap]')
 @click.option(
     '--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: energy_above_hull]'
@@ -49,14 +49,10 @@ def import_folder(paths, table, id_column, group, **fields):
 
     By default the group has the name of the first folder.
     """
-    from aiida_pesfp.errors import SourceError
     from aiida_pesfp.sources.folder import Table, read_folder
 
     columns = {name: fields.pop(f'{name}_column') for name in ('band_gap', 'energy_above_hull')}
-    try:
-        properties = table and Table.load(table, id_column, **columns)
-    except SourceError as error:
-        echo.echo_critical(str(error))
+    properties = table and Table.load(table, id_column, **columns)
     store(read_folder(list(paths), properties, **fields), group or paths[0].resolve().stem)
     if properties and properties.unused:
         some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
@@ -68,8 +64,8 @@ def import_folder(paths, table, id_column, group, **fields):
 @click.option('--id', 'ids', multiple=True, help='Identifier, such as mp-22905, instead of a search. Repeatable.')
 @click.option('--chemsys', help='Elements, such as Li-P-S.')
 @click.option('--formula', help='Formula, such as Li3PS4.')
-@click.option('--minimum-band-gap', default=0.5, show_default=True, help='eV; the default is that of the paper.')
-@click.option('--maximum-energy-above-hull', default=0.05, show_default=True, help='eV/atom; that of the paper.')
+@click.option('--minimum-band-gap', default=0.5, help='eV; the default is that of the paper.')
+@click.option('--maximum-energy-above-hull', default=0.05, help='eV/atom; that of the paper.')
 @click.option('--transition-metals', is_flag=True, help='Also structures with transition metals, unlike the paper.')
 @options.LIMIT(default=None, type=click.IntRange(1), help='Most structures.')
 @click.option('--endpoint', help='Address of the interface, if not that of the Materials Project.')
@@ -106,7 +102,7 @@ def import_mp(ids, species, transition_metals, group, **options):
 @click.option('--filter', 'query', help='In the language of OPTIMADE.  [default: elements HAS "SPECIES"]')
 @click.option('--band-gap-field', help="The provider's own field of the band gap, eV; dots lead into nested ones.")
 @click.option('--energy-above-hull-field', help="The provider's own field of the energy above hull, eV/atom.")
-@options.LIMIT(default=100, type=click.IntRange(1), show_default=True, help='Most structures.')
+@options.LIMIT(default=100, type=click.IntRange(1), help='Most structures.')
 @TIMEOUT
 @GROUP
 @decorators.with_dbenv()

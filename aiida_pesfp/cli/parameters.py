@@ -21,6 +21,12 @@ def combined(*decorations: Callable) -> Callable:
     return decorate
 
 
+#: A file that exists, a file to write, and a folder to write into.
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
 class _Hinting:
     """Mixin of types whose error says what to do."""
 
@@ -43,9 +49,10 @@ class _PotentialParamType(_Hinting, types.DataParamType):
 
     @decorators.with_dbenv()
     def shell_complete(self, ctx, param, incomplete):
-        from aiida_pesfp.queries.nodes import stored_potentials
+        from aiida_pesfp.data.potential import PotentialData
+        from aiida_pesfp.queries.nodes import stored
 
-        labels = sorted({node.label for node in stored_potentials() if node.label.startswith(incomplete)})
+        labels = sorted({node.label for node in stored(PotentialData) if node.label.startswith(incomplete)})
         return [click.shell_completion.CompletionItem(label) for label in labels]
 
 

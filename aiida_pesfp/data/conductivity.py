@@ -37,7 +37,7 @@ class ConductivityData(RequiredAttributes, ArrayData):
     temperature = attribute('temperature', 'K.')
     conductivity = attribute('conductivity', 'S/cm.')
     conductivity_error = attribute(
-        'conductivity_error', '68.3 % confidence, S/cm; None for a single window.'
+        'conductivity_error', 'Half of the 68.3 % confidence interval, S/cm; None for one window.'
     )
     diffusion_coefficient = attribute('diffusion_coefficient', 'cm^2/s.')
 

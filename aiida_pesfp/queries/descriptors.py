@@ -13,7 +13,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.queries.nodes import among
+from aiida_pesfp.queries.nodes import among, stored
 from aiida_pesfp.queries.structures import records_of, results_of, structures_by_uuid
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
@@ -25,11 +25,6 @@ ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K'
 COLUMNS = ('pk', 'label', *DESCRIPTORS, *RECORD, *ARRHENIUS)
 #: Link labels of the outputs of scans and screenings begin with this, before the key of the structure.
 _PREFIX = 'descriptors__'
-
-
-def all_descriptors() -> list[DescriptorsData]:
-    """All descriptors, the oldest first."""
-    return QueryBuilder().append(DescriptorsData).order_by({DescriptorsData: 'id'}).all(flat=True)
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
@@ -65,8 +60,7 @@ def descriptors_of_surfaces(surfaces: list[PesData]) -> dict[int, list[Descripto
 def descriptors_of_structures(structures: list[Node]) -> dict[int, list[DescriptorsData]]:
     """PK of each structure -> its descriptors, the oldest first. Those without any are left out."""
     pks, found = {node.uuid: node.pk for node in structures}, defaultdict(list)
-    query = QueryBuilder().append(DescriptorsData, filters={'attributes.structure_uuid': {'in': list(pks) or ['']}})
-    for descriptors in query.order_by({DescriptorsData: 'id'}).all(flat=True):
+    for descriptors in stored(DescriptorsData, {'attributes.structure_uuid': {'in': list(pks) or ['']}}):
         found[pks[descriptors['structure_uuid']]].append(descriptors)
     return dict(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from aiida.common.exceptions import NotExistent
 from aiida.orm import (
@@ -20,10 +21,17 @@ from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
 
+T = TypeVar('T', bound=Node)
+
 
 def among(pks: Iterable[int]) -> dict:
     """Filter for some PKs. AiiDA refuses an empty list, and no node has the PK 0."""
     return {'id': {'in': list(pks) or [0]}}
+
+
+def stored(kind: type[T], filters: dict | None = None) -> list[T]:
+    """Nodes of a kind, the oldest first."""
+    return QueryBuilder().append(kind, filters=filters).order_by({kind: 'id'}).all(flat=True)
 
 
 def group_or_nodes(identifier: str) -> Group | list[Node]:
@@ -35,24 +43,15 @@ def group_or_nodes(identifier: str) -> Group | list[Node]:
     group = Group.collection.find({'label': identifier})
     if group:
         return group[0]
-    labelled = QueryBuilder().append(Node, filters={'label': identifier}).order_by({Node: 'id'}).all(flat=True)
-    if labelled:
-        return labelled
     try:
-        return [load_node(identifier)]
+        return stored(Node, {'label': identifier}) or [load_node(identifier)]
     except (NotExistent, ValueError):
         return load_group(identifier)
 
 
-def stored_potentials() -> list[PotentialData]:
-    """All potentials, the oldest first."""
-    return QueryBuilder().append(PotentialData).order_by({PotentialData: 'id'}).all(flat=True)
-
-
 def potential_with(sha256: str) -> PotentialData | None:
     """The oldest potential with some content."""
-    query = QueryBuilder().append(PotentialData, filters={'attributes.sha256': sha256})
-    return query.order_by({PotentialData: 'id'}).first(flat=True)
+    return next(iter(stored(PotentialData, {'attributes.sha256': sha256})), None)
 
 
 def pseudo_families() -> list[str]:
@@ -62,11 +61,8 @@ def pseudo_families() -> list[str]:
 
 def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
     """Processes of some types that have not ended, the oldest first."""
-    filters = {
-        'attributes.process_state': {'in': ['created', 'waiting', 'running']},
-        'process_type': {'in': list(process_types)},
-    }
-    return QueryBuilder().append(ProcessNode, filters=filters).order_by({ProcessNode: 'id'}).all(flat=True)
+    active = {'attributes.process_state': {'in': ['created', 'waiting', 'running']}}
+    return stored(ProcessNode, active | {'process_type': {'in': list(process_types)}})
 
 
 def accounts_of_rejected(screen: WorkChainNode) -> list[Dict]:

@@ -18,9 +18,7 @@ _PROGRAMS, _RELAX_PROGRAMS = (
 @click.command('conductivity')
 @shared.launch_options
 @click.option('--potential', type=POTENTIAL, help=f'Stored potential, if needed.  [default: {DEFAULT_POTENTIAL}]')
-@click.option(
-    '-X', '--code', type=CODE, default='pesfp-md@localhost', show_default=True, help=f'Code of one of: {_PROGRAMS}.'
-)
+@click.option('-X', '--code', type=CODE, default='pesfp-md@localhost', help=f'Code of one of: {_PROGRAMS}.')
 @click.option(
     '--relax-code', type=CODE, help=f'Code of one of: {_RELAX_PROGRAMS}.  [default: that on the same computer]'
 )
@@ -44,9 +42,10 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
         engine = engine_of_code(code, ['potential'])
     if needs['potential'] is None and any(need.name == 'potential' for need in engine.needs):
         needs['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
-    if relax and relax_code is None:
-        relax_code = shared.relax_code_of(engine, code)
+    if relax_code is None or not relax:
+        relax_code = shared.relax_code_of(engine, code, relax)
     overrides = launching.read_overrides({'max_steps_per_job', *engine.dynamics_workchain.get_protocol_inputs()})
+    overrides |= shared.without_none(duration_ps=duration_ps)
     failed = []
     for key, structure in launching.nodes().items():
         with shared.invalid_inputs_reported():
@@ -54,11 +53,11 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
                 code,
                 structure,
                 engine=engine.name,
-                relax_code=relax_code if relax else None,
+                relax_code=relax_code,
                 species=launching.species,
                 temperatures=list(temperatures),
                 protocol=launching.protocol,
-                overrides=overrides | shared.without_none(duration_ps=duration_ps),
+                overrides=overrides,
                 options=launching.jobs,
                 **shared.needs_of(engine, needs),
             )

@@ -14,7 +14,7 @@ import click
 import yaml
 from aiida.cmdline.utils import echo
 
-from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL, StructuresParamType, combined
+from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
@@ -40,17 +40,17 @@ class DurationParamType(click.ParamType):
 
 _LAUNCH_OPTIONS = combined(
     click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
-    click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', show_default=True, help='Settings.'),
-    click.option('--species', default='Li', show_default=True, help='The mobile ion.'),
+    click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', help='Settings.'),
+    click.option('--species', default='Li', help='The mobile ion.'),
     click.option(
         '--overrides',
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=EXISTING_FILE,
         help='YAML file of inputs that take precedence over those of the protocol, nested alike.',
     ),
     click.option('--label', help='Label of the process.'),
-    click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.  [default: run]'),
+    click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.'),
     click.option('--walltime', type=DurationParamType(), help='Longest time of a job, such as 12h.'),
-    click.option('--num-machines', type=click.IntRange(1), default=1, show_default=True, help='Nodes of a job.'),
+    click.option('--num-machines', type=click.IntRange(1), default=1, help='Nodes of a job.'),
     click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
     click.option('--queue', help='Queue or partition of the scheduler.'),
     click.option('--account', help='Account of the scheduler.'),
@@ -78,15 +78,12 @@ class LaunchOptions(SimpleNamespace):
         if self.overrides is None:
             return {}
         try:
-            content = yaml.safe_load(self.overrides.read_text()) or {}
-        except yaml.YAMLError as error:
-            echo.echo_critical(f'{self.overrides} is not a YAML file: {error}')
-        if not isinstance(content, dict):
-            echo.echo_critical(f'{self.overrides} holds no inputs: write for example "max_iterations: 3"')
-        for key in content:
-            if key not in known:
-                names = ', '.join(sorted(known))
-                echo.echo_critical(f'{self.overrides}: there is no input {key!r}: known are {names}')
+            content = dict(yaml.safe_load(self.overrides.read_text()) or {})
+        except (yaml.YAMLError, TypeError, ValueError) as error:
+            echo.echo_critical(f'{self.overrides} is not a YAML file of inputs, such as "max_iterations: 3": {error}')
+        for key in content.keys() - known:
+            names = ', '.join(sorted(known))
+            echo.echo_critical(f'{self.overrides}: there is no input {key!r}: known are {names}')
         return content
 
     def nodes(self) -> dict:
@@ -110,13 +107,13 @@ class LaunchOptions(SimpleNamespace):
         from aiida.engine import run_get_node, submit
 
         builder.metadata.label = self.label or f'{what}, {self.protocol}'
-        if not self.to_daemon:
-            echo.echo_report(report)
         with invalid_inputs_reported():
-            node = submit(builder) if self.to_daemon else run_get_node(builder)[1]
-        if self.to_daemon:
-            echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
-            echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
+            if not self.to_daemon:
+                echo.echo_report(report)
+                return run_get_node(builder)[1]
+            node = submit(builder)
+        echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
+        echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
         return node
 
 
@@ -131,18 +128,12 @@ def launch_options(function: Callable) -> Callable:
 
 
 scan_options = combined(
-    click.option('--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, show_default=True, help='Stored potential.'),
-    click.option(
-        '-X', '--code', type=CODE, default='pesfp-scan@localhost', show_default=True, help='Code of pesfp-scan.'
-    ),
+    click.option('--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, help='Stored potential.'),
+    click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),
 )
 criteria_options = combined(
     click.option('--minimum-band-gap', type=float, help='Leave out structures with a smaller one, eV.  [default: 0.5]'),
-    click.option(
-        '--maximum-energy-above-hull',
-        type=float,
-        help='Leave out structures with a larger one, eV/atom.  [default: 0.05]',
-    ),
+    click.option('--maximum-energy-above-hull', type=float, help='Leave out larger ones, eV/atom.  [default: 0.05]'),
     click.option(
         '--transition-metals/--no-transition-metals',
         'allow_transition_metals',
@@ -162,23 +153,15 @@ criteria_options = combined(
     click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
     click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )
-_POSITIVE = click.FloatRange(0, min_open=True)
+_ABOVE_0, _DEFAULT = click.FloatRange(0, min_open=True), '  [default: that of the protocol]'
 dynamics_options = combined(
-    click.option('--relax/--no-relax', default=True, show_default=True, help='Relax structures before dynamics.'),
-    click.option(
-        '-t',
-        '--temperature',
-        'temperatures',
-        multiple=True,
-        type=_POSITIVE,
-        help='K; repeatable.  [default: those of the protocol]',
-    ),
+    click.option('--relax/--no-relax', default=True, help='Relax structures before dynamics.'),
+    click.option('-t', '--temperature', 'temperatures', multiple=True, type=_ABOVE_0, help=f'K; repeatable.{_DEFAULT}'),
     click.option(
         '--picoseconds',
         'duration_ps',
-        type=_POSITIVE,
-        help='Length of each run. A run shorter than 20 is analysed in shorter windows, and is too short to publish.  '
-        '[default: that of the protocol]',
+        type=_ABOVE_0,
+        help=f'Length of each run; below 20, windows are shorter, and the run is too short to publish.{_DEFAULT}',
     ),
     # The potential of an engine is chosen by options of the commands.
     *(
@@ -194,10 +177,10 @@ def needs_of(engine: Engine, chosen: dict) -> dict:
     return without_none(**{need.name: chosen.get(need.name) for need in engine.needs})
 
 
-def relax_code_of(engine: Engine, code):
-    """The code that relaxes beside the code of the dynamics: itself, if one program does both."""
-    if engine.relax_program == engine.program:
-        return code
+def relax_code_of(engine: Engine, code, relax: bool):
+    """The code that relaxes beside that of the dynamics: the same, if one program does both. None without ``relax``."""
+    if not relax or engine.relax_program == engine.program:
+        return code if relax else None
     return code_beside(code, engine.relax_program.label, 'make it, or leave structures as they are with --no-relax')
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 from aiida.cmdline.utils import decorators
 
@@ -11,23 +13,15 @@ from aiida_pesfp.cli.parameters import CODE, POTENTIAL, combined
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
 
-def _stage_options(engine: Engine) -> list:
+def _stage_options(engine: Engine) -> Iterator:
     """Options of the stage of an engine: its code, how many candidates, and whether to leave it out."""
+    name, title = engine.name, engine.title
     default = 'that on the computer of the scans' if engine.by_default else 'none, and no such dynamics'
-    options = [
-        click.option(
-            f'--{engine.name}',
-            f'{engine.name}_code',
-            type=CODE,
-            help=f'Code of {engine.program.label}, for dynamics with {engine.title}.  [default: {default}]',
-        ),
-        click.option(
-            f'--{engine.name}-candidates', type=click.IntRange(1), help='Most structures that go on to these dynamics.'
-        ),
-    ]
+    text = f'Code of {engine.program.label}, for dynamics with {title}.  [default: {default}]'
+    yield click.option(f'--{name}', f'{name}_code', type=CODE, help=text)
+    yield click.option(f'--{name}-candidates', type=click.IntRange(1), help='Most structures for these dynamics.')
     if engine.by_default:
-        options.append(click.option(f'--no-{engine.name}', is_flag=True, help=f'No dynamics with {engine.title}.'))
-    return options
+        yield click.option(f'--no-{name}', is_flag=True, help=f'No dynamics with {title}.')
 
 
 @click.command('screen-and-validate')
@@ -72,7 +66,7 @@ def _stages(launching, scan_code, options: dict, potential) -> dict:
         shared.check_plugin(code, *engine.program.plugins)
         stages[name] = shared.without_none(
             code=code,
-            relax_code=shared.relax_code_of(engine, code) if relax else None,
+            relax_code=shared.relax_code_of(engine, code, relax),
             candidates=candidates,
             overrides=overrides,
             options=launching.jobs,
