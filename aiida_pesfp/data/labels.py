@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ from aiida.orm import Data
 from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
+from aiida_pesfp.data.required import attribute
 from aiida_pesfp.settings.assessment import TableFormat
 
 
@@ -33,13 +33,10 @@ class LabelsData(Data):
         node.base.attributes.set_many(content | {'number_of_measurements': len(table.measurements)})
         if table.structures:
             text = json.dumps({str(row): structure.as_dict() for row, structure in table.structures.items()})
-            node.base.repository.put_object_from_filelike(io.BytesIO(text.encode()), cls._STRUCTURES)
+            node.base.repository.put_object_from_bytes(text.encode(), cls._STRUCTURES)
         return node
 
-    @property
-    def species(self) -> str:
-        """Symbol of the mobile ion."""
-        return self.base.attributes.get('species')
+    species = attribute('species', 'Symbol of the mobile ion.')
 
     def to_table(self) -> LabelTable:
         """The table."""

@@ -17,7 +17,7 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.queries.descriptors import descriptors_of, keys_of, potentials_of, surfaces_of
-from aiida_pesfp.queries.processes import accounts_of_rejected
+from aiida_pesfp.queries.nodes import accounts_of_rejected
 from aiida_pesfp.queries.structures import results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
