@@ -26,6 +26,12 @@ def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str |
     return validate
 
 
+def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None, help: str = '') -> None:
+    """Add an input port for settings that may all be left out; None: for any dictionary."""
+    validator, help = (None, help) if settings is None else (validator_of(settings), f'{help} {settings.describe()}')
+    spec.input(name, valid_type=Dict, default=Dict, validator=validator, help=help.strip())
+
+
 def validate_structures(structures: Mapping, _) -> str | None:
     """At least one structure is needed."""
     return None if structures else 'the list of structures is empty: give at least one StructureData'

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
-from aiida.orm import AbstractCode, CalcJobNode, Dict, StructureData
+from aiida.orm import AbstractCode, CalcJobNode, StructureData
 
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.workflows.restart import RestartWorkChain, fill_job
+from aiida_pesfp.workflows.restart import RestartWorkChain
 
 
 class ScanBaseWorkChain(RestartWorkChain):
@@ -18,8 +18,7 @@ class ScanBaseWorkChain(RestartWorkChain):
     """
 
     _process_class = ScanCalculation
-    _namespace = 'scan'
-    _protocol = 'scan'
+    _namespace = _protocol = _runs_like = 'scan'
     #: Batch size after a first death of unknown size, and the factor after each further one.
     _CAUTIOUS_BATCH_SIZE, _SHRINK = 8, 4
 
@@ -35,20 +34,15 @@ class ScanBaseWorkChain(RestartWorkChain):
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
-        :param code: ``pesfp-scan`` on some computer.
-        :param structures: what to scan, by keys that name the outputs.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs that take precedence, nested like the builder.
-        :param options: ``metadata.options`` of the job that take precedence, and ``device``.
+        :param structures: what to scan, by keys that name the outputs. The other parameters are those of
+            :meth:`RestartWorkChain.get_builder_from_protocol`.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
-        fill_job(builder.scan, code, inputs['scan'], options)
-        builder.scan.structures = structures
-        builder.scan.potential = potential
-        builder.scan.parameters = Dict(inputs['scan']['parameters'])
-        builder.max_iterations = inputs['max_iterations']
-        return builder
+        return super().get_builder_from_protocol(code, structures, protocol, overrides, options, potential=potential)
+
+    @classmethod
+    def job_inputs(cls, protocol: dict, structures: dict[str, StructureData], *, potential: PotentialData) -> dict:
+        """Inputs of the jobs."""
+        return {'structures': structures, 'potential': potential, 'parameters': protocol['scan']['parameters']}
 
     def inspect_process(self) -> ExitCode | None:
         exit_code = super().inspect_process()

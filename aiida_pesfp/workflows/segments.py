@@ -7,7 +7,8 @@ from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, Structur
 
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
 from aiida_pesfp.settings.md import MdSettings
-from aiida_pesfp.workflows.restart import StrictRestartWorkChain, fill_job
+from aiida_pesfp.workflows.protocols import merge
+from aiida_pesfp.workflows.restart import StrictRestartWorkChain
 
 #: Exit codes that the calculation jobs of all engines have in common.
 DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED = map(ExitCode, (340, 400, 410, 420))
@@ -62,43 +63,24 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         options: dict | None = None,
         *,
         timestep: float | None = None,
-        **engine_inputs,
+        **own,
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
-        :param code: the engine's program on some computer.
-        :param structure: the supercell.
         :param temperature: K.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs that take precedence, nested like the protocol.
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
-        :param timestep: fs. The simulated time stays the same. The paper checked 0.25 and 0.5 fs against 1 fs.
-        :param engine_inputs: keywords of :meth:`engine_inputs`, such as ``potential``.
+        :param timestep: fs. The simulated time stays the same. The paper checked 0.25 and 0.5 fs against 1 fs. The
+            other parameters are those of :meth:`RestartWorkChain.get_builder_from_protocol`.
         """
+        chosen = {'temperature': temperature} | ({} if timestep is None else {'timestep': timestep})
+        overrides = merge(overrides or {}, {'md': {'dynamics': chosen}})
+        builder = super().get_builder_from_protocol(code, structure, protocol, overrides, options, **own)
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        dynamics = inputs['md']['dynamics'] | {'temperature': temperature}
-        if timestep is not None:
-            dynamics['timestep'] = timestep
+        dynamics = inputs['md']['dynamics']
         steps = round(inputs['duration_ps'] * 1000 / dynamics.get('timestep', cls._settings.timestep))
-        builder = cls.get_builder()
-        fill_job(builder.md, code, inputs['md'], options)
-        builder.md.structure = structure
-        builder.md.dynamics = Dict(cls._settings.from_dict({'steps': steps} | dynamics).as_dict())
-        for name, value in cls.engine_inputs(inputs, structure, **engine_inputs).items():
-            builder.md[name] = value
-        for name in ('max_iterations', 'max_steps_per_job'):
-            if name in inputs:
-                builder[name] = Int(inputs[name])
+        builder.md.dynamics = cls._settings.from_dict({'steps': steps} | dynamics).as_dict()
+        if 'max_steps_per_job' in inputs:
+            builder.max_steps_per_job = inputs['max_steps_per_job']
         return builder
-
-    @classmethod
-    def engine_inputs(cls, protocol: dict, structure: StructureData) -> dict:
-        """Inputs of the jobs that only this engine has. Subclasses take further keywords.
-
-        :param protocol: the inputs of the protocol.
-        :param structure: the supercell.
-        """
-        return {}
 
     def setup(self) -> None:
         super().setup()

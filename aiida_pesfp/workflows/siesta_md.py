@@ -23,7 +23,7 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
     _settings = SiestaMdSettings
 
     @classmethod
-    def engine_inputs(
+    def job_inputs(
         cls,
         protocol: dict,
         structure: StructureData,
@@ -31,7 +31,7 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
         pseudo_family: str | None = None,
         functional: str | None = None,
     ) -> dict:
-        """Inputs of the jobs that only this engine has.
+        """Inputs of the jobs but the dynamics.
 
         :param pseudo_family: label of a family of ``psf`` or ``psml``; by default that of the protocol.
         :param functional: name of an entry of ``functionals`` of the protocol; by default by the rule of
@@ -39,9 +39,10 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
         """
         md = protocol['md']
         return {
+            'structure': structure,
             'pseudos': pseudos_of(structure, pseudo_family or protocol['pseudo_family']),
-            'basis': Dict(md['basis']),
-            'parameters': Dict(functional_labels(protocol, structure, functional) | md['parameters']),
+            'basis': md['basis'],
+            'parameters': functional_labels(protocol, structure, functional) | md['parameters'],
             'monitors': {name: Dict(monitor) for name, monitor in md['monitors'].items()},
         }
 
