@@ -15,17 +15,7 @@ from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, parameters_o
 from aiida_pesfp.calculations.trajectories import new_trajectory
 from aiida_pesfp.parsers.program import last_words
 from aiida_pesfp.settings.md import SiestaMdSettings
-from aiida_pesfp.trajectories.siesta import (
-    CorruptFile,
-    Energies,
-    Messages,
-    Summary,
-    read_mde,
-    read_messages,
-    read_nose_restart,
-    read_out,
-    read_xv,
-)
+from aiida_pesfp.trajectories import siesta
 from aiida_pesfp.trajectories.siesta_dynamics import BOHR, SiestaTrajectory, bohr_of, read_dynamics, restart_is_exact
 from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, divergence, energy_drift, fastest_atom, has_drifted
 
@@ -43,7 +33,7 @@ class Run:
     offset: int
     source: str
     trajectory: SiestaTrajectory
-    energies: Energies  # of all complete steps
+    energies: siesta.Energies  # of all complete steps
     restartable: bool
 
     @property
@@ -63,14 +53,14 @@ class SiestaMdParser(Parser):
     ENGINE = 'siesta'
 
     def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
-        messages = read_messages(lines_of(self.retrieved, SiestaMdCalculation._MESSAGES_FILE))
-        summary = read_out(lines_of(self.retrieved, self.node.get_option('output_filename')))
+        messages = siesta.read_messages(lines_of(self.retrieved, SiestaMdCalculation._MESSAGES_FILE))
+        summary = siesta.read_out(lines_of(self.retrieved, self.node.get_option('output_filename')))
         folder = Path(retrieved_temporary_folder or '.')
         if not (folder / self._name('MDE')).is_file():
             return self._without_steps(messages)
         try:
             run = self._read_run(folder)
-        except CorruptFile as error:
+        except siesta.CorruptFile as error:
             return self._without_steps(messages, error)
         if not run.trajectory.completed and not run.trajectory.problem:
             return self._without_steps(messages)
@@ -87,26 +77,26 @@ class SiestaMdParser(Parser):
         structure = self.node.inputs.structure
         dynamics = SiestaMdSettings.from_dict(self.node.inputs.dynamics.get_dict())
         parent = self.node.inputs.parent_folder if 'parent_folder' in self.node.inputs else None
-        restart = _or_none(read_xv, folder / self._name('XV'))
-        thermostat = _or_none(read_nose_restart, folder / self._name('NOSE_RESTART'))
+        restart = _or_none(siesta.read_xv, folder / self._name('XV'))
+        thermostat = _or_none(siesta.read_nose_restart, folder / self._name('NOSE_RESTART'))
         bohr = BOHR if restart is None else bohr_of(np.array(structure.cell), restart.cell)
 
-        before = _or_none(read_xv, folder / SiestaMdCalculation.PARENT_XV)
+        before = _or_none(siesta.read_xv, folder / SiestaMdCalculation.PARENT_XV)
         # Without a parent the first positions are those of the input file, which rounds them.
         given = np.round([site.position for site in structure.sites], 10) / bohr
         first = given if before is None else before.positions
         source = 'MD' if (folder / self._name('MD')).is_file() else 'ANI'
         if not (folder / self._name(source)).is_file():
-            raise CorruptFile(f'there are energies, but neither {self._name("MD")} nor {self._name("ANI")}')
-        energies, offset = read_mde(folder / self._name('MDE')), parameters_of(parent).get('last_step', -1) + 1
+            raise siesta.CorruptFile(f'there are energies, but neither {self._name("MD")} nor {self._name("ANI")}')
+        energies, offset = siesta.read_mde(folder / self._name('MDE')), parameters_of(parent).get('last_step', -1) + 1
         chosen = {'timestep': dynamics.timestep, 'stride': dynamics.stride, 'offset': offset, 'bohr': bohr}
         trajectory = read_dynamics(folder / self._name(source), energies.steps, first, **chosen)
-        energies = Energies(*(column[: trajectory.completed] for column in vars(energies).values()))
+        energies = siesta.Energies(*(column[: trajectory.completed] for column in vars(energies).values()))
         restartable = source == 'MD' and restart is not None and thermostat is not None
         restartable = restartable and restart_is_exact(restart, thermostat, trajectory)
         return Run(dynamics, offset, source, trajectory, energies, restartable)
 
-    def _parameters(self, run: Run, messages: Messages, summary: Summary) -> dict:
+    def _parameters(self, run: Run, messages: siesta.Messages, summary: siesta.Summary) -> dict:
         finite = run.energies.temperatures[np.isfinite(run.energies.temperatures)]
         drift = energy_drift(run.times, run.energies.conserved, len(self.node.inputs.structure.sites))
         return {
@@ -143,7 +133,7 @@ class SiestaMdParser(Parser):
         trajectory.label = structure.label or structure.get_formula()
         return trajectory
 
-    def _verdict(self, run: Run, messages: Messages, summary: Summary) -> ExitCode | None:
+    def _verdict(self, run: Run, messages: siesta.Messages, summary: siesta.Summary) -> ExitCode | None:
         codes, trajectory, energies = self.exit_codes, run.trajectory, run.energies
         if 'parent_folder' in self.node.inputs and not summary.thermostat_read:
             return codes.ERROR_NOT_RESTARTED.format(reason='the thermostat was not read; was its folder cleaned?')
@@ -168,7 +158,7 @@ class SiestaMdParser(Parser):
             return None
         return self._unfinished(messages)
 
-    def _unfinished(self, messages: Messages) -> ExitCode:
+    def _unfinished(self, messages: siesta.Messages) -> ExitCode:
         """Why a run has fewer steps than it should."""
         codes, scheduler = self.exit_codes, self.node.exit_status
         if scheduler == codes.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
@@ -186,7 +176,7 @@ class SiestaMdParser(Parser):
             return codes.ERROR_CORRUPT_OUTPUT.format(reason='SIESTA finished, but steps are missing')
         return codes.ERROR_INTERRUPTED
 
-    def _without_steps(self, messages: Messages, error: Exception | None = None) -> ExitCode:
+    def _without_steps(self, messages: siesta.Messages, error: Exception | None = None) -> ExitCode:
         """The exit code of a run without a complete step."""
         codes, names = self.exit_codes, self.retrieved.base.repository.list_object_names()
         if error is not None:
@@ -208,11 +198,11 @@ def _or_none(reader, path: Path):
     """The content of a file; None if it is missing or incomplete."""
     try:
         return reader(path)
-    except (OSError, CorruptFile):
+    except (OSError, siesta.CorruptFile):
         return None
 
 
-def _scf_is_hopeless(messages: Messages, completed: int) -> bool:
+def _scf_is_hopeless(messages: siesta.Messages, completed: int) -> bool:
     last = messages.unconverged[-HOPELESS_STEPS:]
     if len(last) < HOPELESS_STEPS or last[0][0] <= completed - HOPELESS_STEPS:
         return False

@@ -7,6 +7,9 @@ from aiida.orm import AbstractCode, ProcessNode, StructureData
 
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 
+#: Exit status of a job that ended before all was done -> how.
+STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted'}
+
 
 class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
     """Run a process, and again with other inputs where a handler of the subclass knows how to go on."""
