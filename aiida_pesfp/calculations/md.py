@@ -6,9 +6,10 @@ from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import CalcJobNode, RemoteData, TrajectoryData
+from aiida.orm import CalcJobNode
 
 from aiida_pesfp.calculations.program import ProgramCalculation, read_run
+from aiida_pesfp.calculations.trajectories import add_dynamics_ports
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories import ours
 
@@ -26,19 +27,11 @@ class MdCalculation(ProgramCalculation):
     def define(cls, spec):
         super().define(spec)
         spec.inputs['structure'].help = 'The supercell.'
-        spec.input(
-            'parent_folder',
-            valid_type=RemoteData,
-            required=False,
-            help='Remote folder of the job to restart from, with positions, velocities and thermostat.',
-        )
-        spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
+        add_dynamics_ports(spec)
         spec.outputs['output_parameters'].help = (
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, ns_per_day, '
             'device, version.'
         )
-        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
-        spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         info = super().prepare_for_submission(folder)

@@ -12,7 +12,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.orm import CalcJobNode, Dict, StructureData
 
-from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.calculations.validation import settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
@@ -39,14 +39,7 @@ class ProgramCalculation(CalcJob):
         spec.input('structure', valid_type=StructureData, help='The structure.')
         spec.input('potential', valid_type=PotentialData, help='Potential that gives energies and forces.')
         spec.input('device', valid_type=str, required=False, non_db=True, help=ProgramSettings.help_of('device'))
-        needed = any(info.is_required() for info in cls.SETTINGS.known().values())
-        spec.input(
-            cls.PORT,
-            valid_type=Dict,
-            validator=validator_of(cls.SETTINGS),
-            help=f'Settings: {cls.SETTINGS.describe()}.',
-            **({} if needed else {'default': Dict}),
-        )
+        settings_port(spec, cls.PORT, cls.SETTINGS, 'Settings.')
         options = spec.inputs['metadata']['options']
         options['parser_name'].default = cls.PROGRAM.replace('-', '.')
         options['output_filename'].default = f'{cls.PROGRAM}.out'

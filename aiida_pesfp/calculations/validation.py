@@ -24,6 +24,16 @@ def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str |
     return validate
 
 
+def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None, help: str = '') -> None:
+    """Add an input port for settings; None: for any dictionary. Without a required key it may be left out."""
+    validator, needed = None, False
+    if settings is not None:
+        validator, help = validator_of(settings), f'{help} {settings.describe()}'.strip()
+        needed = any(key.is_required() for key in settings.known().values())
+    default = {} if needed else {'default': Dict}
+    spec.input(name, valid_type=Dict, validator=validator, help=help, **default)
+
+
 def validate_structures(structures: Mapping, _) -> str | None:
     """At least one structure is needed."""
     return None if structures else 'the list of structures is empty: give at least one StructureData'
