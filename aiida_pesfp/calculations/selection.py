@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from typing import Literal
 
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
+from pydantic.dataclasses import dataclass
 from pymatgen.core import Element
 
 from aiida_pesfp.crystals.duplicates import KnownStructures
@@ -25,12 +26,11 @@ class Criteria(Settings):
     minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV')
     maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
     allow_transition_metals: bool = setting('whether transition metals may be there', False)
-    missing_properties: str = setting('what if a property is not known', 'keep', choices=('keep', 'reject'))
-    duplicates: str = setting(
+    missing_properties: Literal['keep', 'reject'] = setting('what if a property is not known', 'keep')
+    duplicates: Literal['similar', 'identical', 'keep'] = setting(
         'which structures are equal, so that one of them is scanned: similar ones, such as those from different '
         'sources, only identical ones, or none (keep)',
         'similar',
-        choices=('similar', 'identical', 'keep'),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict, TrajectoryData
+from pydantic.dataclasses import dataclass
 
 from aiida_pesfp import errors
 from aiida_pesfp.data.arrhenius import ArrheniusData
@@ -23,12 +24,11 @@ from aiida_pesfp.transport.flags import FLAGS
 class ArrheniusSettings(Settings):
     """All settings of ``pesfp.transport.arrhenius``."""
 
-    scale: str = setting('of the least squares; linear is that of the paper', 'linear', choices=SCALES)
+    scale: Literal[*SCALES] = setting('of the least squares; linear is that of the paper', 'linear')
     exclude: dict | None = setting('key of a conductivity -> why it is left out', None)
     exclude_flags: list | None = setting('flags of conductivities that are left out', None)
 
     def __post_init__(self):
-        super().__post_init__()
         if not all(isinstance(reason, str) and reason for reason in (self.exclude or {}).values()):
             raise ValueError(f'exclude = {self.exclude!r} does not give a reason for each key')
         for flag in self.exclude_flags or ():

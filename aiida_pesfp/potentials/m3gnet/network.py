@@ -179,7 +179,7 @@ class GatedPair:
 
     The first layer is a sum over these three parts, so those of the atoms are computed once per atom, not per bond.
 
-    :ivar atom: bias and (64, 256) kernel of the first layer for an atom: as centre and as neighbour, core and gate each.
+    :ivar atom: bias and (64, 256) kernel of the first layer for an atom, as centre and neighbour, core and gate each.
     :ivar bond: (64, 128) kernel of the first layer for a bond.
     :ivar core: bias and (64, 64) kernel of the second layer.
     :ivar gate: the same of the gate.

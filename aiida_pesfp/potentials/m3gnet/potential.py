@@ -122,7 +122,7 @@ class M3GNetPotential(NetworkPotential):
         (gradient,) = torch.autograd.grad(energy, vectors)
         forces = torch.zeros(len(numbers), 3, dtype=torch.float64, device=self.device)
         forces.index_add_(0, sources, gradient.double()).index_add_(0, targets, -gradient.double())
-        # A strain changes each bond vector v to v + strain v, so the energy's derivative is the sum of gradient x vector.
+        # A strain changes each bond vector v to v + strain v: the energy's derivative is the sum of gradient x vector.
         virial = (gradient.double().T @ vectors.detach().double()).cpu().numpy()
         stress = (virial + virial.T) / 2 / abs(np.linalg.det(lattice))
         reference = self.element_references[list(numbers)].sum()
