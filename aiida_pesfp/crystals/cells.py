@@ -1,7 +1,5 @@
 """Supercells for molecular dynamics: the smallest in which an ion is far enough from its images."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Which structures are the same."""
 
-from __future__ import annotations
-
 import operator
 from collections import defaultdict
 

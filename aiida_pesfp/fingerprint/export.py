@@ -4,8 +4,6 @@
 XCrySDen's general grid: N+1 points, the last of which are periodic images of the first, lengths in A.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

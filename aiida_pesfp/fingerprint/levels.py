@@ -4,8 +4,6 @@ The map is an exact minimax over paths on the grid. As in the paper, the surface
 with the ion's lowest point in the centre. Its 26 replicas lie on the outer faces, and paths do not go beyond these.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import numba

@@ -4,8 +4,6 @@ To add a descriptor, write the function that computes it and its row in :data:`Q
 expressions, tables, the report and the documentation read the table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 

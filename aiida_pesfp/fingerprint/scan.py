@@ -8,8 +8,6 @@ surface; :func:`scan` does all three. The order of the energies depends only on 
 interrupted scan resumes from the list of its energies.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass

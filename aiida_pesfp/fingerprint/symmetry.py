@@ -6,10 +6,9 @@ place, its site stabiliser, make points of its own surface equivalent. The only 
 crystal's symmetry.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import spglib
@@ -32,11 +31,11 @@ class Operations:
     def __len__(self) -> int:
         return len(self.rotations)
 
-    def __getitem__(self, selection) -> Operations:
+    def __getitem__(self, selection) -> Self:
         return Operations(self.rotations[selection], self.translations[selection])
 
     @classmethod
-    def identity(cls) -> Operations:
+    def identity(cls) -> Self:
         """The group of the identity alone."""
         return cls(np.eye(3, dtype=int)[None], np.zeros((1, 3)))
 

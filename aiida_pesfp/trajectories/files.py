@@ -1,7 +1,5 @@
 """Trajectories from files of other programs: XDATCAR, SIESTA ANI, LAMMPS dump, extended XYZ and all that ASE reads."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ step k + 1 beside the velocities of step k, and to ``.MDE`` the energies of step
 step k + 1 and the velocities of step k, ``.NOSE_RESTART`` the positions of step k and the thermostat.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from pathlib import Path

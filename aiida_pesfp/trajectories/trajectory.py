@@ -1,8 +1,7 @@
 """A trajectory for the analysis: positions that are not wrapped, equal time steps, one cell."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -80,7 +79,7 @@ class Trajectory:
         centre = np.einsum('sni,n->si', self.positions, masses / masses.sum())
         return centre - centre[0]
 
-    def after(self, equilibration: float) -> Trajectory:
+    def after(self, equilibration: float) -> Self:
         """The trajectory without its first ``equilibration`` ps; an error if fewer than two frames remain."""
         first = int(np.searchsorted(self.times - self.times[0], equilibration - 1e-6 * self.time_step))
         if len(self.times) - first < 2:

@@ -3,8 +3,6 @@
 Queries and fits can select by a flag. Its remark says in words what was found.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mean squared displacements (arXiv:2411.06804, Eq. 5)."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
