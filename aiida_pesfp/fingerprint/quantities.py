@@ -33,8 +33,7 @@ class Quantity:
     """One descriptor.
 
     :param name: in JSON files, attributes of nodes and expressions.
-    :param symbol: in the heads of tables.
-    :param unit: empty for a number without a unit.
+    :param symbol: in the heads of tables, with the ``unit``, if any.
     :param digits: after the decimal point, in tables.
     :param better: whether ``higher`` or ``lower`` values promise faster ions.
     :param function: computes the value from a :class:`Landscape` and the settings.

@@ -23,8 +23,7 @@ class PotentialEnergySurface:
     :param rotations: (m, 3, 3) integers W; with the (m, 3) ``translations`` w, x' = W x + w maps fractional coordinates
         on the representative's surface to those with the same energy on the mobile ion's, and the grid onto itself.
     :param lattice: (3, 3) lattice vectors as rows, A.
-    :param fractional_coordinates: (n, 3) of all atoms of the structure.
-    :param atomic_numbers: (n,).
+    :param fractional_coordinates: (n, 3) of all atoms of the structure, with their (n,) ``atomic_numbers``.
     :param evaluations: number of evaluated energies.
     """
 

@@ -2,8 +2,7 @@
 
 An operation x' = W x + w (fractional coordinates) that maps the crystal onto itself maps the surface of an ion onto
 that of its image. The scan uses the operations that also map the grid onto itself. Operations that leave an ion in
-place, its site stabiliser, make points of its own surface equivalent. The only approximation is the tolerance of the
-crystal's symmetry.
+place, its site stabiliser, make points of its own surface equivalent. Only the tolerance is an approximation.
 """
 
 import itertools
