@@ -6,6 +6,7 @@ import click
 from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import arguments, types
 from aiida.cmdline.utils import decorators, echo
+from tabulate import tabulate
 
 
 @click.group('potential', cls=VerdiCommandGroup)
@@ -33,8 +34,6 @@ def potential_install(name, path, label):
 @potential.command('families')
 def potential_families():
     """List the installed families of potentials, the names of their weights, and the files that they recognise."""
-    from tabulate import tabulate
-
     from aiida_pesfp.potentials.base import version
     from aiida_pesfp.potentials.registry import families
 
@@ -49,8 +48,6 @@ def potential_families():
 @decorators.with_dbenv()
 def potential_list():
     """List the stored potentials."""
-    from tabulate import tabulate
-
     from aiida_pesfp.queries.nodes import stored_potentials
 
     rows = [[node.pk, node.label, node.name, node.kind, node.sha256[:12]] for node in stored_potentials()]
@@ -65,11 +62,8 @@ def potential_list():
 @decorators.with_dbenv()
 def potential_show(datum):
     """Show a stored potential, named by PK, UUID or label."""
-    echo.echo_dictionary(
-        {'pk': datum.pk, 'uuid': datum.uuid, 'label': datum.label, 'files': datum.filenames}
-        | datum.base.attributes.all,
-        fmt='yaml',
-    )
+    content = {'pk': datum.pk, 'uuid': datum.uuid, 'label': datum.label, 'files': datum.filenames}
+    echo.echo_dictionary(content | datum.base.attributes.all, fmt='yaml')
 
 
 def install(spec: str, label: str | None):
@@ -82,8 +76,7 @@ def install(spec: str, label: str | None):
         node = PotentialData.from_spec(spec)
     except PotentialError as error:
         echo.echo_critical(str(error))
-    found = potential_with(node.sha256)
-    if found is not None:
+    if (found := potential_with(node.sha256)) is not None:
         echo.echo_report(f'potential {found.label}<{found.pk}> exists')
         return found
     node.label = label or node.label

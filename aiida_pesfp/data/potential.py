@@ -13,18 +13,14 @@ class PotentialDataCaching(NodeCaching):
     """Two potentials are the same if their content is: names, paths and versions of packages do not matter."""
 
     def get_objects_to_hash(self) -> dict:
-        return {
-            'class': str(self._node.__class__),
-            'kind': self._node.base.attributes.get('kind'),
-            'sha256': self._node.base.attributes.get('sha256'),
-        }
+        attributes = self._node.base.attributes
+        return {'class': str(self._node.__class__), **{name: attributes.get(name) for name in ('kind', 'sha256')}}
 
 
 class PotentialData(RequiredAttributes, Data):
     """A potential: its identity as attributes, its files in the repository.
 
-    Weights inside an installed package are not stored: name, version and SHA-256 identify them, and the compute node
-    refuses others.
+    Weights inside an installed package are not stored. Name and SHA-256 identify them, and programs refuse others.
     """
 
     _CLS_NODE_CACHING = PotentialDataCaching

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import pkgutil
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -11,7 +12,7 @@ from ase.calculators.calculator import Calculator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError
-from aiida_pesfp.potentials.ase.family import description_of
+from aiida_pesfp.potentials.ase.family import PREFIX, describe
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 
 
@@ -20,9 +21,15 @@ class AsePotential(Potential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         """:raises PotentialError: if the calculator cannot be made, or knows no device and one is asked for."""
-        self.identity = identity
-        self._name, self._parameters = description_of(identity)
-        self._class = _import_class(self._name)
+        self.identity, self._name, self._parameters = identity, identity.name.removeprefix(PREFIX), {}
+        if identity.path is not None:
+            description = describe(Path(identity.path))
+            self._name, self._parameters = description['calculator'], description['parameters']
+        try:
+            self._class = pkgutil.resolve_name(self._name)
+        except (ImportError, AttributeError, ValueError) as error:
+            reason = f'there is no ASE calculator {self._name!r} here ({error})'
+            raise PotentialError(f'{reason}: give package.module.Class of an installed package') from error
         self.device = self._choose_device(device)
         self._make()
 
@@ -33,7 +40,7 @@ class AsePotential(Potential):
         return self._make()
 
     def _choose_device(self, device: str) -> str:
-        """The device as the calculator is told of it, if its constructor takes one."""
+        """The device, which becomes a parameter of the calculator if its constructor takes one."""
         try:
             takes_device = 'device' in inspect.signature(self._class).parameters
         except (TypeError, ValueError):  # not callable, or compiled
@@ -84,13 +91,3 @@ class AseEvaluator(Evaluator):
                     f'A: {type(error).__name__}: {error}'
                 ) from error
         return energies
-
-
-def _import_class(name: str) -> type[Calculator]:
-    try:
-        module, _, attribute = name.rpartition('.')
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PotentialError(
-            f'there is no ASE calculator {name!r} here ({error}): give package.module.Class of an installed package'
-        ) from error

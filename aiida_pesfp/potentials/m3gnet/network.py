@@ -123,21 +123,6 @@ class Bonds(NamedTuple):
         angular = harmonics(vectors[short] / r_short[:, None])[:, list(_HARMONIC_OF_FEATURE)]
         return cls(centres, neighbours, radial_basis(r), short, weight, three_body_radial(r_short) * weight, angular)
 
-    def repeated(self, times: int, number_of_atoms: int) -> Bonds:
-        """The same bonds in each of several configurations of ``number_of_atoms`` atoms."""
-
-        def shifted(index: Tensor, step: int) -> Tensor:
-            return (torch.arange(times, device=index.device)[:, None] * step + index).reshape(-1)
-
-        centres, neighbours, radial, short, *tables = self
-        return Bonds(
-            shifted(centres, number_of_atoms),
-            shifted(neighbours, number_of_atoms),
-            radial.repeat(times, 1),
-            shifted(short, len(centres)),
-            *(table.repeat(times, 1) for table in tables),
-        )
-
     def selected(self, which: Tensor) -> Bonds:
         """Those bonds for which the (E,) mask ``which`` is true."""
         *of_all, short, envelope, radial, angular = self
@@ -179,7 +164,7 @@ class GatedPair:
 
     The first layer is a sum over these three parts, so those of the atoms are computed once per atom, not per bond.
 
-    :ivar atom: bias and (64, 256) kernel of the first layer for an atom: as centre and as neighbour, core and gate each.
+    :ivar atom: bias and (64, 256) kernel of the first layer for an atom: as centre and neighbour, core and gate each.
     :ivar bond: (64, 128) kernel of the first layer for a bond.
     :ivar core: bias and (64, 64) kernel of the second layer.
     :ivar gate: the same of the gate.
@@ -266,7 +251,9 @@ class M3GNetNetwork:
 
     def readout(self, h: Tensor) -> Tensor:
         """(N,) energies of atoms, eV, without the reference energies of the elements."""
-        core, gate = (_dense(c, silu(_dense(b, silu(_dense(a, h))))) for a, b, c in self._readout)
+        core, gate = (
+            _dense(last, silu(_dense(second, silu(_dense(first, h))))) for first, second, last in self._readout
+        )
         return self.scale * (core * torch.sigmoid(gate)).squeeze(-1)
 
     def __call__(self, numbers: Tensor, bonds: Bonds) -> Tensor:
