@@ -11,7 +11,7 @@ import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -41,10 +41,6 @@ class PotentialIdentity:
     package: str
     package_version: str
     path: str | None
-
-    def as_dict(self) -> dict:
-        """As a dictionary of plain JSON types."""
-        return asdict(self)
 
 
 class Evaluator(ABC):

@@ -189,13 +189,9 @@ def _keep_freed_memory() -> None:
     By default it returns every block above some size to the kernel, which maps and zeroes it again, page by page, at
     the next allocation of that size. In a network of many small layers, this takes a third to a half of the time.
     """
-    try:
-        libc = ctypes.CDLL('libc.so.6')
-    except OSError:
-        return  # another C library
-    trim_threshold, mmap_threshold, largest = -1, -3, 1 << 30
-    libc.mallopt(mmap_threshold, largest)
-    libc.mallopt(trim_threshold, largest)
+    with contextlib.suppress(OSError):  # another C library
+        for threshold in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            ctypes.CDLL('libc.so.6').mallopt(threshold, 1 << 30)
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -27,10 +27,8 @@ def families() -> dict[str, Family]:
                 raise ValueError('another package offers a family of this name')
         except Exception as error:  # a package of someone else may fail in any way
             package = point.dist.name if point.dist else 'an unknown package'
-            problem = (
-                f'the potential family {point.name!r} of {package} cannot be used: {type(error).__name__}: {error}'
-            )
-            warnings.warn(problem, stacklevel=2)
+            reason = f'{type(error).__name__}: {error}'
+            warnings.warn(f'the potential family {point.name!r} of {package} cannot be used: {reason}', stacklevel=2)
     return found
 
 

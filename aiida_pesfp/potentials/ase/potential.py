@@ -45,27 +45,23 @@ class AsePotential(Potential):
             takes_device = 'device' in inspect.signature(self._class).parameters
         except (TypeError, ValueError):  # not callable, or compiled
             takes_device = False
-        if takes_device:
-            if device == 'auto' and 'device' in self._parameters:
-                return str(self._parameters['device'])
-            from aiida_pesfp.potentials.batching import choose_device  # imports torch, which not every calculator needs
-
-            self._parameters = self._parameters | {'device': str(choose_device(device))}
-            return self._parameters['device']
-        if device not in ('auto', 'cpu'):
+        if not takes_device and device not in ('auto', 'cpu'):
             raise PotentialError(
                 f'the ASE calculator {self._name} takes no argument device, so it cannot be put on {device!r}: '
                 'leave the device out, or set what the calculator calls it in the parameters of its file'
             )
-        return 'cpu'
+        if takes_device and not (device == 'auto' and 'device' in self._parameters):
+            from aiida_pesfp.potentials.batching import choose_device  # imports torch, which not every calculator needs
+
+            self._parameters = self._parameters | {'device': str(choose_device(device))}
+        return str(self._parameters['device']) if takes_device else 'cpu'
 
     def _make(self) -> Calculator:
         try:
             return self._class(**self._parameters)
         except Exception as error:  # whatever a calculator's constructor may raise
-            raise PotentialError(
-                f'the ASE calculator {self._name} cannot be made with the parameters {self._parameters}: {error}'
-            ) from error
+            what = f'the ASE calculator {self._name} cannot be made with the parameters {self._parameters}'
+            raise PotentialError(f'{what}: {error}') from error
 
 
 class AseEvaluator(Evaluator):
@@ -86,8 +82,8 @@ class AseEvaluator(Evaluator):
                 energies[index] = self._atoms.get_potential_energy()
             except Exception as error:  # a calculator raises whatever its author chose
                 place = ', '.join(f'{x:.3f}' for x in position)
-                raise EvaluationFailed(
-                    f'the ASE calculator {self._name} failed with ion {ion} ({self._atoms.symbols[ion]}) at ({place}) '
-                    f'A: {type(error).__name__}: {error}'
-                ) from error
+                what = (
+                    f'the ASE calculator {self._name} failed with ion {ion} ({self._atoms.symbols[ion]}) at ({place}) A'
+                )
+                raise EvaluationFailed(f'{what}: {type(error).__name__}: {error}') from error
         return energies
