@@ -19,8 +19,7 @@ class PotentialDataCaching(NodeCaching):
 class PotentialData(RequiredAttributes, Data):
     """A potential: its identity as attributes, its files in the repository.
 
-    Weights inside an installed package are not stored: name, version and SHA-256 identify them, and the compute node
-    refuses others.
+    Weights inside an installed package are not stored. Name and SHA-256 identify them, and programs refuse others.
     """
 
     _CLS_NODE_CACHING = PotentialDataCaching

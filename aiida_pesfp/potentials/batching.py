@@ -7,8 +7,10 @@ import ctypes
 import io
 import warnings
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ from aiida_pesfp.potentials.frozen_graph import FrozenGraph
 #: Elements on which networks of the Materials Project's relaxations were trained: 1 to 83 and 89 to 94. Their weights
 #: for polonium to radium are those of the initialisation.
 TRAINED_SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
+
+Network = TypeVar('Network')
 
 
 class NetworkPotential(Potential):
@@ -46,6 +50,25 @@ class NetworkPotential(Potential):
 
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         return self.evaluator_class(self, structure)
+
+    def load(self, read: Callable[[str], Network], allowed: Collection[str] = ()) -> Network:
+        """The network that ``read`` makes from the path of the weights.
+
+        Packages run any code that a checkpoint names. This refuses one that does more than restore tensors.
+
+        :param allowed: functions that a checkpoint may call beyond those that torch considers safe.
+        :raises PotentialError: if the weights would call others, or cannot be loaded.
+        """
+        path = self.identity.path
+        try:
+            unsafe = set() if Path(path).is_dir() else set(get_unsafe_globals_in_checkpoint(path)).difference(allowed)
+            if unsafe:
+                raise ValueError(f'it would call {", ".join(sorted(unsafe))} when it is read')
+            with quiet():
+                return read(path)
+        except Exception as error:  # foreign or damaged weights can raise anything
+            package = f'{self.identity.package} {self.identity.package_version}'
+            raise PotentialError(f'{package} cannot load {path}: {error.__cause__ or error}') from error
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on the device of the network; real numbers have the network's precision."""
@@ -140,17 +163,6 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def check_pickle(path: str, allowed: Collection[str] = ()) -> None:
-    """Refuse a checkpoint that does more than restore tensors when it is read; the packages would let it.
-
-    :param allowed: functions that it may call beyond those that torch considers safe.
-    :raises ValueError: if it calls others.
-    """
-    unsafe = set(get_unsafe_globals_in_checkpoint(path)).difference(allowed)
-    if unsafe:
-        raise ValueError(f'it would call {", ".join(sorted(unsafe))} when it is read')
-
-
 def choose_device(name: str) -> torch.device:
     """The torch device of that name; ``'auto'`` is a GPU if there is one.
 
@@ -177,13 +189,9 @@ def _keep_freed_memory() -> None:
     By default it returns every block above some size to the kernel, which maps and zeroes it again, page by page, at
     the next allocation of that size. In a network of many small layers, this takes a third to a half of the time.
     """
-    try:
-        libc = ctypes.CDLL('libc.so.6')
-    except OSError:
-        return  # another C library
-    trim_threshold, mmap_threshold, largest = -1, -3, 1 << 30
-    libc.mallopt(mmap_threshold, largest)
-    libc.mallopt(trim_threshold, largest)
+    with contextlib.suppress(OSError):  # another C library
+        for threshold in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            ctypes.CDLL('libc.so.6').mallopt(threshold, 1 << 30)
 
 
 def is_out_of_memory(error: Exception) -> bool:

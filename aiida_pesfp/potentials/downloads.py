@@ -15,7 +15,6 @@ from aiida_pesfp.errors import PotentialError
 CACHE, MIRROR = 'PESFP_CACHE', 'PESFP_WEIGHTS_URL'
 #: Seconds to wait for a connection and between two packets.
 _TIMEOUT = (5, 30)
-_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,9 @@ def _resume(part: Path, url: str, output_file: str, pooch: object) -> None:
 
     begin = part.stat().st_size if part.is_file() else 0
     headers = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={begin}-'} if begin else {})
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+    with requests.get(
+        url, headers=headers, stream=True, timeout=(5, 30)
+    ) as response:  # to connect, and between packets, s
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             part.unlink()  # it is no shorter than the file of the server
             return _resume(part, url, output_file, pooch)
@@ -89,6 +90,6 @@ def _resume(part: Path, url: str, output_file: str, pooch: object) -> None:
             # disable=None: no bar where standard error is not a terminal
             tqdm(desc=part.stem, total=total, initial=begin, unit='B', unit_scale=True, disable=None) as bar,
         ):
-            for chunk in response.iter_content(_CHUNK):
+            for chunk in response.iter_content(1 << 16):
                 bar.update(stream.write(chunk))
     part.replace(output_file)
