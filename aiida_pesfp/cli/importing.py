@@ -1,7 +1,5 @@
 """``aiida-pesfp import``: structures into the graph, with the records of their sources."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

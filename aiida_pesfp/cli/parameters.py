@@ -1,7 +1,5 @@
 """Types of parameters: what a user names, and what the commands get."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,7 +95,7 @@ class GroupOrNodeParamType(click.ParamType):
 
     def of_other(self, value: str):
         """The value for text that is neither a group nor a node."""
-        raise click.BadParameter(f'there is no group and no node {value!r}: `verdi group list -A` lists groups')
+        self.fail(f'there is no group and no node {value!r}: `verdi group list -A` lists groups')
 
 
 class StructuresParamType(GroupOrNodeParamType):
@@ -112,16 +110,16 @@ class StructuresParamType(GroupOrNodeParamType):
 
         structures = [node for node in nodes if isinstance(node, StructureData)]
         if not structures and group:
-            raise click.BadParameter(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
+            self.fail(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
         if not structures:
-            raise click.BadParameter(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
+            self.fail(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
         # Relaxed structures and supercells have the label of the structure that they were made from.
         return structures if group else [_single([s for s in structures if not is_derived(s)] or structures)]
 
     def of_other(self, value):
         if Path(value).exists():
             return Path(value)
-        raise click.BadParameter(
+        self.fail(
             f'there is no group, structure, file or folder {value!r}: `verdi group list -A` lists groups, '
             '`aiida-pesfp import` makes them'
         )
@@ -135,14 +133,12 @@ class DescriptorsParamType(GroupOrNodeParamType):
 
         found = list({child.pk: child for node in nodes for child in descriptors_of(node)}.values())
         if not found and group:
-            raise click.BadParameter(
+            self.fail(
                 f'nothing of the group {group.label!r} was scanned yet: `aiida-pesfp launch screen {group.label}`'
             )
         if not found:
             what = getattr(nodes[0], 'process_label', None) or type(nodes[0]).__name__
-            raise click.BadParameter(
-                f'{what}<{nodes[0].pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one'
-            )
+            self.fail(f'{what}<{nodes[0].pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one')
         return found
 
 

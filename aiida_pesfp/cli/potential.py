@@ -1,11 +1,11 @@
 """``aiida-pesfp potential``: potentials as nodes."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
-from aiida.cmdline.params import arguments, types
+from aiida.cmdline.params import arguments
 from aiida.cmdline.utils import decorators, echo
+
+from aiida_pesfp.cli.parameters import POTENTIAL
 
 
 @click.group('potential', cls=VerdiCommandGroup)
@@ -62,15 +62,12 @@ def potential_list():
 
 
 @potential.command('show')
-@arguments.DATUM(type=types.DataParamType(sub_classes=('aiida.data:pesfp.potential',)))
+@arguments.DATUM(type=POTENTIAL)
 @decorators.with_dbenv()
 def potential_show(datum):
     """Show a stored potential, named by PK, UUID or label."""
-    echo.echo_dictionary(
-        {'pk': datum.pk, 'uuid': datum.uuid, 'label': datum.label, 'files': datum.filenames}
-        | datum.base.attributes.all,
-        fmt='yaml',
-    )
+    content = {'pk': datum.pk, 'uuid': datum.uuid, 'label': datum.label, 'files': datum.filenames}
+    echo.echo_dictionary(content | datum.base.attributes.all, fmt='yaml')
 
 
 def install(spec: str, label: str | None):

@@ -1,8 +1,7 @@
 """Node of a table of labels."""
 
-from __future__ import annotations
-
 import json
+from typing import Self
 
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
@@ -24,7 +23,7 @@ class LabelsData(Data):
     _STRUCTURES = 'structures.json'
 
     @classmethod
-    def from_table(cls, table: LabelTable, form: TableFormat) -> LabelsData:
+    def from_table(cls, table: LabelTable, form: TableFormat) -> Self:
         """An unstored node of a table."""
         node = cls()
         content = {'species': form.species, 'quantity': form.quantity, 'charge': form.charge}

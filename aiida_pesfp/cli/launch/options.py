@@ -1,7 +1,5 @@
 """What the commands of ``aiida-pesfp launch`` share: their options, and how a builder is run or submitted."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools
@@ -45,7 +43,7 @@ _LAUNCH_OPTIONS = combined(
     click.option(
         '--overrides',
         type=EXISTING_FILE,
-        help='YAML file of inputs that take precedence over those of the protocol, nested alike.',
+        help='YAML file of inputs that take precedence over the protocol, nested alike.',
     ),
     click.option('--label', help='Label of the process.'),
     click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.'),
@@ -161,7 +159,7 @@ dynamics_options = combined(
         '--picoseconds',
         'duration_ps',
         type=_ABOVE_0,
-        help=f'Length of each run; below 20, windows are shorter, and the run is too short to publish.{_DEFAULT}',
+        help=f'Length of each run. Below 20, windows are shorter, and the run is too short to publish.{_DEFAULT}',
     ),
     # The potential of an engine is chosen by options of the commands.
     *(
