@@ -76,12 +76,10 @@ class GroupOrNodeParamType(click.ParamType):
             self.fail(f'the UUIDs of several nodes or groups begin with {value!r}: give more of it', param, ctx)
         except (NotExistent, ValueError):
             return self.of_other(value)
-        if isinstance(found, list):
-            return self.of_nodes(found, None)
-        nodes = list(found.nodes)
+        group, nodes = (None, found) if isinstance(found, list) else (found, list(found.nodes))
         if not nodes:
-            self.fail(f'the group {found.label!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
-        return self.of_nodes(nodes, found)
+            self.fail(f'the group {group.label!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
+        return self.of_nodes(nodes, group)
 
     def shell_complete(self, ctx, param, incomplete):
         return types.GroupParamType().shell_complete(ctx, param, incomplete)
@@ -133,9 +131,8 @@ class DescriptorsParamType(GroupOrNodeParamType):
 
         found = list({child.pk: child for node in nodes for child in descriptors_of(node)}.values())
         if not found and group:
-            self.fail(
-                f'nothing of the group {group.label!r} was scanned yet: `aiida-pesfp launch screen {group.label}`'
-            )
+            way_out = f'`aiida-pesfp launch screen {group.label}`'
+            self.fail(f'nothing of the group {group.label!r} was scanned yet: {way_out}')
         if not found:
             what = getattr(nodes[0], 'process_label', None) or type(nodes[0]).__name__
             self.fail(f'{what}<{nodes[0].pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one')

@@ -16,8 +16,6 @@ from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, P
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
-PROTOCOLS = ('fast', 'paper', 'stringent')
-
 
 class DurationParamType(click.ParamType):
     """A time in s, min, h or d, or as HH:MM:SS, in seconds."""
@@ -38,12 +36,10 @@ class DurationParamType(click.ParamType):
 
 _LAUNCH_OPTIONS = combined(
     click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
-    click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', help='Settings.'),
+    click.option('--protocol', type=click.Choice(['fast', 'paper', 'stringent']), default='paper', help='Settings.'),
     click.option('--species', default='Li', help='The mobile ion.'),
     click.option(
-        '--overrides',
-        type=EXISTING_FILE,
-        help='YAML file of inputs that take precedence over the protocol, nested alike.',
+        '--overrides', type=EXISTING_FILE, help="YAML file of inputs, nested like the protocol's, which they override."
     ),
     click.option('--label', help='Label of the process.'),
     click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.'),
@@ -208,7 +204,7 @@ def without_none(**values) -> dict:
 
 @contextlib.contextmanager
 def invalid_inputs_reported():
-    """Turn the error of invalid inputs into an error message."""
+    """Stop with an error message if inputs are not valid."""
     from aiida.common.exceptions import InputValidationError
 
     try:
