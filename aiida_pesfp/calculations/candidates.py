@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from aiida.engine import calcfunction
 from aiida.orm import Dict
 
@@ -13,19 +11,9 @@ from aiida_pesfp.fingerprint.quantities import NAMES
 FROM_RANKING = ('key', 'formula', *NAMES, 'descriptors', 'structure')
 #: Columns of each engine, after its name: ``ml_conductivity_300K``, ...
 OF_ENGINE = (
-    'conductivity_300K',
-    'conductivity_300K_error',
-    'activation_energy',
-    'activation_energy_error',
-    'highest_conductivity',
-    'highest_conductivity_error',
-    'highest_temperature',
+    *('conductivity_300K', 'conductivity_300K_error', 'activation_energy', 'activation_energy_error'),
+    *('highest_conductivity', 'highest_conductivity_error', 'highest_temperature'),
 )
-
-
-def columns_of(engines: Iterable[str]) -> tuple[str, ...]:
-    """What expressions over the rows of a table with results of some engines may name."""
-    return 'formula', *NAMES, *(f'{engine}_{name}' for engine in engines for name in OF_ENGINE)
 
 
 @calcfunction
@@ -48,33 +36,26 @@ def tabulate_candidates(ranking: Dict, progress: Dict, **results) -> Dict:
             row |= {f'{engine}_{name}': value for name, value in summarise(nodes).items()}
             if nodes:
                 row['nodes'][engine] = [node.uuid for node in nodes]
-                row['flags'][engine] = flags_of(nodes)
+                # By temperature (K, as text), without those that have none.
+                row['flags'][engine] = {f'{node.temperature:g}': node.flags for node in _split(nodes)[0] if node.flags}
         rows.append(row)
     return Dict({'rows': rows})
 
 
 def summarise(nodes) -> dict[str, float | None]:
     """The entries of :data:`OF_ENGINE` from conductivities, and an Arrhenius fit if there is one."""
-    conductivities, fits = split(nodes)
+    conductivities, fits = _split(nodes)
     values = dict.fromkeys(OF_ENGINE)
     if conductivities:
         hottest = max(conductivities, key=lambda node: node.temperature)
-        values['highest_temperature'] = hottest.temperature
-        values['highest_conductivity'] = hottest.conductivity
-        values['highest_conductivity_error'] = hottest.conductivity_error
+        for name in ('temperature', 'conductivity', 'conductivity_error'):
+            values[f'highest_{name}'] = getattr(hottest, name)
     for fit in fits:
-        names = ('conductivity_300K', 'conductivity_300K_error', 'activation_energy', 'activation_energy_error')
-        values |= {name: fit.get(name) for name in names}
+        values |= {name: fit.get(name) for name in OF_ENGINE[:4]}
     return values
 
 
-def flags_of(nodes) -> dict[str, list[str]]:
-    """Flags of conductivities by temperature (K, as text), without those that have none."""
-    return {f'{node.temperature:g}': node.flags for node in split(nodes)[0] if node.flags}
-
-
-def split(nodes) -> tuple[list, list]:
+def _split(nodes) -> tuple[list, list]:
     """Conductivities and fits. By what they hold: the classes are those of the nodes, wherever they are loaded."""
-    nodes = list(nodes)
     fits = [node for node in nodes if isinstance(node, Dict)]
     return [node for node in nodes if not isinstance(node, Dict)], fits

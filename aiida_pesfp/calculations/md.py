@@ -6,12 +6,12 @@ from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import CalcJobNode, Dict, RemoteData, TrajectoryData
+from aiida.orm import CalcJobNode
 
 from aiida_pesfp.calculations.program import ProgramCalculation, read_run
-from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.calculations.trajectories import add_dynamics_ports
 from aiida_pesfp.settings.md import PotentialMdSettings
-from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY
+from aiida_pesfp.trajectories import ours
 
 
 class MdCalculation(ProgramCalculation):
@@ -20,31 +20,18 @@ class MdCalculation(ProgramCalculation):
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 1
 
-    PROGRAM, PARENT = 'pesfp-md', 'parent'
+    PROGRAM, SETTINGS, PORT = 'pesfp-md', PotentialMdSettings, 'dynamics'
+    PARENT = 'parent'
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
         spec.inputs['structure'].help = 'The supercell.'
-        spec.input(
-            'dynamics',
-            valid_type=Dict,
-            validator=validator_of(PotentialMdSettings),
-            help=f'Settings of the dynamics. {PotentialMdSettings.describe()}',
-        )
-        spec.input(
-            'parent_folder',
-            valid_type=RemoteData,
-            required=False,
-            help='Remote folder of the job to restart from, with positions, velocities and thermostat.',
-        )
-        spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
+        add_dynamics_ports(spec)
         spec.outputs['output_parameters'].help = (
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, ns_per_day, '
             'device, version.'
         )
-        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
-        spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         info = super().prepare_for_submission(folder)
@@ -53,15 +40,11 @@ class MdCalculation(ProgramCalculation):
             # A link, not a copy: only the last state is read, and a trajectory may have gigabytes.
             results = str(Path(parent.get_remote_path()) / self.RESULTS)
             info.remote_symlink_list = [(parent.computer.uuid, results, self.PARENT)]
+            info.codes_info[0].cmdline_params.append(f'--continue-from={self.PARENT}')
         # The trajectory becomes arrays of a node, so its file is not kept.
-        info.retrieve_temporary_list = [
-            (f'{self.RESULTS}/*/{name}', '.', 3) for name in (TRAJECTORY, CHECKPOINT, SETTINGS)
-        ]
+        files = (ours.TRAJECTORY, ours.CHECKPOINT, ours.SETTINGS)
+        info.retrieve_temporary_list = [(f'{self.RESULTS}/*/{name}', '.', 3) for name in files]
         return info
-
-    def own_options(self) -> list[str]:
-        options = PotentialMdSettings.from_dict(self.inputs.dynamics.get_dict()).command_line()
-        return options + ([f'--continue-from={self.PARENT}'] if 'parent_folder' in self.inputs else [])
 
     @staticmethod
     def steps_so_far(job: CalcJobNode) -> tuple[int, float]:

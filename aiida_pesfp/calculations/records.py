@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiida.engine import calcfunction
 from aiida.orm import StructureData
@@ -21,8 +21,7 @@ def structure_of_record(record: RecordData) -> StructureData:
     return structure
 
 
-@dataclass(frozen=True)
-class Imported:
+class Imported(NamedTuple):
     """A stored record, the structure made from it, and whether the structure is new."""
 
     record: RecordData

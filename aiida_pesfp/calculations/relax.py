@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import Dict, StructureData
+from aiida.orm import StructureData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.calculations.validation import validator_of
-from aiida_pesfp.settings.relax import RelaxSettings
+from aiida_pesfp.settings.md import RelaxSettings
 
 
 class RelaxCalculation(ProgramCalculation):
@@ -17,18 +16,11 @@ class RelaxCalculation(ProgramCalculation):
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 1
 
-    PROGRAM = 'pesfp-relax'
+    PROGRAM, SETTINGS = 'pesfp-relax', RelaxSettings
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
-        spec.input(
-            'parameters',
-            valid_type=Dict,
-            default=Dict,
-            validator=validator_of(RelaxSettings),
-            help=f'Settings of the relaxation. {RelaxSettings.describe()}',
-        )
         spec.output(
             'structure', valid_type=StructureData, required=False, help='The relaxed structure, or how far it came.'
         )
@@ -42,6 +34,3 @@ class RelaxCalculation(ProgramCalculation):
         info = super().prepare_for_submission(folder)
         info.retrieve_list.append((f'{self.RESULTS}/*/*.json', '.', 3))
         return info
-
-    def own_options(self) -> list[str]:
-        return RelaxSettings.from_dict(self.inputs.parameters.get_dict()).command_line()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from dataclasses import dataclass
+
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
@@ -11,28 +14,24 @@ from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
-
-#: Criteria and their defaults, those of the paper (Sec. II B).
-DEFAULT_CRITERIA = {
-    'species': 'Li',
-    'minimum_band_gap': 0.5,
-    'maximum_energy_above_hull': 0.05,
-    'allow_transition_metals': False,
-    'missing_properties': 'keep',
-    'duplicates': 'similar',
-}
-#: Criteria with a few possible values.
-_CHOICES = {'missing_properties': ('keep', 'reject'), 'duplicates': ('similar', 'identical', 'keep')}
+from aiida_pesfp.settings.base import Settings, setting
 
 
-def validate_criteria(node, _) -> str | None:
-    """Validator of an input port: the error message, if any."""
-    for key, value in node.get_dict().items():
-        if key not in DEFAULT_CRITERIA:
-            return f'unknown criterion {key!r}: known are {", ".join(DEFAULT_CRITERIA)}'
-        if key in _CHOICES and value not in _CHOICES[key]:
-            return f'{key} is {value!r}: take {" or ".join(map(repr, _CHOICES[key]))}'
-    return None
+@dataclass(frozen=True)
+class Criteria(Settings):
+    """What is scanned; by default as in the paper (Sec. II B). None switches a limit off."""
+
+    species: str = setting('chemical symbol of the mobile ion', 'Li')
+    minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV')
+    maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
+    allow_transition_metals: bool = setting('whether transition metals may be there', False)
+    missing_properties: str = setting('what if a property is not known', 'keep', choices=('keep', 'reject'))
+    duplicates: str = setting(
+        'which structures are equal, so that one of them is scanned: similar ones, such as those from different '
+        'sources, only identical ones, or none (keep)',
+        'similar',
+        choices=('similar', 'identical', 'keep'),
+    )
 
 
 @calcfunction
@@ -41,23 +40,21 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
 
     Among equal structures, the one with most known properties is scanned, or else the first.
 
-    :param criteria: any of :data:`DEFAULT_CRITERIA`; None switches a limit off. ``duplicates`` says which structures
-        are equal: ``similar`` ones, such as those from different sources
-        (:class:`~aiida_pesfp.crystals.duplicates.KnownStructures`), only ``identical`` ones, or none (``keep``).
+    :param criteria: see :class:`Criteria`. :class:`~aiida_pesfp.crystals.duplicates.KnownStructures` finds similar
+        structures.
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
     """
-    chosen, properties = DEFAULT_CRITERIA | criteria.get_dict(), properties.get_dict()
+    chosen, properties = Criteria.from_dict(criteria.get_dict()), properties.get_dict()
     similar, identical, rejected = KnownStructures(), {}, {}
     for key in sorted(structures, key=lambda key: -len(properties.get(key, {}))):
-        structure = structures[key]
+        structure, other = structures[key], None
         reason = _reason(structure, properties.get(key, {}), chosen)
-        if reason is None:
-            other = None
-            if chosen['duplicates'] == 'similar':
-                other = similar.add(key, structure.get_pymatgen_structure())
-            elif chosen['duplicates'] == 'identical':
-                other = identical.setdefault(structure.base.caching.compute_hash(), key)
-            reason = f'the same structure as {other}' if other not in (None, key) else None
+        if reason is None and chosen.duplicates == 'similar':
+            other = similar.add(key, structure.get_pymatgen_structure())
+        elif reason is None and chosen.duplicates == 'identical':
+            other = identical.setdefault(structure.base.caching.compute_hash(), key)
+        if other not in (None, key):
+            reason = f'the same structure as {other}'
         if reason is not None:
             rejected[key] = {'stage': 'filter', 'reason': reason, 'uuid': structure.uuid}
     return Dict(rejected)
@@ -66,8 +63,7 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
 @calcfunction
 def rank(**descriptors: DescriptorsData) -> Dict:
     """The ranking: ``rows`` from the best to the worst, by Xi, then connected free volume, then percolation energy."""
-    rows = [_row(key, node) for key, node in descriptors.items()]
-    return Dict({'rows': sorted(rows, key=_best_first)})
+    return Dict({'rows': _rows(descriptors)})
 
 
 @calcfunction
@@ -79,33 +75,28 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
     :param features: of :func:`~aiida_pesfp.calculations.assessment.featurise`; empty if the model needs none.
     :raises AssessmentError: if no structure has a score.
     """
-    ranking, rows = model.to_model(), []
-    for key, node in descriptors.items():
-        other = features.get_dict().get(key)
-        row = _row(key, node) | {'score': None, 'score_error': None}
+    ranking, others, rows = model.to_model(), features.get_dict(), _rows(descriptors)
+    for row in rows:
+        found, other = descriptors[row['key']].get_dict(), others.get(row['key'])
+        row |= {'score': None, 'score_error': None}
         try:
-            others = None if other is None else [other]
-            row['score'] = float(ranking.rank_values([node.get_dict()], others)[0])
+            row['score'] = float(ranking.rank_values([found], None if other is None else [other])[0])
         except AssessmentError as error:
             row['score_error'] = str(error)
-        rows.append(row)
     if all(row['score'] is None for row in rows):
         raise AssessmentError(f'the model ranks no structure: {rows[0]["score_error"]}')
-    rows.sort(key=lambda row: (row['score'] is None, -(row['score'] or 0.0), *_best_first(row)))
+    rows.sort(key=lambda row: (row['score'] is None, -(row['score'] or 0.0)))
     return Dict({'rows': rows, 'model': {'uuid': model.uuid, 'kind': model.kind}})
 
 
-def _row(key: str, node: DescriptorsData) -> dict:
-    return {
-        'key': key,
-        **{name: node.get(name) for name in ('formula', *NAMES)},
-        'descriptors': node.uuid,
-        'structure': node.get('structure_uuid'),
-    }
-
-
-def _best_first(row: dict) -> tuple:
-    return *rank_key(row), row['key']
+def _rows(descriptors: dict[str, DescriptorsData]) -> list[dict]:
+    """The rows of a ranking, the best first."""
+    rows = [
+        {'key': key, **{name: node.get(name) for name in ('formula', *NAMES)}}
+        | {'descriptors': node.uuid, 'structure': node.get('structure_uuid')}
+        for key, node in descriptors.items()
+    ]
+    return sorted(rows, key=lambda row: (*rank_key(row), row['key']))
 
 
 @calcfunction
@@ -125,28 +116,25 @@ def collect_rejected(filtered: Dict, lost: Dict, **failures: Dict) -> Dict:
     return Dict(rejected)
 
 
-def _reason(structure: StructureData, properties: dict, criteria: dict) -> str | None:
+def _reason(structure: StructureData, properties: dict, criteria: Criteria) -> str | None:
     """Why a structure is not scanned; None if it is."""
     if not all(structure.pbc):
         return f'periodic along {sum(structure.pbc)} of 3 lattice vectors'
     if structure.has_vacancies or structure.is_alloy:
         return f'a site of {structure.get_formula()} is partly occupied or shared'
     symbols = structure.get_symbols_set()
-    if criteria['species'] not in symbols:
-        return f'no {criteria["species"]} among its elements ({", ".join(sorted(symbols))})'
+    if criteria.species not in symbols:
+        return f'no {criteria.species} among its elements ({", ".join(sorted(symbols))})'
     metals = sorted(symbol for symbol in symbols if Element(symbol).is_transition_metal)
-    if metals and not criteria['allow_transition_metals']:
+    if metals and not criteria.allow_transition_metals:
         return f'transition metals ({", ".join(metals)})'
     for name, unit, limit, is_too in (
-        ('band_gap', 'eV', criteria['minimum_band_gap'], float.__lt__),
-        ('energy_above_hull', 'eV/atom', criteria['maximum_energy_above_hull'], float.__gt__),
+        ('band_gap', 'eV', criteria.minimum_band_gap, operator.lt),
+        ('energy_above_hull', 'eV/atom', criteria.maximum_energy_above_hull, operator.gt),
     ):
-        words = name.replace('_', ' ')
-        if limit is None:
-            continue
-        if properties.get(name) is None:
-            if criteria['missing_properties'] == 'reject':
-                return f'its {words} is not known'
-        elif is_too(float(properties[name]), float(limit)):
-            return f'{words} of {properties[name]} {unit}, the limit is {limit}'
+        words, value = name.replace('_', ' '), properties.get(name)
+        if limit is not None and value is None and criteria.missing_properties == 'reject':
+            return f'its {words} is not known'
+        if limit is not None and value is not None and is_too(value, limit):
+            return f'{words} of {value} {unit}, the limit is {limit}'
     return None

@@ -9,12 +9,13 @@ from aiida.common import timezone
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine.processes.calcjobs.monitors import CalcJobMonitorResult
-from aiida.orm import CalcJobNode, Dict, RemoteData, TrajectoryData
+from aiida.orm import CalcJobNode, Dict, RemoteData
 from aiida.transports import Transport
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
-from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.calculations.trajectories import add_dynamics_ports
+from aiida_pesfp.calculations.validation import settings_port
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
 from aiida_pesfp.trajectories.stability import divergence
@@ -42,45 +43,30 @@ class SiestaMdCalculation(SiestaCalculation):
     PARENT_XV = 'parent.XV'
     #: Share of the wallclock time that SIESTA leaves unused, and its limits in s: an SCF iteration must fit into it.
     SLACK_SHARE, SLACK_LIMITS = 0.05, (5, 900)
-    _DEFAULT_PARSER = 'pesfp.siesta_md'
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
         # Bands and optics need a calculation of their own; a restart takes more than the density matrix.
         for name in ('bandskpoints', 'optical', 'parent_calc_folder'):
-            spec.inputs.pop(name)
+            del spec.inputs[name]
         for name in ('bands', 'optical_eps2', 'forces_and_stress', 'output_structure', 'ion_files'):
-            spec.outputs.pop(name)
-        spec.input(
-            'dynamics',
-            valid_type=Dict,
-            validator=validator_of(SiestaMdSettings),
-            help=SiestaMdSettings.describe(),
-        )
-        spec.input(
-            'parent_folder',
-            valid_type=RemoteData,
-            required=False,
-            help='Remote folder of the job to restart from, with positions, velocities, thermostat and density matrix.',
-        )
+            del spec.outputs[name]
+        settings_port(spec, 'dynamics', SiestaMdSettings, 'Settings of the dynamics.')
+        add_dynamics_ports(spec)
         siesta_validator = spec.inputs['parameters'].validator
         spec.inputs['parameters'].validator = lambda node, port: siesta_validator(node, port) or _validate_labels(node)
         all_validator = spec.inputs.validator
         spec.inputs.validator = lambda inputs, port: all_validator(inputs, port) or _validate_inputs(inputs)
-        spec.inputs['metadata']['options']['parser_name'].default = cls._DEFAULT_PARSER
-
-        spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
+        spec.inputs['metadata']['options']['parser_name'].default = 'pesfp.siesta_md'
         spec.outputs['output_parameters'].help = (
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, '
             'unconverged_steps, restartable, source, siesta_version, messages.'
         )
         spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
         spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
-        spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
         spec.exit_code(310, 'ERROR_FATAL', message='SIESTA stopped: {reason}')
         spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
-        spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
         spec.exit_code(340, 'ERROR_DIVERGED', message='The dynamics diverged: {reason}')
         spec.exit_code(360, 'ERROR_ATOMS_LOST', message='Atoms were lost: {reason}')
         spec.exit_code(400, 'ERROR_OUT_OF_WALLTIME', message='The wallclock time was over before all steps were done.')
@@ -91,59 +77,48 @@ class SiestaMdCalculation(SiestaCalculation):
         info = super().prepare_for_submission(folder)
         options = self.inputs.metadata.options
         self._complete_input(Path(folder.get_abs_path(options.input_filename)))
-        info.retrieve_list = [
-            options.output_filename,
-            self._MESSAGES_FILE,
-            self._JSON_FILE,
-            *self._settings().get('ADDITIONAL_RETRIEVE_LIST', []),
-        ]
+        for unused in (f'{options.prefix}.xml', self._BASIS_ENTHALPY_FILE, self._HARRIS_ENTHALPY_FILE, '*.ion.xml'):
+            info.retrieve_list.remove(unused)
         names = [f'{options.prefix}.{suffix}' for suffix in ('MD', 'MDE', 'ANI', 'XV', 'NOSE_RESTART')]
         info.retrieve_temporary_list = [*names, self.PARENT_XV]
         if 'parent_folder' in self.inputs:
             parent = self.inputs.parent_folder
-            before = prefix_of(parent)
-            for suffix, copy in (('XV', f'{options.prefix}.XV'), ('XV', self.PARENT_XV)):
-                info.remote_copy_list.append(self._copy(parent, f'{before}.{suffix}', copy))
-            for suffix in ('NOSE_RESTART', 'DM'):
-                info.remote_copy_list.append(self._copy(parent, f'{before}.{suffix}', f'{options.prefix}.{suffix}'))
+            before = (parent.creator and parent.creator.get_option('prefix')) or self._DEFAULT_PREFIX
+            copies = [(suffix, f'{options.prefix}.{suffix}') for suffix in ('XV', 'NOSE_RESTART', 'DM')]
+            for suffix, copy in (*copies, ('XV', self.PARENT_XV)):
+                source = f'{parent.get_remote_path()}/{before}.{suffix}'
+                info.remote_copy_list.append((parent.computer.uuid, source, copy))
         return info
-
-    @staticmethod
-    def _copy(parent: RemoteData, source: str, target: str) -> tuple[str, str, str]:
-        return parent.computer.uuid, str(Path(parent.get_remote_path()) / source), target
-
-    def _settings(self) -> dict:
-        settings = self.inputs.settings.get_dict() if 'settings' in self.inputs else {}
-        return {key.upper(): value for key, value in settings.items()}
 
     def _complete_input(self, path: Path) -> None:
         """Add the dynamics to the input, without the XML file, which grows to gigabytes in a long run."""
-        walltime = self.inputs.metadata.options.get('max_wallclock_seconds')
-        unwanted = ('xmlwrite', 'dmusesavedm') + (() if walltime else ('maxwalltime',))
-        lines = [line for line in path.read_text().splitlines() if line.split(' ')[0] not in unwanted]
-        additions = {'xml-write': 'F', 'dm-use-save-dm': 'T'} | self._dynamics_labels()
-        if 'scf-must-converge' not in FDFDict(self.inputs.parameters.get_dict()):
-            additions['scf-must-converge'] = 'F'
-        if walltime:
-            low, high = self.SLACK_LIMITS
-            additions['max-walltime-slack'] = f'{min(max(low, self.SLACK_SHARE * walltime), high):.0f}'
-        lines += ['#', '# -- Molecular dynamics', '#', *(f'{label} {value}' for label, value in additions.items())]
-        path.write_text('\n'.join(lines) + '\n')
-
-    def _dynamics_labels(self) -> dict[str, str]:
         dynamics = SiestaMdSettings.from_dict(self.inputs.dynamics.get_dict())
-        return {
+        temperature = f'{float(dynamics.temperature)!r} K'
+        labels = {
+            'xml-write': 'F',
+            'dm-use-save-dm': 'T',
             'md-type-of-run': 'Nose',
-            'md-initial-time-step': '1',
-            'md-final-time-step': f'{dynamics.steps}',
+            'md-initial-time-step': 1,
+            'md-final-time-step': dynamics.steps,
             'md-length-time-step': f'{float(dynamics.timestep)!r} fs',
-            'md-initial-temperature': f'{float(dynamics.temperature)!r} K',
-            'md-target-temperature': f'{float(dynamics.temperature)!r} K',
+            'md-initial-temperature': temperature,
+            'md-target-temperature': temperature,
             'md-nose-mass': f'{float(dynamics.nose_mass)!r} Ry*fs**2',
             'md-use-save-xv': 'T',
             'write-md-history': 'T',
-            'max-scf-iterations': f'{dynamics.max_scf_iterations}',
+            'max-scf-iterations': dynamics.max_scf_iterations,
         }
+        if 'scf-must-converge' not in FDFDict(self.inputs.parameters.get_dict()):
+            labels['scf-must-converge'] = 'F'
+        unwanted = ['xmlwrite', 'dmusesavedm']
+        if walltime := self.inputs.metadata.options.get('max_wallclock_seconds'):
+            low, high = self.SLACK_LIMITS
+            labels['max-walltime-slack'] = f'{min(max(low, self.SLACK_SHARE * walltime), high):.0f}'
+        else:
+            unwanted.append('maxwalltime')
+        lines = [line for line in path.read_text().splitlines() if line.split(' ')[0] not in unwanted]
+        lines += ['#', '# -- Molecular dynamics', '#', *(f'{label} {value}' for label, value in labels.items()), '']
+        path.write_text('\n'.join(lines))
 
     @staticmethod
     def steps_so_far(job: CalcJobNode) -> tuple[int, float]:
@@ -158,17 +133,11 @@ class SiestaMdCalculation(SiestaCalculation):
         return steps, seconds or (timezone.now() - job.ctime).total_seconds()
 
 
-def prefix_of(folder: RemoteData) -> str:
-    """Prefix of SIESTA's files in the remote folder of a job."""
-    creator = folder.creator
-    return (creator.get_option('prefix') if creator is not None else None) or SiestaCalculation._DEFAULT_PREFIX
-
-
-def first_step(parent: RemoteData | None) -> int:
-    """Number, in the whole dynamics, of the first step of a run that restarts from ``parent``."""
-    if parent is None or parent.creator is None or 'output_parameters' not in parent.creator.outputs:
-        return 0
-    return parent.creator.outputs.output_parameters.get_dict().get('last_step', -1) + 1
+def parameters_of(parent: RemoteData | None) -> dict:
+    """The output parameters of the job that a run restarts from, as far as they are known."""
+    creator = None if parent is None else parent.creator
+    known = creator is not None and 'output_parameters' in creator.outputs
+    return creator.outputs.output_parameters.get_dict() if known else {}
 
 
 def energies_so_far(node: CalcJobNode, transport: Transport) -> Energies:
@@ -181,9 +150,8 @@ def energies_so_far(node: CalcJobNode, transport: Transport) -> Energies:
     if workdir is None:
         raise FileNotFoundError('not yet uploaded')
     with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / name
-        transport.getfile(str(Path(workdir) / name), str(local))
-        return read_mde(local)
+        transport.getfile(f'{workdir}/{name}', f'{folder}/{name}')
+        return read_mde(Path(folder, name))
 
 
 def stop_diverging(
@@ -198,14 +166,9 @@ def stop_diverging(
         energies = energies_so_far(node, transport)
     except (OSError, CorruptFile):
         return None
+    atoms, target = len(node.inputs.structure.sites), node.inputs.dynamics['temperature']
     reason = divergence(
-        energies.temperatures,
-        energies.energies,
-        energies.conserved,
-        atoms=len(node.inputs.structure.sites),
-        target=node.inputs.dynamics['temperature'],
-        temperature_factor=temperature_factor,
-        energy_limit=energy_limit,
+        energies.temperatures, energies.energies, energies.conserved, atoms, target, temperature_factor, energy_limit
     )
     return None if reason is None else CalcJobMonitorResult(message=reason, override_exit_code=False)
 
@@ -225,8 +188,6 @@ def _validate_inputs(inputs) -> str | None:
     if 'basis' in inputs and inputs['basis'].get_dict().get('floating_sites'):
         return 'floating sites cannot take part in molecular dynamics'
     parent = inputs.get('parent_folder')
-    if parent is not None and parent.creator is not None and 'output_parameters' in parent.creator.outputs:
-        known = parent.creator.outputs.output_parameters.get_dict()
-        if not known.get('restartable', True):
-            return f'parent folder {parent.pk} cannot be continued without losing a step: take an earlier one'
+    if not parameters_of(parent).get('restartable', True):
+        return f'parent folder {parent.pk} cannot be continued without losing a step: take an earlier one'
     return None

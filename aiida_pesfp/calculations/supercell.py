@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
+from aiida.orm.nodes.data.structure import Site
 
 from aiida_pesfp.crystals.cells import fill_supercell, interplanar_distances, supercell_matrix
 
@@ -25,11 +26,8 @@ def make_supercell(structure: StructureData, parameters: Dict) -> dict:
     :raises ValueError: if the parameters or the cell make no sense.
     """
     settings = parameters.get_dict()
-    unknown = set(settings) - {'minimum_distance', 'diagonal', 'matrix'}
-    if unknown:
-        raise ValueError(
-            f'unknown parameters of the supercell {sorted(unknown)}: known are minimum_distance, diagonal, matrix'
-        )
+    if unknown := sorted(set(settings) - {'minimum_distance', 'diagonal', 'matrix'}):
+        raise ValueError(f'unknown parameters {unknown} of the supercell: known are minimum_distance, diagonal, matrix')
     cell = np.array(structure.cell)
     if 'matrix' in settings:
         matrix = np.array(settings['matrix'])
@@ -44,9 +42,7 @@ def make_supercell(structure: StructureData, parameters: Dict) -> dict:
     for kind in structure.kinds:
         supercell.append_kind(kind)
     for position, site in zip(positions, sites):
-        supercell.append_site(
-            type(structure.sites[site])(kind_name=structure.sites[site].kind_name, position=position.tolist())
-        )
+        supercell.append_site(Site(kind_name=structure.sites[site].kind_name, position=position.tolist()))
     supercell.label = structure.label
     report = {
         'matrix': matrix.tolist(),

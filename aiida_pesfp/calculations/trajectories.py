@@ -5,15 +5,23 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from aiida.engine import calcfunction
-from aiida.orm import Dict, TrajectoryData
+from aiida.engine import ProcessSpec, calcfunction
+from aiida.orm import Dict, RemoteData, TrajectoryData
 
 #: Arrays that every trajectory has beside ``steps``: Cartesian positions (A, not wrapped), velocities (A/ps), cells
 #: (A), times (ps), potential energies (eV), temperatures (K), conserved quantity of the thermostat (eV).
 ARRAYS = ('positions', 'velocities', 'cells', 'times', 'energies', 'temperatures', 'conserved')
-_EXTRA_ARRAYS = ('energies', 'temperatures', 'conserved')
 #: Attributes that the segments of one dynamics have in common.
 ATTRIBUTES = ('timestep_fs', 'temperature', 'stride', 'engine', 'potential_name')
+
+
+def add_dynamics_ports(spec: ProcessSpec) -> None:
+    """Add the restart, the trajectory and the exit codes that the jobs of every engine have."""
+    words = 'Remote folder of the job to restart from, with positions, velocities and thermostat.'
+    spec.input('parent_folder', valid_type=RemoteData, required=False, help=words)
+    spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
+    spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
+    spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
 
 def new_trajectory(
@@ -29,28 +37,16 @@ def new_trajectory(
         engine, and name of the potential if the engine has one.
     """
     trajectory = TrajectoryData()
-    trajectory.set_trajectory(
-        symbols=list(symbols),
-        stepids=np.asarray(steps, dtype=int),
-        positions=arrays['positions'],
-        cells=arrays['cells'],
-        times=arrays['times'],
-        velocities=arrays['velocities'],
-        pbc=(True, True, True),
-    )
-    for name in _EXTRA_ARRAYS:
+    known = {name: arrays[name] for name in ('positions', 'cells', 'times', 'velocities')}
+    trajectory.set_trajectory(list(symbols), stepids=np.asarray(steps, dtype=int), pbc=(True, True, True), **known)
+    for name in ('energies', 'temperatures', 'conserved'):
         trajectory.set_array(name, np.asarray(arrays[name], dtype=float))
     trajectory.base.attributes.set_many({name: attributes.get(name) for name in ATTRIBUTES})
     return trajectory
 
 
-def check_segments(segments: list[TrajectoryData]) -> list[TrajectoryData]:
-    """The segments in the order of their steps.
-
-    :raises ValueError: if they are not of the same dynamics, or a step is missing or doubled; it names the steps.
-    """
-    if not segments:
-        raise ValueError('there are no segments to join')
+def _ordered(segments: list[TrajectoryData]) -> list[TrajectoryData]:
+    """The segments in the order of their steps. If they do not follow each other, the error names the steps."""
     for name in ('symbols', *ATTRIBUTES):
         values = [segment.base.attributes.get(name, None) for segment in segments]
         if any(value != values[0] for value in values):
@@ -66,9 +62,8 @@ def check_segments(segments: list[TrajectoryData]) -> list[TrajectoryData]:
     if len(gaps):
         missing = np.concatenate([np.arange(steps[gap] + stride, steps[gap + 1], stride) for gap in gaps])
         if not len(missing):
-            raise ValueError(
-                f'step {steps[gaps[0] + 1]} does not follow step {steps[gaps[0]]} with the stride {stride}'
-            )
+            before, after = steps[gaps[0] : gaps[0] + 2]
+            raise ValueError(f'step {after} does not follow step {before} with the stride {stride}')
         raise ValueError(f'steps {_ranges(missing, stride)} are in no segment')
     return ordered
 
@@ -80,7 +75,7 @@ def join_trajectories(**segments: TrajectoryData) -> TrajectoryData:
     :param segments: by keys ``segment_0001``, ``segment_0002``, ...
     :raises ValueError: if they are not of the same dynamics, or a step is missing or doubled.
     """
-    ordered = check_segments(list(segments.values()))
+    ordered = _ordered(list(segments.values()))
     arrays = {name: _concatenate(ordered, name) for name in ('steps', *ARRAYS)}
     symbols = ordered[0].base.attributes.get('symbols')
     attributes = {name: ordered[0].base.attributes.get(name, None) for name in ATTRIBUTES}

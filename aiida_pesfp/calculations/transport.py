@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict, TrajectoryData
 
 from aiida_pesfp import errors
-from aiida_pesfp.calculations.validation import validator_of
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
+from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.diffusion import ConductivitySettings
 from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
 from aiida_pesfp.transport.arrhenius import SCALES, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
 from aiida_pesfp.transport.flags import FLAGS
 
-#: Validator of an input port.
-validate_conductivity_parameters = validator_of(ConductivitySettings)
 
+@dataclass(frozen=True)
+class ArrheniusSettings(Settings):
+    """All settings of ``pesfp.transport.arrhenius``."""
 
-def validate_arrhenius_parameters(node, _) -> str | None:
-    """Validator of an input port: the error message, if any."""
-    try:
-        _arrhenius_parameters(node.get_dict())
-    except ValueError as error:
-        return str(error)
-    return None
+    scale: str = setting('of the least squares; linear is that of the paper', 'linear', choices=SCALES)
+    exclude: dict | None = setting('key of a conductivity -> why it is left out', None)
+    exclude_flags: list | None = setting('flags of conductivities that are left out', None)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not all(isinstance(reason, str) and reason for reason in (self.exclude or {}).values()):
+            raise ValueError(f'exclude = {self.exclude!r} does not give a reason for each key')
+        for flag in self.exclude_flags or ():
+            if flag not in FLAGS:
+                raise ValueError(f'unknown flag {flag!r}: known are {", ".join(FLAGS)}')
 
 
 def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
@@ -62,14 +69,8 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
     if temperature is None:
         raise ValueError('neither the parameters nor the trajectory say the temperature')
     try:
-        found = analyse(
-            to_trajectory(trajectory, chosen.unwrapped),
-            chosen.species,
-            temperature,
-            chosen.charge,
-            chosen.diffusion,
-            chosen.bayesian,
-        )
+        frames = to_trajectory(trajectory, chosen.unwrapped)
+        found = analyse(frames, chosen.species, temperature, chosen.charge, chosen.diffusion, chosen.bayesian)
     except errors.PesfpError as error:
         return ExitCode(300, str(error))
     finally:
@@ -84,13 +85,12 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
 
     A conductivity from a single window has no uncertainty and so no weight: it is left out, with that as the reason.
 
-    :param parameters: ``scale``, ``linear`` (default) or ``log``; ``exclude``, key of a conductivity -> why it is left
-        out; ``exclude_flags``, flags of conductivities that are left out.
+    :param parameters: see :class:`ArrheniusSettings`.
     :param conductivities: by any keys.
     :return: the fit, or exit code 300 with the reason why they do not determine an activation energy.
     """
-    scale, exclude, exclude_flags = _arrhenius_parameters(parameters.get_dict())
-    unknown = sorted(set(exclude) - set(conductivities))
+    chosen = ArrheniusSettings.from_dict(parameters.get_dict())
+    unknown = sorted(set(chosen.exclude or ()) - set(conductivities))
     if unknown:
         raise ValueError(f'{unknown[0]!r} is to be excluded, but given are {", ".join(sorted(conductivities))}')
     for name in ('formula', 'species'):
@@ -98,9 +98,9 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
         if len(values) > 1:
             raise ValueError(f'conductivities of different {name}: {", ".join(sorted(map(str, values)))}')
     ordered = sorted(conductivities.items(), key=lambda item: (-item[1].temperature, item[0]))
-    points = [node.to_point(_reason(key, node, exclude, exclude_flags), key) for key, node in ordered]
+    points = [node.to_point(_reason(key, node, chosen), key) for key, node in ordered]
     try:
-        fit = fit_arrhenius(points, scale)
+        fit = fit_arrhenius(points, chosen.scale)
     except errors.NoArrheniusFit as error:
         return ExitCode(300, str(error))
     content = fit.as_dict()
@@ -112,28 +112,12 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
     return ArrheniusData(inherited | content | {'uses_flagged_points': any(entry['flags'] for entry in used)})
 
 
-def _reason(key: str, node: ConductivityData, exclude: dict[str, str], exclude_flags: list[str]) -> str | None:
+def _reason(key: str, node: ConductivityData, chosen: ArrheniusSettings) -> str | None:
     """Why the fit leaves a conductivity out; None if it does not."""
-    if key in exclude:
-        return exclude[key]
-    found = [flag for flag in node.flags if flag in exclude_flags]
+    if key in (chosen.exclude or ()):
+        return chosen.exclude[key]
+    found = [flag for flag in node.flags if flag in (chosen.exclude_flags or ())]
     if found:
         remarks = node.base.attributes.get('remarks')
         return '; '.join(f'{flag}: {remarks[flag]}' for flag in found)
     return 'no uncertainty: it comes from a single window' if node.conductivity_error is None else None
-
-
-def _arrhenius_parameters(values: dict) -> tuple[str, dict[str, str], list[str]]:
-    for key in values:
-        if key not in ('scale', 'exclude', 'exclude_flags'):
-            raise ValueError(f'unknown parameter {key!r}: known are scale, exclude, exclude_flags')
-    scale, exclude = values.get('scale', 'linear'), values.get('exclude', {})
-    if scale not in SCALES:
-        raise ValueError(f'unknown scale {scale!r}: take one of {", ".join(SCALES)}')
-    if not isinstance(exclude, dict) or not all(isinstance(reason, str) and reason for reason in exclude.values()):
-        raise ValueError(f'exclude = {exclude!r} does not give a reason for each key')
-    flags = values.get('exclude_flags', [])
-    for flag in flags:
-        if flag not in FLAGS:
-            raise ValueError(f'unknown flag {flag!r}: known are {", ".join(FLAGS)}')
-    return scale, exclude, flags

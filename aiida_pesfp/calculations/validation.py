@@ -15,15 +15,23 @@ def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str |
     """The validator of a ``Dict`` that holds some settings."""
 
     def validate(node: Dict | None, _) -> str | None:
-        if node is None:
-            return None
         try:
-            settings.from_dict(node.get_dict())
+            if node is not None:
+                settings.from_dict(node.get_dict())
         except ValueError as error:
             return str(error)
-        return None
 
     return validate
+
+
+def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None, help: str = '') -> None:
+    """Add an input port for settings; None: for any dictionary. Without a required key it may be left out."""
+    validator, needed = None, False
+    if settings is not None:
+        validator, help = validator_of(settings), f'{help} {settings.describe()}'.strip()
+        needed = any(key.is_required() for key in settings.known().values())
+    default = {} if needed else {'default': Dict}
+    spec.input(name, valid_type=Dict, validator=validator, help=help, **default)
 
 
 def validate_structures(structures: Mapping, _) -> str | None:
@@ -33,8 +41,5 @@ def validate_structures(structures: Mapping, _) -> str | None:
 
 def positive_port(spec: ProcessSpec, name: str, default: int, help: str) -> None:
     """Add an input port for a positive whole number."""
-
-    def validate(node: Int, _) -> str | None:
-        return None if node.value > 0 else f'{node.value} is not a positive number'
-
-    spec.input(name, valid_type=Int, default=lambda: Int(default), validator=validate, help=help)
+    validator = lambda node, _: None if node.value > 0 else f'{node.value} is not a positive number'  # noqa: E731
+    spec.input(name, valid_type=Int, default=lambda: Int(default), validator=validator, help=help)

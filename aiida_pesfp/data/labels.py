@@ -1,6 +1,7 @@
 """Node of a table of labels."""
 
 import json
+from dataclasses import asdict
 from typing import Self
 
 from aiida.common.exceptions import ValidationError
@@ -27,7 +28,8 @@ class LabelsData(Data):
         """An unstored node of a table."""
         node = cls()
         content = {'species': form.species, 'quantity': form.quantity, 'charge': form.charge}
-        node.base.attributes.set_many(table.as_dict() | content | {'number_of_measurements': len(table.measurements)})
+        content |= {'measurements': [asdict(entry) for entry in table.measurements], 'excluded': table.excluded}
+        node.base.attributes.set_many(content | {'number_of_measurements': len(table.measurements)})
         if table.structures:
             text = json.dumps({str(row): structure.as_dict() for row, structure in table.structures.items()})
             node.base.repository.put_object_from_bytes(text.encode(), cls._STRUCTURES)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from pathlib import Path
 
 from aiida.engine import ExitCode
 from aiida.orm import Dict, StructureData
 from aiida.parsers import Parser
 from aiida_siesta.calculations.siesta import SiestaCalculation
 
+from aiida_pesfp.parsers.siesta_md import lines_of
 from aiida_pesfp.trajectories.siesta import CorruptFile, Messages, read_messages, read_out, read_struct_out
 
 
@@ -23,11 +22,11 @@ class SiestaRelaxParser(Parser):
     """
 
     def parse(self, **kwargs) -> ExitCode | None:
-        output = self._text(self.node.get_option('output_filename'))
-        messages = read_messages(self._text(SiestaCalculation._MESSAGES_FILE).splitlines())
-        summary = read_out(output.splitlines())
+        messages = read_messages(lines_of(self.retrieved, SiestaCalculation._MESSAGES_FILE))
+        output = list(lines_of(self.retrieved, self.node.get_option('output_filename')))
+        summary = read_out(output)
         relaxed = messages.completed and not summary.unrelaxed
-        energies = re.findall(r'^siesta: E_KS\(eV\) = *(\S+)', output, re.MULTILINE)
+        energies = re.findall(r'^siesta: E_KS\(eV\) = *(\S+)', ''.join(output), re.MULTILINE)
         parameters = {
             'relaxed': relaxed,
             'energy': float(energies[-1]) if energies else None,
@@ -39,28 +38,19 @@ class SiestaRelaxParser(Parser):
             'messages': list(messages.fatal),
             'variable_geometry': False,
         }
-        structure = self._structure()
-        if structure is not None:
+        if structure := self._structure():
             parameters['variable_geometry'] = True  # the handlers of SiestaBaseWorkChain ask for it
             self.out('output_structure', structure)
         self.out('output_parameters', Dict(parameters))
         return self._verdict(messages, relaxed)
 
-    def _text(self, name: str) -> str:
-        repository = self.retrieved.base.repository
-        if name not in repository.list_object_names():
-            return ''
-        return repository.get_object_content(name, 'rb').decode('utf-8', 'replace')
-
     def _structure(self) -> StructureData | None:
         """The input with the last cell and positions. Floating sites come last and are left out."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / 'siesta.STRUCT_OUT'
-            path.write_text(self._text(f'{self.node.get_option("prefix")}.STRUCT_OUT'))
-            try:
+        try:
+            with self.retrieved.base.repository.as_path(f'{self.node.get_option("prefix")}.STRUCT_OUT') as path:
                 cell, fractions = read_struct_out(path)
-            except CorruptFile:
-                return None
+        except (OSError, CorruptFile):
+            return None
         structure = self.node.inputs.structure.clone()
         structure.reset_cell(cell.tolist())
         structure.reset_sites_positions((fractions[: len(structure.sites)] @ cell).tolist())

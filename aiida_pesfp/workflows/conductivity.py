@@ -6,16 +6,12 @@ from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
 from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
 from aiida_pesfp.calculations.supercell import MINIMUM_DISTANCE, make_supercell
-from aiida_pesfp.calculations.transport import (
-    arrhenius,
-    conductivity,
-    validate_arrhenius_parameters,
-    validate_conductivity_parameters,
-)
+from aiida_pesfp.calculations.transport import ArrheniusSettings, arrhenius, conductivity
+from aiida_pesfp.calculations.validation import settings_port
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
-from aiida_pesfp.settings.diffusion import EQUILIBRATION
+from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
 from aiida_pesfp.workflows.restart import how_it_ended
 
@@ -48,21 +44,6 @@ def temperature_key(temperature: float) -> str:
     return 'T{}K'.format(f'{temperature:.6f}'.rstrip('0').rstrip('.').replace('.', '_'))
 
 
-def _analysis(species: str, inputs: dict, overrides: dict | None) -> dict:
-    """Parameters of the analysis.
-
-    A short run equilibrates for a sixth of its time and has four windows. Its results are flagged: they are not to be
-    published.
-
-    :param inputs: of the protocol, with the overrides.
-    """
-    chosen = {'species': species, 'equilibration_ps': EQUILIBRATION} | inputs['analysis']
-    duration = inputs['duration_ps']
-    if duration < _SHORT_RUN:
-        chosen |= {'equilibration_ps': duration / 6, 'window_ps': duration / 5, 'fit_start_ps': duration / 75}
-    return chosen | (overrides or {}).get('analysis', {})
-
-
 class ConductivityWorkChain(WorkChain):
     """Relax, make a supercell, run molecular dynamics at each temperature, and fit (arXiv:2411.06804, Sec. II C).
 
@@ -74,46 +55,21 @@ class ConductivityWorkChain(WorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.input('structure', valid_type=StructureData, help='Primitive cell of the crystal.')
-        spec.input(
-            'temperatures', valid_type=List, validator=_validate_temperatures, help='Temperatures of the dynamics, K.'
-        )
-        spec.input('supercell', valid_type=Dict, default=Dict, help='Parameters of pesfp.make_supercell.')
-        spec.input(
-            'analysis',
-            valid_type=Dict,
-            default=Dict,
-            validator=validate_conductivity_parameters,
-            help='Parameters of pesfp.transport.conductivity: species, equilibration_ps, window_ps, ...',
-        )
-        spec.input(
-            'arrhenius',
-            valid_type=Dict,
-            default=Dict,
-            validator=validate_arrhenius_parameters,
-            help='Parameters of pesfp.transport.arrhenius: scale, exclude (T667K -> reason), exclude_flags.',
-        )
+        spec.input('temperatures', valid_type=List, validator=_validate_temperatures, help='Of the dynamics, K.')
+        settings_port(spec, 'supercell', None, 'Parameters of pesfp.make_supercell.')
+        settings_port(spec, 'analysis', ConductivitySettings, 'Parameters of pesfp.transport.conductivity.')
+        settings_port(spec, 'arrhenius', ArrheniusSettings, 'Parameters of pesfp.transport.arrhenius.')
         for engine in ENGINES.values():
-            optional = {'required': False, 'populate_defaults': False}
-            spec.expose_inputs(
-                engine.dynamics_workchain,
-                namespace=engine.name,
-                exclude=('md.structure', 'md.parent_folder'),
-                namespace_options=optional | {'help': f'Dynamics with {engine.title}.'},
-            )
-            words = f'Relaxation with {engine.title}. Without it the structure is not relaxed.'
-            spec.expose_inputs(
-                engine.relaxation_workchain,
-                namespace=f'{engine.name}_relax',
-                exclude=('relax.structure',),
-                namespace_options=optional | {'help': words},
-            )
+            for workchain, namespace, excluded, words in (
+                (engine.dynamics_workchain, engine.name, ('md.structure', 'md.parent_folder'), 'Dynamics'),
+                (engine.relaxation_workchain, f'{engine.name}_relax', ('relax.structure',), 'Relaxation, if any,'),
+            ):
+                optional = {'required': False, 'populate_defaults': False, 'help': f'{words} with {engine.title}.'}
+                spec.expose_inputs(workchain, namespace=namespace, exclude=excluded, namespace_options=optional)
         spec.inputs.validator = _validate_engine
         spec.outline(
             cls.setup,
-            if_(cls.should_relax)(
-                cls.relax,
-                cls.inspect_relaxation,
-            ),
+            if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),
             cls.make_supercell,
             cls.run_dynamics,
             cls.analyse,
@@ -122,12 +78,8 @@ class ConductivityWorkChain(WorkChain):
         spec.output('relaxed_structure', valid_type=StructureData, required=False, help='The cell after relaxation.')
         spec.output('supercell', valid_type=StructureData, required=False, help='The cell of the dynamics.')
         spec.output('supercell_matrix', valid_type=Dict, required=False, help='How it was made from the relaxed cell.')
-        spec.output_namespace(
-            'trajectories', valid_type=TrajectoryData, dynamic=True, help='Whole dynamics by temperature: T667K, ...'
-        )
-        spec.output_namespace(
-            'conductivities', valid_type=ConductivityData, dynamic=True, help='Conductivities by temperature.'
-        )
+        for name, kind in (('trajectories', TrajectoryData), ('conductivities', ConductivityData)):
+            spec.output_namespace(name, valid_type=kind, dynamic=True, help='By temperature: T667K, ...')
         spec.output('arrhenius', valid_type=ArrheniusData, required=False, help='Fit, if the temperatures allow one.')
         spec.exit_code(320, 'ERROR_RELAXATION_FAILED', message='The relaxation failed: {reason}')
         spec.exit_code(330, 'ERROR_NO_SUPERCELL', message='No supercell can be made: {reason}')
@@ -166,18 +118,22 @@ class ConductivityWorkChain(WorkChain):
         :raises ValueError: if the code belongs to no engine, or the engine needs other inputs.
         """
         row = engine_of_code(code, engine_inputs) if engine is None else ENGINES[engine]
-        problem = row.problem(engine_inputs)
-        if problem is not None:
+        if problem := row.problem(engine_inputs):
             raise ValueError(problem)
         dynamics, relaxation = row.dynamics_workchain, row.relaxation_workchain
         inputs = dynamics.get_protocol_inputs(protocol, overrides)
         temperatures = temperatures or inputs['temperatures']
 
+        duration = inputs['duration_ps']
+        analysis = {'species': species, 'equilibration_ps': EQUILIBRATION} | inputs['analysis']
+        if duration < _SHORT_RUN:
+            # Four windows. The results are flagged: they are not to be published.
+            analysis |= {'equilibration_ps': duration / 6, 'window_ps': duration / 5, 'fit_start_ps': duration / 75}
+
         builder = cls.get_builder()
-        builder.structure = structure
-        builder.temperatures = List(temperatures)
-        builder.supercell = Dict({'minimum_distance': MINIMUM_DISTANCE} | inputs['supercell'])
-        builder.analysis = Dict(_analysis(species, inputs, overrides))
+        builder.structure, builder.temperatures = structure, temperatures
+        builder.supercell = {'minimum_distance': MINIMUM_DISTANCE} | inputs['supercell']
+        builder.analysis = analysis | (overrides or {}).get('analysis', {})
         # The supercell and the temperature are set when the dynamics are run.
         for name in ENGINES:
             builder.pop(name, None)
@@ -199,7 +155,7 @@ class ConductivityWorkChain(WorkChain):
 
     def setup(self) -> None:
         """Start from the input structure."""
-        self.ctx.structure, self.ctx.problems, self.ctx.conductivities = self.inputs.structure, {}, {}
+        self.ctx.structure, self.ctx.problems, self.ctx.conductivities = self.inputs.structure, [], {}
 
     def should_relax(self) -> bool:
         """Whether a relaxation was requested."""
@@ -257,13 +213,13 @@ class ConductivityWorkChain(WorkChain):
             if 'trajectory' in node.outputs:
                 self.out(f'trajectories.{key}', node.outputs.trajectory)
             if not node.is_finished_ok:
-                self.ctx.problems[key] = f'its dynamics failed ({how_it_ended(node)})'
+                self.ctx.problems.append(f'{key}: its dynamics failed ({how_it_ended(node)})')
                 continue
             found, analysis = conductivity.run_get_node(
                 node.outputs.trajectory, self.inputs.analysis, metadata={'call_link_label': f'conductivity_{key}'}
             )
             if not analysis.is_finished_ok:
-                self.ctx.problems[key] = analysis.exit_message
+                self.ctx.problems.append(f'{key}: {analysis.exit_message}')
                 continue
             self.out(f'conductivities.{key}', found)
             self.ctx.conductivities[key] = found
@@ -271,7 +227,7 @@ class ConductivityWorkChain(WorkChain):
             error = 'unknown' if found.conductivity_error is None else f'{found.conductivity_error:.2g}'
             self.report(f'{key}: {found.conductivity:.3g} +- {error} S/cm{flags}')
         if not self.ctx.conductivities:
-            return self.exit_codes.ERROR_NO_CONDUCTIVITY.format(reason=self._problems())
+            return self.exit_codes.ERROR_NO_CONDUCTIVITY.format(reason='; '.join(self.ctx.problems))
 
     def fit(self) -> ExitCode | None:
         """Fit the activation energy, if the conductivities determine one."""
@@ -279,18 +235,13 @@ class ConductivityWorkChain(WorkChain):
             found, analysis = arrhenius.run_get_node(
                 self.inputs.arrhenius, metadata={'call_link_label': 'arrhenius'}, **self.ctx.conductivities
             )
-            if not analysis.is_finished_ok:
-                self.report(f'no Arrhenius fit: {analysis.exit_message}')
-            else:
+            if analysis.is_finished_ok:
                 self.out('arrhenius', found)
-                self.report(
-                    f'activation energy {1000 * found.activation_energy:.0f} +- '
-                    f'{1000 * found.activation_energy_error:.0f} meV'
-                )
+                energy, error = 1000 * found.activation_energy, 1000 * found.activation_energy_error
+                self.report(f'activation energy {energy:.0f} +- {error:.0f} meV')
+            else:
+                self.report(f'no Arrhenius fit: {analysis.exit_message}')
         else:
             self.report('no Arrhenius fit: there is a conductivity at one temperature only')
         if self.ctx.problems:
-            return self.exit_codes.ERROR_TEMPERATURES_MISSING.format(reason=self._problems())
-
-    def _problems(self) -> str:
-        return '; '.join(f'{key}: {problem}' for key, problem in self.ctx.problems.items())
+            return self.exit_codes.ERROR_TEMPERATURES_MISSING.format(reason='; '.join(self.ctx.problems))

@@ -94,13 +94,8 @@ class Engine:
         return f'the engine {self.name} needs a {missing[0]}' if missing else None
 
 
-_SIESTA = Program(
-    'siesta',
-    'SIESTA',
-    ('pesfp.siesta_md', 'siesta.siesta'),
-    version=r'^\s*(?:Siesta )?Version\s*:\s*(\S+)',
-    mpi='PARALLEL version',
-)
+_VERSION = r'^\s*(?:Siesta )?Version\s*:\s*(\S+)'
+_SIESTA = Program('siesta', 'SIESTA', ('pesfp.siesta_md', 'siesta.siesta'), _VERSION, mpi='PARALLEL version')
 
 #: The engines by name, in the order in which ``pesfp.screen_and_validate`` runs them.
 ENGINES = {
@@ -124,9 +119,7 @@ ENGINES = {
             relaxed='output_structure',
             program=_SIESTA,
             relax_program=_SIESTA,
-            needs=(
-                Need('pseudo_family', 'core.str', 'Label of a family of pseudopotentials, for SIESTA.', required=False),
-            ),
+            needs=(Need('pseudo_family', 'core.str', 'Label of a family of pseudopotentials, for SIESTA.', False),),
         ),
     )
 }

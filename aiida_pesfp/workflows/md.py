@@ -18,9 +18,9 @@ class MdBaseWorkChain(SegmentsWorkChain):
     _settings = PotentialMdSettings
 
     @classmethod
-    def engine_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:
-        """Inputs of the jobs that only this engine has.
+    def job_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:
+        """Inputs of the jobs but the dynamics.
 
         :param potential: the paper's is SevenNet-0.
         """
-        return {'potential': potential}
+        return {'structure': structure, 'potential': potential}

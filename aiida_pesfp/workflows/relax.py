@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aiida.engine import ProcessBuilder, ProcessHandlerReport, process_handler
-from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, StructureData
+from aiida.engine import ProcessHandlerReport, process_handler
+from aiida.orm import CalcJobNode, StructureData
 
 from aiida_pesfp.calculations.relax import RelaxCalculation
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.workflows.restart import StrictRestartWorkChain, fill_job
+from aiida_pesfp.workflows.restart import StrictRestartWorkChain
 
 _CODES = RelaxCalculation.exit_codes
 
@@ -21,33 +21,12 @@ class RelaxBaseWorkChain(StrictRestartWorkChain):
     _passed_on = ('structure', 'output_parameters')
 
     @classmethod
-    def get_builder_from_protocol(
-        cls,
-        code: AbstractCode,
-        structure: StructureData,
-        protocol: str | None = None,
-        overrides: dict | None = None,
-        options: dict | None = None,
-        *,
-        potential: PotentialData,
-    ) -> ProcessBuilder:
-        """A builder with the inputs of a protocol.
+    def job_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:
+        """Inputs of the jobs.
 
-        :param code: ``pesfp-relax`` on some computer.
-        :param structure: the primitive cell.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs that take precedence, nested like the protocol.
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
         :param potential: that of the dynamics.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
-        fill_job(builder.relax, code, inputs['md'], options)
-        builder.relax.structure = structure
-        builder.relax.potential = potential
-        builder.relax.parameters = Dict(inputs['relax']['parameters'])
-        builder.max_iterations = Int(inputs['relax']['max_iterations'])
-        return builder
+        return {'structure': structure, 'potential': potential, 'parameters': protocol['relax']['parameters']}
 
     @process_handler(
         priority=500, exit_codes=[_CODES.ERROR_OUT_OF_WALLTIME, _CODES.ERROR_INTERRUPTED, _CODES.ERROR_NOT_CONVERGED]

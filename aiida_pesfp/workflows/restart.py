@@ -1,12 +1,14 @@
-"""What the workchains around one kind of job share: inputs, outline, options of the jobs."""
+"""What the workchains around one kind of job share: inputs, outline, the builder of a protocol."""
 
 from __future__ import annotations
 
 from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerReport, process_handler, while_
-from aiida.engine.processes.builder import ProcessBuilderNamespace
-from aiida.orm import AbstractCode, ProcessNode
+from aiida.orm import AbstractCode, ProcessNode, StructureData
 
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
+
+#: Exit status of a job that ended before all was done -> how.
+STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted'}
 
 
 class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
@@ -16,6 +18,8 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
     _namespace: str
     _excluded_inputs: tuple[str, ...] = ()
     _passed_on: tuple[str, ...] | None = None
+    #: Entry of the protocol that says how the jobs run. A relaxation runs like the dynamics.
+    _runs_like = 'md'
 
     @classmethod
     def define(cls, spec):
@@ -24,14 +28,49 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         spec.expose_outputs(cls._process_class, include=cls._passed_on)
         for port in spec.outputs.values():
             port.required = False
-        spec.outline(
-            cls.setup,
-            while_(cls.should_run_process)(
-                cls.run_process,
-                cls.inspect_process,
-            ),
-            cls.results,
-        )
+        spec.outline(cls.setup, while_(cls.should_run_process)(cls.run_process, cls.inspect_process), cls.results)
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode,
+        structure: StructureData,
+        protocol: str | None = None,
+        overrides: dict | None = None,
+        options: dict | None = None,
+        **own,
+    ) -> ProcessBuilder:
+        """A builder with the inputs of a protocol.
+
+        :param code: the program on some computer.
+        :param structure: the primitive cell; for dynamics the supercell.
+        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
+        :param overrides: inputs that take precedence, nested like the protocol.
+        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+        :param own: keywords of :meth:`job_inputs`, such as ``potential``.
+        """
+        inputs, options = cls.get_protocol_inputs(protocol, overrides), dict(options or {})
+        how = inputs[cls._runs_like]
+        if 'device' in options:
+            how['device'] = options.pop('device')
+        of_code = {} if code.with_mpi is None else {'withmpi': code.with_mpi}
+        builder = cls.get_builder()
+        job = builder[cls._namespace]
+        holder = job if 'options' in job._valid_fields else job.metadata
+        holder.options = merge(how['metadata']['options'], of_code | options)
+        known = {name: how[name] for name in ('device', 'batch_size') if name in how and name in job._valid_fields}
+        for name, value in ({'code': code} | known | cls.job_inputs(inputs, structure, **own)).items():
+            job[name] = value
+        builder.max_iterations = inputs[cls._namespace].get('max_iterations', inputs['max_iterations'])
+        return builder
+
+    @classmethod
+    def job_inputs(cls, protocol: dict, structure: StructureData) -> dict:
+        """Inputs of the jobs beside code and options. Subclasses take further keywords.
+
+        :param protocol: the inputs of the protocol.
+        """
+        return {'structure': structure}
 
     def setup(self) -> None:
         super().setup()
@@ -60,31 +99,3 @@ class StrictRestartWorkChain(RestartWorkChain):
 def how_it_ended(node: ProcessNode) -> str:
     """Name, exit status and message of a process that has failed."""
     return f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message or node.process_state}'
-
-
-def job_options(code: AbstractCode, inputs: dict, options: dict | None) -> dict:
-    """``metadata.options`` of a job: those of the protocol, what the code says about MPI, and what takes precedence.
-
-    :param inputs: the inputs of the job in the protocol.
-    :param options: may hold ``device`` too, which is no option of AiiDA and left out here.
-    """
-    of_code = {} if code.with_mpi is None else {'withmpi': code.with_mpi}
-    of_protocol = inputs.get('metadata', {}).get('options', {})
-    given = {name: value for name, value in (options or {}).items() if name != 'device'}
-    return merge(merge(of_protocol, of_code), given)
-
-
-def fill_job(
-    job: ProcessBuilder | ProcessBuilderNamespace, code: AbstractCode, inputs: dict, options: dict | None
-) -> None:
-    """Set the code of a job and how it runs: its options, and device and batch size if it has such inputs.
-
-    :param job: the builder of the job.
-    :param inputs: the inputs of the job in the protocol.
-    :param options: ``metadata.options`` that take precedence, and ``device``.
-    """
-    job.code = code
-    job.metadata.options = job_options(code, inputs, options)
-    for name, value in (inputs | (options or {})).items():
-        if name in ('device', 'batch_size') and name in job._valid_fields:
-            setattr(job, name, value)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
-from aiida.orm import AbstractCode, CalcJobNode, Dict, StructureData
+from aiida.orm import AbstractCode, CalcJobNode, StructureData
 
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.workflows.restart import RestartWorkChain, fill_job
+from aiida_pesfp.workflows.restart import STOPPED, RestartWorkChain
 
 
 class ScanBaseWorkChain(RestartWorkChain):
@@ -18,8 +18,7 @@ class ScanBaseWorkChain(RestartWorkChain):
     """
 
     _process_class = ScanCalculation
-    _namespace = 'scan'
-    _protocol = 'scan'
+    _namespace = _protocol = _runs_like = 'scan'
     #: Batch size after a first death of unknown size, and the factor after each further one.
     _CAUTIOUS_BATCH_SIZE, _SHRINK = 8, 4
 
@@ -35,20 +34,15 @@ class ScanBaseWorkChain(RestartWorkChain):
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
-        :param code: ``pesfp-scan`` on some computer.
-        :param structures: what to scan, by keys that name the outputs.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs that take precedence, nested like the builder.
-        :param options: ``metadata.options`` of the job that take precedence, and ``device``.
+        :param structures: what to scan, by keys that name the outputs. The other parameters are those of
+            :meth:`RestartWorkChain.get_builder_from_protocol`.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
-        fill_job(builder.scan, code, inputs['scan'], options)
-        builder.scan.structures = structures
-        builder.scan.potential = potential
-        builder.scan.parameters = Dict(inputs['scan']['parameters'])
-        builder.max_iterations = inputs['max_iterations']
-        return builder
+        return super().get_builder_from_protocol(code, structures, protocol, overrides, options, potential=potential)
+
+    @classmethod
+    def job_inputs(cls, protocol: dict, structures: dict[str, StructureData], *, potential: PotentialData) -> dict:
+        """Inputs of the jobs."""
+        return {'structures': structures, 'potential': potential, 'parameters': protocol['scan']['parameters']}
 
     def inspect_process(self) -> ExitCode | None:
         exit_code = super().inspect_process()
@@ -57,28 +51,17 @@ class ScanBaseWorkChain(RestartWorkChain):
             self.out_many(self.exposed_outputs(self.ctx.children[self.ctx.iteration - 1], ScanCalculation))
         return exit_code
 
-    @process_handler(priority=500, exit_codes=ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME)
-    def handle_out_of_walltime(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Restart from the checkpoint."""
-        return self._restart(node, 'ran out of time')
+    @process_handler(priority=500)
+    def handle_stopped(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """Restart from the checkpoint; with smaller batches, unless time ran out.
 
-    @process_handler(priority=400, exit_codes=ScanCalculation.exit_codes.ERROR_OUT_OF_MEMORY)
-    def handle_out_of_memory(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Restart from the checkpoint with smaller batches."""
-        self._shrink_batches()
-        return self._restart(node, 'ran out of memory')
-
-    @process_handler(priority=300, exit_codes=ScanCalculation.exit_codes.ERROR_INTERRUPTED)
-    def handle_interrupted(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Restart from the checkpoint with smaller batches: a job that ends without a word mostly lacked memory."""
-        self._shrink_batches()
-        return self._restart(node, 'was interrupted')
-
-    def _shrink_batches(self) -> None:
-        present = self.ctx.inputs.get('batch_size', self._CAUTIOUS_BATCH_SIZE * self._SHRINK)
-        self.ctx.inputs.batch_size = max(1, present // self._SHRINK)
-
-    def _restart(self, node: CalcJobNode, reason: str) -> ProcessHandlerReport:
+        A job that ends without a word mostly lacked memory.
+        """
+        if node.exit_status not in STOPPED:
+            return None
+        if node.exit_status != ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME.status:
+            present = self.ctx.inputs.get('batch_size', self._CAUTIOUS_BATCH_SIZE * self._SHRINK)
+            self.ctx.inputs.batch_size = max(1, present // self._SHRINK)
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
-        self.report(f'{node.process_label}<{node.pk}> {reason}: restarting from its checkpoint')
+        self.report(f'{node.process_label}<{node.pk}> {STOPPED[node.exit_status]}: restarting from its checkpoint')
         return ProcessHandlerReport(True)

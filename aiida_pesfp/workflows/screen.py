@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, if_, while_
-from aiida.orm import AbstractCode, Dict, Int, StructureData, WorkChainNode
+from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
+from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.scan import ScanCalculation
-from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject, validate_criteria
-from aiida_pesfp.calculations.validation import positive_port, validate_structures
+from aiida_pesfp.calculations.selection import Criteria, collect_rejected, rank, rank_by_model, reject
+from aiida_pesfp.calculations.validation import positive_port, settings_port, validate_structures
 from aiida_pesfp.data.assessment import RankingModelData
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
-from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.queries.progress import estimated_cost
@@ -47,22 +46,9 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             validator=validate_structures,
             help='Structures to screen. The keys name them in all outputs.',
         )
-        spec.input(
-            'properties',
-            valid_type=Dict,
-            default=Dict,
-            help='Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom). By default '
-            'those of their records.',
-        )
-        spec.input(
-            'criteria',
-            valid_type=Dict,
-            default=Dict,
-            validator=validate_criteria,
-            help='What is scanned: minimum_band_gap (eV), maximum_energy_above_hull (eV/atom), '
-            'allow_transition_metals, missing_properties (keep, reject), duplicates (similar, identical, keep). What '
-            "is missing has the paper's value; None switches a limit off.",
-        )
+        words = 'Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).'
+        settings_port(spec, 'properties', None, words)
+        settings_port(spec, 'criteria', Criteria, 'What is scanned; None switches a limit off.')
         positive_port(spec, 'max_structures_per_job', 16, 'Most structures of one job.')
         positive_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
         spec.input(
@@ -75,23 +61,13 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         spec.inputs.validator = _validate_model
         spec.outline(
             cls.select,
-            if_(cls.any_selected)(
-                cls.make_batches,
-                while_(cls.any_batch_left)(
-                    cls.scan_batches,
-                    cls.collect_results,
-                ),
-            ),
+            while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results),
             cls.rank,
         )
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
-        spec.output(
-            'rejected', valid_type=Dict, help='Structures without a result: key -> stage (filter, scan) and reason.'
-        )
-        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surface of each structure, by its key.')
-        spec.output_namespace(
-            'descriptors', valid_type=DescriptorsData, dynamic=True, help='Descriptors of each structure, by its key.'
-        )
+        words = 'Structures without a result: key -> stage (filter, scan) and reason.'
+        spec.output('rejected', valid_type=Dict, help=words)
+        spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors'))
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')
@@ -108,25 +84,21 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol, and with the properties from the structures' records.
 
-        :param code: ``pesfp-scan`` on some computer.
         :param structures: what to screen, by keys that name them in all outputs.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
         :param overrides: inputs that take precedence, nested like the builder.
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+
+        The other parameters are those of ``pesfp.scan.base``.
         """
-        overrides = overrides or {}
-        own = cls.get_protocol_inputs(protocol, {key: value for key, value in overrides.items() if key != 'scan'})
-        base = {key: overrides[key] for key in ('scan', 'max_iterations') if key in overrides}
+        own = dict(overrides or {})
+        base = {key: own.pop(key) for key in ('scan', 'max_iterations') if key in own}
         scan = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, protocol, base, options)
-        builder = cls.get_builder()
-        builder.structures = structures
         scan.scan.pop('structures')
-        builder.scan = scan.scan
-        builder.max_iterations = scan.max_iterations
-        builder.criteria = Dict(own['criteria'])
-        builder.properties = Dict(merge(known_properties(structures), own.get('properties') or {}))
-        builder.max_structures_per_job = Int(own['max_structures_per_job'])
-        builder.max_concurrent_jobs = Int(own['max_concurrent_jobs'])
+        builder = cls.get_builder()
+        builder.structures, builder.scan, builder.max_iterations = structures, scan.scan, scan.max_iterations
+        inputs = cls.get_protocol_inputs(protocol, own)
+        builder.properties = merge(known_properties(structures), inputs.get('properties') or {})
+        for name in ('criteria', 'max_structures_per_job', 'max_concurrent_jobs'):
+            builder[name] = inputs[name]
         return builder
 
     @property
@@ -135,20 +107,14 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return FingerprintSettings.from_dict(self.inputs.scan.parameters.get_dict())
 
     def select(self) -> None:
-        """Leave out structures that do not meet the criteria, with the reason."""
+        """Leave out structures that do not meet the criteria, with the reason, and distribute the others over jobs."""
         structures = dict(self.inputs.structures)
         criteria = Dict(self.inputs.criteria.get_dict() | {'species': self.parameters.species})
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
         self.ctx.descriptors, self.ctx.failures, self.ctx.lost = {}, {}, {}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
-
-    def any_selected(self) -> bool:
-        """Whether there is anything to scan."""
-        return bool(self.ctx.selected)
-
-    def make_batches(self) -> None:
-        """Distribute the structures over jobs, the small ones first, so that results come early."""
+        # The small ones are scanned first, so that results come early.
         costs = {key: estimated_cost(node, self.parameters) for key, node in self.ctx.selected.items()}
         ordered = sorted(costs, key=costs.get)
         size = self.inputs.max_structures_per_job.value
@@ -195,23 +161,22 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return rank_by_model(self.inputs.model, features, **self.ctx.descriptors)
 
     def _collect(self, node: WorkChainNode) -> None:
-        accounted = set()
-        for key, pes in getattr(node.outputs, 'pes', {}).items():
-            self.out(f'pes.{key}', pes)
-        for key, descriptors in getattr(node.outputs, 'descriptors', {}).items():
-            self.out(f'descriptors.{key}', descriptors)
-            self.ctx.descriptors[key] = descriptors
-            accounted.add(key)
+        for name, nodes in self.exposed_outputs(node, ScanBaseWorkChain).items():
+            for key, output in nodes.items():
+                self.out(f'{name}.{key}', output)
+        found = dict(getattr(node.outputs, 'descriptors', {}))
+        self.ctx.descriptors |= found
+        for key, descriptors in found.items():
             self.report(f'{key}: Xi {descriptors.xi:.4f}, MPE {descriptors.mpe:.3f} eV')
-        if 'failures' in node.outputs:
+        failed = node.outputs.failures.keys() if 'failures' in node.outputs else []
+        if failed:
             self.ctx.failures[f'failures_{node.pk}'] = node.outputs.failures
-            accounted.update(node.outputs.failures.keys())
-            self.report(f'could not be scanned: {", ".join(node.outputs.failures.keys())}')
+            self.report(f'could not be scanned: {", ".join(failed)}')
         # The exit message of the last job says more than that of the workchain around it.
         jobs = [called for called in node.called if called.process_class is ScanCalculation]
         last = max(jobs, key=lambda job: job.pk, default=node)
         message = last.exit_message or node.exit_message or str(node.process_state)
-        lost = [key for key in node.inputs.scan.structures if key not in accounted]
+        lost = [key for key in node.inputs.scan.structures if key not in {*found, *failed}]
         self.ctx.lost |= dict.fromkeys(lost, f'{node.process_label}<{node.pk}> [{node.exit_status}]: {message}')
         if not node.is_finished_ok:
             self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {message}')

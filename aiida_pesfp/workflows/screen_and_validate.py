@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, if_, while_
-from aiida.orm import AbstractCode, Data, Dict, Int, Str, StructureData, WorkChainNode, to_aiida_type
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, append_, while_
+from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 from aiida.plugins import DataFactory
 
-from aiida_pesfp.calculations.candidates import columns_of, summarise, tabulate_candidates
-from aiida_pesfp.calculations.validation import positive_port
+from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise, tabulate_candidates
+from aiida_pesfp.calculations.validation import positive_port, settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
+from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
@@ -18,15 +19,18 @@ from aiida_pesfp.workflows.restart import how_it_ended
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 #: What expressions over the rows of a table may name.
-COLUMNS = columns_of(ENGINES)
+COLUMNS = ('formula', *NAMES, *(f'{engine}_{name}' for engine in ENGINES for name in OF_ENGINE))
 
 
-def _validate_expression(node, _) -> str | None:
-    try:
-        Expression(node.value, COLUMNS)
-    except ExpressionError as error:
-        return str(error)
-    return None
+def _expression_port(spec: ProcessSpec, name: str, default: str, help: str) -> None:
+    def validate(node: Str, _) -> str | None:
+        try:
+            Expression(node.value, COLUMNS)
+        except ExpressionError as error:
+            return str(error)
+        return None
+
+    spec.input(name, valid_type=Str, default=lambda: Str(default), validator=validate, help=help)
 
 
 class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
@@ -43,36 +47,20 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.expose_inputs(ScreenWorkChain, namespace='screen')
-        spec.input(
-            'select',
-            valid_type=Str,
-            default=lambda: Str('xi > 0.25'),
-            validator=_validate_expression,
-            help='Candidates are structures for which this expression over the columns of the ranking is true.',
-        )
+        words = 'Candidates are structures for which this expression over the columns of the ranking is true.'
+        _expression_port(spec, 'select', 'xi > 0.25', words)
         positive_port(spec, 'max_concurrent_candidates', 2, 'Candidates whose dynamics run at once.')
         for engine in ENGINES.values():
             cls._define_stage(spec, engine)
         spec.outline(
             cls.screen,
             cls.inspect_screen,
-            while_(cls.next_stage)(
-                while_(cls.any_candidate_left)(
-                    cls.run_candidates,
-                    cls.collect_candidates,
-                ),
-            ),
-            if_(cls.any_candidate)(cls.tabulate),
-            cls.finish,
+            while_(cls.next_stage)(while_(cls.any_candidate_left)(cls.run_candidates, cls.collect_candidates)),
+            cls.tabulate,
         )
         spec.expose_outputs(ScreenWorkChain, namespace='screen')
-        spec.output(
-            'candidates',
-            valid_type=Dict,
-            required=False,
-            help='A row for each candidate: descriptors, conductivity and activation energy by each engine, flags, '
-            'problems, nodes.',
-        )
+        words = 'A row for each candidate: descriptors, results of each engine, flags, problems, nodes.'
+        spec.output('candidates', valid_type=Dict, required=False, help=words)
         spec.exit_code(310, 'ERROR_SCREENING_FAILED', message='The screening failed: {reason}')
         spec.exit_code(320, 'ERROR_ALL_CANDIDATES_FAILED', message='No candidate has a conductivity: {reason}')
 
@@ -82,36 +70,22 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         stage, words = engine.name, f'dynamics with {engine.title}'
         spec.input_namespace(stage, required=False, populate_defaults=False, help=f'The stage of {words}.')
         spec.input(f'{stage}.code', valid_type=AbstractCode, help=f'Code of {engine.program.label}.')
-        spec.input(
-            f'{stage}.relax_code',
-            valid_type=AbstractCode,
-            required=False,
-            help=f'Code of {engine.relax_program.label}. Without it nothing is relaxed.',
-        )
+        relax = f'Code of {engine.relax_program.label}. Without it nothing is relaxed.'
+        spec.input(f'{stage}.relax_code', valid_type=AbstractCode, required=False, help=relax)
         for need in engine.needs:
-            valid_type = DataFactory(need.data)
-            spec.input(f'{stage}.{need.name}', valid_type=valid_type, required=need.required, help=need.help)
+            kind = DataFactory(need.data)
+            spec.input(f'{stage}.{need.name}', valid_type=kind, required=need.required, help=need.help)
         positive_port(spec, f'{stage}.candidates', 5, 'Most candidates of this stage.')
-        spec.input(
-            f'{stage}.rank_by',
-            valid_type=Str,
-            default=lambda: Str('xi'),
-            validator=_validate_expression,
-            help='Those with the largest value of this expression over the columns of the table; then by Xi.',
-        )
+        rank_by = 'Those with the largest value of this expression over the columns of the table; then by Xi.'
+        _expression_port(spec, f'{stage}.rank_by', 'xi', rank_by)
         spec.input(f'{stage}.protocol', valid_type=Str, help='Protocol of pesfp.conductivity.')
-        spec.input(
-            f'{stage}.overrides',
-            valid_type=Dict,
-            default=Dict,
-            help='Overrides of that protocol, such as temperatures, duration_ps, analysis.',
+        settings_port(
+            spec, f'{stage}.overrides', None, 'Of that protocol, such as temperatures, duration_ps, analysis.'
         )
-        spec.input(
-            f'{stage}.options', valid_type=dict, required=False, non_db=True, help='Options of the jobs, and device.'
-        )
-        spec.output_namespace(
-            stage, dynamic=True, help=f'Conductivities and fits by {words}: CANDIDATE.T667K, CANDIDATE.arrhenius'
-        )
+        jobs = 'Options of the jobs, and device.'
+        spec.input(f'{stage}.options', valid_type=dict, required=False, non_db=True, help=jobs)
+        results = f'Conductivities and fits by {words}: CANDIDATE.T667K, CANDIDATE.arrhenius'
+        spec.output_namespace(stage, dynamic=True, help=results)
 
     @classmethod
     def get_builder_from_protocol(
@@ -146,8 +120,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         builder.screen = ScreenWorkChain.get_builder_from_protocol(
             code, structures, potential, protocol, screen, options
         )
-        builder.select = Str(inputs['select'])
-        builder.max_concurrent_candidates = Int(inputs['max_concurrent_candidates'])
+        builder.select, builder.max_concurrent_candidates = inputs['select'], inputs['max_concurrent_candidates']
         for name in ENGINES:
             if stages.get(name) is None:
                 builder.pop(name, None)
@@ -156,8 +129,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             stage = {'protocol': protocol or cls.get_default_protocol()} | default | given
             stage['overrides'] = merge(default.get('overrides', {}), given.get('overrides', {}))
             for key, value in stage.items():
-                is_input = key == 'options' or isinstance(value, Data)
-                builder[name][key] = value if is_input else to_aiida_type(value)
+                builder[name][key] = value
         return builder
 
     def screen(self) -> ToContext:
@@ -171,16 +143,14 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
 
     def inspect_screen(self) -> ExitCode | None:
         """Choose the candidates from the ranking."""
-        node = self.ctx.screening
+        node, select = self.ctx.screening, self.inputs.select.value
         self.out_many(self.exposed_outputs(node, ScreenWorkChain, 'screen'))
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_SCREENING_FAILED.format(reason=how_it_ended(node))
-        rows, select = node.outputs.ranking['rows'], Expression(self.inputs.select.value, COLUMNS)
-        self.ctx.rows = {row['key']: {name: row.get(name) for name in COLUMNS} for row in rows if select(row)}
+        rows, passes = node.outputs.ranking['rows'], Expression(select, COLUMNS)
+        self.ctx.rows = {row['key']: {name: row.get(name) for name in COLUMNS} for row in rows if passes(row)}
         self.ctx.passed = list(self.ctx.rows)
-        self.report(
-            f'{len(self.ctx.passed)} of {len(rows)} ranked structures are candidates ({self.inputs.select.value})'
-        )
+        self.report(f'{len(self.ctx.passed)} of {len(rows)} ranked structures are candidates ({select})')
 
     def next_stage(self) -> bool:
         """Go to the next stage that is given, if there is one, and choose its candidates."""
@@ -189,7 +159,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         engine = self.ctx.stages.pop(0)
         stage, rows = self.inputs[engine], self.ctx.rows
         value = Expression(stage.rank_by.value, COLUMNS)
-        # Candidates without a value come last; Python's sort keeps the order of the ranking among equals.
+        # Candidates without a value come last; the order of the ranking stays among equals.
         worth = {key: value(rows[key]) for key in self.ctx.passed}
         ordered = sorted(self.ctx.passed, key=lambda key: (worth[key] is None, -(worth[key] or 0)))
         self.ctx.engine, self.ctx.passed = engine, ordered[: stage.candidates.value]
@@ -226,22 +196,17 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         found = self.ctx.results[self.ctx.engine]
         self.ctx.passed = [key for key in self.ctx.passed if key in self.ctx.queue or key in found]
 
-    def any_candidate(self) -> bool:
-        """Whether dynamics of any candidate were to be run."""
-        return bool(self.ctx.candidates)
-
-    def tabulate(self) -> None:
-        """Make the table of the candidates."""
+    def tabulate(self) -> ExitCode | None:
+        """Make the table of the candidates, if there are any. Fail if none of them has a conductivity."""
+        if not self.ctx.candidates:
+            return None
         progress = {'engines': list(ENGINES), 'candidates': self.ctx.candidates, 'problems': self.ctx.problems}
         results = {name: found for name, found in self.ctx.results.items() if found}
         table = tabulate_candidates(
             self.ctx.screening.outputs.ranking, Dict(progress), metadata={'call_link_label': 'tabulate'}, **results
         )
         self.out('candidates', table)
-
-    def finish(self) -> ExitCode | None:
-        """Fail if there are candidates and none of them has a conductivity."""
-        if self.ctx.candidates and not any(self.ctx.results.values()):
+        if not results:
             reasons = [f'{key}: {reason}' for key, told in self.ctx.problems.items() for reason in told.values()]
             return self.exit_codes.ERROR_ALL_CANDIDATES_FAILED.format(reason='; '.join(reasons))
 
@@ -261,8 +226,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             options=stage.get('options'),
             **needs,
         )
-        builder.metadata.call_link_label = f'{engine}_{key}'
-        builder.metadata.label = key
+        builder.metadata.call_link_label, builder.metadata.label = f'{engine}_{key}', key
         return builder
 
     def _collect(self, key: str, node: WorkChainNode) -> None:

@@ -7,10 +7,11 @@ from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, Structur
 
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
 from aiida_pesfp.settings.md import MdSettings
-from aiida_pesfp.workflows.restart import StrictRestartWorkChain, fill_job
+from aiida_pesfp.workflows.protocols import merge
+from aiida_pesfp.workflows.restart import STOPPED, StrictRestartWorkChain
 
-#: Exit codes that the calculation jobs of all engines have in common.
-DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED = map(ExitCode, (340, 400, 410, 420))
+#: Exit statuses that the calculation jobs of all engines have in common.
+DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED = 340, 400, 410, 420
 
 
 class SegmentsWorkChain(StrictRestartWorkChain):
@@ -19,7 +20,8 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     It stops when two jobs in a row have made no step. The segments that were made are joined and become outputs,
     however it ends. An engine's subclass names its calculation job, protocol and settings, and adds the inputs that
     only this engine has. The job has the inputs ``structure``, ``dynamics`` and ``parent_folder``, the outputs
-    ``trajectory`` and ``output_parameters`` (with ``steps`` and ``last_step``), and the exit codes above.
+    ``trajectory`` and ``output_parameters`` (with ``steps`` and ``last_step``), and the exit codes above. If its
+    ``output_parameters`` have a false ``restartable``, a restart would lose a step, and the job is repeated.
     """
 
     _namespace = 'md'
@@ -27,7 +29,9 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     #: Settings of the dynamics of this engine.
     _settings: type[MdSettings]
     #: Exit statuses of jobs whose steps are good, whether or not another job has to follow.
-    _GOOD = (0, *(code.status for code in (DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)))
+    _GOOD = (0, DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)
+    #: Exit statuses after which the dynamics are restarted from the last step.
+    _RESTARTED = (OUT_OF_WALLTIME, INTERRUPTED)
     #: Most jobs in a row without a step.
     _STALLED = 2
     _REPEATED_FROM = 400
@@ -62,43 +66,24 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         options: dict | None = None,
         *,
         timestep: float | None = None,
-        **engine_inputs,
+        **own,
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
-        :param code: the engine's program on some computer.
-        :param structure: the supercell.
         :param temperature: K.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs that take precedence, nested like the protocol.
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
-        :param timestep: fs. The simulated time stays the same. The paper checked 0.25 and 0.5 fs against 1 fs.
-        :param engine_inputs: keywords of :meth:`engine_inputs`, such as ``potential``.
+        :param timestep: fs. The simulated time stays the same. The paper checked 0.25 and 0.5 fs against 1 fs. The
+            other parameters are those of :meth:`RestartWorkChain.get_builder_from_protocol`.
         """
+        chosen = {'temperature': temperature} | ({} if timestep is None else {'timestep': timestep})
+        overrides = merge(overrides or {}, {'md': {'dynamics': chosen}})
+        builder = super().get_builder_from_protocol(code, structure, protocol, overrides, options, **own)
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        dynamics = inputs['md']['dynamics'] | {'temperature': temperature}
-        if timestep is not None:
-            dynamics['timestep'] = timestep
+        dynamics = inputs['md']['dynamics']
         steps = round(inputs['duration_ps'] * 1000 / dynamics.get('timestep', cls._settings.timestep))
-        builder = cls.get_builder()
-        fill_job(builder.md, code, inputs['md'], options)
-        builder.md.structure = structure
-        builder.md.dynamics = Dict(cls._settings.from_dict({'steps': steps} | dynamics).as_dict())
-        for name, value in cls.engine_inputs(inputs, structure, **engine_inputs).items():
-            builder.md[name] = value
-        for name in ('max_iterations', 'max_steps_per_job'):
-            if name in inputs:
-                builder[name] = Int(inputs[name])
+        builder.md.dynamics = cls._settings.from_dict({'steps': steps} | dynamics).as_dict()
+        if 'max_steps_per_job' in inputs:
+            builder.max_steps_per_job = inputs['max_steps_per_job']
         return builder
-
-    @classmethod
-    def engine_inputs(cls, protocol: dict, structure: StructureData) -> dict:
-        """Inputs of the jobs that only this engine has. Subclasses take further keywords.
-
-        :param protocol: the inputs of the protocol.
-        :param structure: the supercell.
-        """
-        return {}
 
     def setup(self) -> None:
         super().setup()
@@ -154,37 +139,28 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         except ValueError as error:
             return self.exit_codes.ERROR_SEGMENTS_DO_NOT_JOIN.format(reason=str(error))
 
-    @process_handler(priority=500, exit_codes=OUT_OF_WALLTIME)
-    def handle_out_of_walltime(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Restart from the last step."""
-        return self.restart(node, 'ran out of time')
-
-    @process_handler(priority=300, exit_codes=INTERRUPTED)
-    def handle_interrupted(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Restart from the last step."""
-        return self.restart(node, 'was interrupted')
-
-    def restart(self, node: CalcJobNode, reason: str) -> ProcessHandlerReport:
+    @process_handler(priority=500)
+    def handle_stopped(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Restart from the last step, unless jobs in a row have made none."""
+        if node.exit_status not in self._RESTARTED:
+            return None
         if self.ctx.stalled >= self._STALLED:
-            return ProcessHandlerReport(True, self._no_progress(f'the last one {reason}'))
-        self.report(f'{node.process_label}<{node.pk}> {reason}: {self.ctx.done} of {self.steps} steps are done')
+            return ProcessHandlerReport(True, self._no_progress(f'the last one {STOPPED[node.exit_status]}'))
+        progress = f'{STOPPED[node.exit_status]}: {self.ctx.done} of {self.steps} steps are done'
+        self.report(f'{node.process_label}<{node.pk}> {progress}')
         return ProcessHandlerReport(True)
-
-    def can_restart_from(self, node: CalcJobNode) -> bool:
-        """Whether another job can go on from this one, which has made steps, without losing any of them."""
-        return True
 
     def _no_progress(self, reason: str) -> ExitCode:
         return self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=reason)
 
     def _count_steps(self, node: CalcJobNode) -> None:
         """Count the steps of a job, and let the next one start from it, if that loses none."""
-        steps = 0
-        if node.exit_status in self._GOOD and 'output_parameters' in node.outputs:
-            steps = node.outputs.output_parameters['steps']
-        complete = self.ctx.done + steps >= self.steps
-        if not steps or not (complete or self.can_restart_from(node)):
+        found = node.outputs.output_parameters.get_dict() if 'output_parameters' in node.outputs else {}
+        steps = found.get('steps', 0) if node.exit_status in self._GOOD else 0
+        lost = steps and self.ctx.done + steps < self.steps and not found.get('restartable', True)
+        if lost:
+            self.report(f'{node.process_label}<{node.pk}> cannot be restarted without losing a step: it is repeated')
+        if lost or not steps:
             self.ctx.stalled += 1
             return
         self.ctx.stalled = 0

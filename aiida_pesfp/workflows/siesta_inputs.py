@@ -16,8 +16,6 @@ from pymatgen.io.vasp.inputs import Kpoints
 
 #: Two atoms are bonded if closer than this times the sum of their covalent radii (DOI 10.1039/b801115j).
 BOND_TOLERANCE = 1.25
-#: Points of the k-grid for each A^-3 of the reciprocal cell: the grids of the Materials Project, as in the paper.
-RECIPROCAL_DENSITY = 64
 
 
 def functional_of(structure: StructureData) -> str:
@@ -45,11 +43,8 @@ def is_molecular(structure: Structure) -> bool:
     return finite and any(atoms[i].specie.symbol == 'H' for ids in bonded for i in ids)
 
 
-def kpoints_of(structure: StructureData, reciprocal_density: float = RECIPROCAL_DENSITY) -> KpointsData:
-    """The k-grid of the Materials Project for a structure: Gamma-centred, with a fixed density in reciprocal space.
-
-    :param reciprocal_density: points for each A^-3.
-    """
+def kpoints_of(structure: StructureData, reciprocal_density: float) -> KpointsData:
+    """The Gamma-centred k-grid of a structure with so many points for each A^-3 of its reciprocal cell."""
     grid = Kpoints.automatic_density_by_vol(structure.get_pymatgen_structure(), reciprocal_density)
     kpoints = KpointsData()
     kpoints.set_kpoints_mesh(list(grid.kpts[0]))
@@ -74,10 +69,8 @@ def pseudos_of(structure: StructureData, family: str | None) -> dict:
 
 
 def functional_labels(protocol: dict, structure: StructureData, functional: str | None = None) -> dict:
-    """The fdf labels of a functional.
+    """The fdf labels of one of the ``functionals`` of a protocol, by default that of :func:`functional_of`.
 
-    :param protocol: the inputs of the protocol, with ``functionals``.
-    :param functional: name of one of them; by default that of :func:`functional_of`.
     :raises ValueError: if the protocol has no such functional.
     """
     known, functional = protocol['functionals'], functional or functional_of(structure)

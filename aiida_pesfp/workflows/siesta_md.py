@@ -7,7 +7,7 @@ from aiida.orm import CalcJobNode, Dict, StructureData
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
 from aiida_pesfp.settings.md import SiestaMdSettings
-from aiida_pesfp.workflows.segments import OUT_OF_MEMORY, SegmentsWorkChain
+from aiida_pesfp.workflows.segments import INTERRUPTED, OUT_OF_MEMORY, OUT_OF_WALLTIME, SegmentsWorkChain
 from aiida_pesfp.workflows.siesta_inputs import correct_split_norm, functional_labels, pseudos_of
 
 
@@ -21,9 +21,11 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
     _process_class = SiestaMdCalculation
     _protocol = 'siesta_md'
     _settings = SiestaMdSettings
+    # SIESTA's memory grows in the course of some runs.
+    _RESTARTED = (OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)
 
     @classmethod
-    def engine_inputs(
+    def job_inputs(
         cls,
         protocol: dict,
         structure: StructureData,
@@ -31,7 +33,7 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
         pseudo_family: str | None = None,
         functional: str | None = None,
     ) -> dict:
-        """Inputs of the jobs that only this engine has.
+        """Inputs of the jobs but the dynamics.
 
         :param pseudo_family: label of a family of ``psf`` or ``psml``; by default that of the protocol.
         :param functional: name of an entry of ``functionals`` of the protocol; by default by the rule of
@@ -39,24 +41,14 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
         """
         md = protocol['md']
         return {
+            'structure': structure,
             'pseudos': pseudos_of(structure, pseudo_family or protocol['pseudo_family']),
-            'basis': Dict(md['basis']),
-            'parameters': Dict(functional_labels(protocol, structure, functional) | md['parameters']),
+            'basis': md['basis'],
+            'parameters': functional_labels(protocol, structure, functional) | md['parameters'],
             'monitors': {name: Dict(monitor) for name, monitor in md['monitors'].items()},
         }
-
-    @process_handler(priority=400, exit_codes=OUT_OF_MEMORY)
-    def handle_out_of_memory(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Restart from the last step: SIESTA's memory grows in the course of some runs."""
-        return self.restart(node, 'ran out of memory')
 
     @process_handler(priority=200, exit_codes=SiestaMdCalculation.exit_codes.SPLIT_NORM)
     def handle_split_norm(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Let SIESTA correct the table from which it chooses the second zeta, as its message asks."""
         return ProcessHandlerReport(True) if correct_split_norm(self, node) else None
-
-    def can_restart_from(self, node: CalcJobNode) -> bool:
-        if node.outputs.output_parameters['restartable']:
-            return True
-        self.report(f'{node.process_label}<{node.pk}> cannot be restarted without losing a step: it is repeated')
-        return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
-from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, KpointsData, Str, StructureData, WorkChainNode
+from aiida.engine import ExitCode, ProcessHandlerReport, process_handler
+from aiida.orm import CalcJobNode, Dict, KpointsData, StructureData, WorkChainNode
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.workflows.base import SiestaBaseWorkChain
 
-from aiida_pesfp.workflows.restart import RestartWorkChain, job_options
+from aiida_pesfp.workflows.restart import RestartWorkChain
 from aiida_pesfp.workflows.siesta_inputs import correct_split_norm, functional_labels, kpoints_of, pseudos_of
 
 _CODES = SiestaBaseWorkChain.exit_codes
@@ -35,46 +35,30 @@ class SiestaRelaxWorkChain(RestartWorkChain):
         spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
 
     @classmethod
-    def get_builder_from_protocol(
+    def job_inputs(
         cls,
-        code: AbstractCode,
+        protocol: dict,
         structure: StructureData,
-        protocol: str | None = None,
-        overrides: dict | None = None,
-        options: dict | None = None,
         *,
         pseudo_family: str | None = None,
         functional: str | None = None,
         kpoints: KpointsData | None = None,
-    ) -> ProcessBuilder:
-        """A builder with the inputs of a protocol: basis, mesh and functional are those of the dynamics.
+    ) -> dict:
+        """Inputs of the jobs: basis, mesh and functional are those of the dynamics.
 
-        :param code: SIESTA on some computer.
-        :param structure: the primitive cell.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs that take precedence, nested like the protocol.
-        :param options: options of the jobs that take precedence.
-        :param pseudo_family: label of a family of ``psf`` or ``psml``; by default that of the protocol.
-        :param functional: name of an entry of ``functionals`` of the protocol; by default by the rule of
-            :func:`~aiida_pesfp.workflows.siesta_inputs.functional_of`.
+        :param pseudo_family, functional: as of ``pesfp.siesta_md.base``.
         :param kpoints: by default the grid of the Materials Project for that cell.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        md, relax = inputs['md'], inputs['relax']
-        family = pseudo_family or inputs['pseudo_family']
+        md, relax, family = protocol['md'], protocol['relax'], pseudo_family or protocol['pseudo_family']
         pseudos_of(structure, family)  # raises if one is missing
-
-        builder = cls.get_builder()
-        builder.relax.code = code
-        builder.relax.structure = structure
-        builder.relax.pseudo_family = Str(family)
-        builder.relax.kpoints = kpoints or kpoints_of(structure, relax['reciprocal_density'])
-        builder.relax.basis = Dict(md['basis'])
-        labels = functional_labels(inputs, structure, functional)
-        builder.relax.parameters = Dict(labels | md['parameters'] | relax['parameters'])
-        builder.relax.options = Dict(job_options(code, md, options))
-        builder.max_iterations = Int(relax['max_iterations'])
-        return builder
+        labels = functional_labels(protocol, structure, functional)
+        return {
+            'structure': structure,
+            'pseudo_family': family,
+            'kpoints': kpoints or kpoints_of(structure, relax['reciprocal_density']),
+            'basis': md['basis'],
+            'parameters': labels | md['parameters'] | relax['parameters'],
+        }
 
     def setup(self) -> None:
         super().setup()

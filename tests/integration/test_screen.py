@@ -127,8 +127,8 @@ def test_the_second_time_nothing_is_scanned(builder_of, structures):
     ('change', 'words'),
     [
         ({'structures': {}}, 'list of structures is empty'),
-        ({'criteria': {'band_gap': 1}}, "unknown criterion 'band_gap'"),
-        ({'criteria': {'missing_properties': 'perhaps'}}, "take 'keep' or 'reject'"),
+        ({'criteria': {'band_gap': 1}}, "unknown parameter 'band_gap'"),
+        ({'criteria': {'missing_properties': 'perhaps'}}, "must be one of keep, reject, not 'perhaps'"),
         ({'max_concurrent_jobs': 0}, 'not a positive number'),
     ],
 )

@@ -6,15 +6,11 @@ from aiida.common.exceptions import ValidationError
 from aiida.common.links import LinkType
 from aiida.orm import Dict, QueryBuilder, TrajectoryData
 
-from aiida_pesfp.calculations.transport import (
-    arrhenius,
-    conductivity,
-    validate_arrhenius_parameters,
-    validate_conductivity_parameters,
-)
+from aiida_pesfp.calculations.transport import ArrheniusSettings, arrhenius, conductivity
+from aiida_pesfp.calculations.validation import validator_of
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
-from aiida_pesfp.settings.diffusion import DiffusionSettings
+from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.transport.arrhenius import BOLTZMANN, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
 from tests.helpers.walks import D, brownian
@@ -101,8 +97,9 @@ def test_bad_trajectories_are_refused_with_the_reason():
         assert words in node.exit_message
     with pytest.raises(ValueError, match="unknown parameter 'windows': known are species"):
         conductivity(node_of(walk), Dict({'windows': 3}))
-    assert 'known are species' in validate_conductivity_parameters(Dict({'windows': 3}), None)
-    assert validate_conductivity_parameters(Dict({'window_ps': 10, 'bayesian': False}), None) is None
+    validate = validator_of(ConductivitySettings)
+    assert 'known are species' in validate(Dict({'windows': 3}), None)
+    assert validate(Dict({'window_ps': 10, 'bayesian': False}), None) is None
 
 
 @pytest.fixture(scope='module')
@@ -161,9 +158,12 @@ def test_what_cannot_be_fitted_is_refused_with_the_reason(conductivities):
     other = conductivity(node_of(sodium, 667.0), Dict({'species': 'Na'}))
     with pytest.raises(ValueError, match='different formula: Li2S, Na2S'):
         arrhenius(Dict(), sodium=other, **conductivities)
-    assert "unknown flag 'melts'" in validate_arrhenius_parameters(Dict({'exclude_flags': ['melts']}), None)
-    assert 'does not give a reason' in validate_arrhenius_parameters(Dict({'exclude': ['at_500']}), None)
-    assert validate_arrhenius_parameters(Dict({'scale': 'log'}), None) is None
+    validate = validator_of(ArrheniusSettings)
+    assert "unknown flag 'melts'" in validate(Dict({'exclude_flags': ['melts']}), None)
+    assert 'exclude must be a dictionary' in validate(Dict({'exclude': ['at_500']}), None)
+    assert 'does not give a reason' in validate(Dict({'exclude': {'at_500': ''}}), None)
+    assert "scale must be one of linear, log, not 'square'" in validate(Dict({'scale': 'square'}), None)
+    assert validate(Dict({'scale': 'log'}), None) is None
 
 
 def test_nodes_need_their_scalars():

@@ -115,7 +115,7 @@ def stored(tmp_path_factory, candidates):
         ({'potential': 'nowhere'}, '`aiida-pesfp potential install`'),
         ({'potential': 'rankLiCl'}, '`aiida-pesfp potential install`'),
         ({'species': 'Xx'}, "'Xx' is not the symbol of a chemical element"),
-        ({'overrides': '{folder}/overrides.yaml'}, "unknown criterion 'band_gap'"),
+        ({'overrides': '{folder}/overrides.yaml'}, "unknown parameter 'band_gap'"),
         ({'overrides': '{folder}/unknown.yaml'}, "there is no input 'spacing': known are criteria"),
         ({'overrides': '{folder}/broken.yaml'}, 'is not a YAML file'),
         ({'walltime': 'long'}, 'write 90min'),

@@ -47,11 +47,11 @@ def test_functionals():
 def test_kpoints_become_fewer_in_larger_cells():
     small = StructureData(pymatgen=rock_salt('Li', 'I', 6.03))
     large = StructureData(pymatgen=rock_salt('Li', 'I', 6.03).make_supercell(2, in_place=False))
-    mesh, offset = kpoints_of(small).get_kpoints_mesh()
+    mesh, offset = kpoints_of(small, 64).get_kpoints_mesh()
     # 64 points for each A^-3 of the reciprocal cell: (64 (2 pi)^3 / 54.8)^(1/3) = 6.6.
     assert mesh == [6, 6, 6]
     assert offset == [0.0, 0.0, 0.0]
-    assert max(kpoints_of(large).get_kpoints_mesh()[0]) == 3
+    assert max(kpoints_of(large, 64).get_kpoints_mesh()[0]) == 3
 
 
 @pytest.mark.usefixtures('aiida_profile')
