@@ -1,12 +1,12 @@
 """``aiida-pesfp potential``: potentials as nodes."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
-from aiida.cmdline.params import arguments, types
+from aiida.cmdline.params import arguments
 from aiida.cmdline.utils import decorators, echo
 from tabulate import tabulate
+
+from aiida_pesfp.cli.parameters import POTENTIAL
 
 
 @click.group('potential', cls=VerdiCommandGroup)
@@ -59,7 +59,7 @@ def potential_list():
 
 
 @potential.command('show')
-@arguments.DATUM(type=types.DataParamType(sub_classes=('aiida.data:pesfp.potential',)))
+@arguments.DATUM(type=POTENTIAL)
 @decorators.with_dbenv()
 def potential_show(datum):
     """Show a stored potential, named by PK, UUID or label."""

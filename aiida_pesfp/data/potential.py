@@ -1,6 +1,6 @@
 """Node that says which potential computed a number."""
 
-from __future__ import annotations
+from typing import Self
 
 from aiida.orm import Data
 from aiida.orm.nodes.caching import NodeCaching
@@ -27,7 +27,7 @@ class PotentialData(RequiredAttributes, Data):
     _MAKER = 'from_spec'
 
     @classmethod
-    def from_spec(cls, spec: str) -> PotentialData:
+    def from_spec(cls, spec: str) -> Self:
         """An unstored node for a potential by name or path.
 
         :param spec: what ``pesfp-scan --potential`` takes.
