@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import Dict, StructureData
+from aiida.orm import StructureData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.calculations.validation import settings_port
 from aiida_pesfp.settings.relax import RelaxSettings
 
 
@@ -22,16 +22,9 @@ class RelaxCalculation(ProgramCalculation):
     @classmethod
     def define(cls, spec):
         super().define(spec)
-        spec.input(
-            'parameters',
-            valid_type=Dict,
-            default=Dict,
-            validator=validator_of(RelaxSettings),
-            help=f'Settings of the relaxation. {RelaxSettings.describe()}',
-        )
-        spec.output(
-            'structure', valid_type=StructureData, required=False, help='The relaxed structure, or how far it came.'
-        )
+        settings_port(spec, 'parameters', RelaxSettings, 'Settings of the relaxation.')
+        words = 'The relaxed structure, or how far it came.'
+        spec.output('structure', valid_type=StructureData, required=False, help=words)
         spec.outputs['output_parameters'].help = (
             'energy (eV), maximum_force (eV/A), maximum_stress and stress (GPa, positive under tension), volume (A^3), '
             'volume_change (relative), steps, converged, seconds, device, version.'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import Dict, RemoteData, StructureData
+from aiida.orm import Dict, RemoteData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.calculations.validation import validate_structures, validator_of
+from aiida_pesfp.calculations.validation import settings_port, structures_port
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.settings.program import ProgramSettings
@@ -30,39 +30,17 @@ class ScanCalculation(ProgramCalculation):
     def define(cls, spec):
         super().define(spec)
         del spec.inputs['structure']
-        spec.input_namespace(
-            'structures',
-            valid_type=StructureData,
-            dynamic=True,
-            validator=validate_structures,
-            help='Structures to scan. The keys name the outputs.',
-        )
-        spec.input(
-            'parameters',
-            valid_type=Dict,
-            default=Dict,
-            validator=validator_of(FingerprintSettings),
-            help=f'Settings of the scan and the descriptors. {FingerprintSettings.describe()}',
-        )
-        spec.input(
-            'parent_folder',
-            valid_type=RemoteData,
-            required=False,
-            help='Remote folder of an earlier job with the same structures. What it finished is not repeated.',
-        )
-        spec.input(
-            'batch_size', valid_type=int, required=False, non_db=True, help=ProgramSettings.help_of('batch_size')
-        )
+        structures_port(spec, 'Structures to scan. The keys name the outputs.')
+        settings_port(spec, 'parameters', FingerprintSettings, 'Settings of the scan and the descriptors.')
+        words = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
+        spec.input('parent_folder', valid_type=RemoteData, required=False, help=words)
+        words = ProgramSettings.help_of('batch_size')
+        spec.input('batch_size', valid_type=int, required=False, non_db=True, help=words)
         spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surface of each structure, by its key.')
-        spec.output_namespace(
-            'descriptors', valid_type=DescriptorsData, dynamic=True, help='Descriptors of each structure, by its key.'
-        )
-        spec.output(
-            'failures',
-            valid_type=Dict,
-            required=False,
-            help='Structures that could not be scanned: key -> error_type and error.',
-        )
+        words = 'Descriptors of each structure, by its key.'
+        spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help=words)
+        words = 'Structures that could not be scanned: key -> error_type and error.'
+        spec.output('failures', valid_type=Dict, required=False, help=words)
         spec.outputs['output_parameters'].help = 'Evaluations, seconds, device, version.'
         # A scan does not diverge, and the failure of a single structure is not that of the job.
         del spec.exit_codes['ERROR_DIVERGED'], spec.exit_codes['ERROR_STRUCTURE_FAILED']
