@@ -1,8 +1,6 @@
-"""Errors of one structure, of a potential or of a request. Each message names the value and what to do.
+"""Errors that name the value and what to do, but not the structure: code that handles several puts its name in front.
 
-Both sides of the package import this module, which imports nothing. The class name of a :class:`StructureError` is
-stored with the result (``error_type``), so queries can distinguish a structure without lithium from one that ran out of
-memory. The message does not name the structure: code that handles several structures puts the name in front.
+The class name of a :class:`StructureError` is stored with the result (``error_type``), for queries.
 """
 
 
@@ -74,31 +72,15 @@ class CannotContinue(StructureError):
     """The files of an earlier run do not belong to this request."""
 
 
-class TransportError(PesfpError):
-    """A trajectory or a table of conductivities gives no reliable number."""
+class InvalidTrajectory(PesfpError):
+    """A trajectory cannot be read, or its files, frames, cells or times give no reliable displacements."""
 
 
-class InvalidTrajectory(TransportError):
-    """A trajectory cannot be read, or its files, frames or numbers do not match."""
-
-
-class MixedTimeSteps(InvalidTrajectory):
-    """The frames of a trajectory are not equally spaced in time."""
-
-
-class VariableCell(InvalidTrajectory):
-    """The cell changes during the trajectory."""
-
-
-class AmbiguousUnwrapping(InvalidTrajectory):
-    """Ions move so far between two frames that the face through which they left the cell is uncertain."""
-
-
-class TrajectoryTooShort(TransportError):
+class TrajectoryTooShort(PesfpError):
     """A trajectory is shorter than one window, or a window has too few frames for a fit."""
 
 
-class NoArrheniusFit(TransportError):
+class NoArrheniusFit(PesfpError):
     """The conductivities do not determine an activation energy."""
 
 

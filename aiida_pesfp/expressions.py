@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
 
 from aiida_pesfp.errors import ExpressionError, NoValue
 
 LONGEST = 1000
-
-
 #: Functions of every expression. The logarithm of a vanishing free volume is the lowest of all.
 FUNCTIONS: dict[str, Callable] = {
     'log10': lambda x: -math.inf if x == 0 else math.log10(x),
@@ -23,23 +23,15 @@ FUNCTIONS: dict[str, Callable] = {
     'min': min,
     'max': max,
 }
-_BINARY = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: math.pow,
-}
-_UNARY = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_}
-_COMPARISONS = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.In: lambda value, container: value in container,
-    ast.NotIn: lambda value, container: value not in container,
+#: Operators by their names in :mod:`ast`: between numbers, before a value, and in comparisons.
+_BINARY = {'Add': operator.add, 'Sub': operator.sub, 'Mult': operator.mul, 'Div': operator.truediv, 'Pow': math.pow}
+_UNARY = {'USub': operator.neg, 'UAdd': operator.pos, 'Not': operator.not_}
+_ORDER = {'Lt': operator.lt, 'LtE': operator.le, 'Gt': operator.gt, 'GtE': operator.ge}
+_COMPARISONS = _ORDER | {
+    'Eq': operator.eq,
+    'NotEq': operator.ne,
+    'In': lambda value, container: value in container,
+    'NotIn': lambda value, container: value not in container,
 }
 
 
@@ -48,30 +40,25 @@ class Expression:
 
     A comparison with an unknown value (None) is false; any other expression with it is unknown too. As numbers, true is
     1 and false is 0.
+
+    :param names: allowed names; the attribute ``names`` has those in the expression.
+    :param functions: allowed functions besides :data:`FUNCTIONS`, which come with the values.
+    :raises ExpressionError: if the expression contains anything else.
     """
 
     #: Allowed types of constants.
-    _CONSTANTS: tuple[type, ...] = (int, float, str)
+    _CONSTANTS = int | float | str
 
     def __init__(self, text: str, names: Iterable[str], functions: Iterable[str] = ()):
-        """
-        :param text: the expression.
-        :param names: allowed names.
-        :param functions: allowed functions besides :data:`FUNCTIONS`, which come with the values.
-        :raises ExpressionError: if the expression contains anything else.
-        """
-        self.text = text
-        #: The names in the expression.
-        self.names: set[str] = set()
+        self.text, self.names = text, set()
+        self._allowed, self._functions = tuple(names), (*FUNCTIONS, *functions)
         if len(text) > LONGEST:
             raise ExpressionError(f'an expression of {len(text)} characters: the limit is {LONGEST}')
         try:
-            self._tree = ast.parse(text.strip(), mode='eval').body
-            self._check(self._tree, tuple(names), (*FUNCTIONS, *functions))
+            self._value = self._compile(ast.parse(text.strip(), mode='eval').body)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ExpressionError(
-                f'{text!r} is not an expression: write something like "xi > 0.25 and mpe < 0.5" ({error})'
-            ) from error
+            example = 'write something like "xi > 0.25 and mpe < 0.5"'
+            raise ExpressionError(f'{text!r} is not an expression: {example} ({error})') from error
 
     def __call__(self, values: Mapping):
         """The value for given values of the names; None if it is unknown."""
@@ -87,7 +74,7 @@ class Expression:
         :raises ExpressionError: if types do not match, as in a comparison of a text with a number.
         """
         try:
-            found = self._value(self._tree, values)
+            found = self._value(values)
         except (ArithmeticError, ValueError) as error:
             raise NoValue(f'{self.text!r} has no value: {error}') from error
         except (TypeError, RecursionError) as error:
@@ -96,68 +83,57 @@ class Expression:
             raise NoValue(f'{self.text!r} is not a number')
         return found
 
-    def _check(self, node: ast.AST, names: tuple[str, ...], functions: tuple[str, ...]) -> None:
+    def _compile(self, node: ast.AST) -> Callable[[Mapping], Any]:
+        """The function that computes the value of a node from the values of the names."""
         match node:
             case ast.Constant(value=value) if isinstance(value, self._CONSTANTS):
-                children = []
+                return lambda values: value
             case ast.Name(id=name):
-                if name not in names:
-                    raise ExpressionError(f'{name!r} in {self.text!r} is not known: choose from {", ".join(names)}')
+                self._check(name, '', self._allowed)
                 self.names.add(name)
-                children = []
-            case ast.List(elts=children) | ast.Tuple(elts=children) | ast.BoolOp(values=children):
-                pass
-            case ast.BinOp(op=op) if type(op) in _BINARY:
-                children = [node.left, node.right]
-            case ast.UnaryOp(op=op) if type(op) in _UNARY:
-                children = [node.operand]
-            case ast.Compare(ops=ops) if all(type(op) in _COMPARISONS for op in ops):
-                children = [node.left, *node.comparators]
-            case ast.Call(func=ast.Name(id=name), args=children, keywords=[]):
-                if name not in functions:
-                    raise ExpressionError(
-                        f'the function {name!r} in {self.text!r} is not known: choose from {", ".join(functions)}'
-                    )
-            case _:
-                raise ExpressionError(f'{ast.unparse(node)!r} in {self.text!r} is not allowed in an expression')
-        for child in children:
-            self._check(child, names, functions)
-
-    def _value(self, node: ast.AST, values: Mapping):
-        match node:
-            case ast.Constant(value=value):
-                return value
-            case ast.Name(id=name):
-                if values.get(name) is None:
-                    raise NoValue(f'{self.text!r} has no value: {name} is not known')
-                return values[name]
+                return lambda values: self._known(name, values.get(name))
             case ast.List(elts=entries) | ast.Tuple(elts=entries):
-                return [self._value(entry, values) for entry in entries]
-            case ast.Call(func=ast.Name(id=name), args=arguments):
-                function = FUNCTIONS.get(name) or values[name]
-                return function(*(self._value(argument, values) for argument in arguments))
+                return self._of_each(entries, list)
             case ast.BoolOp(op=op, values=entries):
-                combine = all if isinstance(op, ast.And) else any
-                return combine(bool(self._value(entry, values)) for entry in entries)
-            case ast.UnaryOp(op=op, operand=operand):
-                return _UNARY[type(op)](self._value(operand, values))
-            case ast.BinOp(left=left, op=op, right=right):
-                sides = self._value(left, values), self._value(right, values)
-                if any(not isinstance(side, (int, float)) for side in sides):
-                    raise TypeError(f'{ast.unparse(node)} does not calculate with numbers')
-                # Floats overflow, while 9 ** 9 ** 9 with Python's integers would take for ever.
-                return _BINARY[type(op)](*map(float, sides))
-            case ast.Compare():
-                return self._compare(node, values)
+                return self._of_each(entries, all if isinstance(op, ast.And) else any)
+            case ast.BinOp(op=op, left=left, right=right) if sign := _BINARY.get(type(op).__name__):
+                return self._of_each((left, right), lambda sides: sign(*_numbers(node, sides)))
+            case ast.UnaryOp(op=op, operand=operand) if sign := _UNARY.get(type(op).__name__):
+                return self._of_each([operand], lambda values: sign(*values))
+            case ast.Compare(left=left, ops=ops) if all(type(op).__name__ in _COMPARISONS for op in ops):
+                signs = [_COMPARISONS[type(op).__name__] for op in ops]
+                return self._of_each((left, *node.comparators), lambda sides: _compare(signs, sides))
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+                self._check(name, 'the function ', self._functions)
+                arguments = self._of_each(arguments, list)
+                return lambda values: (FUNCTIONS.get(name) or values[name])(*arguments(values))
+        raise ExpressionError(f'{ast.unparse(node)!r} in {self.text!r} is not allowed in an expression')
 
-    def _compare(self, node: ast.Compare, values: Mapping) -> bool:
-        try:
-            left = self._value(node.left, values)
-            for sign, right in zip(node.ops, node.comparators):
-                right = self._value(right, values)
-                if not _COMPARISONS[type(sign)](left, right):
-                    return False
-                left = right
-        except NoValue:
-            return False
-        return True
+    def _of_each(self, nodes: Iterable[ast.AST], combine: Callable[[Iterator], Any]) -> Callable[[Mapping], Any]:
+        """A function of the values of several nodes, each of which is computed when ``combine`` asks for it."""
+        parts = [self._compile(node) for node in nodes]
+        return lambda values: combine(part(values) for part in parts)
+
+    def _check(self, name: str, kind: str, known: tuple[str, ...]) -> None:
+        if name not in known:
+            raise ExpressionError(f'{kind}{name!r} in {self.text!r} is not known: choose from {", ".join(known)}')
+
+    def _known(self, name: str, value):
+        if value is None:
+            raise NoValue(f'{self.text!r} has no value: {name} is not known')
+        return value
+
+
+def _numbers(node: ast.AST, sides: Iterator) -> list[float]:
+    """Both sides as floats: these overflow, while 9 ** 9 ** 9 with Python's integers would take for ever."""
+    sides = list(sides)
+    if any(not isinstance(side, (int, float)) for side in sides):
+        raise TypeError(f'{ast.unparse(node)} does not calculate with numbers')
+    return [float(side) for side in sides]
+
+
+def _compare(signs: list[Callable], sides: Iterator) -> bool:
+    try:
+        return all(sign(left, right) for sign, (left, right) in zip(signs, pairwise(sides)))
+    except NoValue:
+        return False

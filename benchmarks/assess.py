@@ -36,7 +36,7 @@ from tabulate import tabulate
 from aiida_pesfp.assessment.scores import score
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.queries.descriptors import surfaces_of
-from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
+from aiida_pesfp.report.plots.assessment import write_figures
 from aiida_pesfp.settings.assessment import FEATURE_SETS, ScoreSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.workflows.assess import AssessWorkChain
@@ -44,26 +44,6 @@ from aiida_pesfp.workflows.assess import AssessWorkChain
 SCRATCH = Path(os.environ['AIIDA_PATH'])
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 SCORE = ScoreSettings(resamples=1000, seed=0)
-
-
-def figures(potential: str, contents: dict, recalibrated: dict, models: dict, calibration, folder: Path) -> None:
-    """Write figures like Fig. 3, 7, 8 and 9."""
-    published = XiParameters()
-    cuts = {'published': (published.connected_cut, published.disconnected_cut)}
-    if calibration:
-        found = calibration['parameters']
-        cuts['recalibrated'] = (found['connected_cut'], found['disconnected_cut'])
-    made = {'scores': scores_figure(contents, recalibrated)}
-    for name, content in contents.items():
-        made[f'free-volumes-{name}'] = free_volume_figure(content, cuts, f'{name}, {potential}')
-    if models:
-        references = {
-            name: {'Xi': next(r['score'] for r in c['rows'] if r['ranking'] == 'xi'), 'random': c['random']}
-            for name, c in contents.items()
-        }
-        made['models'] = models_figure(models, references)
-    for label, figure in made.items():
-        figure.write_html(folder / f'{label}.html', include_plotlyjs='cdn')
 
 
 def folder_of(potential: str, arguments) -> Path:
@@ -111,7 +91,9 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
             weights = results['assessments'][name].weights()
             found = score(model.to_model().rank_values(tables), *weights, SCORE)
             recalibrated[name] = {'xi, recalibrated': asdict(found)}
-    figures(potential, contents, recalibrated, models, calibration, folder)
+    cuts = {'published': asdict(XiParameters())} | ({'recalibrated': calibration['parameters']} if calibration else {})
+    pairs = {name: (found['connected_cut'], found['disconnected_cut']) for name, found in cuts.items()}
+    write_figures(folder, contents, models, recalibrated, pairs)
     summary = {'date': date.today().isoformat(), 'potential': potential, 'sets': contents, 'models': models}
     (folder / 'assessment.json').write_text(json.dumps(summary | {'calibration': calibration}, indent=1))
     create_archive([process], filename=folder / 'assessment.aiida', overwrite=True)

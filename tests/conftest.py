@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -34,6 +35,26 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.write_line(
                 f'{structure:32} {quantity:36} {ours:16.8f} {expected:16.8f} {ours - expected:12.3e}'
             )
+
+
+@pytest.fixture(scope='session')
+def make_profile(aiida_config, aiida_profile_factory):
+    """Makes and loads a profile. It is the default one, which commands load, also where another was made before it."""
+
+    @contextlib.contextmanager
+    def make(**options):
+        with aiida_profile_factory(aiida_config, **options) as profile:
+            aiida_config.set_default_profile(profile.name, overwrite=True).store()
+            yield profile
+
+    return make
+
+
+@pytest.fixture(scope='session', autouse=True)
+def aiida_profile(make_profile):
+    """SQLite and no broker; the integration tests have another profile."""
+    with make_profile() as profile:
+        yield profile
 
 
 @pytest.fixture(scope='session')

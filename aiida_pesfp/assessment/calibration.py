@@ -27,13 +27,7 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Materials of one set of labels.
-
-    :param name: of the set.
-    :param descriptors: (n) of the materials.
-    :param good: (n,) weights as good conductors.
-    :param bad: (n,) as bad ones.
-    """
+    """Materials of one set of labels: (n) descriptors, (n,) weights as good and as bad conductors."""
 
     name: str
     descriptors: list[dict]
@@ -46,9 +40,8 @@ class Calibration:
     """Result of :func:`calibrate`.
 
     :param start: the parameters before.
-    :param parameters: the best parameters.
-    :param errors: standard deviation of each varied parameter over bootstrap resamples.
-    :param intervals: that contain 68.3 % of its values over resamples.
+    :param errors: standard deviation of each varied parameter over bootstrap resamples; the ``intervals`` contain
+        68.3 % of its values.
     :param before: score with the parameters before, mean over sets.
     :param after: score with the best parameters on the materials used to find them, and so too high.
     :param optimism: estimate of this excess: mean over resamples of the score on the resample less that on all
@@ -93,13 +86,12 @@ def calibrate(
 
     :param start: the parameters before, and the values of those that are not varied.
     :param vary: of :data:`VARIABLE`, besides the two cuts.
-    :param thresholds: of free volumes to try, eV; each must be in the spectrum.
-    :param cuts: to try for both free volumes.
+    :param thresholds: of free volumes to try, eV.
     :raises AssessmentError: if a class of a set has fewer than two materials, or a threshold is not in the spectrum.
     """
-    unknown = sorted(set(vary) - set(VARIABLE))
-    if unknown:
-        raise AssessmentError(f'{unknown[0]!r} cannot be varied: besides the cuts, that is {", ".join(VARIABLE)}')
+    for name in vary:
+        if name not in VARIABLE:
+            raise AssessmentError(f'{name!r} cannot be varied: besides the cuts, that is {", ".join(VARIABLE)}')
     if not sets:
         raise AssessmentError('there is no set of labels to calibrate with')
     draws = []
@@ -131,9 +123,8 @@ def _summary(sets, draws, best, start: XiParameters, vary, settings: ScoreSettin
         intervals[name] = np.percentile(values, [15.87, 84.13]).tolist()
     both = np.array([[getattr(entry, name) for name in _NAMES] for entry in (start, parameters)])
     names = ('before', 'after', 'separation_before', 'separation_after')
-    per_set = {}
-    for entry, draw in zip(sets, draws):
-        per_set[entry.name] = dict(zip(names, np.ravel(_scores([entry], [draw[:1]], both, settings)).tolist()))
+    scores = (_scores([entry], [draw[:1]], both, settings).ravel().tolist() for entry, draw in zip(sets, draws))
+    per_set = {entry.name: dict(zip(names, values)) for entry, values in zip(sets, scores)}
     before, after = (float(np.mean([values[when] for values in per_set.values()])) for when in names[:2])
     optimism = float((resampled[:, 1] - resampled[:, 2]).mean())
     return Calibration(start, parameters, errors, intervals, before, after, optimism, per_set)
@@ -165,9 +156,9 @@ def _logarithms(descriptors: list[dict], threshold: float) -> np.ndarray:
 
 def _middle_of_best(values: np.ndarray, trials: np.ndarray) -> np.ndarray:
     """(draws,) the trial with the highest value; of several, the one nearest to their centre."""
-    chosen = np.empty(values.shape[1], dtype=int)
-    for column, scores in enumerate(values.T):
+    chosen = []
+    for scores in values.T:
         best = np.flatnonzero(scores >= scores.max() - _SAME)
         distances = np.linalg.norm(trials[best] - trials[best].mean(axis=0), axis=1)
-        chosen[column] = best[np.argmin(distances)]
-    return chosen
+        chosen.append(best[np.argmin(distances)])
+    return np.array(chosen)

@@ -18,9 +18,7 @@ from aiida_pesfp.transport.arrhenius import Point, fit_arrhenius
 class Value:
     """A conductivity at the temperature of a threshold.
 
-    :param conductivity: S/cm.
-    :param error: standard error, S/cm.
-    :param temperature: K.
+    :param conductivity: with its standard ``error``, S/cm.
     :param rows: of the measurements it comes from.
     :param extrapolated: whether it comes from an Arrhenius fit.
     :param assumed_error: whether a measurement had no error of its own.
@@ -40,9 +38,8 @@ class Value:
 class Material:
     """A structure with its labels.
 
-    :param good_weight: probability that the conductivity is above sigma+, mean over measurements.
+    :param good_weight: probability that the conductivity is above sigma+, mean over the measurements.
     :param bad_weight: probability that it is below sigma-.
-    :param values: several measurements are kept apart, each with its own probability.
     """
 
     good_weight: float
@@ -57,7 +54,11 @@ def class_weights(conductivity, error, settings: ClassSettings) -> tuple[np.ndar
     :param error: their standard deviations, S/cm; 0 makes a step.
     """
     value, error = np.broadcast_arrays(np.asarray(conductivity, float), np.asarray(error, float))
-    return _above(value - settings.good, error), _above(settings.bad - value, error)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return tuple(
+            np.where(error > 0, norm.cdf(distance / error), np.heaviside(distance, 0.5))
+            for distance in (value - settings.good, settings.bad - value)
+        )
 
 
 def classify(
@@ -75,9 +76,8 @@ def classify(
     materials, excluded = {}, []
     for key, entries in measurements.items():
         bad = _values(key, entries, settings.temperature, settings, excluded)
-        good = bad
-        if settings.good_temperature is not None:
-            good = _values(key, entries, settings.good_temperature, settings, excluded)
+        other = settings.good_temperature
+        good = bad if other is None else _values(key, entries, other, settings, excluded)
         if good or bad:
             weights = _mean_weights(good, settings)[0], _mean_weights(bad, settings)[1]
             materials[key] = Material(*weights, bad if good is bad else bad + good)
@@ -89,20 +89,12 @@ def _mean_weights(values: list[Value], settings: ClassSettings) -> list[float]:
     return [float(np.mean(weights)) if values else 0.0 for weights in class_weights(conductivities, errors, settings)]
 
 
-def _above(distance: np.ndarray, error: np.ndarray) -> np.ndarray:
-    with np.errstate(divide='ignore', invalid='ignore'):
-        return np.where(error > 0, norm.cdf(distance / error), np.heaviside(distance, 0.5))
-
-
 def _values(key, entries, temperature: float, settings: ClassSettings, excluded: list[dict]) -> list[Value]:
     groups = [[entry] for entry in entries if abs(entry[0].temperature - temperature) <= settings.tolerance]
-    direct = bool(groups)
-    if not direct:
-        series = defaultdict(list)
-        for entry in entries:
-            series[entry[0].series].append(entry)
-        groups = list(series.values())
-    found = []
+    direct, found, series = bool(groups), [], defaultdict(list)
+    for entry in entries:
+        series[entry[0].series].append(entry)
+    groups = groups or series.values()
     for group in groups:
         try:
             found.append(_value(group, temperature, direct, settings))
@@ -121,10 +113,8 @@ def _value(group, temperature: float, direct: bool, settings: ClassSettings) -> 
             assumed = True
             value = settings.clip(raw)
             if value <= 0:
-                raise LabelError(
-                    f'{measurement.name} is {value:.3g} S/cm and has no error, and a relative error is not defined: '
-                    'set a floor'
-                )
+                reason = 'has no error, and a relative error is not defined: set a floor'
+                raise LabelError(f'{measurement.name} is {value:.3g} S/cm and {reason}')
             error = settings.relative_error * value
         points.append(Point(measurement.temperature, value, error, label=measurement.name))
     if not direct:

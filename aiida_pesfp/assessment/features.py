@@ -14,14 +14,12 @@ from aiida_pesfp.fingerprint.quantities import NAMES, QUANTITIES
 
 #: Lower free volumes are raised to this in features, which are logarithms: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
-#: Scalars of a structure that an expression can name.
-SCALARS = NAMES
 #: Free volumes of the spectrum at any of its thresholds: ``connected(0.3)``.
 SPECTRA = ('connected', 'disconnected')
 
 
 class DescriptorExpression(Expression):
-    """A number of each structure from its descriptors: :data:`SCALARS`, ``connected(t)`` and ``disconnected(t)``.
+    """A number of each structure from its quantities, ``connected(t)`` and ``disconnected(t)``.
 
     t is a threshold (eV) of the spectrum.
 
@@ -31,12 +29,11 @@ class DescriptorExpression(Expression):
     _CONSTANTS = int | float
 
     def __init__(self, text: str):
-        super().__init__(text, SCALARS, SPECTRA)
+        super().__init__(text, NAMES, SPECTRA)
 
     def __call__(self, descriptors: dict) -> float:
         """Its value for one structure.
 
-        :param descriptors: as of :meth:`aiida_pesfp.fingerprint.descriptors.Descriptors.as_dict`.
         :raises ExpressionError: if it has none, with the reason.
         """
         for name in sorted(self.names):
@@ -49,10 +46,8 @@ class DescriptorExpression(Expression):
 
 
 def free_volume(descriptors: dict, kind: str, threshold: float) -> float:
-    """Free volume at a threshold of the spectrum.
+    """Free volume of one of :data:`SPECTRA` at a threshold, eV.
 
-    :param kind: one of :data:`SPECTRA`.
-    :param threshold: eV.
     :raises ExpressionError: if the spectrum does not have the threshold.
     """
     thresholds = descriptors['spectrum']['thresholds']
@@ -68,8 +63,7 @@ def standard_rankings(descriptors: dict) -> list[str]:
 
     :param descriptors: of one structure; all others have the same thresholds.
     """
-    thresholds = descriptors['spectrum']['thresholds']
-    free_volumes = [f'{kind}({threshold:g})' for kind in SPECTRA for threshold in thresholds]
+    free_volumes = [f'{kind}({t:g})' for kind in SPECTRA for t in descriptors['spectrum']['thresholds']]
     known = (one for one in QUANTITIES if not one.in_spectrum and descriptors.get(one.name) is not None)
     return [*(one.ranking for one in known), *free_volumes]
 
@@ -85,12 +79,10 @@ def pes_features(descriptors: dict) -> dict[str, float]:
 
 
 def matminer_features(structure: Structure) -> dict[str, float]:
-    """Features of composition and structure by matminer, without downloads: Magpie's element properties,
-    stoichiometry, valence orbitals, density, symmetry, structural complexity.
+    """Features of composition and structure by matminer, without downloads; NaN if one has no value.
 
     Ward et al., npj Comput. Mater. 2, 16028 (2016); Ward et al., Comput. Mater. Sci. 152, 60 (2018).
 
-    :returns: name -> value; NaN if a feature has none for this structure.
     :raises AssessmentError: if matminer is not installed.
     """
     try:
@@ -101,22 +93,22 @@ def matminer_features(structure: Structure) -> dict[str, float]:
     features = {}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        symmetry = of_structure.GlobalSymmetryFeatures(['spacegroup_num', 'crystal_system_int', 'n_symmetry_ops'])
-        magpie = of_composition.ElementProperty.from_preset('magpie')
-        for subject, featurizers in (
-            (structure.composition, (magpie, of_composition.Stoichiometry(), of_composition.ValenceOrbital())),
-            (structure, (of_structure.DensityFeatures(), symmetry, of_structure.StructuralComplexity())),
+        symmetry = ['spacegroup_num', 'crystal_system_int', 'n_symmetry_ops']
+        for featurizer, subject in (
+            (of_composition.ElementProperty.from_preset('magpie'), structure.composition),
+            (of_composition.Stoichiometry(), structure.composition),
+            (of_composition.ValenceOrbital(), structure.composition),
+            (of_structure.DensityFeatures(), structure),
+            (of_structure.GlobalSymmetryFeatures(symmetry), structure),
+            (of_structure.StructuralComplexity(), structure),
         ):
-            for featurizer in featurizers:
-                features |= dict(zip(featurizer.feature_labels(), map(float, featurizer.featurize(subject))))
+            features |= dict(zip(featurizer.feature_labels(), map(float, featurizer.featurize(subject))))
     return features
 
 
 def select_features(which: str, descriptors: dict | None, other: dict[str, float] | None) -> dict[str, float]:
-    """The features of one structure.
+    """The features of one structure: one of :data:`~aiida_pesfp.settings.assessment.FEATURE_SETS`.
 
-    :param which: one of :data:`~aiida_pesfp.settings.assessment.FEATURE_SETS`.
-    :param descriptors: for ``pes`` and ``both``.
     :param other: of :func:`matminer_features`, for ``matminer`` and ``both``.
     :raises AssessmentError: if the features of matminer are needed but missing.
     """

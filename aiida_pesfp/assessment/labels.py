@@ -8,7 +8,7 @@ import math
 import sys
 import warnings
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Composition, Element, Structure
@@ -20,10 +20,9 @@ from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 
 def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
+    if not math.isfinite(float(text)):
         raise ValueError(text)
-    return value
+    return float(text)
 
 
 #: Role of a column -> what its cells must be, and the function that reads one.
@@ -44,10 +43,8 @@ class Measurement:
     :param formula: reduced formula, if the row has one.
     :param temperature: K.
     :param quantity: ``conductivity`` (S/cm) or ``diffusion`` (cm^2/s).
-    :param value: in this unit; fits can give zero and negative values.
-    :param error: its standard error, in the same unit; None if it is not known.
-    :param carrier_density: of the mobile ion in the row's own structure, 1/cm^3.
-    :param charge: of the mobile ion, e.
+    :param value: with its standard ``error`` if known; fits can give zero and negative values.
+    :param carrier_density: of the mobile ion with its ``charge`` (e) in the row's own structure, 1/cm^3.
     """
 
     row: int
@@ -65,7 +62,7 @@ class Measurement:
     def conductivity(self, carrier_density: float | None = None) -> tuple[float, float | None]:
         """Value and standard error, S/cm; diffusion coefficients are converted by the Nernst-Einstein relation.
 
-        :param carrier_density: used if the row has no structure of its own, 1/cm^3.
+        :param carrier_density: for a row without a structure of its own, 1/cm^3.
         """
         if self.quantity == 'conductivity':
             return self.value, self.error
@@ -81,20 +78,11 @@ class Measurement:
 
 @dataclass
 class LabelTable:
-    """The content of a table.
-
-    :param measurements: the rows that can be used.
-    :param excluded: ``row``, ``id`` and ``reason`` of every other row.
-    :param structures: of the rows that have one, by the number of the row.
-    """
+    """The rows of a table that can be used, their structures by row, and ``row``, ``id``, ``reason`` of the others."""
 
     measurements: list[Measurement] = field(default_factory=list)
     excluded: list[dict] = field(default_factory=list)
     structures: dict[int, Structure] = field(default_factory=dict)
-
-    def as_dict(self) -> dict:
-        """Measurements and excluded rows, of plain JSON types."""
-        return {'measurements': [asdict(entry) for entry in self.measurements], 'excluded': self.excluded}
 
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:
@@ -108,9 +96,8 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         reader = csv.DictReader(stream)
         missing = sorted(set(form.columns.values()) - set(reader.fieldnames or ()))
         if missing:
-            raise LabelError(
-                f'{Path(path).name} has no column {missing[0]!r}: it has {", ".join(reader.fieldnames or ["none"])}'
-            )
+            known = ', '.join(reader.fieldnames or ['none'])
+            raise LabelError(f'{Path(path).name} has no column {missing[0]!r}: it has {known}')
         for number, row in enumerate(reader, start=2):
             cells = {role: (row[name] or '').strip() for role, name in form.columns.items()}
             try:
@@ -174,17 +161,10 @@ def _read_row(number: int, cells: dict[str, str], form: TableFormat) -> tuple[Me
         density = None if structure is None else carrier_density(structure, form.species)
         if density == 0.0:
             raise LabelError(f'its structure has no {form.species}')
-    measurement = Measurement(
-        row=number,
-        formula=formula,
-        quantity=form.quantity,
-        value=values[form.quantity] * factor,
-        error=None if error is None else error * factor,
-        carrier_density=density,
-        charge=charge,
-        **{name: values[name] for name in ('id', 'series', 'space_group', 'temperature')},
-    )
-    return measurement, structure
+    value, error = values[form.quantity] * factor, None if error is None else error * factor
+    known = {name: values[name] for name in ('id', 'series', 'space_group', 'temperature')}
+    known |= {'row': number, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
+    return Measurement(**known, value=value, error=error, charge=charge), structure
 
 
 def _exclude_contradictions(table: LabelTable) -> None:

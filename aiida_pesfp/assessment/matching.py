@@ -26,7 +26,7 @@ def match(
     """Find the structure of each measurement.
 
     :param structures: by key.
-    :param names: key -> further names of the structure, such as an identifier in a database.
+    :param names: key -> further names of the structure.
     :param methods: of :data:`~aiida_pesfp.settings.assessment.MATCHING_METHODS`, tried in this order; the first that
         finds a structure decides. If it finds several, the measurement stays unmatched.
     :returns: ``rows``, row of a measurement -> key of its structure; ``unmatched``, with ``row``, ``id`` and ``reason``
@@ -41,21 +41,18 @@ def match(
         if len(found) == 1:
             rows[measurement.row] = found[0]
             continue
-        reason = (
-            f'several structures fit: {", ".join(found)}'
-            if found
-            else f'no structure of the same {" or ".join(methods)} among the {len(structures)} given'
-        )
+        reason = f'no structure of the same {" or ".join(methods)} among the {len(structures)} given'
+        if found:
+            reason = f'several structures fit: {", ".join(found)}'
         unmatched.append({'row': measurement.row, 'id': measurement.id or measurement.formula, 'reason': reason})
-    unlabelled = [key for key in structures if key not in rows.values()]
-    return {'rows': rows, 'unmatched': unmatched, 'unlabelled': unlabelled}
+    return {'rows': rows, 'unmatched': unmatched, 'unlabelled': [key for key in structures if key not in rows.values()]}
 
 
 def check_methods(methods: tuple[str, ...]) -> None:
     """Raise :class:`~aiida_pesfp.errors.LabelError` if a method is unknown."""
-    unknown = [method for method in methods if method not in MATCHING_METHODS]
-    if unknown:
-        raise LabelError(f'unknown method {unknown[0]!r} to match labels: take some of {", ".join(MATCHING_METHODS)}')
+    for method in methods:
+        if method not in MATCHING_METHODS:
+            raise LabelError(f'unknown method {method!r} to match labels: take some of {", ".join(MATCHING_METHODS)}')
 
 
 class _Index:
@@ -82,11 +79,9 @@ class _Index:
 
     def by_structure(self, _, structure: Structure | None) -> list[str]:
         """The structure most similar to that of the row, among those that ``StructureMatcher`` calls the same."""
-        distances = {}
-        for key in self._by_formula.get(structure.composition.reduced_formula, []) if structure else ():
-            found = self._matcher.get_rms_dist(structure, self._structures[key])
-            if found is not None:
-                distances[key] = found[0]
+        same = self._by_formula.get(structure.composition.reduced_formula, []) if structure else ()
+        found = {key: self._matcher.get_rms_dist(structure, self._structures[key]) for key in same}
+        distances = {key: both[0] for key, both in found.items() if both is not None}
         return [min(distances, key=distances.get)] if distances else []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aiida_pesfp.assessment.features import DescriptorExpression, free_volume, select_features
+from aiida_pesfp.assessment.features import SPECTRA, DescriptorExpression, free_volume, select_features
 from aiida_pesfp.assessment.scores import check_classes
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import xi
@@ -22,9 +22,8 @@ KINDS = ('xi', 'expression', *TRAINABLE)
 
 @dataclass(frozen=True)
 class RankingModel:
-    """Gives each structure a number by which it ranks.
+    """Gives each structure a number by which it ranks; its kind is one of :data:`KINDS`.
 
-    :param kind: one of :data:`KINDS`.
     :param parameters: of plain JSON types. ``xi``: the fields of ``XiParameters``. ``expression``: ``text``. Trained
         models: ``feature_set``, ``features`` (names), ``mean``; logistic ones also ``scale``, ``coefficients``,
         ``intercept``.
@@ -62,25 +61,24 @@ class RankingModel:
     def rank_values(self, descriptors: list[dict], others: list[dict] | None = None) -> np.ndarray:
         """(n,) numbers of structures; the best has the highest. Trained models give probabilities of good conductors.
 
-        :param descriptors: of the structures.
-        :param others: their features by matminer, if the model needs them.
+        :param others: features by matminer, if the model needs them.
         :raises AssessmentError: if a structure has no number, with the reason.
         """
         if self.kind == 'xi':
-            return np.array([self._xi(entry) for entry in descriptors])
+            parameters = XiParameters(**self.parameters)
+            volumes = ([free_volume(entry, kind, parameters.threshold) for kind in SPECTRA] for entry in descriptors)
+            return np.array([xi(*both, parameters) for both in volumes])
         if self.kind == 'expression':
             expression = DescriptorExpression(self.parameters['text'])
             return np.array([expression(entry) for entry in descriptors])
         names = self.parameters['features']
-        rows = [
-            select_features(self.feature_set, entry, other)
-            for entry, other in zip(descriptors, others or [None] * len(descriptors))
-        ]
-        missing = sorted({name for row in rows for name in names if name not in row})
-        if missing:
-            raise AssessmentError(
-                f'the model needs {missing[0]!r}, which the descriptors do not have: use the same settings'
-            )
+        both = zip(descriptors, others or [None] * len(descriptors))
+        rows = [select_features(self.feature_set, entry, other) for entry, other in both]
+        for name in names:
+            if any(name not in row for row in rows):
+                raise AssessmentError(
+                    f'the model needs {name!r}, which the descriptors do not have: use the same settings'
+                )
         return self.predict(np.array([[row[name] for name in names] for row in rows], dtype=float))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -90,27 +88,17 @@ class RankingModel:
         """
         filled = np.where(np.isnan(features), self.parameters['mean'], features)
         if self.kind == 'catboost':
-            return _catboost_classifier().load_model(blob=self.content).predict_proba(filled)[:, 1]
+            return _catboost().load_model(blob=self.content).predict_proba(filled)[:, 1]
         scaled = (filled - self.parameters['mean']) / self.parameters['scale']
         logit = scaled @ np.array(self.parameters['coefficients']) + self.parameters['intercept']
         return 0.5 * (1 + np.tanh(0.5 * logit))
 
-    def _xi(self, descriptors: dict) -> float:
-        parameters = XiParameters(**self.parameters)
-        volumes = [free_volume(descriptors, kind, parameters.threshold) for kind in ('connected', 'disconnected')]
-        return xi(*volumes, parameters)
-
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Materials to train on.
+    """Materials to train on: (n) keys, (n, m) features with their names, (n,) weights as good and bad conductors.
 
-    :param keys: (n) of the materials.
     :param groups: (n) reduced formulas; polymorphs are left out together.
-    :param names: (m) of the features.
-    :param features: (n, m).
-    :param good: (n,) weights as good conductors.
-    :param bad: (n,) as bad ones.
     """
 
     keys: list[str]
@@ -122,9 +110,9 @@ class TrainingSet:
 
     def without(self, group: str) -> TrainingSet:
         """The set without one group."""
-        kept = np.array([other != group for other in self.groups])
-        lists = (list(compress(values, kept)) for values in (self.keys, self.groups))
-        return TrainingSet(*lists, self.names, self.features[kept], self.good[kept], self.bad[kept])
+        kept = np.array(self.groups) != group
+        keys, groups = (list(compress(values, kept)) for values in (self.keys, self.groups))
+        return TrainingSet(keys, groups, self.names, self.features[kept], self.good[kept], self.bad[kept])
 
 
 def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()) -> RankingModel:
@@ -132,6 +120,8 @@ def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()
 
     :raises AssessmentError: if a class is too small, or CatBoost is not installed.
     """
+    from sklearn.linear_model import LogisticRegression
+
     check_classes(training.good, training.bad)
     known = ~np.isnan(training.features).all(axis=0)
     mean = np.where(known, np.nanmean(np.where(known, training.features, 0.0), axis=0), 0.0)
@@ -144,14 +134,15 @@ def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()
         return RankingModel(settings.kind, common, _fit_catboost(doubled[used], classes, weights, settings))
     deviation = filled.std(axis=0)
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, abs(mean)), deviation, 1.0)
-    found = _fit_logistic(((doubled - mean) / scale)[used], classes, weights, settings)
+    # liblinear gives the exact zeros of L1; it also shrinks the intercept, which changes no ranking.
+    options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if settings.kind == 'logistic_l1' else {'l1_ratio': 0.0}
+    found = LogisticRegression(C=settings.regularisation, max_iter=10000, random_state=settings.seed, **options)
+    found.fit(((doubled - mean) / scale)[used], classes, sample_weight=weights)
     fitted = {'scale': scale.tolist(), 'coefficients': found.coef_[0].tolist(), 'intercept': float(found.intercept_[0])}
     return RankingModel(settings.kind, common | fitted)
 
 
-def predict_others(
-    training: TrainingSet, others: TrainingSet, settings: TrainingSettings = TrainingSettings()
-) -> np.ndarray:
+def predict_others(training: TrainingSet, others: TrainingSet, settings=TrainingSettings()) -> np.ndarray:
     """(n,) predictions for the materials of ``others``, each by a model that has not seen its composition.
 
     With the training set itself this is leave-one-out; polymorphs of a material are left out with it.
@@ -169,23 +160,14 @@ def predict_others(
                 models[seen] = train(training.without(group), settings)
             except AssessmentError as error:
                 raise AssessmentError(f'without {group}, which is to be predicted: {error}') from error
-        chosen = np.array([other == group for other in others.groups])
+        chosen = np.array(others.groups) == group
         predictions[chosen] = models[seen].predict(others.features[chosen])
     return predictions
 
 
-def _fit_logistic(features, classes, weights, settings: TrainingSettings):
-    from sklearn.linear_model import LogisticRegression
-
-    # liblinear gives the exact zeros of L1; it also shrinks the intercept, which changes no ranking.
-    options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if settings.kind == 'logistic_l1' else {'l1_ratio': 0.0}
-    model = LogisticRegression(C=settings.regularisation, max_iter=10000, random_state=settings.seed, **options)
-    return model.fit(features, classes, sample_weight=weights)
-
-
 def _fit_catboost(features, classes, weights, settings: TrainingSettings) -> bytes:
     options = {'iterations': settings.iterations, 'depth': settings.depth, 'random_seed': settings.seed}
-    model = _catboost_classifier(**options, thread_count=1, verbose=False, allow_writing_files=False)
+    model = _catboost(**options, thread_count=1, verbose=False, allow_writing_files=False)
     model.fit(features, classes, sample_weight=weights)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'model.cbm'
@@ -193,7 +175,7 @@ def _fit_catboost(features, classes, weights, settings: TrainingSettings) -> byt
         return path.read_bytes()
 
 
-def _catboost_classifier(**options):
+def _catboost(**options):
     try:
         from catboost import CatBoostClassifier
     except ImportError as error:

@@ -1,4 +1,8 @@
-"""Scores of rankings: the area under the weighted ROC curve at the lowest false-positive rates (Fig. 3)."""
+"""Scores of rankings: the area under the weighted ROC curve at the lowest false-positive rates (Fig. 3).
+
+In all functions ``good`` and ``bad`` are the (n,) weights of the materials as good and as bad conductors, and the best
+material has the highest number in a ``ranking`` (n,).
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,7 @@ class Score:
     """A score and its uncertainty.
 
     :param value: mean true-positive rate over the lowest false-positive rates: 1 is perfect, half the limit random.
-    :param error: standard deviation over resamples of the materials.
-    :param lower: lower end of the interval that contains 68.3 % of the resamples.
-    :param upper: upper end of this interval.
+    :param error: standard deviation over resamples of the materials; 68.3 % of these lie from ``lower`` to ``upper``.
     :param resamples: number of those that contain both classes.
     """
 
@@ -75,17 +77,10 @@ def score_rankings(
     rankings = dict.fromkeys([*standard_rankings(tables[0]), *expressions])
     table = [_row(text, dict(zip(keys, tables)), good, bad, settings) for text in rankings]
     table.sort(key=lambda row: -(row['score']['value'] if row['score'] else -1))
-    return {
-        'rows': table,
-        'random': asdict(chance),
-        'classes': asdict(classes),
-        'score_settings': asdict(settings),
-        'number_of_good': float(good.sum()),
-        'number_of_bad': float(bad.sum()),
-        'materials': {key: asdict(materials[key]) for key in keys},
-        'rows_without_a_conductivity': unusable,
-        'structures_without_descriptors': sorted(without),
-    }
+    found = {'rows': table, 'random': asdict(chance), 'classes': asdict(classes), 'score_settings': asdict(settings)}
+    found |= {'number_of_good': float(good.sum()), 'number_of_bad': float(bad.sum())}
+    found |= {'rows_without_a_conductivity': unusable, 'structures_without_descriptors': sorted(without)}
+    return found | {'materials': {key: asdict(materials[key]) for key in keys}}
 
 
 def _row(text: str, descriptors: dict[str, dict], good, bad, settings: ScoreSettings) -> dict:
@@ -105,11 +100,7 @@ def _row(text: str, descriptors: dict[str, dict], good, bad, settings: ScoreSett
 
 
 def check_classes(good: np.ndarray, bad: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.AssessmentError` unless each class has two materials.
-
-    :param good: (n,) weights of the materials as good conductors.
-    :param bad: (n,) as bad ones.
-    """
+    """Raise :class:`~aiida_pesfp.errors.AssessmentError` unless each class has two materials."""
     for name, threshold, weights in (('good', 'sigma+', good), ('bad', 'sigma-', bad)):
         number = int((weights > MEMBERSHIP).sum())
         if number < FEWEST:
@@ -123,12 +114,8 @@ def partial_area(ranking: np.ndarray, good: np.ndarray, bad: np.ndarray, maximum
     """Mean true-positive rate over false-positive rates from 0 to a limit.
 
     Every material is in both classes, with its weights. Materials of the same rank make one straight segment of the
-    curve. ``sklearn.metrics.roc_curve`` gives the same number; this takes many sets of weights at once, for the
-    bootstrap.
+    curve. ``sklearn.metrics.roc_curve`` gives the same number; this takes many sets of weights (..., n) at once.
 
-    :param ranking: (n,) the best has the highest value.
-    :param good: (..., n) weights of the materials as good conductors.
-    :param bad: (..., n) as bad ones.
     :returns: (...) areas over the limit; NaN where a class is empty.
     """
     order = np.argsort(-ranking, kind='stable')
@@ -154,9 +141,6 @@ def resampled_weights(number: int, settings: ScoreSettings) -> np.ndarray:
 def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings()) -> Score:
     """Score of a ranking with its bootstrap uncertainty.
 
-    :param ranking: (n,) the best has the highest value.
-    :param good: (n,) weights of the materials as good conductors.
-    :param bad: (n,) as bad ones.
     :raises AssessmentError: if a class has fewer than two materials, or a rank is not a number.
     """
     ranking, good, bad = (np.asarray(values, dtype=float) for values in (ranking, good, bad))
@@ -165,21 +149,13 @@ def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings()) -> Scor
     check_classes(good, bad)
     limit = settings.maximum_false_positive_rate
     draws = resampled_weights(len(ranking), settings)
-    values = np.concatenate(
-        [
-            partial_area(ranking, good * draws[k : k + _BATCH], bad * draws[k : k + _BATCH], limit)
-            for k in range(0, len(draws), _BATCH)
-        ]
-    )
+    batches = np.split(draws, range(_BATCH, len(draws), _BATCH))
+    values = np.concatenate([partial_area(ranking, good * batch, bad * batch, limit) for batch in batches])
     return _summary(float(partial_area(ranking, good, bad, limit)), values)
 
 
 def random_score(good, bad, settings: ScoreSettings = ScoreSettings()) -> Score:
-    """Score of random rankings of these materials: the mean over shuffles, and their spread.
-
-    :param good: (n,) weights of the materials as good conductors.
-    :param bad: (n,) as bad ones.
-    """
+    """Score of random rankings of these materials: the mean over shuffles, and their spread."""
     good, bad = np.asarray(good, dtype=float), np.asarray(bad, dtype=float)
     check_classes(good, bad)
     generator = np.random.default_rng(settings.seed)

@@ -15,7 +15,7 @@ from aiida_pesfp.assessment.features import matminer_features, select_features
 from aiida_pesfp.assessment.labels import carrier_density, primitive_cell, read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
-from aiida_pesfp.assessment.scores import Score, score, score_rankings
+from aiida_pesfp.assessment.scores import score, score_rankings
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData, difference
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
@@ -48,13 +48,11 @@ def structures_of_labels(labels: LabelsData, primitive: Dict) -> dict:
     structures = labels.to_table().structures
     if not structures:
         raise AssessmentError('the table of labels has no structures')
-    reduce = bool(primitive.get_dict().get('reduce', True))
-    found = {}
-    for row, structure in structures.items():
-        chosen = primitive_cell(structure) if reduce else structure
-        chosen.remove_oxidation_states()
-        found[f'row_{row}'] = StructureData(pymatgen=chosen, label=f'row_{row}')
-    return found
+    if primitive.get_dict().get('reduce', True):
+        structures = {row: primitive_cell(structure) for row, structure in structures.items()}
+    for structure in structures.values():
+        structure.remove_oxidation_states()
+    return {f'row_{row}': StructureData(pymatgen=one, label=f'row_{row}') for row, one in structures.items()}
 
 
 @calcfunction
@@ -62,17 +60,16 @@ def match_labels(labels: LabelsData, parameters: Dict, **structures: StructureDa
     """Find the structure of each measurement.
 
     :param parameters: ``match_by``, a list of ``id``, ``composition`` and ``structure``, tried in this order.
-    :returns: ``rows`` (row -> key), ``unmatched``, ``unlabelled``, and of each structure ``formulas`` and
-        ``carrier_densities`` (1/cm^3).
+    :returns: that of :func:`~aiida_pesfp.assessment.matching.match`, with the ``formulas`` and ``carrier_densities``
+        (1/cm^3) of the structures.
     """
     crystals = {key: node.get_pymatgen() for key, node in structures.items()}
     names = {key: [node.label] for key, node in structures.items() if node.label}
-    methods = tuple(parameters.get_dict().get('match_by', ('id',)))
-    found = match(labels.to_table(), crystals, names, methods)
-    densities = {key: carrier_density(crystal, labels.species) for key, crystal in crystals.items()}
-    formulas = {key: crystal.composition.reduced_formula for key, crystal in crystals.items()}
-    rows = {str(row): key for row, key in found['rows'].items()}
-    return Dict(found | {'rows': rows, 'formulas': formulas, 'carrier_densities': densities})
+    found = match(labels.to_table(), crystals, names, tuple(parameters.get_dict().get('match_by', ('id',))))
+    found['rows'] = {str(row): key for row, key in found['rows'].items()}
+    found['formulas'] = {key: crystal.composition.reduced_formula for key, crystal in crystals.items()}
+    found['carrier_densities'] = {key: carrier_density(one, labels.species) for key, one in crystals.items()}
+    return Dict(found)
 
 
 @calcfunction
@@ -82,12 +79,9 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
     :param matches: of :func:`match_labels`.
     :param parameters: ``classes``, the fields of :class:`~aiida_pesfp.settings.assessment.ClassSettings`; ``score``,
         those of :class:`~aiida_pesfp.settings.assessment.ScoreSettings`; ``expressions``, a list.
-    :param descriptors: by the keys of the structures.
     :raises AssessmentError: if a class has fewer than two materials, or descriptors are not comparable.
     """
     values = parameters.get_dict()
-    classes = ClassSettings.from_dict(values.get('classes', {}))
-    settings = ScoreSettings.from_dict(values.get('score', {}))
     origin = _common_origin(descriptors)
     if origin['species'] not in (None, labels.species):
         raise AssessmentError(f'labels are of {labels.species}, descriptors of {origin["species"]}')
@@ -97,8 +91,8 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
         {int(row): key for row, key in matches['rows'].items()},
         matches['carrier_densities'],
         tables,
-        classes,
-        settings,
+        ClassSettings.from_dict(values.get('classes', {})),
+        ScoreSettings.from_dict(values.get('score', {})),
         tuple(values.get('expressions', ())),
     )
     for key, material in found['materials'].items():
@@ -116,10 +110,9 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
 @calcfunction
 def featurise(**structures: StructureData) -> Dict:
     """Features of composition and structure by matminer: key -> name -> value, None where there is none."""
-    found = {}
-    for key, node in structures.items():
-        values = matminer_features(node.get_pymatgen())
-        found[key] = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    found = {key: matminer_features(node.get_pymatgen()) for key, node in structures.items()}
+    for values in found.values():
+        values.update((name, None) for name, value in values.items() if not math.isfinite(value))
     return Dict(found)
 
 
@@ -130,19 +123,15 @@ def train_model(assessment: AssessmentData, parameters: Dict, features: Dict, **
     :param assessment: its materials and weights are the training set.
     :param parameters: the fields of :class:`~aiida_pesfp.settings.assessment.TrainingSettings`.
     :param features: of :func:`featurise`; empty if the model does not use them.
-    :param descriptors: of the materials.
     :returns: ``model``, a :class:`~aiida_pesfp.data.assessment.RankingModelData`, and ``predictions``, a Dict with the
         leave-one-out ``score`` and ``values``.
     """
     settings = TrainingSettings.from_dict(parameters.get_dict())
     training = _training_set(assessment, settings, features, descriptors)
     model = train(training, settings)
-    found, predictions = _predictions(training, training, settings, assessment)
-    content = {'feature_set': settings.feature_set, 'training': asdict(settings), 'leave_one_out': asdict(found)}
-    return {
-        'model': RankingModelData.from_model(model, **_origin(assessment), **content),
-        'predictions': predictions,
-    }
+    found = _predictions(training, training, settings, assessment)
+    content = {'feature_set': settings.feature_set, 'training': asdict(settings), 'leave_one_out': found['score']}
+    return {'model': RankingModelData.from_model(model, **_origin(assessment), **content), 'predictions': found}
 
 
 @calcfunction
@@ -151,17 +140,15 @@ def predict(
 ) -> Dict:
     """Train on one set of labels and score on another (Appendix C). No composition is in both.
 
-    :param assessment: the training set.
+    The parameters are as for :func:`train_model`, with features and descriptors of the materials of both.
+
     :param other: its materials are predicted, and scored by its own labels.
-    :param parameters: as for :func:`train_model`.
-    :param features: as for :func:`train_model`, of the materials of both.
-    :param descriptors: of the materials of both.
     :returns: ``score`` and ``values``.
     """
     _common_origin({'the training set': assessment, 'the other set': other})
     settings = TrainingSettings.from_dict(parameters.get_dict())
     training, others = (_training_set(node, settings, features, descriptors) for node in (assessment, other))
-    return _predictions(training, others, settings, other)[1]
+    return _predictions(training, others, settings, other)
 
 
 @calcfunction
@@ -177,8 +164,7 @@ def calibrate(parameters: Dict, **sets) -> RankingModelData:
     origin = _common_origin({name: nodes['assessment'] for name, nodes in sets.items()})
     labelled = []
     for name, nodes in sets.items():
-        keys = list(nodes['assessment']['materials'])
-        tables = [nodes['descriptors'][key].get_dict() for key in keys]
+        tables = [nodes['descriptors'][key].get_dict() for key in nodes['assessment']['materials']]
         labelled.append(LabelledSet(name, tables, *nodes['assessment'].weights()))
     found = find_parameters(labelled, **values)
     content = {'calibration': found.as_dict(), 'score': found.corrected}
@@ -190,9 +176,9 @@ def calibration_parameters(values: dict) -> dict:
 
     :raises AssessmentError: naming what is wrong.
     """
-    unknown = sorted(set(values) - {'vary', 'thresholds', 'cuts', 'start', 'score'})
-    if unknown:
-        raise AssessmentError(f'unknown parameter {unknown[0]!r} of a calibration')
+    for name in values:
+        if name not in ('vary', 'thresholds', 'cuts', 'start', 'score'):
+            raise AssessmentError(f'unknown parameter {name!r} of a calibration')
     try:
         start = XiParameters.from_dict(values.get('start', {}))
     except ValueError as error:
@@ -217,10 +203,10 @@ def _common_origin(nodes: dict[str, Dict]) -> dict:
     return _origin(nodes[first])
 
 
-def _predictions(training: TrainingSet, others: TrainingSet, settings, assessment) -> tuple[Score, Dict]:
+def _predictions(training: TrainingSet, others: TrainingSet, settings, assessment) -> Dict:
     values = predict_others(training, others, settings)
     found = score(values, others.good, others.bad, ScoreSettings.from_dict(assessment['score_settings']))
-    return found, Dict({'score': asdict(found), 'values': dict(zip(others.keys, values.tolist()))})
+    return Dict({'score': asdict(found), 'values': dict(zip(others.keys, values.tolist()))})
 
 
 def _training_set(assessment: AssessmentData, settings, features: Dict, descriptors) -> TrainingSet:
@@ -228,8 +214,8 @@ def _training_set(assessment: AssessmentData, settings, features: Dict, descript
     keys = list(materials)
     rows = [select_features(settings.feature_set, descriptors[key].get_dict(), others.get(key)) for key in keys]
     names = list(rows[0])
-    different = [key for key, row in zip(keys, rows) if list(row) != names]
-    if different:
-        raise AssessmentError(f'{different[0]} has other features than the rest: describe all surfaces alike')
+    for key, row in zip(keys, rows):
+        if list(row) != names:
+            raise AssessmentError(f'{key} has other features than the rest: describe all surfaces alike')
     matrix = np.array([[row[name] for name in names] for row in rows], dtype=float)
     return TrainingSet(keys, [materials[key]['formula'] for key in keys], names, matrix, *assessment.weights())

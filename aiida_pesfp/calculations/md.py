@@ -11,7 +11,7 @@ from aiida.orm import CalcJobNode
 from aiida_pesfp.calculations.program import ProgramCalculation, read_run
 from aiida_pesfp.calculations.trajectories import add_dynamics_ports
 from aiida_pesfp.settings.md import PotentialMdSettings
-from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY
+from aiida_pesfp.trajectories import ours
 
 
 class MdCalculation(ProgramCalculation):
@@ -20,13 +20,14 @@ class MdCalculation(ProgramCalculation):
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 1
 
-    PROGRAM, PARENT = 'pesfp-md', 'parent'
+    PROGRAM, SETTINGS, PORT = 'pesfp-md', PotentialMdSettings, 'dynamics'
+    PARENT = 'parent'
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
         spec.inputs['structure'].help = 'The supercell.'
-        add_dynamics_ports(spec, PotentialMdSettings)
+        add_dynamics_ports(spec)
         spec.outputs['output_parameters'].help = (
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, ns_per_day, '
             'device, version.'
@@ -39,15 +40,11 @@ class MdCalculation(ProgramCalculation):
             # A link, not a copy: only the last state is read, and a trajectory may have gigabytes.
             results = str(Path(parent.get_remote_path()) / self.RESULTS)
             info.remote_symlink_list = [(parent.computer.uuid, results, self.PARENT)]
+            info.codes_info[0].cmdline_params.append(f'--continue-from={self.PARENT}')
         # The trajectory becomes arrays of a node, so its file is not kept.
-        info.retrieve_temporary_list = [
-            (f'{self.RESULTS}/*/{name}', '.', 3) for name in (TRAJECTORY, CHECKPOINT, SETTINGS)
-        ]
+        files = (ours.TRAJECTORY, ours.CHECKPOINT, ours.SETTINGS)
+        info.retrieve_temporary_list = [(f'{self.RESULTS}/*/{name}', '.', 3) for name in files]
         return info
-
-    def own_options(self) -> list[str]:
-        options = PotentialMdSettings.from_dict(self.inputs.dynamics.get_dict()).command_line()
-        return options + ([f'--continue-from={self.PARENT}'] if 'parent_folder' in self.inputs else [])
 
     @staticmethod
     def steps_so_far(job: CalcJobNode) -> tuple[int, float]:

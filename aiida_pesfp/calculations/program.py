@@ -12,7 +12,9 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.orm import CalcJobNode, Dict, StructureData
 
+from aiida_pesfp.calculations.validation import settings_port
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
 
 
@@ -22,8 +24,10 @@ class ProgramCalculation(CalcJob):
     The job's command line is what a person would type.
     """
 
-    #: Name of the program; with a dot, that of the entry points of the job and its parser. Subclasses set it.
+    #: Name of the program; with a dot, that of the entry points of the job and its parser.
     PROGRAM = ''
+    #: Settings that are options of this program only, and the port that takes them.
+    SETTINGS, PORT = Settings, 'parameters'
     #: Names of files and folders in the folder of the job.
     STRUCTURE, STRUCTURES, POTENTIAL, RESULTS = 'structure.json', 'structures', 'potential', 'results'
     #: Share of the wallclock time after which the program saves its work and stops.
@@ -34,9 +38,8 @@ class ProgramCalculation(CalcJob):
         super().define(spec)
         spec.input('structure', valid_type=StructureData, help='The structure.')
         spec.input('potential', valid_type=PotentialData, help='Potential that gives energies and forces.')
-        spec.input(
-            'device', valid_type=str, required=False, non_db=True, help=f'Device: {ProgramSettings.help_of("device")}'
-        )
+        spec.input('device', valid_type=str, required=False, non_db=True, help=ProgramSettings.help_of('device'))
+        settings_port(spec, cls.PORT, cls.SETTINGS, 'Settings.')
         options = spec.inputs['metadata']['options']
         options['parser_name'].default = cls.PROGRAM.replace('-', '.')
         options['output_filename'].default = f'{cls.PROGRAM}.out'
@@ -54,38 +57,15 @@ class ProgramCalculation(CalcJob):
         spec.exit_code(420, 'ERROR_INTERRUPTED', message='The job ended before all was done, for an unknown reason.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        for path, structure in self._structure_files().items():
-            folder.get_subfolder(path.parent, create=True)
+        argument, structures = self.STRUCTURE, {self.STRUCTURE: self.inputs.get('structure')}
+        if 'structures' in self.inputs:
+            argument = self.STRUCTURES
+            folder.get_subfolder(argument, create=True)
+            structures = {f'{argument}/{key}.json': node for key, node in self.inputs.structures.items()}
+        for path, node in structures.items():
             with folder.open(path, 'w') as stream:
-                json.dump(structure.get_pymatgen_structure().as_dict(), stream)
+                json.dump(node.get_pymatgen_structure().as_dict(), stream)
         potential, options = self.inputs.potential, self.inputs.metadata.options
-        code = CodeInfo()
-        code.code_uuid = self.inputs.code.uuid
-        code.cmdline_params = [
-            self.STRUCTURES if 'structures' in self.inputs else self.STRUCTURE,
-            *self._program_options(),
-            *self.own_options(),
-        ]
-        code.stdout_name = options.output_filename
-        info = CalcInfo()
-        info.codes_info = [code]
-        info.local_copy_list = [(potential.uuid, name, f'{self.POTENTIAL}/{name}') for name in potential.filenames]
-        info.retrieve_list = [options.output_filename, (f'{self.RESULTS}/run.json', '.', 2)]
-        return info
-
-    def own_options(self) -> list[str]:
-        """Options of the command line that only this program has."""
-        raise NotImplementedError
-
-    def _structure_files(self) -> dict[Path, StructureData]:
-        """The structures by the file that the program reads."""
-        if 'structures' not in self.inputs:
-            return {Path(self.STRUCTURE): self.inputs.structure}
-        return {Path(self.STRUCTURES, f'{key}.json'): node for key, node in self.inputs.structures.items()}
-
-    def _program_options(self) -> list[str]:
-        """Options that all programs share."""
-        potential, wallclock = self.inputs.potential, self.inputs.metadata.options.get('max_wallclock_seconds')
         given = {
             'potential': self.POTENTIAL if potential.filenames else potential.name,
             'potential_sha256': potential.sha256,
@@ -93,9 +73,18 @@ class ProgramCalculation(CalcJob):
             'quiet': True,
             **{name: self.inputs[name] for name in ('device', 'batch_size') if name in self.inputs},
         }
-        if wallclock is not None:
+        if (wallclock := options.get('max_wallclock_seconds')) is not None:
             given['time_limit'] = round(self.TIME_SHARE * wallclock)
-        return ProgramSettings(**given).command_line(*given)
+        settings = self.SETTINGS.from_dict(self.inputs[self.PORT].get_dict())
+        code = CodeInfo()
+        code.code_uuid = self.inputs.code.uuid
+        code.cmdline_params = [argument, *ProgramSettings(**given).command_line(*given), *settings.command_line()]
+        code.stdout_name = options.output_filename
+        info = CalcInfo()
+        info.codes_info = [code]
+        info.local_copy_list = [(potential.uuid, name, f'{self.POTENTIAL}/{name}') for name in potential.filenames]
+        info.retrieve_list = [options.output_filename, (f'{self.RESULTS}/run.json', '.', 2)]
+        return info
 
 
 def read_run(job: CalcJobNode) -> dict:
@@ -103,10 +92,9 @@ def read_run(job: CalcJobNode) -> dict:
     name = f'{ProgramCalculation.RESULTS}/run.json'
     if 'retrieved' in job.outputs:
         return json.loads(job.outputs.retrieved.base.repository.get_object_content(name))
-    workdir = job.get_remote_workdir()
-    if workdir is None:
+    if 'remote_folder' not in job.outputs:
         raise NotExistent('not yet uploaded')
-    with tempfile.TemporaryDirectory() as folder, job.get_transport() as transport:
+    with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / 'run.json'
-        transport.getfile(f'{workdir}/{name}', str(local))
+        job.outputs.remote_folder.getfile(name, str(local))
         return json.loads(local.read_text())

@@ -7,8 +7,7 @@ from aiida.common.folders import Folder
 from aiida.orm import StructureData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.calculations.validation import settings_port
-from aiida_pesfp.settings.relax import RelaxSettings
+from aiida_pesfp.settings.md import RelaxSettings
 
 
 class RelaxCalculation(ProgramCalculation):
@@ -17,14 +16,14 @@ class RelaxCalculation(ProgramCalculation):
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 1
 
-    PROGRAM = 'pesfp-relax'
+    PROGRAM, SETTINGS = 'pesfp-relax', RelaxSettings
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
-        settings_port(spec, 'parameters', RelaxSettings, 'Settings of the relaxation.')
-        words = 'The relaxed structure, or how far it came.'
-        spec.output('structure', valid_type=StructureData, required=False, help=words)
+        spec.output(
+            'structure', valid_type=StructureData, required=False, help='The relaxed structure, or how far it came.'
+        )
         spec.outputs['output_parameters'].help = (
             'energy (eV), maximum_force (eV/A), maximum_stress and stress (GPa, positive under tension), volume (A^3), '
             'volume_change (relative), steps, converged, seconds, device, version.'
@@ -35,6 +34,3 @@ class RelaxCalculation(ProgramCalculation):
         info = super().prepare_for_submission(folder)
         info.retrieve_list.append((f'{self.RESULTS}/*/*.json', '.', 3))
         return info
-
-    def own_options(self) -> list[str]:
-        return RelaxSettings.from_dict(self.inputs.parameters.get_dict()).command_line()

@@ -7,7 +7,7 @@ from aiida.common.folders import Folder
 from aiida.orm import Dict, RemoteData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.calculations.validation import settings_port, structures_port
+from aiida_pesfp.calculations.validation import structures_port
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.settings.program import ProgramSettings
@@ -24,23 +24,21 @@ class ScanCalculation(ProgramCalculation):
     #: Raise it when a change makes the results of the same inputs differ.
     CACHE_VERSION = 3
 
-    PROGRAM = 'pesfp-scan'
+    PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
         del spec.inputs['structure']
         structures_port(spec, 'Structures to scan. The keys name the outputs.')
-        settings_port(spec, 'parameters', FingerprintSettings, 'Settings of the scan and the descriptors.')
-        words = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
-        spec.input('parent_folder', valid_type=RemoteData, required=False, help=words)
-        words = ProgramSettings.help_of('batch_size')
-        spec.input('batch_size', valid_type=int, required=False, non_db=True, help=words)
-        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surface of each structure, by its key.')
-        words = 'Descriptors of each structure, by its key.'
-        spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help=words)
-        words = 'Structures that could not be scanned: key -> error_type and error.'
-        spec.output('failures', valid_type=Dict, required=False, help=words)
+        earlier = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
+        spec.input('parent_folder', valid_type=RemoteData, required=False, help=earlier)
+        size = ProgramSettings.help_of('batch_size')
+        spec.input('batch_size', valid_type=int, required=False, non_db=True, help=size)
+        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surfaces by the keys of the structures.')
+        spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help='Descriptors by the keys.')
+        failures = 'Structures that could not be scanned: key -> error_type and error.'
+        spec.output('failures', valid_type=Dict, required=False, help=failures)
         spec.outputs['output_parameters'].help = 'Evaluations, seconds, device, version.'
         # A scan does not diverge, and the failure of a single structure is not that of the job.
         del spec.exit_codes['ERROR_DIVERGED'], spec.exit_codes['ERROR_STRUCTURE_FAILED']
@@ -56,6 +54,3 @@ class ScanCalculation(ProgramCalculation):
         # The surfaces become arrays of nodes, so their files are not kept.
         info.retrieve_temporary_list = [(f'{self.RESULTS}/*/pes.npz', '.', 3)]
         return info
-
-    def own_options(self) -> list[str]:
-        return FingerprintSettings.from_dict(self.inputs.parameters.get_dict()).command_line()

@@ -15,6 +15,7 @@ from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
 from aiida_pesfp.calculations.trajectories import add_dynamics_ports
+from aiida_pesfp.calculations.validation import settings_port
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
 from aiida_pesfp.trajectories.stability import divergence
@@ -51,7 +52,8 @@ class SiestaMdCalculation(SiestaCalculation):
             del spec.inputs[name]
         for name in ('bands', 'optical_eps2', 'forces_and_stress', 'output_structure', 'ion_files'):
             del spec.outputs[name]
-        add_dynamics_ports(spec, SiestaMdSettings)
+        settings_port(spec, 'dynamics', SiestaMdSettings, 'Settings of the dynamics.')
+        add_dynamics_ports(spec)
         siesta_validator = spec.inputs['parameters'].validator
         spec.inputs['parameters'].validator = lambda node, port: siesta_validator(node, port) or _validate_labels(node)
         all_validator = spec.inputs.validator

@@ -8,9 +8,6 @@ import numpy as np
 from aiida.engine import ProcessSpec, calcfunction
 from aiida.orm import Dict, RemoteData, TrajectoryData
 
-from aiida_pesfp.calculations.validation import validator_of
-from aiida_pesfp.settings.md import MdSettings
-
 #: Arrays that every trajectory has beside ``steps``: Cartesian positions (A, not wrapped), velocities (A/ps), cells
 #: (A), times (ps), potential energies (eV), temperatures (K), conserved quantity of the thermostat (eV).
 ARRAYS = ('positions', 'velocities', 'cells', 'times', 'energies', 'temperatures', 'conserved')
@@ -18,10 +15,8 @@ ARRAYS = ('positions', 'velocities', 'cells', 'times', 'energies', 'temperatures
 ATTRIBUTES = ('timestep_fs', 'temperature', 'stride', 'engine', 'potential_name')
 
 
-def add_dynamics_ports(spec: ProcessSpec, settings: type[MdSettings]) -> None:
-    """Add what the jobs of every engine have."""
-    words = f'Settings of the dynamics. {settings.describe()}'
-    spec.input('dynamics', valid_type=Dict, validator=validator_of(settings), help=words)
+def add_dynamics_ports(spec: ProcessSpec) -> None:
+    """Add the restart, the trajectory and the exit codes that the jobs of every engine have."""
     words = 'Remote folder of the job to restart from, with positions, velocities and thermostat.'
     spec.input('parent_folder', valid_type=RemoteData, required=False, help=words)
     spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')

@@ -15,21 +15,23 @@ def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str |
     """The validator of a ``Dict`` that holds some settings."""
 
     def validate(node: Dict | None, _) -> str | None:
-        if node is None:
-            return None
         try:
-            settings.from_dict(node.get_dict())
+            if node is not None:
+                settings.from_dict(node.get_dict())
         except ValueError as error:
             return str(error)
-        return None
 
     return validate
 
 
 def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None, help: str = '') -> None:
-    """Add an input port for settings that may all be left out; None: for any dictionary."""
-    validator, help = (None, help) if settings is None else (validator_of(settings), f'{help} {settings.describe()}')
-    spec.input(name, valid_type=Dict, default=Dict, validator=validator, help=help.strip())
+    """Add an input port for settings; None: for any dictionary. Without a required key it may be left out."""
+    validator, needed = None, False
+    if settings is not None:
+        validator, help = validator_of(settings), f'{help} {settings.describe()}'.strip()
+        needed = any(key.is_required() for key in settings.known().values())
+    default = {} if needed else {'default': Dict}
+    spec.input(name, valid_type=Dict, validator=validator, help=help, **default)
 
 
 def structures_port(spec: ProcessSpec, help: str) -> None:
@@ -42,7 +44,7 @@ def structures_port(spec: ProcessSpec, help: str) -> None:
 
 
 def positive_port(spec: ProcessSpec, name: str, default: int | None, help: str) -> None:
-    """Add an input port for a positive whole number. Without a default it is not required."""
+    """Add an input port for a positive whole number. Without a default it may be left out."""
 
     def validate(node: Int | None, _) -> str | None:
         return f'{node.value} is not a positive number' if node is not None and node.value < 1 else None

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
+from tabulate import tabulate
 
 from aiida_pesfp.cli.parameters import POTENTIAL
+from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import listing
-from aiida_pesfp.settings.assessment import (
-    FEATURE_SETS,
-    MATCHING_METHODS,
-    TRAINABLE,
-    ClassSettings,
-    ScoreSettings,
-    TableFormat,
-)
+from aiida_pesfp.settings import assessment as settings
 from aiida_pesfp.settings.options import options_of, take
+
+_ASSESSMENT = types.DataParamType(sub_classes=('aiida.data:pesfp.assessment',))
+
+
+def _many(*names: str, help: str, **options):
+    """An option that can be repeated."""
+    return click.option(*names, multiple=True, help=f'{help} Repeatable.', **options)
+
+
+@contextmanager
+def _refusing():
+    """End with the message of an error, without a traceback."""
+    try:
+        yield
+    except AssessmentError as error:
+        echo.echo_critical(str(error))
 
 
 def _columns(_context, _parameter, pairs):
@@ -30,52 +42,37 @@ def _columns(_context, _parameter, pairs):
 
 @click.command('assess', context_settings={'show_default': True})
 @click.argument('table', type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
+@_many(
     '--column',
     'columns',
-    multiple=True,
     required=True,
     callback=_columns,
     metavar='ROLE=NAME',
     help='Meaning of a column of TABLE, such as id=name. Roles: id, composition, space_group, structure (identify the '
     'material), series (rows of one experiment at several temperatures), temperature (K), conductivity or diffusion '
-    '(the value), error (its standard error). Repeatable.',
+    '(the value), error (its standard error).',
 )
-@options_of(TableFormat, columns=None, temperature=None)
+@options_of(settings.TableFormat, columns=None, temperature=None)
 @click.option('--table-temperature', type=float, help='Temperature of all rows, K, if no column has it.')
-@options_of(ClassSettings)
+@options_of(settings.ClassSettings)
 @click.option('--potential', type=POTENTIAL, required=True, help='With which the structures were scanned.')
 @click.option('--group', type=types.GroupParamType(), help='Only structures of this group.')
-@click.option(
+@_many(
     '--match',
     'match_by',
-    type=click.Choice(MATCHING_METHODS),
-    multiple=True,
+    type=click.Choice(settings.MATCHING_METHODS),
     default=('id',),
-    help='How to find the structure of a label. Repeatable: tried in this order.',
+    help='How to find the structure of a label, tried in this order.',
 )
-@click.option(
+@_many(
     '--expression',
     'expressions',
-    multiple=True,
     help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing()}; connected(t) and '
-    'disconnected(t) at a threshold t, eV. Repeatable.',
+    'disconnected(t) at a threshold t, eV.',
 )
-@click.option(
-    '--model',
-    'kinds',
-    type=click.Choice(TRAINABLE),
-    multiple=True,
-    help='Train a ranking model of this kind too. Repeatable.',
-)
-@click.option(
-    '--features',
-    type=click.Choice(FEATURE_SETS),
-    multiple=True,
-    default=('pes',),
-    help='Features of the models. Repeatable.',
-)
-@options_of(ScoreSettings)
+@_many('--model', 'kinds', type=click.Choice(settings.TRAINABLE), help='Train a ranking model of this kind too.')
+@_many('--features', type=click.Choice(settings.FEATURE_SETS), default=('pes',), help='Features of the models.')
+@options_of(settings.ScoreSettings)
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
 @decorators.with_dbenv()
 def assess(table, **options):
@@ -92,18 +89,16 @@ def assess(table, **options):
     from aiida.orm import Dict, SinglefileData
 
     from aiida_pesfp.calculations.assessment import read_labels
-    from aiida_pesfp.errors import AssessmentError
     from aiida_pesfp.queries.assessment import scanned_structures
+    from aiida_pesfp.report.plots.assessment import write_figures
     from aiida_pesfp.workflows.assess import AssessWorkChain, validate_parameters
 
-    try:
+    with _refusing():
         parameters = Dict(_parameters(options))
-    except AssessmentError as error:
-        echo.echo_critical(str(error))
     wrong = validate_parameters(parameters, None)
     if wrong:
         echo.echo_critical(wrong)
-    potential, species, group = (options[name] for name in ('potential', 'species', 'group'))
+    potential, species, group = options['potential'], options['species'], options['group']
     structures, descriptors = scanned_structures(potential, species, group)
     if not structures:
         where = f' in the group {group.label}' if group else ''
@@ -113,10 +108,8 @@ def assess(table, **options):
         )
     form = {name: options[name] for name in ('columns', 'unit', 'species', 'charge')}
     form['temperature'] = options['table_temperature']
-    try:
+    with _refusing():
         labels = read_labels(SinglefileData(table.absolute()), Dict(form))
-    except AssessmentError as error:
-        echo.echo_critical(str(error))
     inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': parameters}
     results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
     if 'assessments' not in results:
@@ -128,32 +121,18 @@ def assess(table, **options):
     if not node.is_finished_ok:
         echo.echo_warning(node.exit_message)
     if options['figures']:
-        _write_figures(options['figures'], assessment, predictions)
+        scores = {model: entry['score'] for model, entry in predictions.items()}
+        name, content = assessment.label, assessment.get_dict()
+        for path in write_figures(options['figures'], {name: content}, {name: scores}):
+            echo.echo_report(f'wrote {path}')
     echo.echo_success(f'stored the assessment {assessment.label}<{assessment.pk}>')
 
 
 @click.command('calibrate', context_settings={'show_default': True})
-@click.argument(
-    'assessments',
-    nargs=-1,
-    required=True,
-    type=types.DataParamType(sub_classes=('aiida.data:pesfp.assessment',)),
-    metavar='ASSESSMENT...',
-)
-@click.option(
-    '--vary',
-    type=click.Choice(['slope', 'threshold']),
-    multiple=True,
-    help='Find this too, besides the two cuts. Repeatable.',
-)
-@click.option(
-    '--threshold',
-    'thresholds',
-    multiple=True,
-    type=float,
-    help='With --vary threshold: try this one, eV. Repeatable.  [default: 0.3 to 0.7]',
-)
-@options_of(ScoreSettings, resamples={'default': 200})
+@click.argument('assessments', nargs=-1, required=True, type=_ASSESSMENT, metavar='ASSESSMENT...')
+@_many('--vary', type=click.Choice(['slope', 'threshold']), help='Find this too, besides the two cuts.')
+@_many('--threshold', 'thresholds', type=float, help='With --vary threshold: try this, eV, not 0.3 to 0.7.')
+@options_of(settings.ScoreSettings, resamples={'default': 200})
 @click.option('--label', help='Of the result.  [default: xi-POTENTIAL]')
 @decorators.with_dbenv()
 def calibrate(assessments, vary, thresholds, label, **options):
@@ -167,50 +146,38 @@ def calibrate(assessments, vary, thresholds, label, **options):
     from aiida.orm import Dict
 
     from aiida_pesfp.calculations.assessment import calibrate as find_xi
-    from aiida_pesfp.errors import AssessmentError
 
     if thresholds and 'threshold' not in vary:
         raise click.BadParameter('it is not varied: add --vary threshold', param_hint='--threshold')
-    parameters = {'vary': list(vary)}
-    if thresholds:
-        parameters['thresholds'] = list(thresholds)
+    parameters = {'vary': list(vary)} | ({'thresholds': list(thresholds)} if thresholds else {})
     sets = {}
     for node in assessments:
         if node.creator is None:
             echo.echo_critical(f'assessment<{node.pk}> has no creator, so its descriptors are unknown')
         descriptors = {key: node.creator.inputs[key] for key in node['materials']}
         sets[f'assessment_{node.pk}'] = {'assessment': node, 'descriptors': descriptors}
-    try:
-        parameters['score'] = take(ScoreSettings, options).as_dict()
+    with _refusing():
+        parameters['score'] = take(settings.ScoreSettings, options).as_dict()
         model = find_xi(Dict(parameters), **sets)
-    except AssessmentError as error:
-        echo.echo_critical(str(error))
     model.label = label or f'xi-{model.base.attributes.get("potential_name")}'
     _print_calibration(model.base.attributes.get('calibration'))
     echo.echo_success(f'stored the ranking model {model.label}<{model.pk}>: builder.model = load_node({model.pk})')
 
 
 def _parameters(options: dict) -> dict:
-    classes, seed = take(ClassSettings, options).as_dict(), options['seed']
-    found = {
-        'sets': {'labels': {'classes': classes, 'match_by': list(options['match_by'])}},
-        'score': take(ScoreSettings, options).as_dict(),
-        'expressions': list(options['expressions']),
-    }
+    classes, score = take(settings.ClassSettings, options).as_dict(), take(settings.ScoreSettings, options).as_dict()
+    labels = {'classes': classes, 'match_by': list(options['match_by'])}
+    found = {'sets': {'labels': labels}, 'score': score, 'expressions': list(options['expressions'])}
     if options['kinds']:
         models = {'kinds': list(options['kinds']), 'feature_sets': list(options['features'])}
-        found['models'] = models | {'training': {'seed': seed}}
+        found['models'] = models | {'training': {'seed': score['seed']}}
     return found
 
 
 def _print_assessment(assessment, predictions: dict) -> None:
-    from tabulate import tabulate
-
     materials = assessment['materials']
-    echo.echo(
-        f'{len(materials)} materials; weights: {assessment["number_of_good"]:.1f} good, '
-        f'{assessment["number_of_bad"]:.1f} bad'
-    )
+    good, bad = assessment['number_of_good'], assessment['number_of_bad']
+    echo.echo(f'{len(materials)} materials; weights: {good:.1f} good, {bad:.1f} bad')
     rows = [
         *((row['ranking'], row['score'] or {}, row['materials'], row['error'] or '') for row in assessment['rows']),
         *((f'{model} (left out)', entry['score'], len(entry['values']), '') for model, entry in predictions.items()),
@@ -228,8 +195,6 @@ def _print_assessment(assessment, predictions: dict) -> None:
 
 
 def _print_calibration(found: dict) -> None:
-    from tabulate import tabulate
-
     rows = [
         (name, found['start'][name], value, found['errors'].get(name), *found['intervals'].get(name, (None, None)))
         for name, value in found['parameters'].items()
@@ -238,18 +203,3 @@ def _print_calibration(found: dict) -> None:
     echo.echo(tabulate(rows, headers, floatfmt='.3f', missingval='kept'))
     echo.echo(f'score before {found["before"]:.3f}, after {found["after"]:.3f} on the same materials')
     echo.echo(f'to expect for other materials: {found["corrected"]:.3f} (optimism {found["optimism"]:.3f})')
-
-
-def _write_figures(folder: Path, assessment, predictions: dict) -> None:
-    from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
-
-    folder.mkdir(parents=True, exist_ok=True)
-    content, name = assessment.get_dict(), assessment.label
-    figures = {'scores': scores_figure({name: content}), 'free-volumes': free_volume_figure(content, title=name)}
-    if predictions:
-        scores = {model: entry['score'] for model, entry in predictions.items()}
-        references = {'Xi': assessment.score_of('xi'), 'random': content['random']}
-        figures['models'] = models_figure({name: scores}, {name: references})
-    for label, figure in figures.items():
-        figure.write_html(folder / f'{label}.html', include_plotlyjs=True)
-        echo.echo_report(f'wrote {folder / label}.html')

@@ -8,7 +8,7 @@ from aiida.cmdline.commands.cmd_data.cmd_list import list_options, query
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.export import PES, surface_options, write_pes
+from aiida_pesfp.cli.export import PES, export_pes
 
 _COLUMNS = {
     'PK': 'id',
@@ -22,7 +22,7 @@ _COLUMNS = {
 }
 
 
-@verdi_data.group('pesfp.pes')
+@verdi_data.group('pesfp.pes', context_settings={'show_default': True})
 def pes():
     """Look at potential energy surfaces (PesData)."""
 
@@ -40,11 +40,9 @@ def pes_list(raw, past_days, groups, all_users):
     rows = query(PesData, list(_COLUMNS.values()), past_days, chosen, all_users)
     for row in rows:
         row[4] = 'x'.join(map(str, row[4]))
-    if raw:
-        echo.echo(tabulate(rows, tablefmt='plain'))
-        return
-    echo.echo(tabulate(rows, headers=list(_COLUMNS)))
-    echo.echo(f'\nTotal results: {len(rows)}\n')
+    echo.echo(tabulate(rows, tablefmt='plain') if raw else tabulate(rows, list(_COLUMNS)))
+    if not raw:
+        echo.echo(f'\nTotal results: {len(rows)}\n')
 
 
 @pes.command('show')
@@ -59,9 +57,4 @@ def pes_show(surfaces, fmt):
         echo.echo_dictionary(content | node.base.attributes.all, fmt=fmt)
 
 
-@pes.command('export')
-@surface_options
-@decorators.with_dbenv()
-def pes_export(**options):
-    """Write a surface to a file, as `aiida-pesfp export pes` does."""
-    write_pes(**options)
+pes.add_command(export_pes, 'export')

@@ -10,7 +10,8 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.rank import LIMIT, SORT, TARGETS, WHERE, select, write_csv
+from aiida_pesfp.cli.parameters import FILE
+from aiida_pesfp.cli.rank import select, selection_options, write_csv
 
 #: Those of :mod:`aiida_pesfp.fingerprint.export`, whose import takes seconds.
 QUANTITIES = ('energy', 'level')
@@ -20,22 +21,10 @@ PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
 def output_option(endings: str):
     """Option of the file that is written."""
     text = f'File to write; its ending decides the format: {endings}.'
-    return click.option('-o', '--output', type=click.Path(dir_okay=False, path_type=Path), required=True, help=text)
+    return click.option('-o', '--output', type=FILE, required=True, help=text)
 
 
-def surface_options(function):
-    """Argument and options of the export of a surface, here and in ``verdi data pesfp.pes``."""
-    for decorate in (
-        options.FORCE(help='Overwrite an existing file.'),
-        click.option('--ion', type=int, help='Of one ion instead of the union of all.'),
-        click.option(
-            '--quantity', type=click.Choice(QUANTITIES), default='energy', show_default=True, help='Energy or levels.'
-        ),
-        output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path'),
-        click.argument('pes', type=PES, metavar='PES'),
-    ):
-        function = decorate(function)
-    return function
+FORCE = options.FORCE(help='Overwrite an existing file.')
 
 
 @click.group('export', cls=VerdiCommandGroup)
@@ -44,32 +33,33 @@ def export():
 
 
 @export.command('ranking')
-@TARGETS
-@WHERE
-@SORT
-@LIMIT
+@selection_options
 @output_option('.csv, .json, or .extxyz with the structures')
-@options.FORCE(help='Overwrite an existing file.')
+@FORCE
 @decorators.with_dbenv()
-def export_ranking(targets, where, sort, limit, output, force):
+def export_ranking(output, force, **selection):
     """Write a ranking, chosen as by `aiida-pesfp rank`.
 
     \b
     aiida-pesfp export ranking sulfides --where "xi > 0.25" -o top.csv
     """
-    writers = {'.csv': _csv, '.json': _json, '.extxyz': _extxyz}
-    if output.suffix not in writers:
-        echo.echo_critical(f'{output}: the ending has to be one of {", ".join(writers)}')
-    _check(output, force)
-    rows = select(targets, where, sort, limit)
-    writers[output.suffix](rows, output)
+    _check(output, force, ('.csv', '.json', '.extxyz'))
+    rows = select(**selection)
+    if output.suffix == '.json':
+        output.write_text(json.dumps(rows, indent=1))
+    else:
+        (write_csv if output.suffix == '.csv' else _write_structures)(rows, output)
     echo.echo_success(f'wrote {len(rows)} structures to {output}')
 
 
 @export.command('pes')
-@surface_options
+@click.argument('pes', type=PES, metavar='PES')
+@output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path')
+@click.option('--quantity', type=click.Choice(QUANTITIES), default='energy', help='Energy or levels.')
+@click.option('--ion', type=int, help='Of one ion instead of the union of all.')
+@FORCE
 @decorators.with_dbenv()
-def export_pes(**options):
+def export_pes(pes, output, quantity, ion, force):
     """Write a potential energy surface, a PesData by PK, UUID or label.
 
     \b
@@ -77,40 +67,25 @@ def export_pes(**options):
     aiida-pesfp export pes 1234 -o level.xsf --quantity level --ion 3
     aiida-pesfp export pes 1234 -o path.csv
     """
-    write_pes(**options)
-
-
-def write_pes(pes, output: Path, quantity: str, ion: int | None, force: bool) -> None:
-    """Export a PesData; stops with a message if that is impossible."""
-    kind = output.suffix.removeprefix('.')
-    if kind not in pes.get_export_formats():
-        echo.echo_critical(f'{output}: the ending has to be one of .{", .".join(pes.get_export_formats())}')
-    _check(output, force)
-    chosen = {'ion': ion} | ({} if kind == 'csv' else {'quantity': quantity})
+    _check(output, force, [f'.{kind}' for kind in pes.get_export_formats()])
+    chosen = {'ion': ion} | ({} if output.suffix == '.csv' else {'quantity': quantity})
     try:
-        pes.export(str(output), fileformat=kind, overwrite=force, **chosen)
+        pes.export(str(output), overwrite=force, **chosen)
     except (ValueError, OSError) as error:
         echo.echo_critical(f'{pes.label}<{pes.pk}> cannot be written to {output}: {error}')
     echo.echo_success(f'wrote {output}')
 
 
-def _check(output: Path, force: bool) -> None:
+def _check(output: Path, force: bool, endings) -> None:
+    if output.suffix not in endings:
+        echo.echo_critical(f'{output}: the ending has to be one of {", ".join(endings)}')
     if output.exists() and not force:
         echo.echo_critical(f'{output} exists: overwrite it with --force')
     if not output.parent.is_dir():
         echo.echo_critical(f'there is no folder {output.parent}')
 
 
-def _csv(rows: list[dict], output: Path) -> None:
-    with open(output, 'w', newline='') as stream:
-        write_csv(rows, stream)
-
-
-def _json(rows: list[dict], output: Path) -> None:
-    output.write_text(json.dumps(rows, indent=1))
-
-
-def _extxyz(rows: list[dict], output: Path) -> None:
+def _write_structures(rows: list[dict], output: Path) -> None:
     from aiida.orm import load_node
     from ase.io import write
 

@@ -10,9 +10,11 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_pesfp.cli.parameters import EXISTING_FILE
+
 GROUP = options.GROUP(type=str, help='Label of the group of the structures; made if there is none.')
-TIMEOUT = click.option('--timeout', default=30.0, show_default=True, help='Longest time to wait for an answer, s.')
-SPECIES = click.option('--species', default='Li', show_default=True, help='Element that has to be in the structures.')
+TIMEOUT = click.option('--timeout', default=30.0, help='Longest time to wait for an answer, s.')
+SPECIES = click.option('--species', default='Li', help='Element that has to be in the structures.')
 
 
 @click.group('import', cls=VerdiCommandGroup)
@@ -29,19 +31,17 @@ def import_():
 @click.argument(
     'paths', nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar='FOLDER|FILE...'
 )
-@click.option('--table', type=click.Path(exists=True, dir_okay=False, path_type=Path), help='CSV file of properties.')
-@click.option(
-    '--id-column', default='id', show_default=True, help='Its column with names of files; endings can be missing.'
-)
+@click.option('--table', type=EXISTING_FILE, help='CSV file of properties.')
+@click.option('--id-column', default='id', help='Its column with names of files; endings can be missing.')
 @click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: band_gap]')
 @click.option(
     '--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: energy_above_hull]'
 )
 @click.option('--database', help='Where the files come from, for the record.')
-@click.option('--database-version', help='Version of the database.')
+@click.option('--database-version', 'version', help='Version of the database.')
 @GROUP
 @decorators.with_dbenv()
-def import_folder(paths, table, id_column, group, **options):
+def import_folder(paths, table, id_column, group, **fields):
     """Import CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON files, with a table of properties.
 
     \b
@@ -49,16 +49,11 @@ def import_folder(paths, table, id_column, group, **options):
 
     By default the group has the name of the first folder.
     """
-    from aiida_pesfp.errors import SourceError
     from aiida_pesfp.sources.folder import Table, read_folder
 
-    columns = {name: options[f'{name}_column'] for name in ('band_gap', 'energy_above_hull')}
-    try:
-        properties = table and Table.load(table, id_column, **columns)
-    except SourceError as error:
-        echo.echo_critical(str(error))
-    entries = read_folder(list(paths), properties, options['database'], options['database_version'])
-    store(entries, group or paths[0].resolve().stem)
+    columns = {name: fields.pop(f'{name}_column') for name in ('band_gap', 'energy_above_hull')}
+    properties = table and Table.load(table, id_column, **columns)
+    store(read_folder(list(paths), properties, **fields), group or paths[0].resolve().stem)
     if properties and properties.unused:
         some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
         echo.echo_warning(f'{len(properties.unused)} lines of {table} belong to no file: {some}')
@@ -69,36 +64,35 @@ def import_folder(paths, table, id_column, group, **options):
 @click.option('--id', 'ids', multiple=True, help='Identifier, such as mp-22905, instead of a search. Repeatable.')
 @click.option('--chemsys', help='Elements, such as Li-P-S.')
 @click.option('--formula', help='Formula, such as Li3PS4.')
-@click.option('--minimum-band-gap', default=0.5, show_default=True, help='eV; the default is that of the paper.')
-@click.option('--maximum-energy-above-hull', default=0.05, show_default=True, help='eV/atom; that of the paper.')
+@click.option('--minimum-band-gap', default=0.5, help='eV; the default is that of the paper.')
+@click.option('--maximum-energy-above-hull', default=0.05, help='eV/atom; that of the paper.')
 @click.option('--transition-metals', is_flag=True, help='Also structures with transition metals, unlike the paper.')
 @options.LIMIT(default=None, type=click.IntRange(1), help='Most structures.')
 @click.option('--endpoint', help='Address of the interface, if not that of the Materials Project.')
 @TIMEOUT
 @GROUP
 @decorators.with_dbenv()
-def import_mp(ids, limit, endpoint, timeout, group, **options):
+def import_mp(ids, species, transition_metals, group, **options):
     """Import from the Materials Project; needs `pip install aiida-pesfp[mp]` and your key in MP_API_KEY.
 
     \b
     export MP_API_KEY=...
     aiida-pesfp import mp --chemsys Li-P-S -G sulfides
     """
+    from pymatgen.core import Element
+
     from aiida_pesfp.sources.materials_project import ENDPOINT, query_materials_project
 
     if ids:
         criteria = {'material_ids': list(ids)}
     else:
-        criteria = {
-            'elements': [options['species']],
-            'band_gap': (options['minimum_band_gap'], None),
-            'energy_above_hull': (None, options['maximum_energy_above_hull']),
-            'chemsys': options['chemsys'],
-            'formula': options['formula'],
-        }
-        if not options['transition_metals']:
-            criteria['exclude_elements'] = _transition_metals()
-    found = query_materials_project(limit, endpoint or ENDPOINT, timeout, **criteria)
+        criteria = {name: options[name] for name in ('chemsys', 'formula')} | {'elements': [species]}
+        criteria['band_gap'] = options['minimum_band_gap'], None
+        criteria['energy_above_hull'] = None, options['maximum_energy_above_hull']
+        if not transition_metals:
+            criteria['exclude_elements'] = [element.symbol for element in Element if element.is_transition_metal]
+    endpoint = options['endpoint'] or ENDPOINT
+    found = query_materials_project(options['limit'], endpoint, options['timeout'], **criteria)
     store(found, group or 'materials-project')
 
 
@@ -108,7 +102,7 @@ def import_mp(ids, limit, endpoint, timeout, group, **options):
 @click.option('--filter', 'query', help='In the language of OPTIMADE.  [default: elements HAS "SPECIES"]')
 @click.option('--band-gap-field', help="The provider's own field of the band gap, eV; dots lead into nested ones.")
 @click.option('--energy-above-hull-field', help="The provider's own field of the energy above hull, eV/atom.")
-@options.LIMIT(default=100, type=click.IntRange(1), show_default=True, help='Most structures.')
+@options.LIMIT(default=100, type=click.IntRange(1), help='Most structures.')
 @TIMEOUT
 @GROUP
 @decorators.with_dbenv()
@@ -148,21 +142,21 @@ def store(entries: Iterable, label: str) -> list:
     try:
         for entry in entries:
             try:
-                one = import_entry(entry)
+                imported.append(import_entry(entry))
             except UnreadableStructure as error:
                 unreadable += 1
                 echo.echo_warning(f'{entry.id}: {error}')
                 continue
-            imported.append(one)
-            if one.structure.uuid in members:
+            node = imported[-1].structure
+            if node.uuid in members:
                 continue
-            name = f'{one.structure.label}<{one.structure.pk}>'
-            other = known.add(name, one.structure.get_pymatgen_structure())
+            name = f'{node.label}<{node.pk}>'
+            other = known.add(name, node.get_pymatgen_structure())
             if other is not None:
                 duplicates += 1
                 echo.echo_report(f'{name} is the same structure as {other}')
-            group.add_nodes(one.structure)
-            members.add(one.structure.uuid)
+            group.add_nodes(node)
+            members.add(node.uuid)
     except SourceError as error:
         failure = str(error)
     if imported:
@@ -181,9 +175,3 @@ def store(entries: Iterable, label: str) -> list:
     if not imported:
         echo.echo_critical('no structure was found')
     return [one.structure for one in imported]
-
-
-def _transition_metals() -> list[str]:
-    from pymatgen.core import Element
-
-    return [element.symbol for element in Element if element.is_transition_metal]

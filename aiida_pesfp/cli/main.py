@@ -5,21 +5,33 @@ from __future__ import annotations
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types
+from aiida.cmdline.utils import echo
 
 from aiida_pesfp import __version__
 from aiida_pesfp.cli.assess import assess, calibrate
 from aiida_pesfp.cli.export import export
 from aiida_pesfp.cli.importing import import_
-from aiida_pesfp.cli.launch.commands import launch
+from aiida_pesfp.cli.launch import launch
 from aiida_pesfp.cli.potential import potential
 from aiida_pesfp.cli.rank import rank
 from aiida_pesfp.cli.report import report
 from aiida_pesfp.cli.setup import setup
 from aiida_pesfp.cli.show import show
 from aiida_pesfp.cli.status import status
+from aiida_pesfp.errors import PesfpError
 
 
-@click.group(cls=VerdiCommandGroup, context_settings={'help_option_names': ['--help', '-h']})
+class _Commands(VerdiCommandGroup):
+    """Group whose commands stop with a message if the package raises an error on purpose."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except PesfpError as error:
+            echo.echo_critical(str(error))
+
+
+@click.group(cls=_Commands, context_settings={'help_option_names': ['--help', '-h'], 'show_default': True})
 @options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
 @click.version_option(__version__, package_name='aiida_pesfp', message='aiida-pesfp version %(version)s')
 def main():

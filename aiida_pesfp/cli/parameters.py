@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,35 +10,49 @@ from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators
 
 
-class _Hinting(click.ParamType):
-    """An identifier of AiiDA whose error says what to do."""
+def combined(*decorations: Callable) -> Callable:
+    """One decorator of several, whose options ``--help`` lists in this order."""
 
-    def __init__(self, of: click.ParamType, hint: str):
-        self._of, self._hint, self.name = of, hint, of.name
+    def decorate(function):
+        for decoration in reversed(decorations):
+            function = decoration(function)
+        return function
+
+    return decorate
+
+
+#: A file that exists, a file to write, and a folder to write into.
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class _Hinting:
+    """Mixin of types whose error says what to do."""
+
+    hint: str
 
     def convert(self, value, param, ctx):
         try:
-            return self._of.convert(value, param, ctx)
+            return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            raise click.BadParameter(f'{error.message}. {self._hint}', ctx, param) from error
-
-    def shell_complete(self, ctx, param, incomplete):
-        return self._of.shell_complete(ctx, param, incomplete)
+            raise click.BadParameter(f'{error.message}. {self.hint}', ctx, param) from error
 
 
-class PotentialParamType(types.DataParamType):
-    """A stored potential, by PK, UUID or label."""
+class _CodeParamType(_Hinting, types.CodeParamType):
+    hint = 'Make it with `aiida-pesfp setup`, or see `verdi code list -A`.'
 
+
+class _PotentialParamType(_Hinting, types.DataParamType):
     name = 'potential'
-
-    def __init__(self):
-        super().__init__(sub_classes=('aiida.data:pesfp.potential',))
+    hint = '`aiida-pesfp potential list` lists the stored potentials, `aiida-pesfp potential install` stores more.'
 
     @decorators.with_dbenv()
     def shell_complete(self, ctx, param, incomplete):
-        from aiida_pesfp.queries.nodes import stored_potentials
+        from aiida_pesfp.data.potential import PotentialData
+        from aiida_pesfp.queries.nodes import stored
 
-        labels = sorted({node.label for node in stored_potentials() if node.label.startswith(incomplete)})
+        labels = sorted({node.label for node in stored(PotentialData) if node.label.startswith(incomplete)})
         return [click.shell_completion.CompletionItem(label) for label in labels]
 
 
@@ -63,27 +78,26 @@ class GroupOrNodeParamType(click.ParamType):
             self.fail(f'the UUIDs of several nodes or groups begin with {value!r}: give more of it', param, ctx)
         except (NotExistent, ValueError):
             return self.of_other(value)
-        return self.of_nodes(found) if isinstance(found, list) else self.of_group(found)
+        if isinstance(found, list):
+            return self.of_nodes(found, None)
+        nodes = list(found.nodes)
+        if not nodes:
+            self.fail(f'the group {found.label!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
+        return self.of_nodes(nodes, found)
 
     def shell_complete(self, ctx, param, incomplete):
         return types.GroupParamType().shell_complete(ctx, param, incomplete)
 
-    def of_group(self, group):
-        """The value for a group."""
-        return group
-
-    def of_nodes(self, nodes: list):
-        """The value for one node, or several with the same label.
+    def of_nodes(self, nodes: list, group):
+        """The value for the nodes of a group, or for those of the same label if ``group`` is None.
 
         :raises click.BadParameter: if they are of no use here.
         """
-        if len(nodes) > 1:
-            raise click.BadParameter(_ambiguous(nodes))
-        return nodes[0]
+        return group or _single(nodes)
 
     def of_other(self, value: str):
         """The value for text that is neither a group nor a node."""
-        raise click.BadParameter(f'{value} is neither a node nor a group: `verdi group list -A` lists groups')
+        raise click.BadParameter(f'there is no group and no node {value!r}: `verdi group list -A` lists groups')
 
 
 class StructuresParamType(GroupOrNodeParamType):
@@ -91,28 +105,18 @@ class StructuresParamType(GroupOrNodeParamType):
 
     name = 'group, structure or folder'
 
-    def of_group(self, group):
-        from aiida.orm import StructureData
-
-        members = _members(group)
-        structures = [node for node in members if isinstance(node, StructureData)]
-        if not structures:
-            raise click.BadParameter(f'the group {group.label!r} has no StructureData among its {len(members)} nodes')
-        return structures
-
-    def of_nodes(self, nodes):
+    def of_nodes(self, nodes, group):
         from aiida.orm import StructureData
 
         from aiida_pesfp.queries.structures import is_derived
 
         structures = [node for node in nodes if isinstance(node, StructureData)]
-        # Relaxed structures and supercells have the label of the structure that they were made from.
-        structures = [node for node in structures if not is_derived(node)] or structures
+        if not structures and group:
+            raise click.BadParameter(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
         if not structures:
             raise click.BadParameter(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
-        if len(structures) > 1:
-            raise click.BadParameter(_ambiguous(structures))
-        return structures
+        # Relaxed structures and supercells have the label of the structure that they were made from.
+        return structures if group else [_single([s for s in structures if not is_derived(s)] or structures)]
 
     def of_other(self, value):
         if Path(value).exists():
@@ -126,16 +130,14 @@ class StructuresParamType(GroupOrNodeParamType):
 class DescriptorsParamType(GroupOrNodeParamType):
     """DescriptorsData of a group, of a process, of a structure, or one of them."""
 
-    def of_group(self, group):
-        found = self._of_all(_members(group))
-        if not found:
+    def of_nodes(self, nodes, group):
+        from aiida_pesfp.queries.descriptors import descriptors_of
+
+        found = list({child.pk: child for node in nodes for child in descriptors_of(node)}.values())
+        if not found and group:
             raise click.BadParameter(
                 f'nothing of the group {group.label!r} was scanned yet: `aiida-pesfp launch screen {group.label}`'
             )
-        return found
-
-    def of_nodes(self, nodes):
-        found = self._of_all(nodes)
         if not found:
             what = getattr(nodes[0], 'process_label', None) or type(nodes[0]).__name__
             raise click.BadParameter(
@@ -143,32 +145,15 @@ class DescriptorsParamType(GroupOrNodeParamType):
             )
         return found
 
-    def of_other(self, value):
-        raise click.BadParameter(f'there is no group and no node {value!r}: `verdi group list -A` lists groups')
 
-    @staticmethod
-    def _of_all(nodes) -> list:
-        from aiida_pesfp.queries.descriptors import descriptors_of
-
-        return list({child.pk: child for node in nodes for child in descriptors_of(node)}.values())
-
-
-def _members(group) -> list:
-    nodes = list(group.nodes)
-    if not nodes:
-        raise click.BadParameter(f'the group {group.label!r} is empty: fill it with `aiida-pesfp import`')
-    return nodes
-
-
-def _ambiguous(nodes) -> str:
-    pks = ', '.join(str(node.pk) for node in nodes)
-    return f'several nodes have the label {nodes[0].label!r}: give the PK of one ({pks})'
+def _single(nodes: list):
+    if len(nodes) > 1:
+        pks = ', '.join(str(node.pk) for node in nodes)
+        raise click.BadParameter(f'several nodes have the label {nodes[0].label!r}: give the PK of one ({pks})')
+    return nodes[0]
 
 
 #: What `aiida-pesfp setup` installs and commands take.
 DEFAULT_POTENTIAL = 'sevennet-0'
-CODE = _Hinting(types.CodeParamType(), 'Make it with `aiida-pesfp setup`, or see `verdi code list -A`.')
-POTENTIAL = _Hinting(
-    PotentialParamType(),
-    '`aiida-pesfp potential list` lists the stored potentials, `aiida-pesfp potential install` stores more.',
-)
+CODE = _CodeParamType()
+POTENTIAL = _PotentialParamType(sub_classes=('aiida.data:pesfp.potential',))

@@ -51,9 +51,10 @@ def potential_list():
     """List the stored potentials."""
     from tabulate import tabulate
 
-    from aiida_pesfp.queries.nodes import stored_potentials
+    from aiida_pesfp.data.potential import PotentialData
+    from aiida_pesfp.queries.nodes import stored
 
-    rows = [[node.pk, node.label, node.name, node.kind, node.sha256[:12]] for node in stored_potentials()]
+    rows = [[node.pk, node.label, node.name, node.kind, node.sha256[:12]] for node in stored(PotentialData)]
     if not rows:
         echo.echo_report('no potential is stored yet: try `aiida-pesfp potential install sevennet-0`')
         return
@@ -75,13 +76,9 @@ def potential_show(datum):
 def install(spec: str, label: str | None):
     """Store the potential ``spec`` unless one with the same content is there; the node."""
     from aiida_pesfp.data.potential import PotentialData
-    from aiida_pesfp.errors import PotentialError
     from aiida_pesfp.queries.nodes import potential_with
 
-    try:
-        node = PotentialData.from_spec(spec)
-    except PotentialError as error:
-        echo.echo_critical(str(error))
+    node = PotentialData.from_spec(spec)
     found = potential_with(node.sha256)
     if found is not None:
         echo.echo_report(f'potential {found.label}<{found.pk}> exists')

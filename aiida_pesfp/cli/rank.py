@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.parameters import DescriptorsParamType
+from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
 
-TARGETS = click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]')
-WHERE = click.option('--where', help='Only structures for which this is true, such as "xi > 0.25 and mpe < 0.5".')
-SORT = click.option('--sort', default='-xi', show_default=True, help='Expression to sort by, ascending.')
-LIMIT = click.option('--limit', type=click.IntRange(1), help='Only the first rows.')
-#: Head, key and format of each column of the table.
+selection_options = combined(
+    click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]'),
+    click.option('--where', help='Only structures for which this is true, such as "xi > 0.25 and mpe < 0.5".'),
+    click.option('--sort', default='-xi', help='Expression to sort by, ascending.'),
+    click.option('--limit', type=click.IntRange(1), help='Only the first rows.'),
+)
+#: Head, key and format of columns of tables.
+QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
 _COLUMNS = (
-    *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', '')),
-    *((one.head, one.name, one.format) for one in IN_RANKINGS),
+    *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS),
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
     ('Potential', 'potential_name', ''),
 )
@@ -39,15 +40,12 @@ log, exp, sqrt, sigmoid, abs, min, max.
 
 
 @click.command('rank', help=_HELP)
-@TARGETS
-@WHERE
-@SORT
-@LIMIT
-@click.option('-f', '--format', 'form', type=click.Choice(['table', 'json', 'csv']), default='table', show_default=True)
+@selection_options
+@click.option('-f', '--format', 'form', type=click.Choice(['table', 'json', 'csv']), default='table')
 @decorators.with_dbenv()
-def rank(targets, where, sort, limit, form):
+def rank(form, **selection):
     """Rank what was scanned."""
-    rows = select(targets, where, sort, limit)
+    rows = select(**selection)
     if form == 'table':
         print_table(rows)
     elif form == 'json':
@@ -63,37 +61,39 @@ def select(targets, where: str | None, sort: str, limit: int | None) -> list[dic
     :param where: expression that has to be true.
     :param sort: expression; rows for which it is unknown come last.
     """
-    from aiida_pesfp.errors import ExpressionError
+    from aiida_pesfp.data.descriptors import DescriptorsData
     from aiida_pesfp.expressions import Expression
-    from aiida_pesfp.queries.descriptors import COLUMNS, all_descriptors, rows_of
+    from aiida_pesfp.queries.descriptors import COLUMNS, rows_of
+    from aiida_pesfp.queries.nodes import stored
 
-    try:
-        condition, key = where and Expression(where, COLUMNS), Expression(sort, COLUMNS)
-        nodes = list({node.pk: node for found in targets for node in found}.values()) or all_descriptors()
-        if not nodes:
-            echo.echo_critical('nothing was scanned yet: begin with `aiida-pesfp launch screen FOLDER`')
-        rows = rows_of(nodes)
-        chosen = [(key(row), row) for row in rows if not condition or condition(row)]
-        if not chosen:
-            echo.echo_critical(f'none of {len(rows)} structures meets {where!r}')
-        chosen.sort(key=lambda pair: (pair[0] is None, 0 if pair[0] is None else pair[0]))
-    except (ExpressionError, TypeError) as error:
-        echo.echo_critical(str(error))
+    condition, key = where and Expression(where, COLUMNS), Expression(sort, COLUMNS)
+    nodes = list({node.pk: node for found in targets for node in found}.values()) or stored(DescriptorsData)
+    if not nodes:
+        echo.echo_critical('nothing was scanned yet: begin with `aiida-pesfp launch screen FOLDER`')
+    rows = rows_of(nodes)
+    chosen = [(key(row), row) for row in rows if not condition or condition(row)]
+    if not chosen:
+        echo.echo_critical(f'none of {len(rows)} structures meets {where!r}')
+    chosen.sort(key=lambda pair: (pair[0] is None, 0 if pair[0] is None else pair[0]))
     return [row for _, row in chosen[:limit]]
 
 
-def print_table(rows: list[dict]) -> None:
-    """Print rows; columns without any known value are left out."""
+def print_table(rows: list[dict], columns=_COLUMNS) -> None:
+    """Print numbered rows.
+
+    :param columns: head, key and format of each. Those without any known value are left out.
+    """
     from tabulate import tabulate
 
-    kept = [column for column in _COLUMNS if any(row[column[1]] is not None for row in rows)]
+    kept = [column for column in columns if any(row.get(column[1]) is not None for row in rows)]
     heads, names, formats = zip(('', '', ''), *kept)
-    table = [[place, *(row[name] for name in names[1:])] for place, row in enumerate(rows, start=1)]
-    click.echo(tabulate(table, heads, floatfmt=formats, disable_numparse=[2, 3]))
+    table = [[place, *(row.get(name) for name in names[1:])] for place, row in enumerate(rows, start=1)]
+    texts = [index for index, name in enumerate(names) if name in ('label', 'formula', 'key')]
+    click.echo(tabulate(table, heads, floatfmt=formats, disable_numparse=texts))
 
 
-def write_csv(rows: list[dict], stream) -> None:
-    """Write rows as CSV with a line of headers."""
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
+def write_csv(rows: list[dict], output) -> None:
+    """Write rows as CSV with a line of headers to a path or stream."""
+    from pandas import DataFrame
+
+    DataFrame(rows, dtype=object).to_csv(output, index=False, lineterminator='\n')

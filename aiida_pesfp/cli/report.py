@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.parameters import GroupOrNodeParamType
+from aiida_pesfp.cli.parameters import FILE, FOLDER, GroupOrNodeParamType
 
 
 @click.command('report')
 @click.argument('subject', metavar='GROUP_OR_WORKCHAIN', type=GroupOrNodeParamType())
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(dir_okay=False, path_type=Path),
-    default='report.html',
-    show_default=True,
-    help='File to write.',
-)
-@click.option(
-    '--figures',
-    type=click.Path(file_okay=False, path_type=Path),
-    help='Folder for static figures for a paper, as .png and .pdf.',
-)
-@click.option('--top', type=click.IntRange(min=0), default=10, show_default=True, help='Structures with own --figures.')
+@click.option('-o', '--output', type=FILE, default='report.html', help='File to write.')
+@click.option('--figures', type=FOLDER, help='Folder for static figures for a paper, as .png and .pdf.')
+@click.option('--top', type=click.IntRange(min=0), default=10, help='Structures with own --figures.')
 @decorators.with_dbenv()
 def report(subject, output, figures, top):
     """Write what is known of structures that were scanned into one HTML file that opens without a network.
@@ -34,15 +21,11 @@ def report(subject, output, figures, top):
     or StructureData, by PK, UUID or label. The report of a workchain that is running or has failed shows the results
     so far.
     """
-    from aiida_pesfp.errors import NothingToReport
     from aiida_pesfp.report.content import collect
     from aiida_pesfp.report.page import write_html
     from aiida_pesfp.report.plots.matplotlib import write_figures
 
-    try:
-        found = collect(subject)
-    except NothingToReport as error:
-        echo.echo_critical(str(error))
+    found = collect(subject)
     for note in found.notes:
         echo.echo_warning(note)
     output.parent.mkdir(parents=True, exist_ok=True)

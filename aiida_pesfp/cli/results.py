@@ -5,13 +5,13 @@ from __future__ import annotations
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
-from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, rank_key
+from aiida_pesfp.cli.rank import QUANTITY_COLUMNS, print_table
+from aiida_pesfp.fingerprint.quantities import rank_key
 from aiida_pesfp.workflows.engines import ENGINES
 
 
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and the structures without a result; stops if the process failed."""
-    from aiida_pesfp.cli.rank import print_table
     from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
 
     rows = rows_of(descriptors_of(node))
@@ -56,16 +56,12 @@ def print_candidates(node) -> None:
     if 'candidates' not in node.outputs:
         echo.echo('No structure is a candidate.')
         return
-    columns = [('key', '', ''), *((one.name, one.head, one.format) for one in IN_RANKINGS)]
+    rows, columns, flagged = node.outputs.candidates['rows'], [('Key', 'key', ''), *QUANTITY_COLUMNS], set()
     for name, engine in ENGINES.items():
-        if name in node.inputs:
-            columns.append((f'{name}_activation_energy', f'E_A/eV ({engine.title})', '.3f'))
-            columns.append((f'{name}_conductivity_300K', f'sigma(300 K)/(S/cm) ({engine.title})', '.2g'))
-    names, headers, formats = zip(*columns)
-    rows = [[row.get(name) for name in names] for row in node.outputs.candidates['rows']]
-    echo.echo(tabulate(rows, headers, floatfmt=formats, missingval='-'))
-    flagged = set()
-    for row in node.outputs.candidates['rows']:
+        columns.append((f'E_A/eV ({engine.title})', f'{name}_activation_energy', '.3f'))
+        columns.append((f'sigma(300 K)/(S/cm) ({engine.title})', f'{name}_conductivity_300K', '.2g'))
+    print_table(rows, columns)
+    for row in rows:
         for engine, flags in row['flags'].items():
             for temperature, names in flags.items():
                 echo.echo(f'{row["key"]}, {engine}, {temperature} K: flagged {", ".join(names)}')

@@ -12,8 +12,7 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.cli.launch.options import combined
-from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL
+from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL, combined
 from aiida_pesfp.cli.potential import install
 from aiida_pesfp.workflows.engines import ENGINES, Engine, Program
 
@@ -28,9 +27,7 @@ EXTERNAL = {engine.name: program for program, engine in _ALL.items() if program.
 
 
 @click.command('setup')
-@click.option(
-    '--potential', default=DEFAULT_POTENTIAL, show_default=True, help='Name or path of the potential to install.'
-)
+@click.option('--potential', default=DEFAULT_POTENTIAL, help='Name or path of the potential to install.')
 @combined(
     *(
         click.option(
@@ -51,16 +48,15 @@ def setup(potential, **executables):
     aiida-pesfp setup
     aiida-pesfp setup --siesta /opt/siesta/bin/siesta    # for ab initio dynamics
     """
-    external = {
-        name: _ask_version(EXTERNAL[name], executable)
-        for name, executable in executables.items()
-        if executable is not None
-    }
+    external = {name: _ask_version(EXTERNAL[name], path) for name, path in executables.items() if path is not None}
     computer = _computer()
     for program in PROGRAMS:
         executable = _executable(program.label)
         _code(computer, program, executable, f'{program.purpose}, of the environment of aiida-pesfp')
-        _check_answer(executable)
+        answer = _run(executable, '--version')
+        if answer.returncode != 0:
+            echo.echo_critical(f'{executable} does not run: {answer.stderr.strip()[-500:]}')
+        echo.echo_success(f'it runs: {answer.stdout.strip()}')
     for name, (executable, version, with_mpi) in external.items():
         program = EXTERNAL[name]
         _code(computer, program, executable, f'{program.purpose} {version}', with_mpi=with_mpi)
@@ -69,16 +65,16 @@ def setup(potential, **executables):
 
 
 def _computer():
-    from aiida.common.exceptions import NotExistent
-    from aiida.orm import Computer, load_computer
+    from aiida.orm import Computer
 
-    try:
-        computer = load_computer(COMPUTER)
-        echo.echo_report(f'computer {COMPUTER} exists')
-    except NotExistent:
-        workdir = Path(tempfile.gettempdir()) / 'aiida_run'
-        computer = Computer(COMPUTER, 'localhost', 'This machine', 'core.local', 'core.direct', str(workdir)).store()
+    plugins = {'transport_type': 'core.local', 'scheduler_type': 'core.direct'}
+    there = {'hostname': 'localhost', 'workdir': f'{tempfile.gettempdir()}/aiida_run', **plugins}
+    made, computer = Computer.collection.get_or_create(COMPUTER, description='This machine', **there)
+    if made:
+        computer.store()
         echo.echo_success(f'made the computer {COMPUTER}')
+    else:
+        echo.echo_report(f'computer {COMPUTER} exists')
     if not computer.is_configured:
         computer.configure()
         computer.set_minimum_job_poll_interval(0.0)
@@ -87,36 +83,28 @@ def _computer():
     return computer
 
 
-def _code(computer, program: Program, executable, description, **attributes):
-    from aiida.common.exceptions import NotExistent
-    from aiida.orm import InstalledCode, load_code
+def _code(computer, program: Program, executable: str, description: str, **attributes) -> None:
+    from aiida.orm import AbstractCode, InstalledCode
 
-    name, label = program.label, f'{program.label}@{computer.label}'
-    try:
-        code = load_code(label)
-        if str(code.filepath_executable) != executable:
-            # Another environment or another executable. The old code stays in the provenance of what it has run.
-            echo.echo_warning(f'the code {label} is {code.filepath_executable}, not {executable}')
-            code.label = f'{name}-{code.uuid[:8]}'
-            raise NotExistent
-        echo.echo_report(f'code {label} exists')
-    except NotExistent:
-        InstalledCode(
-            computer=computer,
-            filepath_executable=executable,
-            label=name,
-            description=description,
-            default_calc_job_plugin=program.plugins[0],
-            **attributes,
-        ).store()
-        echo.echo_success(f'made the code {label} ({executable})')
+    label = f'{program.label}@{computer.label}'
+    for code in AbstractCode.collection.find({'label': program.label, 'dbcomputer_id': computer.pk}):
+        if str(code.filepath_executable) == executable:
+            echo.echo_report(f'code {label} exists')
+            return
+        # Another environment or another executable. The old code stays in the provenance of what it has run.
+        echo.echo_warning(f'the code {label} is {code.filepath_executable}, not {executable}')
+        code.label = f'{program.label}-{code.uuid[:8]}'
+    attributes |= {'filepath_executable': executable, 'default_calc_job_plugin': program.plugins[0]}
+    InstalledCode(computer=computer, label=program.label, description=description, **attributes).store()
+    echo.echo_success(f'made the code {label} ({executable})')
 
 
-def _check_answer(executable):
-    answer = subprocess.run([executable, '--version'], capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        echo.echo_critical(f'{executable} does not run: {answer.stderr.strip()[-500:]}')
-    echo.echo_success(f'it runs: {answer.stdout.strip()}')
+def _run(*command: str) -> subprocess.CompletedProcess:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return subprocess.run(command, input='', capture_output=True, text=True, cwd=folder, timeout=300)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            echo.echo_critical(f'{command[0]} does not run: {error}')
 
 
 def _executable(name) -> str:
@@ -133,13 +121,7 @@ def _ask_version(program: Program, name: str) -> tuple[str, str, bool]:
     if executable is None:
         echo.echo_critical(f'there is no executable {name}: give the path of a {title}')
     executable = str(Path(executable).absolute())
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            answer = subprocess.run(
-                [executable], input='', capture_output=True, text=True, check=False, cwd=folder, timeout=60
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            echo.echo_critical(f'{executable} does not run: {error}')
+    answer = _run(executable)
     version = re.search(program.version, answer.stdout, re.MULTILINE | re.IGNORECASE)
     if version is None:
         said = (answer.stdout + answer.stderr).strip()[-300:]
@@ -155,8 +137,7 @@ def _check_pseudopotentials(engine: Engine) -> None:
 
     if 'pseudo_family' not in [need.name for need in engine.needs]:
         return
-    labels = pseudo_families()
-    if labels:
+    if labels := pseudo_families():
         echo.echo_report(f'families of pseudopotentials: {", ".join(labels)}')
     else:
         echo.echo_warning(

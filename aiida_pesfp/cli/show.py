@@ -19,6 +19,7 @@ def show(descriptors, ion):
     NODE is a DescriptorsData (as `rank` lists them), a PesData or a StructureData, by PK, UUID or label. If a structure
     has several results, the newest is shown and the others are named.
     """
+    from aiida_pesfp.queries.nodes import potential_with
     from aiida_pesfp.queries.structures import structures_by_uuid
 
     *others, node = sorted(descriptors, key=lambda found: found.pk)
@@ -28,7 +29,10 @@ def show(descriptors, ion):
         echo.echo_critical(f'{node.label}<{node.pk}> has no mobile ion {ion}: there are {numbers}')
     _print_descriptors(node)
     _print_ions(ions)
-    _print_potential(node)
+    sha256 = node.get('potential_sha256')
+    stored = potential_with(sha256)
+    about = [('name', node.get('potential_name')), ('SHA-256', sha256), ('node', stored and stored.pk)]
+    _print('Potential', about)
     for structure in structures_by_uuid([node.get('structure_uuid')]).values():
         _print_structure(structure)
         _print_uses(structure)
@@ -44,7 +48,7 @@ def _print(title: str, rows, **options) -> None:
     rows = [row for row in rows if row[1] is not None]
     if rows:
         echo.echo(f'\n{title}', bold=True)
-        echo.echo(tabulate(rows, **({'tablefmt': 'plain'} | options)))
+        echo.echo(tabulate(rows, **{'tablefmt': 'plain', **options}))
 
 
 def _print_descriptors(node) -> None:
@@ -74,15 +78,6 @@ def _print_ions(ions: list[dict]) -> None:
     _print('Mobile ions', rows, tablefmt='simple', headers=heads, floatfmt=formats)
 
 
-def _print_potential(node) -> None:
-    from aiida_pesfp.queries.nodes import potential_with
-
-    sha256 = node.get('potential_sha256')
-    stored = potential_with(sha256)
-    names = [('name', node.get('potential_name')), ('SHA-256', sha256), ('node', stored and stored.pk)]
-    _print('Potential', names)
-
-
 def _print_structure(structure) -> None:
     from aiida_pesfp.queries.structures import records_of
 
@@ -99,8 +94,8 @@ def _print_structure(structure) -> None:
     if record is not None:
         names = ('source', 'id', 'database', 'database_version', 'band_gap', 'energy_above_hull', 'url')
         units = {'band_gap': ' eV', 'energy_above_hull': ' eV/atom'}
-        known = [(name, record.get(name)) for name in names]
-        rows = [(n.replace('_', ' '), None if v is None else f'{v}{units.get(n, "")}') for n, v in known]
+        known = {name: record[name] for name in names if record.get(name) is not None}
+        rows = [(name.replace('_', ' '), f'{value}{units.get(name, "")}') for name, value in known.items()]
         rows = [('record', record.pk), *rows]
     elif creator is None:
         rows = [('stored by hand,', 'without a record')]

@@ -25,61 +25,61 @@ def status(processes):
     For scans: finished structures, evaluations per second, and the time left, estimated from the finished structures.
     For dynamics: finished steps, and nanoseconds a day. The files of running jobs are read where they run.
     """
-    chosen = processes or _active()
-    if not chosen:
+    from aiida_pesfp.queries.nodes import running_processes
+
+    if not processes:
+        running = running_processes(_PROCESSES)
+        processes = [node for node in running if node.caller is None or node.caller not in running]
+    if not processes:
         echo.echo_report('nothing is running: `verdi process list -a` lists what was run')
-    for node in chosen:
+    for node in processes:
+        name = f'{node.process_label}<{node.pk}>'
         state = node.process_state.value if node.process_state else 'created'
         code = f' [{node.exit_status}]' if node.exit_status is not None else ''
-        echo.echo(f'{node.process_label}<{node.pk}> {node.label}: {state}{code}')
-        if not _print_progress(node):
-            echo.echo_critical(
-                f'{node.process_label}<{node.pk}> is no scan, no screening and no dynamics: see `verdi process status '
-                f'{node.pk}`'
-            )
+        echo.echo(f'{name} {node.label}: {state}{code}')
+        lines = _progress(node)
+        if not lines:
+            echo.echo_critical(f'{name} is no scan, no screening and no dynamics: see `verdi process status {node.pk}`')
         if node.is_terminated and node.exit_message:
-            echo.echo(f'  {node.exit_message}')
+            lines.append(node.exit_message)
+        for line in lines:
+            echo.echo(f'  {line}')
 
 
-def _print_progress(node) -> bool:
-    """Print the progress of a process; whether it has any that can be printed."""
+def _progress(node) -> list[str]:
+    """Lines about the progress of a process; none if it is of another kind."""
     from aiida_pesfp.queries.progress import dynamics_of, scan_progress_of
 
     scans = next((called for called in node.called if called.process_type == _SCREENING), node)
-    dynamics = dynamics_of(node, DYNAMICS)
+    dynamics = [_line(run) for run in dynamics_of(node, DYNAMICS)]
     try:
-        _print_scans(scans, scan_progress_of(scans))
+        return _lines(scans, scan_progress_of(scans)) + dynamics
     except ValueError:
-        if not dynamics and node.process_type not in _VALIDATIONS:
-            return False
-        if not dynamics:
-            echo.echo('  no dynamics yet')
-    for run in dynamics:
-        _print_dynamics(run)
-    return True
+        return dynamics or ['no dynamics yet'] * (node.process_type in _VALIDATIONS)
 
 
-def _print_scans(node, progress) -> None:
-    echo.echo(f'  structures done   {progress.done} of {progress.total - progress.rejected}')
-    if progress.rejected:
-        echo.echo(f'  left out          {progress.rejected} of {progress.total} given')
-    if progress.failed:
-        echo.echo(f'  failed            {progress.failed}')
-    rate = progress.evaluations_per_second
-    echo.echo(f'  evaluations       {progress.evaluations}' + (f', {rate:.0f} per second and job' if rate else ''))
+def _lines(node, progress) -> list[str]:
+    total, rejected, rate = progress.total, progress.rejected, progress.evaluations_per_second
+    entries = {
+        'structures done': f'{progress.done} of {total - rejected}',
+        'left out': f'{rejected} of {total} given' if rejected else None,
+        'failed': progress.failed or None,
+        'evaluations': f'{progress.evaluations}' + (f', {rate:.0f} per second and job' if rate else ''),
+    }
+    silent = []
     if not node.is_terminated:
         left = progress.seconds_left
-        text = 'not known before the first structure is done' if left is None else f'about {_duration(left)}'
-        echo.echo(f'  jobs running      {progress.running}')
-        echo.echo(f'  time left         {text}')
-        for pk, reason in progress.silent.items():
-            echo.echo(f'  job {pk} has written nothing yet ({reason[:120]})')
+        entries['jobs running'] = progress.running
+        entries['time left'] = (
+            'not known before the first structure is done' if left is None else f'about {_duration(left)}'
+        )
+        silent = [f'job {pk} has written nothing yet ({why[:120]})' for pk, why in progress.silent.items()]
+    return [f'{name:<17} {value}' for name, value in entries.items() if value is not None] + silent
 
 
-def _print_dynamics(run) -> None:
-    text = (
-        f'  {run.name}, {run.engine}, {run.temperature:g} K: {run.done} of {run.steps} steps ({run.picoseconds:.3g} ps)'
-    )
+def _line(run) -> str:
+    done = f'{run.done} of {run.steps} steps ({run.picoseconds:.3g} ps)'
+    text = f'{run.name}, {run.engine}, {run.temperature:g} K: {done}'
     if run.nanoseconds_per_day is not None:
         text += f', {run.nanoseconds_per_day:.2g} ns a day'
     if run.seconds_left:
@@ -88,16 +88,8 @@ def _print_dynamics(run) -> None:
         text += f', {run.state}'
     elif run.silent is not None:
         text += f'; its job has written nothing yet ({run.silent[:120]})'
-    echo.echo(text)
+    return text
 
 
 def _duration(seconds: float) -> datetime.timedelta:
     return datetime.timedelta(seconds=round(seconds))
-
-
-def _active() -> list:
-    """Processes of this package that are running and that no other of them has called."""
-    from aiida_pesfp.queries.processes import running_processes
-
-    found = running_processes(_PROCESSES)
-    return [node for node in found if node.caller is None or node.caller not in found]

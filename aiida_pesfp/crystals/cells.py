@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+from pymatgen.util.coord import lattice_points_in_supercell
 
-from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
+from aiida_pesfp.crystals.periodic import fractional_reach
 
 #: Relative tolerance of lengths.
 TOLERANCE = 1e-8
@@ -24,11 +25,7 @@ _SHIFTS = np.array(list(itertools.product((-1, 0, 1), repeat=2)))
 
 
 def interplanar_distances(cell: np.ndarray) -> np.ndarray:
-    """Distances between opposite faces of a cell.
-
-    :param cell: lattice vectors as rows, shape (..., 3, 3), A.
-    :return: for each vector the distance between the faces that it connects, shape (..., 3), A.
-    """
+    """(..., 3) for each vector of (..., 3, 3) cells the distance between the faces that it connects, A."""
     return 1 / fractional_reach(cell, 1.0)
 
 
@@ -41,10 +38,8 @@ def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool =
     the inverse lengths of the dual basis, so Minkowski reduction of the dual basis decides without a search whether a
     sublattice has a basis with large distances.
 
-    :param cell: lattice vectors as rows, shape (3, 3), A.
     :param minimum_distance: smallest inter-planar distance, A. The paper (Sec. II C) has 6.5 A.
     :param diagonal: allow only multiples of the lattice vectors.
-    :return: the matrix, shape (3, 3), integers, determinant positive.
     :raises ValueError: if the cell has no volume or the distance is not positive.
     """
     cell = np.asarray(cell, dtype=float)
@@ -111,25 +106,17 @@ def minkowski_reduce(bases: np.ndarray) -> np.ndarray:
 
 
 def fill_supercell(cell: np.ndarray, positions: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of all atoms of a supercell.
+    """Cartesian positions (A) inside the supercell ``matrix @ cell`` of (n, 3) sites, and the index of each one's site.
 
-    :param cell: lattice vectors of the cell as rows, shape (3, 3), A.
-    :param positions: Cartesian, shape (n, 3), A.
-    :param matrix: integers, shape (3, 3); the vectors of the supercell are ``matrix @ cell``.
-    :return: positions inside the supercell, shape (n * d, 3), A, where d is the determinant; and the index of the site
-        in the cell of each, shape (n * d,). The images of one site are consecutive.
+    The images of one site are consecutive.
+
     :raises ValueError: if the determinant of the matrix is not positive.
     """
     matrix = np.asarray(matrix)
     determinant = round(np.linalg.det(matrix))
     if determinant < 1:
         raise ValueError(f'the supercell matrix {matrix.tolist()} must have a positive determinant')
-    corners = np.array(list(itertools.product((0, 1), repeat=3))) @ matrix
-    translations = integer_points(corners.min(axis=0), corners.max(axis=0))
-    # Exact test in integers: the coordinates of a translation times the determinant.
-    adjugate = np.rint(np.linalg.inv(matrix) * determinant).astype(int)
-    scaled = translations @ adjugate
-    translations = translations[((scaled >= 0) & (scaled < determinant)).all(axis=1)]
+    translations = np.rint(lattice_points_in_supercell(matrix) @ matrix)
     supercell = matrix @ cell
     everywhere = (np.asarray(positions)[:, None] + (translations @ cell)[None]).reshape(-1, 3)
     fractions = everywhere @ np.linalg.inv(supercell)

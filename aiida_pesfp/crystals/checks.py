@@ -5,23 +5,18 @@ from __future__ import annotations
 import numpy as np
 from pymatgen.core import Structure
 
-from aiida_pesfp import errors
+from aiida_pesfp.errors import InvalidCell, NoMobileSpecies, OverlappingAtoms, PartialOccupancy
 
 #: No two atoms of a real crystal come closer, A (the shortest bond, H-H, has 0.74 A).
 SHORTEST_DISTANCE = 0.5
 
 
 def check_structure(structure: Structure, species: str) -> None:
-    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned.
-
-    :param species: chemical symbol of the mobile ion.
-    """
+    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned for a mobile species."""
     check_crystal(structure)
     if species not in structure.symbol_set:
-        raise errors.NoMobileSpecies(
-            f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): '
-            'name the mobile species (--species) or leave the structure out'
-        )
+        way_out = 'name the mobile species (--species) or leave the structure out'
+        raise NoMobileSpecies(f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): {way_out}')
 
 
 def check_crystal(structure: Structure) -> None:
@@ -29,35 +24,26 @@ def check_crystal(structure: Structure) -> None:
     check_cell(structure.lattice.matrix, structure.lattice.pbc)
     for index, site in enumerate(structure):
         if not site.is_ordered:
-            raise errors.PartialOccupancy(
-                f'site {index} at {_place(site.frac_coords)} is occupied by {site.species_string}: '
-                'give an ordered approximant of the structure'
-            )
+            occupied = f'site {index} at {_place(site)} is occupied by {site.species_string}'
+            raise PartialOccupancy(f'{occupied}: give an ordered approximant of the structure')
     first, second, _, distances = structure.get_neighbor_list(SHORTEST_DISTANCE)
     if len(distances):
         nearest = int(np.argmin(distances))
-        i, j = sorted((int(first[nearest]), int(second[nearest])))
-        raise errors.OverlappingAtoms(
-            f'atoms {i} ({structure[i].specie}) at {_place(structure[i].frac_coords)} and {j} ({structure[j].specie}) '
-            f'at {_place(structure[j].frac_coords)} are {distances[nearest]:.3f} A apart: remove one of them'
-        )
+        pair = sorted((int(first[nearest]), int(second[nearest])))
+        atoms = ' and '.join(f'{i} ({structure[i].specie}) at {_place(structure[i])}' for i in pair)
+        raise OverlappingAtoms(f'atoms {atoms} are {distances[nearest]:.3f} A apart: remove one of them')
 
 
 def check_cell(lattice: np.ndarray, pbc) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidCell` unless the cell is periodic in 3D and has a volume.
-
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param pbc: whether each lattice vector is a period.
-    """
+    """Raise :class:`~aiida_pesfp.errors.InvalidCell` unless the cell is periodic in 3D and has a volume."""
     if not all(pbc):
-        raise errors.InvalidCell(
-            f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors: the crystal must be three-dimensional'
-        )
+        periods = f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors'
+        raise InvalidCell(f'{periods}: the crystal must be three-dimensional')
     volume, box = abs(np.linalg.det(lattice)), np.prod(np.linalg.norm(lattice, axis=1))
     # The ratio excludes flat cells of any size: 1e-3 is far below that of any reduced cell of a crystal.
     if not (volume > SHORTEST_DISTANCE**3 and volume > 1e-3 * box):
-        raise errors.InvalidCell(f'the cell has a volume of {volume:.3g} A^3: correct its lattice vectors')
+        raise InvalidCell(f'the cell has a volume of {volume:.3g} A^3: correct its lattice vectors')
 
 
-def _place(fractional) -> str:
-    return f'({", ".join(f"{x:.3f}" for x in fractional)})'
+def _place(site) -> str:
+    return f'({", ".join(f"{x:.3f}" for x in site.frac_coords)})'

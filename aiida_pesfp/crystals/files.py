@@ -14,27 +14,20 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 
+from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.crystals.duplicates import KnownStructures
-from aiida_pesfp.errors import (
-    DuplicateStructure,
-    InvalidCell,
-    OverlappingAtoms,
-    StructureError,
-    UnreadableStructure,
-    one_line,
-)
+from aiida_pesfp.errors import OverlappingAtoms, StructureError, UnreadableStructure, one_line
 
 SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
 
 
 @dataclass(frozen=True)
 class NamedStructure:
-    """One structure of a request, or the reason why there is none.
+    """One structure of a request, or the reason why there is none or it cannot be used.
 
     :param name: unique in the request; names the results.
     :param source: the file as given, with ``#k`` for the k-th structure of a file that holds several.
-    :param error: why the structure cannot be used.
     """
 
     name: str
@@ -60,7 +53,7 @@ def read_named_structures(paths: list[Path]) -> list[NamedStructure]:
             if len(structures) > 1:
                 label, source = f'{path.stem}_{index}', f'{path}#{index}'
             earlier = known.add(source, structure)
-            error = earlier and DuplicateStructure(f'the same structure as {earlier}, which has the result')
+            error = earlier and errors.DuplicateStructure(f'the same structure as {earlier}, which has the result')
             found.append(NamedStructure(_unique_name(label, found), source, structure, error))
     return found
 
@@ -72,8 +65,7 @@ def read_structures(path: Path) -> list[Structure]:
     :raises InvalidCell: if one has no three-dimensional periodic cell.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # pymatgen warns of every rounded coordinate
+        with warnings.catch_warnings(action='ignore'):  # pymatgen warns of every rounded coordinate
             structures = _parse(path)
     except StructureError:
         raise
@@ -89,23 +81,20 @@ def structure_files(paths: list[Path]) -> list[Path]:
     files = []
     for path in paths:
         if path.is_dir():
-            files += sorted(entry for entry in path.iterdir() if entry.is_file() and _is_structure_file(entry))
+            known = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES or _is_poscar(file))
+            files += sorted(filter(Path.is_file, known))
         else:
             files.append(path)
     return files
 
 
-def _is_structure_file(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES or _is_poscar(path)
-
-
 def _is_poscar(path: Path) -> bool:
-    return path.suffix.lower() in ('.vasp', '.poscar') or path.name.upper().startswith(('POSCAR', 'CONTCAR'))
+    return path.name.upper().startswith(('POSCAR', 'CONTCAR'))
 
 
 def file_label(path: Path) -> str:
     """Name of a file without its ending; ``POSCAR.Li2O`` becomes ``POSCAR_Li2O``."""
-    return path.name.replace('.', '_') if path.name.upper().startswith(('POSCAR', 'CONTCAR')) else path.stem
+    return path.name.replace('.', '_') if _is_poscar(path) else path.stem
 
 
 def _parse(path: Path) -> list[Structure]:
@@ -113,7 +102,7 @@ def _parse(path: Path) -> list[Structure]:
         raise UnreadableStructure('no such file')
     if path.suffix.lower() == '.cif':
         return _from_cif(path)
-    if _is_poscar(path):
+    if path.suffix.lower() in ('.vasp', '.poscar') or _is_poscar(path):
         return [_from_atoms(atoms) for atoms in ase.io.read(path, index=':', format='vasp')]
     if path.suffix.lower() == '.json':
         content = json.loads(path.read_text())
@@ -132,7 +121,7 @@ def _from_cif(path: Path) -> list[Structure]:
         if 'ccupanc' in str(error):  # the parser adds the occupancies of atoms with the same coordinates
             raise OverlappingAtoms('several atoms share one site, whose occupancies sum to more than 1') from error
         if 'ingular matrix' in str(error):
-            raise InvalidCell('the cell has no volume: correct its lengths and angles') from error
+            raise errors.InvalidCell('the cell has no volume: correct its lengths and angles') from error
         raise
 
 

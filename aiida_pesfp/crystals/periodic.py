@@ -14,12 +14,9 @@ def integer_points(low, high) -> np.ndarray:
 
 
 def fractional_reach(lattice: np.ndarray, radius: float) -> np.ndarray:
-    """(..., 3) half the extent of a sphere along each lattice vector, in fractional coordinates.
+    """(..., 3) half the extent of a sphere (radius in A) along each lattice vector, in fractional coordinates.
 
     It is ``radius / h_i``, where ``h_i = V / |a_j x a_k|`` is the distance between the lattice planes.
-
-    :param lattice: (..., 3, 3) lattice vectors as rows, A.
-    :param radius: of the sphere, A.
     """
     return radius * np.linalg.norm(np.linalg.inv(lattice), axis=-2)
 
@@ -41,8 +38,6 @@ def minimum_image(displacements: np.ndarray, lattice: np.ndarray) -> np.ndarray:
 def images_around_cell(lattice: np.ndarray, fractional: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Periodic images of (n, 3) places that come within ``radius`` (A) of the cell.
 
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param fractional: (n, 3) fractional coordinates of the places.
     :returns: (m, 3) Cartesian coordinates of the images, A; and (m,) index of the place of each.
     """
     reach = fractional_reach(lattice, radius)
@@ -55,10 +50,8 @@ def images_around_cell(lattice: np.ndarray, fractional: np.ndarray, radius: floa
 def distances_within(
     structure: Structure, atoms: np.ndarray, positions: np.ndarray, radius: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of a place and an image of an atom closer to it than ``radius`` (A).
+    """Pairs of one of (n, 3) Cartesian places (A) and an image of an atom (an index) closer to it than ``radius`` (A).
 
-    :param atoms: indices of the atoms to look at.
-    :param positions: (n, 3) Cartesian coordinates of the places, A.
     :returns: (k,) index of the place, (k,) index of the atom, (k,) distance, A.
     """
     lattice = structure.lattice.matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiida.orm import Dict
 
-from aiida_pesfp.data.required import RequiredAttributes
+from aiida_pesfp.data.required import RequiredAttributes, attribute
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 
 
@@ -18,15 +18,8 @@ class ArrheniusData(RequiredAttributes, Dict):
 
     _REQUIRED = ('activation_energy', 'activation_energy_error', 'conductivity_300K', 'points')
 
-    @property
-    def activation_energy(self) -> float:
-        """eV."""
-        return self['activation_energy']
-
-    @property
-    def activation_energy_error(self) -> float:
-        """Standard error, eV."""
-        return self['activation_energy_error']
+    activation_energy = attribute('activation_energy', 'eV.')
+    activation_energy_error = attribute('activation_energy_error', 'Standard error, eV.')
 
     def to_fit(self) -> ArrheniusFit:
         """The fit."""

@@ -19,10 +19,7 @@ _COMPARED = {
     'species': ('mobile ion', 'use one ion at a time'),
     'potential_sha256': ('potential', 'use one potential at a time'),
     **{name: (name.replace('_', ' ') + ' of the scan (A)', 'scan all structures alike') for name in GRID_SETTINGS},
-    'settings': (
-        'settings of the descriptors',
-        'describe all surfaces alike with pesfp.describe, which needs no new scan',
-    ),
+    'settings': ('settings of the descriptors', 'describe all surfaces alike with pesfp.describe, without a new scan'),
 }
 
 
@@ -32,7 +29,6 @@ def difference(one: Mapping, other: Mapping) -> str | None:
     A potential is known by its content: its name may have changed when it was stored again.
 
     :param one: attributes of descriptors, of an assessment or of a ranking model.
-    :param other: those of another one.
     """
 
     def show(attributes: Mapping, name: str) -> str:
@@ -83,10 +79,7 @@ class RankingModelData(Data):
 
     @classmethod
     def from_model(cls, model: RankingModel, **attributes) -> RankingModelData:
-        """An unstored node of a model.
-
-        :param attributes: further attributes for queries, of plain JSON types.
-        """
+        """An unstored node of a model, with further attributes for queries, of plain JSON types."""
         node = cls()
         node.base.attributes.set_many(attributes | {'kind': model.kind, 'parameters': model.parameters})
         if model.content is not None:

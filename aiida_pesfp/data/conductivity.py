@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiida.orm import ArrayData
 
-from aiida_pesfp.data.required import RequiredAttributes
+from aiida_pesfp.data.required import RequiredAttributes, attribute
 from aiida_pesfp.transport.arrhenius import Point
 from aiida_pesfp.transport.conductivity import Conductivity
 
@@ -34,25 +34,12 @@ class ConductivityData(RequiredAttributes, ArrayData):
         node.base.attributes.set_many(attributes | found.as_dict())
         return node
 
-    @property
-    def temperature(self) -> float:
-        """K."""
-        return self.base.attributes.get('temperature')
-
-    @property
-    def conductivity(self) -> float:
-        """S/cm."""
-        return self.base.attributes.get('conductivity')
-
-    @property
-    def conductivity_error(self) -> float | None:
-        """Half width of the 68.3 % confidence interval, S/cm; None for a single window."""
-        return self.base.attributes.get('conductivity_error')
-
-    @property
-    def diffusion_coefficient(self) -> float:
-        """cm^2/s."""
-        return self.base.attributes.get('diffusion_coefficient')
+    temperature = attribute('temperature', 'K.')
+    conductivity = attribute('conductivity', 'S/cm.')
+    conductivity_error = attribute(
+        'conductivity_error', 'Half of the 68.3 % confidence interval, S/cm; None for one window.'
+    )
+    diffusion_coefficient = attribute('diffusion_coefficient', 'cm^2/s.')
 
     @property
     def flags(self) -> list[str]:
@@ -60,8 +47,5 @@ class ConductivityData(RequiredAttributes, ArrayData):
         return [flag for flag, applies in self.base.attributes.get('flags').items() if applies]
 
     def to_point(self, excluded: str | None = None, label: str | None = None) -> Point:
-        """The point of an Arrhenius fit.
-
-        :param excluded: why it does not enter the fit.
-        """
+        """The point of an Arrhenius fit; ``excluded`` says why it does not enter the fit."""
         return Point(self.temperature, self.conductivity, self.conductivity_error, excluded, label)

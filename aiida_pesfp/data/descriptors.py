@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiida.orm import Dict
 
-from aiida_pesfp.data.required import RequiredAttributes
+from aiida_pesfp.data.required import RequiredAttributes, attribute
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
 
 #: Settings of the scan on which the numbers depend.
@@ -25,11 +25,8 @@ class DescriptorsData(RequiredAttributes, Dict):
     #: Rankings and the report need these.
     _REQUIRED = ('xi', 'mpe', 'fv_connected', 'fv_disconnected', 'spectrum')
 
-    @property
-    def ions(self) -> list[dict]:
-        """Descriptors of every mobile ion on its own."""
-        return self['ions']
+    ions = attribute('ions', 'Descriptors of every mobile ion on its own.')
 
 
 for _one in QUANTITIES:
-    setattr(DescriptorsData, _one.name, property(lambda self, name=_one.name: self.get(name), doc=_one.meaning))
+    setattr(DescriptorsData, _one.name, attribute(_one.name, _one.meaning))

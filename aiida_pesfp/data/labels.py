@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
+from dataclasses import asdict
 
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
 from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
+from aiida_pesfp.data.required import attribute
 from aiida_pesfp.settings.assessment import TableFormat
 
 
@@ -28,16 +29,14 @@ class LabelsData(Data):
         """An unstored node of a table."""
         node = cls()
         content = {'species': form.species, 'quantity': form.quantity, 'charge': form.charge}
-        node.base.attributes.set_many(table.as_dict() | content | {'number_of_measurements': len(table.measurements)})
+        content |= {'measurements': [asdict(entry) for entry in table.measurements], 'excluded': table.excluded}
+        node.base.attributes.set_many(content | {'number_of_measurements': len(table.measurements)})
         if table.structures:
             text = json.dumps({str(row): structure.as_dict() for row, structure in table.structures.items()})
-            node.base.repository.put_object_from_filelike(io.BytesIO(text.encode()), cls._STRUCTURES)
+            node.base.repository.put_object_from_bytes(text.encode(), cls._STRUCTURES)
         return node
 
-    @property
-    def species(self) -> str:
-        """Symbol of the mobile ion."""
-        return self.base.attributes.get('species')
+    species = attribute('species', 'Symbol of the mobile ion.')
 
     def to_table(self) -> LabelTable:
         """The table."""

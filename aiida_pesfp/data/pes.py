@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -48,29 +49,19 @@ class PesData(ArrayData):
         """The surface."""
         return PotentialEnergySurface.from_arrays({name: self.get_array(name) for name in self.get_arraynames()})
 
-    # AiiDA finds the formats of ``export`` by these names.
-
-    def _prepare_cube(self, main_file_name: str = '', **options) -> tuple[bytes, dict]:
-        return self._volume('cube', **options), {}
-
-    def _prepare_xsf(self, main_file_name: str = '', **options) -> tuple[bytes, dict]:
-        return self._volume('xsf', **options), {}
-
-    def _prepare_csv(
-        self, main_file_name: str = '', ion: int | None = None, neighbours: str = 'sqrt3'
-    ) -> tuple[bytes, dict]:
-        surface = self.to_surface()
-        positions = range(len(surface.mobile_ions)) if ion is None else [surface.position_of(ion)]
-        profiles = [energy_profile(surface, position, neighbours) for position in positions]
-        best = min(profiles, key=lambda profile: profile.barrier)
-        return _content_of('profile.csv', best.save), {}
-
-    def _volume(
-        self, ending: str, quantity: str = 'energy', ion: int | None = None, neighbours: str = 'sqrt3'
-    ) -> bytes:
+    def _volume(self, ending, main_file_name='', quantity='energy', ion=None, neighbours='sqrt3') -> tuple[bytes, dict]:
         surface = self.to_surface()
         values = volume(surface, quantity, None if ion is None else [surface.position_of(ion)], neighbours)
         return _content_of(f'{quantity}.{ending}', lambda path: write_volume(path, *values))
+
+    # AiiDA finds the formats of ``export`` by these names.
+    _prepare_cube, _prepare_xsf = partialmethod(_volume, 'cube'), partialmethod(_volume, 'xsf')
+
+    def _prepare_csv(self, main_file_name='', ion=None, neighbours='sqrt3') -> tuple[bytes, dict]:
+        surface = self.to_surface()
+        positions = range(len(surface.mobile_ions)) if ion is None else [surface.position_of(ion)]
+        profiles = [energy_profile(surface, position, neighbours) for position in positions]
+        return _content_of('profile.csv', min(profiles, key=lambda profile: profile.barrier).save)
 
     def _validate(self) -> bool:
         super()._validate()
@@ -85,9 +76,9 @@ class PesData(ArrayData):
         return True
 
 
-def _content_of(name: str, write: Callable[[Path], None]) -> bytes:
-    """Content of a file that a function writes."""
+def _content_of(name: str, write: Callable[[Path], None]) -> tuple[bytes, dict]:
+    """Content of a file that a function writes, and no further files."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         write(path)
-        return path.read_bytes()
+        return path.read_bytes(), {}

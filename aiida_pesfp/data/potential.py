@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiida.orm import Data
 from aiida.orm.nodes.caching import NodeCaching
 
-from aiida_pesfp.data.required import RequiredAttributes
+from aiida_pesfp.data.required import RequiredAttributes, attribute
 from aiida_pesfp.potentials.registry import files_of, identify
 
 
@@ -13,11 +13,7 @@ class PotentialDataCaching(NodeCaching):
     """Two potentials are the same if their content is: names, paths and versions of packages do not matter."""
 
     def get_objects_to_hash(self) -> dict:
-        return {
-            'class': str(self._node.__class__),
-            'kind': self._node.base.attributes.get('kind'),
-            'sha256': self._node.base.attributes.get('sha256'),
-        }
+        return {'class': str(self._node.__class__), 'kind': self._node.kind, 'sha256': self._node.sha256}
 
 
 class PotentialData(RequiredAttributes, Data):
@@ -39,28 +35,15 @@ class PotentialData(RequiredAttributes, Data):
         :raises PotentialError: if there is no such potential, or it is damaged.
         """
         identity = identify(spec)
-        node = cls()
-        for name in cls._REQUIRED:
-            node.base.attributes.set(name, getattr(identity, name))
+        node = cls(label=identity.name)
+        node.base.attributes.set_many({name: getattr(identity, name) for name in cls._REQUIRED})
         for path in files_of(identity):
             node.base.repository.put_object_from_file(path, path.name)
-        node.label = identity.name
         return node
 
-    @property
-    def name(self) -> str:
-        """Name of the potential, for people."""
-        return self.base.attributes.get('name')
-
-    @property
-    def kind(self) -> str:
-        """Family that evaluates it: ``sevennet``, ``matgl``, ``ase``, ..."""
-        return self.base.attributes.get('kind')
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of its content."""
-        return self.base.attributes.get('sha256')
+    name = attribute('name', 'Name of the potential, for people.')
+    kind = attribute('kind', 'Family that evaluates it: ``sevennet``, ``matgl``, ``ase``, ...')
+    sha256 = attribute('sha256', 'SHA-256 of its content.')
 
     @property
     def filenames(self) -> list[str]:

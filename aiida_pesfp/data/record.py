@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from io import BytesIO
 from pathlib import Path
 
 from aiida.orm import Dict
@@ -34,9 +33,8 @@ class RecordData(RequiredAttributes, Dict):
         content = {name: getattr(entry, name) for name in (*cls._TAKEN_OVER, 'filename', 'index')}
         content['formula'] = entry.structure.composition.reduced_formula
         content['sha256'] = hashlib.sha256(entry.content).hexdigest()
-        node = cls(content)
-        node.base.repository.put_object_from_filelike(BytesIO(entry.content), entry.filename)
-        node.label = (entry.name or entry.id)[:255]
+        node = cls(content, label=(entry.name or entry.id)[:255])
+        node.base.repository.put_object_from_bytes(entry.content, entry.filename)
         return node
 
     def to_structure(self) -> Structure:

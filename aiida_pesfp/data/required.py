@@ -1,8 +1,13 @@
-"""What node types share: attributes without which a node cannot be stored."""
+"""What node types share: attributes as properties, and attributes without which a node cannot be stored."""
 
 from __future__ import annotations
 
 from aiida.common.exceptions import ValidationError
+
+
+def attribute(name: str, meaning: str) -> property:
+    """Property of a node that is one of its attributes; None if the node has no such attribute."""
+    return property(lambda self: self.base.attributes.get(name, None), doc=meaning)
 
 
 class RequiredAttributes:
@@ -16,6 +21,7 @@ class RequiredAttributes:
         super()._validate()
         missing = [name for name in self._REQUIRED if name not in self.base.attributes]
         if missing:
-            name, way_out = type(self).__name__, self._MAKER and f': make it with {type(self).__name__}.{self._MAKER}'
+            name = type(self).__name__
+            way_out = self._MAKER and f': make it with {name}.{self._MAKER}'
             raise ValidationError(f'{name} needs {", ".join(missing)}{way_out}')
         return True

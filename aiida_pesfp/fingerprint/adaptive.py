@@ -43,12 +43,7 @@ Energies = Generator[np.ndarray, None, np.ndarray]
 
 
 class AdaptiveIon:
-    """The surface of one ion, of which some points are known.
-
-    :param plan: of the whole scan.
-    :param of_ion: of this ion.
-    :param threshold: of Xi, eV.
-    """
+    """The surface of one ion, of which some points are known. ``threshold`` is Xi's, eV."""
 
     def __init__(self, plan, of_ion, threshold: float):
         self.shape, self.points, self.threshold = plan.shape, of_ion.points, threshold
@@ -152,11 +147,10 @@ class AdaptiveIon:
 
 
 def scan_ion(state: AdaptiveIon, ask: Callable[[np.ndarray], Energies]) -> Energies:
-    """Scan one ion.
+    """Scan one ion: (n,) energies of all points, eV. Interpolated ones are not below the lowest evaluated one.
 
     :param ask: generator function that evaluates points by their positions. It yields energies piece by piece, which
         this generator passes on, and returns all of them.
-    :returns: (n,) energies of all points, eV; interpolated ones are not below the lowest evaluated one.
     """
     if len(state.points) < FEWEST_POINTS:
         return (yield from ask(np.arange(len(state.points))))

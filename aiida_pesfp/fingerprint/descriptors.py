@@ -18,19 +18,17 @@ class _WithValues:
     """Gives each quantity in ``values`` as an attribute."""
 
     def __getattr__(self, name: str) -> float:
-        try:
-            return self.__dict__['values'][name]
-        except KeyError:
-            raise AttributeError(f'{type(self).__name__} has no {name!r}') from None
+        if name not in self.__dict__.get('values', {}):
+            raise AttributeError(f'{type(self).__name__} has no {name!r}')
+        return self.values[name]
 
 
 @dataclass(frozen=True)
 class IonDescriptors(_WithValues):
     """The descriptors of one mobile ion on its own; each quantity is an attribute too.
 
-    :param index: of the atom in the structure.
+    :param index: of the atom in the structure, with its ``fractional_coordinates``.
     :param equivalent_to: index of the equivalent atom that was scanned; its own if it was scanned itself.
-    :param fractional_coordinates: of its site.
     :param values: name -> value of each of :data:`~aiida_pesfp.fingerprint.quantities.OF_EACH_ION`.
     """
 
@@ -41,8 +39,7 @@ class IonDescriptors(_WithValues):
 
     def as_dict(self) -> dict:
         """As a flat dictionary of plain JSON types."""
-        place = {'index': self.index, 'equivalent_to': self.equivalent_to}
-        return place | {'fractional_coordinates': self.fractional_coordinates} | self.values
+        return {name: value for name, value in vars(self).items() if name != 'values'} | self.values
 
 
 @dataclass(frozen=True)
@@ -58,11 +55,6 @@ class Descriptors(_WithValues):
     spectrum: dict[str, list[float]]
     ions: list[IonDescriptors]
 
-    @property
-    def mpe_per_ion(self) -> dict[str, float]:
-        """Percolation energy (eV) of every mobile ion, by its index in the structure."""
-        return {str(ion.index): ion.mpe for ion in self.ions}
-
     def as_dict(self) -> dict:
         """As a dictionary of plain JSON types, with the quantities at the top level."""
         return self.values | {'spectrum': self.spectrum, 'ions': [ion.as_dict() for ion in self.ions]}
@@ -71,28 +63,20 @@ class Descriptors(_WithValues):
 def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = DescriptorSettings()) -> Descriptors:
     """Descriptors of a surface, aggregated over its mobile ions (Sec. II A).
 
-    Percolation energy and barriers of the structure are the minimum over ions, as one ion moves at a time. Free volumes
-    are those of the union over ions: a place lies below t for any of them if the minimum over them does.
+    Energies of the structure are the minimum over ions, as one ion moves at a time. Free volumes are those of the union
+    over ions: a place lies below t for any of them if the minimum over them does.
     """
     steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), settings.neighbours)
     thresholds = sorted({*settings.thresholds, settings.xi.threshold})
     highest = max(thresholds) + max(settings.smearing)
-    union = Landscape(
-        np.full(surface.shape, np.inf, dtype=np.float32),
-        np.full([2 * n for n in surface.shape], np.inf, dtype=np.float32),
-    )
+    union = Landscape(*(np.full(k * np.array(surface.shape), np.inf, dtype=np.float32) for k in (1, 2)))
     ions = []
     for maps in ion_maps(surface, steps, stop_above=highest):
         own = Landscape(maps.energies, to_cell_frame(maps.levels, maps.centre), maps.mpe, maps.barriers)
         index = int(surface.mobile_ions[maps.position])
-        ions.append(
-            IonDescriptors(
-                index,
-                int(surface.scanned_ions[surface.representatives[maps.position]]),
-                [float(x) for x in surface.fractional_coordinates[index]],
-                {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION},
-            )
-        )
+        scanned = int(surface.scanned_ions[surface.representatives[maps.position]])
+        values = {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION}
+        ions.append(IonDescriptors(index, scanned, surface.fractional_coordinates[index].tolist(), values))
         np.minimum(union.energies, own.energies, out=union.energies)
         np.minimum(union.levels, own.levels, out=union.levels)
     values = {

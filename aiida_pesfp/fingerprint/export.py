@@ -1,10 +1,7 @@
-"""Energies and levels as files for VESTA, XCrySDen, Ovito and others.
+"""Energies and levels (eV) as files for VESTA, XCrySDen, Ovito and others.
 
-``.cube``
-    Gaussian's format: N points along each lattice vector, end point excluded. Lengths are in Bohr, as the format
-    demands, values in eV.
-``.xsf``
-    XCrySDen's general grid: N+1 points, the last of which are periodic images of the first. A and eV.
+``.cube`` is Gaussian's format: N points along each lattice vector, end point excluded, lengths in Bohr. ``.xsf`` is
+XCrySDen's general grid: N+1 points, the last of which are periodic images of the first, lengths in A.
 """
 
 from __future__ import annotations
@@ -32,15 +29,14 @@ EXPORTS = (*FORMATS, 'profile')
 def volume(
     surface: PotentialEnergySurface, quantity: str = 'energy', positions=None, neighbours: str = 'sqrt3'
 ) -> tuple[Atoms, np.ndarray]:
-    """Energies or levels on a grid, and the crystal in it.
+    """The crystal and its (N1, N2, N3) energies, eV; or the crystal repeated 2 x 2 x 2 and its (2N1, 2N2, 2N3) levels.
 
-    :param quantity: ``'energy'``, the surface; or ``'level'``, the level map.
+    The first point is at the origin. Points that were not evaluated have the highest energy.
+
+    :param quantity: ``'energy'``, the surface; or ``'level'``, the level map, which reaches from the ion to its images.
     :param positions: of the ions in ``surface.mobile_ions`` to combine; all by default. As for the free volumes, a
         point has the lowest value of all these ions, each relative to its own lowest point.
     :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`, for level maps.
-    :returns: the crystal and (N1, N2, N3) energies in eV, where points that were not evaluated have the highest energy;
-        or the crystal repeated 2 x 2 x 2 and (2N1, 2N2, 2N3) levels, as level maps reach from the ion to its images.
-        The first point is at the origin.
     :raises ValueError: for another quantity.
     """
     lattice, places = surface.lattice, surface.fractional_coordinates
@@ -55,12 +51,8 @@ def volume(
     raise ValueError(f'unknown quantity {quantity!r}: choose one of {", ".join(QUANTITIES)}')
 
 
-def write_volume(path: str | Path, crystal: Atoms, values: np.ndarray) -> None:
-    """Write a grid of values, eV, and its crystal to a ``.cube`` or ``.xsf`` file.
-
-    :raises ValueError: for another ending.
-    """
-    path = Path(path)
+def write_volume(path: Path, crystal: Atoms, values: np.ndarray) -> None:
+    """Write a grid of values, eV, and its crystal to a ``.cube`` or ``.xsf`` file, by its ending."""
     if path.suffix == '.cube':
         with open(path, 'w') as stream:
             write_cube(stream, crystal, values, comment='values in eV, by aiida-pesfp')
@@ -73,11 +65,7 @@ def write_volume(path: str | Path, crystal: Atoms, values: np.ndarray) -> None:
 
 
 def export(
-    surface: PotentialEnergySurface,
-    folder: str | Path,
-    what: Iterable[str],
-    neighbours: str = 'sqrt3',
-    per_ion: bool = False,
+    surface: PotentialEnergySurface, folder: Path, what: Iterable[str], neighbours: str = 'sqrt3', per_ion: bool = False
 ) -> None:
     """Write files: ``energy.cube``, ``level.cube``, ``energy.xsf``, ``level.xsf``, ``profile-ionN.csv``.
 
@@ -85,7 +73,6 @@ def export(
     :param per_ion: one file for each ion, ``energy-ionN.cube`` and so on, instead of one for all; and one profile for
         each ion instead of only that with the lowest barrier.
     """
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     every = {f'-ion{ion}': [position] for position, ion in enumerate(surface.mobile_ions)}
     endings = [name for name in what if name in FORMATS]

@@ -13,14 +13,10 @@ ROUND_OFF = 1e-9
 
 
 def grid_shape(lattice: np.ndarray, spacing: float) -> tuple[int, int, int]:
-    """Number of grid points along each lattice vector, ``N_i = ceil(|a_i| / spacing)``, end point excluded.
-
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param spacing: largest allowed step, A.
-    """
-    lengths = np.linalg.norm(lattice, axis=1)
+    """Number of grid points along each lattice vector (A), ``N_i = ceil(|a_i| / spacing)``, end point excluded."""
     # The subtrahend absorbs the round-off of lengths that are multiples of the spacing.
-    return tuple(int(n) for n in np.maximum(np.ceil(lengths / spacing - 1e-8), 1))
+    points = np.ceil(np.linalg.norm(lattice, axis=1) / spacing - 1e-8)
+    return tuple(int(n) for n in np.maximum(points, 1))
 
 
 def grid_vectors(lattice: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -29,20 +25,16 @@ def grid_vectors(lattice: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray
 
 
 def fractional_points(indices: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """(n, 3) fractional coordinates of the grid points with the (n,) flat (C order) ``indices``.
-
-    The grid's origin is the cell's origin, not the ion.
-    """
+    """(n, 3) fractional coordinates of grid points with (n,) flat (C order) indices, from the cell's origin."""
     return np.stack(np.unravel_index(indices, shape), axis=-1) / np.asarray(shape)
 
 
 def excluded_points(
     lattice: np.ndarray, framework: np.ndarray, shape: tuple[int, int, int], minimum_distance: float
 ) -> np.ndarray:
-    """Mask, (N1, N2, N3) bool, of the points closer than ``minimum_distance`` (A) to an atom of the framework.
+    """Mask, (N1, N2, N3) bool, of the points closer than ``minimum_distance`` (A) to an image of a framework atom.
 
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param framework: (n, 3) fractional coordinates of all atoms but the mobile one; all their images count.
+    :param framework: (n, 3) fractional coordinates of all atoms but the mobile one.
     """
     mask = np.zeros(shape, dtype=bool)
     reach = fractional_reach(lattice, minimum_distance)
@@ -55,15 +47,12 @@ def excluded_points(
 
 
 def check_memory(shape: tuple[int, int, int], number_of_ions: int) -> None:
-    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid does not fit into memory.
-
-    The estimate has the surface in double precision and twice the level map's working arrays on the doubled grid.
-    """
+    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid does not fit into memory."""
+    # The surface in double precision and twice the level map's working arrays on the doubled grid.
     points = np.prod(shape, dtype=float)
     needed = points * (8 * number_of_ions + 2 * 8 * 20)
     available = psutil.virtual_memory().available
     if needed > available:
-        raise GridTooLarge(
-            f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions needs about '
-            f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free: choose a larger spacing'
-        )
+        grid = f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions'
+        memory = f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free'
+        raise GridTooLarge(f'{grid} needs about {memory}: choose a larger spacing')

@@ -21,22 +21,14 @@ _PIECE = 4000
 
 
 class PairModel:
-    """Weighted least-squares fit of pair terms. Low energies have the largest weights.
+    """Weighted least-squares fit of pair terms, for (n, 3) Cartesian ``positions`` (A) of an ion of a structure.
 
-    :param structure: the crystal.
-    :param ion: index of the moving atom.
-    :param positions: (n, 3) Cartesian places of the ion, A, at which energies are predicted.
+    Low energies have the largest weights.
     """
 
     def __init__(self, structure: Structure, ion: int, positions: np.ndarray):
-        self._numbers = np.array(structure.atomic_numbers)
-        self._elements = sorted(set(self._numbers))
-        centres = np.linspace(1.2, _RANGE - 0.3, _GAUSSIANS)
-        pieces = [
-            self._features(structure, ion, positions[begin : begin + _PIECE], centres)
-            for begin in range(0, len(positions), _PIECE)
-        ]
-        self.features = np.concatenate(pieces)
+        pieces = np.split(positions, range(_PIECE, len(positions), _PIECE))
+        self.features = np.concatenate([_pair_features(structure, ion, piece) for piece in pieces])
 
     def fit(self, where: np.ndarray, energies: np.ndarray) -> np.ndarray:
         """(n,) energies of the model at all places, eV, from the known ``energies`` at the indices ``where``."""
@@ -47,17 +39,18 @@ class PairModel:
         normal = design.T @ design + 1e-4 * np.eye(design.shape[1])
         return self.features @ (np.linalg.solve(normal, design.T @ (energies * weights)) / scale)
 
-    def _features(self, structure: Structure, ion: int, positions: np.ndarray, centres: np.ndarray) -> np.ndarray:
-        framework = np.delete(np.arange(len(structure)), ion)
-        which, atoms, distances = distances_within(structure, framework, positions, _RANGE)
-        width = centres[1] - centres[0]
-        gaussians = np.exp(-(((distances[:, None] - centres) / width) ** 2))
-        values = (gaussians * (1 - (distances[:, None] / _RANGE) ** 2) ** 2).T
-        columns = [np.ones(len(positions))]
-        for element in self._elements:
-            of_element = self._numbers[atoms] == element
-            columns += [np.bincount(which[of_element], value[of_element], len(positions)) for value in values]
-        return np.stack(columns, axis=1)
+
+def _pair_features(structure: Structure, ion: int, positions: np.ndarray) -> np.ndarray:
+    numbers, centres = np.array(structure.atomic_numbers), np.linspace(1.2, _RANGE - 0.3, _GAUSSIANS)
+    framework = np.delete(np.arange(len(structure)), ion)
+    which, atoms, distances = distances_within(structure, framework, positions, _RANGE)
+    gaussians = np.exp(-(((distances[:, None] - centres) / (centres[1] - centres[0])) ** 2))
+    values = (gaussians * (1 - (distances[:, None] / _RANGE) ** 2) ** 2).T
+    columns = [np.ones(len(positions))]
+    for element in sorted(set(numbers)):
+        of_element = numbers[atoms] == element
+        columns += [np.bincount(which[of_element], value[of_element], len(positions)) for value in values]
+    return np.stack(columns, axis=1)
 
 
 class Kriging:

@@ -23,15 +23,12 @@ def neighbour_steps(vectors: np.ndarray, rule: str = 'sqrt3') -> np.ndarray:
         the points along the grid vectors only.
     :raises ValueError: for another rule.
     """
+    if rule not in NEIGHBOUR_RULES:
+        raise ValueError(f'unknown neighbour rule {rule!r}: take one of {", ".join(NEIGHBOUR_RULES)}')
     steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
-    if rule == '26':
-        return steps
-    if rule == '6':
-        return steps[np.abs(steps).sum(axis=1) == 1]
     if rule == 'sqrt3':
-        lengths = np.linalg.norm(steps @ vectors, axis=1)
-        return steps[lengths <= np.sqrt((np.asarray(vectors) ** 2).sum()) + 1e-4]
-    raise ValueError(f'unknown neighbour rule {rule!r}: take one of {", ".join(NEIGHBOUR_RULES)}')
+        return steps[np.linalg.norm(steps @ vectors, axis=1) <= np.sqrt((np.asarray(vectors) ** 2).sum()) + 1e-4]
+    return steps[np.abs(steps).sum(axis=1) == 1] if rule == '6' else steps
 
 
 def tile_around(energies: np.ndarray, centre: tuple[int, int, int]) -> np.ndarray:
@@ -57,14 +54,11 @@ def lowest_point(energies: np.ndarray) -> tuple[int, int, int]:
 def level_map(
     field: np.ndarray, seed: tuple[int, int, int], steps: np.ndarray, stop_above: float = np.inf
 ) -> np.ndarray:
-    """Minimax of ``field`` over all paths from ``seed`` within the array, Eq. 1.
+    """Minimax of a ``field`` of finite energies, eV, over all paths from ``seed`` within the array, Eq. 1.
 
-    :param field: (n1, n2, n3) energies, eV, finite.
-    :param seed: indices of the starting point.
     :param steps: (k, 3) integer steps that a path may take.
     :param stop_above: levels above this energy (eV) are not needed once an outer face has been reached: points with
         higher levels can be infinite in the result. All other values are exact.
-    :returns: array of the shape and type of ``field``.
     """
     values, ranks = np.unique(field, return_inverse=True)
     padded_shape = tuple(n + 2 for n in field.shape)
@@ -91,10 +85,8 @@ def percolation_energy(levels: np.ndarray) -> float:
 def easiest_path(energies: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, float]:
     """The path with the fewest steps among those of the lowest barrier from the lowest point to an outer face.
 
-    :param energies: (N1, N2, N3) periodic surface, eV.
-    :param steps: (k, 3) integer steps that a path may take.
-    :returns: (n,) flat grid indices of its points, from the lowest point on, and its highest energy, eV, which is the
-        percolation energy.
+    :param energies: (N1, N2, N3) periodic surface, eV; ``steps`` are those of :func:`level_map`.
+    :returns: (n,) flat grid indices of its points, from the lowest point on, and the percolation energy, eV.
     """
     centre = lowest_point(energies)
     field = tile_around(energies, centre)

@@ -14,15 +14,11 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 @dataclass(frozen=True)
 class IonMaps:
-    """Energies and levels of one mobile ion.
+    """Energies and levels of one mobile ion, that at ``position`` in ``surface.mobile_ions``, eV.
 
-    :param position: of the ion in ``surface.mobile_ions``.
-    :param energies: (N1, N2, N3), eV, in the frame of the cell.
-    :param centre: grid indices of its lowest point.
-    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``, eV; :func:`to_cell_frame` shifts it to the frame
-        of the cell.
-    :param mpe: percolation energy (Eq. 2), eV.
-    :param barriers: for percolation in one, two and three dimensions, eV.
+    :param energies: (N1, N2, N3) in the frame of the cell.
+    :param levels: (2N1+1, 2N2+1, 2N3+1) around its lowest point, ``centre``, in grid indices.
+    :param mpe: percolation energy (Eq. 2); ``barriers`` are those in one, two and three dimensions.
     """
 
     position: int
@@ -34,10 +30,8 @@ class IonMaps:
 
 
 def to_cell_frame(levels: np.ndarray, centre: tuple[int, int, int]) -> np.ndarray:
-    """Shift a level map from "minimum in the centre" to the frame of the doubled cell, where ions can be combined.
+    """Shift a (2N1+1, 2N2+1, 2N3+1) level map around ``centre`` to the frame of the doubled cell, to combine ions.
 
-    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around ``centre``.
-    :param centre: grid indices of the centre in the cell, 0 <= centre < N.
     :returns: (2N1, 2N2, 2N3). Opposite outer faces coincide in the doubled cell and get the lower level.
     """
     for axis in range(3):
@@ -56,10 +50,8 @@ def ion_maps(
     are exactly those of the representative with other axes, and are not computed again. (Other operations do not map
     the neighbour steps and the outer faces onto themselves.)
 
-    :param steps: (k, 3) integer steps that a path may take.
     :param positions: of the ions in ``surface.mobile_ions``; all of them by default.
-    :param stop_above: energy, eV, above which levels can be infinite, see
-        :func:`~aiida_pesfp.fingerprint.levels.level_map`.
+    :param steps: as ``stop_above``, those of :func:`~aiida_pesfp.fingerprint.levels.level_map`.
     """
     computed, shape = {}, np.array(surface.shape)
     for position in range(len(surface.mobile_ions)) if positions is None else positions:

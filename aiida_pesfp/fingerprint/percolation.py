@@ -23,31 +23,26 @@ BARRIER_OVER_THERMAL_ENERGY = 20.0
 
 
 def percolation_barriers(energies: np.ndarray, steps: np.ndarray) -> tuple[float, float, float]:
-    """Lowest energies at which the region around the lowest point percolates in one, two and three dimensions.
+    """Lowest energies (eV) at which the region around the lowest point percolates in one, two and three dimensions.
 
     The region at an energy consists of all points that can be reached from the lowest point without exceeding it, on
     the periodic grid. It percolates in d dimensions if it leads to images of its points by d linearly independent
     lattice vectors. The result is exact.
 
     :param energies: (N1, N2, N3) periodic surface, eV, finite.
-    :param steps: (k, 3) integer steps that a path may take, from
-        :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
-    :returns: the three energies, eV, in ascending order.
+    :param steps: (k, 3) integer steps that a path may take.
     """
     values, ranks = np.unique(energies, return_inverse=True)
     start = np.ravel_multi_index(lowest_point(energies), energies.shape)
-    shape = np.array(energies.shape)
-    found = _flood_periodic(ranks.ravel(), len(values), start, shape, np.asarray(steps))
+    found = _flood_periodic(ranks.ravel(), len(values), start, np.array(energies.shape), np.asarray(steps))
     return tuple(float(values[rank]) for rank in found)
 
 
 @dataclass(frozen=True)
 class EnergyProfile:
-    """The energy along a path from the lowest point of an ion to a periodic image of it.
+    """The energy along a path from the lowest point of atom ``ion`` to a periodic image of it.
 
-    :param ion: index of the atom in the structure.
-    :param fractional: (n, 3) fractional coordinates of its grid points, not wrapped into the cell.
-    :param cartesian: (n, 3), A.
+    :param fractional: (n, 3) fractional coordinates of its grid points, not wrapped into the cell; ``cartesian`` in A.
     :param length: (n,) length of the path up to each point, A.
     :param energy: (n,), eV, relative to the lowest point.
     """
@@ -76,23 +71,16 @@ class EnergyProfile:
 
 
 def energy_profile(surface: PotentialEnergySurface, position: int, neighbours: str = 'sqrt3') -> EnergyProfile:
-    """Energy along the easiest path of an ion to a periodic image, see :func:`easiest_path_to_image`.
+    """Energy along the easiest path of the ion at ``position`` in ``surface.mobile_ions`` to a periodic image.
 
-    :param position: of the ion in ``surface.mobile_ions``.
-    :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
+    See :func:`easiest_path_to_image`.
     """
-    energies = surface.of_ion(position)
-    shape = np.array(surface.shape)
+    energies, shape = surface.of_ion(position), np.array(surface.shape)
     points = easiest_path_to_image(energies, grid_vectors(surface.lattice, surface.shape), neighbours)
     cartesian = points / shape @ surface.lattice
-    pieces = np.linalg.norm(np.diff(cartesian, axis=0), axis=1)
-    return EnergyProfile(
-        ion=int(surface.mobile_ions[position]),
-        fractional=points / shape,
-        cartesian=cartesian,
-        length=np.concatenate([[0.0], np.cumsum(pieces)]),
-        energy=energies[tuple((points % shape).T)].astype(float),
-    )
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(cartesian, axis=0), axis=1))])
+    energy = energies[tuple((points % shape).T)].astype(float)
+    return EnergyProfile(int(surface.mobile_ions[position]), points / shape, cartesian, length, energy)
 
 
 def easiest_path_to_image(energies: np.ndarray, vectors: np.ndarray, neighbours: str = 'sqrt3') -> np.ndarray:
@@ -104,11 +92,11 @@ def easiest_path_to_image(energies: np.ndarray, vectors: np.ndarray, neighbours:
     J. Chem. Phys. 79, 5563, 1983).
 
     :param energies: (N1, N2, N3) periodic surface, eV.
-    :param vectors: (3, 3) grid vectors as rows, A.
+    :param vectors: (3, 3) grid vectors as rows, A; ``neighbours`` is the rule of
+        :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
     :returns: (n, 3) integer indices, not wrapped: the last point is the first plus multiples of N1, N2, N3.
     """
-    steps = neighbour_steps(vectors, neighbours)
-    shape = np.array(energies.shape)
+    steps, shape = neighbour_steps(vectors, neighbours), np.array(energies.shape)
     barrier = percolation_barriers(energies, steps)[0]
     allowed = (energies <= barrier).ravel()
     heights = energies.ravel()[allowed].astype(float) - energies.min()

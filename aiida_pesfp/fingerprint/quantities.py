@@ -16,13 +16,12 @@ from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 
 @dataclass(frozen=True)
 class Landscape:
-    """What a quantity is computed from: the maps of one mobile ion, or the lowest of all ions at each place.
+    """What a quantity is computed from: the maps of one mobile ion, or the lowest of all ions at each place, in eV.
 
-    :param energies: (N1, N2, N3), eV, in the frame of the cell.
-    :param levels: (2N1, 2N2, 2N3) level map, eV, in the frame of the doubled cell. Levels above the highest threshold
-        of the spectrum can be infinite.
-    :param mpe: percolation energy of the ion, eV; NaN for all ions together.
-    :param barriers: of the ion, for percolation in one, two and three dimensions, eV; NaN for all ions together.
+    :param energies: (N1, N2, N3) in the frame of the cell.
+    :param levels: (2N1, 2N2, 2N3) level map in the frame of the doubled cell; it can be infinite above the highest
+        threshold of the spectrum.
+    :param mpe: percolation energy of the ion; NaN, as the three ``barriers``, for all ions together.
     """
 
     energies: np.ndarray
@@ -91,7 +90,7 @@ def xi(fv_connected: float, fv_disconnected: float, parameters: XiParameters = X
     def sigmoid(free_volume: float, cut: float) -> float:
         if free_volume <= 0:
             return 0.0
-        # expit by hand would overflow far below the cut; tanh does not.
+        # tanh does not overflow far below the cut.
         return float(0.5 * (1 + np.tanh(0.5 * parameters.slope * (np.log10(free_volume) - cut))))
 
     return sigmoid(fv_connected, parameters.connected_cut) * sigmoid(fv_disconnected, parameters.disconnected_cut)
@@ -120,10 +119,6 @@ def _xi(landscape: Landscape, settings: DescriptorSettings) -> float:
     return xi(fv_connected(landscape, settings), fv_disconnected(landscape, settings), settings.xi)
 
 
-def _mpe(landscape: Landscape, settings: DescriptorSettings) -> float:
-    return landscape.mpe
-
-
 def _barrier(dimensions: int) -> Callable[[Landscape, DescriptorSettings], float]:
     return lambda landscape, settings: landscape.barriers[dimensions - 1]
 
@@ -138,7 +133,9 @@ _DETAIL = {'over_ions': min, 'in_rankings': False, 'feature': False}
 #: The table.
 QUANTITIES = (
     Quantity('xi', 'Xi', '', 4, 'higher', _xi, 'ranking descriptor (Eq. 4), 0 to 1', **_ONLY_XI),
-    Quantity('mpe', 'MPE', 'eV', 3, 'lower', _mpe, 'minimal percolation energy (Eq. 2)', over_ions=min),
+    Quantity(
+        'mpe', 'MPE', 'eV', 3, 'lower', lambda own, _: own.mpe, 'minimal percolation energy (Eq. 2)', over_ions=min
+    ),
     Quantity('fv_connected', 'FV conn.', '', 4, 'higher', fv_connected, f'connected {_FV}', **_SPECTRUM),
     Quantity('fv_disconnected', 'FV disc.', '', 4, 'higher', fv_disconnected, f'disconnected {_FV}', **_SPECTRUM),
     Quantity('barrier_1d', '1D', 'eV', 3, 'lower', _barrier(1), f'{_BARRIER} one dimension', **_DETAIL),
@@ -156,10 +153,7 @@ RANKED_BY = ('xi', 'fv_connected', 'mpe')
 
 
 def rank_key(values: Mapping[str, float]) -> tuple[float, ...]:
-    """Key by which ``sorted`` puts the best structure first.
-
-    :param values: name of each quantity of :data:`RANKED_BY` -> value.
-    """
+    """Key by which ``sorted`` puts the best structure first, from the values of :data:`RANKED_BY`."""
     return tuple(values[name] if BY_NAME[name].better == 'lower' else -values[name] for name in RANKED_BY)
 
 

@@ -21,17 +21,11 @@ from pymatgen.core import Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_structure
+from aiida_pesfp.fingerprint import symmetry
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
 from aiida_pesfp.fingerprint.grid import check_memory, excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.fingerprint.symmetry import (
-    Operations,
-    crystal_operations,
-    ion_images,
-    irreducible_points,
-    on_grid,
-    symmetric_shape,
-)
+from aiida_pesfp.fingerprint.symmetry import Operations, ion_images, irreducible_points, on_grid
 from aiida_pesfp.settings.scan import ScanSettings
 
 
@@ -46,10 +40,8 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True)
 class IonPlan:
-    """Grid points at which one ion is evaluated.
+    """Flat (C order) indices of the grid ``points`` at which atom ``ion`` is evaluated.
 
-    :param ion: index of the atom.
-    :param points: flat (C order) indices of the grid points to evaluate.
     :param representatives: (N1 N2 N3,) index of the equivalent point that represents each grid point.
     """
 
@@ -62,14 +54,11 @@ class IonPlan:
 class ScanPlan:
     """Ions and grid points of a scan, and how the surfaces of equivalent ions follow from each other.
 
-    :param structure: the crystal.
     :param species: chemical symbol of the mobile ions.
-    :param settings: of the scan.
     :param shape: number of grid points along each lattice vector.
     :param ions: plans of the inequivalent mobile ions.
-    :param mobile_ions: (m,) indices of all mobile ions.
-    :param owners: (m,) index in ``ions`` of the representative of each mobile ion.
-    :param operations: for each mobile ion the operation that maps its representative's surface onto its own.
+    :param mobile_ions: (m,) indices of all mobile ions; ``owners`` (m,) has the index in ``ions`` of the representative
+        of each, and ``operations`` that which maps the representative's surface onto its own.
     """
 
     structure: Structure
@@ -88,20 +77,16 @@ class ScanPlan:
 
 
 def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings = ScanSettings()) -> ScanPlan:
-    """Choose ions and grid points.
-
-    :raises StructureError: if the structure cannot be scanned.
-    """
+    """Choose ions and grid points; :class:`~aiida_pesfp.errors.StructureError` if the structure cannot be scanned."""
     check_structure(structure, species)
     mobile = np.array([index for index, site in enumerate(structure) if site.specie.symbol == species])
-    lattice, operations = structure.lattice.matrix, Operations.identity()
-    if settings.grid == 'symmetric':
-        shape = symmetric_shape(structure, settings.spacing)
-    else:
-        shape = grid_shape(lattice, settings.spacing)
+    lattice, spacing = structure.lattice.matrix, settings.spacing
+    shape = (
+        symmetry.symmetric_shape(structure, spacing) if settings.grid == 'symmetric' else grid_shape(lattice, spacing)
+    )
     check_memory(shape, len(mobile))
-    if settings.symmetry:
-        operations = on_grid(crystal_operations(structure), lattice, shape)
+    known = symmetry.crystal_operations(structure) if settings.symmetry else Operations.identity()
+    operations = on_grid(known, lattice, shape)
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)
     for position, ion in enumerate(mobile):
         if owners[position] >= 0:
@@ -131,18 +116,15 @@ def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, set
 def evaluate(
     plan: ScanPlan, evaluator: Evaluator | None, known: Iterable[float] = ()
 ) -> Generator[np.ndarray, None, list[np.ndarray]]:
-    """Yield energies (eV, float64) piece by piece, after the ``known`` ones.
+    """Yield energies (eV, float64) piece by piece, after the ``known`` ones; return those of all points of each ion.
 
     Pieces begin at multiples of ``evaluator.points_per_call``. So a resumed scan passes the same batches to the
     potential as an uninterrupted one, and gets the same numbers.
 
     :param evaluator: None if all energies are known.
-    :param known: energies of the first evaluations.
-    :returns: for each ion of the plan the energies of its points, eV.
     :raises NonFiniteEnergy: with the place of the first energy that is NaN or infinite.
     """
-    known = deque(known)
-    surfaces = []
+    known, surfaces = deque(known), []
     for of_ion in plan.ions:
         ask = partial(_ask, plan, of_ion, evaluator, known)
         if plan.settings.adaptive is None:
@@ -189,8 +171,7 @@ def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> Po
         scanned_ions=np.array([of_ion.ion for of_ion in plan.ions]),
         mobile_ions=plan.mobile_ions,
         representatives=plan.owners,
-        rotations=plan.operations.rotations,
-        translations=plan.operations.translations,
+        **vars(plan.operations),
         lattice=np.array(plan.structure.lattice.matrix),
         fractional_coordinates=np.array(plan.structure.frac_coords),
         atomic_numbers=np.array(plan.structure.atomic_numbers),
@@ -201,13 +182,8 @@ def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> Po
 def scan(
     structure: Structure, evaluator: Evaluator, species: str = 'Li', settings: ScanSettings = ScanSettings()
 ) -> PotentialEnergySurface:
-    """Potential energy surface of every ion of ``species`` in a structure.
-
-    :param evaluator: of this structure.
-    :raises StructureError: if the structure cannot be scanned.
-    """
-    plan = plan_scan(structure, species, settings)
-    pieces = []
+    """Surface of every ion of ``species``, with its own evaluator; errors are those of :func:`plan_scan`."""
+    plan, pieces = plan_scan(structure, species, settings), []
     surfaces = drain(evaluate(plan, evaluator), pieces.append)
     return assemble(plan, surfaces, sum(map(len, pieces)))
 

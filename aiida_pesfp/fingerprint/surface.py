@@ -15,16 +15,14 @@ class PotentialEnergySurface:
     Only the symmetrically inequivalent ions are scanned. A symmetry operation maps the surface of its representative
     onto that of any other ion (see :meth:`of_ion`).
 
-    :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where the ion would
-        be too close to the framework (not evaluated). A scan has double precision. ``PesData`` stores single
-        precision, which suffices for all derived numbers, as differences between energies are small where they matter.
+    :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where it was not
+        evaluated. A scan has double precision; ``PesData`` stores single precision, which all derived numbers have.
     :param reference_energies: (n_scanned,) float64, total energy of the cell with the ion at its lowest point, eV.
     :param scanned_ions: (n_scanned,) indices of the scanned atoms.
     :param mobile_ions: (m,) indices of all atoms of the mobile species.
     :param representatives: (m,) index along the first axis of ``energies`` for each mobile ion.
-    :param rotations: (m, 3, 3) integers W and
-    :param translations: (m, 3) w: x' = W x + w maps a place x on the representative's surface to the place x' with the
-        same energy on that of the mobile ion, in fractional coordinates. It maps the grid onto itself.
+    :param rotations: (m, 3, 3) integers W; with the (m, 3) ``translations`` w, x' = W x + w maps fractional coordinates
+        on the representative's surface to those with the same energy on the mobile ion's, and the grid onto itself.
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param fractional_coordinates: (n, 3) of all atoms of the structure.
     :param atomic_numbers: (n,).
@@ -77,7 +75,7 @@ class PotentialEnergySurface:
         return np.where(np.isnan(energies), np.nanmax(energies), energies)
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """The fields as arrays by name, as :meth:`save` writes and ``PesData`` stores them."""
+        """The fields as arrays by name, as files and ``PesData`` hold them."""
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod

@@ -24,11 +24,7 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Operations:
-    """A group of operations x' = W x + w.
-
-    :param rotations: (n, 3, 3) integers W.
-    :param translations: (n, 3) fractional w.
-    """
+    """A group of operations x' = W x + w: (n, 3, 3) integer ``rotations`` W, (n, 3) fractional ``translations`` w."""
 
     rotations: np.ndarray
     translations: np.ndarray
@@ -49,21 +45,14 @@ def crystal_operations(structure: Structure, tolerance: float = TOLERANCE) -> Op
     """All operations that map a crystal onto itself within a tolerance (A), from spglib."""
     cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
     found = spglib.get_symmetry(cell, symprec=tolerance)
-    if found is None:  # spglib fails for some unusual cells
-        return Operations.identity()
-    return Operations(found['rotations'].astype(int), found['translations'])
+    # spglib fails for some unusual cells
+    return Operations(found['rotations'].astype(int), found['translations']) if found else Operations.identity()
 
 
 def on_grid(operations: Operations, lattice: np.ndarray, shape, tolerance: float = TOLERANCE) -> Operations:
-    """The operations that map a grid, with its origin at the cell's origin, onto itself.
-
-    :param lattice: (3, 3) lattice vectors as rows, A.
-    :param shape: number of grid points along each lattice vector.
-    :returns: the operations, with translations rounded to the grid (by less than ``tolerance``, A).
-    """
+    """The operations that map a grid onto itself, with translations rounded to it (by less than ``tolerance``, A)."""
     shape = np.asarray(shape)
-    scaled = operations.rotations * shape[:, None]
-    integral = (scaled % shape == 0).all(axis=(1, 2))
+    integral = (operations.rotations * shape[:, None] % shape == 0).all(axis=(1, 2))
     steps = operations.translations * shape
     moved = (np.rint(steps) - steps) / shape @ lattice
     selected = integral & (np.linalg.norm(moved, axis=1) < tolerance)

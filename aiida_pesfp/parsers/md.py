@@ -8,12 +8,10 @@ from pathlib import Path
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.md import MdCalculation
 from aiida_pesfp.calculations.trajectories import new_trajectory
 from aiida_pesfp.parsers.program import ProgramParser
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories import ours
-from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY, count_frames
 from aiida_pesfp.trajectories.stability import LARGEST_DRIFT, has_drifted
 
 
@@ -24,15 +22,8 @@ class MdParser(ProgramParser):
     #: Name of the engine in ``workflows/engines.py``.
     ENGINE = 'ml'
 
-    def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
-        run = self.read_run()
-        if isinstance(run, ExitCode):
-            return run
-        folder = Path(retrieved_temporary_folder) / MdCalculation.RESULTS / run['name']
-        try:
-            drift = self._add_outputs(run, folder)
-        except (OSError, ValueError, KeyError) as error:
-            return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'{type(error).__name__}: {error}')
+    def store(self, run: dict, folder: Path) -> ExitCode | None:
+        drift = self._add_outputs(run, folder / run['name'])
         exit_code = self.exit_code(run)
         if drift is not None and (exit_code is None or exit_code.status >= 400):
             return self.exit_codes.ERROR_ENERGY_DRIFT.format(drift=drift)
@@ -44,11 +35,12 @@ class MdParser(ProgramParser):
         if state is None:
             return None
         dynamics = PotentialMdSettings.from_dict(self.node.inputs.dynamics.get_dict())
-        stored = folder / TRAJECTORY
-        symbols, arrays = ours.read_frames(stored if count_frames(stored) else folder / CHECKPOINT, dynamics.timestep)
+        stored = ours.count_frames(folder / ours.TRAJECTORY)
+        path = folder / (ours.TRAJECTORY if stored else ours.CHECKPOINT)
+        symbols, arrays = ours.read_frames(path, dynamics.timestep)
         found = ours.statistics(arrays['times'], arrays['temperatures'], arrays['conserved'], len(symbols))
         last, seconds = state.info['step'], state.info['seconds']
-        steps = last - json.loads((folder / SETTINGS).read_text())['first_step']
+        steps = last - json.loads((folder / ours.SETTINGS).read_text())['first_step']
         parameters = {
             'steps': steps,
             'last_step': last,
@@ -59,15 +51,9 @@ class MdParser(ProgramParser):
             'version': run['version'],
         }
         self.out('output_parameters', Dict(parameters))
-        duration = arrays['times'][-1] - arrays['times'][0]
-        if count_frames(stored):
-            attributes = {
-                'timestep_fs': dynamics.timestep,
-                'temperature': dynamics.temperature,
-                'stride': dynamics.stride,
-                'engine': self.ENGINE,
-                'potential_name': self.node.inputs.potential.name,
-            }
+        if stored:
+            names = {'engine': self.ENGINE, 'potential_name': self.node.inputs.potential.name}
+            attributes = dynamics.as_dict() | names | {'timestep_fs': dynamics.timestep}
             self.out('trajectory', new_trajectory(symbols, arrays.pop('steps'), arrays, attributes))
-        drift = found['energy_drift']
+        drift, duration = found['energy_drift'], arrays['times'][-1] - arrays['times'][0]
         return drift if has_drifted(drift, duration, dynamics.temperature, LARGEST_DRIFT) else None

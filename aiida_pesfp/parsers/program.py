@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
+from pathlib import Path
 
 from aiida.engine import ExitCode
 from aiida.orm import CalcJobNode
@@ -23,11 +25,7 @@ class ProgramParser(Parser):
         'OutOfMemory': 'ERROR_OUT_OF_MEMORY',
     }
 
-    def read_run(self) -> dict | ExitCode:
-        """The content of ``run.json``, or the exit code that says why there is none to use.
-
-        If the job has a single structure, ``name`` and ``outcome`` are the key and the value of its entry.
-        """
+    def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
         try:
             run = self.read_json('run.json')
             if 'structure' in self.node.inputs:
@@ -37,7 +35,21 @@ class ProgramParser(Parser):
             return self.exit_codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         except (json.JSONDecodeError, KeyError, ValueError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'run.json: {error}')
-        return run if fatal is None else self.exit_codes.ERROR_POTENTIAL_UNUSABLE.format(reason=fatal)
+        if fatal is not None:
+            return self.exit_codes.ERROR_POTENTIAL_UNUSABLE.format(reason=fatal)
+        try:
+            return self.store(run, Path(retrieved_temporary_folder or '', ProgramCalculation.RESULTS))
+        except (OSError, ValueError, KeyError) as error:
+            return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'{type(error).__name__}: {error}')
+
+    @abstractmethod
+    def store(self, run: dict, folder: Path) -> ExitCode | None:
+        """Attach the outputs.
+
+        :param run: ``run.json``; for a single structure, ``name`` and ``outcome`` are the key and the value of its
+            entry.
+        :param folder: of the results that are retrieved for the parser only.
+        """
 
     def read_json(self, *path: str) -> dict:
         """The content of a file among the results.

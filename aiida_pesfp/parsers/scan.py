@@ -8,7 +8,6 @@ from pathlib import Path
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
@@ -20,18 +19,16 @@ class ScanParser(ProgramParser):
 
     CACHE_VERSION = 3
 
-    def parse(self, retrieved_temporary_folder: str | None = None, **kwargs) -> ExitCode | None:
-        run = self.read_run()
-        if isinstance(run, ExitCode):
-            return run
+    def store(self, run: dict, folder: Path) -> ExitCode | None:
         failures = {}
         for key, entry in run['structures'].items():
             if entry['state'] == 'failed':
-                failures[key] = {'error_type': entry['error_type'], 'error': entry['error']}
+                failures[key] = {name: entry[name] for name in ('error_type', 'error')}
             elif entry['state'] == 'done':
-                problem = self._add_outputs(key, run, Path(retrieved_temporary_folder))
-                if problem:
-                    failures[key] = {'error_type': 'CorruptResults', 'error': problem}
+                try:
+                    self._add_outputs(key, run, folder)
+                except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                    failures[key] = {'error_type': 'CorruptResults', 'error': f'{type(error).__name__}: {error}'}
         if failures:
             self.out('failures', Dict(failures))
         done = [entry for entry in run['structures'].values() if entry['state'] == 'done']
@@ -48,8 +45,7 @@ class ScanParser(ProgramParser):
             return self.interruption(run)
         return self.exit_codes.ERROR_ALL_STRUCTURES_FAILED if len(failures) == len(run['structures']) else None
 
-    def _add_outputs(self, key: str, run: dict, folder: Path) -> str | None:
-        """Attach the outputs of one structure; the problem, if they cannot be read."""
+    def _add_outputs(self, key: str, run: dict, folder: Path) -> None:
         structure, potential = self.node.inputs.structures[key], self.node.inputs.potential
         attributes = {
             'formula': run['structures'][key]['formula'],
@@ -58,15 +54,11 @@ class ScanParser(ProgramParser):
             'potential_sha256': potential.sha256,
             'structure_uuid': structure.uuid,
         }
-        try:
-            surface = PotentialEnergySurface.load(folder / ScanCalculation.RESULTS / key / 'pes.npz')
-            found = self.read_json(key, 'descriptors.json')
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            return f'{type(error).__name__}: {error}'
+        surface = PotentialEnergySurface.load(folder / key / 'pes.npz')
+        found = self.read_json(key, 'descriptors.json')
         pes = PesData.from_surface(surface, **attributes, **run['scan_settings'])
         grid = {name: run['scan_settings'][name] for name in GRID_SETTINGS}
         descriptors = DescriptorsData(found | attributes | grid | {'settings': run['descriptor_settings']})
         pes.label = descriptors.label = structure.label or attributes['formula']
         self.out(f'pes.{key}', pes)
         self.out(f'descriptors.{key}', descriptors)
-        return None

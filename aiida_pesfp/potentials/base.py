@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
     from pymatgen.core import Structure
 
-#: A caller should pass at least so many positions at once, so that its own work does not show.
-POINTS_PER_CALL = 64
-
 
 @dataclass(frozen=True)
 class PotentialIdentity:
@@ -54,10 +51,10 @@ class PotentialIdentity:
 class Evaluator(ABC):
     """Energies of one structure. What depends on the structure but not on the place of the ion is computed once.
 
-    :ivar points_per_call: how many positions a caller should pass at once.
+    :ivar points_per_call: how many positions a caller should pass at once, so that its own work does not show.
     """
 
-    points_per_call: int = POINTS_PER_CALL
+    points_per_call: int = 64
 
     @abstractmethod
     def energies(self, ion: int, positions: np.ndarray) -> np.ndarray:

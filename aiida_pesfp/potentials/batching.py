@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
+import warnings
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from pymatgen.core import Element, Structure
+from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
-from aiida_pesfp.potentials.base import POINTS_PER_CALL, Evaluator, Potential, PotentialIdentity
+from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
 
 #: Elements on which networks of the Materials Project's relaxations were trained: 1 to 83 and 89 to 94. Their weights
@@ -24,15 +28,28 @@ TRAINED_SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range
 class NetworkPotential(Potential):
     """A potential that is a network of torch.
 
+    :cvar evaluator_class: the :class:`BatchedEvaluator` of one structure.
     :ivar cutoff: range of the bonds, A.
+    :ivar dtype: precision of the network.
+    :ivar element_references: energy by atomic number that is added for each atom, eV; None if the network includes it.
     :ivar batch_size: largest number of configurations that are evaluated at once; None if it follows from memory.
     """
 
+    evaluator_class: type[BatchedEvaluator]
     cutoff: float
+    dtype: torch.dtype = torch.float32
+    element_references: np.ndarray | None = None
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         """:raises PotentialError: if the device cannot be used, or the weights cannot be loaded or trusted."""
         self.identity, self.batch_size, self.device = identity, batch_size, choose_device(device)
+
+    def evaluator(self, structure: Structure) -> BatchedEvaluator:
+        return self.evaluator_class(self, structure)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """An array on the device of the network; real numbers have the network's precision."""
+        return torch.tensor(array, dtype=self.dtype if array.dtype.kind == 'f' else None, device=self.device)
 
 
 class BatchedEvaluator(Evaluator):
@@ -40,25 +57,32 @@ class BatchedEvaluator(Evaluator):
 
     :cvar edges_in_cache: edges of a batch on a CPU.
     :cvar bytes_per_edge: memory at the peak of the forward pass without gradients.
+    :cvar side_by_side: whether each thread of a CPU computes a batch of its own.
     """
 
     edges_in_cache: int
     bytes_per_edge: int
+    side_by_side = False
 
-    def __init__(self, potential: NetworkPotential, structure: Structure, workers: int = 1):
-        """:param workers: how many batches are computed side by side, each by one thread."""
+    def __init__(self, potential: NetworkPotential, structure: Structure):
         potential.check_elements(structure)
-        self.potential, self.structure = potential, structure
-        self.numbers = torch.tensor(structure.atomic_numbers, device=potential.device)
+        self.potential, self.structure, self._reference = potential, structure, 0.0
+        self.numbers = potential.tensor(np.array(structure.atomic_numbers))
+        if potential.element_references is not None:
+            self._reference = float(potential.element_references[list(structure.atomic_numbers)].sum())
         self._set_ion(0)
         self.batch_size = size = potential.batch_size or self._choose_batch_size()
-        self.points_per_call = size * max(-(-POINTS_PER_CALL // size), 4 * workers if workers > 1 else 1)
+        workers = torch.get_num_threads() if self.side_by_side and potential.device.type == 'cpu' else 1
+        self.points_per_call = size * max(-(-Evaluator.points_per_call // size), 4 * workers if workers > 1 else 1)
         self._workers = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         self._map = self._workers.map if workers > 1 else map
 
     @abstractmethod
-    def batch_energies(self, positions: np.ndarray) -> np.ndarray:
-        """As :meth:`energies` of the ion of ``self.graph``, all positions in one batch."""
+    def batch_energies(self, positions: np.ndarray) -> Tensor:
+        """(M,) or (M, N) energies of configurations or their atoms with the ion of ``self.graph`` at each position, eV.
+
+        They lack the reference energies of the elements.
+        """
 
     def freeze(self) -> None:
         """Compute what all places of the ion of ``self.graph`` share."""
@@ -78,11 +102,19 @@ class BatchedEvaluator(Evaluator):
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve_batch(error)
+                if size == 1:
+                    reason = str(error).splitlines()[0]
+                    raise OutOfMemory(
+                        f'one configuration does not fit into memory ({reason}): use a device with more'
+                    ) from error
+            self.batch_size = -(-size // 2)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _batch_energies(self, positions: np.ndarray) -> np.ndarray:
-        return self.batch_energies(positions)
+        energies = self.batch_energies(positions).view(len(positions), -1)
+        return energies.double().sum(dim=1).cpu().numpy() + self._reference
 
     @torch.inference_mode()
     def _set_ion(self, ion: int) -> None:
@@ -92,27 +124,24 @@ class BatchedEvaluator(Evaluator):
         self._ready_for = ion
 
     def _choose_batch_size(self) -> int:
-        """On a CPU, as many configurations as keep the working set near the caches: larger batches are slower, not
-        faster. On a GPU, as many as half of its free memory holds.
-        """
+        """As many configurations as half of a GPU's free memory holds, or as stay near a CPU's caches."""
         device, edges = self.potential.device, self.edges()
         if device.type == 'cuda':
             free, _ = torch.cuda.mem_get_info(device)
             return int(max(1, min(4096, free // 2 // (edges * self.bytes_per_edge + 1))))
-        return max(1, self.edges_in_cache // max(1, edges))
+        return max(1, self.edges_in_cache // max(1, edges))  # larger batches are slower, not faster
 
-    def _halve_batch(self, error: RuntimeError) -> None:
-        if self.batch_size == 1:
-            raise OutOfMemory(
-                f'one configuration does not fit into memory ({str(error).splitlines()[0]}): use a device with more'
-            ) from error
-        self.batch_size = -(-self.batch_size // 2)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Suppress the warnings and the output of packages, whose dependencies warn about each other."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter('ignore')
+        yield
 
 
 def check_pickle(path: str, allowed: Collection[str] = ()) -> None:
-    """Refuse a checkpoint that does more than restore tensors when it is read, which the packages of potentials allow.
+    """Refuse a checkpoint that does more than restore tensors when it is read; the packages would let it.
 
     :param allowed: functions that it may call beyond those that torch considers safe.
     :raises ValueError: if it calls others.
@@ -146,7 +175,7 @@ def _keep_freed_memory() -> None:
     """Let glibc keep what tensors free for the next ones.
 
     By default it returns every block above some size to the kernel, which maps and zeroes it again, page by page, at
-    the next allocation of the same size: a third to a half of the time of a network of many small layers.
+    the next allocation of that size. In a network of many small layers, this takes a third to a half of the time.
     """
     try:
         libc = ctypes.CDLL('libc.so.6')

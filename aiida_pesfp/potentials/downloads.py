@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiida_pesfp.errors import PotentialError
@@ -43,7 +44,8 @@ class Download:
         from requests import RequestException
 
         folder = Path(os.environ.get(CACHE) or pooch.os_cache('aiida-pesfp')) / self.name
-        if all(_has_hash(folder / file, digest) for file, digest in self.files.items()):
+        present = (folder / file for file in self.files if (folder / file).is_file())
+        if {path.name: pooch.file_hash(str(path)) for path in present} == self.files:
             return folder
         mirror = os.environ.get(MIRROR)
         url = f'{mirror.rstrip("/")}/{self.name}' if mirror else self.url
@@ -52,8 +54,8 @@ class Download:
             with open(folder / '.lock', 'w') as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be fetching the same
                 for file, digest in self.files.items():
-                    part = folder / f'{file}.part'
-                    pooch.retrieve(f'{url}/{file}', f'sha256:{digest}', file, folder, downloader=Resuming(part))
+                    resuming = partial(_resume, folder / f'{file}.part')
+                    pooch.retrieve(f'{url}/{file}', f'sha256:{digest}', file, folder, downloader=resuming)
         except (RequestException, OSError, ValueError) as error:  # pooch reports a wrong hash as a ValueError
             raise PotentialError(
                 f'the weights {self.name} ({self.size / 1e6:.1f} MB) could not be downloaded from {url} to {folder}: '
@@ -64,38 +66,29 @@ class Download:
         return folder
 
 
-class Resuming:
-    """A downloader for pooch that goes on where an interrupted download has ended, if the server supports it."""
+def _resume(part: Path, url: str, output_file: str, pooch: object) -> None:
+    """A downloader for pooch that resumes an interrupted download, if the server supports it.
 
-    def __init__(self, part: Path):
-        """:param part: file that keeps what has arrived."""
-        self.part = part
+    :param part: file that keeps what has arrived.
+    """
+    import requests
+    from tqdm import tqdm
 
-    def __call__(self, url: str, output_file: str, pooch) -> None:
-        import requests
-        from tqdm import tqdm
-
-        begin = self.part.stat().st_size if self.part.is_file() else 0
-        headers = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={begin}-'} if begin else {})
-        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
-            if begin and not response.headers.get('Content-Range', '').startswith(f'bytes {begin}-'):
-                begin = 0  # the server sends all of it, or what it has is no longer than what is here
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
-                self.part.unlink()
-                return self(url, output_file, pooch)
-            response.raise_for_status()
-            total = begin + int(response.headers.get('Content-Length', 0)) or None
-            with (
-                open(self.part, 'ab' if begin else 'wb') as stream,
-                # disable=None: no bar where standard error is not a terminal
-                tqdm(desc=self.part.stem, total=total, initial=begin, unit='B', unit_scale=True, disable=None) as bar,
-            ):
-                for chunk in response.iter_content(_CHUNK):
-                    bar.update(stream.write(chunk))
-        self.part.replace(output_file)
-
-
-def _has_hash(file: Path, digest: str) -> bool:
-    from pooch import file_hash
-
-    return file.is_file() and file_hash(str(file)) == digest
+    begin = part.stat().st_size if part.is_file() else 0
+    headers = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={begin}-'} if begin else {})
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            part.unlink()  # it is no shorter than the file of the server
+            return _resume(part, url, output_file, pooch)
+        response.raise_for_status()
+        if not response.headers.get('Content-Range', '').startswith(f'bytes {begin}-'):
+            begin = 0  # the server sends all of it
+        total = begin + int(response.headers.get('Content-Length', 0)) or None
+        with (
+            open(part, 'ab' if begin else 'wb') as stream,
+            # disable=None: no bar where standard error is not a terminal
+            tqdm(desc=part.stem, total=total, initial=begin, unit='B', unit_scale=True, disable=None) as bar,
+        ):
+            for chunk in response.iter_content(_CHUNK):
+                bar.update(stream.write(chunk))
+    part.replace(output_file)

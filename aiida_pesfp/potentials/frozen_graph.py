@@ -17,7 +17,7 @@ from aiida_pesfp.crystals.periodic import images_around_cell, wrap
 
 @dataclass(frozen=True)
 class Edges:
-    """Directed edges, both directions of each.
+    """Directed edges.
 
     :param sources: (E,) atom at which an edge begins; in a batch, b N + atom for configuration b of cells of N atoms.
     :param targets: (E,) atom at which it ends.
@@ -31,23 +31,41 @@ class Edges:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def __getitem__(self, which: np.ndarray) -> Edges:
+        return Edges(self.sources[which], self.targets[which], self.vectors[which])
+
+    def reversed(self) -> Edges:
+        """The same edges in the other direction."""
+        return Edges(self.targets, self.sources, -self.vectors)
+
+    def joined(self, other: Edges) -> Edges:
+        """These edges and then the others."""
+        return Edges(*(np.concatenate([mine, vars(other)[name]]) for name, mine in vars(self).items()))
+
+    def repeated(self, times: int, number_of_atoms: int) -> Edges:
+        """The same edges in each of several configurations."""
+        ends = (repeated_index(index, times, number_of_atoms) for index in (self.sources, self.targets))
+        return Edges(*ends, np.tile(self.vectors, (times, 1)))
+
+
+def repeated_index(index: np.ndarray, times: int, step: int) -> np.ndarray:
+    """(times M,) the (M,) numbers, then the same numbers + step, + 2 step, ..."""
+    return (np.arange(times)[:, None] * step + index).ravel()
+
 
 class FrozenGraph:
     """Edges no longer than ``cutoff`` (A) for any place of atom ``ion`` of a structure.
 
-    :ivar fixed: the :class:`Edges` that do not depend on the place, ordered by source.
+    :ivar fixed: the :class:`Edges` that do not depend on the place, both directions of each, ordered by source.
     """
 
     def __init__(self, structure: Structure, ion: int, cutoff: float):
         self.number_of_atoms, self.ion, self.cutoff = len(structure), ion, cutoff
-        self._lattice = np.array(structure.lattice.matrix)
+        self._lattice, places = np.array(structure.lattice.matrix), structure.cart_coords
         sources, targets, images, _ = structure.get_neighbor_list(cutoff)
-        fixed = (sources == ion) == (targets == ion)
-        sources, targets, images = sources[fixed], targets[fixed], images[fixed]
-        order = np.argsort(sources, kind='stable')
-        coordinates = structure.cart_coords
-        vectors = coordinates[targets] - coordinates[sources] + images @ self._lattice
-        self.fixed = Edges(sources[order], targets[order], vectors[order])
+        edges = Edges(sources, targets, places[targets] - places[sources] + images @ self._lattice)
+        edges = edges[(sources == ion) == (targets == ion)]
+        self.fixed = edges[np.argsort(edges.sources, kind='stable')]
         framework = np.delete(np.arange(len(structure)), ion)
         self._images, owners = images_around_cell(self._lattice, structure.frac_coords[framework], cutoff)
         self._atoms = framework[owners]
@@ -58,34 +76,22 @@ class FrozenGraph:
         density = (self.number_of_atoms - 1) / abs(np.linalg.det(self._lattice))
         return len(self.fixed) + int(2 * density * 4 / 3 * np.pi * self.cutoff**3) + 1
 
-    def edges_to_ion(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Edges from the ion at (M, 3) ``positions`` (A) to the framework.
-
-        :returns: (K,) index of the position, ordered; (K,) framework atom; (K, 3) vector from the ion to it, A.
-        """
+    def from_ion(self, positions: np.ndarray) -> Edges:
+        """Edges from the ion at each of the (M, 3) ``positions`` (A) to the framework, ordered by position."""
         wrapped = wrap(positions, self._lattice)
         squares = (wrapped**2).sum(axis=1)[:, None] + (self._images**2).sum(axis=1) - 2 * wrapped @ self._images.T
         # Expanding the square loses digits: take a margin here and decide below.
         which, image = np.nonzero(squares < self.cutoff**2 + 1e-6)
         vectors = self._images[image] - wrapped[which]
-        inside = np.einsum('ij,ij->i', vectors, vectors) < self.cutoff**2
-        return which[inside], self._atoms[image[inside]], vectors[inside]
+        first_atoms = which * self.number_of_atoms
+        edges = Edges(first_atoms + self.ion, first_atoms + self._atoms[image], vectors)
+        return edges[np.einsum('ij,ij->i', vectors, vectors) < self.cutoff**2]
 
     def moving(self, positions: np.ndarray) -> Edges:
-        """Edges between ion and framework, both directions, with the ion at each of the (M, 3) ``positions``, A.
-
-        Atoms of the configuration with number b are counted from b N.
-        """
-        which, atoms, vectors = self.edges_to_ion(positions)
-        ions, atoms = which * self.number_of_atoms + self.ion, which * self.number_of_atoms + atoms
-        return Edges(np.concatenate([ions, atoms]), np.concatenate([atoms, ions]), np.concatenate([vectors, -vectors]))
+        """Edges between ion and framework, both directions, with the ion at each of the (M, 3) ``positions``, A."""
+        edges = self.from_ion(positions)
+        return edges.joined(edges.reversed())
 
     def batch(self, positions: np.ndarray) -> Edges:
         """All edges with the ion at the (M, 3) ``positions``, A, as one graph of M N atoms."""
-        offsets = (np.arange(len(positions)) * self.number_of_atoms)[:, None]
-        moving = self.moving(positions)
-        return Edges(
-            np.concatenate([(offsets + self.fixed.sources).ravel(), moving.sources]),
-            np.concatenate([(offsets + self.fixed.targets).ravel(), moving.targets]),
-            np.concatenate([np.tile(self.fixed.vectors, (len(positions), 1)), moving.vectors]),
-        )
+        return self.fixed.repeated(len(positions), self.number_of_atoms).joined(self.moving(positions))

@@ -32,7 +32,7 @@ def write_json(path: Path, content) -> None:
         partial.write_text(json.dumps(content, indent=1))
 
 
-def signature(plan: ScanPlan, potential_sha256: str) -> str:
+def _signature(plan: ScanPlan, potential_sha256: str) -> str:
     """Hash of all that the energies of a scan depend on. A scan does not resume from results with another one."""
     digest = hashlib.sha256(repr((plan.species, plan.shape, plan.settings, potential_sha256)).encode())
     if plan.settings.adaptive is not None:  # the version decides which points are evaluated
@@ -45,26 +45,26 @@ def signature(plan: ScanPlan, potential_sha256: str) -> str:
 
 
 class Checkpoint:
-    """The energies of one scan so far.
+    """The energies of one scan so far, in pieces, and the ``seconds`` spent on them, over all runs."""
 
-    :ivar energies: (finished,) in the order of their evaluation, eV.
-    :ivar seconds: time spent on them, over all runs.
-    """
+    def __init__(self, folder: Path | None, plan: ScanPlan, potential_sha256: str):
+        """With ``folder`` None nothing is saved."""
+        self.folder, self.plan, self.mark = folder, plan, _signature(plan, potential_sha256)
+        self.pieces, self.seconds = [np.empty(0)], 0.0
 
-    def __init__(self, folder: Path | None, plan: ScanPlan, mark: str):
-        """With ``folder`` None nothing is saved. ``mark`` is the :func:`signature` of the scan."""
-        self.folder, self.plan, self.mark = folder, plan, mark
-        self.energies, self.seconds = np.empty(0), 0.0
+    @property
+    def energies(self) -> np.ndarray:
+        """(finished,) in the order of their evaluation, eV."""
+        self.pieces[:] = [np.concatenate(self.pieces)]
+        return self.pieces[0]
 
     def resume(self) -> PotentialEnergySurface | None:
         """Read what an earlier run left; the surface, if that run finished the scan."""
-        found = self._load('pes.npz')
-        if found is not None:
+        if (found := self._load('pes.npz')) is not None:
             self.seconds = float(found['seconds'])
             return PotentialEnergySurface.from_arrays(found)
-        found = self._load('checkpoint.npz')
-        if found is not None:
-            self.energies, self.seconds = found['energies'], float(found['seconds'])
+        if (found := self._load('checkpoint.npz')) is not None:
+            self.pieces, self.seconds = [found['energies']], float(found['seconds'])
         return None
 
     def save(self) -> None:

@@ -24,14 +24,7 @@ from aiida_pesfp import errors
 from aiida_pesfp.programs.checkpoint import replacing, write_json
 from aiida_pesfp.programs.request import evaluated
 from aiida_pesfp.settings.md import PotentialMdSettings
-from aiida_pesfp.trajectories.ours import (
-    CHECKPOINT,
-    SETTINGS,
-    TRAJECTORY,
-    count_frames,
-    last_state,
-    temperature,
-)
+from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY, count_frames, last_state, temperature
 
 #: A kinetic energy above this, eV, or above so many k T, destroys any crystal: some 10 eV displace an ion for good. The
 #: thermal probability of 100 k T is 1e-42.
@@ -43,12 +36,16 @@ HOTTEST, HOTTEST_RELATIVE = 10_000.0, 20.0
 class Integrator(NoseHooverChainNVT):
     """ASE's Nose-Hoover chain for atoms whose centre of mass is at rest."""
 
-    def __init__(self, atoms: Atoms, settings: PotentialMdSettings):
-        """:param atoms: with the momenta to begin with, and a calculator."""
+    def __init__(self, atoms: Atoms, settings: PotentialMdSettings, state: Atoms | None = None):
+        """The atoms have momenta and a calculator; ``state`` is the :meth:`frame` from which they came, if any."""
         thermostat_time = settings.thermostat_time * units.fs
         super().__init__(atoms, settings.timestep * units.fs, settings.temperature, thermostat_time)
         # ASE's own thermostat heats 3N degrees of freedom. That of N - 1 atoms heats the 3N - 3 that there are.
         self._thermostat = NoseHooverChainThermostat(len(atoms) - 1, self.masses, settings.temperature, thermostat_time)
+        if state is not None:
+            self._thermostat._eta[:] = state.info['eta']
+            self._thermostat._p_eta[:] = state.info['p_eta']
+            self.nsteps = state.info['step']
 
     def frame(self, seconds: float) -> Atoms:
         """The state, with all that a restart needs."""
@@ -61,16 +58,9 @@ class Integrator(NoseHooverChainNVT):
             'conserved': float(energy + atoms.get_kinetic_energy() + thermostat.get_thermostat_energy()),
             'seconds': seconds,
         }
-        momenta = atoms.get_momenta()
-        frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True, momenta=momenta, info=info)
+        frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True, momenta=atoms.get_momenta(), info=info)
         frame.calc = SinglePointCalculator(frame, energy=float(energy))
         return frame
-
-    def restore(self, frame: Atoms) -> None:
-        """Set the thermostat and the step to those of a frame. Positions and momenta came with the atoms."""
-        self._thermostat._eta[:] = frame.info['eta']
-        self._thermostat._p_eta[:] = frame.info['p_eta']
-        self.nsteps = frame.info['step']
 
 
 class Run:
@@ -87,27 +77,27 @@ class Run:
         """Start, or resume what an earlier call left in ``folder``.
 
         :param atoms: the initial structure with a calculator.
-        :param marks: further settings that two runs must share to be parts of one dynamics.
+        :param marks: what two runs must share to be parts of one dynamics, apart from the settings.
         :param parent: folder of a run from which this one restarts.
         :raises CannotContinue: if the files there belong to another dynamics.
         """
         if len(atoms) < 2:
             raise errors.InvalidCell('a single atom at rest has no dynamics: give a supercell')
         self.settings, self.folder = settings, folder
-        self._marks = {'structure_sha256': _hash(atoms), **marks, **settings.as_dict()}
+        arrays = (atoms.numbers, atoms.cell.array, atoms.positions)
+        mark = hashlib.sha256(b''.join(array.tobytes() for array in arrays)).hexdigest()
+        self._marks = {'structure_sha256': mark, **marks, **settings.as_dict()}
         del self._marks['steps']  # a run may be prolonged
         state, self.first = self._earlier_state(parent)
-        self.seconds = 0.0
-        if state is not None:
-            atoms.positions, self.seconds = state.positions, state.info['seconds']
-            atoms.set_momenta(state.get_momenta())
-        else:
+        if state is None:
+            self.seconds, self.saved = 0.0, None
             thermalize_momenta(atoms, settings.temperature, rng=np.random.default_rng(settings.seed))
             Stationary(atoms, preserve_temperature=False)
-        self._integrator = Integrator(atoms, settings)
-        if state is not None:
-            self._integrator.restore(state)
-        self.saved = None if state is None else self.step
+        else:
+            self.seconds, self.saved = state.info['seconds'], state.info['step']
+            atoms.positions = state.positions
+            atoms.set_momenta(state.get_momenta())
+        self._integrator = Integrator(atoms, settings, state)
 
     @property
     def step(self) -> int:
@@ -117,8 +107,7 @@ class Run:
     @property
     def temperature(self) -> float:
         """The instantaneous temperature, K."""
-        atoms = self._integrator.atoms
-        return temperature(atoms.get_kinetic_energy(), len(atoms))
+        return temperature(self._integrator.atoms.get_kinetic_energy(), len(self._integrator.atoms))
 
     def advance(self, last: int, checkpoint_interval: float, on_step: Callable[[], None]) -> None:
         """Run the steps up to ``last``, and store every stride-th.
@@ -133,32 +122,25 @@ class Run:
         evaluated(self._integrator.atoms.get_forces, f'at step {self.step} of the dynamics')
         self._check()
         with Trajectory(self.folder / TRAJECTORY, 'a' if count_frames(self.folder / TRAJECTORY) else 'w') as trajectory:
-            self._store(trajectory)
+            if self.step % self.settings.stride == 0:
+                self.save(trajectory)
             while self.step < last:
                 evaluated(lambda: self._integrator.run(1), f'after step {self.step} of the dynamics')
                 self._check()
                 now = time.monotonic()
                 self.seconds, clock = self.seconds + now - clock, now
-                if self._store(trajectory):
-                    saved = now
-                elif now - saved > checkpoint_interval:
-                    self.save()
+                due = self.step % self.settings.stride == 0
+                if due or now - saved > checkpoint_interval:
+                    self.save(trajectory if due else None)
                     saved = now
                 on_step()
         self.save()
 
-    def _store(self, trajectory: TrajectoryWriter) -> bool:
-        """Write the present state as a frame if it is due, and tell whether it was."""
-        if self.step == self.saved or self.step % self.settings.stride:
-            return False
-        trajectory.write(self._integrator.frame(self.seconds))
-        self.saved = self.step
-        return True
-
-    def save(self) -> None:
-        """Write the present state, unless it is on disk."""
+    def save(self, trajectory: TrajectoryWriter | None = None) -> None:
+        """Write the present state, unless it is on disk: as a frame of a trajectory, or as a checkpoint."""
         if self.saved != self.step:
-            write_checkpoint(self.folder, self._integrator.frame(self.seconds))
+            frame = self._integrator.frame(self.seconds)
+            write_checkpoint(self.folder, frame) if trajectory is None else trajectory.write(frame)
             self.saved = self.step
 
     def _check(self) -> None:
@@ -186,16 +168,15 @@ class Run:
             found = json.loads(path.read_text())
             self._check_marks(found, self._marks, self.folder)
             return last_state(self.folder), found['first_step']
-        state = None
+        state, first = None, 0
         if parent is not None:
             state = last_state(parent)
             if state is None or not (parent / SETTINGS).exists():
                 raise errors.CannotContinue(f'there is no dynamics in {parent} to restart from')
             expected = {name: self._marks[name] for name in self._marks if name not in ('seed', 'stride')}
             self._check_marks(json.loads((parent / SETTINGS).read_text()), expected, parent)
-            state.info['seconds'] = 0.0
+            state.info['seconds'], first = 0.0, state.info['step']
             write_checkpoint(self.folder, state)
-        first = 0 if state is None else state.info['step']
         write_json(path, self._marks | {'first_step': first})
         return state, first
 
@@ -213,10 +194,3 @@ def write_checkpoint(folder: Path, frame: Atoms) -> None:
     """Write one frame as a whole."""
     with replacing(folder / CHECKPOINT) as partial, Trajectory(partial, 'w') as trajectory:
         trajectory.write(frame)
-
-
-def _hash(atoms: Atoms) -> str:
-    digest = hashlib.sha256()
-    for array in (atoms.numbers, atoms.cell.array, atoms.positions):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

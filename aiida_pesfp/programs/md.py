@@ -1,9 +1,7 @@
 """``pesfp-md``: molecular dynamics of crystal structures at constant temperature, without AiiDA.
 
-The AiiDA calculation job calls the same program with the same options as a person would. What it writes:
+What it writes, apart from ``OUT/run.json``, which here also says every few seconds how far a run is:
 
-``OUT/run.json``
-    the request, and how far each run is; rewritten after each and every few seconds.
 ``OUT/NAME_1000K/trajectory.traj``
     the stored steps of one structure at one temperature, in ASE's format; each is on disk as soon as it is done.
 ``OUT/NAME_1000K/checkpoint.traj``
@@ -23,9 +21,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp.crystals.files import NamedStructure
-from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.dynamics import Run
-from aiida_pesfp.programs.request import Outcome, Request, Stopped
+from aiida_pesfp.programs.request import Outcome, Request, Stopped, program
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
@@ -49,26 +46,21 @@ class MdOutcome(Outcome):
     def name(self) -> str:
         return f'{self.input.name}_{self.settings.temperature:g}K'
 
-    @property
-    def nanoseconds_per_day(self) -> float | None:
-        """Speed of the dynamics."""
-        if not self.seconds or self.last_step is None:
-            return None
-        return (self.last_step - self.first_step) * self.settings.timestep * 1e-6 / self.seconds * 86400
-
     def results(self) -> dict:
+        speed = None
+        if self.seconds and self.last_step is not None:
+            speed = (self.last_step - self.first_step) * self.settings.timestep * 1e-6 / self.seconds * 86400
         names = ('temperature_mean', 'temperature_std', 'energy_drift')
         return {
             'temperature': self.settings.temperature,
             'first_step': self.first_step,
             'last_step': self.last_step,
             **{name: self.found and self.found[name] for name in names},
-            'ns_per_day': self.nanoseconds_per_day,
+            'ns_per_day': speed,
         }
 
     def report(self) -> dict:
-        steps = {'first_step': self.first_step, 'last_step': self.last_step}
-        return super().report() | self.settings.as_dict() | steps
+        return super().report() | self.settings.as_dict() | {'first_step': self.first_step, 'last_step': self.last_step}
 
 
 @dataclass
@@ -113,22 +105,13 @@ class MdRequest(Request):
 
     def table(self) -> str:
         """A line for each run that has a result."""
-        rows = [
-            (
-                o.input.name,
-                o.formula,
-                o.atoms,
-                o.settings.temperature,
-                o.last_step,
-                o.last_step * o.settings.timestep / 1000,
-                o.found['temperature_mean'],
-                o.found['temperature_std'],
-                o.found['energy_drift'] and 1e6 * o.found['energy_drift'],
-                o.nanoseconds_per_day,
-            )
-            for o in self.outcomes
-            if o.found is not None
-        ]
+        rows = []
+        for one in self.outcomes:
+            if one.found is not None:
+                kelvin, _, last, mean, deviation, drift, speed = one.results().values()
+                picoseconds, drift = last * one.settings.timestep / 1000, drift and 1e6 * drift
+                row = (one.input.name, one.formula, one.atoms, kelvin, last, picoseconds, mean, deviation, drift, speed)
+                rows.append(row)
         headers = ('structure', 'formula', 'atoms', 'T/K', 'steps', 'ps', 'mean T', 'std T', 'drift', 'ns/day')
         formats = ('', '', '', 'g', '', '.3f', '.1f', '.1f', '.2f', '.3f')
         return tabulate(rows, headers, floatfmt=formats) + '\n(drift in ueV/atom/ps)' if rows else ''
@@ -143,11 +126,9 @@ class MdRequest(Request):
     help='Results folder of an earlier run with the same structures, to restart from.',
 )
 def main(structures: list[NamedStructure], program_settings: ProgramSettings, **options) -> MdRequest:
-    """Molecular dynamics (NVT, Nose-Hoover chain) of each STRUCTURE at each temperature, one after the other.
+    """Molecular dynamics (NVT, Nose-Hoover chain) of each STRUCTURE, a supercell, at each temperature.
 
-    A STRUCTURE is a supercell as a CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON file, or a folder of such. No
-    stored step is lost, however the program ends. The exit status is 0 if all succeeded, 1 if some did not, 2 if the
-    potential is unusable, 3 if the run was stopped before its end, and 4 if a structure did not fit into memory.
+    No stored step is lost, however the program ends.
     """
     temperatures = dict.fromkeys(options.pop('temperature'))
     settings = [take(PotentialMdSettings, options | {'temperature': temperature}) for temperature in temperatures]

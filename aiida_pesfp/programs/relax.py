@@ -1,9 +1,7 @@
 """``pesfp-relax``: relaxation of atoms and cell of crystal structures, without AiiDA.
 
-The AiiDA calculation job calls the same program with the same options as a person would. What it writes:
+What it writes, apart from ``OUT/run.json``:
 
-``OUT/run.json``
-    the request, and the state of each structure (``done``, ``failed`` or ``pending``); rewritten after each.
 ``OUT/NAME/relaxed.json``
     the relaxed structure as pymatgen JSON, or how far it came.
 ``OUT/NAME/relaxation.json``
@@ -26,11 +24,10 @@ from tqdm import tqdm
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.programs.checkpoint import write_json
-from aiida_pesfp.programs.command import program
-from aiida_pesfp.programs.request import Outcome, Request, evaluated
+from aiida_pesfp.programs.request import Outcome, Request, evaluated, program
+from aiida_pesfp.settings.md import RelaxSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
-from aiida_pesfp.settings.relax import RelaxSettings
 
 RELAXED, RELAXATION = 'relaxed.json', 'relaxation.json'
 #: A volume that has changed by more than this factor is no longer that of the structure.
@@ -59,14 +56,8 @@ class RelaxRequest(Request):
 
     def process(self, outcome: RelaxOutcome, bar: tqdm) -> None:
         """Relax a structure as far as it goes within the steps and the time."""
-        atoms, start = self.atoms_of(outcome), time.monotonic()
-        try:
-            self._relax(outcome, atoms, bar)
-        finally:
-            outcome.seconds = time.monotonic() - start
-
-    def _relax(self, outcome: RelaxOutcome, atoms: Atoms, bar: tqdm) -> None:
-        volume, limit = atoms.get_volume(), self.settings.steps
+        atoms, start, limit = self.atoms_of(outcome), time.monotonic(), self.settings.steps
+        volume = atoms.get_volume()
         optimizer = BFGS(FrechetCellFilter(atoms) if self.settings.variable_cell else atoms, logfile=None)
         # fmax=0: this program decides itself when to stop. The filter merges forces and stress into a number that
         # depends on the size of the cell.
@@ -74,8 +65,13 @@ class RelaxRequest(Request):
         for step in range(limit + 1):
             evaluated(lambda: next(steps), f'at step {step} of the relaxation')
             found = outcome.found = self._describe(atoms, volume, step)
+            outcome.seconds = time.monotonic() - start
             self._check(found)
-            self._save(outcome, atoms)
+            if self.output is not None:
+                species, folder = outcome.input.structure.species, self.output / outcome.name
+                relaxed = Structure(atoms.cell.array, species, atoms.positions, coords_are_cartesian=True)
+                write_json(folder / RELAXED, relaxed.as_dict())
+                write_json(folder / RELAXATION, found)
             bar.update(1)
             bar.set_postfix_str(f'{found["maximum_force"]:.4f} eV/A', refresh=False)
             if found['converged']:
@@ -113,29 +109,14 @@ class RelaxRequest(Request):
                 'near this structure, take another one'
             )
 
-    def _save(self, outcome: RelaxOutcome, atoms: Atoms) -> None:
-        if self.output is not None:
-            species, folder = outcome.input.structure.species, self.output / outcome.name
-            relaxed = Structure(atoms.cell.array, species, atoms.positions, coords_are_cartesian=True)
-            write_json(folder / RELAXED, relaxed.as_dict())
-            write_json(folder / RELAXATION, outcome.found)
-
     def table(self) -> str:
         """A line for each structure, relaxed as far as it went."""
-        rows = [
-            (
-                outcome.name,
-                outcome.formula,
-                found['energy'],
-                found['maximum_force'],
-                found['maximum_stress'],
-                100 * found['volume_change'],
-                found['steps'],
-                'yes' if found['converged'] else 'no',
-            )
-            for outcome in self.outcomes
-            if (found := outcome.found) is not None
-        ]
+        rows = []
+        for outcome in self.outcomes:
+            if outcome.found is not None:
+                energy, force, stress, _, _, change, steps, converged = outcome.results().values()
+                row = (outcome.name, outcome.formula, energy, force, stress, 100 * change, steps)
+                rows.append((*row, 'yes' if converged else 'no'))
         headers = ('structure', 'formula', 'energy/eV', 'force/(eV/A)', 'stress/GPa', 'dV/%', 'steps', 'converged')
         return tabulate(rows, headers, floatfmt=('', '', '.4f', '.4f', '.4f', '.2f')) if rows else ''
 
@@ -143,14 +124,8 @@ class RelaxRequest(Request):
 @program(batch_size=None, checkpoint_interval=None, fresh=None)
 @options_of(RelaxSettings)
 def main(structures: list[NamedStructure], program_settings: ProgramSettings, **options) -> RelaxRequest:
-    """Relax the atoms and the cell of each STRUCTURE, one after the other.
-
-    A STRUCTURE is a CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON file, or a folder of such. The exit status
-    is 0 if all were relaxed, 1 if some were not, 2 if the potential is unusable, 3 if the run was stopped before its
-    end, and 4 if a structure did not fit into memory.
-    """
-    outcomes = [RelaxOutcome(one) for one in structures]
-    return RelaxRequest(outcomes, program_settings, take(RelaxSettings, options))
+    """Relax the atoms and the cell of each STRUCTURE, one after the other."""
+    return RelaxRequest([RelaxOutcome(one) for one in structures], program_settings, take(RelaxSettings, options))
 
 
 if __name__ == '__main__':

@@ -1,10 +1,15 @@
-"""A request: one call of a program for structures that it processes one after the other.
+"""What all programs with a potential share. A request is one call of a program for structures, each of which has a
+result or an error of its own.
 
-Each structure has a result or an error of its own.
+The AiiDA calculation job calls the same program with the same options as a person would. ``OUT/run.json`` has the
+settings and the state of each structure (``done``, ``failed`` or ``pending``), and is rewritten after each.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
 import json
 import shutil
 import signal
@@ -15,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 from ase import Atoms
@@ -24,12 +29,18 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.checks import check_crystal
-from aiida_pesfp.crystals.files import NamedStructure
+from aiida_pesfp.crystals.files import NamedStructure, read_named_structures
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.programs.checkpoint import write_json
+from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
+#: The end of every help text.
+HELP = """A STRUCTURE is a CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON file, or a folder of such. If one has
+no result, the reason is printed, and the others are not affected. The exit status is 0 if all succeeded, 1 if some did
+not, 2 if the potential is unusable, 3 if the run was stopped before its end, and 4 if a structure did not fit into
+memory."""
 Result = TypeVar('Result')
 
 
@@ -72,7 +83,7 @@ class Outcome(ABC):
             'formula': self.formula,
             **self.results(),
             'seconds': round(self.seconds, 3),
-            'error': None if self.error is None else f'{self.input.source}: {self.error}',
+            'error': self.error and f'{self.input.source}: {self.error}',
         }
 
     def report(self) -> dict:
@@ -81,17 +92,10 @@ class Outcome(ABC):
             'state': self.state,
             'structure': self.input.source,
             'formula': self.formula,
-            'error': None if self.error is None else str(self.error),
-            'error_type': None if self.error is None else type(self.error).__name__,
+            'error': self.error and str(self.error),
+            'error_type': self.error and type(self.error).__name__,
             'seconds': round(self.seconds, 3),
         }
-
-    def problem(self) -> str | None:
-        """A line that says why there is no result; None if there is one."""
-        if self.state == 'done':
-            return None
-        reason = 'not finished' if self.error is None else f'{type(self.error).__name__}: {self.error}'
-        return f'{self.input.source}: {reason}'
 
 
 @dataclass
@@ -106,12 +110,10 @@ class Request(ABC):
     potential: object = field(default=None, init=False)
     fatal: str | None = field(default=None, init=False)
     stopped: str | None = field(default=None, init=False)
+    start: float = field(default_factory=time.monotonic, init=False)
+    terminated: bool = field(default=False, init=False)
 
     UNIT: ClassVar[str] = 'step'
-
-    def __post_init__(self):
-        self.start = time.monotonic()
-        self.terminated = False
 
     @property
     def output(self) -> Path | None:
@@ -155,29 +157,28 @@ class Request(ABC):
 
     def run(self) -> None:
         """Load the potential and process all structures one after the other, with a bar on standard error."""
-        chosen = self.program_settings
-        if chosen.fresh and self.output is not None:
+        given = self.program_settings
+        if given.fresh and self.output is not None:
             for outcome in self.outcomes:
                 shutil.rmtree(self.output / outcome.name, ignore_errors=True)
         self.write()
         try:
             self.potential = load_potential(
-                chosen.potential,
-                device=chosen.device,
-                batch_size=chosen.batch_size,
-                expected_sha256=chosen.potential_sha256,
+                given.potential,
+                device=given.device,
+                batch_size=given.batch_size,
+                expected_sha256=given.potential_sha256,
             )
         except errors.PotentialError as error:
             self.fatal = str(error)
             for outcome in self.outcomes:
                 outcome.fail(error)
-            self.write()
-            return
+            return self.write()
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, 'terminated', True))
         for number, outcome in enumerate(self.outcomes, start=1):
             # disable=None: no bar where standard error is not a terminal
             title = f'{outcome.name} ({number}/{len(self.outcomes)})'
-            with tqdm(desc=title, unit=self.UNIT, disable=True if chosen.quiet else None) as bar:
+            with tqdm(desc=title, unit=self.UNIT, disable=given.quiet or None) as bar:
                 try:
                     self.check_stop()
                     self._attempt(outcome, bar)
@@ -225,24 +226,21 @@ class Request(ABC):
         if self.program_settings.as_json:
             click.echo(json.dumps([outcome.summary() for outcome in self.outcomes], indent=1, allow_nan=False))
         elif self.fatal is None:
-            problems = (outcome.problem() for outcome in self.outcomes)
-            click.echo('\n'.join(filter(None, [self.table(), *problems])))
+            lines = [self.table()]
+            for one in self.outcomes:
+                reason = f'{type(one.error).__name__}: {one.error}' if one.error else 'not finished'
+                lines.append('' if one.state == 'done' else f'{one.input.source}: {reason}')
+            click.echo('\n'.join(filter(None, lines)))
         if self.fatal is not None:
             click.echo(f'Error: {self.fatal}', err=True)
+            sys.exit(EXIT_UNUSABLE)
         if self.stopped is not None:
             again = 'the same command goes on from here' if self.output else 'with --output the next run could go on'
             click.echo(f'Stopped ({self.stopped}): {again}.', err=True)
-        sys.exit(self.exit_status())
-
-    def exit_status(self) -> int:
-        """The program's exit status. The reason that decides what a caller should do comes first."""
-        if self.fatal is not None:
-            return EXIT_UNUSABLE
-        if self.stopped is not None:
-            return EXIT_STOPPED
+            sys.exit(EXIT_STOPPED)
         if any(isinstance(outcome.error, errors.OutOfMemory) for outcome in self.outcomes):
-            return EXIT_OUT_OF_MEMORY
-        return EXIT_FAILED if any(outcome.state != 'done' for outcome in self.outcomes) else 0
+            sys.exit(EXIT_OUT_OF_MEMORY)
+        sys.exit(EXIT_FAILED if any(outcome.state != 'done' for outcome in self.outcomes) else 0)
 
 
 def evaluated(work: Callable[[], Result], when: str) -> Result:
@@ -260,3 +258,32 @@ def evaluated(work: Callable[[], Result], when: str) -> Result:
         if is_out_of_memory(error):
             raise errors.OutOfMemory('the structure does not fit into memory: use a device with more') from error
         raise errors.EvaluationFailed(f'the potential failed {when}: {type(error).__name__}: {error}') from error
+
+
+def program(**changes: dict[str, Any] | None) -> Callable[[Callable[..., Request]], click.Command]:
+    """A decorator that makes a command of a function.
+
+    The function takes the structures, the :class:`ProgramSettings` and its own options, and returns the request.
+
+    :param changes: of the options of ``ProgramSettings``, see :func:`~aiida_pesfp.settings.options.options_of`.
+    """
+
+    def decorate(function: Callable[..., Request]) -> click.Command:
+        @functools.wraps(function)
+        def command(structures: tuple[Path, ...], **options):
+            with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
+                program_settings = take(ProgramSettings, options)
+                found = read_named_structures(structures)
+                if not found:
+                    raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
+                request = function(found, program_settings, **options)
+                request.run()
+            request.finish()
+
+        command = click.version_option(__version__)(options_of(ProgramSettings, **changes)(command))
+        path = click.Path(path_type=Path)
+        command = click.argument('structures', nargs=-1, required=True, type=path, metavar='STRUCTURE...')(command)
+        context = {'help_option_names': ['-h', '--help'], 'show_default': True}
+        return click.command(context_settings=context, help=f'{inspect.getdoc(function)}\n\n{HELP}')(command)
+
+    return decorate

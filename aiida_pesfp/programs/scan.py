@@ -1,9 +1,7 @@
 """``pesfp-scan``: potential energy surface and descriptors of crystal structures, without AiiDA.
 
-The AiiDA calculation job calls the same program with the same options as a person would. What it writes:
+What it writes, apart from ``OUT/run.json``:
 
-``OUT/run.json``
-    the request, and the state of each structure (``done``, ``failed`` or ``pending``); rewritten after each.
 ``OUT/NAME/pes.npz``, ``OUT/NAME/descriptors.json``
     results of a structure that is done.
 ``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
@@ -16,6 +14,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import numpy as np
@@ -29,9 +28,8 @@ from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.programs.checkpoint import Checkpoint, signature, write_json
-from aiida_pesfp.programs.command import program
-from aiida_pesfp.programs.request import Outcome, Request
+from aiida_pesfp.programs.checkpoint import Checkpoint, write_json
+from aiida_pesfp.programs.request import Outcome, Request, program
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -45,8 +43,7 @@ class ScanOutcome(Outcome):
     evaluations: int = 0
 
     def results(self) -> dict:
-        unknown = dict.fromkeys((*NAMES, 'spectrum', 'ions'))
-        found = unknown if self.descriptors is None else self.descriptors.as_dict()
+        found = self.descriptors.as_dict() if self.descriptors else dict.fromkeys((*NAMES, 'spectrum', 'ions'))
         return found | {'evaluations': self.evaluations}
 
     def report(self) -> dict:
@@ -74,7 +71,7 @@ class ScanRequest(Request):
         """Scan a structure, or resume its scan."""
         folder, settings = self.output and self.output / outcome.name, self.settings.descriptors
         try:
-            surface = self._surface(outcome, bar)
+            surface = self._surface(outcome, folder, bar)
             outcome.descriptors = describe(surface, settings)
         except MemoryError as error:
             raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
@@ -83,51 +80,42 @@ class ScanRequest(Request):
         if self.exports:
             export(surface, folder, self.exports, settings.neighbours, self.export_per_ion)
 
-    def _surface(self, outcome: ScanOutcome, bar: tqdm) -> PotentialEnergySurface:
+    def _surface(self, outcome: ScanOutcome, folder: Path | None, bar: tqdm) -> PotentialEnergySurface:
         """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
         plan = plan_scan(outcome.input.structure, self.settings.species, self.settings.scan)
-        folder = self.output and self.output / outcome.name
-        checkpoint = Checkpoint(folder, plan, signature(plan, self.potential.identity.sha256))
+        checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
-            surface = checkpoint.resume()
-            if surface is None:
-                evaluator = self.potential.evaluator(plan.structure)
-                surface = checkpoint.finish(self._evaluate(evaluator, checkpoint, bar))
+            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(checkpoint, bar))
             outcome.evaluations = surface.evaluations
+            return surface
         finally:
             outcome.seconds = checkpoint.seconds
-        return surface
 
-    def _evaluate(self, evaluator, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
-        plan, pieces = checkpoint.plan, [checkpoint.energies]
-        clock = saved = time.monotonic()
+    def _evaluate(self, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
+        evaluator = self.potential.evaluator(checkpoint.plan.structure)
+        known, clock = checkpoint.energies, time.monotonic()
+        saved = clock
 
         def take_piece(piece: np.ndarray) -> None:
-            nonlocal clock, saved, pieces
-            pieces.append(piece)
+            nonlocal clock, saved
+            checkpoint.pieces.append(piece)
             now = time.monotonic()
-            checkpoint.seconds += now - clock
-            clock = now
+            checkpoint.seconds, clock = checkpoint.seconds + now - clock, now
             bar.update(len(piece))
             if now - saved > self.program_settings.checkpoint_interval:
-                pieces = [np.concatenate(pieces)]
-                checkpoint.energies = pieces[0]
                 checkpoint.save()
                 saved = time.monotonic()
             self.check_stop()
 
-        bar.total = plan.evaluations
-        bar.update(len(checkpoint.energies))
+        bar.total = checkpoint.plan.evaluations
+        bar.update(len(known))
         try:
-            surfaces = drain(evaluate(plan, evaluator, checkpoint.energies), take_piece)
+            return drain(evaluate(checkpoint.plan, evaluator, known), take_piece)
         except errors.StructureError:
             raise  # the structure is at fault: there is nothing to resume
         except BaseException:
-            checkpoint.energies = np.concatenate(pieces)
             checkpoint.save()
             raise
-        checkpoint.energies = np.concatenate(pieces)
-        return surfaces
 
     def table(self) -> str:
         """The ranking, best first."""
@@ -152,13 +140,7 @@ class ScanRequest(Request):
 )
 @click.option('--export-per-ion', is_flag=True, help='Export each ion by itself instead of their union.')
 def main(structures: list[NamedStructure], program_settings: ProgramSettings, **options) -> ScanRequest:
-    """Scan the potential energy surface of the mobile ion in each STRUCTURE and rank the structures by Xi.
-
-    A STRUCTURE is a CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON file, or a folder of such. A structure that
-    cannot be scanned is named with the reason and does not affect the others. The exit status is 0 if all succeeded, 1
-    if some did not, 2 if the potential is unusable, 3 if the run was stopped before its end, and 4 if a structure did
-    not fit into memory.
-    """
+    """Scan the potential energy surface of the mobile ion in each STRUCTURE and rank the structures by Xi."""
     if options['exports'] and program_settings.output is None:
         raise click.UsageError('--export writes into the folder of the results: name it with --output')
     settings = take(FingerprintSettings, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 import sys
 import warnings
 from dataclasses import replace
@@ -19,10 +20,9 @@ from aiida_pesfp import __version__, errors
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.trajectories.files import read_trajectory
-from aiida_pesfp.transport.arrhenius import FLAGS, SCALES, ArrheniusFit, Point, fit_arrhenius
+from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, SCALES, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
 
-EXIT_FAILED = 1
 #: Columns of the table that ``arrhenius`` reads.
 COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
 _PATH = click.Path(path_type=Path)
@@ -60,6 +60,18 @@ def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
     return None if value is None else [symbol.strip() for symbol in value.split(',')]
 
 
+@contextlib.contextmanager
+def _one_line_errors():
+    """An error of the input ends the program with one line. What libraries print goes to standard error."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    except (errors.PesfpError, ValueError, ImportError, OSError) as error:
+        click.echo(f'Error: {error}', err=True)
+        sys.exit(1)
+
+
 @main.command()
 @click.argument('trajectories', nargs=-1, required=True, type=_PATH, metavar='TRAJECTORY...')
 @click.option('--timestep-fs', type=float, required=True, help='Time step of the dynamics (fs).')
@@ -69,7 +81,7 @@ def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
 @options_of(
     ConductivitySettings,
     temperature={'required': True, 'help': 'Temperature of the thermostat (K).'},
-    equilibration_ps={'default': DiffusionSettings.equilibration},
+    equilibration_ps={'default': DiffusionSettings().equilibration},
 )
 @click.option('--curves', type=_PATH, help='Write the mean squared displacements to this .npz file.')
 @_JSON
@@ -81,21 +93,57 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     Positions that are wrapped into the cell are unwrapped.
     """
     with _one_line_errors():
-        settings = ConductivitySettings.from_dict(options)
-        trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, settings.unwrapped)
+        chosen = ConductivitySettings.from_dict(options)
+        trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
         found = analyse(
-            trajectory,
-            settings.species,
-            settings.temperature,
-            settings.charge,
-            settings.diffusion,
-            settings.bayesian,
+            trajectory, chosen.species, chosen.temperature, chosen.charge, chosen.diffusion, chosen.bayesian
         )
         if curves is not None:
             np.savez_compressed(curves, **found.curves())
     for note in notes:
         click.echo(f'Note: {note}', err=True)
-    _print(_with_units(found) | {'notes': notes} if as_json else _describe(found))
+    if not as_json:
+        return click.echo(_describe(found))
+    estimate = found.diffusion.estimate
+    _print_json(
+        {
+            'sigma_S_cm': found.value,
+            'sigma_error_S_cm': found.error,
+            'diffusion_coefficient_cm2_s': estimate.coefficient,
+            'diffusion_coefficient_error_cm2_s': estimate.error,
+            'T_K': found.temperature,
+            **found.as_dict(),
+            'notes': notes,
+        }
+    )
+
+
+def _describe(found: Conductivity) -> str:
+    """A conductivity for a person."""
+    others = found.diffusion.alternatives
+    estimates = {
+        f'{found.settings.fit_start:g} ps to the end of each window': found.diffusion.estimate,
+        'whole run, one fit': others['whole_run'],
+        **{f'{t} ps to the end of each window': others[f'from_{t}_ps'] for t in (0, 5) if f'from_{t}_ps' in others},
+    }
+    rows = [
+        (name, len(one.slopes), one.coefficient, one.error, found.of(one.coefficient), found.of(one.error))
+        for name, one in estimates.items()
+    ]
+    if found.bayesian is not None:
+        low, high = found.bayesian.interval
+        half, mean = (high - low) / 2, found.bayesian.diffusion_coefficient
+        rows.append(('kinisi, half of the 68 % interval', '', mean, half, found.of(mean), found.of(half)))
+    headers = ('fit', 'windows', 'D cm2/s', '+-', 'sigma S/cm', '+-')
+    return '\n'.join(
+        [
+            f'{found.formula}: {found.number_of_mobile_ions} {found.species} of charge {found.charge:+g}, '
+            f'{found.temperature:g} K, {found.duration:g} ps in windows of {found.settings.window:g} ps\n',
+            tabulate(rows, headers, floatfmt=('', '', '.3g', '.2g', '.3g', '.2g'), missingval='-'),
+            '\nUncertainties: half width of the 68.3 % confidence interval, from the spread over windows.',
+            *(f'{flag}: {remark}.' for flag, remark in found.remarks.items()),
+        ]
+    )
 
 
 @main.command()
@@ -117,27 +165,31 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
     TABLE is a CSV file with the columns T_K, sigma_S_cm and sigma_error_S_cm.
     """
     with _one_line_errors():
-        fit = fit_arrhenius(_exclude(read_points(table), exclude), scale)
+        points = read_points(table)
+        for excluded, reason in exclude:
+            hits = [bool(np.isclose(point.temperature, excluded, rtol=1e-6)) for point in points]
+            if not any(hits):
+                raise ValueError(f'no point at {excluded:g} K to exclude')
+            points = [replace(point, excluded=reason) if hit else point for point, hit in zip(points, hits)]
+        fit = fit_arrhenius(points, scale)
         for temperature in temperatures:
             if not (np.isfinite(temperature) and temperature > 0):
                 raise ValueError(f'{temperature:g} K is not a temperature')
-    _print(_summary(fit, temperatures) if as_json else _describe_fit(fit, temperatures))
-
-
-def _print(found: dict | str) -> None:
-    click.echo(found if isinstance(found, str) else json.dumps(found, indent=1, allow_nan=False))
-
-
-@contextlib.contextmanager
-def _one_line_errors():
-    """An error of the input ends the program with one line. What libraries print goes to standard error."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    except (errors.PesfpError, ValueError, ImportError, OSError) as error:
-        click.echo(f'Error: {error}', err=True)
-        sys.exit(EXIT_FAILED)
+    if not as_json:
+        return click.echo(_describe_fit(fit, temperatures))
+    content, values = fit.as_dict(), [(p.temperature, p.conductivity, p.conductivity_error) for p in fit.points]
+    names = ('chi2_reduced', 'p_value', 'degrees_of_freedom', 'scale', 'flags', 'remarks')
+    _print_json(
+        {
+            'activation_energy_meV': 1000 * fit.activation_energy,
+            'activation_energy_error_meV': 1000 * fit.activation_energy_error,
+            'sigma_300K_S_cm': content['conductivity_300K'],
+            'sigma_300K_error_S_cm': content['conductivity_300K_error'],
+            **{name: content[name] for name in names},
+            'extrapolated': [dict(zip(COLUMNS, (t, *fit.conductivity(t)))) for t in temperatures],
+            'points': [dict(zip(COLUMNS, row)) | {'excluded': p.excluded} for row, p in zip(values, fit.points)],
+        }
+    )
 
 
 def read_points(path: Path) -> list[Point]:
@@ -147,131 +199,44 @@ def read_points(path: Path) -> list[Point]:
     """
     if not path.is_file():
         raise ValueError(f'{path}: there is no such file')
-    with path.open(newline='', encoding='utf-8-sig') as file:
-        reader = csv.DictReader((line for line in file if line.strip()), skipinitialspace=True)
-        header = [name.strip() for name in reader.fieldnames or ()]
-        missing = [name for name in COLUMNS if name not in header]
-        if missing:
-            raise ValueError(f'{path}: no column {", ".join(missing)}; expected are {",".join(COLUMNS)}')
-        reader.fieldnames = header
-        return [_point(path, number, row) for number, row in enumerate(reader, start=1)]
-
-
-def _point(path: Path, number: int, row: dict) -> Point:
-    values = []
-    for name in COLUMNS:
-        text = (row[name] or '').strip()
-        if not text and name in COLUMNS[:2]:
-            raise ValueError(f'{path}, row {number}: {name} is missing')
-        try:
-            values.append(float(text) if text else None)
-        except ValueError:
-            raise ValueError(f'{path}, row {number}: {name} = {text!r} is not a number') from None
-    return Point(*values, label=f'row {number} ({values[0]:g} K)')
-
-
-def _exclude(points: list[Point], exclude: tuple[tuple[float, str], ...]) -> list[Point]:
-    """The points, some marked as excluded.
-
-    :param exclude: pairs of a temperature, K, and the reason why its points are excluded.
-    """
-    for temperature, reason in exclude:
-        chosen = [np.isclose(point.temperature, temperature, rtol=1e-6) for point in points]
-        if not any(chosen):
-            raise ValueError(f'no point at {temperature:g} K to exclude')
-        points = [replace(point, excluded=reason) if hit else point for point, hit in zip(points, chosen)]
+    lines = path.read_text(encoding='utf-8-sig').splitlines()
+    table = csv.DictReader([re.sub(r'\s*,\s*', ',', line.strip()) for line in lines if line.strip()])
+    if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
+        raise ValueError(f'{path}: no column {", ".join(missing)}; expected are {",".join(COLUMNS)}')
+    points = []
+    for number, row in enumerate(table, start=1):
+        values = []
+        for name in COLUMNS:
+            try:
+                values.append(float(row[name]) if row[name] or name != COLUMNS[2] else None)
+            except (TypeError, ValueError):
+                raise ValueError(f'{path}, row {number}: {name} = {row[name] or ""!r} is not a number') from None
+        points.append(Point(*values, label=f'row {number} ({values[0]:g} K)'))
     return points
-
-
-def _with_units(found: Conductivity) -> dict:
-    """The JSON object of ``msd``: as the node has it, and the main numbers under names that say their units."""
-    estimate = found.diffusion.estimate
-    return {
-        'sigma_S_cm': found.value,
-        'sigma_error_S_cm': found.error,
-        'diffusion_coefficient_cm2_s': estimate.coefficient,
-        'diffusion_coefficient_error_cm2_s': estimate.error,
-        'T_K': found.temperature,
-        **found.as_dict(),
-    }
-
-
-def _summary(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> dict:
-    """The JSON object of ``arrhenius``."""
-    value, error = fit.conductivity(300.0)
-    return {
-        'activation_energy_meV': 1000 * fit.activation_energy,
-        'activation_energy_error_meV': 1000 * fit.activation_energy_error,
-        'chi2_reduced': fit.chi2_reduced,
-        'p_value': fit.p_value,
-        'sigma_300K_S_cm': value,
-        'sigma_300K_error_S_cm': error,
-        'degrees_of_freedom': fit.degrees_of_freedom,
-        'scale': fit.scale,
-        'flags': {flag: flag in fit.remarks() for flag in FLAGS},
-        'remarks': fit.remarks(),
-        'extrapolated': [dict(zip(COLUMNS, (float(t), *fit.conductivity(t)))) for t in temperatures],
-        'points': [
-            dict(zip(COLUMNS, (point.temperature, point.conductivity, point.conductivity_error)))
-            | {'excluded': point.excluded}
-            for point in fit.points
-        ],
-    }
-
-
-def _describe(found: Conductivity) -> str:
-    """A conductivity for a person."""
-    others = found.diffusion.alternatives
-    estimates = {
-        f'{found.settings.fit_start:g} ps to the end of each window': found.diffusion.estimate,
-        'whole run, one fit': others['whole_run'],
-    }
-    for start in ('0', '5'):
-        if f'from_{start}_ps' in others:
-            estimates[f'{start} ps to the end of each window'] = others[f'from_{start}_ps']
-    rows = [
-        (name, len(one.slopes), one.coefficient, one.error, found.of(one.coefficient), found.of(one.error))
-        for name, one in estimates.items()
-    ]
-    if found.bayesian is not None:
-        low, high = found.bayesian.interval
-        half, mean = (high - low) / 2, found.bayesian.coefficient
-        rows.append(('kinisi, half of the 68 % interval', '', mean, half, found.of(mean), found.of(half)))
-    headers = ('fit', 'windows', 'D cm2/s', '+-', 'sigma S/cm', '+-')
-    text = (
-        f'{found.formula}: {found.number_of_mobile_ions} {found.species} of charge {found.charge:+g}, '
-        f'{found.temperature:g} K, {found.duration:g} ps in windows of {found.settings.window:g} ps\n\n'
-        + tabulate(rows, headers, floatfmt=('', '', '.3g', '.2g', '.3g', '.2g'), missingval='-')
-        + '\n\nUncertainties: half width of the 68.3 % confidence interval, from the spread over windows.'
-    )
-    for flag, remark in found.remarks.items():
-        text += f'\n{flag}: {remark}.'
-    return text
 
 
 def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
     """A fit for a person."""
-    rows = [
-        (
-            p.temperature,
-            p.conductivity,
-            p.conductivity_error,
-            fit.conductivity(p.temperature)[0],
-            p.excluded and f'excluded: {p.excluded}',
-        )
-        for p in fit.points
-    ]
-    text = tabulate(rows, ('T K', 'sigma S/cm', '+-', 'fit S/cm', ''), floatfmt=('g', '.3g', '.2g', '.3g', ''))
+    rows = []
+    for p in fit.points:
+        fitted, _ = fit.conductivity(p.temperature)
+        note = p.excluded and f'excluded: {p.excluded}'
+        rows.append((p.temperature, p.conductivity, p.conductivity_error, fitted, note))
     energy, deviation = 1000 * fit.activation_energy, 1000 * fit.activation_energy_error
-    text += f'\n\nE_A = {energy:.0f} +- {deviation:.0f} meV ({fit.scale} scale)'
+    lines = [
+        tabulate(rows, ('T K', 'sigma S/cm', '+-', 'fit S/cm', ''), floatfmt=('g', '.3g', '.2g', '.3g', '')),
+        f'\nE_A = {energy:.0f} +- {deviation:.0f} meV ({fit.scale} scale)',
+    ]
     if fit.chi2_reduced is not None:
-        text += f'\nchi2/df = {fit.chi2_reduced:.2g}, p = {fit.p_value:.2g}'
-    for temperature in (300.0, *temperatures):
+        lines.append(f'chi2/df = {fit.chi2_reduced:.2g}, p = {fit.p_value:.2g}')
+    for temperature in (ROOM_TEMPERATURE, *temperatures):
         value, error = fit.conductivity(temperature)
-        text += f'\nsigma({temperature:g} K) = {value:.2g} +- {error:.2g} S/cm'
-    for flag, remark in fit.remarks().items():
-        text += f'\n{flag}: {remark}.'
-    return text
+        lines.append(f'sigma({temperature:g} K) = {value:.2g} +- {error:.2g} S/cm')
+    return '\n'.join(lines + [f'{flag}: {remark}.' for flag, remark in fit.remarks().items()])
+
+
+def _print_json(content: dict) -> None:
+    click.echo(json.dumps(content, indent=1, allow_nan=False))
 
 
 if __name__ == '__main__':

@@ -13,10 +13,8 @@ from aiida_pesfp.data.potential import PotentialData
 def scanned_structures(
     potential: PotentialData, species: str, group: Group | None = None
 ) -> tuple[dict[str, StructureData], dict[str, DescriptorsData]]:
-    """Structures that were scanned with a potential, and the newest descriptors of each.
+    """Structures (of a group) that were scanned for an ion, and the newest descriptors of each.
 
-    :param species: the mobile ion.
-    :param group: only structures of this group.
     :returns: both by keys made of the labels of the structures.
     """
     filters = {'attributes.potential_sha256': potential.sha256, 'attributes.species': species}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from aiida.common.links import LinkType
 from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, load_node
@@ -13,7 +13,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.queries.nodes import among
+from aiida_pesfp.queries.nodes import among, stored
 from aiida_pesfp.queries.structures import records_of, results_of, structures_by_uuid
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
@@ -25,11 +25,6 @@ ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K'
 COLUMNS = ('pk', 'label', *DESCRIPTORS, *RECORD, *ARRHENIUS)
 #: Link labels of the outputs of scans and screenings begin with this, before the key of the structure.
 _PREFIX = 'descriptors__'
-
-
-def all_descriptors() -> list[DescriptorsData]:
-    """All descriptors, the oldest first."""
-    return QueryBuilder().append(DescriptorsData).order_by({DescriptorsData: 'id'}).all(flat=True)
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
@@ -56,22 +51,16 @@ def descriptors_of_processes(processes: Iterable[ProcessNode]) -> list[Descripto
 
 def descriptors_of_surfaces(surfaces: list[PesData]) -> dict[int, list[DescriptorsData]]:
     """PK of each surface -> the descriptors that came with it from a scan and those computed from it later."""
-    chosen, found = among(node.pk for node in surfaces), defaultdict(list)
-    for surface, descriptors in _siblings(PesData, chosen, DescriptorsData):
+    found = defaultdict(list)
+    for surface, descriptors in _pairs(PesData, (node.pk for node in surfaces)):
         found[surface].append(load_node(descriptors))
-    query = QueryBuilder().append(PesData, filters=chosen, tag='surface', project='id')
-    query.append(CalculationNode, with_incoming='surface', tag='describe')
-    query.append(DescriptorsData, with_incoming='describe', tag='own', project='*').order_by({'own': 'id'})
-    for surface, descriptors in query.all():
-        found[surface].append(descriptors)
     return dict(found)
 
 
 def descriptors_of_structures(structures: list[Node]) -> dict[int, list[DescriptorsData]]:
     """PK of each structure -> its descriptors, the oldest first. Those without any are left out."""
     pks, found = {node.uuid: node.pk for node in structures}, defaultdict(list)
-    query = QueryBuilder().append(DescriptorsData, filters={'attributes.structure_uuid': {'in': list(pks) or ['']}})
-    for descriptors in query.order_by({DescriptorsData: 'id'}).all(flat=True):
+    for descriptors in stored(DescriptorsData, {'attributes.structure_uuid': {'in': list(pks) or ['']}}):
         found[pks[descriptors['structure_uuid']]].append(descriptors)
     return dict(found)
 
@@ -83,14 +72,11 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
-        row = {'pk': node.pk, 'label': node.label}
-        for names, content in (
-            (DESCRIPTORS, node),
-            (RECORD, records.get(structure, {})),
-            (ARRHENIUS, fits.get(structure, [{}])[-1]),
-        ):
-            row |= {name: content.get(name) for name in names}
-        rows.append(row)
+        sources = (node, records.get(structure, {}), fits.get(structure, [{}])[-1])
+        values = (
+            source.get(name) for names, source in zip((DESCRIPTORS, RECORD, ARRHENIUS), sources) for name in names
+        )
+        rows.append(dict(zip(COLUMNS, (node.pk, node.label, *values))))
     return rows
 
 
@@ -103,11 +89,7 @@ def keys_of(descriptors: Iterable[int]) -> dict[int, str]:
 
 def surfaces_of(descriptors: Iterable[int]) -> dict[int, int]:
     """PK of descriptors -> PK of their surface: that of the same scan, or that from which they were computed later."""
-    chosen = among(descriptors)
-    surfaces = dict(_siblings(DescriptorsData, chosen, PesData))
-    query = QueryBuilder().append(DescriptorsData, filters=chosen, tag='own', project='id')
-    query.append(CalculationNode, with_outgoing='own', tag='describe')
-    return surfaces | dict(query.append(PesData, with_outgoing='describe', project='id').all())
+    return {found: surface for surface, found in _pairs(DescriptorsData, descriptors)}
 
 
 def potentials_of(surfaces: Iterable[int]) -> dict[int, PotentialData]:
@@ -117,19 +99,20 @@ def potentials_of(surfaces: Iterable[int]) -> dict[int, PotentialData]:
     return dict(query.append(PotentialData, with_outgoing='scan', project='*').all())
 
 
-def _siblings(first: type, filters: dict, second: type) -> Iterable[tuple[int, int]]:
-    """PKs of descriptors and surface (or the other way round) of the same structure from the same scan.
+def _pairs(kind: type, pks: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """PKs of surfaces and their descriptors: those of the same scan, then those computed from surfaces later.
 
-    :param first: class of the nodes that are known.
-    :param filters: which of them, such as :func:`~aiida_pesfp.queries.nodes.among`.
-    :param second: class of those that are sought.
+    :param kind: PesData or DescriptorsData, of which PKs are known.
     """
-    query = QueryBuilder().append(first, filters=filters, tag='first', project='id')
+    filters = {kind: among(pks)}
+    surfaces = {'cls': PesData, 'filters': filters.get(PesData), 'tag': 'surface', 'project': 'id'}
+    descriptors = {'cls': DescriptorsData, 'filters': filters.get(DescriptorsData), 'tag': 'own', 'project': 'id'}
     created = {'edge_filters': {'type': LinkType.CREATE.value}, 'edge_project': 'label'}
-    query.append(CalculationNode, with_outgoing='first', tag='scan', edge_tag='here', **created)
-    query.append(second, with_incoming='scan', tag='second', edge_tag='there', project='id', **created)
-    for row in query.dict():
-        here, there = row['first']['id'], row['second']['id']
-        label, other_label = row['here']['label'], row['there']['label']
-        if label.partition('__')[2] == other_label.partition('__')[2] != '':
-            yield here, there
+    query = QueryBuilder().append(**surfaces)
+    query.append(CalculationNode, with_outgoing='surface', tag='scan', edge_tag='here', **created)
+    for row in query.append(**descriptors, with_incoming='scan', edge_tag='there', **created).dict():
+        key, other = (row[edge]['label'].partition('__')[2] for edge in ('here', 'there'))
+        if key == other != '':
+            yield row['surface']['id'], row['own']['id']
+    query = QueryBuilder().append(**surfaces).append(CalculationNode, with_incoming='surface', tag='describe')
+    yield from query.append(**descriptors, with_incoming='describe').order_by({'own': 'id'}).all()

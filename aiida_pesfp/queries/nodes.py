@@ -1,19 +1,37 @@
-"""Questions about nodes of any kind: which ones a user means, and what is stored already."""
+"""Questions about nodes of any kind: which ones a user means, what is stored already, and what is running."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from aiida.common.exceptions import NotExistent
-from aiida.orm import Group, Node, QueryBuilder, load_group, load_node
+from aiida.orm import (
+    CalculationNode,
+    Dict,
+    Group,
+    Node,
+    ProcessNode,
+    QueryBuilder,
+    WorkChainNode,
+    load_group,
+    load_node,
+)
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
+
+T = TypeVar('T', bound=Node)
 
 
 def among(pks: Iterable[int]) -> dict:
     """Filter for some PKs. AiiDA refuses an empty list, and no node has the PK 0."""
     return {'id': {'in': list(pks) or [0]}}
+
+
+def stored(kind: type[T], filters: dict | None = None) -> list[T]:
+    """Nodes of a kind, the oldest first."""
+    return QueryBuilder().append(kind, filters=filters).order_by({kind: 'id'}).all(flat=True)
 
 
 def group_or_nodes(identifier: str) -> Group | list[Node]:
@@ -25,26 +43,33 @@ def group_or_nodes(identifier: str) -> Group | list[Node]:
     group = Group.collection.find({'label': identifier})
     if group:
         return group[0]
-    labelled = QueryBuilder().append(Node, filters={'label': identifier}).order_by({Node: 'id'}).all(flat=True)
-    if labelled:
-        return labelled
     try:
-        return [load_node(identifier)]
+        return stored(Node, {'label': identifier}) or [load_node(identifier)]
     except (NotExistent, ValueError):
         return load_group(identifier)
 
 
-def stored_potentials() -> list[PotentialData]:
-    """All potentials, the oldest first."""
-    return QueryBuilder().append(PotentialData).order_by({PotentialData: 'id'}).all(flat=True)
-
-
 def potential_with(sha256: str) -> PotentialData | None:
     """The oldest potential with some content."""
-    query = QueryBuilder().append(PotentialData, filters={'attributes.sha256': sha256})
-    return query.order_by({PotentialData: 'id'}).first(flat=True)
+    return next(iter(stored(PotentialData, {'attributes.sha256': sha256})), None)
 
 
 def pseudo_families() -> list[str]:
     """Labels of the families of pseudopotentials."""
     return sorted(QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True))
+
+
+def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
+    """Processes of some types that have not ended, the oldest first."""
+    active = {'attributes.process_state': {'in': ['created', 'waiting', 'running']}}
+    return stored(ProcessNode, active | {'process_type': {'in': list(process_types)}})
+
+
+def accounts_of_rejected(screen: WorkChainNode) -> list[Dict]:
+    """The nodes that name the structures without a result of a screening: its output, or those of its calculations."""
+    if 'rejected' in screen.outputs:
+        return [screen.outputs.rejected]
+    called = among(node.pk for node in screen.called_descendants)
+    query = QueryBuilder().append(CalculationNode, filters=called, tag='process')
+    links = {'edge_filters': {'label': {'in': ['failures', 'result']}}, 'project': '*'}
+    return query.append(Dict, with_incoming='process', **links).all(flat=True)

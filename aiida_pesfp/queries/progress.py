@@ -22,14 +22,9 @@ _UNREADABLE = (AiidaException, OSError, ValueError, KeyError)
 class ScanProgress:
     """State of a scan or screening.
 
-    :ivar total: structures that were given.
-    :ivar rejected: those that did not meet the criteria.
-    :ivar done: those with results.
-    :ivar failed: those that could not be scanned.
-    :ivar running: jobs that have not ended.
-    :ivar evaluations_per_second: of one job; None before the first structure is done.
-    :ivar seconds_left: None if nothing is done yet; 0 at the end.
-    :ivar silent: running jobs whose ``run.json`` could not be read, with the reason.
+    Of the ``total`` structures, some are ``rejected`` by the criteria, some ``done``, some ``failed``.
+    ``running`` jobs have not ended; ``silent`` are those whose ``run.json`` could not be read, with the reason.
+    ``evaluations_per_second`` (of one job) and ``seconds_left`` are None before the first structure is done.
     """
 
     total: int
@@ -47,16 +42,9 @@ class ScanProgress:
 class DynamicsProgress:
     """State of one molecular dynamics run, of however many jobs.
 
-    :ivar name: what is simulated.
-    :ivar engine: name of the engine.
-    :ivar temperature: K.
-    :ivar steps: number of steps of the whole run.
-    :ivar done: steps that are done.
-    :ivar picoseconds: that are done.
-    :ivar state: of the process.
-    :ivar nanoseconds_per_day: speed of the running job; None if none runs or its speed is not known yet.
-    :ivar seconds_left: None if the speed is not known; 0 at the end.
-    :ivar silent: why the files of the running job could not be read.
+    ``name`` says what is simulated, ``temperature`` is in K. Of ``steps``, ``done`` are done, ``picoseconds`` long.
+    ``nanoseconds_per_day`` and ``seconds_left`` are None if the speed is not known; the latter is 0 at the end.
+    ``silent`` says why the files of the running job could not be read.
     """
 
     name: str
@@ -80,9 +68,8 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
     holder = node.inputs if 'structures' in node.inputs else inputs
     if 'structures' not in holder or 'potential' not in inputs:
         raise ValueError(f'{node.process_label}<{node.pk}> is no scan and no screening')
-    structures = dict(holder.structures)
+    structures, entries, rejected = dict(holder.structures), {}, set()
     progress = ScanProgress(len(structures))
-    entries, rejected = {}, set()
     for process in _with_descendants(node):
         if process.process_label == 'reject' and 'result' in process.outputs:
             rejected |= set(process.outputs.result.keys())
@@ -95,12 +82,7 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
                     progress.silent[process.pk] = str(error) or type(error).__name__
     states = [entry['state'] for entry in entries.values()]
     progress.rejected, progress.done, progress.failed = len(rejected), states.count('done'), states.count('failed')
-    _estimate(progress, node, structures, entries, rejected)
-    return progress
-
-
-def _estimate(progress: ScanProgress, node: ProcessNode, structures: dict, entries: dict, rejected: set) -> None:
-    """Speed and time left, from what the finished structures have cost."""
+    # Speed and time left, from what the finished structures have cost.
     done = {key: entry for key, entry in entries.items() if entry['state'] == 'done' and key in structures}
     seconds = sum(entry['seconds'] for entry in done.values())
     progress.evaluations = sum(entry.get('evaluations', 0) for entry in done.values())
@@ -111,11 +93,11 @@ def _estimate(progress: ScanProgress, node: ProcessNode, structures: dict, entri
     if node.is_terminated or not left:
         progress.seconds_left = 0.0
     elif seconds > 0:
-        inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
         parameters = FingerprintSettings.from_dict(inputs.parameters.get_dict())
         cost = {key: estimated_cost(structures[key], parameters) for key in (*done, *left)}
         per_cost = seconds / sum(cost[key] for key in done)
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
+    return progress
 
 
 def estimated_cost(structure: StructureData, parameters: FingerprintSettings) -> float:
@@ -129,7 +111,7 @@ def estimated_cost(structure: StructureData, parameters: FingerprintSettings) ->
 def dynamics_of(node: ProcessNode, engines: Mapping[str, str]) -> list[DynamicsProgress]:
     """All molecular dynamics of a process, in the order in which they were started.
 
-    :param engines: type of the process that runs dynamics -> name of its engine.
+    :param engines: type of each process that runs dynamics -> name of its engine.
     """
     found = [process for process in _with_descendants(node) if process.process_type in engines]
     return [_dynamics_progress(process, engines[process.process_type]) for process in found]
@@ -148,9 +130,8 @@ def _dynamics_progress(node: ProcessNode, engine: str) -> DynamicsProgress:
             except _UNREADABLE as error:
                 silent = str(error) or type(error).__name__
     speed = running / seconds if running and seconds else None
-    done = min(steps, done + running)
+    done, structure = min(steps, done + running), node.inputs.md.structure
     left = 0.0 if node.is_terminated else (None if speed is None else (steps - done) / speed)
-    structure = node.inputs.md.structure
     return DynamicsProgress(
         name=(caller.label if caller is not None else '') or structure.label or structure.get_formula(),
         engine=engine,

@@ -29,9 +29,9 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
     records, known = records_of(structures.values()), {}
     for key, node in structures.items():
         record = records.get(node.uuid, {})
-        found = {name: record.get(name) for name in ('band_gap', 'energy_above_hull')}
-        if any(value is not None for value in found.values()):
-            known[key] = {name: value for name, value in found.items() if value is not None}
+        found = {name: record[name] for name in ('band_gap', 'energy_above_hull') if record.get(name) is not None}
+        if found:
+            known[key] = found
     return known
 
 

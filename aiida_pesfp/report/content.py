@@ -16,30 +16,20 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.queries.descriptors import (
-    descriptors_of_processes,
-    descriptors_of_structures,
-    descriptors_of_surfaces,
-    keys_of,
-    potentials_of,
-    surfaces_of,
-)
-from aiida_pesfp.queries.processes import accounts_of_rejected
+from aiida_pesfp.queries.descriptors import descriptors_of, keys_of, potentials_of, surfaces_of
+from aiida_pesfp.queries.nodes import accounts_of_rejected
 from aiida_pesfp.queries.structures import results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 
 _SCREEN = 'aiida.workflows:pesfp.screen'
+_MOST_NAMES = 8
 UNKNOWN_ENGINE = 'unknown engine'
 
 
 @dataclass(frozen=True)
 class Source:
-    """The node that a number comes from.
-
-    :param kind: its class; the name of a process.
-    :param made: time of creation. Unlike the PK it is the same in every profile.
-    """
+    """The node that a number comes from; ``kind`` is its class or process, ``made`` the time of its creation."""
 
     pk: int
     uuid: str
@@ -49,7 +39,6 @@ class Source:
 
     @classmethod
     def of(cls, entity: Node | Group) -> Source:
-        """Of a node or a group."""
         kind = getattr(entity, 'process_label', None) or type(entity).__name__
         made = entity.ctime if isinstance(entity, Node) else entity.time
         return cls(entity.pk, entity.uuid, kind, entity.label, made)
@@ -83,7 +72,6 @@ class Transport:
 
     @property
     def engine(self) -> str:
-        """Engine of the molecular dynamics."""
         return engine_title(self.attributes)
 
     @property
@@ -91,34 +79,25 @@ class Transport:
         """The flags that apply, with their reasons."""
         return self.attributes.get('remarks', {})
 
-    @property
-    def title(self) -> str:
-        """For its figure."""
-        return f'{self["temperature"]:g} K, {self.engine}'
-
 
 @dataclass(frozen=True)
 class Activation:
-    """An Arrhenius fit.
-
-    :param flags: of each of its points.
-    """
+    """An Arrhenius fit, with the flags of each of its points."""
 
     fit: ArrheniusFit
-    flags: list[list[str]]
+    point_flags: list[list[str]]
     engine: str
     source: Source
 
     @classmethod
     def of(cls, node: ArrheniusData) -> Activation:
-        """Of a node."""
         flags = [point.get('flags', []) for point in node['points']]
         return cls(node.to_fit(), flags, engine_title(node), Source.of(node))
 
     @property
-    def title(self) -> str:
-        """For its figure."""
-        return self.engine
+    def flags(self) -> dict[str, str]:
+        """The flags of the fit, with their reasons."""
+        return self.fit.remarks()
 
 
 @dataclass(frozen=True)
@@ -130,7 +109,6 @@ class Entry:
     :param spectrum: ``thresholds`` (eV), ``connected`` and ``disconnected`` free volumes.
     :param ion: index of the atom with the lowest barrier for percolation in one dimension; figures show it.
     :param properties: known before the scan, such as ``band_gap`` (eV).
-    :param source: of the descriptors.
     """
 
     key: str
@@ -156,22 +134,14 @@ class Entry:
     @property
     def nodes(self) -> list[tuple[str, Source]]:
         """The nodes behind it, each with its role."""
-        named = {
-            'descriptors': self.source,
-            'energy surface': self.surface,
-            'structure': self.structure,
-            'potential': self.potential,
-        }
-        return [(role, source) for role, source in named.items() if source is not None]
+        roles = ('descriptors', 'energy surface', 'structure', 'potential')
+        sources = (self.source, self.surface, self.structure, self.potential)
+        return [(role, source) for role, source in zip(roles, sources) if source is not None]
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A structure without a result, and why.
-
-    :param stage: ``filter`` or ``scan``.
-    :param source: the node with the reason.
-    """
+    """A structure without a result, the ``stage`` that rejected it (filter or scan), and the node with the reason."""
 
     key: str
     formula: str
@@ -182,10 +152,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Report:
-    """The content of a report, the best structure first.
-
-    :param notes: sentences about gaps, and their reasons.
-    """
+    """The content of a report, the best structure first; the notes are sentences about gaps, and their reasons."""
 
     subject: Source
     entries: list[Entry]
@@ -212,18 +179,15 @@ def collect(subject: Node | Group) -> Report:
 
     :raises NothingToReport: if there is neither an entry nor a rejected structure, with the reason.
     """
-    members = list(subject.nodes) if isinstance(subject, Group) else [subject]
+    members = sorted(subject.nodes, key=lambda node: node.pk) if isinstance(subject, Group) else [subject]
     if not members:
-        raise errors.NothingToReport(
-            f'the group {subject.label!r} is empty: `verdi group add-nodes -G {subject.label} PK` adds workchains, '
-            'DescriptorsData or PesData'
-        )
-    notes, processes = [], []
-    for process in (node for node in members if isinstance(node, ProcessNode)):
-        notes += _state(process)
-        processes += [process, *process.called_descendants]
-    descriptors = _descriptors(members, processes, notes)
-    screens = [node for node in processes if isinstance(node, WorkChainNode) and node.process_type == _SCREEN]
+        way = f'`verdi group add-nodes -G {subject.label} PK` adds workchains, DescriptorsData or PesData'
+        raise errors.NothingToReport(f'the group {subject.label!r} is empty: {way}')
+    processes = [node for node in members if isinstance(node, ProcessNode)]
+    notes = [note for process in processes for note in _state(process)]
+    descriptors = _descriptors(members, notes)
+    called = [node for process in processes for node in (process, *process.called_descendants)]
+    screens = [node for node in called if isinstance(node, WorkChainNode) and node.process_type == _SCREEN]
     rejected = [entry for screen in screens for entry in _rejected(screen)]
     if not descriptors and not rejected:
         notes = notes or [f'{Source.of(subject)} holds no descriptors, and neither does anything it called']
@@ -233,7 +197,9 @@ def collect(subject: Node | Group) -> Report:
     entries = _entries(descriptors, screens)
     without = [entry.key for entry in entries if entry.surface is None]
     if without:
-        notes.append(f'No surface is stored for {_enumerate(without)}: they have no 3D view and no profile.')
+        more = f' and {len(without) - _MOST_NAMES} more' if len(without) > _MOST_NAMES else ''
+        names = ', '.join(without[:_MOST_NAMES]) + more
+        notes.append(f'No surface is stored for {names}: they have no 3D view and no profile.')
     return Report(Source.of(subject), entries, rejected, notes)
 
 
@@ -241,37 +207,29 @@ def _state(process: ProcessNode) -> list[str]:
     """A sentence if a process did not finish well."""
     name = str(Source.of(process))
     if not process.is_terminated:
-        return [
-            f'{name} has not finished ({process.process_state.value}): the report shows its results so far. '
-            f'`verdi process report {process.pk}` shows its progress.'
-        ]
-    if process.is_killed:
-        return [f'{name} was killed: the report shows its results until then.']
-    if process.is_excepted:
-        return [f'{name} ended with an error ({process.exception}): the report shows its results until then.']
+        state = f'{name} has not finished ({process.process_state.value}): the report shows its results so far.'
+        return [f'{state} `verdi process report {process.pk}` shows its progress.']
     if process.is_failed:
         return [f'{name} failed with exit code {process.exit_status}: {process.exit_message or "no message"}']
-    return []
+    if process.is_finished_ok:
+        return []
+    end = 'was killed' if process.is_killed else f'ended with an error ({process.exception})'
+    return [f'{name} {end}: the report shows its results until then.']
 
 
-def _descriptors(members: list[Node], processes: list[ProcessNode], notes: list[str]) -> dict[int, DescriptorsData]:
+def _descriptors(members: list[Node], notes: list[str]) -> dict[int, DescriptorsData]:
     """All descriptors by their PK; notes about members without any."""
-    found = descriptors_of_processes(processes)
-    found += [node for node in members if isinstance(node, DescriptorsData)]
-    for kind, finder in ((PesData, descriptors_of_surfaces), (StructureData, descriptors_of_structures)):
-        nodes = [node for node in members if isinstance(node, kind)]
-        own = finder(nodes)
-        for node in nodes:
-            if node.pk not in own:
-                notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
-        found += [descriptors for group in own.values() for descriptors in group]
-    known = (ProcessNode, DescriptorsData, PesData, StructureData)
-    notes += [
-        f'{Source.of(node)} is neither a workchain nor descriptors, a surface or a structure: the report omits it.'
-        for node in members
-        if not isinstance(node, known)
-    ]
-    return {node.pk: node for node in found}
+    found = {}
+    for node in members:
+        if not isinstance(node, (ProcessNode, DescriptorsData, PesData, StructureData)):
+            what = 'is neither a workchain nor descriptors, a surface or a structure: the report omits it.'
+            notes.append(f'{Source.of(node)} {what}')
+            continue
+        own = descriptors_of(node)
+        found |= {one.pk: one for one in own}
+        if not own and isinstance(node, (PesData, StructureData)):
+            notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
+    return found
 
 
 def _entries(descriptors: dict[int, DescriptorsData], screens: list[WorkChainNode]) -> list[Entry]:
@@ -321,8 +279,3 @@ def _rejected(screen: WorkChainNode) -> list[Rejected]:
                 formula = structures[key].get_formula(mode='hill_compact')
                 found.setdefault(key, Rejected(key, formula, entry.get('stage', 'scan'), reason, Source.of(account)))
     return list(found.values())
-
-
-def _enumerate(names: list[str], most: int = 8) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more

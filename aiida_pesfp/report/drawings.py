@@ -1,32 +1,142 @@
-"""The numbers that each figure shows. Both renderers in ``plots/`` draw them.
+"""What each figure shows, once for both renderers in ``plots/``.
 
-The structure in space is in :mod:`aiida_pesfp.report.view`; its energy profile comes with it.
+The structure in space is in :mod:`aiida_pesfp.report.view`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 
+from aiida_pesfp.fingerprint.percolation import EnergyProfile
 from aiida_pesfp.fingerprint.quantities import xi
-from aiida_pesfp.report.content import Activation, Entry, Transport, load_curves
+from aiida_pesfp.report.content import Entry, load_curves
+from aiida_pesfp.report.view import StructureView, view_of
 from aiida_pesfp.settings.descriptors import XiParameters
-from aiida_pesfp.transport.arrhenius import ArrheniusFit, Point
+from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point
 
 #: Colours that everybody can tell apart (Okabe and Ito): blue, vermilion, green, purple, orange, sky blue.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
-EXCLUDED, FLAGGED, CUT, FAINT, LINE, ISOSURFACE = '#7F7F7F', '#D55E00', COLOURS[1], '#9AA5B1', '#4A5560', '#C43C39'
+FLAGGED, CUT, PALE, EXCLUDED = COLOURS[1], COLOURS[1], '#A6CAE0', '#7F7F7F'
+FAINT, BOND, LINE, ISOSURFACE = '#9AA5B1', '#8A939C', '#4A5560', '#C43C39'
 #: Contours of Xi on its map. The paper takes structures above the second one seriously.
 XI_CONTOURS = (0.05, 0.25, 0.5, 0.95)
 #: Smallest log10 of a free volume on the map: no point of the grid, or fewer than one in a million.
 LOWEST_LOG = -6.0
 #: A conductivity axis extends beyond its values by this factor; a fit is drawn down to this conductivity, S/cm.
 _MARGIN, _LOWEST = 3.0, 1e-8
-ROOM_TEMPERATURE = 300.0
-#: Number of structures whose spectra the overview shows.
-SPECTRA = 6
+#: Most structures whose spectra the overview shows, whose names the map shows, and lags of one run in the report.
+SPECTRA, _NAMED, _LAGS = 6, 15, 300
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis; limits that are None are left to the data."""
+
+    title: str
+    limits: tuple[float | None, float | None] = (None, None)
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A line, points, or both.
+
+    :param name: in the legend, where traces of the same name are one entry.
+    :param colour: of the line, and of points without ``fill`` and ``rim``.
+    :param dash: ``solid``, ``dash`` or ``dot``; None for no line.
+    :param symbols: ``circle``, ``square``, ``triangle-down``: one for all points or one each; None for no points.
+    :param fill: of the points; a number each if there is a ``scale``.
+    :param scale: name of the colours, lowest and highest number, title.
+    :param errors: (2, n) lengths of the error bars down and up.
+    :param hover: a text for each point, or one with plotly's placeholders.
+    :param labels: beside the points.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    name: str | None
+    colour: str = LINE
+    dash: str | None = None
+    width: float = 2
+    symbols: str | list[str] | None = None
+    size: float = 8
+    fill: str | list[float] | None = None
+    rim: str | None = None
+    scale: tuple[str, float, float, str] | None = None
+    errors: Sequence[Sequence[float]] | None = None
+    hover: str | list[str] | None = None
+    labels: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """The area between two curves."""
+
+    x: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    colour: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A line at one value of the ``axis`` x or y."""
+
+    axis: str
+    value: float
+    colour: str = CUT
+    dash: str = 'dash'
+    text: str = ''
+
+
+@dataclass(frozen=True)
+class Contours:
+    """Contour lines of ``values`` (y, x)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    values: np.ndarray
+    levels: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with two axes, and the flags of the result that it shows."""
+
+    x: Axis
+    y: Axis
+    parts: list[Trace | Band | Guide | Contours]
+    title: str = ''
+    flags: Iterable[str] = ()
+
+    @property
+    def remark(self) -> str:
+        """The flags in words, for the line below the title."""
+        return ', '.join(flag.replace('_', ' ') for flag in self.flags)
+
+
+def overview(entries: Sequence[Entry]) -> dict[str, Plot]:
+    """The figures of all entries, by name."""
+    return {'xi-map': xi_map(entries), 'spectra': spectra(entries[:SPECTRA])} if entries else {}
+
+
+def of_entry(entry: Entry) -> dict[str, Plot | StructureView]:
+    """The figures of one entry, by name: ``structure``, ``profile``, ``spectrum``, ``msd-1-1000K``, ``arrhenius-1``."""
+    found, view = {'spectrum': spectra([entry])}, view_of(entry)
+    if view is not None:
+        found |= {'structure': view, 'profile': profile(view.profile)}
+    for number, one in enumerate(entry.transport, start=1):
+        at, curves = f'{one["temperature"]:g}', load_curves(one.source)
+        options = {'title': f'{at} K, {one.engine}', 'flags': one.flags, 'most': _LAGS}
+        found[f'msd-{number}-{at}K'] = displacements(curves, one['species'], one['fit_start'], **options)
+    for number, one in enumerate(entry.activations, start=1):
+        found[f'arrhenius-{number}'] = arrhenius(one.fit, one.point_flags, one.engine)
+    return found
 
 
 def distinct_settings(entries: Sequence[Entry]) -> list[XiParameters]:
@@ -34,183 +144,149 @@ def distinct_settings(entries: Sequence[Entry]) -> list[XiParameters]:
     return list(dict.fromkeys(entry.settings.xi for entry in entries))
 
 
-@dataclass(frozen=True)
-class XiMap:
-    """Connected against disconnected free volume, with Xi (Eq. 4 of arXiv:2411.06804).
+def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
+    """Connected against disconnected free volume, with the cuts of Xi and its contours (Eq. 4 of arXiv:2411.06804).
 
-    :param x: (n,) log10 of the disconnected free volume of each entry, at least :data:`LOWEST_LOG`.
-    :param y: (n,) log10 of the connected free volume.
-    :param vanishing: (n,) whether one of the two is zero.
-    :param x_range: of the axis; it shows all entries and cuts.
-    :param y_range: the same of the other axis.
-    :param settings: distinct parameters of Xi; their cuts are drawn.
-    :param grid: axes (x, y) and values (y, x) of Xi, for contours; None if the entries have different parameters.
+    Entries without a free volume lie at the lower edge, as triangles. There are no contours if the entries have
+    different parameters of Xi.
+
+    :param points: of Xi along each axis.
     """
+    settings = distinct_settings(entries)
+    volumes = np.array([(entry['fv_disconnected'], entry['fv_connected']) for entry in entries]).T
+    x, y = np.log10(np.maximum(volumes, 10**LOWEST_LOG))
+    limits = _limits(x, [one.disconnected_cut for one in settings]), _limits(y, [one.connected_cut for one in settings])
+    parts = []
+    if len(settings) == 1:
+        across, up = (np.linspace(*both, points) for both in limits)
+        values = np.array([[xi(10**c, 10**d, settings[0]) for d in across] for c in up], np.float32)
+        parts.append(Contours(across, up, values, XI_CONTOURS))
+    for one in settings:
+        parts += [Guide('x', one.disconnected_cut), Guide('y', one.connected_cut)]
+    texts = [
+        f'<b>{entry.key}</b> {entry.formula}<br>Ξ = {entry["xi"]:.4f}, MPE = {entry["mpe"]:.3f} eV<br>'
+        f'FV connected {entry["fv_connected"]:.4g}, disconnected {entry["fv_disconnected"]:.4g}'
+        for entry in entries
+    ]
+    look = {
+        'symbols': ['triangle-down' if gone else 'circle' for gone in (volumes <= 0).any(axis=0)],
+        'fill': [entry['xi'] for entry in entries],
+        'scale': ('cividis_r', 0, 1, 'Ξ'),
+        'labels': [entry.key for entry in entries] if len(entries) <= _NAMED else None,
+    }
+    parts.append(Trace(x.tolist(), y.tolist(), None, size=10, hover=texts, **look))
+    at = ', '.join(f'{value:g}' for value in sorted({one.threshold for one in settings}))
+    titles = (f'log₁₀ of {kind} free volume at {at} eV' for kind in ('disconnected', 'connected'))
+    return Plot(*map(Axis, titles, limits), parts)
 
-    x: np.ndarray
-    y: np.ndarray
-    vanishing: np.ndarray
-    x_range: tuple[float, float]
-    y_range: tuple[float, float]
-    settings: list[XiParameters]
-    grid: tuple[np.ndarray, np.ndarray, np.ndarray] | None
 
-    @classmethod
-    def of(cls, entries: Sequence[Entry], points: int = 80) -> XiMap:
-        """The map of some entries; Xi is drawn from ``points`` values along each axis."""
-        settings = distinct_settings(entries)
-        x, y = (np.array([_log(entry[f'fv_{kind}']) for entry in entries]) for kind in ('disconnected', 'connected'))
-        x_range = _range(x, [one.disconnected_cut for one in settings])
-        y_range = _range(y, [one.connected_cut for one in settings])
-        grid = None
-        if len(settings) == 1:
-            axes = np.linspace(*x_range, points), np.linspace(*y_range, points)
-            grid = (*axes, np.array([[xi(10**c, 10**d, settings[0]) for d in axes[0]] for c in axes[1]]))
-        vanishing = np.array([min(entry['fv_connected'], entry['fv_disconnected']) <= 0 for entry in entries])
-        return cls(x, y, vanishing, x_range, y_range, settings, grid)
-
-    @property
-    def threshold(self) -> str:
-        """Thresholds of the free volumes, eV, for the titles of the axes."""
-        return ', '.join(f'{value:g}' for value in sorted({one.threshold for one in self.settings}))
+def spectra(entries: Sequence[Entry]) -> Plot:
+    """Free volumes against the threshold: connected as solid, disconnected as dashed lines."""
+    parts = [Guide('x', value, FAINT, 'dot') for value in sorted({entry.settings.xi.threshold for entry in entries})]
+    for entry, colour in zip(entries, cycle(COLOURS)):
+        for kind, dash in (('connected', 'solid'), ('disconnected', 'dash')):
+            values, name = np.array(entry.spectrum[kind]), entry.key if len(entries) > 1 else kind
+            look = {'dash': dash, 'symbols': 'circle', 'size': 5}
+            look['hover'] = f'{entry.key}, {kind}<br>%{{x:g}} eV: %{{y:.4g}}'
+            shown = np.where(values > 0, values, np.nan)
+            parts.append(Trace(entry.spectrum['thresholds'], shown, name, colour, **look))
+    y = Axis('free volume (fraction of the cell)', logarithmic=True)
+    return Plot(Axis('threshold t (eV)', (0, None)), y, parts)
 
 
-@dataclass(frozen=True)
-class Displacements:
-    """Mean squared displacements of one run, A^2 against ps.
+def profile(path: EnergyProfile) -> Plot:
+    """Energy along the easiest path from an ion's site to a periodic image of it."""
+    along = '[' + ' '.join(map(str, path.translation)).replace('-', '\N{MINUS SIGN}') + ']'
+    look = {'dash': 'solid', 'symbols': 'circle', 'size': 5, 'hover': '%{x:.2f} Å: %{y:.3f} eV'}
+    line = Trace(path.length.astype(np.float32), path.energy.astype(np.float32), None, COLOURS[0], **look)
+    barrier = Guide('y', path.barrier, text=f'barrier {path.barrier:.3f} eV')
+    x = Axis(f'length of the path along {along} (Å)', (0, None))
+    return Plot(x, Axis('energy (eV)', (-0.04 * path.barrier, 1.15 * path.barrier)), [line, barrier])
 
-    :param lags: (n,) ps.
-    :param windows: (m, n) of the mobile species in each window.
-    :param fit: (2, 2) both ends of the linear fit to the mean: lags and values.
-    :param coefficient: diffusion coefficient of the fit, cm^2/s.
-    :param framework: element -> (n,) of the framework.
+
+def displacements(
+    curves: dict[str, np.ndarray], species: str, fit_start: float, title: str = '', flags: Iterable = (), most=1500
+) -> Plot:
+    """Mean squared displacement of the mobile species in each window and on average, its fit, and the framework's.
+
+    :param curves: of :meth:`~aiida_pesfp.transport.conductivity.Conductivity.curves`.
+    :param fit_start: the fit to the mean begins at this lag, ps.
+    :param flags: of the conductivity, written below the title.
+    :param most: lags to draw, taken evenly with the first and the last; by default as many as a node can have.
     """
-
-    species: str
-    lags: np.ndarray
-    windows: np.ndarray
-    fit: np.ndarray
-    coefficient: float
-    framework: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, result: Transport) -> Displacements:
-        """Those of a conductivity in the graph."""
-        return cls.from_curves(load_curves(result.source), result['species'], result['fit_start'])
-
-    @classmethod
-    def from_curves(cls, curves: dict[str, np.ndarray], species: str, fit_start: float) -> Displacements:
-        """From :meth:`~aiida_pesfp.transport.conductivity.Conductivity.curves`.
-
-        :param fit_start: the fit begins at this lag, ps.
-        """
-        lags, windows = curves['lags'], curves['window_msds']
-        mean = windows.mean(axis=0)
-        fitted = lags >= fit_start - 1e-6 * lags[-1]
-        slope, offset = np.polyfit(lags[fitted], mean[fitted], 1)
-        ends = lags[fitted][[0, -1]]
-        prefix = 'framework_msd_'
-        framework = {name.removeprefix(prefix): curves[name] for name in sorted(curves) if name.startswith(prefix)}
-        return cls(species, lags, windows, np.array([ends, slope * ends + offset]), slope / 6 * 1e-4, framework)
-
-    @property
-    def mean(self) -> np.ndarray:
-        """(n,) mean over the windows."""
-        return self.windows.mean(axis=0)
-
-    def thinned(self, most: int = 300) -> Displacements:
-        """At most so many lags, evenly with the first and the last, in single precision; the fit is that of all."""
-        count = len(self.lags)
-        chosen = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-
-        def thin(curve: np.ndarray) -> np.ndarray:
-            return curve[..., chosen].astype(np.float32)
-
-        framework = {element: thin(msd) for element, msd in self.framework.items()}
-        return replace(self, lags=thin(self.lags), windows=thin(self.windows), framework=framework)
+    lags, mean = curves['lags'], curves['window_msds'].mean(axis=0)
+    fitted = lags >= fit_start - 1e-6 * lags[-1]
+    slope, offset = np.polyfit(lags[fitted], mean[fitted], 1)
+    ends = lags[fitted][[0, -1]]
+    chosen = np.unique(np.linspace(0, len(lags) - 1, min(len(lags), most)).round().astype(int))
+    shown = {name: curve[..., chosen].astype(np.float32) for name, curve in (curves | {'mean': mean}).items()}
+    x, parts = shown['lags'], []
+    for number, msd in enumerate(shown['window_msds'], start=1):
+        hover = f'window {number}<br>%{{x:.2f}} ps, %{{y:.3g}} Å²'
+        parts.append(Trace(x, msd, f'{species}, single windows', PALE, 'solid', 1, hover=hover))
+    parts.append(Trace(x, shown['mean'], f'{species}, mean', COLOURS[0], 'solid', 3))
+    fit = f'fit: D = {slope / 6 * 1e-4:.2g} cm²/s'
+    parts.append(Trace(ends.tolist(), (slope * ends + offset).tolist(), fit, 'black', 'dash'))
+    framework = sorted(name for name in curves if name.startswith('framework_msd_'))
+    for name, colour in zip(framework, cycle(COLOURS[1:])):
+        parts.append(Trace(x, shown[name], name.removeprefix('framework_msd_'), colour, 'solid'))
+    axes = Axis('lag (ps)', (0, float(lags[-1]))), Axis('mean squared displacement (Å²)', (0, None))
+    return Plot(*axes, parts, title, flags)
 
 
-@dataclass(frozen=True)
-class Marker:
-    """One conductivity of an Arrhenius plot.
+def arrhenius(fit: ArrheniusFit, flags: list[list[str]] | None = None, title: str = '') -> Plot:
+    """Conductivities against 1/T with the fit and its standard error (Fig. 4 of arXiv:2411.06804).
 
-    :param x: 1000 K / T.
-    :param y: conductivity, S/cm, or the bottom of the axis for what has no logarithm.
-    :param lower: length of the error bar downwards, S/cm, as far as the axis shows it.
-    :param upper: the same upwards.
-    :param kind: ``fitted``, ``flagged`` (fitted all the same) or ``excluded``.
+    Excluded points are open and grey, flagged ones in the fit have a red rim. Values of zero and below, and error bars
+    that reach there, end at the bottom of the axis.
+
+    :param flags: of each point of the fit.
     """
-
-    point: Point
-    flags: list[str]
-    x: float
-    y: float
-    lower: float
-    upper: float
-
-    @property
-    def kind(self) -> str:
-        if self.point.excluded is not None:
-            return 'excluded'
-        return 'fitted, flagged' if self.flags else 'fitted'
-
-    @property
-    def raised(self) -> bool:
-        """Whether the value lies below the axis."""
-        return self.y != self.point.conductivity
-
-
-@dataclass(frozen=True)
-class ArrheniusPlot:
-    """Conductivities against 1/T with their fit and its standard error (Fig. 4 of arXiv:2411.06804).
-
-    Values of zero and below, and error bars that reach there, end at the bottom of the axis.
-
-    :param x: (n,) 1000 K / T of the fitted line.
-    :param line: (n,) fitted conductivity, S/cm, with its error band ``low`` and ``high``.
-    :param limits: of the conductivity axis, S/cm.
-    """
-
-    fit: ArrheniusFit
-    x: np.ndarray
-    line: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    limits: tuple[float, float]
-    markers: list[Marker]
-
-    @classmethod
-    def of(cls, fit: ArrheniusFit, flags: list[list[str]] | None = None, lowest: float = ROOM_TEMPERATURE):
-        """
-        :param flags: of each point of the fit.
-        :param lowest: temperature to which the line is drawn, K.
-        """
-        points, flags = fit.points, flags or [[] for _ in fit.points]
-        every = [point.temperature for point in points]
-        temperatures = np.geomspace(min(lowest, *every), max(every) * 1.05, 200)
-        line, errors = np.array([fit.conductivity(temperature) for temperature in temperatures]).T
-        positive = [point.conductivity for point in points if point.conductivity > 0]
-        floor = min([*positive, max(float(line.min()), _LOWEST)]) / _MARGIN
-        tops = [point.conductivity + (point.conductivity_error or 0.0) for point in points]
-        ceiling = max(*tops, float(line.max())) * _MARGIN
-        markers = []
-        for point, own in zip(points, flags):
-            y, error = max(point.conductivity, floor * np.sqrt(_MARGIN)), point.conductivity_error or 0.0
-            upper = max(point.conductivity + error - y, 0.0)
-            markers.append(Marker(point, own, 1000 / point.temperature, y, min(error, y - floor), upper))
-        low = np.maximum(line - errors, floor)
-        return cls(fit, 1000 / temperatures, line, low, line + errors, (floor, ceiling), markers)
-
-    @classmethod
-    def of_activation(cls, result: Activation) -> ArrheniusPlot:
-        """Of a fit in the graph."""
-        return cls.of(result.fit, result.flags)
+    every = [point.temperature for point in fit.points]
+    temperatures = np.geomspace(min(ROOM_TEMPERATURE, *every), max(every) * 1.05, 200)
+    line, errors = np.array([fit.conductivity(temperature) for temperature in temperatures]).T
+    positive = [point.conductivity for point in fit.points if point.conductivity > 0]
+    floor = min([*positive, max(float(line.min()), _LOWEST)]) / _MARGIN
+    tops = [point.conductivity + (point.conductivity_error or 0.0) for point in fit.points]
+    x = 1000 / temperatures
+    label = f'E<sub>A</sub> = {1000 * fit.activation_energy:.0f} ± {1000 * fit.activation_energy_error:.0f} meV'
+    if fit.chi2_reduced is not None:
+        label += f', p = {fit.p_value:.2g}'
+    parts = [Band(x, np.maximum(line - errors, floor), line + errors, COLOURS[0], 'one standard error')]
+    parts.append(Trace(x, line, label, COLOURS[0], 'solid'))
+    parts.append(Guide('x', 1000 / ROOM_TEMPERATURE, 'black', 'dot', f'{ROOM_TEMPERATURE:g} K'))
+    kinds = {'fitted': (None, None), 'fitted, flagged': (None, FLAGGED), 'excluded': ('white', EXCLUDED)}
+    for kind, (fill, rim) in kinds.items():
+        both = zip(fit.points, flags or [[]] * len(fit.points))
+        chosen = [(point, own) for point, own in both if _kind(point, own) == kind]
+        if chosen:
+            colour = EXCLUDED if kind == 'excluded' else COLOURS[0]
+            parts.append(_points(chosen, floor, name=kind, colour=colour, fill=fill, rim=rim))
+    limits = floor, max(*tops, float(line.max())) * _MARGIN
+    return Plot(Axis('1000 K / T'), Axis('conductivity (S/cm)', limits, True), parts, title, fit.remarks())
 
 
-def _log(free_volume: float) -> float:
-    return max(float(np.log10(free_volume)), LOWEST_LOG) if free_volume > 0 else LOWEST_LOG
+def _kind(point: Point, flags: list[str]) -> str:
+    return 'excluded' if point.excluded is not None else 'fitted, flagged' if flags else 'fitted'
 
 
-def _range(values: np.ndarray, cuts: list[float], margin: float = 0.15) -> tuple[float, float]:
+def _points(chosen: list[tuple[Point, list[str]]], floor: float, **look) -> Trace:
+    """Conductivities with their flags, of which those below the axis are triangles at its bottom."""
+    values = np.array([point.conductivity for point, _ in chosen])
+    errors = np.array([point.conductivity_error or 0.0 for point, _ in chosen])
+    y = np.maximum(values, floor * np.sqrt(_MARGIN))
+    texts = []
+    for point, flags in chosen:
+        error = point.conductivity_error or float('nan')
+        text = f'{point.temperature:g} K: {point.conductivity:.3g} ± {error:.2g} S/cm'
+        reason = f'excluded: {point.excluded}' if point.excluded else ''
+        texts.append('<br>'.join(filter(None, [text, reason, ', '.join(flags)])))
+    symbols = np.where(y > values, 'triangle-down', 'circle').tolist()
+    both = np.minimum(errors, y - floor), np.maximum(values + errors - y, 0)
+    x = [1000 / point.temperature for point, _ in chosen]
+    return Trace(x, y.tolist(), symbols=symbols, size=11, errors=both, hover=texts, **look)
+
+
+def _limits(values: np.ndarray, cuts: list[float], margin: float = 0.15) -> tuple[float, float]:
     every = [*values, *cuts]
     return min(every) - margin, min(max(every) + margin, 0.0)

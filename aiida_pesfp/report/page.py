@@ -13,50 +13,40 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-from plotly.io import templates
 from plotly.offline import get_plotlyjs
 from pymatgen.util.string import unicodeify
 
 from aiida_pesfp import __version__
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
+from aiida_pesfp.report import drawings
 from aiida_pesfp.report.content import Entry, Report
-from aiida_pesfp.report.drawings import SPECTRA, ArrheniusPlot, Displacements, distinct_settings
-from aiida_pesfp.report.plots import plotly as plots
+from aiida_pesfp.report.plots.plotly import TEMPLATE, draw
 from aiida_pesfp.report.table import columns
-from aiida_pesfp.report.view import view_of
+from aiida_pesfp.report.view import StructureView
 
 _UNITS = {'band_gap': 'eV', 'energy_above_hull': 'eV/atom'}
 
 
-def write_html(
-    report: Report, path: str | Path, progress: Callable[[int], None] | None = None, title: str | None = None
-) -> None:
+def write_html(report: Report, path: str | Path, progress: Callable[[int], None] = lambda _: None) -> None:
     """Write a report.
 
     :param progress: called with 1 after each structure.
-    :param title: by default from the label of the workchain or group.
     """
     environment = _environment()
     payloads = []
     for place, entry in enumerate(report.entries, start=1):
         payloads.append(_packed(_payload(environment, entry, place, len(report.entries))))
-        if progress is not None:
-            progress(1)
-    overview = {'template': templates['simple_white'].to_plotly_json()}
-    if report.entries:
-        overview['map'] = _plain(plots.xi_map(report.entries))
-        overview['spectra'] = _plain(plots.spectra(report.entries[:SPECTRA]))
-    potentials = dict.fromkeys((entry.potential_name, entry.potential_sha256) for entry in report.entries)
+        progress(1)
+    overview = {'template': TEMPLATE.to_plotly_json(), **_plain(drawings.overview(report.entries))}
     text = environment.get_template('report.html').render(
-        title=title or f'Fast-ion screening: {report.subject.label or report.subject}',
+        title=f'Fast-ion screening: {report.subject.label or report.subject}',
         report=report,
         version=__version__,
-        potentials=potentials,
-        settings=distinct_settings(report.entries),
-        spectra_count=min(SPECTRA, len(report.entries)),
+        potentials=dict.fromkeys((entry.potential_name, entry.potential_sha256) for entry in report.entries),
+        settings=drawings.distinct_settings(report.entries),
+        spectra_count=min(drawings.SPECTRA, len(report.entries)),
         columns=columns(report.entries),
         payloads=payloads,
         # "<" in the JSON could end the script element around it.
@@ -64,31 +54,24 @@ def write_html(
         plotly_js=get_plotlyjs(),
         datatables_js=base64.b64encode(_datatables('js').encode()).decode(),
         datatables_css=_datatables('css'),
-        css=_own('report.css'),
-        js=_own('report.js'),
     )
     Path(path).write_text(text, encoding='utf-8')
 
 
 def _payload(environment: Environment, entry: Entry, place: int, count: int) -> dict:
     """What the page shows when a structure is opened: its HTML and its figures."""
-    view, figures = view_of(entry), {'spectrum': plots.spectra([entry])}
-    if view is not None:
-        figures |= {'view': plots.structure(view, entry.species), 'profile': plots.profile(view.profile)}
-    for number, one in enumerate(entry.transport, start=1):
-        figures[f'msd-{number}'] = plots.displacements(Displacements.of(one).thinned(), one.title, one.flags)
-    for number, one in enumerate(entry.activations, start=1):
-        figures[f'arrhenius-{number}'] = plots.arrhenius(ArrheniusPlot.of_activation(one), one.title)
-    details = environment.get_template('details.html')
-    html = details.render(entry=entry, place=place, count=count, view=view, units=_UNITS, quantities=QUANTITIES)
-    return {'html': html, 'figures': {name: _plain(figure) for name, figure in figures.items()}}
+    figures = drawings.of_entry(entry)
+    words = {'entry': entry, 'place': place, 'count': count, 'view': figures.get('structure')}
+    html = environment.get_template('details.html').render(**words, units=_UNITS, quantities=QUANTITIES)
+    return {'html': html, 'figures': _plain(figures)}
 
 
-def _plain(figure: go.Figure) -> dict:
-    """A figure as JSON types without its template, which the page holds once."""
-    content = json.loads(figure.to_json(engine='json'))
-    content['layout'].pop('template', None)
-    return content
+def _plain(figures: dict[str, drawings.Plot | StructureView]) -> dict[str, dict]:
+    """Figures as JSON types without their template, which the page holds once."""
+    found = {name: json.loads(draw(content).to_json(engine='json')) for name, content in figures.items()}
+    for figure in found.values():
+        figure['layout'].pop('template')
+    return found
 
 
 def _packed(content: dict) -> str:
@@ -102,14 +85,9 @@ def _datatables(ending: str) -> str:
     return (folder / 'html' / f'dt_bundle.{ending}').read_text(encoding='utf-8')
 
 
-def _own(name: str) -> str:
-    return (Path(__file__).parent / 'templates' / name).read_text(encoding='utf-8')
-
-
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader('aiida_pesfp.report'), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    options = {'autoescape': True, 'undefined': StrictUndefined, 'trim_blocks': True}
+    environment = Environment(loader=PackageLoader('aiida_pesfp.report'), **options)
     environment.filters |= {'formula': _formula, 'minus': _with_minus, 'commands': _with_commands}
     environment.globals['macros'] = environment.get_template('macros.html').module
     return environment

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.data.colors import jmol_colors
 from scipy.ndimage import zoom
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
@@ -38,6 +40,15 @@ class Isosurface:
     faces: np.ndarray
 
 
+class Atoms(NamedTuple):
+    """Those of one element: (n, 3) positions and covalent radius, A, and Jmol's colour."""
+
+    symbol: str
+    positions: np.ndarray
+    radius: float
+    colour: np.ndarray
+
+
 @dataclass(frozen=True)
 class StructureView:
     """All there is to draw of a structure.
@@ -45,7 +56,7 @@ class StructureView:
     :param symbols: of the atoms in the view.
     :param positions: (n, 3) of the atoms, A.
     :param cell: (3, 3) lattice vectors as rows, A; the view reaches from minus to plus each of them.
-    :param ion: index of the atom in the structure that stands in the middle.
+    :param ion: index of the atom in the structure that stands in the middle, an ion of the ``species``.
     :param threshold: of the isosurface, eV.
     :param isosurface: None for a threshold at which not even the ion's site is accessible.
     :param profile: energy along the easiest path from the ion to its image.
@@ -55,6 +66,7 @@ class StructureView:
     positions: np.ndarray
     cell: np.ndarray
     ion: int
+    species: str
     threshold: float
     isosurface: Isosurface | None
     profile: EnergyProfile
@@ -63,6 +75,25 @@ class StructureView:
     def path(self) -> np.ndarray:
         """(n, 3) of the easiest path, A."""
         return self.profile.cartesian - self.profile.cartesian[0]
+
+    @property
+    def atoms(self) -> list[Atoms]:
+        """The atoms by element, those of the moving ion first."""
+        symbols, found = np.array(self.symbols), []
+        for symbol in sorted(set(self.symbols), key=lambda symbol: (symbol != self.species, symbol)):
+            number = atomic_numbers[symbol]
+            found.append(Atoms(symbol, self.positions[symbols == symbol], covalent_radii[number], jmol_colors[number]))
+        return found
+
+    @property
+    def bonds(self) -> np.ndarray:
+        """(m, 2, 3) ends of the bonds of the framework, A."""
+        return self.positions[bonds(self.symbols, self.positions, self.species)]
+
+    @property
+    def box(self) -> np.ndarray:
+        """(12, 2, 3) ends of the edges of the doubled cell, A."""
+        return cell_edges(2 * self.cell, -self.cell.sum(axis=0))
 
 
 def view_of(entry: Entry) -> StructureView | None:
@@ -79,7 +110,6 @@ def structure_view(
 ) -> StructureView:
     """The view around one mobile ion.
 
-    :param ion: index of the atom in the structure.
     :param threshold: of the level map, eV.
     :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
     :raises ValueError: if the atom is no mobile ion.
@@ -91,15 +121,9 @@ def structure_view(
     highest = threshold + _ABOVE
     levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above=highest)
     symbols, positions = _atoms_around(surface, ion, np.array(centre) / surface.shape)
-    return StructureView(
-        symbols=symbols,
-        positions=positions,
-        cell=surface.lattice,
-        ion=ion,
-        threshold=threshold,
-        isosurface=isosurface(np.minimum(levels, highest), surface.lattice, threshold),
-        profile=energy_profile(surface, position, neighbours),
-    )
+    mesh = isosurface(np.minimum(levels, highest), surface.lattice, threshold)
+    path, species = energy_profile(surface, position, neighbours), chemical_symbols[surface.atomic_numbers[ion]]
+    return StructureView(symbols, positions, surface.lattice, ion, species, threshold, mesh, path)
 
 
 def isosurface(levels: np.ndarray, cell: np.ndarray, threshold: float) -> Isosurface | None:
@@ -136,10 +160,7 @@ def cell_edges(cell: np.ndarray, origin: np.ndarray) -> np.ndarray:
 
 
 def bonds(symbols: list[str], positions: np.ndarray, mobile: str) -> np.ndarray:
-    """(m, 2) pairs of framework atoms that are drawn as bonded: closer than 1.15 times the sum of their covalent radii.
-
-    :param mobile: the species whose bonds are not drawn.
-    """
+    """(m, 2) pairs of atoms, none of them mobile, that are closer than 1.15 times the sum of their covalent radii."""
     radii = np.array([covalent_radii[atomic_numbers[symbol]] for symbol in symbols])
     pairs = cKDTree(positions).query_pairs(2.3 * radii.max(initial=0.5), output_type='ndarray')
     lengths = np.linalg.norm(positions[pairs[:, 0]] - positions[pairs[:, 1]], axis=1)
@@ -149,10 +170,7 @@ def bonds(symbols: list[str], positions: np.ndarray, mobile: str) -> np.ndarray:
 
 
 def _atoms_around(surface: PotentialEnergySurface, ion: int, centre: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Atoms from minus to plus each lattice vector around a place, with the moving ion and its images at that place.
-
-    :param centre: fractional coordinates of the ion's lowest point.
-    """
+    """Atoms from minus to plus each lattice vector around a fractional place, where the moving ion is put."""
     fractional = surface.fractional_coordinates - centre
     fractional[ion] = 0
     wrapped = fractional - np.floor(fractional + 1e-6)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Literal
 
 from ase.data import chemical_symbols
+from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
-from aiida_pesfp.settings.base import NOT_NEGATIVE, POSITIVE, Settings, setting
+from aiida_pesfp.settings.base import Settings, setting
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
@@ -29,16 +28,7 @@ TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
 class AssessmentSettings(Settings):
     """Settings whose errors are those of an assessment."""
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From a dictionary of plain JSON types. A missing key has its default.
-
-        :raises AssessmentError: naming the key, its value and what is allowed.
-        """
-        try:
-            return super().from_dict(values)
-        except ValueError as error:
-            raise AssessmentError(str(error)) from error
+    ERROR = AssessmentError
 
 
 @dataclass(frozen=True)
@@ -52,16 +42,15 @@ class TableFormat(AssessmentSettings):
 
     columns: dict = setting('role of each column -> its name')
     unit: str = setting(f'unit of value and error: {", ".join(unit for units in UNITS.values() for unit in units)}')
-    temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', limit=POSITIVE)
+    temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', gt=0)
     species: str = setting('the mobile ion', 'Li')
     charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e')
 
     def __post_init__(self):
-        super().__post_init__()
         roles, units = set(self.columns), UNITS[self.quantity]
-        unknown = sorted(roles - set(ROLES))
-        if unknown:
-            raise LabelError(f'unknown role {unknown[0]!r} of a column: known are {", ".join(ROLES)}')
+        for role in self.columns:
+            if role not in ROLES:
+                raise LabelError(f'unknown role {role!r} of a column: known are {", ".join(ROLES)}')
         if ('conductivity' in roles) == ('diffusion' in roles):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
         if not {'id', 'composition', 'structure'} & roles:
@@ -83,25 +72,22 @@ class TableFormat(AssessmentSettings):
 class ClassSettings(AssessmentSettings):
     """What makes a good and a bad conductor."""
 
-    good: float = setting('sigma+: conductors above this are good', unit='S/cm', limit=POSITIVE)
-    bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', limit=POSITIVE)
-    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', limit=POSITIVE)
-    good_temperature: float | None = setting(  # the middle panel of Fig. 3
-        'temperature of sigma+, if it differs', None, unit='K', limit=POSITIVE
-    )
-    relative_error: float = setting(  # the paper takes 100 %
-        'standard error over value where a label has no error', 1.0, limit=NOT_NEGATIVE
-    )
+    good: float = setting('sigma+: conductors above this are good', unit='S/cm', gt=0)
+    bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', gt=0)
+    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', gt=0)
+    # As in the middle panel of Fig. 3.
+    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', gt=0)
+    # The paper takes 100 %.
+    relative_error: float = setting('standard error over value where a label has none', 1.0, ge=0)
     floor: float | None = setting(
         'raise lower values to this; without it, values that are not positive and have no error are excluded',
-        None, unit='S/cm', limit=POSITIVE,
+        None, unit='S/cm', gt=0,
     )  # fmt: skip
     tolerance: float = setting(
-        'a measurement this close to the temperature needs no extrapolation', 10.0, unit='K', limit=NOT_NEGATIVE
+        'a measurement this close to the temperature needs no extrapolation', 10.0, unit='K', ge=0
     )
 
     def __post_init__(self):
-        super().__post_init__()
         if self.good_temperature is None and not self.good >= self.bad:
             raise AssessmentError(f'good = {self.good:g} S/cm is below bad = {self.bad:g} S/cm: exchange them')
 
@@ -115,26 +101,19 @@ class ScoreSettings(AssessmentSettings):
     """How a ranking is scored."""
 
     maximum_false_positive_rate: float = setting(  # 10 % in the paper
-        'the score is the area under the ROC curve up to this rate', 0.1, limit=POSITIVE
+        'the score is the area under the ROC curve up to this rate', 0.1, gt=0, le=1
     )
-    resamples: int = setting('number of bootstrap resamples', 1000, limit=POSITIVE)
-    seed: int = setting('seed of the random numbers', 0, limit=NOT_NEGATIVE)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.maximum_false_positive_rate > 1:
-            raise AssessmentError(f'maximum_false_positive_rate = {self.maximum_false_positive_rate} is above 1')
-        if self.resamples < 2:
-            raise AssessmentError(f'resamples = {self.resamples}: the bootstrap needs at least two')
+    resamples: int = setting('number of bootstrap resamples', 1000, ge=2)
+    seed: int = setting('seed of the random numbers', 0, ge=0)
 
 
 @dataclass(frozen=True)
 class TrainingSettings(AssessmentSettings):
     """How a ranking model is trained."""
 
-    kind: str = setting('kind of the ranking model', 'logistic_l2', choices=TRAINABLE)
-    feature_set: str = setting('features', 'pes', choices=FEATURE_SETS)
-    regularisation: float = setting('C of scikit-learn: smaller values shrink coefficients more', 1.0, limit=POSITIVE)
-    iterations: int = setting('number of trees of CatBoost', 200, limit=POSITIVE)
-    depth: int = setting('depth of the trees', 4, limit=POSITIVE)
-    seed: int = setting('seed of the random numbers', 0, limit=NOT_NEGATIVE)
+    kind: Literal[*TRAINABLE] = setting('kind of the ranking model', 'logistic_l2')
+    feature_set: Literal[*FEATURE_SETS] = setting('features', 'pes')
+    regularisation: float = setting('C of scikit-learn: smaller values shrink coefficients more', 1.0, gt=0)
+    iterations: int = setting('number of trees of CatBoost', 200, gt=0)
+    depth: int = setting('depth of the trees', 4, gt=0)
+    seed: int = setting('seed of the random numbers', 0, ge=0)

@@ -1,121 +1,147 @@
 """The base of all settings. A key, its unit, default, limits and help text stand once, in a field of a dataclass.
 
-From the fields follow the checks, the plain dictionary that a user gives or reads (:meth:`Settings.from_dict`,
-:meth:`Settings.as_dict`), the options of the programs (:meth:`Settings.command_line`,
+Pydantic checks the fields. From them also follow the plain dictionary that a user gives or reads
+(:meth:`Settings.from_dict`, :meth:`Settings.as_dict`), the options of the programs (:meth:`Settings.command_line`,
 :func:`~aiida_pesfp.settings.options.options_of`) and the help texts of input ports (:meth:`Settings.describe`).
 """
 
 from __future__ import annotations
 
+import copy
 import json
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
-from functools import cache
-from numbers import Integral, Real
+from collections.abc import Mapping
+from numbers import Real
 from types import NoneType
-from typing import Any, Self, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
-#: Limits of a number.
-POSITIVE, NOT_NEGATIVE = 'positive', 'not negative'
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+#: At least one number.
+Numbers = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
 
 
-def setting(help: str = '', default: Any = MISSING, **metadata) -> Any:
+def setting(help: str = '', default: Any = ..., *, unit: str = '', **changes) -> Any:
     """A field of a subclass of :class:`Settings`.
 
     :param help: what the value means, without its unit and without a full stop.
-    :param metadata: ``unit``; ``limit`` of a number, ``POSITIVE`` or ``NOT_NEGATIVE``; ``choices`` of a text; ``key``
-        in dictionaries, if not the name of the field; ``option`` of the command line, if not the key with hyphens:
-        a string or several, with a slash between the two options of a boolean; ``flag``: the option has no value;
+    :param changes: arguments of :func:`pydantic.Field`: limits such as ``gt=0``, or ``alias``, the key in dictionaries
+        if it is not the name of the field. Further ``option`` of the command line, if not the key with hyphens: a
+        string or several, with a slash between the two options of a boolean; ``flag``: the option has no value;
         ``flat``: the field holds settings whose keys stand beside those of the others.
     """
-    return field(default=default, metadata={'help': help, **metadata})
+    extra = {name: changes.pop(name) for name in ('option', 'flag', 'flat') if name in changes}
+    text = f'{help} ({unit})' if unit else help
+    return Field(default, description=text, json_schema_extra=extra, **changes)
 
 
-@dataclass(frozen=True)
-class Key:
-    """What is known of one key of some settings."""
+def options(key: str, info: FieldInfo) -> tuple[str, ...]:
+    """The names of the option of a key; the last one is the long one."""
+    option = info.json_schema_extra.get('option', '--' + key.replace('_', '-'))
+    return (option,) if isinstance(option, str) else option
 
-    name: str
-    kind: type
-    optional: bool
-    default: Any
-    metadata: Mapping[str, Any]
 
-    @property
-    def key(self) -> str:
-        """The key in dictionaries."""
-        return self.metadata.get('key', self.name)
+def kind(info: FieldInfo) -> Any:
+    """The type of the values of a field, apart from None."""
+    found = get_args(info.annotation)
+    return found[0] if NoneType in found else get_origin(info.annotation) or info.annotation
 
-    @property
-    def option(self) -> tuple[str, ...]:
-        """The names of the option; the last one is the long one."""
-        option = self.metadata.get('option', '--' + self.key.replace('_', '-'))
-        return (option,) if isinstance(option, str) else option
 
-    @property
-    def is_flag(self) -> bool:
-        """Whether the option has no value."""
-        return self.kind is bool or self.metadata.get('flag', False)
+def is_flag(info: FieldInfo) -> bool:
+    """Whether the option has no value."""
+    return info.annotation is bool or 'flag' in info.json_schema_extra
 
-    @property
-    def help(self) -> str:
-        """What the value means, and its unit."""
-        return self.metadata['help'] + self._unit
 
-    @property
-    def _unit(self) -> str:
-        return f' ({self.metadata["unit"]})' if 'unit' in self.metadata else ''
+class Settings:
+    """Settings that are checked whenever they are made. Subclasses are frozen dataclasses of pydantic."""
 
-    def parse(self, value: Any) -> Any:
-        """The value of the field from that of JSON.
+    __pydantic_config__ = ConfigDict(extra='forbid', strict=True, allow_inf_nan=False, validate_by_name=True)
+    __pydantic_fields__: ClassVar[dict[str, FieldInfo]] = {}
+    #: What :meth:`from_dict` raises.
+    ERROR: ClassVar[type[Exception]] = ValueError
 
-        :raises ValueError: naming the key, the value and what is allowed.
+    @classmethod
+    def known(cls) -> dict[str, FieldInfo]:
+        """The keys that a user may give, and what is known of them."""
+        found = {}
+        for name, info in cls.__pydantic_fields__.items():
+            if 'flat' not in info.json_schema_extra:
+                found[info.alias or name] = info
+                continue
+            for inner, one in kind(info).__pydantic_fields__.items():
+                one = found[one.alias or inner] = copy.copy(one)
+                one.default = getattr(info.default, inner)
+        return found
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From a dictionary of plain JSON types. A missing key has its default.
+
+        Raises ``ERROR``, which names the key, its value and what is allowed.
         """
-        if isinstance(value, list) and self.kind is tuple:
-            value = tuple(float(number) if _is_number(number) else number for number in value)
-        elif isinstance(value, Mapping) and issubclass(self.kind, Settings):
-            value = self.kind.from_dict(value)
-        if not (self.optional and value is None) and not self._allows(value):
-            raise ValueError(f'{self.key} must be {self._expected()}{self._unit}, not {value!r}')
-        return value
+        known, values = cls.known(), dict(values)
+        for key in values:
+            if key not in known:
+                raise cls.ERROR(f'unknown parameter {key!r}: known are {", ".join(known)}')
+        for key, info in known.items():
+            if info.is_required() and key not in values:
+                raise cls.ERROR(f'the parameters need {key!r}: {info.description}')
+        for name, info in cls.__pydantic_fields__.items():
+            if 'flat' in info.json_schema_extra:
+                given = {key: values.pop(key) for key in kind(info).known() if key in values}
+                values[name] = kind(info).from_dict(info.default.as_dict() | given)
+            elif isinstance(info.default, Settings) and isinstance(values.get(name), Mapping):
+                values[name] = kind(info).from_dict(values[name])
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise cls.ERROR('; '.join(_explain(one, known) for one in error.errors())) from error
 
-    def _allows(self, value: Any) -> bool:
-        if 'choices' in self.metadata:
-            return value in self.metadata['choices']
-        if self.kind is tuple:
-            return isinstance(value, tuple) and len(value) > 0 and all(map(_is_number, value))
-        if self.kind not in (int, float):
-            return isinstance(value, self.kind)
-        if not _is_number(value) or (self.kind is int and not isinstance(value, Integral)):
-            return False
-        return {POSITIVE: value > 0, NOT_NEGATIVE: value >= 0, None: True}[self.metadata.get('limit')]
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as plain JSON types, those with their default too."""
+        content, known = {}, self.known()
+        for key, value in to_jsonable_python(self, by_alias=True).items():
+            content |= {key: value} if key in known else value
+        return content
 
-    def _expected(self) -> str:
-        if 'choices' in self.metadata:
-            return f'one of {", ".join(self.metadata["choices"])}'
-        if self.kind in (int, float):
-            words = 'whole number' if self.kind is int else 'number'
-            return {POSITIVE: f'a positive {words}', NOT_NEGATIVE: f'a {words}, 0 or more'}.get(
-                self.metadata.get('limit'), f'a {words}'
-            )
-        return {bool: 'true or false', tuple: 'a list of numbers', str: 'a text'}.get(self.kind, 'a dictionary')
+    def command_line(self, *names: str) -> list[str]:
+        """The options of the program that mean the same.
 
-    def words(self, value: Any) -> list[str]:
-        """The words of a command line for a value."""
-        if self.metadata.get('flat'):
-            return value.command_line()
-        name = self.option[-1]
-        if self.is_flag:
-            yes, _, no = name.partition('/')
-            return list(filter(None, [no if value is None or value is False else yes]))
-        if isinstance(value, Settings):
-            return [name, *map(_text, value.as_dict().values())]
-        return [] if value is None else [f'{name}={_text(value)}']
+        :param names: of the fields that get an option; all by default.
+        """
+        words = []
+        for name in names or self.__pydantic_fields__:
+            info, value = self.__pydantic_fields__[name], getattr(self, name)
+            option = options(info.alias or name, info)[-1]
+            if 'flat' in info.json_schema_extra:
+                words += value.command_line()
+            elif is_flag(info):
+                yes, _, no = option.partition('/')
+                words += filter(None, [no if value is None or value is False else yes])
+            elif isinstance(value, Settings):
+                words += [option, *map(_text, value.as_dict().values())]
+            elif value is not None:
+                words.append(f'{option}={_text(value)}')
+        return words
+
+    @classmethod
+    def describe(cls) -> str:
+        """The keys, their meaning and their defaults, for a help text."""
+        return '; '.join(f'{key}: {info.description}{_default(info)}' for key, info in cls.known().items())
+
+    @classmethod
+    def help_of(cls, key: str) -> str:
+        """What one key means, as a sentence."""
+        text = cls.known()[key].description
+        return f'{text[0].upper()}{text[1:]}.'
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+def _explain(error: dict, known: dict[str, FieldInfo]) -> str:
+    if 'error' in error.get('ctx', {}):  # raised by a check of several fields
+        return str(error['ctx']['error'])
+    key = '.'.join(map(str, error['loc']))
+    return f'{key} = {error["input"]!r}: {error["msg"]} ({known[error["loc"][0]].description})'
 
 
 def _text(value: Any) -> str:
@@ -125,89 +151,9 @@ def _text(value: Any) -> str:
     return str(value).removesuffix('.0') if isinstance(value, Real) else str(value)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings that are checked whenever they are made. Subclasses are frozen dataclasses."""
-
-    def __post_init__(self):
-        for key in _own_keys(type(self)):
-            object.__setattr__(self, key.name, key.parse(getattr(self, key.name)))
-
-    @classmethod
-    def known(cls) -> Iterator[Key]:
-        """The keys that a user may give."""
-        for key in _own_keys(cls):
-            if key.metadata.get('flat'):
-                yield from (replace(one, default=getattr(key.default, one.name)) for one in key.kind.known())
-            else:
-                yield key
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From a dictionary of plain JSON types. A missing key has its default.
-
-        :raises ValueError: naming the key, its value and what is allowed.
-        """
-        names = [key.key for key in cls.known()]
-        for name in values:
-            if name not in names:
-                raise ValueError(f'unknown parameter {name!r}: known are {", ".join(names)}')
-        chosen = {}
-        for key in _own_keys(cls):
-            if key.metadata.get('flat'):
-                given = {one.name: values[one.key] for one in key.kind.known() if one.key in values}
-                chosen[key.name] = replace(key.default, **given)
-            elif key.key in values:
-                chosen[key.name] = values[key.key]
-            elif key.default is MISSING:
-                raise ValueError(f'the parameters need {key.key!r}: {key.help}')
-        return cls(**chosen)
-
-    def as_dict(self) -> dict[str, Any]:
-        """All settings as plain JSON types, those with their default too."""
-        content = {}
-        for key in _own_keys(type(self)):
-            value = getattr(self, key.name)
-            if isinstance(value, Settings):
-                content |= value.as_dict() if key.metadata.get('flat') else {key.key: value.as_dict()}
-            else:
-                content[key.key] = list(value) if isinstance(value, tuple) else value
-        return content
-
-    def command_line(self, *names: str) -> list[str]:
-        """The options of the program that mean the same.
-
-        :param names: of the fields that get an option; all by default.
-        """
-        keys = [key for key in _own_keys(type(self)) if not names or key.name in names]
-        return [word for key in keys for word in key.words(getattr(self, key.name))]
-
-    @classmethod
-    def describe(cls) -> str:
-        """The keys, their meaning and their defaults, for a help text."""
-        return '; '.join(f'{key.key}: {key.help}{_default(key)}' for key in cls.known())
-
-    @classmethod
-    def help_of(cls, name: str) -> str:
-        """What one key means, as a sentence."""
-        [text] = [key.help for key in cls.known() if key.key == name]
-        return f'{text[0].upper()}{text[1:]}.'
-
-
-@cache
-def _own_keys(cls: type[Settings]) -> tuple[Key, ...]:
-    """The keys of the fields. A type is a class, a tuple of numbers, or one of these or None."""
-    hints, keys = get_type_hints(cls), []
-    for one in fields(cls):
-        kinds = get_args(hints[one.name]) or (hints[one.name],)
-        kind = tuple if Ellipsis in kinds else kinds[0]
-        keys.append(Key(one.name, kind, NoneType in kinds, one.default, one.metadata))
-    return tuple(keys)
-
-
-def _default(key: Key) -> str:
+def _default(info: FieldInfo) -> str:
     """The default of a key as a help text has it."""
-    if key.default is MISSING:
+    value = info.default.as_dict() if isinstance(info.default, Settings) else info.default
+    if info.is_required():
         return ' [required]'
-    value = key.default.as_dict() if isinstance(key.default, Settings) else key.default
     return '' if value is None else f' [{value if isinstance(value, str) else json.dumps(value)}]'

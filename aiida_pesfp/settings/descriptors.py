@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
-from aiida_pesfp.settings.base import Settings, setting
+from pydantic.dataclasses import dataclass
+
+from aiida_pesfp.settings.base import Numbers, Settings, setting
 
 NEIGHBOUR_RULES = ('sqrt3', '26', '6')
 
@@ -27,15 +29,15 @@ class DescriptorSettings(Settings):
     means over the default ``smearing``.
     """
 
-    thresholds: tuple[float, ...] = setting(
+    thresholds: Numbers = setting(
         'energies of the free-volume spectrum',
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0),  # Fig. 3
         unit='eV',
     )
-    smearing: tuple[float, ...] = setting(
+    smearing: Numbers = setting(
         'a free volume is the mean over its threshold plus each of these', (-0.04, -0.02, 0.0, 0.02, 0.04), unit='eV'
     )
-    neighbours: str = setting('steps of a path on the grid', 'sqrt3', choices=NEIGHBOUR_RULES)
+    neighbours: Literal[*NEIGHBOUR_RULES] = setting('steps of a path on the grid', 'sqrt3')
     xi: XiParameters = setting(
         'parameters of Xi: threshold (eV), cut of log10 connected FV, of log10 disconnected FV, slope', XiParameters()
     )

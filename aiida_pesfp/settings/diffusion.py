@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic.dataclasses import dataclass
 
-from aiida_pesfp.settings.base import NOT_NEGATIVE, Settings, setting
+from aiida_pesfp.settings.base import Settings, setting
 
 #: The paper leaves out this much at the beginning of every run, ps (Sec. II C).
 EQUILIBRATION = 5.0
@@ -17,20 +17,11 @@ class DiffusionSettings(Settings):
     Nothing is left out of a trajectory by default: only who ran the dynamics knows whether it was equilibrated.
     """
 
-    window: float = setting('length of an independent window', 15.0, unit='ps', limit=NOT_NEGATIVE, key='window_ps')
-    fit_start: float = setting(
-        'lag at which the linear fit begins',
-        1.0,
-        unit='ps',
-        limit=NOT_NEGATIVE,
-        key='fit_start_ps',
-    )
-    equilibration: float = setting(
-        'left out at the beginning', 0.0, unit='ps', limit=NOT_NEGATIVE, key='equilibration_ps'
-    )
+    window: float = setting('length of an independent window', 15.0, unit='ps', ge=0, alias='window_ps')
+    fit_start: float = setting('lag at which the linear fit begins', 1.0, unit='ps', ge=0, alias='fit_start_ps')
+    equilibration: float = setting('left out at the beginning', 0.0, unit='ps', ge=0, alias='equilibration_ps')
 
     def __post_init__(self):
-        super().__post_init__()
         if self.fit_start >= self.window:
             raise ValueError(f'the fit begins at {self.fit_start:g} ps, after the window of {self.window:g} ps')
 

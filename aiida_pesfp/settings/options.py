@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, astuple
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import click
+from pydantic.fields import FieldInfo
 
-from aiida_pesfp.settings.base import Key, Settings
+from aiida_pesfp.settings.base import Settings, is_flag, kind, options
 
 T = TypeVar('T', bound=Settings)
 
@@ -33,11 +34,10 @@ def options_of(settings: type[Settings], **changes: dict[str, Any] | None) -> Ca
     """
 
     def decorate(command: Callable) -> Callable:
-        for key in reversed(list(settings.known())):
-            change = changes.get(key.key, {})
-            if change is not None:
-                arguments = {'help': settings.help_of(key.key), **_arguments(key), **change}
-                command = click.option(*key.option, key.key, **arguments)(command)
+        for key, info in reversed(settings.known().items()):
+            if (change := changes.get(key, {})) is not None:
+                arguments = {'help': settings.help_of(key), **_arguments(info), **change}
+                command = click.option(*options(key, info), key, **arguments)(command)
         return command
 
     return decorate
@@ -48,22 +48,20 @@ def take(settings: type[T], options: dict[str, Any]) -> T:
 
     :raises click.UsageError: for a value that is not allowed.
     """
-    names = [key.key for key in settings.known() if key.key in options]
     try:
-        return settings.from_dict({name: options.pop(name) for name in names})
+        return settings.from_dict({key: options.pop(key) for key in settings.known() if key in options})
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
 
-def _arguments(key: Key) -> dict[str, Any]:
+def _arguments(info: FieldInfo) -> dict[str, Any]:
     """Default and type of an option."""
-    if key.is_flag:
-        return {'is_flag': True, 'default': bool(key.default)}
-    default = {'required': True} if key.default is MISSING else {} if key.default is None else {'default': key.default}
-    if issubclass(key.kind, Settings):
-        values = astuple(key.default)
-        make = lambda _context, _option, given: key.kind(*given)  # noqa: E731
-        return {'type': float, 'nargs': len(values), 'default': values, 'callback': make}
+    of, default = kind(info), info.default
+    if is_flag(info):
+        return {'is_flag': True, 'default': bool(default)}
+    if isinstance(default, Settings):
+        values = astuple(default)
+        return {'type': float, 'nargs': len(values), 'default': values, 'callback': lambda _, __, given: of(*given)}
     kinds = {tuple: Numbers(), Path: click.Path(path_type=Path, file_okay=False)}
-    choices = key.metadata.get('choices')
-    return default | {'type': click.Choice(choices) if choices else kinds.get(key.kind, key.kind)}
+    given = {'required': True} if info.is_required() else {} if default is None else {'default': default}
+    return given | {'type': click.Choice(get_args(info.annotation)) if of is Literal else kinds.get(of, of)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from aiida_pesfp.settings.base import NOT_NEGATIVE, POSITIVE, Settings, setting
+from pydantic.dataclasses import dataclass
+
+from aiida_pesfp.settings.base import Settings, setting
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,10 @@ class ProgramSettings(Settings):
     output: Path | None = setting('folder of the results', None, option=('-o', '--output'))
     device: str = setting("'cpu', 'cuda', 'cuda:1', ...; 'auto' takes a GPU if there is one", 'auto')
     batch_size: int | None = setting(
-        'maximum number of configurations in a batch, by default as many as fit into memory', None, limit=POSITIVE
+        'maximum number of configurations in a batch, by default as many as fit into memory', None, gt=0
     )
-    time_limit: float | None = setting('save the work and stop after this time', None, unit='s', limit=NOT_NEGATIVE)
-    checkpoint_interval: float = setting('most work that a kill may cost', 20.0, unit='s', limit=NOT_NEGATIVE)
+    time_limit: float | None = setting('save the work and stop after this time', None, unit='s', ge=0)
+    checkpoint_interval: float = setting('most work that a kill may cost', 20.0, unit='s', ge=0)
     fresh: bool = setting('discard what an earlier run left in the output folder', False)
     as_json: bool = setting('print one JSON list on standard output and nothing else', False, option='--json')
     quiet: bool = setting('no progress bar', False, option=('-q', '--quiet'))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, Literal, Self
 
+from pydantic.dataclasses import dataclass
 from pymatgen.core import Element
 
-from aiida_pesfp.settings.base import NOT_NEGATIVE, POSITIVE, Settings, setting
+from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.descriptors import DescriptorSettings
-
-GRIDS = ('paper', 'symmetric')
 
 
 @dataclass(frozen=True)
@@ -24,16 +23,12 @@ class ScanSettings(Settings):
     :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
     """
 
-    spacing: float = setting(
-        'largest distance between grid points along a lattice vector', 0.25, unit='A', limit=POSITIVE
-    )
+    spacing: float = setting('largest distance between grid points along a lattice vector', 0.25, unit='A', gt=0)
     minimum_distance: float = setting(
-        'grid points closer than this to another atom are not evaluated', 1.2, unit='A', limit=NOT_NEGATIVE
+        'grid points closer than this to another atom are not evaluated', 1.2, unit='A', ge=0
     )
-    grid: str = setting(
-        'fewest points that keep the spacing (paper), or a few more but fewer evaluations (symmetric)',
-        'paper',
-        choices=GRIDS,
+    grid: Literal['paper', 'symmetric'] = setting(
+        'fewest points that keep the spacing (paper), or a few more but fewer evaluations (symmetric)', 'paper'
     )
     symmetry: bool = setting('evaluate equivalent points and ions once', True, option='--symmetry/--no-symmetry')
     adaptive: float | None = setting('evaluate only the points on which Xi and MPE depend: for a CPU', None, flag=True)
@@ -48,23 +43,17 @@ class FingerprintSettings(Settings):
     descriptors: DescriptorSettings = setting(default=DescriptorSettings(), flat=True)
 
     def __post_init__(self):
-        super().__post_init__()
         if not Element.is_valid_symbol(self.species):
             raise ValueError(f'the species {self.species!r} is not the symbol of a chemical element')
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """As of all settings; ``adaptive`` is true or false here and becomes the threshold of Xi.
-
-        :raises ValueError: naming the key, its value and what is allowed.
-        """
+        """As of all settings; ``adaptive`` is true or false here and becomes the threshold of Xi."""
         adaptive = values.get('adaptive', False)
         if not isinstance(adaptive, bool):
             raise ValueError(f'adaptive must be true or false, not {adaptive!r}')
-        found = super().from_dict({key: value for key, value in values.items() if key != 'adaptive'})
-        if not adaptive:
-            return found
-        return super().from_dict({**values, 'adaptive': found.descriptors.xi.threshold})
+        found = super().from_dict({**values, 'adaptive': None})
+        return replace(found, scan=replace(found.scan, adaptive=found.descriptors.xi.threshold)) if adaptive else found
 
     def as_dict(self) -> dict[str, Any]:
         """As of all settings; ``adaptive`` is true or false."""

@@ -15,16 +15,11 @@ from aiida_pesfp.errors import StructureError, UnreadableStructure, one_line
 class Entry:
     """A structure with the data of its source, or the reason why there is no structure.
 
-    :param source: ``folder``, ``materials_project`` or ``optimade``.
-    :param id: of the structure in its source.
-    :param name: short name for people; by default the ``id``.
-    :param filename: name of ``content``; its ending determines the format.
-    :param content: the structure in the format of the source.
+    :param source: ``folder``, ``materials_project`` or ``optimade``; the ``database`` is what is behind it.
+    :param id: of the structure in its source; ``name`` is a short one for people.
+    :param content: the structure in the format of the source, which the ending of ``filename`` determines.
     :param index: number of the structure in ``content``, which may hold several.
-    :param database: name of the database behind the source.
-    :param database_version: its version, if known.
-    :param band_gap: eV.
-    :param energy_above_hull: eV/atom.
+    :param band_gap: eV; ``energy_above_hull`` is in eV/atom.
     :param url: web page of the structure.
     :param error: why there is no structure.
     """
@@ -49,7 +44,6 @@ class Entry:
 
         :param make: makes the structure from the answer. If it fails, the entry has the error instead.
         :param numbers: ``band_gap`` and ``energy_above_hull`` as in the answer; not a number is an error too.
-        :param fields: further fields of the entry.
         """
         try:
             fields |= {name: number(value, name) for name, value in numbers.items()}
@@ -64,13 +58,8 @@ class Entry:
 
 
 def number(value, what: str) -> float | None:
-    """A number from a source; None if the source has none.
-
-    :raises UnreadableStructure: if it is not a number.
-    """
-    if value is None or value == '':
-        return None
+    """A number from a source, if it has one; :class:`UnreadableStructure` if that is not a number."""
     try:
-        return float(value)
+        return None if value is None or value == '' else float(value)
     except (TypeError, ValueError):
         raise UnreadableStructure(f'{what} = {value!r} is not a number') from None

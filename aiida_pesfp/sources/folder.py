@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiida_pesfp.crystals.files import file_label, read_structures, structure_files
@@ -16,19 +16,15 @@ PROPERTIES = ('band_gap', 'energy_above_hull')
 
 @dataclass
 class Table:
-    """Properties of structures by the name of the file, with or without its ending.
+    """Rows of a CSV file by the name of the structure's file, with or without its ending.
 
-    :ivar rows: identifier -> row of the CSV file.
-    :ivar columns: property -> column that holds it.
-    :ivar unused: identifiers without a file so far.
+    :param columns: property -> column that holds it.
+    :param unused: identifiers without a file so far.
     """
 
     rows: dict[str, dict[str, str]]
     columns: dict[str, str]
-    unused: set[str] = field(init=False)
-
-    def __post_init__(self):
-        self.unused = set(self.rows)
+    unused: set[str]
 
     @classmethod
     def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Table:
@@ -51,39 +47,28 @@ class Table:
                 raise SourceError(f'the table {path} has no column {column!r}: it has {", ".join(headers)}')
         chosen |= {name: name for name in PROPERTIES if name not in chosen and name in headers}
         if not chosen:
-            raise SourceError(
-                f'the table {path} has neither a column band_gap nor energy_above_hull: '
-                f'name them; it has {", ".join(headers)}'
-            )
+            found = f'name them; it has {", ".join(headers)}'
+            raise SourceError(f'the table {path} has neither a column band_gap nor energy_above_hull: {found}')
         rows = {}
         for line in lines:
             if line[id_column] in rows:
                 raise SourceError(f'the table {path} has two lines for {line[id_column]!r}: remove one')
             rows[line[id_column]] = line
-        return cls(rows, chosen)
+        return cls(rows, chosen, set(rows))
 
     def properties_of(self, path: Path) -> dict[str, float]:
-        """Properties of a file from the table.
-
-        :raises UnreadableStructure: if one is not a number.
-        """
-        for identifier in (path.name, path.stem):
-            if identifier in self.rows:
-                self.unused.discard(identifier)
-                row = self.rows[identifier]
-                return {name: number(row[column], column) for name, column in self.columns.items()}
-        return {}
+        """Properties of a file; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number."""
+        identifier = next((one for one in (path.name, path.stem) if one in self.rows), None)
+        if identifier is None:
+            return {}
+        self.unused.discard(identifier)
+        return {name: number(self.rows[identifier][column], column) for name, column in self.columns.items()}
 
 
 def read_folder(
     paths: list[Path], table: Table | None = None, database: str | None = None, version: str | None = None
 ) -> Iterator[Entry]:
-    """The structures in files, and in the structure files of folders.
-
-    :param table: their properties.
-    :param database: origin of the files.
-    :param version: of the database.
-    """
+    """The structures in files, and in the structure files of folders, with the database that they come from."""
     for path in structure_files(paths):
         try:
             structures = read_structures(path)
@@ -91,19 +76,8 @@ def read_folder(
         except StructureError as error:
             yield Entry('folder', path.name, error=str(error))
             continue
+        known |= {'database': database, 'database_version': version, 'url': path.resolve().as_uri()}
         content = path.read_bytes()
         for index, structure in enumerate(structures):
-            suffix = f'#{index}' if len(structures) > 1 else ''
-            yield Entry(
-                'folder',
-                path.name + suffix,
-                file_label(path) + suffix,
-                structure,
-                path.name,
-                content,
-                index,
-                database,
-                version,
-                url=path.resolve().as_uri(),
-                **known,
-            )
+            names = [name + (f'#{index}' if len(structures) > 1 else '') for name in (path.name, file_label(path))]
+            yield Entry('folder', *names, structure, path.name, content, index, **known)

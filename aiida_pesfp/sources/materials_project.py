@@ -24,7 +24,6 @@ def query_materials_project(
     """The structures that meet some criteria. The environment variable ``MP_API_KEY`` must hold the key.
 
     :param limit: largest number of structures.
-    :param endpoint: address of the interface.
     :param timeout: of each request, s.
     :param criteria: of mp-api's ``SummaryRester.search``, such as ``elements`` or ``band_gap``.
     :raises SourceError: if the extra is missing, the key is wrong or the answer is invalid.
@@ -60,8 +59,7 @@ def _search(limit: int | None, endpoint: str, timeout: float, criteria: dict) ->
     version = _version(endpoint, timeout)
     chunks = {} if limit is None else {'chunk_size': min(limit, _PAGE), 'num_chunks': -(-limit // _PAGE)}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
+        with warnings.catch_warnings(action='ignore'):
             # MPRester does not pass on the timeout.
             rester = SummaryRester(key, endpoint, use_document_model=False, mute_progress_bars=True, timeout=timeout)
             with rester:
@@ -72,9 +70,8 @@ def _search(limit: int | None, endpoint: str, timeout: float, criteria: dict) ->
             raise SourceError(f'the Materials Project refuses the key in {KEY}: {text}') from error
         raise SourceError(f'the Materials Project at {endpoint} does not answer the query: {text}') from error
     except Exception as error:  # mp-api does not check the answer
-        raise SourceError(
-            f'the Materials Project at {endpoint} sends an unreadable answer: {type(error).__name__}: {error}'
-        ) from error
+        text = f'{type(error).__name__}: {error}'
+        raise SourceError(f'the Materials Project at {endpoint} sends an unreadable answer: {text}') from error
     return documents[:limit], version
 
 
@@ -85,12 +82,9 @@ def _version(endpoint: str, timeout: float) -> str:
         answer.raise_for_status()
         return str(answer.json()['db_version'])
     except requests.Timeout as error:
-        raise SourceError(
-            f'the Materials Project at {endpoint} has not answered within {timeout:g} s: try again later'
-        ) from error
-    except requests.JSONDecodeError as error:
-        raise SourceError(f'the server at {endpoint} is not the Materials Project: not JSON') from error
+        text = f'has not answered within {timeout:g} s: try again later'
+        raise SourceError(f'the Materials Project at {endpoint} {text}') from error
+    except (requests.JSONDecodeError, KeyError, TypeError) as error:
+        raise SourceError(f'the server at {endpoint} is not the Materials Project: no db_version') from error
     except requests.RequestException as error:
         raise SourceError(f'the Materials Project at {endpoint} cannot be reached: {error}') from error
-    except (KeyError, TypeError) as error:
-        raise SourceError(f'the server at {endpoint} is not the Materials Project: no db_version') from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 from pymatgen.core import Structure
 
@@ -28,10 +29,9 @@ def query_optimade(
 
     :param provider: base URL, or identifier in the list of providers, such as ``cod``.
     :param query: filter in OPTIMADE's language.
-    :param limit: largest number of structures.
-    :param timeout: of each request, s.
-    :param band_gap_field: the provider's field of the band gap (eV); dots separate the names of nested fields.
-    :param energy_above_hull_field: its field of the energy above hull (eV/atom).
+    :param limit: largest number of structures; ``timeout`` (s) is that of each request.
+    :param band_gap_field: the provider's field of the band gap (eV); dots separate the names of nested fields. The
+        other one is that of the energy above hull (eV/atom).
     :raises SourceError: if the extra is missing, the provider is unknown or the answer is invalid.
     """
     fields = {'band_gap': band_gap_field, 'energy_above_hull': energy_above_hull_field}
@@ -64,10 +64,8 @@ def _addresses(provider: str) -> list[str]:
     except Exception as error:
         raise SourceError(f'the list of providers is not available ({error}): give a base URL') from error
     if not found:
-        raise SourceError(
-            f'no provider {provider!r} is known, or it does not answer: give an identifier of '
-            'https://providers.optimade.org, or a base URL'
-        )
+        way_out = 'give an identifier of https://providers.optimade.org, or a base URL'
+        raise SourceError(f'no provider {provider!r} is known, or it does not answer: {way_out}')
     return found
 
 
@@ -79,21 +77,14 @@ def _ask(address: str, query: str, fields: list[str], limit: int, timeout: float
         raise SourceError(_MISSING) from error
     pages = []
     # The client discards all pages if a later one fails, so we keep every page.
-    client = OptimadeClient(
-        address,
-        max_results_per_provider=limit,
-        http_timeout=timeout,
-        max_attempts=2,
-        use_async=False,
-        silent=True,
-        callbacks=[lambda _url, page: pages.append(page) and None],
-    )
+    options = {'callbacks': [lambda _, page: pages.append(page)], 'max_attempts': 2, 'use_async': False, 'silent': True}
+    client = OptimadeClient(address, max_results_per_provider=limit, http_timeout=timeout, **options)
     try:
         answer = client.get(query, 'structures', response_fields=fields)
     except RuntimeError as error:
         raise SourceError(f'{query!r} is not a filter of OPTIMADE: {error}') from error
     errors = [_plain(error) for result in answer['structures'][query].values() for error in result['errors']]
-    if pages and not errors and not all(isinstance(page['data'], list) for page in pages):
+    if not errors and not all(isinstance(page['data'], list) for page in pages):
         errors = ['the answer has no list of structures']
     return pages, errors
 
@@ -102,9 +93,7 @@ def _plain(error) -> str:
     text = one_line(error, 400)
     if 'timed out' in text or 'Timeout' in text:
         return f'it did not answer in time ({text[:120]})'
-    if 'Could not decode' in text:
-        return f'its answer is not JSON ({text[:120]})'
-    return text
+    return f'its answer is not JSON ({text[:120]})' if 'Could not decode' in text else text
 
 
 def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry:
@@ -117,7 +106,7 @@ def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry
         'optimade',
         identifier,
         lambda: to_structure(attributes),
-        {name: _look_up(attributes, path) for name, path in fields.items() if path},
+        {name: reduce(_value_of, path.split('.'), attributes) for name, path in fields.items() if path},
         database=provider.get('name') or address,
         database_version=implementation.get('version'),
         url=f'{address.rstrip("/")}/v1/structures/{identifier}',
@@ -125,10 +114,7 @@ def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry
 
 
 def to_structure(attributes: dict) -> Structure:
-    """The structure of an entry.
-
-    Only the necessary fields are read: optimade's adapter refuses an entry for any other field that violates the
-    specification.
+    """The structure of an entry. (optimade's adapter refuses an entry for any field that violates the specification.)
 
     :raises UnreadableStructure: if it is not periodic in three dimensions or a species is not an element.
     :raises KeyError: if a field is missing.
@@ -151,8 +137,5 @@ def to_structure(attributes: dict) -> Structure:
     )
 
 
-def _look_up(attributes: dict, path: str):
-    """The value at ``a.b.c``, or None."""
-    for name in path.split('.'):
-        attributes = attributes.get(name) if isinstance(attributes, dict) else None
-    return attributes
+def _value_of(attributes, name: str):
+    return attributes.get(name) if isinstance(attributes, dict) else None

@@ -14,8 +14,8 @@ from ase.data import atomic_numbers
 from ase.io.formats import UnknownFileTypeError, filetype
 from ase.io.lammpsrun import iread_lammps_dump_text
 
-from aiida_pesfp import errors
 from aiida_pesfp.crystals.periodic import minimum_image
+from aiida_pesfp.errors import InvalidTrajectory, PesfpError, one_line
 from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, constant_cell, unwrap
 
 #: Names of the number of the step in a frame: ``pesfp-md``, LAMMPS, extended XYZ of LAMMPS.
@@ -28,13 +28,9 @@ _LONGER, _FARTHER = 3.0, 0.5
 
 @dataclass
 class Segment:
-    """The frames of one file.
+    """The frames of one file: (s, n, 3) positions as written and (s, 3, 3) cells, A, and a note on what was left out.
 
-    :param symbols: of the n atoms.
-    :param positions: (s, n, 3) as written, A.
-    :param cells: (s, 3, 3) A.
-    :param steps: (s,) numbers of the steps, if the file has them.
-    :param note: what was left out of it, and why.
+    ``steps`` (s,) are the numbers of the steps, if the file has them.
     """
 
     source: str
@@ -67,7 +63,7 @@ def read_trajectory(
     :raises InvalidTrajectory: if a file cannot be read or the files do not fit together.
     """
     if not (np.isfinite(timestep) and timestep > 0):
-        raise errors.InvalidTrajectory(f'{timestep:g} fs is not a time step')
+        raise InvalidTrajectory(f'{timestep:g} fs is not a time step')
     segments = [read_segment(path, cell, types) for path in paths]
     positions, cells, steps, borders = _join(segments)
     check_finite(positions)
@@ -84,23 +80,20 @@ def read_trajectory(
 
 
 def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | None = None) -> Segment:
-    """The frames of one file.
+    """The frames of one file; ``cell`` and ``types`` are those of :func:`read_trajectory`.
 
-    :param cell: (3, 3) A, if the file has none.
-    :param types: elements of the atom types of a LAMMPS dump.
     :raises InvalidTrajectory: with the file, the reason and what to do.
     """
-    path = Path(path)
     if not path.is_file():
-        raise errors.InvalidTrajectory(f'{path}: there is no such file')
+        raise InvalidTrajectory(f'{path}: there is no such file')
     try:
         return _collect(path, _frames(path, types), cell)
-    except errors.PesfpError as error:
+    except PesfpError as error:
         raise type(error)(f'{path}: {error}') from error
     except UnknownFileTypeError as error:
-        raise errors.InvalidTrajectory(f'{path}: unknown format, convert the file to extended XYZ') from error
+        raise InvalidTrajectory(f'{path}: unknown format, convert the file to extended XYZ') from error
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        raise errors.InvalidTrajectory(f'{path}: cannot be read as a trajectory ({errors.one_line(error)})') from error
+        raise InvalidTrajectory(f'{path}: cannot be read as a trajectory ({one_line(error)})') from error
 
 
 def _frames(path: Path, types: list[str] | None) -> Iterator[Atoms]:
@@ -143,14 +136,13 @@ def _check_types(path: Path, types: list[str] | None) -> None:
     with path.open() as file:
         columns = next((line.split()[2:] for line in file if line.startswith('ITEM: ATOMS')), [])
     if 'id' not in columns:
-        raise errors.InvalidTrajectory('the dump has no column id, so atoms cannot be followed from frame to frame')
+        raise InvalidTrajectory('the dump has no column id, so atoms cannot be followed from frame to frame')
     if types is None and not {'element', 'mass'} & set(columns):
-        raise errors.InvalidTrajectory(
-            'the dump names atom types, not elements: give the elements (--types Li,P,S for the types 1, 2 and 3)'
-        )
+        way_out = 'give the elements (--types Li,P,S for the types 1, 2 and 3)'
+        raise InvalidTrajectory(f'the dump names atom types, not elements: {way_out}')
     unknown = [symbol for symbol in types or () if symbol not in atomic_numbers]
     if unknown:
-        raise errors.InvalidTrajectory(f'{unknown[0]!r} among the types is not an element')
+        raise InvalidTrajectory(f'{unknown[0]!r} among the types is not an element')
 
 
 def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Segment:
@@ -163,11 +155,11 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
             positions = np.empty((256, len(atoms), 3))
             if atoms.cell.rank:
                 cell = None
-            elif cell is None and (cell := siesta_cell(path)) is None:
-                raise errors.InvalidTrajectory('the file has no cell: give it (--cell)')
+            elif cell is None and (cell := _siesta_cell(path)) is None:
+                raise InvalidTrajectory('the file has no cell: give it (--cell)')
         if incomplete is not None or (len(atoms) >= len(symbols) and tuple(atoms.symbols) != symbols):
             frame = count if incomplete is None else incomplete
-            raise errors.InvalidTrajectory(f'frame {frame} has other atoms, or in another order, than the first')
+            raise InvalidTrajectory(f'frame {frame} has other atoms, or in another order, than the first')
         if len(atoms) < len(symbols):
             incomplete = count  # allowed for the last frame only
             continue
@@ -177,7 +169,7 @@ def _collect(path: Path, frames: Iterable[Atoms], cell: np.ndarray | None) -> Se
         cells.append(atoms.cell.array if cell is None else cell)
         steps.append(next((atoms.info[key] for key in _STEP_KEYS if key in atoms.info), None))
     if symbols is None:
-        raise errors.InvalidTrajectory('holds no frame')
+        raise InvalidTrajectory('holds no frame')
     numbered = all(isinstance(step, int | np.integer) for step in steps)
     if not notes and incomplete is None and len(cells) > 1 and _is_cut_off(path):
         incomplete = len(cells) - 1  # the last number may have lost digits
@@ -205,15 +197,15 @@ def _until_broken(frames: Iterable[Atoms], notes: list[str]) -> Iterator[Atoms]:
         for atoms in frames:
             yield atoms
             count += 1
-    except errors.PesfpError:
+    except PesfpError:
         raise
     except Exception as error:
         if not count:
             raise
-        notes.append(f'left out all from frame {count} on, which cannot be read ({errors.one_line(error)})')
+        notes.append(f'left out all from frame {count} on, which cannot be read ({one_line(error)})')
 
 
-def siesta_cell(path: Path) -> np.ndarray | None:
+def _siesta_cell(path: Path) -> np.ndarray | None:
     """(3, 3) the cell, A, from the files that SIESTA writes next to its ``.ANI``; None if there are none."""
     for suffix, form in (('.XV', 'siesta-xv'), ('.STRUCT_OUT', 'struct_out')):
         beside = path.with_suffix(suffix)
@@ -228,13 +220,11 @@ def _join(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray, np.ndarray |
     if len(segments) == 1:
         return first.positions, first.cells, first.steps, []
     _check_same_kind(segments)
-    parts = [(first.positions, first.cells, first.steps)]
-    sources = [first.source]
+    parts, sources = [(first.positions, first.cells, first.steps)], [first.source]
     for segment in segments[1:]:
         positions, _, steps = parts[-1]
         begin, new_steps = 0, segment.steps
-        kept = _overlap(parts[-1], segment)
-        if kept is not None:
+        if (kept := _overlap(parts[-1], segment)) is not None:
             parts[-1] = tuple(array[:kept] for array in parts[-1])
         else:
             repeated = minimum_image(segment.positions[0] - positions[-1], first.cells[0])
@@ -258,21 +248,15 @@ def _check_same_kind(segments: list[Segment]) -> None:
     first = segments[0]
     for before, segment in itertools.pairwise(segments):
         if (segment.steps is None) != (first.steps is None):
-            with_steps, without = (first, segment) if segment.steps is None else (segment, first)
-            raise errors.MixedTimeSteps(
-                f'{with_steps.source} numbers its steps, {without.source} does not: give files of one kind'
-            )
+            one, other = sorted((first, segment), key=lambda kind: kind.steps is None)
+            raise InvalidTrajectory(f'{one.source} numbers its steps, {other.source} does not: give files of one kind')
         if segment.symbols != first.symbols:
-            raise errors.InvalidTrajectory(
-                f'{segment.source} has other atoms, or in another order, than {first.source}'
-            )
+            raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
         strides = [int(steps[1] - steps[0]) for steps in both]
         if len(set(strides)) > 1:
-            raise errors.MixedTimeSteps(
-                f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}: '
-                'analyse them separately'
-            )
+            found = f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}'
+            raise InvalidTrajectory(f'{found}: analyse them separately')
 
 
 def _overlap(before: tuple[np.ndarray, ...], segment: Segment) -> int | None:
@@ -282,9 +266,8 @@ def _overlap(before: tuple[np.ndarray, ...], segment: Segment) -> int | None:
         return None
     kept = int(np.searchsorted(steps, segment.steps[0]))
     # A run that counts its steps anew begins with a known number too, but closer to the last frame.
-    to_same, to_last = np.linalg.norm(
-        minimum_image(segment.positions[0] - positions[[kept, -1]], cells[0]), axis=(1, 2)
-    )
+    moves = minimum_image(segment.positions[0] - positions[[kept, -1]], cells[0])
+    to_same, to_last = np.linalg.norm(moves, axis=(1, 2))
     return kept if to_same <= to_last else None
 
 
@@ -300,7 +283,7 @@ def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[
     for frame, before, after in borders:
         jump = longest[frame - 1]
         if len(inner) and jump > _LONGER * inner.max() + _FARTHER:
-            raise errors.InvalidTrajectory(
+            raise InvalidTrajectory(
                 f'{after} does not begin where {before} ends: an atom moves by {jump:.1f} A, but at most by '
                 f'{inner.max():.2f} A between other frames; give the files of one run in their order'
             )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+import ase.io
 import numpy as np
 from ase import Atoms, units
 from ase.io import Trajectory
@@ -23,14 +24,9 @@ TRAJECTORY, CHECKPOINT, SETTINGS = 'trajectory.traj', 'checkpoint.traj', 'dynami
 _PER_PICOSECOND = 1000 * units.fs
 
 
-def degrees_of_freedom(number_of_atoms: int) -> int:
-    """Number of thermal degrees of freedom: the centre of mass is at rest."""
-    return 3 * number_of_atoms - 3
-
-
 def temperature(kinetic_energy: float, number_of_atoms: int) -> float:
-    """Instantaneous temperature, K, of the kinetic energy, eV, of all atoms."""
-    return 2 * kinetic_energy / (degrees_of_freedom(number_of_atoms) * units.kB)
+    """Instantaneous temperature, K, of the kinetic energy, eV, of all atoms. Their centre of mass is at rest."""
+    return 2 * kinetic_energy / ((3 * number_of_atoms - 3) * units.kB)
 
 
 def count_frames(path: Path) -> int:
@@ -46,10 +42,7 @@ def count_frames(path: Path) -> int:
 
 def last_frame(path: Path) -> Atoms | None:
     """The last complete frame of a file, if there is one."""
-    if not count_frames(path):
-        return None
-    with Trajectory(path) as frames:
-        return frames[-1]
+    return ase.io.read(path, index=-1, format='traj') if count_frames(path) else None
 
 
 def last_state(folder: Path) -> Atoms | None:
@@ -82,19 +75,13 @@ def read_frames(path: Path, timestep: float) -> tuple[list[str], dict[str, np.nd
     return list(atoms.symbols), {name: np.array(values) for name, values in columns.items()}
 
 
-def statistics(
-    times: np.ndarray, temperatures: np.ndarray, conserved: np.ndarray, number_of_atoms: int
-) -> dict[str, float]:
-    """How well the thermostat worked.
+def statistics(times: np.ndarray, temperatures: np.ndarray, conserved: np.ndarray, atoms: int) -> dict[str, float]:
+    """How well the thermostat worked: mean and spread of the temperature (K), and the drift (eV/atom/ps).
 
-    :param times: (s,) ps.
-    :param temperatures: (s,) K.
-    :param conserved: (s,) conserved quantity of the thermostat, eV.
-    :returns: ``temperature_mean`` and ``temperature_std``, K, and ``energy_drift``, the slope of the conserved
-        quantity, eV/atom/ps; 0 for a single instant.
+    :param times: (s,) ps; beside them the (s,) ``temperatures``, K, and the (s,) ``conserved`` quantity, eV.
     """
     return {
         'temperature_mean': float(np.mean(temperatures)),
         'temperature_std': float(np.std(temperatures)),
-        'energy_drift': energy_drift(times, conserved, number_of_atoms),
+        'energy_drift': energy_drift(times, conserved, atoms),
     }

@@ -1,6 +1,7 @@
 """Readers of the files that SIESTA writes. Long files need little memory.
 
-Each reader ignores what a killed run left incomplete at the end of a file that grows step by step.
+Each reader ignores what a killed run left incomplete at the end of a file that grows step by step, and raises
+:class:`CorruptFile` for any other fault and for a restart file that is not complete.
 """
 
 from __future__ import annotations
@@ -22,11 +23,7 @@ class CorruptFile(Exception):
 
 @dataclass(frozen=True)
 class Restart:
-    """The state that SIESTA restarts from, in its own units: Bohr, fs.
-
-    :param positions: of the next step, shape (n, 3).
-    :param velocities: of the last step, shape (n, 3).
-    """
+    """State of a restart: (n, 3) positions of the next step and velocities of the last one, in Bohr and fs."""
 
     cell: np.ndarray
     numbers: np.ndarray
@@ -46,12 +43,7 @@ class Thermostat:
 
 @dataclass(frozen=True)
 class Messages:
-    """Contents of ``MESSAGES``.
-
-    :param completed: whether the job finished.
-    :param fatal: why it did not.
-    :param unconverged: steps whose SCF did not converge, each with the last change of the density matrix.
-    """
+    """Contents of ``MESSAGES``; ``unconverged`` has the steps without convergence and their last change of density."""
 
     completed: bool
     fatal: tuple[str, ...]
@@ -87,14 +79,12 @@ class Energies:
 
 
 def read_records(stream: BinaryIO, marker: str) -> Iterator[bytes]:
-    """Records of a Fortran unformatted file. A truncated last record is ignored.
+    """Records of a Fortran unformatted file. A truncated last record is ignored, subrecords are joined.
 
-    :param marker: format of the length before and after each record, as for :mod:`struct`: ``<i``, ``>i``, ``<q`` or
-        ``>q``. Subrecords (negative lengths, as gfortran and ifort write them) are joined.
+    :param marker: :mod:`struct`'s format of the length before and after each record; it is negative for subrecords.
     :raises CorruptFile: if the lengths before and after a record differ.
     """
-    size = struct.calcsize(marker)
-    parts: list[bytes] = []
+    size, parts = struct.calcsize(marker), []
     while len(head := stream.read(size)) == size:
         (length,) = struct.unpack(marker, head)
         data, tail = stream.read(abs(length)), stream.read(size)
@@ -109,12 +99,7 @@ def read_records(stream: BinaryIO, marker: str) -> Iterator[bytes]:
 
 
 def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr), velocities of step k (Bohr/fs), both (n, 3).
-
-    The first record shows the size of the record markers and the endianness.
-
-    :raises CorruptFile: if the file does not hold frames with this number of atoms.
-    """
+    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr) and velocities of step k (Bohr/fs)."""
     length = 4 + 2 * 3 * 8 * atoms
     with path.open('rb') as stream:
         marker = _find_marker(stream.read(12), length)
@@ -132,10 +117,7 @@ def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarra
 
 
 def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
-    """Frames of ``.ANI``: positions of step k + 1, A, six decimals, shape (n, 3).
-
-    :raises CorruptFile: if a frame has another number of atoms or words instead of numbers.
-    """
+    """Frames of ``.ANI``: positions of step k + 1, A, six decimals, shape (n, 3)."""
     with path.open(encoding='utf-8', errors='replace') as stream:
         while len(lines := list(itertools.islice(stream, atoms + 2))) == atoms + 2 and lines[-1].endswith('\n'):
             try:
@@ -147,12 +129,7 @@ def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
 
 
 def read_mde(path: Path) -> Energies:
-    """All complete lines of ``.MDE``, those of several runs in one folder one after the other.
-
-    A number too large for its column (stars) becomes NaN.
-
-    :raises CorruptFile: if a line before the last does not have six columns.
-    """
+    """All complete lines of ``.MDE``, run after run. A number too large for its column (stars) becomes NaN."""
     rows: list[list[float]] = []
     with path.open(encoding='utf-8', errors='replace') as stream:
         for line in stream:
@@ -171,60 +148,47 @@ def read_mde(path: Path) -> Energies:
 
 
 def read_xv(path: Path) -> Restart:
-    """``.XV``: cell, positions and velocities for a restart.
-
-    :raises CorruptFile: if it is not complete.
-    """
+    """``.XV``: cell, positions and velocities for a restart."""
     head, table = _read_table(path, 19, columns=8)
     cell = np.array(head[:18]).reshape(3, 6)[:, :3]
     return Restart(cell, table[:, 1].astype(int), table[:, 2:5], table[:, 5:8])
 
 
 def read_struct_out(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """``.STRUCT_OUT``: the last structure whose energy was computed: cell (A) and fractional positions, shape (n, 3).
-
-    :raises CorruptFile: if it is not complete.
-    """
+    """``.STRUCT_OUT``: the last structure whose energy was computed: cell (A) and (n, 3) fractional positions."""
     head, table = _read_table(path, 10, columns=5)
     return np.array(head[:9]).reshape(3, 3), table[:, 2:]
 
 
 def read_nose_restart(path: Path) -> Thermostat:
-    """``.NOSE_RESTART``: the thermostat.
-
-    :raises CorruptFile: if it is not complete.
-    """
+    """``.NOSE_RESTART``: the thermostat."""
     head, table = _read_table(path, 4, columns=4, count=0)
     return Thermostat(*head[1:], table[:, 1:])
 
 
 def _read_table(path: Path, head: int, columns: int, count: int = -1) -> tuple[list[float], np.ndarray]:
     """The first ``head`` numbers of a file, that at ``count`` being the number of atoms, and the table of the atoms."""
-    text = Path(path).read_text(encoding='utf-8', errors='replace')
+    path = Path(path)
+    text = path.read_text(encoding='utf-8', errors='replace')
     try:
         numbers = [float(word) for word in text.split()]
         table = np.array(numbers[head:]).reshape(int(numbers[:head][count]), columns)
     except (IndexError, ValueError) as error:
-        raise CorruptFile(f'{Path(path).name} is not complete: {error}') from error
+        raise CorruptFile(f'{path.name} is not complete: {error}') from error
     if not text.endswith('\n'):
-        raise CorruptFile(f'{Path(path).name} is not complete: its last line has no end')
+        raise CorruptFile(f'{path.name} is not complete: its last line has no end')
     return numbers[:head], table
 
 
 def read_messages(lines: Iterable[str]) -> Messages:
     """Read the lines of ``MESSAGES``."""
-    completed, fatal, unconverged, expected = False, [], [], False
-    for line in lines:
-        completed |= line.startswith('INFO: Job completed')
-        if line.startswith('FATAL:'):
-            fatal.append(line.removeprefix('FATAL:').strip())
-        elif line.startswith('WARNING: SCF_NOT_CONV: SCF did not converge in maximum'):
-            expected = True
-        elif expected and 'dmax:' in line:
-            step, _, change = line.split('dmax:')[1].split()
-            unconverged.append((int(step), float(change)))
-            expected = False
-    return Messages(completed, tuple(fatal), tuple(unconverged))
+    text = '\n'.join(lines)
+    warning = r'^WARNING: SCF_NOT_CONV: SCF did not converge in maximum(?s:.*?)dmax: *(\d+) +\S+ +(\S+)'
+    return Messages(
+        bool(re.search('^INFO: Job completed', text, re.M)),
+        tuple(line.strip() for line in re.findall('^FATAL:(.*)$', text, re.M)),
+        tuple((int(step), float(change)) for step, change in re.findall(warning, text, re.M)),
+    )
 
 
 def read_out(lines: Iterable[str]) -> Summary:
@@ -247,10 +211,8 @@ def read_out(lines: Iterable[str]) -> Summary:
 def _find_marker(begin: bytes, length: int) -> str | None:
     """The marker that gives the right length, or that of a subrecord, before the number of a step."""
     for marker in ('<i', '>i', '<q', '>q'):
-        size = struct.calcsize(marker)
-        if len(begin) >= size + 4:
-            (found,) = struct.unpack_from(marker, begin)
-            (step,) = struct.unpack_from(f'{marker[0]}i', begin, size)
+        if len(begin) >= struct.calcsize(f'{marker}i'):
+            found, step = struct.unpack_from(f'{marker}i', begin)
             if step > 0 and (found == length or -length < found < 0):
                 return marker
     return None

@@ -26,12 +26,11 @@ _SEAM_TOLERANCE = 1e-6
 class SiestaTrajectory:
     """Complete steps of a run. Entries with the same index belong to the same instant.
 
-    :param indices: number of each stored step, counted from 0 at the first step of this run.
-    :param positions: A, shape (s, n, 3).
-    :param velocities: A/ps, shape (s, n, 3).
+    :param indices: (s,) number of each stored step, counted from 0 at the first step of this run.
+    :param positions: (s, n, 3) A.
+    :param velocities: (s, n, 3) A/ps.
     :param completed: number of complete steps, stored or not.
-    :param next_positions: positions of the step after the last, Bohr, shape (n, 3).
-    :param last_positions: positions of the last step, Bohr, shape (n, 3).
+    :param next_positions: (n, 3) of the step after the last one, Bohr, and ``last_positions`` of that one.
     :param problem: why reading stopped before the end of a file, if it did.
     """
 

@@ -11,12 +11,7 @@ LARGEST_DRIFT = 0.2
 
 
 def energy_drift(times: np.ndarray, conserved: np.ndarray, atoms: int) -> float:
-    """Drift of the conserved quantity: slope of its linear fit.
-
-    :param times: ps, shape (s,).
-    :param conserved: eV, shape (s,).
-    :return: eV/atom/ps; 0 for fewer than two steps.
-    """
+    """Slope of a linear fit to the (s,) conserved quantity, eV, at (s,) ``times``, ps: eV/atom/ps; 0 for one step."""
     if len(times) < 2:
         return 0.0
     centred = times - times.mean()
@@ -24,14 +19,9 @@ def energy_drift(times: np.ndarray, conserved: np.ndarray, atoms: int) -> float:
 
 
 def has_drifted(drift: float, duration: float, temperature: float, largest: float) -> bool:
-    """Whether a drift ruins a dynamics: it is too large, and its total exceeds k_B T for each atom.
+    """Whether a drift (eV/atom/ps) ruins a dynamics of some duration (ps) at a temperature (K).
 
-    The second condition excludes the noise of a short run.
-
-    :param drift: eV/atom/ps.
-    :param duration: ps.
-    :param temperature: K.
-    :param largest: eV/atom/ps.
+    It must exceed ``largest``, eV/atom/ps, and its total k_B T for each atom, which excludes the noise of a short run.
     """
     return abs(drift) > largest and abs(drift) * duration > BOLTZMANN * temperature
 
@@ -47,12 +37,9 @@ def divergence(
 ) -> str | None:
     """Why a dynamics has diverged; None if it has not.
 
-    :param temperatures: K, shape (s,).
-    :param energies: potential energies, eV, shape (s,).
-    :param conserved: eV, shape (s,).
-    :param target: temperature of the thermostat, K.
-    :param temperature_factor: largest allowed temperature, in units of the target.
-    :param energy_limit: largest allowed change of the conserved quantity, eV/atom.
+    :param temperatures: (s,) K; the thermostat's ``target`` (K) times ``temperature_factor`` is the largest allowed.
+    :param energies: (s,) potential energies, eV.
+    :param conserved: (s,) eV; its largest allowed change is ``energy_limit``, eV/atom.
     """
     if not len(temperatures):
         return None
@@ -71,18 +58,13 @@ def divergence(
 
 
 def fastest_atom(velocities: np.ndarray, timestep: float) -> tuple[float, int, int]:
-    """The longest displacement of an atom within one step.
+    """The longest displacement of an atom within one step (ps) at (s, n, 3) ``velocities``, A/ps.
 
-    :param velocities: A/ps, shape (s, n, 3).
-    :param timestep: ps.
     :return: its length (A; NaN if a velocity is NaN), the index of the frame, and the index of the atom.
     """
-    longest, where = 0.0, (0, 0)
-    for i, frame in enumerate(velocities):
-        squares = np.einsum('ij,ij->i', frame, frame)
-        atom = int(np.argmax(squares))
-        if np.isnan(squares[atom]):
-            return float('nan'), i, atom
-        if squares[atom] > longest:
-            longest, where = float(squares[atom]), (i, atom)
-    return float(np.sqrt(longest)) * timestep, *where
+    if not velocities.size:
+        return 0.0, 0, 0
+    # Frame by frame, to save memory. NaN counts as the largest.
+    squares = np.array([np.einsum('ij,ij->i', frame, frame) for frame in velocities])
+    frame, atom = np.unravel_index(np.argmax(squares), squares.shape)
+    return float(np.sqrt(squares[frame, atom])) * timestep, int(frame), int(atom)

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 
-from aiida_pesfp import errors
+from aiida_pesfp.errors import InvalidTrajectory, NoMobileSpecies, TrajectoryTooShort
 
 #: Number of frames that are checked or unwrapped together, to save a second copy of a large trajectory.
 _BLOCK = 1024
-#: Largest relative change of a cell vector that counts as rounding.
-_CELL_TOLERANCE = 1e-4
-#: Largest relative difference between time steps that counts as rounding.
-_TIME_TOLERANCE = 1e-3
+#: Largest relative changes of a cell vector and of a time step that count as rounding.
+_CELL_TOLERANCE, _TIME_TOLERANCE = 1e-4, 1e-3
 #: Longest step between two frames, in fractions of a cell vector, whose direction is certain. It is well below one
 #: half: if some steps come close to one half, others have exceeded it unseen.
 LONGEST_STEP = 0.35
@@ -28,8 +26,8 @@ class Trajectory:
     :param positions: (s, n, 3) Cartesian, not wrapped, A.
     :param times: (s,) ps.
     :param cell: (3, 3) lattice vectors as rows, A.
-    :raises InvalidTrajectory: if the shapes do not match, a number is not finite or the cell has no volume.
-    :raises MixedTimeSteps: if the instants are not equally spaced.
+    :raises InvalidTrajectory: if shapes do not match, a number is not finite, the cell has no volume, or the instants
+        are not equally spaced.
     """
 
     symbols: tuple[str, ...]
@@ -40,13 +38,11 @@ class Trajectory:
     def __post_init__(self):
         shape = (len(self.times), len(self.symbols), 3)
         if self.positions.shape != shape:
-            raise errors.InvalidTrajectory(
-                f'{shape[0]} times and {shape[1]} symbols, but positions of the shape {self.positions.shape}'
-            )
+            found = self.positions.shape
+            raise InvalidTrajectory(f'{shape[0]} times and {shape[1]} symbols, but positions of the shape {found}')
         if np.shape(self.cell) != (3, 3) or not np.isfinite(self.cell).all() or self.volume <= 0:
-            raise errors.InvalidTrajectory(
-                f'the cell {np.asarray(self.cell).tolist()} has no volume: give the cell of the simulation'
-            )
+            cell = np.asarray(self.cell).tolist()
+            raise InvalidTrajectory(f'the cell {cell} has no volume: give the cell of the simulation')
         check_finite(self.positions)
         _check_times(self.times)
 
@@ -66,23 +62,17 @@ class Trajectory:
         return float(self.times[-1] - self.times[0])
 
     def indices(self, species: str) -> np.ndarray:
-        """Indices of the atoms of an element.
-
-        :raises NoMobileSpecies: if there is none.
-        """
+        """Indices of the atoms of an element; :class:`~aiida_pesfp.errors.NoMobileSpecies` if there is none."""
         found = np.flatnonzero(np.array(self.symbols) == species)
         if not len(found):
-            raise errors.NoMobileSpecies(
-                f'no {species} among the elements of the trajectory ({", ".join(sorted(set(self.symbols)))}): '
-                'name the mobile species'
+            known = ', '.join(sorted(set(self.symbols)))
+            raise NoMobileSpecies(
+                f'no {species} among the elements of the trajectory ({known}): name the mobile species'
             )
         return found
 
     def framework_drift(self, species: str) -> np.ndarray:
-        """(s, 3) displacement of the framework's centre of mass since the first frame, A.
-
-        The framework is everything but the mobile species. Without a framework the result is zero.
-        """
+        """(s, 3) displacement of the centre of mass of all but the mobile species since the first frame, A."""
         masses = np.array([atomic_masses[atomic_numbers[symbol]] for symbol in self.symbols])
         masses[self.indices(species)] = 0
         if not masses.any():
@@ -91,60 +81,50 @@ class Trajectory:
         return centre - centre[0]
 
     def after(self, equilibration: float) -> Trajectory:
-        """The trajectory without its first ``equilibration`` ps.
-
-        :raises TrajectoryTooShort: if fewer than two frames remain.
-        """
+        """The trajectory without its first ``equilibration`` ps; an error if fewer than two frames remain."""
         first = int(np.searchsorted(self.times - self.times[0], equilibration - 1e-6 * self.time_step))
         if len(self.times) - first < 2:
-            raise errors.TrajectoryTooShort(
-                f'the trajectory has {self.duration:g} ps, all of them within the equilibration of {equilibration:g} ps'
-            )
+            length = f'{self.duration:g} ps, all of them within the equilibration of {equilibration:g} ps'
+            raise TrajectoryTooShort(f'the trajectory has {length}')
         return Trajectory(self.symbols, self.positions[first:], self.times[first:], self.cell)
 
 
 def check_finite(positions: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if a position is NaN or infinite.
-
-    :param positions: (s, n, 3).
-    """
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if one of (s, n, 3) positions is NaN or infinite."""
     for begin in range(0, len(positions), _BLOCK):
         bad = np.argwhere(~np.isfinite(positions[begin : begin + _BLOCK]))
         if len(bad):
             frame, atom, _ = bad[0]
-            raise errors.InvalidTrajectory(
-                f'the position of atom {atom} in frame {begin + frame} is not a number: '
-                'the dynamics failed there, use the frames before it'
-            )
+            where = f'the position of atom {atom} in frame {begin + frame}'
+            raise InvalidTrajectory(f'{where} is not a number: the dynamics failed there, use the frames before it')
 
 
 def _check_times(times: np.ndarray) -> None:
     """Check that there are at least two instants, equally spaced and in order."""
     if len(times) < 2:
-        raise errors.TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
+        raise TrajectoryTooShort(f'a trajectory of {len(times)} frames has no displacement')
     steps = np.diff(np.asarray(times, dtype=float))
     if not np.isfinite(steps).all() or steps[0] <= 0:
-        raise errors.MixedTimeSteps(f'time goes from {times[0]:g} to {times[1]:g} ps at the first step')
+        raise InvalidTrajectory(f'time goes from {times[0]:g} to {times[1]:g} ps at the first step')
     wrong = np.flatnonzero(np.abs(steps - steps[0]) > _TIME_TOLERANCE * steps[0])
     if len(wrong):
         frame = int(wrong[0])
-        raise errors.MixedTimeSteps(
+        raise InvalidTrajectory(
             f'the time step is {steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}: '
             'analyse the parts separately, or store frames at equal intervals'
         )
 
 
 def constant_cell(cells: np.ndarray) -> np.ndarray:
-    """(3, 3) the cell of a trajectory at constant volume.
+    """The cell of a trajectory at constant volume, from the (s, 3, 3) cells of its frames, A.
 
-    :param cells: (s, 3, 3) lattice vectors as rows, A.
-    :raises VariableCell: if the cell changes by more than rounding.
+    :raises InvalidTrajectory: if they differ by more than rounding.
     """
     cells = np.asarray(cells, dtype=float)
     change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
     frame, vector = np.unravel_index(np.nanargmax(change), change.shape)
     if change[frame, vector] > _CELL_TOLERANCE:
-        raise errors.VariableCell(
+        raise InvalidTrajectory(
             f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}: the '
             'conductivity needs a constant cell, run the production at constant volume'
         )
@@ -155,8 +135,7 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     """Whether ions that leave the cell on one side enter it on the other.
 
     :param positions: (s, n, 3) Cartesian, A.
-    :param cell: (3, 3) lattice vectors as rows, A.
-    :raises AmbiguousUnwrapping: if steps are so long that the shortest displacement may not be the real one.
+    :raises InvalidTrajectory: if steps are so long that the shortest displacement may not be the real one.
     """
     inverse, crossed, longest, frame, atom = np.linalg.inv(cell), False, 0.0, 1, 0
     lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
@@ -174,7 +153,7 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     if not crossed and (longest <= LONGEST_STEP or (highest - lowest).max() > 1 + 1e-3):
         return False
     if longest > LONGEST_STEP:
-        raise errors.AmbiguousUnwrapping(
+        raise InvalidTrajectory(
             f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}. In positions '
             f'wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only. Store frames more often, '
             'or give positions that are not wrapped and say so'
@@ -185,11 +164,7 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
 def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
     """Undo, in place, the wrapping of positions into the cell: each ion moves the shortest way between two frames.
 
-    Positions that were never wrapped do not change.
-
-    :param positions: (s, n, 3) Cartesian, A.
-    :param cell: (3, 3) lattice vectors as rows, A.
-    :raises AmbiguousUnwrapping: if steps are so long that the shortest displacement may not be the real one.
+    Positions that were never wrapped do not change. Parameters and errors are those of :func:`is_wrapped`.
     """
     if not is_wrapped(positions, cell):
         return

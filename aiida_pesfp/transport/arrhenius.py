@@ -9,7 +9,7 @@ import numpy as np
 from scipy import constants, stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from aiida_pesfp import errors
+from aiida_pesfp.errors import NoArrheniusFit
 
 #: Boltzmann's constant, eV/K.
 BOLTZMANN = constants.Boltzmann / constants.e
@@ -23,13 +23,9 @@ POOR_FIT = 0.05
 
 @dataclass(frozen=True)
 class Point:
-    """A conductivity at one temperature.
+    """A conductivity at one temperature, S/cm and K, with its uncertainty if known, and why the fit excludes it, if so.
 
-    :param temperature: K.
-    :param conductivity: S/cm.
-    :param conductivity_error: its uncertainty, S/cm; None if unknown.
-    :param excluded: why the fit leaves it out; None if it does not.
-    :param label: its name in messages.
+    ``label`` is its name in messages.
     """
 
     temperature: float
@@ -46,10 +42,8 @@ class Point:
 
 @dataclass(frozen=True)
 class ArrheniusFit:
-    """sigma T = A exp(-E_A / (k_B T)).
+    """sigma T = A exp(-E_A / (k_B T)), fitted to all but the excluded ``points``.
 
-    :param points: all points, including excluded ones.
-    :param scale: ``linear`` or ``log``.
     :param log_prefactor: ln(A / (S K/cm)).
     :param activation_energy: E_A, eV.
     :param covariance: (2, 2) of these two; scaled by chi2/df if there is a degree of freedom.
@@ -84,12 +78,10 @@ class ArrheniusFit:
         return float(stats.chi2.sf(self.chi2, self.degrees_of_freedom)) if self.degrees_of_freedom else None
 
     def conductivity(self, temperature: float) -> tuple[float, float]:
-        """Conductivity at any temperature and its uncertainty, S/cm.
+        """Conductivity at any temperature (K) and its uncertainty, S/cm.
 
         The uncertainty follows to first order from the covariance of both parameters. If it is as large as the value,
         only the order of magnitude is known.
-
-        :param temperature: K.
         """
         direction = np.array([1.0, -1.0 / (BOLTZMANN * temperature)])
         value = float(np.exp(direction @ [self.log_prefactor, self.activation_energy]) / temperature)
@@ -97,24 +89,19 @@ class ArrheniusFit:
 
     def remarks(self) -> dict[str, str]:
         """Reasons to doubt the fit: flag -> a sentence that says why."""
-        found = {}
-        if self.p_value is None:
-            found['no_degree_of_freedom'] = (
-                "any line fits two points: uncertainties are propagated, Arrhenius' law is not tested"
-            )
-        elif self.p_value < POOR_FIT:
-            found['poor_fit'] = (
-                f"p = {self.p_value:.2g}: the points do not follow Arrhenius' law within their uncertainties, look for "
-                'a transition before you extrapolate'
-            )
-        if self.activation_energy <= 0:
-            found['not_activated'] = 'the conductivity does not rise with temperature'
-        value, error = self.conductivity(ROOM_TEMPERATURE)
-        if error >= value:
-            found['unreliable_extrapolation'] = (
-                f'the conductivity at {ROOM_TEMPERATURE:g} K is uncertain by more than its value'
-            )
-        return found
+        p_value, (value, error) = self.p_value, self.conductivity(ROOM_TEMPERATURE)
+        found = {
+            'poor_fit': p_value is not None
+            and p_value < POOR_FIT
+            and f"p = {p_value:.2g}: the points do not follow Arrhenius' law within their uncertainties, look for a "
+            'transition before you extrapolate',
+            'no_degree_of_freedom': p_value is None
+            and "any line fits two points: uncertainties are propagated, Arrhenius' law is not tested",
+            'not_activated': self.activation_energy <= 0 and 'the conductivity does not rise with temperature',
+            'unreliable_extrapolation': error >= value
+            and f'the conductivity at {ROOM_TEMPERATURE:g} K is uncertain by more than its value',
+        }
+        return {flag: reason for flag, reason in found.items() if reason}
 
     def as_dict(self) -> dict:
         """As plain JSON types; energies in eV, conductivities in S/cm."""
@@ -147,7 +134,6 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     uncertainties error / sigma. The covariance is scaled by chi2/df. Two points have no chi2/df, and their
     uncertainties are propagated.
 
-    :param points: excluded ones are kept with the result.
     :raises NoArrheniusFit: if the points do not determine the two parameters, with the reason.
     :raises ValueError: for another scale.
     """
@@ -155,9 +141,8 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
         raise ValueError(f'unknown scale {scale!r}: take one of {", ".join(SCALES)}')
     used = [point for point in points if point.excluded is None]
     _check(used, scale)
-    temperatures, values, deviations = np.array(
-        [(point.temperature, point.conductivity, point.conductivity_error) for point in used], dtype=float
-    ).T
+    columns = [(point.temperature, point.conductivity, point.conductivity_error) for point in used]
+    temperatures, values, deviations = np.array(columns, dtype=float).T
     # Centring decouples the two parameters and shortens the search.
     centre = np.mean(1 / temperatures)
     abscissa = -(1 / temperatures - centre) / BOLTZMANN
@@ -175,11 +160,10 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
     try:
         with warnings.catch_warnings(), np.errstate(over='ignore'):
             warnings.simplefilter('error', OptimizeWarning)
-            found, covariance = curve_fit(
-                model, abscissa, ordinate, p0=start, sigma=sigma, absolute_sigma=len(used) == 2, maxfev=10000
-            )
+            options = {'p0': start, 'sigma': sigma, 'absolute_sigma': len(used) == 2, 'maxfev': 10000}
+            found, covariance = curve_fit(model, abscissa, ordinate, **options)
     except (RuntimeError, OptimizeWarning, ValueError) as error:
-        raise errors.NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
+        raise NoArrheniusFit(f'the fit does not converge: no line describes these points ({error})') from error
     chi2 = float((((model(abscissa, *found) - ordinate) / sigma) ** 2).sum())
     # Back from the centre to ln A and E_A.
     shift = np.array([[1.0, centre / BOLTZMANN], [0.0, 1.0]])
@@ -190,34 +174,30 @@ def fit_arrhenius(points: list[Point], scale: str = 'linear') -> ArrheniusFit:
 def _check(used: list[Point], scale: str) -> None:
     """Raise :class:`~aiida_pesfp.errors.NoArrheniusFit` unless the points determine a slope."""
     for point in used:
-        error = point.conductivity_error
+        value, error = point.conductivity, point.conductivity_error
         if not (np.isfinite(point.temperature) and point.temperature > 0):
             reason = f': {point.temperature:g} K is not a temperature'
-        elif not np.isfinite(point.conductivity):
-            reason = f' has no conductivity ({point.conductivity})'
+        elif not np.isfinite(value):
+            reason = f' has no conductivity ({value})'
         elif error is None or not np.isfinite(error):
             reason = ' has no uncertainty, and so no weight: give one or exclude the point'
         elif error <= 0:
             reason = f' has an uncertainty of {error:g} S/cm: it must be positive, give it or exclude the point'
-        elif scale == 'log' and point.conductivity <= 0:
+        elif scale == 'log' and value <= 0:
             reason = (
-                f' has a conductivity of {point.conductivity:g} S/cm, which has no logarithm: fit on the linear scale '
-                'or exclude the point'
+                f' has a conductivity of {value:g} S/cm, which has no logarithm: use the linear scale or exclude it'
             )
         else:
             continue
-        raise errors.NoArrheniusFit(point.name + reason)
+        raise NoArrheniusFit(point.name + reason)
     if not used:
-        raise errors.NoArrheniusFit('there is no point to fit')
+        raise NoArrheniusFit('there is no point to fit')
     if len({point.temperature for point in used}) < 2:
-        raise errors.NoArrheniusFit(
-            f'{used[0].temperature:g} K is the only temperature: a fit needs at least two, a test of the fit three'
-        )
+        only = f'{used[0].temperature:g} K is the only temperature'
+        raise NoArrheniusFit(f'{only}: a fit needs at least two, a test of the fit three')
     positive = {point.temperature for point in used if point.conductivity > 0}
     if not positive:
-        raise errors.NoArrheniusFit('no conductivity is above zero: there is no activation energy')
+        raise NoArrheniusFit('no conductivity is above zero: there is no activation energy')
     if len(positive) < 2:
-        raise errors.NoArrheniusFit(
-            f'only at {positive.pop():g} K is the conductivity above zero: the others limit the activation energy but '
-            'do not determine it'
-        )
+        reason = 'the others limit the activation energy but do not determine it'
+        raise NoArrheniusFit(f'only at {positive.pop():g} K is the conductivity above zero: {reason}')

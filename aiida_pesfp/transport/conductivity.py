@@ -28,21 +28,12 @@ _MOST_POINTS = 1500
 
 
 def nernst_einstein(diffusion_coefficient: float, carrier_density: float, charge: float, temperature: float) -> float:
-    """Conductivity n q^2 D / (k_B T), S/cm (Eq. 6: ions are uncorrelated, Haven ratio 1).
-
-    :param diffusion_coefficient: D, cm^2/s.
-    :param carrier_density: n, 1/cm^3.
-    :param charge: q, e.
-    :param temperature: T, K.
-    """
+    """n q^2 D / (k_B T), S/cm (Eq. 6: ions are uncorrelated), for D in cm^2/s, n in 1/cm^3, q in e, T in K."""
     return carrier_density * (charge * constants.e) ** 2 * diffusion_coefficient / (constants.Boltzmann * temperature)
 
 
 def charge_of(species: str) -> float:
-    """Charge of a mobile ion, e.
-
-    :raises ValueError: if its element has several oxidation states.
-    """
+    """Charge of a mobile ion, e; ``ValueError`` if its element has several oxidation states."""
     if species not in CHARGES:
         raise ValueError(f'the charge of {species} is not known: give it')
     return CHARGES[species]
@@ -50,17 +41,14 @@ def charge_of(species: str) -> float:
 
 @dataclass(frozen=True)
 class Conductivity:
-    """Conductivity at one temperature, and what it follows from.
+    """Conductivity at one temperature (K), and what it follows from.
 
-    :param temperature: K.
-    :param charge: e.
-    :param carrier_density: 1/cm^3.
+    :param charge: e; the ``carrier_density`` is in 1/cm^3.
     :param duration: of the production, ps.
     :param framework: diffusion of each element of the framework.
     :param framework_msds: element -> (m,) mean squared displacement, averaged over the windows, A^2.
     :param change: the most likely change of slope, if the run is long enough.
     :param remarks: flag -> why it applies.
-    :param bayesian: a second estimate, on request.
     """
 
     formula: str
@@ -80,9 +68,8 @@ class Conductivity:
 
     def of(self, diffusion_coefficient: float | None) -> float | None:
         """Conductivity, S/cm, for a diffusion coefficient, cm^2/s, or its uncertainty."""
-        if diffusion_coefficient is None:
-            return None
-        return nernst_einstein(diffusion_coefficient, self.carrier_density, self.charge, self.temperature)
+        known = self.carrier_density, self.charge, self.temperature
+        return None if diffusion_coefficient is None else nernst_einstein(diffusion_coefficient, *known)
 
     @property
     def value(self) -> float:
@@ -96,17 +83,12 @@ class Conductivity:
 
     def as_dict(self) -> dict:
         """All scalars as plain JSON types. Times are in ps, D in cm^2/s, conductivities in S/cm."""
+        names = 'formula', 'species', 'temperature', 'charge', 'carrier_density', 'number_of_mobile_ions', 'duration'
         content = {
-            'formula': self.formula,
-            'species': self.species,
-            'temperature': self.temperature,
+            **{name: getattr(self, name) for name in names},
             'conductivity': self.value,
             'conductivity_error': self.error,
             **self.diffusion.estimate.as_dict(),
-            'charge': self.charge,
-            'carrier_density': self.carrier_density,
-            'number_of_mobile_ions': self.number_of_mobile_ions,
-            'duration': self.duration,
             **{name: getattr(self.settings, name) for name in ('window', 'fit_start', 'equilibration')},
             'window_diffusion_coefficients': [Estimate((s,)).coefficient for s in self.diffusion.estimate.slopes],
             'flagged': bool(self.remarks),
@@ -120,7 +102,8 @@ class Conductivity:
             'change_point': self.change and asdict(self.change),
         }
         if self.bayesian is not None:
-            content['bayesian'] = self.bayesian.as_dict() | {'conductivity': self.of(self.bayesian.coefficient)}
+            conductivity = self.of(self.bayesian.diffusion_coefficient)
+            content['bayesian'] = asdict(self.bayesian) | {'conductivity': conductivity}
         return content
 
     def curves(self) -> dict[str, np.ndarray]:
@@ -152,8 +135,8 @@ def analyse(
     :param temperature: of the thermostat, K.
     :param charge: of an ion, e; by default that of its element.
     :param bayesian: also estimate D with kinisi.
-    :raises TransportError: if the trajectory is too short or faulty; see :mod:`aiida_pesfp.errors`.
-    :raises NoMobileSpecies: if the trajectory does not contain the species.
+    :raises TrajectoryTooShort: if it is shorter than one window.
+    :raises NoMobileSpecies: if it does not contain the species.
     :raises ValueError: for an invalid temperature or charge.
     """
     charge = charge_of(species) if charge is None else float(charge)
@@ -172,22 +155,12 @@ def analyse(
         framework_msds[element] = msds.mean(axis=0)
     change = find_change(production, mobile, drift, diffusion, settings.fit_start)
     fit_length = float(diffusion.lags[-1]) - settings.fit_start
-    return Conductivity(
-        Composition(Counter(trajectory.symbols)).reduced_formula,
-        species,
-        float(temperature),
-        charge,
-        len(mobile) / (trajectory.volume * 1e-24),
-        len(mobile),
-        production.duration,
-        settings,
-        diffusion,
-        framework,
-        framework_msds,
-        change,
-        find_flags(diffusion.estimate, framework, settings.fit_start, fit_length, change),
-        bayesian_diffusion(production, mobile, drift, settings) if bayesian else None,
-    )
+    remarks = find_flags(diffusion.estimate, framework, settings.fit_start, fit_length, change)
+    second = bayesian_diffusion(production, mobile, drift, settings) if bayesian else None
+    formula = Composition(Counter(trajectory.symbols)).reduced_formula
+    density = len(mobile) / (trajectory.volume * 1e-24)
+    scalars = (formula, species, float(temperature), charge, density, len(mobile), production.duration)
+    return Conductivity(*scalars, settings, diffusion, framework, framework_msds, change, remarks, second)
 
 
 def _thin(count: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from aiida_pesfp import errors
+from aiida_pesfp.errors import TrajectoryTooShort
 from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.msd import mean_squared_displacement
@@ -22,9 +22,9 @@ _FEWEST_LAGS = 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """A diffusion coefficient from the slopes of several windows.
+    """A diffusion coefficient from the ``slopes`` (A^2/ps) of the mean squared displacement in several windows.
 
-    :param slopes: of the mean squared displacement in each window, A^2/ps.
+    Uncertainties are None for a single window.
     """
 
     slopes: tuple[float, ...]
@@ -41,17 +41,17 @@ class Estimate:
 
     @property
     def standard_deviation(self) -> float | None:
-        """Standard deviation over the windows, cm^2/s; None for a single window."""
+        """Standard deviation over the windows, cm^2/s."""
         return float(np.std(self.slopes, ddof=1)) / 6 * CM2_PER_S if len(self.slopes) > 1 else None
 
     @property
     def standard_error(self) -> float | None:
-        """Standard error of the mean over the windows, cm^2/s; None for a single window."""
+        """Standard error of the mean over the windows, cm^2/s."""
         return None if self.standard_deviation is None else self.standard_deviation / np.sqrt(len(self.slopes)).item()
 
     @property
     def error(self) -> float | None:
-        """Half width of the 68.3 % confidence interval, cm^2/s; None for a single window.
+        """Half width of the 68.3 % confidence interval, cm^2/s.
 
         It is the standard error times the quantile of Student's distribution, because the spread of few windows is
         itself uncertain (factor 1.84 for two windows, 1.20 for four, 1.06 for ten).
@@ -59,7 +59,7 @@ class Estimate:
         return self.interval(CONFIDENCE)
 
     def interval(self, confidence: float) -> float | None:
-        """Half width of a two-sided confidence interval, cm^2/s; None for a single window."""
+        """Half width of a two-sided confidence interval, cm^2/s."""
         if self.standard_error is None:
             return None
         return float(stats.t.ppf((1 + confidence) / 2, len(self.slopes) - 1)) * self.standard_error
@@ -79,10 +79,8 @@ class Estimate:
 class Diffusion:
     """Mean squared displacements of one element, and the diffusion coefficients from them.
 
-    :param lags: (m,) of one window, ps.
-    :param window_msds: (w, m) of each window, A^2.
-    :param whole_lags: (s,) of the whole run, ps.
-    :param whole_msd: (s,) of the whole run, A^2.
+    :param window_msds: (w, m) of each window, A^2, at the (m,) ``lags``, ps.
+    :param whole_msd: (s,) of the whole run, A^2, at the (s,) ``whole_lags``, ps.
     :param estimate: by the standard method.
     :param alternatives: Appendix D, by name: ``whole_run`` (one fit, no uncertainty), ``from_0_ps``, ``from_5_ps``;
         as far as there are enough points for a fit.
@@ -102,40 +100,30 @@ def split(frames: int, time_step: float, window: float) -> list[slice]:
     Neighbours share a frame, so that each has lags up to its full length. The last window may lack its last frame,
     because a program that stores the frames 1 to N runs for as long as one that stores 0 to N.
 
-    :param frames: number of frames.
-    :param time_step: between two frames, ps.
-    :param window: ps.
+    :param frames: number of frames, ``time_step`` (ps) apart; the ``window`` is in ps too.
     :raises TrajectoryTooShort: if there is less than one window.
     """
     length = max(1, round(window / time_step))
     if frames < length:
-        raise errors.TrajectoryTooShort(
-            f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps, less than one window of {window:g} '
-            'ps: run longer, or choose shorter windows'
-        )
+        found = f'{frames} frames of {time_step:g} ps are {frames * time_step:g} ps'
+        way_out = 'run longer, or choose shorter windows'
+        raise TrajectoryTooShort(f'{found}, less than one window of {window:g} ps: {way_out}')
     return [slice(k * length, min((k + 1) * length + 1, frames)) for k in range(frames // length)]
 
 
 def fit_line(lags: np.ndarray, msd: np.ndarray, start: float) -> tuple[float, float]:
-    """Slope (A^2/ps) and intercept (A^2) of the line through the points with lags of at least ``start`` ps.
-
-    :raises TrajectoryTooShort: if there are too few points.
-    """
+    """Slope (A^2/ps) and intercept (A^2) of a line through the points (at least 3) with lags from ``start`` ps on."""
     chosen = _fitted(lags, start)
     if chosen.sum() < _FEWEST_LAGS:
-        raise errors.TrajectoryTooShort(
-            f'{chosen.sum()} frames between {start:g} and {lags[-1]:g} ps, the fit needs {_FEWEST_LAGS}: '
-            'store frames more often'
-        )
+        found = f'{chosen.sum()} frames between {start:g} and {lags[-1]:g} ps'
+        raise TrajectoryTooShort(f'{found}, the fit needs {_FEWEST_LAGS}: store frames more often')
     slope, intercept = np.polyfit(lags[chosen], msd[chosen], 1)
     return float(slope), float(intercept)
 
 
 def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings) -> Diffusion:
-    """Diffusion coefficients of some atoms of a trajectory.
+    """Diffusion coefficients of the atoms with some indices, in a trajectory without equilibration.
 
-    :param trajectory: without equilibration.
-    :param atoms: their indices.
     :param drift: (s, 3) displacement of the framework, A.
     :raises TrajectoryTooShort: if it holds less than one window, or too few frames for a fit.
     """
@@ -153,10 +141,7 @@ def diffuse(trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settin
 def window_msds(
     trajectory: Trajectory, atoms: np.ndarray, drift: np.ndarray, settings: DiffusionSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(m,) lags, ps, and (w, m) mean squared displacements in each window, A^2.
-
-    :raises TrajectoryTooShort: if the trajectory holds less than one window.
-    """
+    """(m,) lags, ps, and (w, m) mean squared displacements in each window of :func:`split`, A^2."""
     windows = split(len(trajectory.times), trajectory.time_step, settings.window)
     msds = [mean_squared_displacement(trajectory.positions[window], atoms, drift[window]) for window in windows]
     length = min(len(msd) for msd in msds)

@@ -38,11 +38,8 @@ _PERMUTATIONS = 2000
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """The most likely instant at which the diffusion coefficient changes.
+    """The most likely ``time`` (since the first frame, ps) at which the diffusion coefficient (cm^2/s) changes.
 
-    :param time: since the first frame, ps.
-    :param before: diffusion coefficient before it, cm^2/s.
-    :param after: diffusion coefficient after it, cm^2/s.
     :param p_value: probability of such a clear change in a steady diffusion.
     """
 
@@ -59,52 +56,38 @@ class ChangePoint:
 
 
 def find_flags(
-    estimate: Estimate,
-    framework: dict[str, Estimate],
-    fit_start: float,
-    fit_length: float,
-    change: ChangePoint | None,
+    estimate: Estimate, framework: dict[str, Estimate], fit_start: float, fit_length: float, change: ChangePoint | None
 ) -> dict[str, str]:
     """The flags that apply, each with a sentence that says why.
 
-    :param estimate: of the mobile species.
-    :param framework: of each element of the framework.
-    :param fit_start: first lag of the fits, ps.
-    :param fit_length: from the first to the last lag of the fits, ps.
+    :param estimate: of the mobile species; ``framework`` has that of each other element.
+    :param fit_start: first lag of the fits, ps; ``fit_length`` is the distance to the last, ps.
     :param change: from :func:`find_change`.
     """
-    found = {}
     growth = {element: max(other.slopes) * fit_length for element, other in framework.items()}
     moving = ', '.join(f'{name} by {value:.1f} A^2' for name, value in growth.items() if value > FRAMEWORK_GROWTH)
-    if moving:
-        found['framework_diffuses'] = (
-            f'the mean squared displacement of the framework grows within a window ({moving}): it melts, or anions hop '
-            'or rotate slowly; look at its curve before you trust the conductivity'
-        )
-    if change is not None and change.is_abrupt:
-        found['slope_changes'] = (
-            f'D goes from {change.before:.2g} to {change.after:.2g} cm^2/s about {change.time:.1f} ps after the first '
-            f'frame (p = {change.p_value:.2g}): a transition, analyse the parts separately'
-        )
-    if estimate.coefficient < 0:
-        found['negative_slope'] = 'the mean squared displacement falls: there is no visible diffusion in this time'
-    half_width = estimate.interval(2 * POSITIVE_CONFIDENCE - 1)
-    if estimate.coefficient <= 0 or (half_width is not None and estimate.coefficient - half_width <= 0):
-        found['compatible_with_zero'] = (
-            f'D is not above zero with a confidence of {100 * POSITIVE_CONFIDENCE:.0f} %: use it as an upper limit, or '
-            'run longer'
-        )
-    if len(estimate.slopes) < FEWEST_WINDOWS:
-        found['too_few_windows'] = (
-            f'{len(estimate.slopes)} window{"s" * (len(estimate.slopes) > 1)}, a reliable uncertainty needs at least '
-            f'{FEWEST_WINDOWS}: run longer'
-        )
-    if fit_start < EARLIEST_FIT:
-        found['fit_starts_early'] = (
-            f'the fit starts at {fit_start:.2g} ps, when ions still rattle in their cages: run longer and fit from '
-            '1 ps before you publish'
-        )
-    return found
+    lowest = estimate.coefficient - (estimate.interval(2 * POSITIVE_CONFIDENCE - 1) or 0)
+    count = len(estimate.slopes)
+    found = {
+        'framework_diffuses': moving
+        and f'the mean squared displacement of the framework grows within a window ({moving}): it melts, or anions hop '
+        'or rotate slowly; look at its curve before you trust the conductivity',
+        'slope_changes': change is not None
+        and change.is_abrupt
+        and f'D goes from {change.before:.2g} to {change.after:.2g} cm^2/s about {change.time:.1f} ps after the first '
+        f'frame (p = {change.p_value:.2g}): a transition, analyse the parts separately',
+        'negative_slope': estimate.coefficient < 0
+        and 'the mean squared displacement falls: there is no visible diffusion in this time',
+        'compatible_with_zero': lowest <= 0
+        and f'D is not above zero with a confidence of {100 * POSITIVE_CONFIDENCE:.0f} %: use it as an upper limit, or '
+        'run longer',
+        'too_few_windows': count < FEWEST_WINDOWS
+        and f'{count} window{"s" * (count > 1)}, a reliable uncertainty needs at least {FEWEST_WINDOWS}: run longer',
+        'fit_starts_early': fit_start < EARLIEST_FIT
+        and f'the fit starts at {fit_start:.2g} ps, when ions still rattle in their cages: run longer and fit from '
+        '1 ps before you publish',
+    }
+    return {flag: reason for flag, reason in found.items() if reason}
 
 
 def find_change(
@@ -116,8 +99,6 @@ def find_change(
     independent numbers with one mean. The largest standardised difference between the means before and after a cut
     (the CUSUM statistic) is compared with that of random orders of the same numbers: no distribution is assumed.
 
-    :param atoms: indices of the mobile ions.
-    :param drift: (s, 3) displacement of the framework, A.
     :param diffusion: of these atoms; the intercept of its fit is the contribution of vibrations.
     """
     length = max(1, round(max(_PIECE, trajectory.duration / _MOST_PIECES) / trajectory.time_step))
@@ -130,11 +111,9 @@ def find_change(
     exceeding = int((_cusum(orders)[0] >= statistic[0]).sum())
     vibration = fit_line(diffusion.lags, diffusion.window_msds.mean(axis=0), fit_start)[1]
     piece = length * trajectory.time_step
-    before, after = (
-        max(part.mean() - max(vibration, 0), 0) / (6 * piece) * CM2_PER_S
-        for part in (squares[: cut[0]], squares[cut[0] :])
-    )
-    return ChangePoint(float(cut[0] * piece), float(before), float(after), (exceeding + 1) / (_PERMUTATIONS + 1))
+    parts = np.split(squares, cut)
+    before, after = (float(max(part.mean() - max(vibration, 0), 0) / (6 * piece) * CM2_PER_S) for part in parts)
+    return ChangePoint(float(cut[0] * piece), before, after, (exceeding + 1) / (_PERMUTATIONS + 1))
 
 
 def _cusum(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

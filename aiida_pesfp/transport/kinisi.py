@@ -20,24 +20,11 @@ _BOX = 1e6
 
 @dataclass(frozen=True)
 class BayesianDiffusion:
-    """Posterior of a diffusion coefficient, cm^2/s.
+    """Mean of the posterior of a diffusion coefficient and its credible intervals of 68.3 % and 95 %, cm^2/s."""
 
-    :param coefficient: mean.
-    :param interval: credible interval of 68.3 %.
-    :param interval_95: credible interval of 95 %.
-    """
-
-    coefficient: float
-    interval: tuple[float, float]
-    interval_95: tuple[float, float]
-
-    def as_dict(self) -> dict:
-        """As a dictionary of plain JSON types."""
-        return {
-            'diffusion_coefficient': self.coefficient,
-            'interval': list(self.interval),
-            'interval_95': list(self.interval_95),
-        }
+    diffusion_coefficient: float
+    interval: list[float]
+    interval_95: list[float]
 
 
 def bayesian_diffusion(
@@ -48,9 +35,8 @@ def bayesian_diffusion(
     kinisi uses the longest lag as the length of the run when it counts independent displacements, so the lags extend
     to the whole length.
 
-    :param trajectory: without equilibration.
-    :param atoms: indices of the mobile ions.
-    :param drift: (s, 3) displacement of the framework, A.
+    The first parameters are those of :func:`~aiida_pesfp.transport.diffusion.diffuse`.
+
     :param seed: of the sampler.
     :raises ImportError: if kinisi is not installed.
     """
@@ -88,4 +74,4 @@ def bayesian_diffusion(
         np.random.set_state(state)  # noqa: NPY002
     samples = regression.gradient.values / 6 * CM2_PER_S
     quantiles = np.quantile(samples, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2, 0.025, 0.975]).tolist()
-    return BayesianDiffusion(float(samples.mean()), tuple(quantiles[:2]), tuple(quantiles[2:]))
+    return BayesianDiffusion(float(samples.mean()), quantiles[:2], quantiles[2:])

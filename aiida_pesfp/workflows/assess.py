@@ -7,15 +7,7 @@ from aiida.orm import Dict, StructureData
 
 from aiida_pesfp.assessment.features import DescriptorExpression
 from aiida_pesfp.assessment.matching import check_methods
-from aiida_pesfp.calculations.assessment import (
-    assess,
-    calibrate,
-    calibration_parameters,
-    featurise,
-    match_labels,
-    predict,
-    train_model,
-)
+from aiida_pesfp.calculations import assessment as steps
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
@@ -26,12 +18,8 @@ from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 _KEYS = ('sets', 'score', 'expressions', 'models', 'calibration')
 #: All labelled materials are scanned, duplicates too: they have labels of their own.
-_NO_CRITERIA = {
-    'minimum_band_gap': None,
-    'maximum_energy_above_hull': None,
-    'allow_transition_metals': True,
-    'duplicates': 'keep',
-}
+_NO_CRITERIA = dict.fromkeys(('minimum_band_gap', 'maximum_energy_above_hull'))
+_NO_CRITERIA |= {'allow_transition_metals': True, 'duplicates': 'keep'}
 
 
 def validate_parameters(node, _) -> str | None:
@@ -53,7 +41,7 @@ def validate_parameters(node, _) -> str | None:
             DescriptorExpression(text)
         for training in _trainings(values).values():
             TrainingSettings.from_dict(training)
-        calibration_parameters(calibration)
+        steps.calibration_parameters(calibration)
     except AssessmentError as error:
         return str(error)
     unknown = [name for name in chosen if name not in sets]
@@ -82,42 +70,23 @@ class AssessWorkChain(WorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.input_namespace('labels', valid_type=LabelsData, dynamic=True, help='Sets of labels, by name.')
-        spec.input_namespace(
-            'structures', valid_type=StructureData, dynamic=True, help='Structures to which labels are matched.'
-        )
-        spec.input_namespace(
-            'descriptors',
-            valid_type=DescriptorsData,
-            dynamic=True,
-            required=False,
-            help='Their descriptors, by the same keys. Missing ones are computed.',
-        )
-        spec.input(
-            'parameters',
-            valid_type=Dict,
-            validator=validate_parameters,
-            help='`sets`: name -> `classes` (of ClassSettings) and `match_by`; `score` (of ScoreSettings); '
+        words = 'Structures to which labels are matched.'
+        spec.input_namespace('structures', valid_type=StructureData, dynamic=True, help=words)
+        words = 'Their descriptors, by the same keys. Missing ones are computed.'
+        spec.input_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, required=False, help=words)
+        words = (
+            '`sets`: name -> `classes` (of ClassSettings) and `match_by`; `score` (of ScoreSettings); '
             '`expressions`, rankings to score besides the descriptors; `models`: `train_on` (a set), `kinds`, '
-            '`feature_sets`, `training`; `calibration`: `sets`, `vary` and the like, see `pesfp.assessment.calibrate`.',
+            '`feature_sets`, `training`; `calibration`: `sets`, `vary` and the like, see `pesfp.assessment.calibrate`.'
         )
-        spec.expose_inputs(
-            ScreenWorkChain,
-            namespace='screen',
-            exclude=('structures', 'properties', 'criteria', 'model'),
-            namespace_options={
-                'required': False,
-                'populate_defaults': False,
-                'help': 'Code, potential and parameters of the scans, if descriptors are missing.',
-            },
-        )
+        spec.input('parameters', valid_type=Dict, validator=validate_parameters, help=words)
+        words = 'Code, potential and parameters of the scans, if descriptors are missing.'
+        options = {'required': False, 'populate_defaults': False, 'help': words}
+        own = ('structures', 'properties', 'criteria', 'model')
+        spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=own, namespace_options=options)
         spec.inputs.validator = _validate_inputs
-        spec.outline(
-            if_(cls.any_missing)(cls.scan, cls.collect_scans),
-            cls.assess,
-            cls.train_models,
-            cls.calibrate,
-            cls.finish,
-        )
+        scans = if_(cls.any_missing)(cls.scan, cls.collect_scans)
+        spec.outline(scans, cls.assess, cls.train_models, cls.calibrate, cls.finish)
         spec.output_namespace('matches', valid_type=Dict, dynamic=True, help='The structure of each label.')
         spec.output_namespace('assessments', valid_type=AssessmentData, dynamic=True, help='Scores, by set of labels.')
         spec.output_namespace('models', valid_type=RankingModelData, dynamic=True, help='Trained models.')
@@ -148,13 +117,10 @@ class AssessWorkChain(WorkChain):
     def collect_scans(self) -> ExitCode | None:
         """Collect the results of the screening."""
         outputs = self.ctx.screening.outputs
-        for name in ('pes', 'descriptors'):
-            for key, node in getattr(outputs, name, {}).items():
-                self.out(f'{name}.{key}', node)
-                if name == 'descriptors':
-                    self.ctx.descriptors[key] = node
-        if 'rejected' in outputs:
-            self.out('rejected', outputs.rejected)
+        for name in ('pes', 'descriptors', 'rejected'):
+            if name in outputs:
+                self.out(name, outputs[name])
+        self.ctx.descriptors.update(getattr(outputs, 'descriptors', {}))
         return None if self.ctx.descriptors else self.exit_codes.ERROR_NO_DESCRIPTORS
 
     def assess(self) -> ExitCode | None:
@@ -165,10 +131,10 @@ class AssessWorkChain(WorkChain):
             own = values['sets'][name]
             ways = Dict({'match_by': own['match_by']} if 'match_by' in own else {})
             try:
-                matches = match_labels(labels, ways, **self.inputs.structures)
+                matches = steps.match_labels(labels, ways, **self.inputs.structures)
                 self.out(f'matches.{name}', matches)
                 parameters = Dict(common | {'classes': own.get('classes', {})})
-                found = assess(labels, matches, parameters, **self.ctx.descriptors)
+                found = steps.assess(labels, matches, parameters, **self.ctx.descriptors)
             except AssessmentError as error:
                 self._failed(f'set {name}', error)
                 continue
@@ -187,18 +153,18 @@ class AssessWorkChain(WorkChain):
         features = Dict({})
         if any(training['feature_set'] != 'pes' for training in trainings.values()):
             keys = {key for node in self.ctx.assessments.values() for key in node['materials']}
-            features = featurise(**{key: self.inputs.structures[key] for key in sorted(keys)})
+            features = steps.featurise(**{key: self.inputs.structures[key] for key in sorted(keys)})
         own, descriptors = self.ctx.assessments[source], self._descriptors_of(source)
         for label, training in trainings.items():
             parameters = Dict(training)
             try:
-                found = train_model(own, parameters, features, **descriptors)
+                found = steps.train_model(own, parameters, features, **descriptors)
                 self.out(f'models.{label}', found['model'])
                 self.out(f'predictions.{label}.{source}', found['predictions'])
                 for name, other in self.ctx.assessments.items():
                     if name != source:
                         both = descriptors | self._descriptors_of(name)
-                        self.out(f'predictions.{label}.{name}', predict(own, other, parameters, features, **both))
+                        self.out(f'predictions.{label}.{name}', steps.predict(own, other, parameters, features, **both))
             except AssessmentError as error:
                 self._failed(f'model {label}', error)
 
@@ -213,7 +179,7 @@ class AssessWorkChain(WorkChain):
             if name in self.ctx.assessments
         }
         try:
-            self.out('calibration', calibrate(Dict(values), **sets))
+            self.out('calibration', steps.calibrate(Dict(values), **sets))
         except AssessmentError as error:
             self._failed('calibration', error)
 
@@ -238,9 +204,7 @@ def _train_on(values: dict) -> str:
 
 def _trainings(values: dict) -> dict[str, dict]:
     """Label of each model to train -> its parameters."""
-    models = values.get('models')
-    if not models:
-        return {}
+    models = values.get('models') or {'kinds': ()}
     return {
         f'{kind}_{feature_set}': {**models.get('training', {}), 'kind': kind, 'feature_set': feature_set}
         for kind in models.get('kinds', TRAINABLE)

@@ -4,12 +4,14 @@ import sys
 
 import pandas
 
-from aiida_pesfp.queries.descriptors import all_descriptors, rows_of
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.queries.descriptors import rows_of
+from aiida_pesfp.queries.nodes import stored
 
 
 def to_pandas() -> pandas.DataFrame:
     """One row for each DescriptorsData, with what is known from its record and its Arrhenius fit; index is the PK."""
-    return pandas.DataFrame(rows_of(all_descriptors())).set_index('pk').sort_values('xi', ascending=False)
+    return pandas.DataFrame(rows_of(stored(DescriptorsData))).set_index('pk').sort_values('xi', ascending=False)
 
 
 def main():

@@ -13,13 +13,11 @@ from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
 
 @pytest.fixture(scope='session', autouse=True)
-def aiida_profile(aiida_config, aiida_profile_factory):
+def aiida_profile(make_profile):
     """SQLite and the ZeroMQ broker, as ``verdi presto --use-zeromq`` makes them, but for the broker, which runs as long
     as the tests: one of the daemon would be another after each start, and what this process sends would be lost."""
     broker = {'broker_backend': 'core.zeromq', 'broker_config': {'supervised_by_daemon': False}}
-    with aiida_profile_factory(aiida_config, **broker) as profile:
-        # In one run with the unit tests theirs was there first, and commands load the default profile.
-        aiida_config.set_default_profile(profile.name, overwrite=True).store()
+    with make_profile(**broker) as profile:
         yield profile
 
 

@@ -190,7 +190,7 @@ def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invent
         ({'sets': {'a': {'classes': CLASSES}}, 'expressions': ['import os']}, 'not an expression'),
         (
             {'sets': {'a': {'classes': CLASSES}}, 'models': {'kinds': ['forest']}},
-            "kind must be one of .* not 'forest'",
+            "kind = 'forest': Input should be 'logistic_l1', ",
         ),
         ({'sets': {'a': {'classes': CLASSES}}, 'calibration': {'sets': ['c']}}, "no set 'c' of labels"),
         ({'sets': {'a': {'classes': CLASSES}}, 'colour': 1}, "unknown parameter 'colour'"),
@@ -296,13 +296,14 @@ class TestCommands:
         assert 'to expect for other materials' in printed
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
-        assert 'at least two' in self.call(calibrate, assessment.pk, '--resamples', 1).output
+        refused = self.call(calibrate, assessment.pk, '--resamples', 1).output
+        assert 'resamples = 1: Input should be greater than or equal to 2' in refused
         assert 'add --vary threshold' in self.call(calibrate, assessment.pk, '--threshold', 0.5).output
 
         for change, words in (
             (['--unit', 'furlong', '--good', 1e-3], "unknown unit 'furlong'"),
             (['--unit', 'S/cm', '--good', 1e-5], 'is below bad'),
-            (['--unit', 'S/cm', '--good', -1], 'good must be a positive number'),
+            (['--unit', 'S/cm', '--good', -1], 'good = -1.0: Input should be greater than 0'),
             (['--unit', 'S/cm', '--good', 1e-3, '--species', 'Na'], 'was scanned for Na'),
             (['--unit', 'S/cm', '--good', 1e9], '0 of 30 materials are good conductors'),
             (['--unit', 'S/cm', '--good', 1e-3, '--model', 'forest'], "'forest' is not one of 'logistic_l1'"),

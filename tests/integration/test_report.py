@@ -119,7 +119,7 @@ def test_a_workchain_that_has_not_begun_has_nothing_to_report(screen_of, structu
 def test_what_cannot_be_found_is_said(tmp_path):
     answer = call('nowhere', '-o', tmp_path / 'report.html')
     assert answer.exit_code != 0
-    assert 'nowhere is neither a node nor a group' in answer.output
+    assert "there is no group and no node 'nowhere'" in answer.output
     Group(label='hollow').store()
     answer = call('hollow', '-o', tmp_path / 'report.html')
     assert answer.exit_code != 0

@@ -6,7 +6,6 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.launch import options as shared
-from aiida_pesfp.cli.launch.dynamics import dynamics_options, needs_of, relax_code_of
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL
 from aiida_pesfp.workflows.engines import ENGINES, engine_of_code
 
@@ -19,13 +18,11 @@ _PROGRAMS, _RELAX_PROGRAMS = (
 @click.command('conductivity')
 @shared.launch_options
 @click.option('--potential', type=POTENTIAL, help=f'Stored potential, if needed.  [default: {DEFAULT_POTENTIAL}]')
-@click.option(
-    '-X', '--code', type=CODE, default='pesfp-md@localhost', show_default=True, help=f'Code of one of: {_PROGRAMS}.'
-)
+@click.option('-X', '--code', type=CODE, default='pesfp-md@localhost', help=f'Code of one of: {_PROGRAMS}.')
 @click.option(
     '--relax-code', type=CODE, help=f'Code of one of: {_RELAX_PROGRAMS}.  [default: that on the same computer]'
 )
-@dynamics_options
+@shared.dynamics_options
 @decorators.with_dbenv()
 def launch_conductivity(launching, code, relax_code, relax, temperatures, duration_ps, **needs):
     """Molecular dynamics of structures at several temperatures, to conductivities and activation energies.
@@ -45,9 +42,10 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
         engine = engine_of_code(code, ['potential'])
     if needs['potential'] is None and any(need.name == 'potential' for need in engine.needs):
         needs['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
-    if relax and relax_code is None:
-        relax_code = relax_code_of(engine, code)
+    if relax_code is None or not relax:
+        relax_code = shared.relax_code_of(engine, code, relax)
     overrides = launching.read_overrides({'max_steps_per_job', *engine.dynamics_workchain.get_protocol_inputs()})
+    overrides |= shared.without_none(duration_ps=duration_ps)
     failed = []
     for key, structure in launching.nodes().items():
         with shared.invalid_inputs_reported():
@@ -55,16 +53,16 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
                 code,
                 structure,
                 engine=engine.name,
-                relax_code=relax_code if relax else None,
+                relax_code=relax_code,
                 species=launching.species,
                 temperatures=list(temperatures),
                 protocol=launching.protocol,
-                overrides=overrides | shared.without_none(duration_ps=duration_ps),
+                overrides=overrides,
                 options=launching.jobs,
-                **needs_of(engine, needs),
+                **shared.needs_of(engine, needs),
             )
         report = f'dynamics of {key} at {", ".join(map("{:g} K".format, builder.temperatures))} ...'
-        node = launching.start(builder, f'{key}, {launching.protocol}', report)
+        node = launching.start(builder, key, report)
         if not launching.to_daemon:
             print_conductivities(node)
             if not node.is_finished_ok:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import yaml
 from aiida.cmdline.utils import echo
 
-from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, POTENTIAL, StructuresParamType
+from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
 from aiida_pesfp.settings.program import ProgramSettings
+from aiida_pesfp.workflows.engines import ENGINES, Engine
 
 PROTOCOLS = ('fast', 'paper', 'stringent')
 
@@ -23,48 +25,43 @@ class DurationParamType(click.ParamType):
     """A time in s, min, h or d, or as HH:MM:SS, in seconds."""
 
     name = 'duration'
-    _UNITS = {'': 1, 's': 1, 'min': 60, 'm': 60, 'h': 3600, 'd': 86400}
 
     def convert(self, value, param, ctx):
+        import pandas
+
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r'(\d+(?:\.\d+)?)\s*(s|min|m|h|d|)', value)
-        if match:
-            return int(float(match[1]) * self._UNITS[match[2]])
-        match = re.fullmatch(r'(\d+):(\d\d):(\d\d)', value)
-        if match:
-            hours, minutes, seconds = map(int, match.groups())
-            return hours * 3600 + minutes * 60 + seconds
+        with contextlib.suppress(ValueError):
+            seconds = int(pandas.Timedelta(f'{value}s' if value.isdigit() else value).total_seconds())
+            if seconds > 0:
+                return seconds
         return self.fail(f'{value!r} is no time: write 90min, 12h, 2d, 3600 or 12:00:00', param, ctx)
 
 
-def combined(*decorations: Callable) -> Callable:
-    """One decorator of several, whose options ``--help`` lists in this order."""
+_LAUNCH_OPTIONS = combined(
+    click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
+    click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', help='Settings.'),
+    click.option('--species', default='Li', help='The mobile ion.'),
+    click.option(
+        '--overrides',
+        type=EXISTING_FILE,
+        help='YAML file of inputs that take precedence over those of the protocol, nested alike.',
+    ),
+    click.option('--label', help='Label of the process.'),
+    click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.'),
+    click.option('--walltime', type=DurationParamType(), help='Longest time of a job, such as 12h.'),
+    click.option('--num-machines', type=click.IntRange(1), default=1, help='Nodes of a job.'),
+    click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
+    click.option('--queue', help='Queue or partition of the scheduler.'),
+    click.option('--account', help='Account of the scheduler.'),
+    click.option('--device', help=f'Device on the compute node. {ProgramSettings.help_of("device")}'),
+)
 
-    def decorate(function):
-        for decoration in reversed(decorations):
-            function = decoration(function)
-        return function
 
-    return decorate
+class LaunchOptions(SimpleNamespace):
+    """Values of the options that all commands have, by their names."""
 
-
-@dataclass(frozen=True)
-class LaunchOptions:
-    """Values of the options that all commands have, by the names of :func:`launch_options`."""
-
-    structures: tuple
-    protocol: str
-    species: str
-    overrides: Path | None
-    label: str | None
-    to_daemon: bool
-    walltime: int | None
-    num_machines: int
-    num_cores: int | None
-    queue: str | None
-    account: str | None
-    device: str | None
+    NAMES = tuple(parameter.name for parameter in _LAUNCH_OPTIONS(lambda: None).__click_params__)
 
     @property
     def jobs(self) -> dict:
@@ -73,28 +70,20 @@ class LaunchOptions:
         if self.num_cores:
             # One process uses all cores of its node by threads.
             resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': self.num_cores}
-        return without_none(
-            resources=resources,
-            max_wallclock_seconds=self.walltime,
-            queue_name=self.queue,
-            account=self.account,
-            device=self.device,
-        )
+        chosen = {'max_wallclock_seconds': self.walltime, 'queue_name': self.queue}
+        return without_none(resources=resources, account=self.account, device=self.device, **chosen)
 
     def read_overrides(self, known: set[str]) -> dict:
         """The content of the file of overrides. An unknown key is an error, because it would be ignored."""
         if self.overrides is None:
             return {}
         try:
-            content = yaml.safe_load(self.overrides.read_text()) or {}
-        except yaml.YAMLError as error:
-            echo.echo_critical(f'{self.overrides} is not a YAML file: {error}')
-        if not isinstance(content, dict):
-            echo.echo_critical(f'{self.overrides} holds no inputs: write for example "max_iterations: 3"')
-        for key in content:
-            if key not in known:
-                names = ', '.join(sorted(known))
-                echo.echo_critical(f'{self.overrides}: there is no input {key!r}: known are {names}')
+            content = dict(yaml.safe_load(self.overrides.read_text()) or {})
+        except (yaml.YAMLError, TypeError, ValueError) as error:
+            echo.echo_critical(f'{self.overrides} is not a YAML file of inputs, such as "max_iterations: 3": {error}')
+        for key in content.keys() - known:
+            names = ', '.join(sorted(known))
+            echo.echo_critical(f'{self.overrides}: there is no input {key!r}: known are {names}')
         return content
 
     def nodes(self) -> dict:
@@ -107,45 +96,25 @@ class LaunchOptions:
         nodes = []
         for item in self.structures:
             nodes += store(read_folder([item]), item.resolve().stem) if isinstance(item, Path) else item
-        return keyed(nodes)
+        return _keyed(nodes)
 
-    def start(self, builder, label: str, report: str):
+    def start(self, builder, what: str, report: str):
         """Run or submit a builder; the node.
 
-        :param label: of the process, unless the user gave one.
+        :param what: label of the process, unless the user gave one.
         :param report: printed before a process runs here.
         """
         from aiida.engine import run_get_node, submit
 
-        builder.metadata.label = self.label or label
-        if not self.to_daemon:
-            echo.echo_report(report)
+        builder.metadata.label = self.label or f'{what}, {self.protocol}'
         with invalid_inputs_reported():
-            node = submit(builder) if self.to_daemon else run_get_node(builder)[1]
-        if self.to_daemon:
-            echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
-            echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
+            if not self.to_daemon:
+                echo.echo_report(report)
+                return run_get_node(builder)[1]
+            node = submit(builder)
+        echo.echo_success(f'submitted {node.process_label}<{node.pk}>')
+        echo.echo_report(f'follow it with: aiida-pesfp status {node.pk}')
         return node
-
-
-_LAUNCH_OPTIONS = combined(
-    click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
-    click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', show_default=True, help='Settings.'),
-    click.option('--species', default='Li', show_default=True, help='The mobile ion.'),
-    click.option(
-        '--overrides',
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help='YAML file of inputs that take precedence over those of the protocol, nested alike.',
-    ),
-    click.option('--label', help='Label of the process.'),
-    click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.  [default: run]'),
-    click.option('--walltime', type=DurationParamType(), help='Longest time of a job, such as 12h.'),
-    click.option('--num-machines', type=click.IntRange(1), default=1, show_default=True, help='Nodes of a job.'),
-    click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
-    click.option('--queue', help='Queue or partition of the scheduler.'),
-    click.option('--account', help='Account of the scheduler.'),
-    click.option('--device', help=f'Device on the compute node. {ProgramSettings.help_of("device")}'),
-)
 
 
 def launch_options(function: Callable) -> Callable:
@@ -153,26 +122,18 @@ def launch_options(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def gathered(**values):
-        launching = LaunchOptions(**{field.name: values.pop(field.name) for field in fields(LaunchOptions)})
-        return function(launching, **values)
+        return function(LaunchOptions(**{name: values.pop(name) for name in LaunchOptions.NAMES}), **values)
 
     return _LAUNCH_OPTIONS(gathered)
 
 
-POTENTIAL_OPTION = click.option(
-    '--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, show_default=True, help='Stored potential.'
+scan_options = combined(
+    click.option('--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, help='Stored potential.'),
+    click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),
 )
-SCAN_CODE = click.option(
-    '-X', '--code', type=CODE, default='pesfp-scan@localhost', show_default=True, help='Code of pesfp-scan.'
-)
-
 criteria_options = combined(
     click.option('--minimum-band-gap', type=float, help='Leave out structures with a smaller one, eV.  [default: 0.5]'),
-    click.option(
-        '--maximum-energy-above-hull',
-        type=float,
-        help='Leave out structures with a larger one, eV/atom.  [default: 0.05]',
-    ),
+    click.option('--maximum-energy-above-hull', type=float, help='Leave out larger ones, eV/atom.  [default: 0.05]'),
     click.option(
         '--transition-metals/--no-transition-metals',
         'allow_transition_metals',
@@ -192,21 +153,35 @@ criteria_options = combined(
     click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
     click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )
+_ABOVE_0, _DEFAULT = click.FloatRange(0, min_open=True), '  [default: that of the protocol]'
+dynamics_options = combined(
+    click.option('--relax/--no-relax', default=True, help='Relax structures before dynamics.'),
+    click.option('-t', '--temperature', 'temperatures', multiple=True, type=_ABOVE_0, help=f'K; repeatable.{_DEFAULT}'),
+    click.option(
+        '--picoseconds',
+        'duration_ps',
+        type=_ABOVE_0,
+        help=f'Length of each run; below 20, windows are shorter, and the run is too short to publish.{_DEFAULT}',
+    ),
+    # The potential of an engine is chosen by options of the commands.
+    *(
+        click.option(f'--{need.name.replace("_", "-")}', help=need.help)
+        for need in {need.name: need for engine in ENGINES.values() for need in engine.needs}.values()
+        if need.name != 'potential'
+    ),
+)
 
 
-def screen_overrides(species: str, chosen: dict) -> dict:
-    """Overrides of ``pesfp.screen``.
-
-    :param chosen: values of :data:`criteria_options`.
-    """
-    chosen = without_none(**chosen)
-    jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
-    return jobs | {'criteria': chosen} | scan_overrides(species)
+def needs_of(engine: Engine, chosen: dict) -> dict:
+    """Those of the chosen values, by the names of needs, that an engine needs."""
+    return without_none(**{need.name: chosen.get(need.name) for need in engine.needs})
 
 
-def scan_overrides(species: str) -> dict:
-    """Overrides of ``pesfp.scan.base``."""
-    return {'scan': {'parameters': {'species': species}}}
+def relax_code_of(engine: Engine, code, relax: bool):
+    """The code that relaxes beside that of the dynamics: the same, if one program does both. None without ``relax``."""
+    if not relax or engine.relax_program == engine.program:
+        return code if relax else None
+    return code_beside(code, engine.relax_program.label, 'make it, or leave structures as they are with --no-relax')
 
 
 def check_plugin(code, *plugins: str) -> None:
@@ -228,23 +203,31 @@ def code_beside(code, label: str, advice: str):
         echo.echo_critical(f'there is no code {label}@{code.computer.label}: {advice}')
 
 
-def keyed(structures: list) -> dict:
+def without_none(**values) -> dict:
+    """The values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextlib.contextmanager
+def invalid_inputs_reported():
+    """Turn the error of invalid inputs into an error message."""
+    from aiida.common.exceptions import InputValidationError
+
+    try:
+        yield
+    except (ValueError, InputValidationError) as error:
+        echo.echo_critical(f'the inputs are not valid: {error}')
+
+
+def _keyed(structures: list) -> dict:
     """Structures by keys that AiiDA accepts as names of links, made of their labels or formulas."""
     found = {}
     for node in {node.uuid: node for node in structures}.values():
         name = re.sub(r'\W+', '_', node.label or node.get_formula()).strip('_')
         name = name if name[:1].isalpha() else f's_{name}'
-        key, number = name, 1
-        while key in found:
-            number += 1
-            key = f'{name}_{number}'
-        found[key] = node
+        keys = itertools.chain([name], (f'{name}_{number}' for number in itertools.count(2)))
+        found[next(key for key in keys if key not in found)] = node
     return found
-
-
-def without_none(**values) -> dict:
-    """The values that are not None."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _check_daemon() -> None:
@@ -260,14 +243,3 @@ def _check_daemon() -> None:
         )
     if not get_daemon_client().is_daemon_running:
         echo.echo_critical('the daemon is not running: start it with `verdi daemon start`, or leave out --submit')
-
-
-@contextlib.contextmanager
-def invalid_inputs_reported():
-    """Turn the error of invalid inputs into an error message."""
-    from aiida.common.exceptions import InputValidationError
-
-    try:
-        yield
-    except (ValueError, InputValidationError) as error:
-        echo.echo_critical(f'the inputs are not valid: {error}')

@@ -10,10 +10,9 @@ from aiida_pesfp.cli.launch import options as shared
 
 @click.command('scan')
 @shared.launch_options
-@shared.POTENTIAL_OPTION
-@shared.SCAN_CODE
+@shared.scan_options
 @decorators.with_dbenv()
-def launch_scan(launching, potential, code):
+def launch_scan(launching, **scan):
     """Scan the potential energy surface of structures, all in one job, whatever their composition.
 
     \b
@@ -22,13 +21,12 @@ def launch_scan(launching, potential, code):
     """
     from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
-    _launch(ScanBaseWorkChain, launching, potential, code, shared.scan_overrides(launching.species))
+    run_scans(ScanBaseWorkChain, launching, _parameters(launching), {'scan', 'max_iterations'}, **scan)
 
 
 @click.command('screen')
 @shared.launch_options
-@shared.POTENTIAL_OPTION
-@shared.SCAN_CODE
+@shared.scan_options
 @shared.criteria_options
 @decorators.with_dbenv()
 def launch_screen(launching, potential, code, **criteria):
@@ -41,29 +39,43 @@ def launch_screen(launching, potential, code, **criteria):
     """
     from aiida_pesfp.workflows.screen import ScreenWorkChain
 
-    _launch(ScreenWorkChain, launching, potential, code, shared.screen_overrides(launching.species, criteria))
+    known = {'scan', 'max_iterations', 'properties'}
+    run_scans(ScreenWorkChain, launching, screen_overrides(launching, criteria), known, potential, code)
 
 
-def _launch(workchain, launching, potential, code, overrides) -> None:
-    """Build, and run or submit.
+def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
+    """Overrides of ``pesfp.screen`` from values of :data:`~aiida_pesfp.cli.launch.options.criteria_options`."""
+    chosen = shared.without_none(**chosen)
+    jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
+    return jobs | {'criteria': chosen} | _parameters(launching)
 
-    :param overrides: by the options of the command.
+
+def _parameters(launching: shared.LaunchOptions) -> dict:
+    return {'scan': {'parameters': {'species': launching.species}}}
+
+
+def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, known: set, potential, code, **stages):
+    """Run a workchain that scans and print its results, or submit it; the node.
+
+    :param overrides: by the options of the command, which take precedence over those of the file.
+    :param known: inputs that the file may have besides those of the protocol.
+    :param stages: further arguments of ``get_builder_from_protocol``.
     """
-    from aiida_pesfp.cli.results import print_ranking
+    from aiida_pesfp.cli.results import print_candidates, print_ranking
     from aiida_pesfp.workflows.protocols import merge
 
     shared.check_plugin(code, 'pesfp.scan')
-    known = {'scan', 'max_iterations', 'properties', *workchain.get_protocol_inputs()}
-    overrides = merge(launching.read_overrides(known), overrides)
-    structures = launching.nodes()
+    overrides = merge(launching.read_overrides(known | set(workchain.get_protocol_inputs())), overrides)
+    structures, protocol = launching.nodes(), launching.protocol
     with shared.invalid_inputs_reported():
-        builder = workchain.get_builder_from_protocol(
-            code, structures, potential, launching.protocol, overrides, launching.jobs
-        )
+        arguments = (code, structures, potential, protocol, overrides, launching.jobs)
+        builder = workchain.get_builder_from_protocol(*arguments, **stages)
     what = f'{len(structures)} structures'
-    report = f'{what} with {potential.name} ({launching.protocol} protocol) ...'
-    node = launching.start(builder, f'{what}, {launching.protocol}', report)
+    then = ', then dynamics of the best' if stages else ''
+    node = launching.start(builder, what, f'{what} with {potential.name} ({protocol} protocol){then} ...')
     if launching.to_daemon:
         echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')
-    else:
-        print_ranking(node)
+        return
+    if stages:
+        print_candidates(node)
+    print_ranking(node)

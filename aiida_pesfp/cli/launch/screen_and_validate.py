@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 from aiida.cmdline.utils import decorators
 
 from aiida_pesfp.cli.launch import options as shared
-from aiida_pesfp.cli.launch.dynamics import dynamics_options, needs_of, relax_code_of
-from aiida_pesfp.cli.parameters import CODE, POTENTIAL
+from aiida_pesfp.cli.launch.scan import run_scans, screen_overrides
+from aiida_pesfp.cli.parameters import CODE, POTENTIAL, combined
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
 
-def _stage_options(engine: Engine) -> list:
+def _stage_options(engine: Engine) -> Iterator:
     """Options of the stage of an engine: its code, how many candidates, and whether to leave it out."""
+    name, title = engine.name, engine.title
     default = 'that on the computer of the scans' if engine.by_default else 'none, and no such dynamics'
-    options = [
-        click.option(
-            f'--{engine.name}',
-            f'{engine.name}_code',
-            type=CODE,
-            help=f'Code of {engine.program.label}, for dynamics with {engine.title}.  [default: {default}]',
-        ),
-        click.option(
-            f'--{engine.name}-candidates', type=click.IntRange(1), help='Most structures that go on to these dynamics.'
-        ),
-    ]
+    text = f'Code of {engine.program.label}, for dynamics with {title}.  [default: {default}]'
+    yield click.option(f'--{name}', f'{name}_code', type=CODE, help=text)
+    yield click.option(f'--{name}-candidates', type=click.IntRange(1), help='Most structures for these dynamics.')
     if engine.by_default:
-        options.append(click.option(f'--no-{engine.name}', is_flag=True, help=f'No dynamics with {engine.title}.'))
-    return options
+        yield click.option(f'--no-{name}', is_flag=True, help=f'No dynamics with {title}.')
 
 
 @click.command('screen-and-validate')
 @shared.launch_options
-@shared.POTENTIAL_OPTION
-@shared.SCAN_CODE
+@shared.scan_options
 @shared.criteria_options
 @click.option('--select', help='Candidates are structures for which this is true.  [default: xi > 0.25]')
 @click.option('--md-potential', type=POTENTIAL, help='Potential of the dynamics.  [default: that of the scans]')
-@shared.combined(*(option for engine in ENGINES.values() for option in _stage_options(engine)))
-@dynamics_options
+@combined(*(option for engine in ENGINES.values() for option in _stage_options(engine)))
+@shared.dynamics_options
 @decorators.with_dbenv()
 def launch_screen_and_validate(launching, potential, code, **options):
     """Screen structures, run molecular dynamics of the best, and of the best of these with SIESTA.
@@ -48,32 +41,12 @@ def launch_screen_and_validate(launching, potential, code, **options):
     aiida-pesfp launch screen-and-validate cifs --protocol fast --ml-candidates 1 --picoseconds 1  # to see how it goes
     aiida-pesfp launch screen-and-validate cifs --siesta siesta@cluster --pseudo-family LABEL --submit
     """
-    from aiida_pesfp.cli.results import print_candidates, print_ranking
-    from aiida_pesfp.workflows.protocols import merge
     from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 
-    shared.check_plugin(code, 'pesfp.scan')
     stages = _stages(launching, code, options, potential=options.pop('md_potential') or potential)
     overrides = shared.without_none(select=options.pop('select'))
-    screen = shared.screen_overrides(launching.species, options)
-    known = {'screen', *ScreenAndValidateWorkChain.get_protocol_inputs()}
-    structures = launching.nodes()
-    with shared.invalid_inputs_reported():
-        builder = ScreenAndValidateWorkChain.get_builder_from_protocol(
-            code,
-            structures,
-            potential,
-            launching.protocol,
-            merge(launching.read_overrides(known), overrides | {'screen': screen}),
-            launching.jobs,
-            **stages,
-        )
-    what = f'{len(structures)} structures'
-    report = f'{what} with {potential.name}, then dynamics of the best ...'
-    node = launching.start(builder, f'{what}, {launching.protocol}', report)
-    if not launching.to_daemon:
-        print_candidates(node)
-        print_ranking(node)
+    overrides['screen'] = screen_overrides(launching, options)
+    run_scans(ScreenAndValidateWorkChain, launching, overrides, {'screen'}, potential, code, **stages)
 
 
 def _stages(launching, scan_code, options: dict, potential) -> dict:
@@ -85,19 +58,18 @@ def _stages(launching, scan_code, options: dict, potential) -> dict:
     stages = {}
     for name, engine in ENGINES.items():
         code, candidates = options.pop(f'{name}_code'), options.pop(f'{name}_candidates')
-        if engine.by_default:
-            if options.pop(f'no_{name}'):
-                continue
-            code = code or shared.code_beside(scan_code, engine.program.label, f'name another with --{name}')
-        if code is None:
+        left_out = options.pop(f'no_{name}', False)
+        if code is None and engine.by_default and not left_out:
+            code = shared.code_beside(scan_code, engine.program.label, f'name another with --{name}')
+        if code is None or left_out:
             continue
         shared.check_plugin(code, *engine.program.plugins)
         stages[name] = shared.without_none(
             code=code,
-            relax_code=relax_code_of(engine, code) if relax else None,
+            relax_code=shared.relax_code_of(engine, code, relax),
             candidates=candidates,
             overrides=overrides,
             options=launching.jobs,
-            **needs_of(engine, needs),
+            **shared.needs_of(engine, needs),
         )
     return stages

@@ -10,10 +10,7 @@ cutoff is smooth, so the energy is continuous there, and the structure is evalua
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,51 +19,15 @@ from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential, check_pickle
-from aiida_pesfp.potentials.frozen_graph import Edges
+from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential, check_pickle, quiet
+from aiida_pesfp.potentials.frozen_graph import Edges, repeated_index
 
-with warnings.catch_warnings():
-    warnings.simplefilter('ignore')  # its dependencies warn about each other
+with quiet():
     from chgnet.model import CHGNet, CHGNetCalculator
     from chgnet.model.model import BatchedGraph
 
 
-class CHGNetPotential(NetworkPotential):
-    """A CHGNet whose energy is a sum over atoms."""
-
-    symbols = TRAINED_SYMBOLS
-
-    def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
-        super().__init__(identity, device, batch_size)
-        try:
-            network = self._load()
-        except Exception as error:  # unpickling foreign or damaged files can raise anything
-            raise PotentialError(f'{identity.path} is no CHGNet checkpoint that chgnet can load: {error}') from error
-        if not (network.mlp_first and network.is_intensive):
-            raise PotentialError(f'{identity.path} is a CHGNet without energies of atoms: take chgnet-0.3.0')
-        self.element_references = network.composition_model.fc.weight.detach().numpy()[0].astype(float)
-        self.network = network.to(self.device).eval().requires_grad_(False)
-        self.cutoff = float(network.graph_converter.atom_graph_cutoff)
-        self.angle_cutoff = float(network.graph_converter.bond_graph_cutoff)
-
-    def evaluator(self, structure: Structure) -> CHGNetEvaluator:
-        return CHGNetEvaluator(self, structure)
-
-    def calculator(self, structure: Structure) -> CHGNetCalculator:
-        self.check_elements(structure)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter('ignore')
-            # A network of its own: that of the scan has no derivatives.
-            return CHGNetCalculator(self._load(), use_device=str(self.device))
-
-    def _load(self) -> CHGNet:
-        check_pickle(self.identity.path)
-        with contextlib.redirect_stdout(io.StringIO()):  # it reports its number of parameters
-            return CHGNet.from_file(self.identity.path)
-
-
-@dataclass
-class ShortBonds:
+class ShortBonds(NamedTuple):
     """Directed bonds that form angles, ordered by the atom at which they begin.
 
     :ivar centres: (S,) that atom.
@@ -83,40 +44,30 @@ class ShortBonds:
         """Both directions of the undirected ``edges`` no longer than ``cutoff`` (A), numbered from ``first``."""
         lengths = np.linalg.norm(edges.vectors, axis=1)
         short = np.nonzero(lengths <= cutoff)[0]
-        vectors = edges.vectors[short] / lengths[short, None]
-        return cls(
-            np.concatenate([edges.sources[short], edges.targets[short]]),
-            np.tile(short + first, 2),
-            np.concatenate([-vectors, vectors]),
-        ).reordered()
+        directed, lengths = edges[short].joined(edges[short].reversed()), np.tile(lengths[short], 2)
+        return cls(directed.sources, np.tile(short + first, 2), -directed.vectors / lengths[:, None]).reordered()
 
     def repeated(self, times: int, number_of_atoms: int, number_of_bonds: int) -> ShortBonds:
         """The same bonds in each of several configurations."""
-        steps = np.arange(times)[:, None]
-        return ShortBonds(
-            (steps * number_of_atoms + self.centres).ravel(),
-            (steps * number_of_bonds + self.bonds).ravel(),
-            np.tile(self.vectors, (times, 1)),
-        )
+        centres = repeated_index(self.centres, times, number_of_atoms)
+        bonds = repeated_index(self.bonds, times, number_of_bonds)
+        return ShortBonds(centres, bonds, np.tile(self.vectors, (times, 1)))
 
     def joined(self, other: ShortBonds) -> ShortBonds:
         """These and the others."""
-        return ShortBonds(
-            *(np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self))
-        ).reordered()
+        return ShortBonds(*map(np.concatenate, zip(self, other))).reordered()
 
     def reordered(self) -> ShortBonds:
         """The same, ordered by centre."""
         order = np.argsort(self.centres, kind='stable')
-        return ShortBonds(self.centres[order], self.bonds[order], self.vectors[order])
+        return ShortBonds(*(column[order] for column in self))
 
     def pairs(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All pairs of one of the (W,) bonds ``which`` and another bond with the same centre: (A,) and (A,) places."""
-        begin = np.searchsorted(self.centres, self.centres[which], 'left')
-        counts = np.searchsorted(self.centres, self.centres[which], 'right') - begin
-        starts = np.cumsum(counts) - counts
+        begin, end = (np.searchsorted(self.centres, self.centres[which], side) for side in ('left', 'right'))
+        counts = end - begin
         first = np.repeat(which, counts)
-        second = np.arange(len(first)) + np.repeat(begin - starts, counts)
+        second = np.arange(len(first)) + np.repeat(begin - np.cumsum(counts) + counts, counts)
         different = first != second
         return first[different], second[different]
 
@@ -128,13 +79,9 @@ class CHGNetEvaluator(BatchedEvaluator):
     edges_in_cache = 6000
     bytes_per_edge = 8_000  # estimated from the widths of the layers, angles included
 
-    def __init__(self, potential: CHGNetPotential, structure: Structure):
-        super().__init__(potential, structure)
-        self._reference = float(potential.element_references[np.array(structure.atomic_numbers) - 1].sum())
-
-    def batch_energies(self, positions: np.ndarray) -> np.ndarray:
-        energies = self.potential.network._compute(self._batch(positions), return_site_energies=True)['site_energies']
-        return torch.stack(energies).double().sum(dim=1).cpu().numpy() + self._reference
+    def batch_energies(self, positions: np.ndarray) -> Tensor:
+        found = self.potential.network._compute(self.batch_graph(positions), return_site_energies=True)
+        return torch.stack(found['site_energies'])
 
     def freeze(self) -> None:
         self._fixed = one_direction(self.graph.fixed)
@@ -142,29 +89,28 @@ class CHGNetEvaluator(BatchedEvaluator):
         self._short = short = ShortBonds.among(self._fixed, self.potential.angle_cutoff)
         self._angles, self._angular = self._angles_between(short, *short.pairs(np.arange(len(short.centres))))
 
-    def _batch(self, positions: np.ndarray) -> BatchedGraph:
-        size, number, fixed = len(positions), len(self.structure), len(self._fixed)
-        device, steps = self.potential.device, np.arange(len(positions))[:, None]
-        which, atoms, vectors = self.graph.edges_to_ion(positions)
-        moving = Edges(which * number + self.graph.ion, which * number + atoms, vectors)
-        sources = np.concatenate([(steps * number + self._fixed.sources).ravel(), moving.sources])
-        targets = np.concatenate([(steps * number + self._fixed.targets).ravel(), moving.targets])
-        directed = np.stack([np.concatenate([sources, targets]), np.concatenate([targets, sources])], axis=1)
+    def batch_graph(self, positions: np.ndarray) -> BatchedGraph:
+        """CHGNet's graph of the configurations with the ion at each of the (M, 3) ``positions``, A."""
+        size, number, to_device = len(positions), len(self.structure), self.potential.tensor
+        moving = self.graph.from_ion(positions)
+        edges = self._fixed.repeated(size, number).joined(moving)
+        directed = edges.joined(edges.reversed())
         radial = [
             torch.cat([of_fixed.repeat(size, 1), of_moving])
             for of_fixed, of_moving in zip(self._radial, self._radial_bases(moving.vectors))
         ]
         moving_angles, moving_angular = self._moving_angles(moving, size)
-        fixed_angles = (self._angles + steps[:, :, None] * np.array([number, fixed, fixed])).reshape(-1, 3)
+        steps = np.array([number, len(self._fixed), len(self._fixed)])
+        fixed_angles = (self._angles + np.arange(size)[:, None, None] * steps).reshape(-1, 3)
         return BatchedGraph(
             atomic_numbers=self.numbers.repeat(size),
             bond_bases_ag=radial[0],
             bond_bases_bg=radial[1],
             angle_bases=torch.cat([self._angular.repeat(size, 1), moving_angular]),
-            batched_atom_graph=torch.tensor(directed, device=device),
-            batched_bond_graph=torch.tensor(np.concatenate([fixed_angles, moving_angles]), device=device),
-            atom_owners=torch.arange(size, device=device).repeat_interleave(number),
-            directed2undirected=torch.arange(len(sources), device=device).repeat(2),
+            batched_atom_graph=to_device(np.stack([directed.sources, directed.targets], axis=1)),
+            batched_bond_graph=to_device(np.concatenate([fixed_angles, moving_angles])),
+            atom_owners=to_device(np.arange(size).repeat(number)),
+            directed2undirected=to_device(np.tile(np.arange(len(edges)), 2)),
             atom_positions=(),
             strains=(),
             volumes=(),
@@ -173,9 +119,8 @@ class CHGNetEvaluator(BatchedEvaluator):
     def _moving_angles(self, moving: Edges, size: int) -> tuple[np.ndarray, Tensor]:
         """As :meth:`_angles_between`, for all angles with at least one moving bond."""
         fixed = size * len(self._fixed)
-        short = self._short.repeated(size, len(self.structure), len(self._fixed)).joined(
-            ShortBonds.among(moving, self.potential.angle_cutoff, fixed)
-        )
+        of_framework = self._short.repeated(size, len(self.structure), len(self._fixed))
+        short = of_framework.joined(ShortBonds.among(moving, self.potential.angle_cutoff, fixed))
         moves = short.bonds >= fixed
         first, second = short.pairs(np.nonzero(moves)[0])
         mixed = ~moves[second]  # of these, the pair in the other order is still missing
@@ -184,23 +129,49 @@ class CHGNetEvaluator(BatchedEvaluator):
 
     def _angles_between(self, short: ShortBonds, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, Tensor]:
         """(A, 3) centre and the two bonds, and (A, R) Fourier functions, of the angles between pairs of short bonds."""
-        vectors = (self._to_device(short.vectors[which]) for which in (first, second))
+        vectors = (self.potential.tensor(short.vectors[which]) for which in (first, second))
         angles = np.stack([short.centres[first], short.bonds[first], short.bonds[second]], axis=1)
         return angles, self.potential.network.angle_basis_expansion(*vectors)
 
     def _radial_bases(self, vectors: np.ndarray) -> tuple[Tensor, Tensor]:
         """Radial functions of bonds with the cutoff of bonds and with that of angles."""
         expansion = self.potential.network.bond_basis_expansion
-        lengths = self._to_device(np.linalg.norm(vectors, axis=1))
+        lengths = self.potential.tensor(np.linalg.norm(vectors, axis=1))
         return expansion.rbf_expansion_ag(lengths), expansion.rbf_expansion_bg(lengths)
 
-    def _to_device(self, array: np.ndarray) -> Tensor:
-        return torch.tensor(array, dtype=torch.float32, device=self.potential.device)
+
+class CHGNetPotential(NetworkPotential):
+    """A CHGNet whose energy is a sum over atoms."""
+
+    evaluator_class, symbols = CHGNetEvaluator, TRAINED_SYMBOLS
+
+    def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
+        super().__init__(identity, device, batch_size)
+        try:
+            network = self._load()
+        except Exception as error:  # unpickling foreign or damaged files can raise anything
+            raise PotentialError(f'{identity.path} is no CHGNet checkpoint that chgnet can load: {error}') from error
+        if not (network.mlp_first and network.is_intensive):
+            raise PotentialError(f'{identity.path} is a CHGNet without energies of atoms: take chgnet-0.3.0')
+        references = network.composition_model.fc.weight.detach().numpy()[0].astype(float)  # from hydrogen on
+        self.element_references = np.concatenate([[np.nan], references])
+        self.network = network.to(self.device).eval().requires_grad_(False)
+        self.cutoff = float(network.graph_converter.atom_graph_cutoff)
+        self.angle_cutoff = float(network.graph_converter.bond_graph_cutoff)
+
+    def calculator(self, structure: Structure) -> CHGNetCalculator:
+        self.check_elements(structure)
+        with quiet():  # a network of its own: that of the scan has no derivatives
+            return CHGNetCalculator(self._load(), use_device=str(self.device))
+
+    def _load(self) -> CHGNet:
+        check_pickle(self.identity.path)
+        with quiet():  # it reports its number of parameters
+            return CHGNet.from_file(self.identity.path)
 
 
 def one_direction(edges: Edges) -> Edges:
     """One direction of each edge: to the atom of larger index, or to the image farther along x, y, z."""
     x, y, z = edges.vectors.T
     along = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))
-    kept = (edges.sources < edges.targets) | ((edges.sources == edges.targets) & along)
-    return Edges(edges.sources[kept], edges.targets[kept], edges.vectors[kept])
+    return edges[(edges.sources < edges.targets) | ((edges.sources == edges.targets) & along)]

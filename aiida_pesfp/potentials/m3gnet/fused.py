@@ -1,8 +1,8 @@
 """Blocks of the original M3GNet on a CPU in single precision, without derivatives: the same numbers in half the time.
 
-A block is many small layers on long lists of bonds. Layer after layer, most time goes into moving intermediate arrays
-through memory. Here bonds pass through a whole block in tiles that stay in a core's cache: matrix products by torch,
-and all that lies between two of them in one loop.
+A block is many small layers on long lists of bonds. If the layers run one after the other, most time goes into moving
+intermediate arrays through memory. Here bonds pass through a whole block in tiles that stay in a core's cache. torch
+computes the matrix products, and one compiled loop everything between two of them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ TILE = 768
 
 _FEATURES = np.array(RADIAL_OF_FEATURE)
 _F = np.float32
-# exp(x) = 2**n exp(r) with |r| <= log(2)/2, which the Taylor series to sixth order gives to single precision. log(2) is
-# split in two, so that r keeps its digits. Adding 1.5 * 2**23 rounds a number and leaves it in the last bits.
+# exp(x) = 2**n exp(r) with |r| <= log(2)/2. The Taylor series to sixth order gives exp(r) to single precision. log(2)
+# is split in two, so that r keeps its digits. Adding 1.5 * 2**23 rounds a number and leaves it in the last bits.
 _LOG2_E, _LOG_2_HIGH, _LOG_2_LOW = _F(1.4426950408889634), _F(0.693359375), _F(-2.12194440e-4)
 _C2, _C3, _C4, _C5, _C6 = (_F(1 / factorial) for factorial in (2, 6, 24, 120, 720))
 _ONE, _SMALLEST, _LARGEST, _ROUNDING = _F(1), _F(-87), _F(87), _F(1.5 * 2**23)
@@ -31,7 +31,7 @@ _compile = numba.njit(cache=True, nogil=True, error_model='numpy', fastmath={'co
 
 @numba.njit(inline='always')
 def _sigmoid(x):
-    """1 / (1 + exp(-x)), to single precision; written so that the compiler treats eight numbers at once."""
+    """1 / (1 + exp(-x)), to single precision; written so that the compiler vectorises it."""
     y = min(max(-x, _SMALLEST), _LARGEST)
     rounded = y * _LOG2_E + _ROUNDING
     n = rounded - _ROUNDING
@@ -109,82 +109,50 @@ def _update_short(e, short, gated):
             bond[j] += values[j] * _sigmoid(values[j]) * _sigmoid(values[j + e.shape[1]])
 
 
-class _Tile:
-    """Arrays for some bonds on their way through two dense layers, used again for tile after tile."""
+class FusedBlock(Block):
+    """A block on a CPU in single precision. It changes bond features in place."""
 
-    def __init__(self, size: int):
-        self.size = size
-        self.hidden, self.core, self.gate = torch.empty(size, 2 * UNITS), *torch.empty(2, size, UNITS)
-        self.hidden_core, self.hidden_gate = self.hidden[:, :UNITS], self.hidden[:, UNITS:]
-        self.hidden_array = self.hidden.numpy()
-        self.core_array, self.gate_array = self.core.numpy(), self.gate.numpy()
-
-    def dense(self, pair: GatedPair, e: Tensor, of_atoms, centres, neighbours) -> None:
-        """Products of the second layers of ``pair`` to ``core`` and ``gate``, without their biases."""
-        torch.mm(e, pair.bond, out=self.hidden)
-        _hidden(self.hidden_array, of_atoms, centres, neighbours)
-        torch.mm(self.hidden_core, pair.core_kernel, out=self.core)
-        torch.mm(self.hidden_gate, pair.gate_kernel, out=self.gate)
-
-
-class FusedBlock:
-    """Does what a :class:`~aiida_pesfp.potentials.m3gnet.network.Block` on a CPU in single precision does."""
-
-    def __init__(self, block: Block):
-        self._block = block
-        self._three = torch.cat([block.three_core, block.three_gate], dim=1)
-        self._bond_rbf, self._atom_rbf = block.bond_rbf_kernel.numpy(), block.atom_rbf_kernel.numpy()
-        self._biases = [
-            (pair.core_bias.numpy(), pair.gate_bias.numpy()) for pair in (block.bond_update, block.atom_update)
-        ]
+    def __init__(self, weights: dict[str, Tensor], prefix: str):
+        super().__init__(weights, prefix)
+        self._three = torch.cat([self.three_core, self.three_gate], dim=1)
 
     def summed_updates(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
-        """As that of the block, but ``e`` is changed in place."""
-        sums = torch.zeros_like(h)
         self._add_three_body(h, e, bonds)
-        block = self._block
-        of_bonds = torch.addmm(block.bond_update.atom_bias, h, block.bond_update.atom).numpy()
-        of_atoms = torch.addmm(block.atom_update.atom_bias, h, block.atom_update.atom).numpy()
+        sums, of_bonds, of_atoms = torch.zeros_like(h), self.bond_update.of_atoms(h), self.atom_update.of_atoms(h)
         centres, neighbours, radial = bonds.centres.numpy(), bonds.neighbours.numpy(), bonds.radial.numpy()
-        (bond_core, bond_gate), (atom_core, atom_gate) = self._biases
-        e_array, sums_array, tile = e.numpy(), sums.numpy(), None
-        for begin in range(0, e.shape[0], TILE):
-            end = min(begin + TILE, e.shape[0])
-            if tile is None or tile.size != end - begin:
-                tile = _Tile(end - begin)
-            bond, ends = e[begin:end], (centres[begin:end], neighbours[begin:end])
-            tile.dense(block.bond_update, bond, of_bonds, *ends)
-            _update_bonds(
-                *(e_array[begin:end], tile.core_array, tile.gate_array, bond_core, bond_gate),
-                *(radial[begin:end], self._bond_rbf),
-            )
-            tile.dense(block.atom_update, bond, of_atoms, *ends)
-            _update_atoms(
-                *(sums_array, ends[0], tile.core_array, tile.gate_array, atom_core, atom_gate),
-                *(radial[begin:end], self._atom_rbf),
-            )
+        arrays = torch.empty(TILE, 2 * UNITS), *torch.empty(2, TILE, UNITS)
+        for begin in range(0, len(e), TILE):
+            tile = slice(begin, begin + TILE)
+            bond, ends = e[tile], (centres[tile], neighbours[tile])
+            layers = _second_layers(self.bond_update, arrays, bond, of_bonds.numpy(), *ends)
+            _update_bonds(bond.numpy(), *layers, radial[tile], self.bond_rbf.numpy())
+            layers = _second_layers(self.atom_update, arrays, bond, of_atoms.numpy(), *ends)
+            _update_atoms(sums.numpy(), ends[0], *layers, radial[tile], self.atom_rbf.numpy())
         return sums, e
 
-    def __call__(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
-        sums, e = self.summed_updates(h, e, bonds)
-        return h + sums, e
-
     def _add_three_body(self, h: Tensor, e: Tensor, bonds: Bonds) -> None:
-        block = self._block
-        of_ends = torch.sigmoid(torch.addmm(block.three_atom_bias, h, block.three_atom_kernel)).numpy()
-        centres, neighbours, short = bonds.centres.numpy(), bonds.neighbours.numpy(), bonds.short.numpy()
-        radial, harmonics = bonds.short_radial.numpy(), bonds.short_harmonics.numpy()
-        envelope = bonds.short_envelope.numpy()
+        of_ends = self.of_ends(h).numpy()
+        centres, neighbours, _, short, envelope, radial, harmonics = (table.numpy() for table in bonds)
         sums = np.zeros((h.shape[0], len(_FEATURES)), dtype=np.float32)
         _sum_features(sums, centres, neighbours, short, radial, harmonics, of_ends, _FEATURES)
         moments, gated = torch.empty(TILE, 9), torch.empty(TILE, 2 * UNITS)
-        e_array, moments_array, gated_array = e.numpy(), moments.numpy(), gated.numpy()
         for begin in range(0, len(short), TILE):
             tile = slice(begin, begin + TILE)
             number = len(short[tile])
-            _moments(
-                *(moments_array[:number], sums, centres, neighbours, short[tile], radial[tile], harmonics[tile]),
-                *(of_ends, envelope[tile], _FEATURES),
-            )
+            geometry = (short[tile], radial[tile], harmonics[tile])
+            _moments(moments[:number].numpy(), sums, centres, neighbours, *geometry, of_ends, envelope[tile], _FEATURES)
             torch.mm(moments[:number], self._three, out=gated[:number])
-            _update_short(e_array, short[tile], gated_array[:number])
+            _update_short(e.numpy(), short[tile], gated[:number].numpy())
+
+
+def _second_layers(pair: GatedPair, arrays: tuple[Tensor, ...], e: Tensor, of_atoms, centres, neighbours) -> list:
+    """Products of the second layers of ``pair`` for the bonds of a tile, core and gate, and then both biases.
+
+    :param arrays: memory for a tile, used again for tile after tile.
+    """
+    hidden, core, gate = (array[: len(e)] for array in arrays)
+    torch.mm(e, pair.bond, out=hidden)
+    _hidden(hidden.numpy(), of_atoms, centres, neighbours)
+    torch.mm(hidden[:, :UNITS], pair.core[1], out=core)
+    torch.mm(hidden[:, UNITS:], pair.gate[1], out=gate)
+    return [table.numpy() for table in (core, gate, pair.core[0], pair.gate[0])]

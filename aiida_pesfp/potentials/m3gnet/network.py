@@ -1,25 +1,25 @@
 """The M3GNet of TensorFlow m3gnet 0.2.4 in PyTorch (Chen and Ong, doi:10.1038/s43588-022-00349-3).
 
 It is the network of the paper's potential, ``MP-2021.2.8-EFS``. matgl's M3GNet of the same name is another network with
-other weights; neither can stand in for the other.
+other weights, and no substitute.
 
 Units are A and eV. A graph is a list of directed bonds, both directions of each, grouped in any order: bond k goes from
 atom ``centres[k]`` to the image of atom ``neighbours[k]`` that lies at ``vectors[k]`` from it, no farther than
 :data:`CUTOFF`. An atom can be bonded to images of itself.
 
-One thing is done differently from the original, with the same result. It sums the three-body term over all pairs of
-bonds of an atom. By the addition theorem of spherical harmonics, P_l(cos) of the angle between two bonds is a sum over
-m of products of one harmonic of each, so the sum over the second bond can be taken once per atom: the cost grows with
-the number of bonds, not with that of pairs, and no list of pairs is needed.
+One step differs from the original, with the same result. The original sums the three-body term over all pairs of bonds
+of an atom. By the addition theorem of spherical harmonics, P_l(cos) of the angle between two bonds is a sum over m of
+products of one harmonic of each. So we sum over the second bond once per atom: the cost grows with the number of bonds,
+not of pairs, and no list of pairs is needed.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import silu
 
 #: Range of bonds and of the three-body term, A.
@@ -66,7 +66,7 @@ def three_body_radial(r: Tensor) -> Tensor:
 
 
 def envelope(r: Tensor) -> Tensor:
-    """(E,) weight of bonds in the three-body term; vanishes with two derivatives at its cutoff."""
+    """(E,) weight of bonds in the three-body term; it vanishes with two derivatives at that term's cutoff."""
     t = (r / THREE_BODY_CUTOFF).clamp(max=1.0)
     return 1 - t**3 * (10 - 15 * t + 6 * t**2)
 
@@ -80,6 +80,7 @@ def harmonics(directions: Tensor) -> Tensor:
 
 
 def _spherical_bessel(degree: int, x: Tensor) -> Tensor:
+    """j_0 to j_3."""
     sin, cos = torch.sin(x), torch.cos(x)
     match degree:
         case 0:
@@ -88,22 +89,20 @@ def _spherical_bessel(degree: int, x: Tensor) -> Tensor:
             return sin / x**2 - cos / x
         case 2:
             return (3 / x**3 - 1 / x) * sin - 3 * cos / x**2
-        case 3:
+        case _:
             return (15 / x**4 - 6 / x**2) * sin - (15 / x**3 - 1 / x) * cos
-    raise ValueError(f'degree {degree}')
 
 
-@dataclass
-class Bonds:
+class Bonds(NamedTuple):
     """Directed bonds of a graph and all that depends on their geometry alone.
 
     :ivar centres: (E,) atom at which each bond begins.
     :ivar neighbours: (E,) atom at which it ends.
     :ivar radial: (E, 3) :func:`radial_basis`.
-    :ivar short: (S,) bonds that take part in the three-body term. All below is of these:
-    :ivar short_envelope: (S, 1) :func:`envelope`.
-    :ivar short_radial: (S, 9) :func:`three_body_radial` times the envelope.
-    :ivar short_harmonics: (S, 27) :func:`harmonics`, for each feature that of its own (l, m).
+    :ivar short: (S,) numbers of the bonds in the three-body term, the short ones.
+    :ivar short_envelope: (S, 1) :func:`envelope` of the short bonds.
+    :ivar short_radial: (S, 9) :func:`three_body_radial` of the short bonds times the envelope.
+    :ivar short_harmonics: (S, 27) :func:`harmonics` of the short bonds, for each feature that of its own (l, m).
     """
 
     centres: Tensor
@@ -121,9 +120,8 @@ class Bonds:
         short = torch.nonzero(r < THREE_BODY_CUTOFF).squeeze(-1)
         r_short = r[short]
         weight = envelope(r_short)[:, None]
-        angular = harmonics(vectors[short] / r_short[:, None])
-        of_short = (weight, three_body_radial(r_short) * weight, angular[:, list(_HARMONIC_OF_FEATURE)])
-        return cls(centres, neighbours, radial_basis(r), short, *of_short)
+        angular = harmonics(vectors[short] / r_short[:, None])[:, list(_HARMONIC_OF_FEATURE)]
+        return cls(centres, neighbours, radial_basis(r), short, weight, three_body_radial(r_short) * weight, angular)
 
     def repeated(self, times: int, number_of_atoms: int) -> Bonds:
         """The same bonds in each of several configurations of ``number_of_atoms`` atoms."""
@@ -131,27 +129,28 @@ class Bonds:
         def shifted(index: Tensor, step: int) -> Tensor:
             return (torch.arange(times, device=index.device)[:, None] * step + index).reshape(-1)
 
+        centres, neighbours, radial, short, *tables = self
         return Bonds(
-            shifted(self.centres, number_of_atoms),
-            shifted(self.neighbours, number_of_atoms),
-            self.radial.repeat(times, 1),
-            shifted(self.short, len(self.centres)),
-            *(table.repeat(times, 1) for table in (self.short_envelope, self.short_radial, self.short_harmonics)),
+            shifted(centres, number_of_atoms),
+            shifted(neighbours, number_of_atoms),
+            radial.repeat(times, 1),
+            shifted(short, len(centres)),
+            *(table.repeat(times, 1) for table in tables),
         )
 
     def selected(self, which: Tensor) -> Bonds:
         """Those bonds for which the (E,) mask ``which`` is true."""
-        numbers = torch.cumsum(which, 0) - 1
-        short = which[self.short]
+        *of_all, short, envelope, radial, angular = self
+        kept, numbers = which[short], torch.cumsum(which, 0) - 1
         return Bonds(
-            *(table[which] for table in (self.centres, self.neighbours, self.radial)),
-            numbers[self.short[short]],
-            *(table[short] for table in (self.short_envelope, self.short_radial, self.short_harmonics)),
+            *(table[which] for table in of_all),
+            numbers[short[kept]],
+            *(table[kept] for table in (envelope, radial, angular)),
         )
 
     def joined(self, other: Bonds) -> Bonds:
         """These bonds and then the others."""
-        joint = Bonds(*(torch.cat([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self)))
+        joint = Bonds(*map(torch.cat, zip(self, other)))
         joint.short[len(self.short) :] += len(self.centres)
         return joint
 
@@ -160,70 +159,79 @@ class Bonds:
         """(S,) centres of the short bonds."""
         return self.centres[self.short]
 
-    @property
-    def short_neighbours(self) -> Tensor:
-        """(S,) neighbours of the short bonds."""
-        return self.neighbours[self.short]
-
 
 def _silu(x: Tensor) -> Tensor:
-    """x sigmoid(x), in place where no derivatives will be asked for."""
+    """x sigmoid(x), in place if no derivatives are needed."""
     return silu(x, inplace=not torch.is_grad_enabled())
 
 
-class GatedPair(nn.Module):
+def _layer(weights: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    """Bias and kernel of a dense layer."""
+    return weights[f'{name}.bias'], weights[f'{name}.kernel']
+
+
+def _dense(layer: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
+    return torch.addmm(layer[0], x, layer[1])
+
+
+class GatedPair:
     """Two dense layers, core and gate side by side, of [h_i, h_j, e] (192 wide), as in blocks (b) and (c).
 
-    The first layer is linear in its parts, so those of the atoms are computed once per atom, not once per bond.
+    The first layer is a sum over these three parts, so those of the atoms are computed once per atom, not per bond.
+
+    :ivar atom: bias and (64, 256) kernel of the first layer for an atom: as centre and as neighbour, core and gate each.
+    :ivar bond: (64, 128) kernel of the first layer for a bond.
+    :ivar core: bias and (64, 64) kernel of the second layer.
+    :ivar gate: the same of the gate.
     """
 
     def __init__(self, weights: dict[str, Tensor], prefix: str):
-        super().__init__()
-        core, gate = f'{prefix}.core', f'{prefix}.gate'
-        first = torch.cat([weights[f'{core}.0.kernel'], weights[f'{gate}.0.kernel']], dim=1)
-        # (64, 256): for an atom as centre and as neighbour of a bond, core and gate each.
-        self.register_buffer('atom', torch.cat([first[:UNITS], first[UNITS : 2 * UNITS]], dim=1))
-        self.register_buffer('bond', first[2 * UNITS :].contiguous())
-        bias = torch.cat([weights[f'{core}.0.bias'], weights[f'{gate}.0.bias']])
-        self.register_buffer('atom_bias', torch.cat([bias, torch.zeros_like(bias)]))
-        for name in ('core', 'gate'):
-            self.register_buffer(f'{name}_kernel', weights[f'{prefix}.{name}.1.kernel'])
-            self.register_buffer(f'{name}_bias', weights[f'{prefix}.{name}.1.bias'])
+        layers = (_layer(weights, f'{prefix}.{half}.0') for half in ('core', 'gate'))
+        bias, kernel = (torch.cat(parts, dim=-1) for parts in zip(*layers))
+        of_centres, of_neighbours, of_bonds = kernel.split(UNITS)
+        self.atom = torch.cat([bias, torch.zeros_like(bias)]), torch.cat([of_centres, of_neighbours], dim=1)
+        self.bond = of_bonds.contiguous()
+        self.core, self.gate = (_layer(weights, f'{prefix}.{half}.1') for half in ('core', 'gate'))
 
-    def forward(self, h: Tensor, e: Tensor, bonds: Bonds) -> Tensor:
-        of_atoms = torch.addmm(self.atom_bias, h, self.atom)
-        as_centre, as_neighbour = of_atoms[:, : 2 * UNITS], of_atoms[:, 2 * UNITS :]
+    def of_atoms(self, h: Tensor) -> Tensor:
+        """(N, 256) part of the first layer from the atoms."""
+        return _dense(self.atom, h)
+
+    def __call__(self, h: Tensor, e: Tensor, bonds: Bonds) -> Tensor:
+        as_centre, as_neighbour = self.of_atoms(h).split(2 * UNITS, dim=1)
         hidden = as_centre.index_select(0, bonds.centres)
         hidden += as_neighbour.index_select(0, bonds.neighbours)
         hidden = _silu(hidden.addmm_(e, self.bond))
-        core = _silu(torch.addmm(self.core_bias, hidden[:, :UNITS], self.core_kernel))
-        core *= torch.addmm(self.gate_bias, hidden[:, UNITS:], self.gate_kernel).sigmoid_()
+        core = _silu(_dense(self.core, hidden[:, :UNITS]))
+        core *= _dense(self.gate, hidden[:, UNITS:]).sigmoid_()
         return core
 
 
-class Block(nn.Module):
+class Block:
     """One of the three blocks: three-body update of the bonds, update of the bonds, update of the atoms."""
 
     def __init__(self, weights: dict[str, Tensor], prefix: str):
-        super().__init__()
-        for name in ('three.atom.kernel', 'three.atom.bias', 'bond.rbf.kernel', 'atom.rbf.kernel'):
-            self.register_buffer(name.replace('.', '_'), weights[f'{prefix}.{name}'])
-        for name in ('core', 'gate'):
-            self.register_buffer(f'three_{name}', weights[f'{prefix}.three.bond.{name}.0.kernel'])
-        self.bond_update = GatedPair(weights, f'{prefix}.bond')
-        self.atom_update = GatedPair(weights, f'{prefix}.atom')
-        sums = torch.zeros(len(RADIAL_OF_FEATURE), 9, dtype=self.three_core.dtype)
-        sums[range(len(RADIAL_OF_FEATURE)), RADIAL_OF_FEATURE] = 1
-        self.register_buffer('sum_over_m', sums)
+        self.three_atom = _layer(weights, f'{prefix}.three.atom')
+        self.three_core, self.three_gate = (
+            weights[f'{prefix}.three.bond.{half}.0.kernel'] for half in ('core', 'gate')
+        )
+        self.bond_update, self.atom_update = (GatedPair(weights, f'{prefix}.{kind}') for kind in ('bond', 'atom'))
+        self.bond_rbf, self.atom_rbf = (weights[f'{prefix}.{kind}.rbf.kernel'] for kind in ('bond', 'atom'))
+        features = len(RADIAL_OF_FEATURE)
+        self.sum_over_m = self.three_core.new_zeros(features, 9)
+        self.sum_over_m[range(features), RADIAL_OF_FEATURE] = 1
+
+    def of_ends(self, h: Tensor) -> Tensor:
+        """(N, 9) factors of the atoms at which short bonds end."""
+        return torch.sigmoid(_dense(self.three_atom, h))
 
     def three_body(self, h: Tensor, bonds: Bonds) -> Tensor:
         """(S, 64) update of the short bonds: sum over the other short bonds of the same atom."""
-        of_ends = torch.sigmoid(torch.addmm(self.three_atom_bias, h, self.three_atom_kernel))
-        radial = bonds.short_radial * of_ends.index_select(0, bonds.short_neighbours)
+        radial = bonds.short_radial * self.of_ends(h).index_select(0, bonds.neighbours[bonds.short])
         features = (radial @ self.sum_over_m.T) * bonds.short_harmonics
         of_centres = features.new_zeros(len(h), features.shape[1]).index_add(0, bonds.short_centres, features)
         sums = (of_centres.index_select(0, bonds.short_centres) * bonds.short_harmonics) @ self.sum_over_m
-        # A bond makes no angle with itself: its own term, where P_l = 1, is taken out again.
+        # A bond makes no angle with itself: subtract its own term, where P_l = 1.
         moments = bonds.short_envelope * (sums - radial)
         return _silu(moments @ self.three_core) * torch.sigmoid(moments @ self.three_gate)
 
@@ -233,29 +241,24 @@ class Block(nn.Module):
         They depend on bonds with the same centre only, so some centres can be computed without the others.
         """
         e = e.index_add(0, bonds.short, self.three_body(h, bonds))
-        e = torch.addcmul(e, self.bond_update(h, e, bonds), bonds.radial @ self.bond_rbf_kernel)
-        messages = self.atom_update(h, e, bonds) * _silu(bonds.radial @ self.atom_rbf_kernel)
+        e = torch.addcmul(e, self.bond_update(h, e, bonds), bonds.radial @ self.bond_rbf)
+        messages = self.atom_update(h, e, bonds) * _silu(bonds.radial @ self.atom_rbf)
         return torch.zeros_like(h).index_add(0, bonds.centres, messages), e
 
-    def forward(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+    def __call__(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
         sums, e = self.summed_updates(h, e, bonds)
         return h + sums, e
 
 
-class M3GNetNetwork(nn.Module):
+class M3GNetNetwork:
     """Atomic energies from a graph, for the 80 tensors of the published weights by their names in the .npz file."""
 
     def __init__(self, weights: dict[str, Tensor], scale: float):
-        """:param scale: what the network's output is multiplied with, eV."""
-        super().__init__()
-        self.scale = scale
-        self.register_buffer('atom_embedding', weights['atom_embedding'])
-        self.register_buffer('bond_embedding', weights['bond_embedding.kernel'])
-        self.blocks = nn.ModuleList(Block(weights, f'block{b}') for b in range(BLOCKS))
-        for name in ('core', 'gate'):
-            for layer in range(3):
-                self.register_buffer(f'readout_{name}_{layer}', weights[f'readout.{name}.{layer}.kernel'])
-                self.register_buffer(f'readout_{name}_{layer}_bias', weights[f'readout.{name}.{layer}.bias'])
+        """:param scale: factor of the network's output, eV."""
+        self.scale, self.atom_embedding = scale, weights['atom_embedding']
+        self.bond_embedding = weights['bond_embedding.kernel']
+        self.blocks = [Block(weights, f'block{b}') for b in range(BLOCKS)]
+        self._readout = [[_layer(weights, f'readout.{half}.{n}') for n in range(3)] for half in ('core', 'gate')]
 
     def initial_bonds(self, bonds: Bonds) -> Tensor:
         """(E, 64) bond features before the first block."""
@@ -263,18 +266,12 @@ class M3GNetNetwork(nn.Module):
 
     def readout(self, h: Tensor) -> Tensor:
         """(N,) energies of atoms, eV, without the reference energies of the elements."""
-        core, gate = self._dense('core', h), torch.sigmoid(self._dense('gate', h))
-        return self.scale * (core * gate).squeeze(-1)
+        core, gate = (_dense(c, silu(_dense(b, silu(_dense(a, h))))) for a, b, c in self._readout)
+        return self.scale * (core * torch.sigmoid(gate)).squeeze(-1)
 
-    def forward(self, numbers: Tensor, bonds: Bonds) -> Tensor:
+    def __call__(self, numbers: Tensor, bonds: Bonds) -> Tensor:
         """(N,) energies of atoms with the (N,) atomic numbers, eV, without the reference energies of the elements."""
         h, e = self.atom_embedding[numbers], self.initial_bonds(bonds)
         for block in self.blocks:
             h, e = block(h, e, bonds)
         return self.readout(h)
-
-    def _dense(self, name: str, h: Tensor) -> Tensor:
-        for layer in range(3):
-            h = torch.addmm(getattr(self, f'readout_{name}_{layer}_bias'), h, getattr(self, f'readout_{name}_{layer}'))
-            h = silu(h) if layer < 2 else h
-        return h

@@ -1,7 +1,7 @@
 """The paper's potential, the original M3GNet ``MP-2021.2.8-EFS``, on a frozen graph.
 
-Whatever does not depend on the ion's place is computed once: the framework's graph and the basis functions of its
-bonds, and the first layers' products for each element. Bonds of the moving ion are made for a whole batch at once.
+The framework's graph, the basis functions of its bonds and, away from the ion, the first block are computed once. Bonds
+of the moving ion are made for a whole batch at once.
 """
 
 from __future__ import annotations
@@ -22,114 +22,24 @@ from aiida_pesfp.potentials.base import PotentialIdentity
 from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential
 from aiida_pesfp.potentials.frozen_graph import Edges
 from aiida_pesfp.potentials.m3gnet.fused import FusedBlock
-from aiida_pesfp.potentials.m3gnet.network import CUTOFF, Bonds, M3GNetNetwork
+from aiida_pesfp.potentials.m3gnet.network import BLOCKS, CUTOFF, Bonds, M3GNetNetwork
 from aiida_pesfp.potentials.m3gnet.weights import load_weights
-
-
-class M3GNetPotential(NetworkPotential):
-    """The original M3GNet from its converted weights or its published checkpoint."""
-
-    symbols, cutoff = TRAINED_SYMBOLS, CUTOFF
-
-    def __init__(
-        self,
-        identity: PotentialIdentity,
-        device: str = 'auto',
-        batch_size: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ):
-        super().__init__(identity, device, batch_size)
-        self.dtype = dtype
-        weights = load_weights(Path(identity.path))
-        tensors = {name: torch.tensor(tensor, dtype=dtype) for name, tensor in weights.tensors.items()}
-        self.network = M3GNetNetwork(tensors, weights.scale).to(self.device)
-        #: The blocks as they are evaluated without derivatives.
-        self.blocks = list(self.network.blocks)
-        if self.device.type == 'cpu' and dtype == torch.float32:
-            self.blocks = [FusedBlock(block) for block in self.network.blocks]
-        self.element_references = weights.element_references
-
-    def evaluator(self, structure: Structure) -> M3GNetEvaluator:
-        return M3GNetEvaluator(self, structure)
-
-    def calculator(self, structure: Structure) -> M3GNetCalculator:
-        self.check_elements(structure)
-        return M3GNetCalculator(self)
-
-    def energy_forces_stress(
-        self, numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray
-    ) -> tuple[float, np.ndarray, np.ndarray]:
-        """Total energy, eV, (n, 3) forces, eV/A, and (3, 3) stress, eV/A^3, positive under tension.
-
-        :param numbers: (n,) atomic numbers.
-        :param positions: (n, 3) anywhere, not only inside the cell, A.
-        :param lattice: (3, 3) lattice vectors as rows, A.
-        """
-        sources, targets, vectors = _bond_vectors(positions, lattice)
-        sources, targets = (torch.tensor(index, device=self.device) for index in (sources, targets))
-        vectors = torch.tensor(vectors, dtype=self.dtype, device=self.device, requires_grad=True)
-        bonds = Bonds.from_vectors(sources, targets, vectors)
-        energy = self.network(torch.tensor(numbers, device=self.device), bonds).sum()
-        (gradient,) = torch.autograd.grad(energy, vectors)
-        forces = torch.zeros(len(numbers), 3, dtype=torch.float64, device=self.device)
-        forces.index_add_(0, sources, gradient.double()).index_add_(0, targets, -gradient.double())
-        # A strain takes each bond vector v to v + strain v, so the energy's derivative is the sum of gradient x vector.
-        virial = (gradient.double().T @ vectors.detach().double()).cpu().numpy()
-        stress = (virial + virial.T) / 2 / abs(np.linalg.det(lattice))
-        reference = self.element_references[list(numbers)].sum()
-        return float(energy.detach()) + float(reference), forces.cpu().numpy(), stress
-
-
-class M3GNetCalculator(Calculator):
-    """The original M3GNet as an ASE calculator."""
-
-    implemented_properties = ('energy', 'free_energy', 'forces', 'stress')
-
-    def __init__(self, potential: M3GNetPotential):
-        super().__init__()
-        self._potential = potential
-
-    def calculate(self, atoms: Atoms | None = None, properties=None, system_changes=all_changes) -> None:
-        super().calculate(atoms, properties or ['energy'], system_changes)
-        energy, forces, stress = self._potential.energy_forces_stress(
-            self.atoms.numbers, self.atoms.positions, self.atoms.cell.array
-        )
-        self.results = {
-            'energy': energy,
-            'free_energy': energy,
-            'forces': forces,
-            'stress': full_3x3_to_voigt_6_stress(stress),
-        }
-
-
-def _bond_vectors(positions: np.ndarray, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(E,) sources, (E,) targets and (E, 3) vectors, A, of all bonds."""
-    positions, lattice = np.ascontiguousarray(positions), np.ascontiguousarray(lattice)
-    sources, targets, images, distances = find_points_in_spheres(
-        positions, positions, r=CUTOFF, pbc=np.ones(3, dtype=np.int64), lattice=lattice, tol=1e-8
-    )
-    bonds = (sources != targets) | (distances > 1e-8)
-    sources, targets, images = sources[bonds], targets[bonds], images[bonds]
-    return sources, targets, positions[targets] - positions[sources] + images @ lattice
 
 
 class M3GNetEvaluator(BatchedEvaluator):
     """Energies of one structure by the original M3GNet.
 
-    In the first block, bonds know of the ion only if it is within the three-body range of their centre. What the block
-    gives for all other bonds of the framework is computed once per ion. Beyond it, after two blocks, the ion's reach is
-    at least 10 A, which few cells exceed.
+    In the first block, the ion affects only bonds whose centre is within the three-body range of it. For all other
+    bonds of the framework, this block is computed once per ion. After two blocks, the ion affects all within at least
+    10 A, which few cells exceed.
     """
 
-    # Blocks go through the edges in tiles: more edges are no slower, fewer cost more around the blocks.
+    # Blocks go through the edges in tiles, so more edges are no slower. With fewer, the work around the blocks shows.
     edges_in_cache = 25_000
     bytes_per_edge = 4_000  # measured
+    side_by_side = True
 
-    def __init__(self, potential: M3GNetPotential, structure: Structure):
-        super().__init__(potential, structure, torch.get_num_threads() if potential.device.type == 'cpu' else 1)
-        self._reference = float(potential.element_references[list(structure.atomic_numbers)].sum())
-
-    def batch_energies(self, positions: np.ndarray) -> np.ndarray:
+    def batch_energies(self, positions: np.ndarray) -> Tensor:
         size = len(positions)
         framework = self._repeated(size)
         moving = self._bonds(self.graph.moving(positions))
@@ -137,11 +47,10 @@ class M3GNetEvaluator(BatchedEvaluator):
         bonds = framework.joined(moving)
         for block in self.potential.blocks[1:]:
             h, e = block(h, e, bonds)
-        atomic = self.potential.network.readout(h)
-        return atomic.view(size, -1).double().sum(dim=1).cpu().numpy() + self._reference
+        return self.potential.network.readout(h)
 
     def _first_block(self, size: int, framework: Bonds, moving: Bonds) -> tuple[Tensor, Tensor]:
-        """Features of atoms and bonds after the first block: computed where the ion is near, known elsewhere."""
+        """Features of atoms and bonds after the first block, which is computed only for atoms near the ion."""
         network, number = self.potential.network, len(self.structure)
         near = torch.zeros(size * number, dtype=torch.bool, device=self.numbers.device)
         near[moving.short_centres] = True
@@ -168,9 +77,81 @@ class M3GNetEvaluator(BatchedEvaluator):
         self._sums, self._features = first.summed_updates(h, network.initial_bonds(framework), framework)
 
     def _bonds(self, edges: Edges) -> Bonds:
-        device, dtype = self.potential.device, self.potential.dtype
-        return Bonds.from_vectors(
-            torch.tensor(edges.sources, device=device),
-            torch.tensor(edges.targets, device=device),
-            torch.tensor(edges.vectors, dtype=dtype, device=device),
-        )
+        return Bonds.from_vectors(*map(self.potential.tensor, (edges.sources, edges.targets, edges.vectors)))
+
+
+class M3GNetPotential(NetworkPotential):
+    """The original M3GNet from its converted weights or its published checkpoint."""
+
+    evaluator_class, symbols, cutoff = M3GNetEvaluator, TRAINED_SYMBOLS, CUTOFF
+
+    def __init__(
+        self,
+        identity: PotentialIdentity,
+        device: str = 'auto',
+        batch_size: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ):
+        super().__init__(identity, device, batch_size)
+        self.dtype = dtype
+        weights = load_weights(Path(identity.path))
+        tensors = {name: self.tensor(tensor) for name, tensor in weights.tensors.items()}
+        self.network = M3GNetNetwork(tensors, weights.scale)
+        #: The blocks as they are evaluated without derivatives.
+        self.blocks = self.network.blocks
+        if self.device.type == 'cpu' and dtype == torch.float32:
+            self.blocks = [FusedBlock(tensors, f'block{b}') for b in range(BLOCKS)]
+        self.element_references = weights.element_references
+
+    def calculator(self, structure: Structure) -> M3GNetCalculator:
+        self.check_elements(structure)
+        return M3GNetCalculator(self)
+
+    def energy_forces_stress(
+        self, numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """Total energy, eV, (n, 3) forces, eV/A, and (3, 3) stress, eV/A^3, positive under tension.
+
+        :param numbers: (n,) atomic numbers.
+        :param positions: (n, 3) anywhere, not only inside the cell, A.
+        :param lattice: (3, 3) lattice vectors as rows, A.
+        """
+        sources, targets, vectors = map(self.tensor, _bond_vectors(positions, lattice))
+        bonds = Bonds.from_vectors(sources, targets, vectors.requires_grad_())
+        energy = self.network(self.tensor(numbers), bonds).sum()
+        (gradient,) = torch.autograd.grad(energy, vectors)
+        forces = torch.zeros(len(numbers), 3, dtype=torch.float64, device=self.device)
+        forces.index_add_(0, sources, gradient.double()).index_add_(0, targets, -gradient.double())
+        # A strain changes each bond vector v to v + strain v, so the energy's derivative is the sum of gradient x vector.
+        virial = (gradient.double().T @ vectors.detach().double()).cpu().numpy()
+        stress = (virial + virial.T) / 2 / abs(np.linalg.det(lattice))
+        reference = self.element_references[list(numbers)].sum()
+        return float(energy.detach()) + float(reference), forces.cpu().numpy(), stress
+
+
+class M3GNetCalculator(Calculator):
+    """The original M3GNet as an ASE calculator."""
+
+    implemented_properties = ('energy', 'free_energy', 'forces', 'stress')
+
+    def __init__(self, potential: M3GNetPotential):
+        super().__init__()
+        self._potential = potential
+
+    def calculate(self, atoms: Atoms | None = None, properties=None, system_changes=all_changes) -> None:
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        given = self.atoms.numbers, self.atoms.positions, self.atoms.cell.array
+        energy, forces, stress = self._potential.energy_forces_stress(*given)
+        stress = full_3x3_to_voigt_6_stress(stress)
+        self.results = {'energy': energy, 'free_energy': energy, 'forces': forces, 'stress': stress}
+
+
+def _bond_vectors(positions: np.ndarray, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(E,) sources, (E,) targets and (E, 3) vectors, A, of all bonds."""
+    positions, lattice = np.ascontiguousarray(positions), np.ascontiguousarray(lattice)
+    sources, targets, images, distances = find_points_in_spheres(
+        positions, positions, r=CUTOFF, pbc=np.ones(3, dtype=np.int64), lattice=lattice, tol=1e-8
+    )
+    bonds = (sources != targets) | (distances > 1e-8)
+    sources, targets, images = sources[bonds], targets[bonds], images[bonds]
+    return sources, targets, positions[targets] - positions[sources] + images @ lattice

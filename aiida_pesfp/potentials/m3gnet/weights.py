@@ -20,7 +20,7 @@ CHECKPOINT_FILES = ('m3gnet.index', 'm3gnet.data-00000-of-00001', 'm3gnet.json')
 #: Factor of the network's output, eV: the ``std`` of ``MP-2021.2.8-EFS``, for an .npz file without its .json beside.
 _SCALE = 32.17109834917642
 _NUMBER_OF_TENSORS = 80
-#: What this evaluation of the network takes for granted.
+#: What our network assumes.
 _ARCHITECTURE = {
     'max_n': 3, 'max_l': 3, 'n_blocks': 3, 'units': 64, 'cutoff': 5.0, 'threebody_cutoff': 4.0,
     'include_states': False, 'is_intensive': False, 'mean': 0.0,
@@ -45,7 +45,7 @@ _RENAMES = (
 
 @dataclass(frozen=True)
 class M3GNetWeights:
-    """Everything the network needs.
+    """Weights of the network.
 
     :param tensors: the 80 tensors by name, single precision; kernels have the shape (in, out).
     :param scale: factor of the network's output, eV.
@@ -89,11 +89,8 @@ def _from_npz(path: Path) -> M3GNetWeights:
     if not description.is_file():
         return M3GNetWeights(tensors, _SCALE, references)
     content = json.loads(description.read_text())
-    return M3GNetWeights(
-        tensors,
-        content['derived']['energy_scale_std'],
-        np.array(content['element_refs_by_Z_float64'], dtype=np.float64),
-    )
+    references = np.array(content['element_refs_by_Z_float64'], dtype=np.float64)
+    return M3GNetWeights(tensors, content['derived']['energy_scale_std'], references)
 
 
 def _from_checkpoint(folder: Path) -> M3GNetWeights:
@@ -101,14 +98,12 @@ def _from_checkpoint(folder: Path) -> M3GNetWeights:
     if isinstance(content, str):  # it was dumped twice
         content = json.loads(content)
     config = content['config']
-    for name, value in _ARCHITECTURE.items():
-        if config[name] != value:
-            raise ValueError(f'its {name} is {config[name]}, only {value} can be evaluated')
-    tensors = {_rename(name): tensor for name, tensor in read_tensors(folder / 'm3gnet').items()}
+    for key, value in _ARCHITECTURE.items():
+        if config[key] != value:
+            raise ValueError(f'its {key} is {config[key]}, only {value} can be evaluated')
+    tensors = {}
+    for name, tensor in read_tensors(folder / 'm3gnet').items():
+        for pattern, replacement in _RENAMES:
+            name = re.sub(pattern, replacement, name)
+        tensors[name] = tensor
     return M3GNetWeights(tensors, float(config['std']), np.array(config['element_refs'], dtype=np.float64))
-
-
-def _rename(name: str) -> str:
-    for pattern, replacement in _RENAMES:
-        name = re.sub(pattern, replacement, name)
-    return name

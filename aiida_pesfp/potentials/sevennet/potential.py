@@ -5,19 +5,16 @@ The scan needs energies only; dynamics and relaxation use the package's own ASE 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-import torch
 from pymatgen.core import Element, Structure
+from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential, check_pickle
+from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential, check_pickle, quiet
 from aiida_pesfp.potentials.frozen_graph import Edges
 
-with warnings.catch_warnings():
-    warnings.simplefilter('ignore')  # its dependencies warn about each other
+with quiet():
     import sevenn._keys as KEY
     from sevenn.calculator import SevenNetCalculator
     from sevenn.checkpoint import SevenNetCheckpoint
@@ -25,8 +22,8 @@ with warnings.catch_warnings():
 
     from aiida_pesfp.potentials.sevennet.convolution import KERNELS, FrozenConvolution
 
-#: Largest cell whose edges are summed for pairs of atoms: kernels of N atoms take 100 kB N^2, and grow useless where
-#: most pairs are out of reach.
+#: Largest cell whose edges are summed for pairs of atoms. Kernels of N atoms take 100 kB N^2, and in larger cells most
+#: pairs are out of reach.
 MOST_ATOMS_OF_KERNELS = 64
 
 #: What checkpoints call to restore arrays of numpy, beyond what torch considers safe itself.
@@ -34,48 +31,6 @@ _RESTORE_ARRAYS = [
     *('numpy.dtype', 'numpy.ndarray', 'numpy.core.multiarray._reconstruct', 'numpy._core.multiarray._reconstruct'),
     *('numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar'),
 ]
-#: Modules of a SevenNet after the one that gives the energies of the atoms. Forces need derivatives, the scan does not.
-_AFTER_ATOMIC_ENERGIES = ('reduce_total_enegy', 'force_output')
-
-
-class SevenNetPotential(NetworkPotential):
-    """A SevenNet checkpoint of a single modality."""
-
-    def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
-        super().__init__(identity, device, batch_size)
-        try:
-            check_pickle(identity.path, _RESTORE_ARRAYS)
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')  # it recommends accelerators
-                network = SevenNetCheckpoint(identity.path).build_model()
-        except Exception as error:  # unpickling foreign or damaged files can raise anything
-            raise PotentialError(f'{identity.path} is no SevenNet checkpoint that sevenn can load: {error}') from error
-        if network.modal_map:
-            raise PotentialError(
-                f'the checkpoint {identity.path} has several modalities ({", ".join(network.modal_map)}): '
-                'take one of a single modality, such as sevennet-0'
-            )
-        for name in _AFTER_ATOMIC_ENERGIES:
-            network.delete_module_by_key(name)
-        network.key_grad = None
-        network.set_is_batch_data(True)
-        self.network = network.to(self.device).eval().requires_grad_(False)
-        self.convolutions = []
-        for name, module in list(network.named_children()):
-            if isinstance(module, IrrepsConvolution):
-                self.convolutions.append(FrozenConvolution(module, name))
-                network.replace_module(name, self.convolutions[-1])
-        self.cutoff = float(network.cutoff)
-        self.symbols = {Element.from_Z(number).symbol for number in network.type_map}
-
-    def evaluator(self, structure: Structure) -> SevenNetEvaluator:
-        return SevenNetEvaluator(self, structure)
-
-    def calculator(self, structure: Structure) -> SevenNetCalculator:
-        self.check_elements(structure)
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            return SevenNetCalculator(self.identity.path, device=self.device)
 
 
 class SevenNetEvaluator(BatchedEvaluator):
@@ -95,19 +50,55 @@ class SevenNetEvaluator(BatchedEvaluator):
     def edges(self) -> int:
         return super().edges() + (len(self.structure) - len(self.graph.fixed) if self._frozen else 0)
 
-    def batch_energies(self, positions: np.ndarray) -> np.ndarray:
+    def batch_energies(self, positions: np.ndarray) -> Tensor:
         data = self._data(len(positions), (self.graph.moving if self._frozen else self.graph.batch)(positions))
         if self._frozen:
             data[KERNELS] = self._kernels
-        atomic = self.potential.network(data)[KEY.ATOMIC_ENERGY]
-        return atomic.view(len(positions), -1).double().sum(dim=1).cpu().numpy()
+        return self.potential.network(data)[KEY.ATOMIC_ENERGY]
 
     def _data(self, size: int, edges: Edges) -> dict:
         """Input of a network of sevenn for several configurations with these edges."""
-        device, numbers = self.potential.device, self.numbers.repeat(size)
+        numbers, to_device = self.numbers.repeat(size), self.potential.tensor
         return {
             KEY.NODE_FEATURE: numbers,
             KEY.ATOMIC_NUMBERS: numbers,
-            KEY.EDGE_IDX: torch.tensor(np.stack([edges.sources, edges.targets]), device=device),
-            KEY.EDGE_VEC: torch.tensor(edges.vectors, dtype=torch.float32, device=device),
+            KEY.EDGE_IDX: to_device(np.stack([edges.sources, edges.targets])),
+            KEY.EDGE_VEC: to_device(edges.vectors),
         }
+
+
+class SevenNetPotential(NetworkPotential):
+    """A SevenNet checkpoint of a single modality."""
+
+    evaluator_class = SevenNetEvaluator
+
+    def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
+        super().__init__(identity, device, batch_size)
+        try:
+            check_pickle(identity.path, _RESTORE_ARRAYS)
+            with quiet():
+                network = SevenNetCheckpoint(identity.path).build_model()
+        except Exception as error:  # unpickling foreign or damaged files can raise anything
+            raise PotentialError(f'{identity.path} is no SevenNet checkpoint that sevenn can load: {error}') from error
+        if network.modal_map:
+            raise PotentialError(
+                f'the checkpoint {identity.path} has several modalities ({", ".join(network.modal_map)}): '
+                'take one of a single modality, such as sevennet-0'
+            )
+        for name in ('reduce_total_enegy', 'force_output'):  # forces need derivatives, the scan does not
+            network.delete_module_by_key(name)
+        network.key_grad = None
+        network.set_is_batch_data(True)
+        self.network = network.to(self.device).eval().requires_grad_(False)
+        self.convolutions = []
+        for name, module in list(network.named_children()):
+            if isinstance(module, IrrepsConvolution):
+                self.convolutions.append(FrozenConvolution(module, name))
+                network.replace_module(name, self.convolutions[-1])
+        self.cutoff = float(network.cutoff)
+        self.symbols = {Element.from_Z(number).symbol for number in network.type_map}
+
+    def calculator(self, structure: Structure) -> SevenNetCalculator:
+        self.check_elements(structure)
+        with quiet():
+            return SevenNetCalculator(self.identity.path, device=self.device)

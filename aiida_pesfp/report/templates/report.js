@@ -49,7 +49,7 @@ DataTable.ext.errMode = 'throw';
 
 if (document.getElementById('ranking')) {
   const map = document.getElementById('xi-map');
-  await draw(map, overview.map);
+  await draw(map, overview['xi-map']);
   await draw(document.getElementById('spectra'), overview.spectra);
   const table = new DataTable('#ranking', {
     order: [],
@@ -67,13 +67,13 @@ if (document.getElementById('ranking')) {
       bottomEnd: 'paging',
     },
   });
-  const points = map.data.findIndex(trace => trace.customdata);
+  const points = map.data.findIndex(trace => trace.type === 'scatter');
   table.on('draw', () => {
     const shown = table.rows({ search: 'applied' }).nodes().toArray().map(row => Number(row.dataset.index));
     const all = shown.length === map.data[points].x.length;
     Plotly.restyle(map, { selectedpoints: [all ? null : shown] }, [points]);
   });
-  map.on('plotly_click', ({ points: [point] }) => { location.hash = `structure-${point.customdata + 1}`; });
+  map.on('plotly_click', ({ points: [point] }) => { location.hash = `structure-${point.pointNumber + 1}`; });
   table.on('click', 'tbody tr[data-index]', event => {
     location.hash = `structure-${Number(event.currentTarget.dataset.index) + 1}`;
   });

@@ -29,16 +29,19 @@ def trajectory_of(steps, **changed):
     ('values', 'words'),
     [
         ({'steps': 5}, "need 'temperature'"),
-        ({'temperature': 500, 'steps': 5.0}, 'steps must be a positive whole number, not 5.0'),
-        ({'temperature': -1, 'steps': 5}, 'temperature must be a positive number (K), not -1'),
-        ({'temperature': float('nan'), 'steps': 5}, 'temperature must be a positive number'),
-        ({'temperature': '500', 'steps': 5}, "temperature must be a positive number (K), not '500'"),
-        ({'temperature': 500, 'steps': True}, 'steps must be a positive whole number, not True'),
-        ({'temperature': 500, 'steps': 5, 'stride': 0}, 'stride must be a positive whole number, not 0'),
+        ({'temperature': 500, 'steps': 5.0}, 'steps = 5.0: Input should be a valid integer'),
+        (
+            {'temperature': -1, 'steps': 5},
+            'temperature = -1: Input should be greater than 0 (temperature of',
+        ),
+        ({'temperature': float('nan'), 'steps': 5}, 'temperature = nan: Input should be a finite number'),
+        ({'temperature': '500', 'steps': 5}, "temperature = '500': Input should be a valid number"),
+        ({'temperature': 500, 'steps': True}, 'steps = True: Input should be a valid integer'),
+        ({'temperature': 500, 'steps': 5, 'stride': 0}, 'stride = 0: Input should be greater than 0'),
         ({'temperature': 500, 'steps': 5, 'time_step': 1}, "unknown parameter 'time_step'"),
         (
             {'temperature': 500, 'steps': 5, 'max_scf_iterations': 1.5},
-            'iterations must be a positive whole number',
+            'iterations = 1.5: Input should be a valid integer',
         ),
     ],
 )

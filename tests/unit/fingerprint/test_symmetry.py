@@ -32,9 +32,9 @@ class PairPotential:
         self.structure = structure
 
     def energies(self, ion, positions):
-        graph = FrozenGraph(self.structure, ion, 5.0)
-        which, atoms, vectors = graph.edges_to_ion(positions)
-        r = np.linalg.norm(vectors, axis=1)
+        edges = FrozenGraph(self.structure, ion, 5.0).from_ion(positions)
+        which, atoms = np.divmod(edges.targets, len(self.structure))
+        r = np.linalg.norm(edges.vectors, axis=1)
         strength = np.array(self.structure.atomic_numbers)[atoms] ** 0.3
         terms = strength * (np.exp(-r) - 0.3 * np.exp(-((r - 2.2) ** 2))) * (1 - (r / 5.0) ** 2) ** 3
         return np.bincount(which, terms, len(positions))

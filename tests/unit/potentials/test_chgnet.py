@@ -83,7 +83,7 @@ def test_graphs_are_those_of_its_own_converter(chgnet, calculator, lattice, atom
     ion = random.randrange(len(atoms))
     evaluator = chgnet.evaluator(structure)
     evaluator._set_ion(ion)
-    graph = evaluator._batch(np.array(places) @ lattice)
+    graph = evaluator.batch_graph(np.array(places) @ lattice)
     for number, place in enumerate(places):
         fractional = structure.frac_coords.copy()
         fractional[ion] = place

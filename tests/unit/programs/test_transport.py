@@ -174,7 +174,7 @@ def test_arrhenius_reads_a_table_as_people_write_it_and_excludes(tmp_path):
         ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1\n700,2,0.1\n', 'row 1 (500 K) has no uncertainty'),
         ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,0.1\n700,2,0\n', 'row 2 (700 K) has an uncertainty of 0 S/cm'),
         ('T_K,sigma_S_cm,sigma_error_S_cm\n500,one,0.1\n', "row 1: sigma_S_cm = 'one' is not a number"),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,,0.1\n', 'row 1: sigma_S_cm is missing'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,,0.1\n', "row 1: sigma_S_cm = '' is not a number"),
         ('T_K,sigma_S_cm,sigma_error_S_cm\n500,nan,0.1\n700,2,0.1\n', 'row 1 (500 K) has no conductivity'),
     ],
 )

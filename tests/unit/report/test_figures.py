@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from aiida_pesfp.report.drawings import EXCLUDED, FLAGGED, ArrheniusPlot, Displacements
-from aiida_pesfp.report.plots.plotly import arrhenius, displacements
+from aiida_pesfp.report.drawings import EXCLUDED, FLAGGED, arrhenius, displacements
+from aiida_pesfp.report.plots.plotly import draw
 from aiida_pesfp.transport.arrhenius import Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
 from tests.helpers.walks import brownian
@@ -27,7 +27,7 @@ def trace(figure, name):
 def test_msd_figure_shows_windows_mean_fit_and_framework():
     found = analyse(brownian(np.random.default_rng(0)), 'Li', 700)
     curves = found.curves()
-    figure = displacements(Displacements.from_curves(curves, 'Li', 1.0), 'Li2S', {'too_few_windows': 'why'})
+    figure = draw(displacements(curves, 'Li', 1.0, 'Li2S', {'too_few_windows': 'why'}))
     windows = [trace for trace in figure.data if trace.name == 'Li, single windows']
     assert len(windows) == 4
     assert [trace.showlegend for trace in windows] == [True, False, False, False]
@@ -43,7 +43,7 @@ def test_msd_figure_shows_windows_mean_fit_and_framework():
 
 def test_arrhenius_figure_marks_excluded_and_flagged_points():
     fit = fit_arrhenius(LIB3H8)
-    figure = arrhenius(ArrheniusPlot.of(fit, [['framework_diffuses'], [], [], [], []]), 'LiB3H8')
+    figure = draw(arrhenius(fit, [['framework_diffuses'], [], [], [], []], 'LiB3H8'))
     fitted, flagged, excluded = (trace(figure, name) for name in ('fitted', 'fitted, flagged', 'excluded'))
     assert len(fitted.x) == 3
     assert excluded.x == pytest.approx((1000 / 363,))
@@ -60,7 +60,7 @@ def test_arrhenius_figure_marks_excluded_and_flagged_points():
 
 def test_values_without_a_logarithm_end_at_the_bottom():
     fit = fit_arrhenius([Point(1000.0, 4.19, 0.17), Point(667.0, 1.4e-3, 0.6e-3), Point(500.0, -0.5e-3, 1.8e-3)])
-    figure = arrhenius(ArrheniusPlot.of(fit))
+    figure = draw(arrhenius(fit))
     points = trace(figure, 'fitted')
     low, high = 10.0 ** np.array(figure.layout.yaxis.range)
     assert list(points.marker.symbol) == ['circle', 'circle', 'triangle-down']

@@ -88,7 +88,7 @@ class TestInTheBrowser:
         assert shown_keys(driver) == ['LiCl']
         place = [one.key for one in entries].index('LiCl')
         selected = driver.execute_script(
-            "return document.getElementById('xi-map').data.find(trace => trace.customdata).selectedpoints"
+            "return document.getElementById('xi-map').data.find(trace => trace.type === 'scatter').selectedpoints"
         )
         assert selected == [place]
         browser.open_page(driver, page)
@@ -112,7 +112,8 @@ class TestInTheBrowser:
             """return [...document.querySelectorAll('#details .plot')]
             .map(plot => [plot.dataset.figure, plot.data.length]);"""
         )
-        assert {name for name, _ in plots} == {'view', 'profile', 'spectrum', 'arrhenius-1', 'msd-1', 'msd-2', 'msd-3'}
+        runs = {'msd-1-1000K', 'msd-2-667K', 'msd-3-500K'}
+        assert {name for name, _ in plots} == {'structure', 'profile', 'spectrum', 'arrhenius-1'} | runs
         assert all(traces > 0 for _, traces in plots)
         text = driver.find_element('id', 'details').text
         for source in (
@@ -123,7 +124,7 @@ class TestInTheBrowser:
             assert f'verdi node show {source.uuid}' in text
         with_surface = self.image_of_view(driver)
         driver.execute_async_script(
-            """const done = arguments[0], view = document.querySelector('[data-figure=view]');
+            """const done = arguments[0], view = document.querySelector('[data-figure=structure]');
             const mesh = view.data.findIndex(trace => trace.type === 'mesh3d');
             Plotly.restyle(view, { visible: false }, [mesh]).then(() => done());"""
         )
@@ -136,7 +137,7 @@ class TestInTheBrowser:
     @staticmethod
     def image_of_view(driver):
         url = driver.execute_async_script(
-            """const done = arguments[0], view = document.querySelector('[data-figure=view]');
+            """const done = arguments[0], view = document.querySelector('[data-figure=structure]');
             Plotly.toImage(view, { format: 'png', width: 600, height: 500 }).then(done);"""
         )
         content = base64.b64decode(url.partition(',')[2])
