@@ -10,9 +10,6 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe as describe_surface
 from aiida_pesfp.settings.scan import FingerprintSettings
 
-#: Attributes of a surface that its descriptors take over, to be queried without a join.
-INHERITED = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', *GRID_SETTINGS)
-
 
 @calcfunction
 def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
@@ -23,5 +20,7 @@ def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
     """
     settings = FingerprintSettings.from_dict(parameters.get_dict()).descriptors
     found = describe_surface(pes.to_surface(), settings).as_dict()
-    inherited = {name: pes.base.attributes.get(name) for name in INHERITED if name in pes.base.attributes}
+    # Attributes of the surface, to be queried without a join.
+    names = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', *GRID_SETTINGS)
+    inherited = {name: pes.base.attributes.get(name) for name in names if name in pes.base.attributes}
     return DescriptorsData(found | inherited | {'settings': settings.as_dict()})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import Dict, RemoteData, StructureData
+from aiida.orm import Dict, RemoteData
 
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.calculations.validation import validate_structures
+from aiida_pesfp.calculations.validation import structures_port
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.settings.program import ProgramSettings
@@ -30,16 +30,9 @@ class ScanCalculation(ProgramCalculation):
     def define(cls, spec):
         super().define(spec)
         del spec.inputs['structure']
-        keys = 'Structures to scan. The keys name the outputs.'
-        spec.input_namespace(
-            'structures', valid_type=StructureData, dynamic=True, validator=validate_structures, help=keys
-        )
-        spec.input(
-            'parent_folder',
-            valid_type=RemoteData,
-            required=False,
-            help='Remote folder of an earlier job with the same structures. What it finished is not repeated.',
-        )
+        structures_port(spec, 'Structures to scan. The keys name the outputs.')
+        earlier = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
+        spec.input('parent_folder', valid_type=RemoteData, required=False, help=earlier)
         size = ProgramSettings.help_of('batch_size')
         spec.input('batch_size', valid_type=int, required=False, non_db=True, help=size)
         spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surfaces by the keys of the structures.')

@@ -26,11 +26,9 @@ class Criteria(Settings):
     minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV')
     maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
     allow_transition_metals: bool = setting('whether transition metals may be there', False)
-    missing_properties: Literal['keep', 'reject'] = setting('what if a property is not known', 'keep')
+    missing_properties: Literal['keep', 'reject'] = setting('keep or reject if one is not known', 'keep')
     duplicates: Literal['similar', 'identical', 'keep'] = setting(
-        'which structures are equal, so that one of them is scanned: similar ones, such as those from different '
-        'sources, only identical ones, or none (keep)',
-        'similar',
+        'scan one of similar or of identical ones, or keep all', 'similar'
     )
 
 

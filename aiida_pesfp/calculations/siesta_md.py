@@ -129,8 +129,7 @@ class SiestaMdCalculation(SiestaCalculation):
             except CorruptFile as error:
                 raise ValueError(str(error)) from error
         seen = job.get_last_job_info()
-        seconds = seen.wallclock_time_seconds if seen is not None else None
-        return steps, seconds or (timezone.now() - job.ctime).total_seconds()
+        return steps, (seen and seen.wallclock_time_seconds) or (timezone.now() - job.ctime).total_seconds()
 
 
 def parameters_of(parent: RemoteData | None) -> dict:

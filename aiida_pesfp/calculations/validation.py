@@ -1,4 +1,4 @@
-"""Validators of input ports, which return the error message, if any, and a port that several workchains have."""
+"""Input ports that several processes have, with their validators, which return the error message, if any."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida.engine.processes.process_spec import ProcessSpec
-from aiida.orm import Dict, Int
+from aiida.orm import Dict, Int, StructureData
 
 from aiida_pesfp.settings.base import Settings
 
@@ -34,12 +34,20 @@ def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None,
     spec.input(name, valid_type=Dict, validator=validator, help=help, **default)
 
 
-def validate_structures(structures: Mapping, _) -> str | None:
-    """At least one structure is needed."""
-    return None if structures else 'the list of structures is empty: give at least one StructureData'
+def structures_port(spec: ProcessSpec, help: str) -> None:
+    """Add the input namespace ``structures``, which must not be empty."""
+
+    def validate(structures: Mapping, _) -> str | None:
+        return None if structures else 'the list of structures is empty: give at least one StructureData'
+
+    spec.input_namespace('structures', valid_type=StructureData, dynamic=True, validator=validate, help=help)
 
 
-def positive_port(spec: ProcessSpec, name: str, default: int, help: str) -> None:
-    """Add an input port for a positive whole number."""
-    validator = lambda node, _: None if node.value > 0 else f'{node.value} is not a positive number'  # noqa: E731
-    spec.input(name, valid_type=Int, default=lambda: Int(default), validator=validator, help=help)
+def positive_port(spec: ProcessSpec, name: str, default: int | None, help: str) -> None:
+    """Add an input port for a positive whole number. Without a default it may be left out."""
+
+    def validate(node: Int | None, _) -> str | None:
+        return f'{node.value} is not a positive number' if node is not None and node.value < 1 else None
+
+    optional = {'required': False} if default is None else {'default': lambda: Int(default)}
+    spec.input(name, valid_type=Int, validator=validate, help=help, **optional)

@@ -84,9 +84,7 @@ class ConductivityWorkChain(WorkChain):
         spec.exit_code(320, 'ERROR_RELAXATION_FAILED', message='The relaxation failed: {reason}')
         spec.exit_code(330, 'ERROR_NO_SUPERCELL', message='No supercell can be made: {reason}')
         spec.exit_code(340, 'ERROR_NO_CONDUCTIVITY', message='There is no conductivity at any temperature: {reason}')
-        spec.exit_code(
-            410, 'ERROR_TEMPERATURES_MISSING', message='There is no conductivity at some temperatures: {reason}'
-        )
+        spec.exit_code(410, 'ERROR_TEMPERATURES_MISSING', 'There is no conductivity at some temperatures: {reason}')
 
     @classmethod
     def get_builder_from_protocol(
@@ -181,10 +179,9 @@ class ConductivityWorkChain(WorkChain):
 
     def make_supercell(self) -> ExitCode | None:
         """Repeat the cell until it is large enough."""
+        label = {'call_link_label': 'make_supercell'}
         try:
-            made = make_supercell(
-                self.ctx.structure, self.inputs.supercell, metadata={'call_link_label': 'make_supercell'}
-            )
+            made = make_supercell(self.ctx.structure, self.inputs.supercell, metadata=label)
         except (ValueError, PesfpError) as error:
             return self.exit_codes.ERROR_NO_SUPERCELL.format(reason=str(error))
         self.ctx.supercell = made['structure']
@@ -194,8 +191,7 @@ class ConductivityWorkChain(WorkChain):
 
     def run_dynamics(self) -> ToContext:
         """Run all temperatures side by side."""
-        dynamics = self.engine.dynamics_workchain
-        running = {}
+        dynamics, running = self.engine.dynamics_workchain, {}
         for temperature in self.inputs.temperatures:
             key = temperature_key(temperature)
             inputs = self.exposed_inputs(dynamics, self.engine.name)
@@ -215,9 +211,8 @@ class ConductivityWorkChain(WorkChain):
             if not node.is_finished_ok:
                 self.ctx.problems.append(f'{key}: its dynamics failed ({how_it_ended(node)})')
                 continue
-            found, analysis = conductivity.run_get_node(
-                node.outputs.trajectory, self.inputs.analysis, metadata={'call_link_label': f'conductivity_{key}'}
-            )
+            label = {'call_link_label': f'conductivity_{key}'}
+            found, analysis = conductivity.run_get_node(node.outputs.trajectory, self.inputs.analysis, metadata=label)
             if not analysis.is_finished_ok:
                 self.ctx.problems.append(f'{key}: {analysis.exit_message}')
                 continue
@@ -232,9 +227,8 @@ class ConductivityWorkChain(WorkChain):
     def fit(self) -> ExitCode | None:
         """Fit the activation energy, if the conductivities determine one."""
         if len(self.ctx.conductivities) > 1:
-            found, analysis = arrhenius.run_get_node(
-                self.inputs.arrhenius, metadata={'call_link_label': 'arrhenius'}, **self.ctx.conductivities
-            )
+            given = {'metadata': {'call_link_label': 'arrhenius'}, **self.ctx.conductivities}
+            found, analysis = arrhenius.run_get_node(self.inputs.arrhenius, **given)
             if analysis.is_finished_ok:
                 self.out('arrhenius', found)
                 energy, error = 1000 * found.activation_energy, 1000 * found.activation_energy_error

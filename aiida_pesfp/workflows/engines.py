@@ -60,8 +60,6 @@ class Engine:
         which ``aiida-pesfp status`` asks while they run.
     :param relaxation: entry point of the workchain of the relaxation, with an input namespace ``relax``.
     :param relaxed: output of the relaxation that is the relaxed structure.
-    :param program: runs the dynamics.
-    :param relax_program: runs the relaxation.
     :param by_default: whether ``launch screen-and-validate`` has this stage without being asked for it.
     """
 

@@ -19,8 +19,5 @@ class MdBaseWorkChain(SegmentsWorkChain):
 
     @classmethod
     def job_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:
-        """Inputs of the jobs but the dynamics.
-
-        :param potential: the paper's is SevenNet-0.
-        """
+        """Inputs of the jobs but the dynamics. The paper's potential is SevenNet-0."""
         return {'structure': structure, 'potential': potential}

@@ -22,10 +22,7 @@ class RelaxBaseWorkChain(StrictRestartWorkChain):
 
     @classmethod
     def job_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:
-        """Inputs of the jobs.
-
-        :param potential: that of the dynamics.
-        """
+        """Inputs of the jobs. The potential is that of the dynamics."""
         return {'structure': structure, 'potential': potential, 'parameters': protocol['relax']['parameters']}
 
     @process_handler(

@@ -8,7 +8,7 @@ from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import Criteria, collect_rejected, rank, rank_by_model, reject
-from aiida_pesfp.calculations.validation import positive_port, settings_port, validate_structures
+from aiida_pesfp.calculations.validation import positive_port, settings_port, structures_port
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
@@ -39,34 +39,19 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
     @classmethod
     def define(cls, spec):
         super().define(spec)
-        spec.input_namespace(
-            'structures',
-            valid_type=StructureData,
-            dynamic=True,
-            validator=validate_structures,
-            help='Structures to screen. The keys name them in all outputs.',
-        )
+        structures_port(spec, 'Structures to screen. The keys name them in all outputs.')
         words = 'Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).'
         settings_port(spec, 'properties', None, words)
         settings_port(spec, 'criteria', Criteria, 'What is scanned; None switches a limit off.')
         positive_port(spec, 'max_structures_per_job', 16, 'Most structures of one job.')
         positive_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
-        spec.input(
-            'model',
-            valid_type=RankingModelData,
-            required=False,
-            help='Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.',
-        )
+        words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
+        spec.input('model', valid_type=RankingModelData, required=False, help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
         spec.inputs.validator = _validate_model
-        spec.outline(
-            cls.select,
-            while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results),
-            cls.rank,
-        )
+        spec.outline(cls.select, while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results), cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
-        words = 'Structures without a result: key -> stage (filter, scan) and reason.'
-        spec.output('rejected', valid_type=Dict, help=words)
+        spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
         spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors'))
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')

@@ -202,10 +202,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             return None
         progress = {'engines': list(ENGINES), 'candidates': self.ctx.candidates, 'problems': self.ctx.problems}
         results = {name: found for name, found in self.ctx.results.items() if found}
-        table = tabulate_candidates(
-            self.ctx.screening.outputs.ranking, Dict(progress), metadata={'call_link_label': 'tabulate'}, **results
-        )
-        self.out('candidates', table)
+        given = {'metadata': {'call_link_label': 'tabulate'}, **results}
+        self.out('candidates', tabulate_candidates(self.ctx.screening.outputs.ranking, Dict(progress), **given))
         if not results:
             reasons = [f'{key}: {reason}' for key, told in self.ctx.problems.items() for reason in told.values()]
             return self.exit_codes.ERROR_ALL_CANDIDATES_FAILED.format(reason='; '.join(reasons))

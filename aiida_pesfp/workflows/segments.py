@@ -6,6 +6,7 @@ from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
+from aiida_pesfp.calculations.validation import positive_port
 from aiida_pesfp.settings.md import MdSettings
 from aiida_pesfp.workflows.protocols import merge
 from aiida_pesfp.workflows.restart import STOPPED, StrictRestartWorkChain
@@ -40,13 +41,8 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.inputs['md']['dynamics'].help += ' Here `steps` are those of all jobs together.'
-        spec.input(
-            'max_steps_per_job',
-            valid_type=Int,
-            required=False,
-            validator=lambda node, _: 'max_steps_per_job must be positive' if node and node.value < 1 else None,
-            help='Most steps of one job; by default as many as its walltime allows.',
-        )
+        words = 'Most steps of one job; by default as many as its walltime allows.'
+        positive_port(spec, 'max_steps_per_job', None, words)
         # The default of aiida-core is for repeated attempts at one thing; these jobs are segments.
         spec.inputs['max_iterations'].default = lambda: Int(100)
         spec.output('trajectory', valid_type=TrajectoryData, required=False, help='All stored steps, joined.')
@@ -119,8 +115,7 @@ class SegmentsWorkChain(StrictRestartWorkChain):
 
     def results(self) -> ExitCode | None:
         """Join what is done, and make it the outputs."""
-        segments = self.ctx.segments
-        if not segments:
+        if not (segments := self.ctx.segments):
             return None
         self.out('remote_folder', segments[-1].outputs.remote_folder)
         if len(segments) == 1:

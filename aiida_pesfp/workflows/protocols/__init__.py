@@ -45,8 +45,5 @@ class ProtocolMixin:
 
 def merge(base: dict, update: dict) -> dict:
     """A copy of ``base`` with the entries of ``update``, which is nested alike, taking precedence."""
-    merged = copy.deepcopy(base)
-    for key, value in update.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else copy.deepcopy(value)
-    return merged
+    nested = [key for key in update if isinstance(update[key], dict) and isinstance(base.get(key), dict)]
+    return copy.deepcopy(base | update | {key: merge(base[key], update[key]) for key in nested})
