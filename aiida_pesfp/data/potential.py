@@ -36,8 +36,7 @@ class PotentialData(RequiredAttributes, Data):
         """
         identity = identify(spec)
         node = cls()
-        for name in cls._REQUIRED:
-            node.base.attributes.set(name, getattr(identity, name))
+        node.base.attributes.set_many({name: getattr(identity, name) for name in cls._REQUIRED})
         for path in files_of(identity):
             node.base.repository.put_object_from_file(path, path.name)
         node.label = identity.name
