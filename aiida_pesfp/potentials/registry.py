@@ -91,10 +91,7 @@ _FILE_SUFFIXES = ('.pth', '.pt', '.tar', '.yaml', '.yml', '.json', '.npz')
 
 
 def _recognise(path: Path) -> tuple[Family, Path]:
-    """The family of a file or folder, and its weights: the path itself or the only weights in the folder.
-
-    :raises PotentialError: if no family recognises it, or several do.
-    """
+    """The family of a file or folder, and its weights: the path itself or the only weights in the folder."""
     matches, problems = _matches([path])
     if not matches and path.is_dir():
         visible = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith('.')]
