@@ -47,7 +47,8 @@ def identify(spec: str) -> PotentialIdentity:
     if path.exists():
         family, weights = _recognise(path)
         return family.identity(weights, weights.stem if weights.is_file() else weights.name)
-    if path.suffix.lower() in _FILE_SUFFIXES or spec.startswith(('.', '/', '~')):
+    # Letters after a dot are those of a file; digits, as in chgnet-0.3.0, belong to a name.
+    if path.suffix[1:].isalpha() or spec.startswith(('.', '/', '~')):
         raise PotentialError(f'there is no file {spec!r}; {_known()}')
     problems = []
     for family in families().values():
@@ -84,10 +85,6 @@ def files_of(identity: PotentialIdentity) -> list[Path]:
     path = identity.path and Path(identity.path).absolute()
     is_embedded = identity.name in family.embedded and path == family.embedded_file(identity.name)
     return [] if path is None or is_embedded else family.files(path)
-
-
-#: A spec that ends so is the path of a file, not a name in a public collection.
-_FILE_SUFFIXES = ('.pth', '.pt', '.tar', '.yaml', '.yml', '.json', '.npz')
 
 
 def _recognise(path: Path) -> tuple[Family, Path]:
