@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from typing import Literal
 
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
+from pydantic.dataclasses import dataclass
 from pymatgen.core import Element
 
 from aiida_pesfp.crystals.duplicates import KnownStructures
@@ -25,10 +26,8 @@ class Criteria(Settings):
     minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV')
     maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
     allow_transition_metals: bool = setting('whether transition metals may be there', False)
-    missing_properties: str = setting('keep or reject if one is not known', 'keep', choices=('keep', 'reject'))
-    duplicates: str = setting(
-        'scan one of similar or of identical ones, or keep all', 'similar', choices=('similar', 'identical', 'keep')
-    )
+    missing_properties: Literal['keep', 'reject'] = setting('keep or reject if one is not known', 'keep')
+    duplicates: Literal['similar', 'identical', 'keep'] = setting('scan one of such ones, or keep all', 'similar')
 
 
 @calcfunction
