@@ -1,7 +1,5 @@
 """Expressions such as ``xi > 0.25 and mpe < 0.5`` or ``log10(fv_connected) - 2 * mpe``: parsed, never executed."""
 
-from __future__ import annotations
-
 import ast
 import math
 import operator

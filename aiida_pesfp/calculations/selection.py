@@ -27,7 +27,9 @@ class Criteria(Settings):
     maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
     allow_transition_metals: bool = setting('whether transition metals may be there', False)
     missing_properties: Literal['keep', 'reject'] = setting('keep or reject if one is not known', 'keep')
-    duplicates: Literal['similar', 'identical', 'keep'] = setting('scan one of such ones, or keep all', 'similar')
+    duplicates: Literal['similar', 'identical', 'keep'] = setting(
+        'scan one of similar or of identical ones, or keep all', 'similar'
+    )
 
 
 @calcfunction

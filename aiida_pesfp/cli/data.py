@@ -1,7 +1,5 @@
 """``verdi data pesfp.pes``: surfaces in verdi itself."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.commands.cmd_data import verdi_data
 from aiida.cmdline.commands.cmd_data.cmd_list import list_options, query

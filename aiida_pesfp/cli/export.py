@@ -1,7 +1,5 @@
 """``aiida-pesfp export``: rankings and surfaces as files."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``aiida-pesfp import``: structures into the graph, with the records of their sources."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -158,7 +156,7 @@ def store(entries: Iterable, label: str) -> list:
             group.add_nodes(node)
             members.add(node.uuid)
     except SourceError as error:
-        failure = str(error)
+        failure = error
     if imported:
         new = sum(one.new for one in imported)
         counts = f'{new} new, {len(imported) - new} there before'
@@ -171,7 +169,7 @@ def store(entries: Iterable, label: str) -> list:
     if unreadable:
         echo.echo_warning(f'{unreadable} entries could not be read, see above')
     if failure is not None:
-        echo.echo_critical(failure)
+        raise failure
     if not imported:
         echo.echo_critical('no structure was found')
     return [one.structure for one in imported]

@@ -1,7 +1,5 @@
 """``aiida-pesfp``: the group of all commands, in the manner of ``verdi``."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types

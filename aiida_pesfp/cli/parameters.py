@@ -1,7 +1,5 @@
 """Types of parameters: what a user names, and what the commands get."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,12 +76,10 @@ class GroupOrNodeParamType(click.ParamType):
             self.fail(f'the UUIDs of several nodes or groups begin with {value!r}: give more of it', param, ctx)
         except (NotExistent, ValueError):
             return self.of_other(value)
-        if isinstance(found, list):
-            return self.of_nodes(found, None)
-        nodes = list(found.nodes)
+        group, nodes = (None, found) if isinstance(found, list) else (found, list(found.nodes))
         if not nodes:
-            self.fail(f'the group {found.label!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
-        return self.of_nodes(nodes, found)
+            self.fail(f'the group {group.label!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
+        return self.of_nodes(nodes, group)
 
     def shell_complete(self, ctx, param, incomplete):
         return types.GroupParamType().shell_complete(ctx, param, incomplete)
@@ -97,7 +93,7 @@ class GroupOrNodeParamType(click.ParamType):
 
     def of_other(self, value: str):
         """The value for text that is neither a group nor a node."""
-        raise click.BadParameter(f'there is no group and no node {value!r}: `verdi group list -A` lists groups')
+        self.fail(f'there is no group and no node {value!r}: `verdi group list -A` lists groups')
 
 
 class StructuresParamType(GroupOrNodeParamType):
@@ -112,16 +108,16 @@ class StructuresParamType(GroupOrNodeParamType):
 
         structures = [node for node in nodes if isinstance(node, StructureData)]
         if not structures and group:
-            raise click.BadParameter(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
+            self.fail(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
         if not structures:
-            raise click.BadParameter(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
+            self.fail(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
         # Relaxed structures and supercells have the label of the structure that they were made from.
         return structures if group else [_single([s for s in structures if not is_derived(s)] or structures)]
 
     def of_other(self, value):
         if Path(value).exists():
             return Path(value)
-        raise click.BadParameter(
+        self.fail(
             f'there is no group, structure, file or folder {value!r}: `verdi group list -A` lists groups, '
             '`aiida-pesfp import` makes them'
         )
@@ -135,14 +131,11 @@ class DescriptorsParamType(GroupOrNodeParamType):
 
         found = list({child.pk: child for node in nodes for child in descriptors_of(node)}.values())
         if not found and group:
-            raise click.BadParameter(
-                f'nothing of the group {group.label!r} was scanned yet: `aiida-pesfp launch screen {group.label}`'
-            )
+            way_out = f'`aiida-pesfp launch screen {group.label}`'
+            self.fail(f'nothing of the group {group.label!r} was scanned yet: {way_out}')
         if not found:
             what = getattr(nodes[0], 'process_label', None) or type(nodes[0]).__name__
-            raise click.BadParameter(
-                f'{what}<{nodes[0].pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one'
-            )
+            self.fail(f'{what}<{nodes[0].pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one')
         return found
 
 

@@ -1,11 +1,12 @@
 """``aiida-pesfp potential``: potentials as nodes."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
-from aiida.cmdline.params import arguments, types
+from aiida.cmdline.params import arguments
 from aiida.cmdline.utils import decorators, echo
+from tabulate import tabulate
+
+from aiida_pesfp.cli.parameters import POTENTIAL
 
 
 @click.group('potential', cls=VerdiCommandGroup)
@@ -33,8 +34,6 @@ def potential_install(name, path, label):
 @potential.command('families')
 def potential_families():
     """List the installed families of potentials, the names of their weights, and the files that they recognise."""
-    from tabulate import tabulate
-
     from aiida_pesfp.potentials.base import version
     from aiida_pesfp.potentials.registry import families
 
@@ -49,8 +48,6 @@ def potential_families():
 @decorators.with_dbenv()
 def potential_list():
     """List the stored potentials."""
-    from tabulate import tabulate
-
     from aiida_pesfp.data.potential import PotentialData
     from aiida_pesfp.queries.nodes import stored
 
@@ -62,15 +59,12 @@ def potential_list():
 
 
 @potential.command('show')
-@arguments.DATUM(type=types.DataParamType(sub_classes=('aiida.data:pesfp.potential',)))
+@arguments.DATUM(type=POTENTIAL)
 @decorators.with_dbenv()
 def potential_show(datum):
     """Show a stored potential, named by PK, UUID or label."""
-    echo.echo_dictionary(
-        {'pk': datum.pk, 'uuid': datum.uuid, 'label': datum.label, 'files': datum.filenames}
-        | datum.base.attributes.all,
-        fmt='yaml',
-    )
+    content = {'pk': datum.pk, 'uuid': datum.uuid, 'label': datum.label, 'files': datum.filenames}
+    echo.echo_dictionary(content | datum.base.attributes.all, fmt='yaml')
 
 
 def install(spec: str, label: str | None):

@@ -1,7 +1,5 @@
 """``aiida-pesfp rank``: scanned structures as a table, filtered and sorted."""
 
-from __future__ import annotations
-
 import json
 import sys
 

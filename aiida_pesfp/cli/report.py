@@ -1,7 +1,5 @@
 """``aiida-pesfp report``: look at the results of a screening."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.utils import decorators, echo
 

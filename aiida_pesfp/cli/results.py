@@ -1,7 +1,5 @@
 """Results of workchains as tables in a terminal."""
 
-from __future__ import annotations
-
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
@@ -25,21 +23,18 @@ def print_ranking(node) -> None:
     if not node.is_finished_ok:
         echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
     echo.echo_success(f'finished {node.process_label}<{node.pk}>')
-    echo.echo_report(
-        f'look further with: aiida-pesfp rank {node.pk}; aiida-pesfp show PK; verdi process status {node.pk}'
-    )
+    pk = node.pk
+    echo.echo_report(f'look further with: aiida-pesfp rank {pk}; aiida-pesfp show PK; verdi process status {pk}')
 
 
 def print_conductivities(node) -> None:
     """Conductivities of a ``pesfp.conductivity``, the activation energy, and where to look next."""
     found = node.outputs.conductivities if 'conductivities' in node.outputs else {}
-    rows = []
-    for data in sorted(found.values(), key=lambda data: data.temperature):
-        windows = data.base.attributes.get('windows')
-        rows.append((data.temperature, data.conductivity, data.conductivity_error, windows, ', '.join(data.flags)))
+    names = ('temperature', 'conductivity', 'conductivity_error', 'windows')
+    rows = [(*map(data.base.attributes.get, names), ', '.join(data.flags)) for data in found.values()]
     if rows:
         headers = ('T/K', 'sigma/(S/cm)', '+-', 'windows', 'flags')
-        echo.echo(tabulate(rows, headers, floatfmt=('g', '.3g', '.2g', '', '')))
+        echo.echo(tabulate(sorted(rows), headers, floatfmt=('g', '.3g', '.2g', '', '')))
     if 'arrhenius' in node.outputs:
         fit = node.outputs.arrhenius
         energy, error = 1000 * fit.activation_energy, 1000 * fit.activation_energy_error

@@ -1,7 +1,5 @@
 """``aiida-pesfp setup``: what the examples need, made once and checked at every call."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
@@ -30,12 +28,8 @@ EXTERNAL = {engine.name: program for program, engine in _ALL.items() if program.
 @click.option('--potential', default=DEFAULT_POTENTIAL, help='Name or path of the potential to install.')
 @combined(
     *(
-        click.option(
-            f'--{name}',
-            metavar='EXECUTABLE',
-            help=f'A {program.purpose} on this machine, for the code {program.label}@{COMPUTER}.',
-        )
-        for name, program in EXTERNAL.items()
+        click.option(f'--{name}', metavar='EXECUTABLE', help=f'A {one.purpose}, for the code {one.label}@{COMPUTER}.')
+        for name, one in EXTERNAL.items()
     )
 )
 @decorators.with_dbenv()
@@ -108,8 +102,7 @@ def _run(*command: str) -> subprocess.CompletedProcess:
 
 
 def _executable(name) -> str:
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
+    found = shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
     if found is None:
         echo.echo_critical(f'there is no executable {name}: install aiida-pesfp into this environment with pip')
     return found

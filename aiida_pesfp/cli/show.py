@@ -1,7 +1,5 @@
 """``aiida-pesfp show``: all that is known of one structure that was scanned."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.utils import decorators, echo
 
@@ -64,15 +62,13 @@ def _print_descriptors(node) -> None:
 
 
 def _print_ions(ions: list[dict]) -> None:
-    rows = [
-        (
-            entry['index'],
-            '' if entry.get('equivalent_to') in (None, entry['index']) else entry['equivalent_to'],
-            ' '.join(f'{number:.4f}' for number in entry['fractional_coordinates']),
-            *(entry.get(one.name) for one in OF_EACH_ION),
+    rows = []
+    for entry in ions:
+        index, like = entry['index'], entry.get('equivalent_to')
+        place = ' '.join(f'{number:.4f}' for number in entry['fractional_coordinates'])
+        rows.append(
+            (index, '' if like in (None, index) else like, place, *(entry.get(one.name) for one in OF_EACH_ION))
         )
-        for entry in ions
-    ]
     heads = ('ion', 'like', 'fractional coordinates', *(one.head for one in OF_EACH_ION))
     formats = ('', '', '', *(f'.{one.digits + 1}f' for one in OF_EACH_ION))
     _print('Mobile ions', rows, tablefmt='simple', headers=heads, floatfmt=formats)

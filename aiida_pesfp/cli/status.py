@@ -1,7 +1,5 @@
 """``aiida-pesfp status``: how far scans, screenings and dynamics are."""
 
-from __future__ import annotations
-
 import datetime
 
 import click

@@ -1,7 +1,5 @@
 """Supercells for molecular dynamics: the smallest in which an ion is far enough from its images."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 
@@ -72,12 +70,11 @@ def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool =
 
 
 def minkowski_reduce(bases: np.ndarray) -> np.ndarray:
-    """Minkowski reduction of many lattices at once: the shortest possible basis of each.
+    """Minkowski reduction of (m, 3, 3) lattices at once: the shortest possible basis of each, shortest vector first.
 
     Greedy reduction of P. Q. Nguyen and D. Stehle, ACM Trans. Algorithms 5, 46 (2009), DOI 10.1145/1597036.1597050.
 
-    :param bases: lattice vectors as rows, shape (m, 3, 3).
-    :return: unimodular integer matrices, shape (m, 3, 3); ``matrices @ bases`` are reduced, shortest vector first.
+    :return: (m, 3, 3) unimodular integer matrices; ``matrices @ bases`` are reduced.
     """
     coefficients = np.broadcast_to(np.eye(3), bases.shape).copy()
     lengths = np.full(bases.shape[:2], np.inf)

@@ -1,7 +1,5 @@
 """What a structure must be before it is scanned or simulated. Each error names the value and what to do."""
 
-from __future__ import annotations
-
 import numpy as np
 from pymatgen.core import Structure
 

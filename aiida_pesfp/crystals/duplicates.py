@@ -1,7 +1,5 @@
 """Which structures are the same."""
 
-from __future__ import annotations
-
 import operator
 from collections import defaultdict
 
@@ -12,10 +10,8 @@ from pymatgen.core import Structure
 class KnownStructures:
     """Recognises a structure that was added before, from whatever source it comes.
 
-    Two structures are the same if they have the same reduced formula and pymatgen's ``StructureMatcher`` maps one onto
-    the other: whatever cell was chosen, scaled to the same volume, within its default tolerances.
-
-    :param identical: take structures for the same only if their cells and sites are equal.
+    Two structures with one reduced formula are the same if pymatgen's ``StructureMatcher`` maps one onto the other,
+    whatever cell was chosen; or, if only ``identical`` ones count, if their cells and sites are equal.
     """
 
     def __init__(self, identical: bool = False):

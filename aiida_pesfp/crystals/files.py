@@ -1,7 +1,5 @@
 """Structures from files: CIF, POSCAR, extended XYZ, pymatgen or ASE JSON."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import warnings

@@ -1,7 +1,5 @@
 """Periodic images of places in a crystal, and distances to them."""
 
-from __future__ import annotations
-
 import numpy as np
 from pymatgen.core import Structure
 from scipy.spatial import cKDTree

@@ -1,7 +1,5 @@
 """Node of an Arrhenius fit."""
 
-from __future__ import annotations
-
 from aiida.orm import Dict
 
 from aiida_pesfp.data.required import RequiredAttributes, attribute

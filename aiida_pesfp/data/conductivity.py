@@ -1,6 +1,6 @@
 """Node of the conductivity at one temperature."""
 
-from __future__ import annotations
+from typing import Self
 
 from aiida.orm import ArrayData
 
@@ -23,7 +23,7 @@ class ConductivityData(RequiredAttributes, ArrayData):
     _MAKER = 'from_conductivity'
 
     @classmethod
-    def from_conductivity(cls, found: Conductivity, **attributes) -> ConductivityData:
+    def from_conductivity(cls, found: Conductivity, **attributes) -> Self:
         """An unstored node of a result.
 
         :param attributes: further attributes to query by, of plain JSON types.
@@ -36,9 +36,7 @@ class ConductivityData(RequiredAttributes, ArrayData):
 
     temperature = attribute('temperature', 'K.')
     conductivity = attribute('conductivity', 'S/cm.')
-    conductivity_error = attribute(
-        'conductivity_error', 'Half of the 68.3 % confidence interval, S/cm; None for one window.'
-    )
+    conductivity_error = attribute('conductivity_error', 'Half a 68.3 % confidence interval, S/cm, or None.')
     diffusion_coefficient = attribute('diffusion_coefficient', 'cm^2/s.')
 
     @property

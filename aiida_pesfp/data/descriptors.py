@@ -1,7 +1,5 @@
 """Node of the descriptors of one structure."""
 
-from __future__ import annotations
-
 from aiida.orm import Dict
 
 from aiida_pesfp.data.required import RequiredAttributes, attribute

@@ -1,9 +1,8 @@
 """Node of a table of labels."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
+from typing import Self
 
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
@@ -25,7 +24,7 @@ class LabelsData(Data):
     _STRUCTURES = 'structures.json'
 
     @classmethod
-    def from_table(cls, table: LabelTable, form: TableFormat) -> LabelsData:
+    def from_table(cls, table: LabelTable, form: TableFormat) -> Self:
         """An unstored node of a table."""
         node = cls()
         content = {'species': form.species, 'quantity': form.quantity, 'charge': form.charge}

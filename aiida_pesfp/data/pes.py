@@ -1,11 +1,10 @@
 """Node of a potential energy surface."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 from functools import partialmethod
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from aiida.common.exceptions import ValidationError
@@ -28,7 +27,7 @@ class PesData(ArrayData):
     """
 
     @classmethod
-    def from_surface(cls, surface: PotentialEnergySurface, **attributes) -> PesData:
+    def from_surface(cls, surface: PotentialEnergySurface, **attributes) -> Self:
         """An unstored node of a surface.
 
         :param attributes: further attributes to query by, of plain JSON types.

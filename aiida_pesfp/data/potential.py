@@ -1,6 +1,6 @@
 """Node that says which potential computed a number."""
 
-from __future__ import annotations
+from typing import Self
 
 from aiida.orm import Data
 from aiida.orm.nodes.caching import NodeCaching
@@ -19,8 +19,7 @@ class PotentialDataCaching(NodeCaching):
 class PotentialData(RequiredAttributes, Data):
     """A potential: its identity as attributes, its files in the repository.
 
-    Weights inside an installed package are not stored: name, version and SHA-256 identify them, and the compute node
-    refuses others.
+    Weights inside an installed package are not stored. Name and SHA-256 identify them, and programs refuse others.
     """
 
     _CLS_NODE_CACHING = PotentialDataCaching
@@ -28,7 +27,7 @@ class PotentialData(RequiredAttributes, Data):
     _MAKER = 'from_spec'
 
     @classmethod
-    def from_spec(cls, spec: str) -> PotentialData:
+    def from_spec(cls, spec: str) -> Self:
         """An unstored node for a potential by name or path.
 
         :param spec: what ``pesfp-scan --potential`` takes.

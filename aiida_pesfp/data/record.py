@@ -1,10 +1,9 @@
 """Node of a record: one entry of a database or one file."""
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from aiida.orm import Dict
 from pymatgen.core import Structure
@@ -25,12 +24,12 @@ class RecordData(RequiredAttributes, Dict):
 
     _REQUIRED = ('source', 'id', 'formula', 'filename', 'sha256')
     _MAKER = 'from_entry'
-    _TAKEN_OVER = ('source', 'id', 'database', 'database_version', 'band_gap', 'energy_above_hull', 'url')
 
     @classmethod
-    def from_entry(cls, entry: Entry) -> RecordData:
+    def from_entry(cls, entry: Entry) -> Self:
         """An unstored node of an entry that has a structure."""
-        content = {name: getattr(entry, name) for name in (*cls._TAKEN_OVER, 'filename', 'index')}
+        names = ('source', 'id', 'database', 'database_version', 'band_gap', 'energy_above_hull', 'url')
+        content = {name: getattr(entry, name) for name in (*names, 'filename', 'index')}
         content['formula'] = entry.structure.composition.reduced_formula
         content['sha256'] = hashlib.sha256(entry.content).hexdigest()
         node = cls(content, label=(entry.name or entry.id)[:255])

@@ -1,7 +1,5 @@
 """What node types share: attributes as properties, and attributes without which a node cannot be stored."""
 
-from __future__ import annotations
-
 from aiida.common.exceptions import ValidationError
 
 

@@ -1,4 +1,1 @@
-"""The science of the paper: from a crystal structure to its potential energy surface, level maps and descriptors.
-
-Works on numpy arrays and pymatgen structures, with any potential. Imports neither aiida nor torch.
-"""
+"""The science of the paper: from a crystal structure to its potential energy surface, level maps and descriptors."""

@@ -12,8 +12,6 @@ The rest is interpolated. Free volumes at other thresholds than Xi's are less ac
 hundredths of a decade (docs/measured.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """All descriptors of a potential energy surface: the table of quantities, and the free-volume spectrum."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@
 XCrySDen's general grid: N+1 points, the last of which are periodic images of the first, lengths in A.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,11 +31,10 @@ def volume(
 
     The first point is at the origin. Points that were not evaluated have the highest energy.
 
-    :param quantity: ``'energy'``, the surface; or ``'level'``, the level map, which reaches from the ion to its images.
+    :param quantity: ``'energy'``, the surface, or ``'level'``, the level map, which reaches from the ion to its images.
     :param positions: of the ions in ``surface.mobile_ions`` to combine; all by default. As for the free volumes, a
         point has the lowest value of all these ions, each relative to its own lowest point.
     :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`, for level maps.
-    :raises ValueError: for another quantity.
     """
     lattice, places = surface.lattice, surface.fractional_coordinates
     crystal = Atoms(surface.atomic_numbers, cell=lattice, scaled_positions=places, pbc=True)

@@ -1,7 +1,5 @@
 """The scan grid: the points at which the mobile ion is evaluated (arXiv:2411.06804, Sec. II A)."""
 
-from __future__ import annotations
-
 import numpy as np
 import psutil
 

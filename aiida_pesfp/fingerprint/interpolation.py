@@ -5,8 +5,6 @@ function for each element. The remainder of a fit to the evaluated points is smo
 interpolated from the nearest of them.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from pymatgen.core import Structure
 from scipy.spatial import cKDTree

@@ -4,8 +4,6 @@ The map is an exact minimax over paths on the grid. As in the paper, the surface
 with the ion's lowest point in the centre. Its 26 replicas lie on the outer faces, and paths do not go beyond these.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import numba
@@ -20,8 +18,7 @@ def neighbour_steps(vectors: np.ndarray, rule: str = 'sqrt3') -> np.ndarray:
     :param vectors: (3, 3) grid vectors as rows, A.
     :param rule: ``'sqrt3'``, those of the 26 surrounding points that are no farther than the diagonal of a rectangular
         voxel with the same edges, sqrt(g1^2 + g2^2 + g3^2) + 1e-4 A; ``'26'``, all surrounding points; ``'6'``,
-        the points along the grid vectors only.
-    :raises ValueError: for another rule.
+        the points along the grid vectors only; ``ValueError`` for another rule.
     """
     if rule not in NEIGHBOUR_RULES:
         raise ValueError(f'unknown neighbour rule {rule!r}: take one of {", ".join(NEIGHBOUR_RULES)}')

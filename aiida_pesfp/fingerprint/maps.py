@@ -1,7 +1,5 @@
 """The level maps of all mobile ions of a surface, and the frame in which they are combined."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

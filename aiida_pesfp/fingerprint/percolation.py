@@ -6,8 +6,6 @@ number of dimensions in which the ion moves. Every path to an image crosses an o
 MPE <= 1D <= 2D <= 3D for an ion. MPE < 1D if the region reaches a face but leads nowhere from there.
 """
 
-from __future__ import annotations
-
 import heapq
 from dataclasses import dataclass
 

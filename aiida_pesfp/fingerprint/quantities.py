@@ -4,8 +4,6 @@ To add a descriptor, write the function that computes it and its row in :data:`Q
 expressions, tables, the report and the documentation read the table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -35,8 +33,7 @@ class Quantity:
     """One descriptor.
 
     :param name: in JSON files, attributes of nodes and expressions.
-    :param symbol: in the heads of tables.
-    :param unit: empty for a number without a unit.
+    :param symbol: in the heads of tables, with the ``unit``, if any.
     :param digits: after the decimal point, in tables.
     :param better: whether ``higher`` or ``lower`` values promise faster ions.
     :param function: computes the value from a :class:`Landscape` and the settings.

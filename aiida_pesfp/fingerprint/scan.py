@@ -1,14 +1,11 @@
 """The scan: the energy of a crystal with one ion on every allowed grid point (arXiv:2411.06804, Sec. II A).
 
-One ion moves with its periodic images in the given cell. All other atoms stay in place. Ions and grid points that are
-equivalent by symmetry are evaluated once.
+One ion moves with its periodic images, all other atoms stay in place. Equivalent ions and points are evaluated once.
 
 :func:`plan_scan` chooses the points, :func:`evaluate` yields energies piece by piece, and :func:`assemble` makes the
 surface; :func:`scan` does all three. The order of the energies depends only on the plan and on earlier energies, so an
 interrupted scan resumes from the list of its energies.
 """
-
-from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -106,10 +103,9 @@ def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, set
     points = np.unique(representatives)
     points = points[~excluded[points]]
     if not len(points):
-        raise errors.NoAllowedPoint(
-            f'no grid point is {settings.minimum_distance} A or more away from the atoms around ion {ion} '
-            f'({structure[ion].specie}): check the cell, or choose a smaller minimum distance'
-        )
+        around = f'{settings.minimum_distance} A or more away from the atoms around ion {ion} ({structure[ion].specie})'
+        way_out = 'check the cell, or choose a smaller minimum distance'
+        raise errors.NoAllowedPoint(f'no grid point is {around}: {way_out}')
     return IonPlan(ion, points, representatives)
 
 
@@ -147,10 +143,9 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
         bad = np.flatnonzero(~np.isfinite(piece))
         if len(bad):
             place = ', '.join(f'{x:.4f}' for x in fractional[bad[0]])
-            raise errors.NonFiniteEnergy(
-                f'the potential gives {piece[bad[0]]} eV with ion {of_ion.ion} ({plan.species}) at the fractional '
-                f'coordinates ({place}): it fails for this structure; a larger minimum distance may help'
-            )
+            ion = f'with ion {of_ion.ion} ({plan.species}) at the fractional coordinates ({place})'
+            way_out = 'it fails for this structure; a larger minimum distance may help'
+            raise errors.NonFiniteEnergy(f'the potential gives {piece[bad[0]]} eV {ion}: {way_out}')
         new = piece[len(energies) - begin :]
         energies.extend(new)
         yield new

@@ -1,9 +1,8 @@
 """The potential energy surface of a structure: the result of a scan, and all that the descriptors need."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -24,8 +23,7 @@ class PotentialEnergySurface:
     :param rotations: (m, 3, 3) integers W; with the (m, 3) ``translations`` w, x' = W x + w maps fractional coordinates
         on the representative's surface to those with the same energy on the mobile ion's, and the grid onto itself.
     :param lattice: (3, 3) lattice vectors as rows, A.
-    :param fractional_coordinates: (n, 3) of all atoms of the structure.
-    :param atomic_numbers: (n,).
+    :param fractional_coordinates: (n, 3) of all atoms of the structure, with their (n,) ``atomic_numbers``.
     :param evaluations: number of evaluated energies.
     """
 
@@ -79,7 +77,7 @@ class PotentialEnergySurface:
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays) -> PotentialEnergySurface:
+    def from_arrays(cls, arrays) -> Self:
         """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing."""
         values = {field.name: arrays[field.name] for field in fields(cls)}
         return cls(**values | {'evaluations': int(values['evaluations'])})
@@ -89,7 +87,7 @@ class PotentialEnergySurface:
         np.savez_compressed(path, **self.as_arrays())
 
     @classmethod
-    def load(cls, path: str | Path) -> PotentialEnergySurface:
+    def load(cls, path: str | Path) -> Self:
         """Read what :meth:`save` wrote."""
         with np.load(path) as arrays:
             return cls.from_arrays(arrays)

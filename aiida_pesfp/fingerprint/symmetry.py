@@ -2,14 +2,12 @@
 
 An operation x' = W x + w (fractional coordinates) that maps the crystal onto itself maps the surface of an ion onto
 that of its image. The scan uses the operations that also map the grid onto itself. Operations that leave an ion in
-place, its site stabiliser, make points of its own surface equivalent. The only approximation is the tolerance of the
-crystal's symmetry.
+place, its site stabiliser, make points of its own surface equivalent. Only the tolerance is an approximation.
 """
-
-from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import spglib
@@ -32,11 +30,11 @@ class Operations:
     def __len__(self) -> int:
         return len(self.rotations)
 
-    def __getitem__(self, selection) -> Operations:
+    def __getitem__(self, selection) -> Self:
         return Operations(self.rotations[selection], self.translations[selection])
 
     @classmethod
-    def identity(cls) -> Operations:
+    def identity(cls) -> Self:
         """The group of the identity alone."""
         return cls(np.eye(3, dtype=int)[None], np.zeros((1, 3)))
 

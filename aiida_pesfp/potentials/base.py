@@ -11,7 +11,7 @@ import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 class PotentialIdentity:
     """Which potential it is.
 
-    :param name: for people: the name that was asked for, or that of the file or folder.
-    :param kind: the family that evaluates it, such as ``'sevennet'``.
-    :param sha256: hash of the weights; of an ASE calculator, hash of its description.
-    :param package: distribution that evaluates it.
-    :param package_version: version of that distribution on this machine.
+    :param name: for people: the requested name, or that of the file or folder.
+    :param kind: its family, such as ``'sevennet'``.
+    :param sha256: hash of the weights, or of the description of an ASE calculator.
+    :param package: distribution that evaluates it, in the ``package_version`` of this machine.
     :param path: file or folder of the weights on this machine; None for an ASE calculator without a file.
     """
 
@@ -42,10 +41,6 @@ class PotentialIdentity:
     package: str
     package_version: str
     path: str | None
-
-    def as_dict(self) -> dict:
-        """As a dictionary of plain JSON types."""
-        return asdict(self)
 
 
 class Evaluator(ABC):
@@ -59,8 +54,6 @@ class Evaluator(ABC):
     @abstractmethod
     def energies(self, ion: int, positions: np.ndarray) -> np.ndarray:
         """(M,) total energies of the cell, eV, with atom ``ion`` and its images at each of the (M, 3) ``positions``, A.
-
-        All other atoms stay where they are in the structure.
 
         :raises StructureError: if the structure cannot be evaluated.
         :raises OutOfMemory: if not even one configuration fits into the device's memory.
@@ -88,9 +81,7 @@ class Potential(ABC):
 
     @abstractmethod
     def calculator(self, structure: Structure) -> Calculator:
-        """An ASE calculator of the energy, the forces on all atoms and, if the potential has it, the stress.
-
-        It serves dynamics or a relaxation of this structure, with atoms in any place and any cell.
+        """An ASE calculator for dynamics or relaxation: energy, forces and, if the potential has it, stress.
 
         :raises UnsupportedElement: if the potential was not made for one of its elements.
         """
@@ -99,24 +90,22 @@ class Potential(ABC):
         """Raise :class:`~aiida_pesfp.errors.UnsupportedElement` unless the potential knows all elements."""
         unknown = sorted(set(structure.symbol_set).difference(self.symbols))
         if unknown:
-            raise UnsupportedElement(
-                f'the potential {self.identity.name} does not know {", ".join(unknown)}: take another potential'
-            )
+            what = f'the potential {self.identity.name} does not know {", ".join(unknown)}'
+            raise UnsupportedElement(f'{what}: take another potential')
 
 
 class Family(ABC):
     """A kind of potential: how its files are recognised, which files belong together, and how it is loaded.
 
-    A package offers a family by an entry point of the group ``pesfp.potentials`` that names a subclass. The module of
-    the subclass must import neither torch nor the package that evaluates: identification has to be quick and to run no
-    code from the weights.
+    A package offers a subclass by an entry point of the group ``pesfp.potentials``. The module of the subclass must not
+    import torch or the package that evaluates: identification has to be quick and to run no code from the weights.
 
-    :cvar kind: name of the family; it is stored as ``kind`` with each potential.
+    :cvar kind: name of the family and of its entry point.
     :cvar package: distribution that evaluates it.
     :cvar requirement: what ``pip install`` needs for it, if that is not ``package``.
     :cvar implementation: ``'module:Class'`` of the :class:`Potential`. The class is called with identity, device and
         batch size, and its module is imported only when a potential is loaded.
-    :cvar accepts: what it recognises, in words, for messages.
+    :cvar accepts: for messages, what it recognises.
     :cvar embedded: weights inside an installed package: name -> file, as ``'package/folder/file'``.
     :cvar downloads: published weights that are fetched by name.
     """
@@ -146,21 +135,23 @@ class Family(ABC):
         return [path]
 
     def sha256(self, path: Path) -> str:
-        """Hash of the weights at a path, independent of where they lie.
+        """SHA-256 of one file; if several belong together, that of their names and hashes, wherever they lie.
 
         :raises PotentialError: if the weights are damaged.
         """
-        return hash_files(self.files(path))
+        files = sorted(self.files(path))
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+        if len(files) == 1:
+            return digests[0]
+        listing = ''.join(f'{digest}  {file.name}\n' for file, digest in zip(files, digests))
+        return hashlib.sha256(listing.encode()).hexdigest()
 
     def identity(self, path: Path, name: str) -> PotentialIdentity:
-        """The identity of the weights at a path.
-
-        :raises PotentialError: if the weights are damaged.
-        """
+        """:raises PotentialError: if the weights at the path are damaged."""
         return PotentialIdentity(name, self.kind, self.sha256(path), self.package, version(self.package), str(path))
 
     def by_name(self, name: str) -> PotentialIdentity | None:
-        """The potential of a name that this family has reserved; None if it has not.
+        """The potential of a reserved name; None if this family has not reserved it.
 
         :raises PotentialError: if its weights are not on this machine and cannot be fetched.
         """
@@ -172,7 +163,7 @@ class Family(ABC):
         return None
 
     def online(self, name: str) -> Path | None:
-        """Weights of any other name in a public collection of this family, fetched; None if there is no collection.
+        """Weights from a public collection of this family, fetched now; None if there is no collection.
 
         :raises PotentialError: if the collection has no such name or cannot be reached.
         """
@@ -193,16 +184,12 @@ class Family(ABC):
         return path
 
     def load(self, identity: PotentialIdentity, device: str, batch_size: int | None) -> Potential:
-        """Load a potential of this family.
-
-        :raises PotentialError: if the package or the device is missing, or the weights cannot be loaded or trusted.
-        """
+        """:raises PotentialError: if package or device are missing, or the weights cannot be loaded or trusted."""
         try:
             implementation = pkgutil.resolve_name(self.implementation)
         except ImportError as error:
-            raise PotentialError(
-                f'the Python package {self.package} cannot be imported ({error}): {self._remedy()}'
-            ) from error
+            reason = f'the Python package {self.package} cannot be imported ({error})'
+            raise PotentialError(f'{reason}: {self._remedy()}') from error
         return implementation(identity, device, batch_size)
 
     def _remedy(self, option: str = '') -> str:
@@ -215,12 +202,3 @@ def version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return 'unknown'
-
-
-def hash_files(files: list[Path]) -> str:
-    """SHA-256 of the content of one file; of the names and hashes of several, so that a copy elsewhere has the same."""
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    if len(files) == 1:
-        return digests[0]
-    listing = ''.join(f'{digest}  {file.name}\n' for file, digest in sorted(zip(files, digests)))
-    return hashlib.sha256(listing.encode()).hexdigest()

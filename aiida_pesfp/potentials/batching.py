@@ -7,13 +7,14 @@ import ctypes
 import io
 import warnings
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
 from pymatgen.core import Element, Structure
-from torch import Tensor
+from torch import Tensor, nn
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
@@ -46,6 +47,25 @@ class NetworkPotential(Potential):
 
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         return self.evaluator_class(self, structure)
+
+    def load(self, read: Callable[[str], nn.Module], allowed: Collection[str] = ()) -> nn.Module:
+        """The network that ``read`` makes from the path of the weights.
+
+        Packages run any code that a checkpoint names. This refuses one that does more than restore tensors.
+
+        :param allowed: functions that a checkpoint may call beyond those that torch considers safe.
+        :raises PotentialError: if the weights would call others, or cannot be loaded.
+        """
+        path = self.identity.path
+        try:
+            unsafe = set() if Path(path).is_dir() else set(get_unsafe_globals_in_checkpoint(path)).difference(allowed)
+            if unsafe:
+                raise ValueError(f'it would call {", ".join(sorted(unsafe))} when it is read')
+            with quiet():
+                return read(path)
+        except Exception as error:  # foreign or damaged weights can raise anything
+            package = f'{self.identity.package} {self.identity.package_version}'
+            raise PotentialError(f'{package} cannot load {path}: {error.__cause__ or error}') from error
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on the device of the network; real numbers have the network's precision."""
@@ -103,17 +123,15 @@ class BatchedEvaluator(Evaluator):
                 if not is_out_of_memory(error):
                     raise
                 if size == 1:
-                    reason = str(error).splitlines()[0]
-                    raise OutOfMemory(
-                        f'one configuration does not fit into memory ({reason}): use a device with more'
-                    ) from error
+                    what = f'one configuration does not fit into memory ({str(error).splitlines()[0]})'
+                    raise OutOfMemory(f'{what}: use a device with more') from error
             self.batch_size = -(-size // 2)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _batch_energies(self, positions: np.ndarray) -> np.ndarray:
-        energies = self.batch_energies(positions).view(len(positions), -1)
+        energies = self.batch_energies(positions).reshape(len(positions), -1)
         return energies.double().sum(dim=1).cpu().numpy() + self._reference
 
     @torch.inference_mode()
@@ -138,17 +156,6 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter('ignore')
         yield
-
-
-def check_pickle(path: str, allowed: Collection[str] = ()) -> None:
-    """Refuse a checkpoint that does more than restore tensors when it is read; the packages would let it.
-
-    :param allowed: functions that it may call beyond those that torch considers safe.
-    :raises ValueError: if it calls others.
-    """
-    unsafe = set(get_unsafe_globals_in_checkpoint(path)).difference(allowed)
-    if unsafe:
-        raise ValueError(f'it would call {", ".join(sorted(unsafe))} when it is read')
 
 
 def choose_device(name: str) -> torch.device:
@@ -177,13 +184,9 @@ def _keep_freed_memory() -> None:
     By default it returns every block above some size to the kernel, which maps and zeroes it again, page by page, at
     the next allocation of that size. In a network of many small layers, this takes a third to a half of the time.
     """
-    try:
-        libc = ctypes.CDLL('libc.so.6')
-    except OSError:
-        return  # another C library
-    trim_threshold, mmap_threshold, largest = -1, -3, 1 << 30
-    libc.mallopt(mmap_threshold, largest)
-    libc.mallopt(trim_threshold, largest)
+    with contextlib.suppress(OSError):  # another C library
+        for threshold in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            ctypes.CDLL('libc.so.6').mallopt(threshold, 1 << 30)
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -44,13 +44,9 @@ class Edges:
 
     def repeated(self, times: int, number_of_atoms: int) -> Edges:
         """The same edges in each of several configurations."""
-        ends = (repeated_index(index, times, number_of_atoms) for index in (self.sources, self.targets))
-        return Edges(*ends, np.tile(self.vectors, (times, 1)))
-
-
-def repeated_index(index: np.ndarray, times: int, step: int) -> np.ndarray:
-    """(times M,) the (M,) numbers, then the same numbers + step, + 2 step, ..."""
-    return (np.arange(times)[:, None] * step + index).ravel()
+        first = (np.arange(times) * number_of_atoms)[:, None]
+        vectors = np.tile(self.vectors, (times, 1))
+        return Edges((first + self.sources).ravel(), (first + self.targets).ravel(), vectors)
 
 
 class FrozenGraph:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import product
 from pathlib import Path
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import Family, Potential, PotentialIdentity
 
-#: Group of the entry points by which packages offer a :class:`~aiida_pesfp.potentials.base.Family`.
-GROUP = 'pesfp.potentials'
-
 
 @cache
 def families() -> dict[str, Family]:
-    """All installed families by their kind. A family that cannot be used is left out, with a warning that names it."""
+    """All installed families by their kind. A family that fails is left out, with a warning that names it."""
     found: dict[str, Family] = {}
-    for point in entry_points(group=GROUP):
+    for point in entry_points(group='pesfp.potentials'):
         try:
             family = point.load()()
             if not isinstance(family, Family):
@@ -26,13 +24,11 @@ def families() -> dict[str, Family]:
             if family.kind != point.name:
                 raise ValueError(f'its kind is {family.kind!r}, not the name of its entry point')
             if found.setdefault(family.kind, family) is not family:
-                raise ValueError('another package has brought a family of this name')
+                raise ValueError('another package offers a family of this name')
         except Exception as error:  # a package of someone else may fail in any way
             package = point.dist.name if point.dist else 'an unknown package'
-            warnings.warn(
-                f'the potential family {point.name!r} of {package} cannot be used: {type(error).__name__}: {error}',
-                stacklevel=2,
-            )
+            reason = f'{type(error).__name__}: {error}'
+            warnings.warn(f'the potential family {point.name!r} of {package} cannot be used: {reason}', stacklevel=2)
     return found
 
 
@@ -45,8 +41,7 @@ def identify(spec: str) -> PotentialIdentity:
     :raises PotentialError: if there is no such potential, or it is damaged.
     """
     for family in families().values():
-        identity = family.by_name(spec)
-        if identity is not None:
+        if (identity := family.by_name(spec)) is not None:
             return identity
     path = Path(spec).expanduser()
     if path.exists():
@@ -57,12 +52,10 @@ def identify(spec: str) -> PotentialIdentity:
     problems = []
     for family in families().values():
         try:
-            weights = family.online(spec)
+            if (weights := family.online(spec)) is not None:
+                return family.identity(weights, spec)
         except PotentialError as error:
             problems.append(str(error))
-            continue
-        if weights is not None:
-            return family.identity(weights, spec)
     raise PotentialError('; '.join([f'{spec!r} is no file and no known name', *problems, _known()]))
 
 
@@ -74,7 +67,7 @@ def load_potential(
     :param device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; ``'auto'`` takes a GPU if there is one.
     :param batch_size: largest number of configurations that are evaluated at once; by default, it follows from memory.
     :param expected_sha256: hash that the potential must have.
-    :raises PotentialError: if it is not found, damaged, unsupported, or not the one that was expected.
+    :raises PotentialError: if it is not found, damaged, unsupported, or has another hash.
     """
     identity = identify(spec)
     if expected_sha256 is not None and identity.sha256 != expected_sha256:
@@ -88,12 +81,9 @@ def load_potential(
 def files_of(identity: PotentialIdentity) -> list[Path]:
     """The files that have to travel to another machine; none for weights inside an installed package."""
     family = families()[identity.kind]
-    if identity.path is None:
-        return []
-    path = Path(identity.path).absolute()
-    if identity.name in family.embedded and path == family.embedded_file(identity.name):
-        return []
-    return family.files(path)
+    path = identity.path and Path(identity.path).absolute()
+    is_embedded = identity.name in family.embedded and path == family.embedded_file(identity.name)
+    return [] if path is None or is_embedded else family.files(path)
 
 
 #: A spec that ends so is the path of a file, not a name in a public collection.
@@ -101,34 +91,28 @@ _FILE_SUFFIXES = ('.pth', '.pt', '.tar', '.yaml', '.yml', '.json', '.npz')
 
 
 def _recognise(path: Path) -> tuple[Family, Path]:
-    """The family of a file or folder, and its weights: the path itself or the only weights in the folder.
-
-    :raises PotentialError: if no family recognises it, or several do.
-    """
-    problems: list[str] = []
-    matches = _matches(path, problems)
+    """The family of a file or folder, and its weights: the path itself or the only weights in the folder."""
+    matches, problems = _matches([path])
     if not matches and path.is_dir():
-        inside = [
-            match
-            for file in sorted(path.iterdir())
-            if file.is_file() and not file.name.startswith('.')
-            for match in _matches(file, problems)
-        ]
+        visible = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith('.')]
+        inside, more = _matches(visible)
+        problems += more
         belonging = {file for family, weights in inside for file in family.files(weights) if file != weights}
         matches = [(family, weights) for family, weights in inside if weights not in belonging]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
+    if len(matches) > 1:
         found = ', '.join(f'{weights.name} ({family.kind})' for family, weights in matches)
         raise PotentialError(f'{path} can be read in several ways: {found}. Give the path of one file')
-    if path.is_dir() or not problems:
-        problems = [*dict.fromkeys(problems), f'{path} holds no potential of an installed family; {_known()}']
-    raise PotentialError('; '.join(dict.fromkeys(problems)))
+    if not matches:
+        if path.is_dir() or not problems:
+            problems.append(f'{path} holds no potential of an installed family; {_known()}')
+        raise PotentialError('; '.join(dict.fromkeys(problems)))
+    return matches[0]
 
 
-def _matches(path: Path, problems: list[str]) -> list[tuple[Family, Path]]:
-    matches = []
-    for family in families().values():
+def _matches(paths: list[Path]) -> tuple[list[tuple[Family, Path]], list[str]]:
+    """Paths with the families that recognise them, and what went wrong."""
+    matches, problems = [], []
+    for path, family in product(paths, families().values()):
         try:
             if family.recognises(path):
                 matches.append((family, path))
@@ -136,7 +120,7 @@ def _matches(path: Path, problems: list[str]) -> list[tuple[Family, Path]]:
             problems.append(str(error))
         except Exception as error:  # a package of someone else may fail in any way
             problems.append(f'the potential family {family.kind} failed at {path} ({type(error).__name__}: {error})')
-    return matches
+    return matches, problems
 
 
 def _known() -> str:

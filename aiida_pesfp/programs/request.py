@@ -18,7 +18,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -211,7 +211,7 @@ class Request(ABC):
             return
         content = {
             'version': __version__,
-            'potential': self.potential and self.potential.identity.as_dict(),
+            'potential': self.potential and asdict(self.potential.identity),
             'device': self.potential and str(self.potential.device),
             **self.reported_settings(),
             'complete': self.fatal is None and all(outcome.state != 'pending' for outcome in self.outcomes),

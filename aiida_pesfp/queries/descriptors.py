@@ -1,7 +1,5 @@
 """Questions about descriptors and surfaces: which ones belong to a node, and what is known of their structures."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -72,11 +70,9 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
-        sources = (node, records.get(structure, {}), fits.get(structure, [{}])[-1])
-        values = (
-            source.get(name) for names, source in zip((DESCRIPTORS, RECORD, ARRHENIUS), sources) for name in names
-        )
-        rows.append(dict(zip(COLUMNS, (node.pk, node.label, *values))))
+        row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in DESCRIPTORS}
+        row |= {name: records.get(structure, {}).get(name) for name in RECORD}
+        rows.append(row | {name: fits.get(structure, [{}])[-1].get(name) for name in ARRHENIUS})
     return rows
 
 

@@ -1,27 +1,12 @@
 """Questions about nodes of any kind: which ones a user means, what is stored already, and what is running."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TypeVar
 
 from aiida.common.exceptions import NotExistent
-from aiida.orm import (
-    CalculationNode,
-    Dict,
-    Group,
-    Node,
-    ProcessNode,
-    QueryBuilder,
-    WorkChainNode,
-    load_group,
-    load_node,
-)
+from aiida.orm import CalculationNode, Dict, Group, Node, ProcessNode, QueryBuilder, load_group, load_node
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
-
-T = TypeVar('T', bound=Node)
 
 
 def among(pks: Iterable[int]) -> dict:
@@ -29,7 +14,7 @@ def among(pks: Iterable[int]) -> dict:
     return {'id': {'in': list(pks) or [0]}}
 
 
-def stored(kind: type[T], filters: dict | None = None) -> list[T]:
+def stored(kind: type[Node], filters: dict | None = None) -> list[Node]:
     """Nodes of a kind, the oldest first."""
     return QueryBuilder().append(kind, filters=filters).order_by({kind: 'id'}).all(flat=True)
 
@@ -65,7 +50,7 @@ def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
     return stored(ProcessNode, active | {'process_type': {'in': list(process_types)}})
 
 
-def accounts_of_rejected(screen: WorkChainNode) -> list[Dict]:
+def accounts_of_rejected(screen: ProcessNode) -> list[Dict]:
     """The nodes that name the structures without a result of a screening: its output, or those of its calculations."""
     if 'rejected' in screen.outputs:
         return [screen.outputs.rejected]

@@ -1,7 +1,5 @@
 """How far scans, screenings and molecular dynamics are, from what each running job has written where it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -53,10 +51,10 @@ class DynamicsProgress:
     steps: int
     done: int
     picoseconds: float
-    state: str
-    nanoseconds_per_day: float | None
-    seconds_left: float | None
-    silent: str | None
+    state: str = ''
+    nanoseconds_per_day: float | None = None
+    seconds_left: float | None = None
+    silent: str | None = None
 
 
 def scan_progress_of(node: ProcessNode) -> ScanProgress:
@@ -131,19 +129,14 @@ def _dynamics_progress(node: ProcessNode, engine: str) -> DynamicsProgress:
                 silent = str(error) or type(error).__name__
     speed = running / seconds if running and seconds else None
     done, structure = min(steps, done + running), node.inputs.md.structure
-    left = 0.0 if node.is_terminated else (None if speed is None else (steps - done) / speed)
-    return DynamicsProgress(
-        name=(caller.label if caller is not None else '') or structure.label or structure.get_formula(),
-        engine=engine,
-        temperature=dynamics['temperature'],
-        steps=steps,
-        done=done,
-        picoseconds=done * timestep / 1000,
-        state=node.process_state.value,
-        nanoseconds_per_day=None if speed is None else speed * timestep * 86400e-6,
-        seconds_left=left,
-        silent=silent,
-    )
+    name = (caller.label if caller is not None else '') or structure.label or structure.get_formula()
+    progress = DynamicsProgress(name, engine, dynamics['temperature'], steps, done, done * timestep / 1000)
+    progress.state, progress.silent = node.process_state.value, silent
+    if speed is not None:
+        progress.nanoseconds_per_day, progress.seconds_left = speed * timestep * 86400e-6, (steps - done) / speed
+    if node.is_terminated:
+        progress.seconds_left = 0.0
+    return progress
 
 
 def _with_descendants(node: ProcessNode) -> list[ProcessNode]:

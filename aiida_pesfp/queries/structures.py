@@ -1,7 +1,5 @@
 """Questions about structures: where they come from, and what descends from them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 

@@ -1,5 +1,1 @@
-"""Sources of structures: folders, the Materials Project, providers of OPTIMADE.
-
-Each module has one function that yields an :class:`~aiida_pesfp.sources.entry.Entry` for every structure. Imports
-neither aiida nor torch.
-"""
+"""Sources of structures: each module has a function that yields an ``Entry`` for every structure."""

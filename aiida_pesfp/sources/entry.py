@@ -1,10 +1,9 @@
 """One structure of a source."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from pymatgen.core import Structure
 
@@ -39,7 +38,7 @@ class Entry:
     error: str | None = None
 
     @classmethod
-    def from_answer(cls, source: str, id: str, make: Callable[[], Structure], numbers: dict, **fields) -> Entry:
+    def from_answer(cls, source: str, id: str, make: Callable[[], Structure], numbers: dict, **fields) -> Self:
         """An entry from the answer of a provider, with pymatgen's JSON of the structure as content.
 
         :param make: makes the structure from the answer. If it fails, the entry has the error instead.

@@ -1,11 +1,10 @@
 """Structures of a folder of files, with their properties from a table."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from aiida_pesfp.crystals.files import file_label, read_structures, structure_files
 from aiida_pesfp.errors import SourceError, StructureError
@@ -27,7 +26,7 @@ class Table:
     unused: set[str]
 
     @classmethod
-    def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Table:
+    def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Self:
         """Read a CSV file with a header line.
 
         :param id_column: column of the name of the file, with or without its ending.

@@ -1,7 +1,5 @@
 """Structures of the Materials Project, through its client mp-api (extra ``mp``)."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Iterator

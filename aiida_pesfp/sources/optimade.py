@@ -1,7 +1,5 @@
 """Structures of any provider of OPTIMADE (https://www.optimade.org), through its client (extra ``optimade``)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import reduce
 

@@ -1,7 +1,5 @@
 """Trajectories from files of other programs: XDATCAR, SIESTA ANI, LAMMPS dump, extended XYZ and all that ASE reads."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -283,7 +281,6 @@ def _check_borders(positions: np.ndarray, cell: np.ndarray, borders: list[tuple[
     for frame, before, after in borders:
         jump = longest[frame - 1]
         if len(inner) and jump > _LONGER * inner.max() + _FARTHER:
-            raise InvalidTrajectory(
-                f'{after} does not begin where {before} ends: an atom moves by {jump:.1f} A, but at most by '
-                f'{inner.max():.2f} A between other frames; give the files of one run in their order'
-            )
+            moves = f'an atom moves by {jump:.1f} A, but at most by {inner.max():.2f} A between other frames'
+            way_out = 'give the files of one run in their order'
+            raise InvalidTrajectory(f'{after} does not begin where {before} ends: {moves}; {way_out}')

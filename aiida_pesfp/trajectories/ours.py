@@ -6,8 +6,6 @@ and ``p_eta``, its ``conserved`` quantity (eV), and the ``seconds`` of computing
 can resume exactly from every stored frame. A truncated last frame is not counted.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Each reader ignores what a killed run left incomplete at the end of a file that 
 :class:`CorruptFile` for any other fault and for a restart file that is not complete.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import struct

@@ -5,8 +5,6 @@ step k + 1 beside the velocities of step k, and to ``.MDE`` the energies of step
 step k + 1 and the velocities of step k, ``.NOSE_RESTART`` the positions of step k and the thermostat.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +42,7 @@ class SiestaTrajectory:
 
 
 def bohr_of(cell: np.ndarray, cell_in_bohr: np.ndarray) -> float:
-    """Length of a Bohr in A in this SIESTA, from a cell in both units.
-
-    :raises CorruptFile: if the cells are not the same.
-    """
+    """Length of a Bohr in A in this SIESTA, from a cell in both units; an error if they are not the same."""
     found = np.linalg.norm(cell) / np.linalg.norm(cell_in_bohr)
     nearest = min((BOHR, _BOHR_CODATA), key=lambda value: abs(value - found))
     if not np.allclose(cell, np.asarray(cell_in_bohr) * nearest, atol=1e-5):
@@ -56,22 +51,14 @@ def bohr_of(cell: np.ndarray, cell_in_bohr: np.ndarray) -> float:
 
 
 def read_dynamics(
-    path: Path,
-    labels: np.ndarray,
-    first: np.ndarray,
-    *,
-    timestep: float,
-    stride: int = 1,
-    offset: int = 0,
-    bohr: float = BOHR,
+    path: Path, labels: np.ndarray, first: np.ndarray, timestep: float, stride: int = 1, offset: int = 0, bohr=BOHR
 ) -> SiestaTrajectory:
     """Positions and velocities of the complete steps of a run.
 
     :param path: ``.MD``; or ``.ANI``, which has six decimals and no velocities: differences of positions replace them.
-    :param labels: numbers of the steps in ``.MDE``, shape (s,). A step is complete if both files have it.
-    :param first: positions of the first step, Bohr, shape (n, 3), which the file does not hold.
-    :param timestep: fs.
-    :param stride: store every stride-th step.
+    :param labels: (s,) numbers of the steps in ``.MDE``. A step is complete if both files have it.
+    :param first: (n, 3) positions of the first step, Bohr, which the file does not hold.
+    :param timestep: fs; every ``stride``-th step is stored.
     :param offset: number of the first step in the whole dynamics, from which the stride counts.
     :raises CorruptFile: if the file cannot be read at all. The steps before a fault are kept, with the ``problem``.
     """

@@ -1,7 +1,5 @@
 """Faults of a molecular dynamics: drift of the conserved quantity, divergence, lost atoms."""
 
-from __future__ import annotations
-
 import numpy as np
 
 #: eV/K; CODATA 2018.

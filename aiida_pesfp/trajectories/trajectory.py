@@ -1,8 +1,7 @@
 """A trajectory for the analysis: positions that are not wrapped, equal time steps, one cell."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -80,7 +79,7 @@ class Trajectory:
         centre = np.einsum('sni,n->si', self.positions, masses / masses.sum())
         return centre - centre[0]
 
-    def after(self, equilibration: float) -> Trajectory:
+    def after(self, equilibration: float) -> Self:
         """The trajectory without its first ``equilibration`` ps; an error if fewer than two frames remain."""
         first = int(np.searchsorted(self.times - self.times[0], equilibration - 1e-6 * self.time_step))
         if len(self.times) - first < 2:
@@ -109,10 +108,9 @@ def _check_times(times: np.ndarray) -> None:
     wrong = np.flatnonzero(np.abs(steps - steps[0]) > _TIME_TOLERANCE * steps[0])
     if len(wrong):
         frame = int(wrong[0])
-        raise InvalidTrajectory(
-            f'the time step is {steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}: '
-            'analyse the parts separately, or store frames at equal intervals'
-        )
+        found = f'{steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}'
+        way_out = 'analyse the parts separately, or store frames at equal intervals'
+        raise InvalidTrajectory(f'the time step is {found}: {way_out}')
 
 
 def constant_cell(cells: np.ndarray) -> np.ndarray:
@@ -124,10 +122,9 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
     frame, vector = np.unravel_index(np.nanargmax(change), change.shape)
     if change[frame, vector] > _CELL_TOLERANCE:
-        raise InvalidTrajectory(
-            f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}: the '
-            'conductivity needs a constant cell, run the production at constant volume'
-        )
+        found = f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}'
+        way_out = 'run the production at constant volume'
+        raise InvalidTrajectory(f'{found}: the conductivity needs a constant cell, {way_out}')
     return cells[0]
 
 
@@ -153,11 +150,10 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     if not crossed and (longest <= LONGEST_STEP or (highest - lowest).max() > 1 + 1e-3):
         return False
     if longest > LONGEST_STEP:
-        raise InvalidTrajectory(
-            f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}. In positions '
-            f'wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only. Store frames more often, '
-            'or give positions that are not wrapped and say so'
-        )
+        found = f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}'
+        certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
+        way_out = 'Store frames more often, or give positions that are not wrapped and say so'
+        raise InvalidTrajectory(f'{found}. {certain}. {way_out}')
     return True
 
 

@@ -1,9 +1,8 @@
 """Activation energy from conductivities at several temperatures (arXiv:2411.06804, Table I)."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import asdict, dataclass, fields
+from typing import Self
 
 import numpy as np
 from scipy import constants, stats
@@ -119,7 +118,7 @@ class ArrheniusFit:
         }
 
     @classmethod
-    def from_dict(cls, content: dict) -> ArrheniusFit:
+    def from_dict(cls, content: dict) -> Self:
         """The reverse of :meth:`as_dict`."""
         points = (Point(**{field.name: entry[field.name] for field in fields(Point)}) for entry in content['points'])
         values = {field.name: content[field.name] for field in fields(cls)}

@@ -1,7 +1,5 @@
 """Ionic conductivity of one trajectory (arXiv:2411.06804, Eq. 6), with its uncertainty and reasons to doubt it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import asdict, dataclass
 

@@ -1,8 +1,7 @@
 """Diffusion coefficients from windows of a trajectory (arXiv:2411.06804, Sec. II C and Appendix D)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy import stats
@@ -30,7 +29,7 @@ class Estimate:
     slopes: tuple[float, ...]
 
     @classmethod
-    def fitted(cls, lags: np.ndarray, msds: np.ndarray, start: float) -> Estimate:
+    def fitted(cls, lags: np.ndarray, msds: np.ndarray, start: float) -> Self:
         """From linear fits (see :func:`fit_line`) of each of the (w, m) mean squared displacements, A^2."""
         return cls(tuple(fit_line(lags, msd, start)[0] for msd in msds))
 

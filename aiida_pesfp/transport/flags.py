@@ -1,9 +1,4 @@
-"""Reasons to doubt a conductivity (arXiv:2411.06804, Sec. III A: LiI, Li2Te).
-
-Queries and fits can select by a flag. Its remark says in words what was found.
-"""
-
-from __future__ import annotations
+"""Reasons to doubt a conductivity (arXiv:2411.06804, Sec. III A: LiI, Li2Te): flags to select by, and remarks."""
 
 from dataclasses import dataclass
 

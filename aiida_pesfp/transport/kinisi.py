@@ -2,8 +2,6 @@
 between the points of a mean squared displacement (McCluskey et al., J. Chem. Theory Comput. 21, 79 (2025), DOI
 10.1021/acs.jctc.4c01249)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mean squared displacements (arXiv:2411.06804, Eq. 5)."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
@@ -17,8 +15,7 @@ def mean_squared_displacement(
     The mean is over the atoms and over all time origins of each lag. A fast Fourier transform gives the autocorrelation
     (Calandrini et al., Collection SFN 12, 201 (2011), DOI 10.1051/sfn/201112010): s log s operations instead of s^2.
 
-    :param positions: (s, n, 3) Cartesian, not wrapped, A.
-    :param atoms: indices of the atoms to average over; all by default.
+    :param positions: (s, n, 3) Cartesian, not wrapped, A; the average is over all ``atoms`` or those with some indices.
     :param drift: (s, 3) displacement to subtract from that of every atom, A.
     """
     frames = len(positions)

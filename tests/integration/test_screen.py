@@ -128,7 +128,10 @@ def test_the_second_time_nothing_is_scanned(builder_of, structures):
     [
         ({'structures': {}}, 'list of structures is empty'),
         ({'criteria': {'band_gap': 1}}, "unknown parameter 'band_gap'"),
-        ({'criteria': {'missing_properties': 'perhaps'}}, "Input should be 'keep' or 'reject'"),
+        (
+            {'criteria': {'missing_properties': 'perhaps'}},
+            "'perhaps': Input should be 'keep' or 'reject'",
+        ),
         ({'max_concurrent_jobs': 0}, 'not a positive number'),
     ],
 )

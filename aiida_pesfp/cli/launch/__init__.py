@@ -1,7 +1,5 @@
 """``aiida-pesfp launch``: its commands, and the options that they share."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
 

@@ -1,7 +1,5 @@
 """``aiida-pesfp launch conductivity``."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.utils import decorators, echo
 

@@ -1,7 +1,5 @@
 """What the commands of ``aiida-pesfp launch`` share: their options, and how a builder is run or submitted."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools
@@ -17,8 +15,6 @@ from aiida.cmdline.utils import echo
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine
-
-PROTOCOLS = ('fast', 'paper', 'stringent')
 
 
 class DurationParamType(click.ParamType):
@@ -40,12 +36,10 @@ class DurationParamType(click.ParamType):
 
 _LAUNCH_OPTIONS = combined(
     click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
-    click.option('--protocol', type=click.Choice(PROTOCOLS), default='paper', help='Settings.'),
+    click.option('--protocol', type=click.Choice(['fast', 'paper', 'stringent']), default='paper', help='Settings.'),
     click.option('--species', default='Li', help='The mobile ion.'),
     click.option(
-        '--overrides',
-        type=EXISTING_FILE,
-        help='YAML file of inputs that take precedence over those of the protocol, nested alike.',
+        '--overrides', type=EXISTING_FILE, help="YAML file of inputs, nested like the protocol's, which they override."
     ),
     click.option('--label', help='Label of the process.'),
     click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.'),
@@ -161,7 +155,7 @@ dynamics_options = combined(
         '--picoseconds',
         'duration_ps',
         type=_ABOVE_0,
-        help=f'Length of each run; below 20, windows are shorter, and the run is too short to publish.{_DEFAULT}',
+        help=f'Length of each run. Below 20, windows are shorter, and the run is too short to publish.{_DEFAULT}',
     ),
     # The potential of an engine is chosen by options of the commands.
     *(
@@ -210,7 +204,7 @@ def without_none(**values) -> dict:
 
 @contextlib.contextmanager
 def invalid_inputs_reported():
-    """Turn the error of invalid inputs into an error message."""
+    """Stop with an error message if inputs are not valid."""
     from aiida.common.exceptions import InputValidationError
 
     try:

@@ -1,7 +1,5 @@
 """``aiida-pesfp launch scan`` and ``launch screen``."""
 
-from __future__ import annotations
-
 import click
 from aiida.cmdline.utils import decorators, echo
 

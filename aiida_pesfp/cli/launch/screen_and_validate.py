@@ -1,7 +1,5 @@
 """``aiida-pesfp launch screen-and-validate``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import click

@@ -11,7 +11,7 @@ import yaml
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import Family, PotentialIdentity, version
 
-_PREFIX = 'ase:'
+PREFIX = 'ase:'
 #: Largest description that is read, bytes.
 _LARGEST = 1 << 20
 
@@ -21,16 +21,15 @@ class AseFamily(Family):
 
     kind, package = 'ase', 'ase'
     implementation = 'aiida_pesfp.potentials.ase.potential:AsePotential'
-    accepts = f'{_PREFIX}package.module.Calculator, or a YAML or JSON file with the keys calculator and parameters'
+    accepts = f'{PREFIX}package.module.Calculator, or a YAML or JSON file with the keys calculator and parameters'
 
     def recognises(self, path: Path) -> bool:
         described = path.suffix in ('.yaml', '.yml', '.json') and path.is_file() and path.stat().st_size < _LARGEST
         return described and bool(describe(path))
 
     def by_name(self, name: str) -> PotentialIdentity | None:
-        if not name.startswith(_PREFIX):
-            return None
-        return self._identity(name, {'calculator': name.removeprefix(_PREFIX)}, None)
+        named = name.startswith(PREFIX)
+        return self._identity(name, {'calculator': name.removeprefix(PREFIX)}, None) if named else None
 
     def identity(self, path: Path, name: str) -> PotentialIdentity:
         return self._identity(name, describe(path), str(path))
@@ -42,22 +41,8 @@ class AseFamily(Family):
         return PotentialIdentity(name, self.kind, digest, package, content['version'], path)
 
 
-def description_of(identity: PotentialIdentity) -> tuple[str, dict]:
-    """Class and parameters of a calculator.
-
-    :raises PotentialError: if its file does not describe one.
-    """
-    if identity.path is None:
-        return identity.name.removeprefix(_PREFIX), {}
-    description = describe(Path(identity.path))
-    return description['calculator'], description['parameters']
-
-
 def describe(path: Path) -> dict:
-    """``calculator`` and ``parameters`` of a file that describes an ASE calculator.
-
-    :raises PotentialError: if it is not of this form.
-    """
+    """``calculator`` and ``parameters`` of a file, which is refused if it does not describe an ASE calculator."""
     try:
         description = yaml.safe_load(path.read_text())  # JSON is YAML
     except (yaml.YAMLError, UnicodeDecodeError) as error:

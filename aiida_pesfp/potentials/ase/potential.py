@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import pkgutil
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -11,7 +12,7 @@ from ase.calculators.calculator import Calculator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError
-from aiida_pesfp.potentials.ase.family import description_of
+from aiida_pesfp.potentials.ase.family import PREFIX, describe
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 
 
@@ -20,9 +21,15 @@ class AsePotential(Potential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         """:raises PotentialError: if the calculator cannot be made, or knows no device and one is asked for."""
-        self.identity = identity
-        self._name, self._parameters = description_of(identity)
-        self._class = _import_class(self._name)
+        self.identity, self._name, self._parameters = identity, identity.name.removeprefix(PREFIX), {}
+        if identity.path is not None:
+            description = describe(Path(identity.path))
+            self._name, self._parameters = description['calculator'], description['parameters']
+        try:
+            self._class = pkgutil.resolve_name(self._name)
+        except (ImportError, AttributeError, ValueError) as error:
+            reason = f'there is no ASE calculator {self._name!r} here ({error})'
+            raise PotentialError(f'{reason}: give package.module.Class of an installed package') from error
         self.device = self._choose_device(device)
         self._make()
 
@@ -33,32 +40,28 @@ class AsePotential(Potential):
         return self._make()
 
     def _choose_device(self, device: str) -> str:
-        """The device as the calculator is told of it, if its constructor takes one."""
+        """The device, which becomes a parameter of the calculator if its constructor takes one."""
         try:
             takes_device = 'device' in inspect.signature(self._class).parameters
         except (TypeError, ValueError):  # not callable, or compiled
             takes_device = False
-        if takes_device:
-            if device == 'auto' and 'device' in self._parameters:
-                return str(self._parameters['device'])
-            from aiida_pesfp.potentials.batching import choose_device  # imports torch, which not every calculator needs
-
-            self._parameters = self._parameters | {'device': str(choose_device(device))}
-            return self._parameters['device']
-        if device not in ('auto', 'cpu'):
+        if not takes_device and device not in ('auto', 'cpu'):
             raise PotentialError(
                 f'the ASE calculator {self._name} takes no argument device, so it cannot be put on {device!r}: '
                 'leave the device out, or set what the calculator calls it in the parameters of its file'
             )
-        return 'cpu'
+        if takes_device and not (device == 'auto' and 'device' in self._parameters):
+            from aiida_pesfp.potentials.batching import choose_device  # imports torch, which not every calculator needs
+
+            self._parameters = self._parameters | {'device': str(choose_device(device))}
+        return str(self._parameters['device']) if takes_device else 'cpu'
 
     def _make(self) -> Calculator:
         try:
             return self._class(**self._parameters)
         except Exception as error:  # whatever a calculator's constructor may raise
-            raise PotentialError(
-                f'the ASE calculator {self._name} cannot be made with the parameters {self._parameters}: {error}'
-            ) from error
+            what = f'the ASE calculator {self._name} cannot be made with the parameters {self._parameters}'
+            raise PotentialError(f'{what}: {error}') from error
 
 
 class AseEvaluator(Evaluator):
@@ -79,18 +82,6 @@ class AseEvaluator(Evaluator):
                 energies[index] = self._atoms.get_potential_energy()
             except Exception as error:  # a calculator raises whatever its author chose
                 place = ', '.join(f'{x:.3f}' for x in position)
-                raise EvaluationFailed(
-                    f'the ASE calculator {self._name} failed with ion {ion} ({self._atoms.symbols[ion]}) at ({place}) '
-                    f'A: {type(error).__name__}: {error}'
-                ) from error
+                where = f'ion {ion} ({self._atoms.symbols[ion]}) at ({place}) A: {type(error).__name__}: {error}'
+                raise EvaluationFailed(f'the ASE calculator {self._name} failed with {where}') from error
         return energies
-
-
-def _import_class(name: str) -> type[Calculator]:
-    try:
-        module, _, attribute = name.rpartition('.')
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PotentialError(
-            f'there is no ASE calculator {name!r} here ({error}): give package.module.Class of an installed package'
-        ) from error

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential, check_pickle, quiet
-from aiida_pesfp.potentials.frozen_graph import Edges, repeated_index
+from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential, quiet
+from aiida_pesfp.potentials.frozen_graph import Edges
 
 with quiet():
     from chgnet.model import CHGNet, CHGNetCalculator
@@ -40,27 +40,18 @@ class ShortBonds(NamedTuple):
     vectors: np.ndarray
 
     @classmethod
-    def among(cls, edges: Edges, cutoff: float, first: int = 0) -> ShortBonds:
-        """Both directions of the undirected ``edges`` no longer than ``cutoff`` (A), numbered from ``first``."""
-        lengths = np.linalg.norm(edges.vectors, axis=1)
-        short = np.nonzero(lengths <= cutoff)[0]
-        directed, lengths = edges[short].joined(edges[short].reversed()), np.tile(lengths[short], 2)
-        return cls(directed.sources, np.tile(short + first, 2), -directed.vectors / lengths[:, None]).reordered()
-
-    def repeated(self, times: int, number_of_atoms: int, number_of_bonds: int) -> ShortBonds:
-        """The same bonds in each of several configurations."""
-        centres = repeated_index(self.centres, times, number_of_atoms)
-        bonds = repeated_index(self.bonds, times, number_of_bonds)
-        return ShortBonds(centres, bonds, np.tile(self.vectors, (times, 1)))
-
-    def joined(self, other: ShortBonds) -> ShortBonds:
-        """These and the others."""
-        return ShortBonds(*map(np.concatenate, zip(self, other))).reordered()
-
-    def reordered(self) -> ShortBonds:
-        """The same, ordered by centre."""
-        order = np.argsort(self.centres, kind='stable')
-        return ShortBonds(*(column[order] for column in self))
+    def among(cls, cutoff: float, *parts: Edges) -> ShortBonds:
+        """Both directions of the undirected edges no longer than ``cutoff`` (A), which are numbered part after part."""
+        columns, first = [], 0
+        for edges in parts:
+            lengths = np.linalg.norm(edges.vectors, axis=1)
+            short = np.nonzero(lengths <= cutoff)[0]
+            directed, lengths = edges[short].joined(edges[short].reversed()), np.tile(lengths[short], 2)
+            columns.append((directed.sources, np.tile(short + first, 2), -directed.vectors / lengths[:, None]))
+            first += len(edges)
+        joined = [np.concatenate(column) for column in zip(*columns)]
+        order = np.argsort(joined[0], kind='stable')
+        return cls(*(column[order] for column in joined))
 
     def pairs(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All pairs of one of the (W,) bonds ``which`` and another bond with the same centre: (A,) and (A,) places."""
@@ -86,20 +77,20 @@ class CHGNetEvaluator(BatchedEvaluator):
     def freeze(self) -> None:
         self._fixed = one_direction(self.graph.fixed)
         self._radial = self._radial_bases(self._fixed.vectors)
-        self._short = short = ShortBonds.among(self._fixed, self.potential.angle_cutoff)
+        short = ShortBonds.among(self.potential.angle_cutoff, self._fixed)
         self._angles, self._angular = self._angles_between(short, *short.pairs(np.arange(len(short.centres))))
 
     def batch_graph(self, positions: np.ndarray) -> BatchedGraph:
         """CHGNet's graph of the configurations with the ion at each of the (M, 3) ``positions``, A."""
         size, number, to_device = len(positions), len(self.structure), self.potential.tensor
-        moving = self.graph.from_ion(positions)
-        edges = self._fixed.repeated(size, number).joined(moving)
+        fixed, moving = self._fixed.repeated(size, number), self.graph.from_ion(positions)
+        edges = fixed.joined(moving)
         directed = edges.joined(edges.reversed())
         radial = [
             torch.cat([of_fixed.repeat(size, 1), of_moving])
             for of_fixed, of_moving in zip(self._radial, self._radial_bases(moving.vectors))
         ]
-        moving_angles, moving_angular = self._moving_angles(moving, size)
+        moving_angles, moving_angular = self._moving_angles(fixed, moving)
         steps = np.array([number, len(self._fixed), len(self._fixed)])
         fixed_angles = (self._angles + np.arange(size)[:, None, None] * steps).reshape(-1, 3)
         return BatchedGraph(
@@ -116,12 +107,10 @@ class CHGNetEvaluator(BatchedEvaluator):
             volumes=(),
         )
 
-    def _moving_angles(self, moving: Edges, size: int) -> tuple[np.ndarray, Tensor]:
+    def _moving_angles(self, fixed: Edges, moving: Edges) -> tuple[np.ndarray, Tensor]:
         """As :meth:`_angles_between`, for all angles with at least one moving bond."""
-        fixed = size * len(self._fixed)
-        of_framework = self._short.repeated(size, len(self.structure), len(self._fixed))
-        short = of_framework.joined(ShortBonds.among(moving, self.potential.angle_cutoff, fixed))
-        moves = short.bonds >= fixed
+        short = ShortBonds.among(self.potential.angle_cutoff, fixed, moving)
+        moves = short.bonds >= len(fixed)
         first, second = short.pairs(np.nonzero(moves)[0])
         mixed = ~moves[second]  # of these, the pair in the other order is still missing
         first, second = np.concatenate([first, second[mixed]]), np.concatenate([second, first[mixed]])
@@ -147,10 +136,7 @@ class CHGNetPotential(NetworkPotential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
-        try:
-            network = self._load()
-        except Exception as error:  # unpickling foreign or damaged files can raise anything
-            raise PotentialError(f'{identity.path} is no CHGNet checkpoint that chgnet can load: {error}') from error
+        network = self.load(CHGNet.from_file)
         if not (network.mlp_first and network.is_intensive):
             raise PotentialError(f'{identity.path} is a CHGNet without energies of atoms: take chgnet-0.3.0')
         references = network.composition_model.fc.weight.detach().numpy()[0].astype(float)  # from hydrogen on
@@ -161,13 +147,9 @@ class CHGNetPotential(NetworkPotential):
 
     def calculator(self, structure: Structure) -> CHGNetCalculator:
         self.check_elements(structure)
-        with quiet():  # a network of its own: that of the scan has no derivatives
-            return CHGNetCalculator(self._load(), use_device=str(self.device))
-
-    def _load(self) -> CHGNet:
-        check_pickle(self.identity.path)
-        with quiet():  # it reports its number of parameters
-            return CHGNet.from_file(self.identity.path)
+        network = self.load(CHGNet.from_file)  # that of the scan has no derivatives
+        with quiet():
+            return CHGNetCalculator(network, use_device=str(self.device))
 
 
 def one_direction(edges: Edges) -> Edges:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aiida_pesfp.potentials.m3gnet.network import RADIAL_OF_FEATURE, UNITS, Block, Bonds, GatedPair
+from aiida_pesfp.potentials.m3gnet.network import RADIAL_OF_FEATURE, UNITS, Block, Bonds, GatedPair, dense
 
 #: Bonds of a tile: its arrays, about 1 kB a bond, fit into half a megabyte.
 TILE = 768
@@ -118,7 +118,7 @@ class FusedBlock(Block):
 
     def summed_updates(self, h: Tensor, e: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
         self._add_three_body(h, e, bonds)
-        sums, of_bonds, of_atoms = torch.zeros_like(h), self.bond_update.of_atoms(h), self.atom_update.of_atoms(h)
+        sums, of_bonds, of_atoms = torch.zeros_like(h), dense(self.bond_update.atom, h), dense(self.atom_update.atom, h)
         centres, neighbours, radial = bonds.centres.numpy(), bonds.neighbours.numpy(), bonds.radial.numpy()
         arrays = torch.empty(TILE, 2 * UNITS), *torch.empty(2, TILE, UNITS)
         for begin in range(0, len(e), TILE):
@@ -131,7 +131,7 @@ class FusedBlock(Block):
         return sums, e
 
     def _add_three_body(self, h: Tensor, e: Tensor, bonds: Bonds) -> None:
-        of_ends = self.of_ends(h).numpy()
+        of_ends = torch.sigmoid(dense(self.three_atom, h)).numpy()
         centres, neighbours, _, short, envelope, radial, harmonics = (table.numpy() for table in bonds)
         sums = np.zeros((h.shape[0], len(_FEATURES)), dtype=np.float32)
         _sum_features(sums, centres, neighbours, short, radial, harmonics, of_ends, _FEATURES)

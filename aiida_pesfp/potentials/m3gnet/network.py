@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import silu
+from torch.nn.functional import one_hot, silu
 
 #: Range of bonds and of the three-body term, A.
 CUTOFF, THREE_BODY_CUTOFF = 5.0, 4.0
@@ -123,21 +123,6 @@ class Bonds(NamedTuple):
         angular = harmonics(vectors[short] / r_short[:, None])[:, list(_HARMONIC_OF_FEATURE)]
         return cls(centres, neighbours, radial_basis(r), short, weight, three_body_radial(r_short) * weight, angular)
 
-    def repeated(self, times: int, number_of_atoms: int) -> Bonds:
-        """The same bonds in each of several configurations of ``number_of_atoms`` atoms."""
-
-        def shifted(index: Tensor, step: int) -> Tensor:
-            return (torch.arange(times, device=index.device)[:, None] * step + index).reshape(-1)
-
-        centres, neighbours, radial, short, *tables = self
-        return Bonds(
-            shifted(centres, number_of_atoms),
-            shifted(neighbours, number_of_atoms),
-            radial.repeat(times, 1),
-            shifted(short, len(centres)),
-            *(table.repeat(times, 1) for table in tables),
-        )
-
     def selected(self, which: Tensor) -> Bonds:
         """Those bonds for which the (E,) mask ``which`` is true."""
         *of_all, short, envelope, radial, angular = self
@@ -170,7 +155,8 @@ def _layer(weights: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     return weights[f'{name}.bias'], weights[f'{name}.kernel']
 
 
-def _dense(layer: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
+def dense(layer: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
+    """A dense layer, of its bias and kernel, without activation."""
     return torch.addmm(layer[0], x, layer[1])
 
 
@@ -179,10 +165,9 @@ class GatedPair:
 
     The first layer is a sum over these three parts, so those of the atoms are computed once per atom, not per bond.
 
-    :ivar atom: bias and (64, 256) kernel of the first layer for an atom: as centre and as neighbour, core and gate each.
+    :ivar atom: bias and (64, 256) kernel of the first layer for an atom, as centre and neighbour, core and gate each.
     :ivar bond: (64, 128) kernel of the first layer for a bond.
-    :ivar core: bias and (64, 64) kernel of the second layer.
-    :ivar gate: the same of the gate.
+    :ivar core, gate: bias and (64, 64) kernel of each second layer.
     """
 
     def __init__(self, weights: dict[str, Tensor], prefix: str):
@@ -193,17 +178,13 @@ class GatedPair:
         self.bond = of_bonds.contiguous()
         self.core, self.gate = (_layer(weights, f'{prefix}.{half}.1') for half in ('core', 'gate'))
 
-    def of_atoms(self, h: Tensor) -> Tensor:
-        """(N, 256) part of the first layer from the atoms."""
-        return _dense(self.atom, h)
-
     def __call__(self, h: Tensor, e: Tensor, bonds: Bonds) -> Tensor:
-        as_centre, as_neighbour = self.of_atoms(h).split(2 * UNITS, dim=1)
+        as_centre, as_neighbour = dense(self.atom, h).split(2 * UNITS, dim=1)
         hidden = as_centre.index_select(0, bonds.centres)
         hidden += as_neighbour.index_select(0, bonds.neighbours)
         hidden = _silu(hidden.addmm_(e, self.bond))
-        core = _silu(_dense(self.core, hidden[:, :UNITS]))
-        core *= _dense(self.gate, hidden[:, UNITS:]).sigmoid_()
+        core = _silu(dense(self.core, hidden[:, :UNITS]))
+        core *= dense(self.gate, hidden[:, UNITS:]).sigmoid_()
         return core
 
 
@@ -212,22 +193,15 @@ class Block:
 
     def __init__(self, weights: dict[str, Tensor], prefix: str):
         self.three_atom = _layer(weights, f'{prefix}.three.atom')
-        self.three_core, self.three_gate = (
-            weights[f'{prefix}.three.bond.{half}.0.kernel'] for half in ('core', 'gate')
-        )
+        self.three_core, self.three_gate = (weights[f'{prefix}.three.bond.{x}.0.kernel'] for x in ('core', 'gate'))
         self.bond_update, self.atom_update = (GatedPair(weights, f'{prefix}.{kind}') for kind in ('bond', 'atom'))
         self.bond_rbf, self.atom_rbf = (weights[f'{prefix}.{kind}.rbf.kernel'] for kind in ('bond', 'atom'))
-        features = len(RADIAL_OF_FEATURE)
-        self.sum_over_m = self.three_core.new_zeros(features, 9)
-        self.sum_over_m[range(features), RADIAL_OF_FEATURE] = 1
-
-    def of_ends(self, h: Tensor) -> Tensor:
-        """(N, 9) factors of the atoms at which short bonds end."""
-        return torch.sigmoid(_dense(self.three_atom, h))
+        self.sum_over_m = one_hot(torch.tensor(RADIAL_OF_FEATURE)).to(self.three_core)
 
     def three_body(self, h: Tensor, bonds: Bonds) -> Tensor:
         """(S, 64) update of the short bonds: sum over the other short bonds of the same atom."""
-        radial = bonds.short_radial * self.of_ends(h).index_select(0, bonds.neighbours[bonds.short])
+        of_ends = torch.sigmoid(dense(self.three_atom, h))
+        radial = bonds.short_radial * of_ends.index_select(0, bonds.neighbours[bonds.short])
         features = (radial @ self.sum_over_m.T) * bonds.short_harmonics
         of_centres = features.new_zeros(len(h), features.shape[1]).index_add(0, bonds.short_centres, features)
         sums = (of_centres.index_select(0, bonds.short_centres) * bonds.short_harmonics) @ self.sum_over_m
@@ -266,7 +240,7 @@ class M3GNetNetwork:
 
     def readout(self, h: Tensor) -> Tensor:
         """(N,) energies of atoms, eV, without the reference energies of the elements."""
-        core, gate = (_dense(c, silu(_dense(b, silu(_dense(a, h))))) for a, b, c in self._readout)
+        core, gate = (dense(last, silu(dense(second, silu(dense(first, h))))) for first, second, last in self._readout)
         return self.scale * (core * torch.sigmoid(gate)).squeeze(-1)
 
     def __call__(self, numbers: Tensor, bonds: Bonds) -> Tensor:

@@ -71,7 +71,7 @@ class M3GNetEvaluator(BatchedEvaluator):
         network = self.potential.network
         framework = self._bonds(self.graph.fixed)
         # Two sizes: whole batches, and the last one.
-        self._repeated = lru_cache(2)(lambda size: framework.repeated(size, len(self.structure)))
+        self._repeated = lru_cache(2)(lambda size: self._bonds(self.graph.fixed.repeated(size, len(self.structure))))
         h = network.atom_embedding[self.numbers]
         first = self.potential.blocks[0]
         self._sums, self._features = first.summed_updates(h, network.initial_bonds(framework), framework)
@@ -86,11 +86,7 @@ class M3GNetPotential(NetworkPotential):
     evaluator_class, symbols, cutoff = M3GNetEvaluator, TRAINED_SYMBOLS, CUTOFF
 
     def __init__(
-        self,
-        identity: PotentialIdentity,
-        device: str = 'auto',
-        batch_size: int | None = None,
-        dtype: torch.dtype = torch.float32,
+        self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None, dtype=torch.float32
     ):
         super().__init__(identity, device, batch_size)
         self.dtype = dtype
@@ -116,13 +112,18 @@ class M3GNetPotential(NetworkPotential):
         :param positions: (n, 3) anywhere, not only inside the cell, A.
         :param lattice: (3, 3) lattice vectors as rows, A.
         """
-        sources, targets, vectors = map(self.tensor, _bond_vectors(positions, lattice))
+        positions, lattice, periodic = *map(np.ascontiguousarray, (positions, lattice)), np.ones(3, dtype=int)
+        found = find_points_in_spheres(positions, positions, r=CUTOFF, pbc=periodic, lattice=lattice, tol=1e-8)
+        sources, targets, images, distances = found
+        edges = Edges(sources, targets, positions[targets] - positions[sources] + images @ lattice)
+        edges = edges[(sources != targets) | (distances > 1e-8)]
+        sources, targets, vectors = map(self.tensor, (edges.sources, edges.targets, edges.vectors))
         bonds = Bonds.from_vectors(sources, targets, vectors.requires_grad_())
         energy = self.network(self.tensor(numbers), bonds).sum()
         (gradient,) = torch.autograd.grad(energy, vectors)
         forces = torch.zeros(len(numbers), 3, dtype=torch.float64, device=self.device)
         forces.index_add_(0, sources, gradient.double()).index_add_(0, targets, -gradient.double())
-        # A strain changes each bond vector v to v + strain v, so the energy's derivative is the sum of gradient x vector.
+        # A strain changes each bond vector v to v + strain v: the energy's derivative is the sum of gradient x vector.
         virial = (gradient.double().T @ vectors.detach().double()).cpu().numpy()
         stress = (virial + virial.T) / 2 / abs(np.linalg.det(lattice))
         reference = self.element_references[list(numbers)].sum()
@@ -142,16 +143,5 @@ class M3GNetCalculator(Calculator):
         super().calculate(atoms, properties or ['energy'], system_changes)
         given = self.atoms.numbers, self.atoms.positions, self.atoms.cell.array
         energy, forces, stress = self._potential.energy_forces_stress(*given)
-        stress = full_3x3_to_voigt_6_stress(stress)
-        self.results = {'energy': energy, 'free_energy': energy, 'forces': forces, 'stress': stress}
-
-
-def _bond_vectors(positions: np.ndarray, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(E,) sources, (E,) targets and (E, 3) vectors, A, of all bonds."""
-    positions, lattice = np.ascontiguousarray(positions), np.ascontiguousarray(lattice)
-    sources, targets, images, distances = find_points_in_spheres(
-        positions, positions, r=CUTOFF, pbc=np.ones(3, dtype=np.int64), lattice=lattice, tol=1e-8
-    )
-    bonds = (sources != targets) | (distances > 1e-8)
-    sources, targets, images = sources[bonds], targets[bonds], images[bonds]
-    return sources, targets, positions[targets] - positions[sources] + images @ lattice
+        self.results = {'energy': energy, 'free_energy': energy, 'forces': forces}
+        self.results['stress'] = full_3x3_to_voigt_6_stress(stress)

@@ -1,8 +1,8 @@
 """Tensors from a TensorFlow checkpoint, without TensorFlow.
 
-A checkpoint is a table of sorted strings (``NAME.index``, the format of LevelDB). Its values say where the bytes of each
-tensor are in ``NAME.data-00000-of-00001``. This reader knows what published weights need: uncompressed blocks, one data
-file, single-precision tensors.
+A checkpoint is a table of sorted strings (``NAME.index``, the format of LevelDB). Its values say where the bytes of
+each tensor are in ``NAME.data-00000-of-00001``. This reader knows what published weights need: uncompressed blocks, one
+data file, single-precision tensors.
 """
 
 from __future__ import annotations

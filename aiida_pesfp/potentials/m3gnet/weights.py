@@ -75,9 +75,8 @@ def load_weights(path: Path) -> M3GNetWeights:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise PotentialError(f'{path} holds no whole weights of an M3GNet ({error}): fetch them again') from error
     if len(weights.tensors) != _NUMBER_OF_TENSORS or weights.tensors['atom_embedding'].shape != (95, 64):
-        raise PotentialError(
-            f'{path} has {len(weights.tensors)} tensors: the original M3GNet MP-2021.2.8-EFS has {_NUMBER_OF_TENSORS}'
-        )
+        found = f'{path} has {len(weights.tensors)} tensors'
+        raise PotentialError(f'{found}: the original M3GNet MP-2021.2.8-EFS has {_NUMBER_OF_TENSORS}')
     return weights
 
 

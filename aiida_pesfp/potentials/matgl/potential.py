@@ -78,13 +78,7 @@ class MatglPotential(NetworkPotential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
-        try:
-            with quiet():
-                network = matgl.load_model(Path(identity.path))
-        except Exception as error:  # it raises RuntimeError for any cause
-            raise PotentialError(
-                f'matgl {identity.package_version} cannot load {identity.path}: {error.__cause__ or error}'
-            ) from error
+        network = self.load(lambda path: matgl.load_model(Path(path)))
         if not isinstance(network, MatglNetwork):
             raise PotentialError(f'{identity.path} is a {type(network).__name__}: give a model of the potential energy')
         # Forces and stresses need derivatives, the scan does not.

@@ -1,9 +1,9 @@
-"""The convolution of a SevenNet with the sums over all edges of the frozen framework taken beforehand.
+"""The convolution of a SevenNet, with the edges of the frozen framework summed once.
 
-A message is linear in the features of the atom that it comes from, with factors that depend on the edge alone. Between
-atoms that do not move, edges do not change: their factors are summed once for each pair of atoms, over all periodic
-images, and from then on the messages of the whole framework are one matrix product per kind of feature for a whole
-batch. It costs the same however many edges a pair of atoms has.
+A message is linear in the features of the atom that sends it. Its factors depend on the edge alone, and edges between
+atoms that do not move do not change. So we sum their factors once for each pair of atoms, over all periodic images.
+Then all messages in the framework are one matrix product per kind of feature for a whole batch, however many edges a
+pair of atoms has.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ KERNELS = 'frozen_kernels'
 
 
 class FrozenConvolution(nn.Module):
-    """Stands in for a convolution: the edges are those of the ion, the kernels do the work of all others.
+    """Replaces a convolution: its edges are those of the ion, and kernels stand for all others.
 
-    Without kernels it does just what the convolution does, with all edges.
+    Without kernels it is the plain convolution with all edges.
     """
 
     def __init__(self, convolution: IrrepsConvolution, name: str):
@@ -47,13 +47,12 @@ class FrozenConvolution(nn.Module):
         for (channels, dimension), where, paths in zip(self._inputs, self._slices, self._paths):
             columns = []
             for component in range(dimension):
-                # The response to one component, in all channels at once: they do not mix.
+                # The response to one component in all channels at once, as they do not mix.
                 x = weight.new_zeros(len(weight), product.irreps_in1.dim)
                 x[:, where.start + component : where.stop : dimension] = 1
                 messages = product(x, data[KEY.EDGE_ATTR], weight)
-                messages = torch.cat(
-                    [messages[:, self._outputs[path]].unflatten(1, (channels, -1)) for path in paths], dim=2
-                )
+                blocks = [messages[:, self._outputs[path]].unflatten(1, (channels, -1)) for path in paths]
+                messages = torch.cat(blocks, dim=2)
                 sums = messages.new_zeros(number * number, *messages.shape[1:])
                 columns.append(sums.index_add_(0, sources * number + targets, messages))
             kernel = torch.stack(columns).unflatten(1, (number, number))  # d, source, target, u, D
@@ -63,13 +62,12 @@ class FrozenConvolution(nn.Module):
     def forward(self, data: dict) -> dict:
         if KERNELS not in data:
             return self.plain(data)
-        plain, x = self.plain, data[KEY.NODE_FEATURE]
-        kernels = data[KERNELS][self.name]
+        plain, x, embedding = self.plain, data[KEY.NODE_FEATURE], data[KEY.EDGE_EMBEDDING]
         # Both directions of an edge have the same length.
-        weight = plain.weight_nn(data[KEY.EDGE_EMBEDDING][: len(data[KEY.EDGE_EMBEDDING]) // 2]).repeat(2, 1)
+        weight = plain.weight_nn(embedding[: len(embedding) // 2]).repeat(2, 1)
         targets, sources = data[KEY.EDGE_IDX]
         messages = plain.convolution(x.index_select(0, sources), data[KEY.EDGE_ATTR], weight)
-        out = self._of_framework(x, kernels).index_add_(0, targets, messages)
+        out = self._of_framework(x, data[KERNELS][self.name]).index_add_(0, targets, messages)
         data[KEY.NODE_FEATURE] = out / plain.denominator
         return data
 
@@ -81,9 +79,6 @@ class FrozenConvolution(nn.Module):
             features = x[:, where].reshape(-1, number, channels, dimension)
             features = features.permute(2, 0, 1, 3).reshape(channels, -1, number * dimension)
             sums = torch.bmm(features, kernel).unflatten(2, (number, -1)).flatten(1, 2).transpose(0, 1)
-            begin = 0
-            for path in paths:
-                width = (self._outputs[path].stop - self._outputs[path].start) // channels
-                blocks[path] = sums[:, :, begin : begin + width].flatten(1)
-                begin += width
+            widths = [(self._outputs[path].stop - self._outputs[path].start) // channels for path in paths]
+            blocks |= {path: block.flatten(1) for path, block in zip(paths, sums.split(widths, dim=2))}
         return torch.cat([blocks[path] for path in sorted(blocks)], dim=1)

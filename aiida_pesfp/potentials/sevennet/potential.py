@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential, check_pickle, quiet
+from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential, quiet
 from aiida_pesfp.potentials.frozen_graph import Edges
 
 with quiet():
@@ -74,12 +74,7 @@ class SevenNetPotential(NetworkPotential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
-        try:
-            check_pickle(identity.path, _RESTORE_ARRAYS)
-            with quiet():
-                network = SevenNetCheckpoint(identity.path).build_model()
-        except Exception as error:  # unpickling foreign or damaged files can raise anything
-            raise PotentialError(f'{identity.path} is no SevenNet checkpoint that sevenn can load: {error}') from error
+        network = self.load(lambda path: SevenNetCheckpoint(path).build_model(), _RESTORE_ARRAYS)
         if network.modal_map:
             raise PotentialError(
                 f'the checkpoint {identity.path} has several modalities ({", ".join(network.modal_map)}): '
