@@ -1,4 +1,7 @@
-"""All descriptors of a potential energy surface: the table of quantities, and the free-volume spectrum."""
+"""All descriptors of a potential energy surface: the table of quantities, and the free-volume spectrum.
+
+Xi itself is in ``quantities.py``.
+"""
 
 from dataclasses import dataclass
 

@@ -21,6 +21,7 @@ HEAD = """<!-- Written by docs/reference/exit_codes.py: change the processes or 
 `verdi process list -a` shows the exit code of a process, and `verdi process report PK` what happened and how the
 workchain reacted.
 `verdi process show PK` lists what a workchain called: find the process that failed first, and look up its code here.
+One number can mean different things in different processes: look up number and process.
 Braces in a message stand for what is filled in.
 """
 
