@@ -1,7 +1,5 @@
 """Calculation functions: what is computed in the daemon itself, with provenance."""
 
-from __future__ import annotations
-
 from aiida.engine import calcfunction
 from aiida.orm import Dict
 

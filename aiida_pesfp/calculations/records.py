@@ -1,7 +1,5 @@
 """From a record to its structure, with provenance."""
 
-from __future__ import annotations
-
 from aiida.engine import calcfunction
 from aiida.orm import StructureData
 

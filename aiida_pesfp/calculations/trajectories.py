@@ -1,7 +1,5 @@
 """Trajectories of molecular dynamics: one form for all engines, and the joining of segments."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

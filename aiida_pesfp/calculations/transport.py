@@ -1,7 +1,5 @@
 """Calculation functions from trajectories to conductivities and activation energies."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Published weights that are fetched by name: pinned by their hashes, cached, and resumed after an interruption."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Finds families of potentials by their entry points, and potentials by name or path."""
 
-from __future__ import annotations
-
 import warnings
 from functools import cache
 from importlib.metadata import entry_points

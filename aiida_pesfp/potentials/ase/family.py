@@ -1,7 +1,5 @@
 """Any calculator of ASE (Larsen et al., doi:10.1088/1361-648X/aa680e)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

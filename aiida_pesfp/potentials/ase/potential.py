@@ -1,7 +1,5 @@
 """Any ASE calculator as a potential: one configuration after the other."""
 
-from __future__ import annotations
-
 import inspect
 import pkgutil
 from pathlib import Path
