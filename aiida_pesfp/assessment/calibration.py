@@ -1,7 +1,5 @@
 """Parameters of Xi for another potential or ion, from labelled materials."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np

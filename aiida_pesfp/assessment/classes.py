@@ -1,7 +1,5 @@
 """From measurements to good and bad conductors, each with a weight (arXiv:2411.06804, Sec. II B)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Inputs of rankings and ranking models: expressions of descriptors, and vectors of features."""
 
-from __future__ import annotations
-
 import warnings
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math

@@ -1,7 +1,5 @@
 """Which structure a measurement was made on."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from functools import cache

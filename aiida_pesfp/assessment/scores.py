@@ -4,8 +4,6 @@ In all functions ``good`` and ``bad`` are the (n,) weights of the materials as g
 material has the highest number in a ``ranking`` (n,).
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 

@@ -1,7 +1,5 @@
 """Calculation functions of an assessment: labels, matches, scores, ranking models, calibration."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict
 

@@ -1,7 +1,5 @@
 """The candidates of a screening and what molecular dynamics found for them, as one table."""
 
-from __future__ import annotations
-
 from aiida.engine import calcfunction
 from aiida.orm import Dict
 

@@ -1,13 +1,12 @@
 """Calculation functions: what is computed in the daemon itself, with provenance."""
 
-from __future__ import annotations
-
 from aiida.engine import calcfunction
 from aiida.orm import Dict
 
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe as describe_surface
+from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 
@@ -24,3 +23,7 @@ def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
     names = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', *GRID_SETTINGS)
     inherited = {name: pes.base.attributes.get(name) for name in names if name in pes.base.attributes}
     return DescriptorsData(found | inherited | {'settings': settings.as_dict()})
+
+
+# AiiDA asks this: descriptors that lack a quantity, because the table has grown since, are computed again.
+describe.is_valid_cache = lambda node: set(NAMES) <= set(node.outputs.result.keys())

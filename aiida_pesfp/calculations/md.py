@@ -1,7 +1,5 @@
 """Calculation job that runs ``pesfp-md``: molecular dynamics with a machine-learned potential."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo

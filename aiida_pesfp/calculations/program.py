@@ -1,7 +1,5 @@
 """The base of all calculation jobs that run a program of this package with a potential."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from pathlib import Path

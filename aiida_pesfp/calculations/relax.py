@@ -1,7 +1,5 @@
 """Calculation job that runs ``pesfp-relax``: relaxation with a machine-learned potential."""
 
-from __future__ import annotations
-
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.orm import StructureData

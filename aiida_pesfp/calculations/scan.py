@@ -1,7 +1,5 @@
 """Calculation job that runs ``pesfp-scan`` on one or more structures."""
 
-from __future__ import annotations
-
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.orm import Dict, RemoteData
@@ -10,6 +8,7 @@ from aiida_pesfp.calculations.program import ProgramCalculation
 from aiida_pesfp.calculations.validation import structures_port
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 
@@ -25,6 +24,12 @@ class ScanCalculation(ProgramCalculation):
     CACHE_VERSION = 3
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
+
+    @classmethod
+    def is_valid_cache(cls, node) -> bool:
+        """As of every process; not if the table of quantities has grown since."""
+        described = node.outputs.descriptors.values() if 'descriptors' in node.outputs else ()
+        return super().is_valid_cache(node) and all(set(NAMES) <= set(one.keys()) for one in described)
 
     @classmethod
     def define(cls, spec):

@@ -1,7 +1,5 @@
 """Calculation functions of a screening: which structures are scanned, and how they rank."""
 
-from __future__ import annotations
-
 import operator
 from typing import Literal
 

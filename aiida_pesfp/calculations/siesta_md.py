@@ -1,7 +1,5 @@
 """Calculation job for molecular dynamics with SIESTA, and the monitor that stops one that diverges."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Supercells as a calculation function."""
 
-from __future__ import annotations
-
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData

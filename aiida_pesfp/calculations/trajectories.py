@@ -1,7 +1,5 @@
 """Trajectories of molecular dynamics: one form for all engines, and the joining of segments."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -95,22 +93,27 @@ def join_parameters(**parameters: Dict) -> Dict:
     for before, after in itertools.pairwise(found):
         if after['last_step'] - after['steps'] != before['last_step']:
             raise ValueError(f'{after["steps"]} steps up to {after["last_step"]} do not follow {before["last_step"]}')
-    steps = np.array([entry['steps'] for entry in found])
-    means, deviations = (np.array([entry[f'temperature_{name}'] for entry in found]) for name in ('mean', 'std'))
-    mean = np.average(means, weights=steps)
+    means, deviations = (np.array([entry[f'temperature_{name}'] for entry in found], float) for name in ('mean', 'std'))
+    mean = _average(found, means)
+    spread = None if mean is None else _average(found, deviations**2 + (means - mean) ** 2)
     seconds = [entry['seconds'] for entry in found if entry['seconds'] is not None]
     joined = {
-        'steps': int(steps.sum()),
+        'steps': sum(entry['steps'] for entry in found),
         'last_step': found[-1]['last_step'],
-        'temperature_mean': float(mean),
-        'temperature_std': float(np.sqrt(np.average(deviations**2 + (means - mean) ** 2, weights=steps))),
-        'energy_drift': float(np.average([entry['energy_drift'] for entry in found], weights=steps)),
+        'temperature_mean': mean,
+        'temperature_std': None if spread is None else float(np.sqrt(spread)),
+        'energy_drift': _average(found, np.array([entry['energy_drift'] for entry in found], float)),
         'seconds': sum(seconds) if seconds else None,
         'segments': len(found),
     }
     if all('unconverged_steps' in entry for entry in found):
         joined['unconverged_steps'] = sum(entry['unconverged_steps'] for entry in found)
     return Dict(joined)
+
+
+def _average(found: list[dict], values: np.ndarray) -> float | None:
+    """Average over segments, weighted by steps; None if one has no value, as after a divergence."""
+    return float(np.average(values, weights=[entry['steps'] for entry in found])) if np.isfinite(values).all() else None
 
 
 def _concatenate(segments: list[TrajectoryData], name: str) -> np.ndarray:

@@ -1,12 +1,11 @@
 """Calculation functions from trajectories to conductivities and activation energies."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict, TrajectoryData
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp import errors
@@ -24,16 +23,9 @@ from aiida_pesfp.transport.flags import FLAGS
 class ArrheniusSettings(Settings):
     """All settings of ``pesfp.transport.arrhenius``."""
 
-    scale: Literal[*SCALES] = setting('of the least squares; linear is that of the paper', 'linear')
-    exclude: dict | None = setting('key of a conductivity -> why it is left out', None)
-    exclude_flags: list | None = setting('flags of conductivities that are left out', None)
-
-    def __post_init__(self):
-        if not all(isinstance(reason, str) and reason for reason in (self.exclude or {}).values()):
-            raise ValueError(f'exclude = {self.exclude!r} does not give a reason for each key')
-        for flag in self.exclude_flags or ():
-            if flag not in FLAGS:
-                raise ValueError(f'unknown flag {flag!r}: known are {", ".join(FLAGS)}')
+    scale: Literal[SCALES] = setting('of the least squares; linear is that of the paper', 'linear')
+    exclude: dict[str, Annotated[str, Field(min_length=1)]] = setting('key of a conductivity -> why it is left out', {})
+    exclude_flags: list[Literal[FLAGS]] = setting('flags of conductivities that are left out', [])
 
 
 def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
@@ -90,7 +82,7 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
     :return: the fit, or exit code 300 with the reason why they do not determine an activation energy.
     """
     chosen = ArrheniusSettings.from_dict(parameters.get_dict())
-    unknown = sorted(set(chosen.exclude or ()) - set(conductivities))
+    unknown = sorted(set(chosen.exclude) - set(conductivities))
     if unknown:
         raise ValueError(f'{unknown[0]!r} is to be excluded, but given are {", ".join(sorted(conductivities))}')
     for name in ('formula', 'species'):
@@ -114,9 +106,9 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
 
 def _reason(key: str, node: ConductivityData, chosen: ArrheniusSettings) -> str | None:
     """Why the fit leaves a conductivity out; None if it does not."""
-    if key in (chosen.exclude or ()):
+    if key in chosen.exclude:
         return chosen.exclude[key]
-    found = [flag for flag in node.flags if flag in (chosen.exclude_flags or ())]
+    found = [flag for flag in node.flags if flag in chosen.exclude_flags]
     if found:
         remarks = node.base.attributes.get('remarks')
         return '; '.join(f'{flag}: {remarks[flag]}' for flag in found)

@@ -1,7 +1,5 @@
 """Input ports that several processes have, with their validators, which return the error message, if any."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``aiida-pesfp assess`` and ``calibrate``: descriptors against labels, and Xi for another potential or ion."""
 
-from __future__ import annotations
-
 from contextlib import contextmanager
 from pathlib import Path
 

@@ -127,12 +127,11 @@ def store(entries: Iterable, label: str) -> list:
     """
     from aiida.orm import Group, StructureData
 
-    from aiida_pesfp.calculations.records import import_entry
     from aiida_pesfp.crystals.duplicates import KnownStructures
     from aiida_pesfp.errors import SourceError, UnreadableStructure
 
     group, _ = Group.collection.get_or_create(label)
-    imported, unreadable, duplicates, failure = [], 0, 0, None
+    structures, new, unreadable, duplicates, failure = [], 0, 0, 0, None
     known, members = KnownStructures(), {node.uuid for node in group.nodes}
     for node in group.nodes:
         if isinstance(node, StructureData):
@@ -140,12 +139,13 @@ def store(entries: Iterable, label: str) -> list:
     try:
         for entry in entries:
             try:
-                imported.append(import_entry(entry))
+                node, is_new = _import(entry)
             except UnreadableStructure as error:
                 unreadable += 1
                 echo.echo_warning(f'{entry.id}: {error}')
                 continue
-            node = imported[-1].structure
+            structures.append(node)
+            new += is_new
             if node.uuid in members:
                 continue
             name = f'{node.label}<{node.pk}>'
@@ -157,10 +157,9 @@ def store(entries: Iterable, label: str) -> list:
             members.add(node.uuid)
     except SourceError as error:
         failure = error
-    if imported:
-        new = sum(one.new for one in imported)
-        counts = f'{new} new, {len(imported) - new} there before'
-        echo.echo_success(f'{len(imported)} structures are in the group {label}: {counts}')
+    if structures:
+        counts = f'{new} new, {len(structures) - new} there before'
+        echo.echo_success(f'{len(structures)} structures are in the group {label}: {counts}')
         if duplicates:
             echo.echo_report(f'{duplicates} are the same as others: a screening scans one of them')
         echo.echo_report(f'screen them with: aiida-pesfp launch screen {label}')
@@ -170,6 +169,33 @@ def store(entries: Iterable, label: str) -> list:
         echo.echo_warning(f'{unreadable} entries could not be read, see above')
     if failure is not None:
         raise failure
-    if not imported:
+    if not structures:
         echo.echo_critical('no structure was found')
-    return [one.structure for one in imported]
+    return structures
+
+
+def _import(entry) -> tuple:
+    """Store an entry and make its structure, unless both are stored; the structure, and whether it is new.
+
+    :raises UnreadableStructure: if AiiDA cannot hold the structure; then nothing is stored.
+    """
+    from aiida.orm import StructureData
+
+    from aiida_pesfp.calculations.records import structure_of_record
+    from aiida_pesfp.data.record import RecordData
+    from aiida_pesfp.errors import UnreadableStructure, one_line
+    from aiida_pesfp.queries.structures import stored_record, structure_of
+
+    if entry.error is not None:
+        raise UnreadableStructure(entry.error)
+    new = RecordData.from_entry(entry)
+    record = stored_record(new)
+    if record is not None and (structure := structure_of(record)) is not None:
+        return structure, False
+    if record is None:
+        try:
+            StructureData(pymatgen=new.to_structure())
+        except Exception as error:  # pymatgen knows more kinds of sites than AiiDA, with errors of all types
+            raise UnreadableStructure(f'cannot be kept as a StructureData ({one_line(error)})') from error
+        record = new.store()
+    return structure_of_record(record), True

@@ -1,7 +1,5 @@
 """Parser of ``pesfp-md``: a trajectory of all complete steps, however the job ended."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The base of the parsers of :class:`~aiida_pesfp.calculations.program.ProgramCalculation`: how the job ended."""
 
-from __future__ import annotations
-
 import json
 from abc import abstractmethod
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Parser of ``pesfp-relax``: the structure as far as it was relaxed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from aiida.engine import ExitCode

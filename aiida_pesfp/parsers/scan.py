@@ -1,7 +1,5 @@
 """Parser of ``pesfp-scan``: one surface and one set of descriptors for each structure that is done."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Parser of molecular dynamics with SIESTA: a trajectory of all complete steps, however the job ended."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Parser of a relaxation with SIESTA, however it ended."""
 
-from __future__ import annotations
-
 import re
 
 from aiida.engine import ExitCode

@@ -1,7 +1,5 @@
 """What lies in an archive of torch or numpy, read without torch and without running anything in it."""
 
-from __future__ import annotations
-
 import pickletools
 import zipfile
 import zlib

@@ -147,10 +147,7 @@ class Family(ABC):
         return hashlib.sha256(listing.encode()).hexdigest()
 
     def identity(self, path: Path, name: str) -> PotentialIdentity:
-        """The identity of the weights at a path.
-
-        :raises PotentialError: if the weights are damaged.
-        """
+        """:raises PotentialError: if the weights at the path are damaged."""
         return PotentialIdentity(name, self.kind, self.sha256(path), self.package, version(self.package), str(path))
 
     def by_name(self, name: str) -> PotentialIdentity | None:
@@ -166,7 +163,7 @@ class Family(ABC):
         return None
 
     def online(self, name: str) -> Path | None:
-        """Weights that are fetched from a public collection of this family; None if there is no collection.
+        """Weights from a public collection of this family, fetched now; None if there is no collection.
 
         :raises PotentialError: if the collection has no such name or cannot be reached.
         """
@@ -187,10 +184,7 @@ class Family(ABC):
         return path
 
     def load(self, identity: PotentialIdentity, device: str, batch_size: int | None) -> Potential:
-        """Load a potential of this family.
-
-        :raises PotentialError: if the package or the device is missing, or the weights cannot be loaded or trusted.
-        """
+        """:raises PotentialError: if package or device are missing, or the weights cannot be loaded or trusted."""
         try:
             implementation = pkgutil.resolve_name(self.implementation)
         except ImportError as error:

@@ -10,12 +10,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from pymatgen.core import Element, Structure
-from torch import Tensor
+from torch import Tensor, nn
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
@@ -25,8 +24,6 @@ from aiida_pesfp.potentials.frozen_graph import FrozenGraph
 #: Elements on which networks of the Materials Project's relaxations were trained: 1 to 83 and 89 to 94. Their weights
 #: for polonium to radium are those of the initialisation.
 TRAINED_SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
-
-Network = TypeVar('Network')
 
 
 class NetworkPotential(Potential):
@@ -51,7 +48,7 @@ class NetworkPotential(Potential):
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         return self.evaluator_class(self, structure)
 
-    def load(self, read: Callable[[str], Network], allowed: Collection[str] = ()) -> Network:
+    def load(self, read: Callable[[str], nn.Module], allowed: Collection[str] = ()) -> nn.Module:
         """The network that ``read`` makes from the path of the weights.
 
         Packages run any code that a checkpoint names. This refuses one that does more than restore tensors.
@@ -126,17 +123,15 @@ class BatchedEvaluator(Evaluator):
                 if not is_out_of_memory(error):
                     raise
                 if size == 1:
-                    reason = str(error).splitlines()[0]
-                    raise OutOfMemory(
-                        f'one configuration does not fit into memory ({reason}): use a device with more'
-                    ) from error
+                    what = f'one configuration does not fit into memory ({str(error).splitlines()[0]})'
+                    raise OutOfMemory(f'{what}: use a device with more') from error
             self.batch_size = -(-size // 2)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _batch_energies(self, positions: np.ndarray) -> np.ndarray:
-        energies = self.batch_energies(positions).view(len(positions), -1)
+        energies = self.batch_energies(positions).reshape(len(positions), -1)
         return energies.double().sum(dim=1).cpu().numpy() + self._reference
 
     @torch.inference_mode()

@@ -1,7 +1,5 @@
 """Published weights that are fetched by name: pinned by their hashes, cached, and resumed after an interruption."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Mapping
@@ -66,18 +64,14 @@ class Download:
 
 
 def _resume(part: Path, url: str, output_file: str, pooch: object) -> None:
-    """A downloader for pooch that resumes an interrupted download, if the server supports it.
-
-    :param part: file that keeps what has arrived.
-    """
+    """A downloader for pooch that resumes the download of which ``part`` has the beginning, if the server can."""
     import requests
     from tqdm import tqdm
 
     begin = part.stat().st_size if part.is_file() else 0
     headers = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={begin}-'} if begin else {})
-    with requests.get(
-        url, headers=headers, stream=True, timeout=(5, 30)
-    ) as response:  # to connect, and between packets, s
+    timeouts = (5, 30)  # to connect and between two packets, s
+    with requests.get(url, headers=headers, stream=True, timeout=timeouts) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             part.unlink()  # it is no shorter than the file of the server
             return _resume(part, url, output_file, pooch)
@@ -85,11 +79,9 @@ def _resume(part: Path, url: str, output_file: str, pooch: object) -> None:
         if not response.headers.get('Content-Range', '').startswith(f'bytes {begin}-'):
             begin = 0  # the server sends all of it
         total = begin + int(response.headers.get('Content-Length', 0)) or None
-        with (
-            open(part, 'ab' if begin else 'wb') as stream,
-            # disable=None: no bar where standard error is not a terminal
-            tqdm(desc=part.stem, total=total, initial=begin, unit='B', unit_scale=True, disable=None) as bar,
-        ):
+        # disable=None: no bar where standard error is not a terminal
+        bar = tqdm(desc=part.stem, total=total, initial=begin, unit='B', unit_scale=True, disable=None)
+        with bar, open(part, 'ab' if begin else 'wb') as stream:
             for chunk in response.iter_content(1 << 16):
                 bar.update(stream.write(chunk))
     part.replace(output_file)

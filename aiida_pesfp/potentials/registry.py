@@ -1,7 +1,5 @@
 """Finds families of potentials by their entry points, and potentials by name or path."""
 
-from __future__ import annotations
-
 import warnings
 from functools import cache
 from importlib.metadata import entry_points
@@ -47,7 +45,8 @@ def identify(spec: str) -> PotentialIdentity:
     if path.exists():
         family, weights = _recognise(path)
         return family.identity(weights, weights.stem if weights.is_file() else weights.name)
-    if path.suffix.lower() in _FILE_SUFFIXES or spec.startswith(('.', '/', '~')):
+    # Letters after a dot are those of a file; digits, as in chgnet-0.3.0, belong to a name.
+    if path.suffix[1:].isalpha() or spec.startswith(('.', '/', '~')):
         raise PotentialError(f'there is no file {spec!r}; {_known()}')
     problems = []
     for family in families().values():
@@ -86,15 +85,8 @@ def files_of(identity: PotentialIdentity) -> list[Path]:
     return [] if path is None or is_embedded else family.files(path)
 
 
-#: A spec that ends so is the path of a file, not a name in a public collection.
-_FILE_SUFFIXES = ('.pth', '.pt', '.tar', '.yaml', '.yml', '.json', '.npz')
-
-
 def _recognise(path: Path) -> tuple[Family, Path]:
-    """The family of a file or folder, and its weights: the path itself or the only weights in the folder.
-
-    :raises PotentialError: if no family recognises it, or several do.
-    """
+    """The family of a file or folder, and its weights: the path itself or the only weights in the folder."""
     matches, problems = _matches([path])
     if not matches and path.is_dir():
         visible = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith('.')]

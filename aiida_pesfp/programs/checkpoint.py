@@ -1,7 +1,5 @@
 """Files of a run: each is replaced as a whole, and a scan that was stopped resumes from its own."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -4,8 +4,6 @@ The state of the dynamics is that of the last stored frame, or of a checkpoint t
 :mod:`aiida_pesfp.trajectories.ours`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

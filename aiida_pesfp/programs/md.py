@@ -10,8 +10,6 @@ What it writes, apart from ``OUT/run.json``, which here also says every few seco
     the settings. A run with other settings does not resume from this folder.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from pathlib import Path

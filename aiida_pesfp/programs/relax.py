@@ -8,8 +8,6 @@ What it writes, apart from ``OUT/run.json``:
     energy, forces, stress, steps, and whether it has converged.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ The AiiDA calculation job calls the same program with the same options as a pers
 settings and the state of each structure (``done``, ``failed`` or ``pending``), and is rewritten after each.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import inspect

@@ -10,8 +10,6 @@ What it writes, apart from ``OUT/run.json``:
     the energies so far of a structure that is not done. The same command resumes from there.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``pesfp-transport``: conductivity from a trajectory, activation energy from conductivities, without AiiDA."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import json

@@ -1,7 +1,5 @@
 """Stored descriptors to assess."""
 
-from __future__ import annotations
-
 import re
 
 from aiida.orm import Group, QueryBuilder, StructureData

@@ -3,8 +3,6 @@
 The structure in space is in :mod:`aiida_pesfp.report.view`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle

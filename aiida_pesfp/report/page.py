@@ -3,8 +3,6 @@
 What a structure shows when it is opened lies in the file as compressed JSON, a piece for each structure.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

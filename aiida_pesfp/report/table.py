@@ -1,7 +1,5 @@
 """Columns of the ranking table: value, text, and the node that each number comes from."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The view is that of the paper's Fig. 2: a mobile ion stands in the middle of the
 all that it can reach below the threshold. Lengths are in A, relative to the ion's lowest point.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Settings of an assessment (arXiv:2411.06804, Sec. II B and Appendix C)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from ase.data import chemical_symbols

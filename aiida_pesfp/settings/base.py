@@ -5,8 +5,6 @@ Pydantic checks the fields. From them also follow the plain dictionary that a us
 :func:`~aiida_pesfp.settings.options.options_of`) and the help texts of input ports (:meth:`Settings.describe`).
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Settings of the reduction of a surface to descriptors (arXiv:2411.06804, Eq. 2 to 4)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic.dataclasses import dataclass

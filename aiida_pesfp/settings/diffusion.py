@@ -1,7 +1,5 @@
 """Settings of the analysis of a trajectory (arXiv:2411.06804, Sec. II C and Appendix D)."""
 
-from __future__ import annotations
-
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting

@@ -1,7 +1,5 @@
 """Settings of molecular dynamics, those that every engine has and those of one, and of relaxations."""
 
-from __future__ import annotations
-
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting

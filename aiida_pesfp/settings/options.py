@@ -1,7 +1,5 @@
 """Options of the programs, made from the fields of settings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path

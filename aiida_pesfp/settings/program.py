@@ -1,7 +1,5 @@
 """Options that all programs with a potential share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pydantic.dataclasses import dataclass

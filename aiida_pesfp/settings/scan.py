@@ -1,7 +1,5 @@
 """Settings of a scan (arXiv:2411.06804, Sec. II A), alone and with those of the descriptors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self

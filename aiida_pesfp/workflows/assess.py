@@ -1,7 +1,5 @@
 """``pesfp.assess``: score descriptors against labels, train ranking models, recalibrate Xi."""
 
-from __future__ import annotations
-
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 from aiida.orm import Dict, StructureData
 

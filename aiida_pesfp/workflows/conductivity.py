@@ -1,7 +1,5 @@
 """``pesfp.conductivity``: from a structure to its activation energy, with any engine of molecular dynamics."""
 
-from __future__ import annotations
-
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
 from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 

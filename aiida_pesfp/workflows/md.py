@@ -1,7 +1,5 @@
 """``pesfp.md.base``: molecular dynamics with a machine-learned potential, of any length."""
 
-from __future__ import annotations
-
 from aiida.orm import StructureData
 
 from aiida_pesfp.calculations.md import MdCalculation

@@ -1,7 +1,5 @@
 """``pesfp.relax.base``: relaxation with a machine-learned potential, restarted until it has converged."""
 
-from __future__ import annotations
-
 from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode, StructureData
 

@@ -1,7 +1,5 @@
 """What the workchains around one kind of job share: inputs, outline, the builder of a protocol."""
 
-from __future__ import annotations
-
 from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerReport, process_handler, while_
 from aiida.orm import AbstractCode, ProcessNode, StructureData
 

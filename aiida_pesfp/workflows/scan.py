@@ -1,7 +1,5 @@
 """``pesfp.scan.base``: a scan that is restarted until it is complete."""
 
-from __future__ import annotations
-
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
 from aiida.orm import AbstractCode, CalcJobNode, StructureData
 

@@ -1,7 +1,5 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
-from __future__ import annotations
-
 from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
 

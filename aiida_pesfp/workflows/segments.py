@@ -1,7 +1,5 @@
 """Molecular dynamics of any length, in as many jobs as it takes: what does not depend on the engine."""
 
-from __future__ import annotations
-
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 

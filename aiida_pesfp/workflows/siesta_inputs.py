@@ -1,7 +1,5 @@
 """What a structure says about its SIESTA inputs: functional, k-points, pseudopotentials."""
 
-from __future__ import annotations
-
 import itertools
 
 from aiida.common.exceptions import NotExistent

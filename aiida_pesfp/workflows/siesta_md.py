@@ -1,7 +1,5 @@
 """``pesfp.siesta_md.base``: molecular dynamics with SIESTA of any length, in as many jobs as it takes."""
 
-from __future__ import annotations
-
 from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode, Dict, StructureData
 

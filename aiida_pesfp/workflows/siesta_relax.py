@@ -1,7 +1,5 @@
 """``pesfp.siesta_relax``: variable-cell relaxation with SIESTA, through ``SiestaBaseWorkChain`` of aiida-siesta."""
 
-from __future__ import annotations
-
 from aiida.engine import ExitCode, ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode, Dict, KpointsData, StructureData, WorkChainNode
 from aiida_siesta.calculations.siesta import SiestaCalculation

@@ -188,5 +188,5 @@ def test_a_structure_is_relaxed_and_keeps_its_kinds(codes, potential):
     results, node = run_get_node(builder)
     assert node.exit_status == RelaxCalculation.exit_codes.ERROR_NOT_CONVERGED.status
     assert isinstance(results['structure'].get_pymatgen_structure(), Structure)
-    with pytest.raises(ValueError, match='positive whole number'):
+    with pytest.raises(ValueError, match='steps = 0: Input should be greater than 0'):
         builder.parameters = Dict({'steps': 0})

@@ -53,6 +53,36 @@ def test_only_queries_ask_the_graph():
     assert asking == {'queries'}
 
 
+#: Each imports only from those before it.
+FLOORS = (
+    *('errors', 'expressions', 'settings', 'crystals', 'fingerprint', 'trajectories', 'potentials', 'sources'),
+    *(
+        'transport',
+        'assessment',
+        'programs',
+        'data',
+        'calculations',
+        'parsers',
+        'queries',
+        'workflows',
+        'report',
+        'cli',
+    ),
+)
+
+
+def test_imports_run_one_way():
+    upwards = []
+    for path in FOLDER.rglob('*.py'):
+        own = path.relative_to(FOLDER).parts[0].removesuffix('.py')
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith('aiida_pesfp.'):
+                other = node.module.split('.')[1]
+                if other != own and FLOORS.index(other) > FLOORS.index(own):
+                    upwards.append(f'{path.relative_to(FOLDER)} imports {node.module}')
+    assert upwards == []
+
+
 def test_entry_points_load_and_have_our_prefix():
     found = [point for point in metadata.distribution('aiida-pesfp').entry_points if point.group.startswith('aiida.')]
     assert len(found) >= 8

@@ -1,7 +1,5 @@
 """Any calculator of ASE (Larsen et al., doi:10.1088/1361-648X/aa680e)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path
@@ -42,10 +40,7 @@ class AseFamily(Family):
 
 
 def describe(path: Path) -> dict:
-    """``calculator`` and ``parameters`` of a file that describes an ASE calculator.
-
-    :raises PotentialError: if it is not of this form.
-    """
+    """``calculator`` and ``parameters`` of a file, which is refused if it does not describe an ASE calculator."""
     try:
         description = yaml.safe_load(path.read_text())  # JSON is YAML
     except (yaml.YAMLError, UnicodeDecodeError) as error:

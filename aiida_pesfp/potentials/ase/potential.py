@@ -1,7 +1,5 @@
 """Any ASE calculator as a potential: one configuration after the other."""
 
-from __future__ import annotations
-
 import inspect
 import pkgutil
 from pathlib import Path
@@ -82,8 +80,6 @@ class AseEvaluator(Evaluator):
                 energies[index] = self._atoms.get_potential_energy()
             except Exception as error:  # a calculator raises whatever its author chose
                 place = ', '.join(f'{x:.3f}' for x in position)
-                what = (
-                    f'the ASE calculator {self._name} failed with ion {ion} ({self._atoms.symbols[ion]}) at ({place}) A'
-                )
-                raise EvaluationFailed(f'{what}: {type(error).__name__}: {error}') from error
+                where = f'ion {ion} ({self._atoms.symbols[ion]}) at ({place}) A: {type(error).__name__}: {error}'
+                raise EvaluationFailed(f'the ASE calculator {self._name} failed with {where}') from error
         return energies

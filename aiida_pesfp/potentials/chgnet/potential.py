@@ -40,21 +40,18 @@ class ShortBonds(NamedTuple):
     vectors: np.ndarray
 
     @classmethod
-    def among(cls, edges: Edges, cutoff: float, first: int = 0) -> ShortBonds:
-        """Both directions of the undirected ``edges`` no longer than ``cutoff`` (A), numbered from ``first``."""
-        lengths = np.linalg.norm(edges.vectors, axis=1)
-        short = np.nonzero(lengths <= cutoff)[0]
-        directed, lengths = edges[short].joined(edges[short].reversed()), np.tile(lengths[short], 2)
-        return cls(directed.sources, np.tile(short + first, 2), -directed.vectors / lengths[:, None]).reordered()
-
-    def joined(self, other: ShortBonds) -> ShortBonds:
-        """These and the others."""
-        return ShortBonds(*map(np.concatenate, zip(self, other))).reordered()
-
-    def reordered(self) -> ShortBonds:
-        """The same, ordered by centre."""
-        order = np.argsort(self.centres, kind='stable')
-        return ShortBonds(*(column[order] for column in self))
+    def among(cls, cutoff: float, *parts: Edges) -> ShortBonds:
+        """Both directions of the undirected edges no longer than ``cutoff`` (A), which are numbered part after part."""
+        columns, first = [], 0
+        for edges in parts:
+            lengths = np.linalg.norm(edges.vectors, axis=1)
+            short = np.nonzero(lengths <= cutoff)[0]
+            directed, lengths = edges[short].joined(edges[short].reversed()), np.tile(lengths[short], 2)
+            columns.append((directed.sources, np.tile(short + first, 2), -directed.vectors / lengths[:, None]))
+            first += len(edges)
+        joined = [np.concatenate(column) for column in zip(*columns)]
+        order = np.argsort(joined[0], kind='stable')
+        return cls(*(column[order] for column in joined))
 
     def pairs(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All pairs of one of the (W,) bonds ``which`` and another bond with the same centre: (A,) and (A,) places."""
@@ -80,7 +77,7 @@ class CHGNetEvaluator(BatchedEvaluator):
     def freeze(self) -> None:
         self._fixed = one_direction(self.graph.fixed)
         self._radial = self._radial_bases(self._fixed.vectors)
-        short = ShortBonds.among(self._fixed, self.potential.angle_cutoff)
+        short = ShortBonds.among(self.potential.angle_cutoff, self._fixed)
         self._angles, self._angular = self._angles_between(short, *short.pairs(np.arange(len(short.centres))))
 
     def batch_graph(self, positions: np.ndarray) -> BatchedGraph:
@@ -112,9 +109,8 @@ class CHGNetEvaluator(BatchedEvaluator):
 
     def _moving_angles(self, fixed: Edges, moving: Edges) -> tuple[np.ndarray, Tensor]:
         """As :meth:`_angles_between`, for all angles with at least one moving bond."""
-        cutoff, number = self.potential.angle_cutoff, len(fixed)
-        short = ShortBonds.among(fixed, cutoff).joined(ShortBonds.among(moving, cutoff, number))
-        moves = short.bonds >= number
+        short = ShortBonds.among(self.potential.angle_cutoff, fixed, moving)
+        moves = short.bonds >= len(fixed)
         first, second = short.pairs(np.nonzero(moves)[0])
         mixed = ~moves[second]  # of these, the pair in the other order is still missing
         first, second = np.concatenate([first, second[mixed]]), np.concatenate([second, first[mixed]])

@@ -5,8 +5,6 @@ intermediate arrays through memory. Here bonds pass through a whole block in til
 computes the matrix products, and one compiled loop everything between two of them.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 import torch

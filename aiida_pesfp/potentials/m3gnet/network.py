@@ -167,8 +167,7 @@ class GatedPair:
 
     :ivar atom: bias and (64, 256) kernel of the first layer for an atom, as centre and neighbour, core and gate each.
     :ivar bond: (64, 128) kernel of the first layer for a bond.
-    :ivar core: bias and (64, 64) kernel of the second layer.
-    :ivar gate: the same of the gate.
+    :ivar core, gate: bias and (64, 64) kernel of each second layer.
     """
 
     def __init__(self, weights: dict[str, Tensor], prefix: str):
@@ -194,9 +193,7 @@ class Block:
 
     def __init__(self, weights: dict[str, Tensor], prefix: str):
         self.three_atom = _layer(weights, f'{prefix}.three.atom')
-        self.three_core, self.three_gate = (
-            weights[f'{prefix}.three.bond.{half}.0.kernel'] for half in ('core', 'gate')
-        )
+        self.three_core, self.three_gate = (weights[f'{prefix}.three.bond.{x}.0.kernel'] for x in ('core', 'gate'))
         self.bond_update, self.atom_update = (GatedPair(weights, f'{prefix}.{kind}') for kind in ('bond', 'atom'))
         self.bond_rbf, self.atom_rbf = (weights[f'{prefix}.{kind}.rbf.kernel'] for kind in ('bond', 'atom'))
         self.sum_over_m = one_hot(torch.tensor(RADIAL_OF_FEATURE)).to(self.three_core)

@@ -5,8 +5,6 @@ each tensor are in ``NAME.data-00000-of-00001``. This reader knows what publishe
 data file, single-precision tensors.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from io import BytesIO

@@ -1,7 +1,5 @@
 """Weights of the original M3GNet, from a converted .npz file or straight from the published TensorFlow checkpoint."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

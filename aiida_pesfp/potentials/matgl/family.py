@@ -38,6 +38,5 @@ class MatglFamily(Family):
         try:
             return Path(snapshot_download(repository, allow_patterns=list(FILES), etag_timeout=10))
         except Exception as error:  # the client raises its own, the HTTP library's and the system's errors
-            raise PotentialError(
-                f'the matgl model {repository} could not be fetched from the Hugging Face Hub ({type(error).__name__})'
-            ) from error
+            reason = f'could not be fetched from the Hugging Face Hub ({type(error).__name__})'
+            raise PotentialError(f'the matgl model {repository} {reason}') from error

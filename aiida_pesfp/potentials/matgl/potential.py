@@ -10,8 +10,6 @@ hundreds of eV. So a model must show for which code it was trained before it is 
 - otherwise, the lattice parameters that it predicts for simple crystals must be right one way and wrong the other.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import types

@@ -6,8 +6,6 @@ Then all messages in the framework are one matrix product per kind of feature fo
 pair of atoms has.
 """
 
-from __future__ import annotations
-
 import sevenn._keys as KEY
 import torch
 from sevenn.nn.convolution import IrrepsConvolution

@@ -3,8 +3,6 @@
 The scan needs energies only; dynamics and relaxation use the package's own ASE calculator.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from pymatgen.core import Element, Structure
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Figures of an assessment by plotly, after Fig. 3, 7, 8 and 9 of arXiv:2411.06804."""
 
-from __future__ import annotations
-
 import re
 from itertools import cycle
 from pathlib import Path

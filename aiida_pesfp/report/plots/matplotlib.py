@@ -1,7 +1,5 @@
 """The figures of the report by matplotlib, for papers: .png and .pdf as wide as one column."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

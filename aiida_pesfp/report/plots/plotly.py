@@ -1,7 +1,5 @@
 """The figures of the report by plotly."""
 
-from __future__ import annotations
-
 import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb

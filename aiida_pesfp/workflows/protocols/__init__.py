@@ -1,7 +1,5 @@
 """Protocols: named sets of inputs in YAML files, one file for each workchain."""
 
-from __future__ import annotations
-
 import copy
 from importlib import resources
 

@@ -1,6 +1,7 @@
 """What is gathered from the graph, compared with the nodes themselves, and what is said of gaps."""
 
 import pytest
+from aiida.manage.caching import enable_caching
 from aiida.orm import Dict, Group, Int, load_node
 
 from aiida_pesfp.calculations.descriptors import describe
@@ -80,6 +81,17 @@ def test_new_descriptors_of_a_surface_have_its_surface_and_potential(scanned, po
     ]
     imported = PesData.from_surface(scanned['pes']['Li2Te'].to_surface()).store()
     assert descriptors_of(imported) == []
+
+
+def test_descriptors_without_a_new_quantity_are_not_taken_from_the_cache(scanned, monkeypatch):
+    parameters = Dict({'xi': {'threshold': 0.35}})
+    with enable_caching():
+        first = describe(scanned['pes']['LiCl'], parameters)
+        again = describe(scanned['pes']['LiCl'], parameters)
+        assert again.creator.base.caching.is_created_from_cache
+        monkeypatch.setattr('aiida_pesfp.calculations.descriptors.NAMES', (*NAMES, 'new'))
+        assert not describe(scanned['pes']['LiCl'], parameters).creator.base.caching.is_created_from_cache
+    assert first.xi == again.xi
 
 
 def test_descriptors_alone_are_reported_with_what_is_missing(scanned):
