@@ -42,7 +42,7 @@ def launch_screen(launching, potential, code, **criteria):
 
 
 def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
-    """Overrides of ``pesfp.screen`` from values of :data:`~aiida_pesfp.cli.launch.options.criteria_options`."""
+    """Overrides of ``pesfp.screen`` from values of ``options.criteria_options``."""
     chosen = shared.without_none(**chosen)
     jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
     return jobs | {'criteria': chosen} | _parameters(launching)
