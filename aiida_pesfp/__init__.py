@@ -1,8 +1,8 @@
 """Fast-ion conductors from the machine-learned potential energy landscape, as an AiiDA plugin.
 
-The method is that of Maevskiy et al. (arXiv:2411.06804). ``fingerprint``, ``potentials``, ``transport`` and ``runners``
-are the compute side and know nothing of AiiDA; ``data``, ``calculations``, ``parsers``, ``workflows``, ``report`` and
-``cli`` are the AiiDA side and never import torch.
+The method is that of Maevskiy et al. (arXiv:2411.06804). The compute side never imports aiida: ``settings``,
+``crystals``, ``fingerprint``, ``potentials``, ``trajectories``, ``transport``, ``assessment``, ``programs``. The AiiDA
+side never imports torch: ``data``, ``calculations``, ``parsers``, ``workflows``, ``queries``, ``report``, ``cli``.
 """
 
 __version__ = '0.1.0'

@@ -93,7 +93,6 @@ class ConductivityWorkChain(WorkChain):
         engine: str | None = None,
         relax_code: AbstractCode | None = None,
         species: str = 'Li',
-        temperatures: list[float] | None = None,
         protocol: str | None = None,
         overrides: dict | None = None,
         options: dict | None = None,
@@ -106,9 +105,8 @@ class ConductivityWorkChain(WorkChain):
         :param engine: a name of :data:`~aiida_pesfp.workflows.engines.ENGINES`; by default the engine of the code.
         :param relax_code: program of the engine that relaxes. Without it the structure is not relaxed.
         :param species: the mobile ion.
-        :param temperatures: K; by default those of the protocol.
         :param protocol: of the engine: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs of the engine's protocol that take precedence, nested like it.
+        :param overrides: inputs of the engine's protocol that take precedence, nested like it, such as ``temperatures`` (K).
         :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
         :param engine_inputs: what the engine needs: ``potential``, or ``pseudo_family``.
         :raises ValueError: if the code belongs to no engine, or the engine needs other inputs.
@@ -118,7 +116,7 @@ class ConductivityWorkChain(WorkChain):
             raise ValueError(problem)
         dynamics, relaxation = row.dynamics_workchain, row.relaxation_workchain
         inputs = dynamics.get_protocol_inputs(protocol, overrides)
-        temperatures = temperatures or inputs['temperatures']
+        temperatures = inputs['temperatures']
 
         duration = inputs['duration_ps']
         analysis = {'species': species, 'equilibration_ps': EQUILIBRATION} | inputs['analysis']

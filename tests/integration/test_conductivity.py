@@ -23,9 +23,8 @@ def builder_of(codes, potential):
             StructureData(pymatgen=rock_salt('Li', 'Cl', 4.6), label='LiCl'),
             relax_code=codes['pesfp-relax'] if relax else None,
             potential=potential,
-            temperatures=temperatures,
             protocol='fast',
-            overrides=OVERRIDES | overrides,
+            overrides=OVERRIDES | {'temperatures': temperatures} | overrides,
         )
         builder.analysis = Dict(ANALYSIS)
         return builder

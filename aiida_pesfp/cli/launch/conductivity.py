@@ -43,7 +43,7 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
     if relax_code is None or not relax:
         relax_code = shared.relax_code_of(engine, code, relax)
     overrides = launching.read_overrides({'max_steps_per_job', *engine.dynamics_workchain.get_protocol_inputs()})
-    overrides |= shared.without_none(duration_ps=duration_ps)
+    overrides |= shared.without_none(duration_ps=duration_ps, temperatures=list(temperatures) or None)
     failed = []
     for key, structure in launching.nodes().items():
         with shared.invalid_inputs_reported():
@@ -53,7 +53,6 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
                 engine=engine.name,
                 relax_code=relax_code,
                 species=launching.species,
-                temperatures=list(temperatures),
                 protocol=launching.protocol,
                 overrides=overrides,
                 options=launching.jobs,
