@@ -167,7 +167,8 @@ class GatedPair:
 
     :ivar atom: bias and (64, 256) kernel of the first layer for an atom, as centre and neighbour, core and gate each.
     :ivar bond: (64, 128) kernel of the first layer for a bond.
-    :ivar core, gate: bias and (64, 64) kernel of each second layer.
+    :ivar core: bias and (64, 64) kernel of the second layer.
+    :ivar gate: the same of the gate.
     """
 
     def __init__(self, weights: dict[str, Tensor], prefix: str):
