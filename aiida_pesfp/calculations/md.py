@@ -6,8 +6,8 @@ from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.orm import CalcJobNode
 
+from aiida_pesfp.calculations.ports import dynamics_ports
 from aiida_pesfp.calculations.program import ProgramCalculation, read_run
-from aiida_pesfp.calculations.trajectories import add_dynamics_ports
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories import ours
 
@@ -25,7 +25,7 @@ class MdCalculation(ProgramCalculation):
     def define(cls, spec):
         super().define(spec)
         spec.inputs['structure'].help = 'The supercell.'
-        add_dynamics_ports(spec)
+        dynamics_ports(spec)
         spec.outputs['output_parameters'].help = (
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, ns_per_day, '
             'device, version.'

@@ -10,7 +10,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.orm import CalcJobNode, Dict, StructureData
 
-from aiida_pesfp.calculations.validation import settings_port
+from aiida_pesfp.calculations.ports import job_exit_codes, settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
@@ -45,14 +45,9 @@ class ProgramCalculation(CalcJob):
         options['resources'].default = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
         spec.output('output_parameters', valid_type=Dict, required=False, help='All results that are not arrays.')
         spec.default_output_node = 'output_parameters'
-        spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
-        spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
+        job_exit_codes(spec)
         spec.exit_code(310, 'ERROR_POTENTIAL_UNUSABLE', message='The potential cannot be used: {reason}')
         spec.exit_code(320, 'ERROR_STRUCTURE_FAILED', message='There is no result for the structure: {reason}')
-        spec.exit_code(340, 'ERROR_DIVERGED', message='The calculation diverged: {reason}')
-        spec.exit_code(400, 'ERROR_OUT_OF_WALLTIME', message='The wallclock time was over before all was done.')
-        spec.exit_code(410, 'ERROR_OUT_OF_MEMORY', message='The job was killed for its use of memory.')
-        spec.exit_code(420, 'ERROR_INTERRUPTED', message='The job ended before all was done, for an unknown reason.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         argument, structures = self.STRUCTURE, {self.STRUCTURE: self.inputs.get('structure')}

@@ -4,8 +4,8 @@ from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.orm import Dict, RemoteData
 
+from aiida_pesfp.calculations.ports import structures_port
 from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.calculations.validation import structures_port
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES

@@ -1,11 +1,9 @@
 """Calculation functions of a screening: which structures are scanned, and how they rank."""
 
 import operator
-from typing import Literal
 
 from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
-from pydantic.dataclasses import dataclass
 from pymatgen.core import Element
 
 from aiida_pesfp.crystals.duplicates import KnownStructures
@@ -13,21 +11,7 @@ from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
-from aiida_pesfp.settings.base import Settings, setting
-
-
-@dataclass(frozen=True)
-class Criteria(Settings):
-    """What is scanned; by default as in the paper (Sec. II B). None switches a limit off."""
-
-    species: str = setting('chemical symbol of the mobile ion', 'Li')
-    minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV')
-    maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
-    allow_transition_metals: bool = setting('whether transition metals may be there', False)
-    missing_properties: Literal['keep', 'reject'] = setting('keep or reject if one is not known', 'keep')
-    duplicates: Literal['similar', 'identical', 'keep'] = setting(
-        'scan one of similar or of identical ones, or keep all', 'similar'
-    )
+from aiida_pesfp.settings.screen import Criteria
 
 
 @calcfunction
@@ -36,8 +20,8 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
 
     Among equal structures, the one with most known properties is scanned, or else the first.
 
-    :param criteria: see :class:`Criteria`. :class:`~aiida_pesfp.crystals.duplicates.KnownStructures` finds similar
-        structures.
+    :param criteria: see :class:`~aiida_pesfp.settings.screen.Criteria`; similar structures are those that
+        :class:`~aiida_pesfp.crystals.duplicates.KnownStructures` finds.
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
     """
     chosen, properties = Criteria.from_dict(criteria.get_dict()), properties.get_dict()

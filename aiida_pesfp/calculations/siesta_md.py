@@ -12,8 +12,7 @@ from aiida.transports import Transport
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
-from aiida_pesfp.calculations.trajectories import add_dynamics_ports
-from aiida_pesfp.calculations.validation import settings_port
+from aiida_pesfp.calculations.ports import dynamics_ports, job_exit_codes, settings_port
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
 from aiida_pesfp.trajectories.stability import divergence
@@ -51,7 +50,7 @@ class SiestaMdCalculation(SiestaCalculation):
         for name in ('bands', 'optical_eps2', 'forces_and_stress', 'output_structure', 'ion_files'):
             del spec.outputs[name]
         settings_port(spec, 'dynamics', SiestaMdSettings, 'Settings of the dynamics.')
-        add_dynamics_ports(spec)
+        dynamics_ports(spec)
         siesta_validator = spec.inputs['parameters'].validator
         spec.inputs['parameters'].validator = lambda node, port: siesta_validator(node, port) or _validate_labels(node)
         all_validator = spec.inputs.validator
@@ -61,15 +60,10 @@ class SiestaMdCalculation(SiestaCalculation):
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, '
             'unconverged_steps, restartable, source, siesta_version, messages.'
         )
-        spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
-        spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
+        job_exit_codes(spec)
         spec.exit_code(310, 'ERROR_FATAL', message='SIESTA stopped: {reason}')
         spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
-        spec.exit_code(340, 'ERROR_DIVERGED', message='The dynamics diverged: {reason}')
         spec.exit_code(360, 'ERROR_ATOMS_LOST', message='Atoms were lost: {reason}')
-        spec.exit_code(400, 'ERROR_OUT_OF_WALLTIME', message='The wallclock time was over before all steps were done.')
-        spec.exit_code(410, 'ERROR_OUT_OF_MEMORY', message='The job was ended for its use of memory.')
-        spec.exit_code(420, 'ERROR_INTERRUPTED', message='The job ended before all was done, for an unknown reason.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         info = super().prepare_for_submission(folder)

@@ -3,23 +3,14 @@
 import itertools
 
 import numpy as np
-from aiida.engine import ProcessSpec, calcfunction
-from aiida.orm import Dict, RemoteData, TrajectoryData
+from aiida.engine import calcfunction
+from aiida.orm import Dict, TrajectoryData
 
 #: Arrays that every trajectory has beside ``steps``: Cartesian positions (A, not wrapped), velocities (A/ps), cells
 #: (A), times (ps), potential energies (eV), temperatures (K), conserved quantity of the thermostat (eV).
 ARRAYS = ('positions', 'velocities', 'cells', 'times', 'energies', 'temperatures', 'conserved')
 #: Attributes that the segments of one dynamics have in common.
 ATTRIBUTES = ('timestep_fs', 'temperature', 'stride', 'engine', 'potential_name')
-
-
-def add_dynamics_ports(spec: ProcessSpec) -> None:
-    """Add the restart, the trajectory and the exit codes that the jobs of every engine have."""
-    words = 'Remote folder of the job to restart from, with positions, velocities and thermostat.'
-    spec.input('parent_folder', valid_type=RemoteData, required=False, help=words)
-    spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
-    spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
-    spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
 
 def new_trajectory(

@@ -1,31 +1,17 @@
 """Calculation functions from trajectories to conductivities and activation energies."""
 
-from typing import Annotated, Literal
-
 import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict, TrajectoryData
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from aiida_pesfp import errors
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
-from aiida_pesfp.settings.base import Settings, setting
+from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import ConductivitySettings
 from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
-from aiida_pesfp.transport.arrhenius import SCALES, fit_arrhenius
+from aiida_pesfp.transport.arrhenius import fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
-from aiida_pesfp.transport.flags import FLAGS
-
-
-@dataclass(frozen=True)
-class ArrheniusSettings(Settings):
-    """All settings of ``pesfp.transport.arrhenius``."""
-
-    scale: Literal[SCALES] = setting('of the least squares; linear is that of the paper', 'linear')
-    exclude: dict[str, Annotated[str, Field(min_length=1)]] = setting('key of a conductivity -> why it is left out', {})
-    exclude_flags: list[Literal[FLAGS]] = setting('flags of conductivities that are left out', [])
 
 
 def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
@@ -77,7 +63,7 @@ def arrhenius(parameters: Dict, **conductivities: ConductivityData) -> Arrhenius
 
     A conductivity from a single window has no uncertainty and so no weight: it is left out, with that as the reason.
 
-    :param parameters: see :class:`ArrheniusSettings`.
+    :param parameters: see :class:`~aiida_pesfp.settings.arrhenius.ArrheniusSettings`.
     :param conductivities: by any keys.
     :return: the fit, or exit code 300 with the reason why they do not determine an activation energy.
     """

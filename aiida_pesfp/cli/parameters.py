@@ -7,6 +7,8 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators
 
+from aiida_pesfp.settings.program import ProgramSettings
+
 
 def combined(*decorations: Callable) -> Callable:
     """One decorator of several, whose options ``--help`` lists in this order."""
@@ -147,6 +149,6 @@ def _single(nodes: list):
 
 
 #: What `aiida-pesfp setup` installs and commands take.
-DEFAULT_POTENTIAL = 'sevennet-0'
+DEFAULT_POTENTIAL = ProgramSettings.known()['potential'].default
 CODE = _CodeParamType()
 POTENTIAL = _PotentialParamType(sub_classes=('aiida.data:pesfp.potential',))

@@ -15,10 +15,11 @@ import numpy as np
 from tabulate import tabulate
 
 from aiida_pesfp import __version__, errors
+from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.trajectories.files import read_trajectory
-from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, SCALES, ArrheniusFit, Point, fit_arrhenius
+from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
 
 #: Columns of the table that ``arrhenius`` reads.
@@ -146,7 +147,7 @@ def _describe(found: Conductivity) -> str:
 
 @main.command()
 @click.argument('table', type=_PATH)
-@click.option('--scale', default='linear', type=click.Choice(SCALES), help='Of the least squares; linear is the paper.')
+@options_of(ArrheniusSettings, exclude=None, exclude_flags=None)
 @click.option(
     '--exclude',
     nargs=2,

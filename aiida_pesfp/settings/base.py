@@ -51,6 +51,14 @@ def is_flag(info: FieldInfo) -> bool:
     return info.annotation is bool or 'flag' in info.json_schema_extra
 
 
+def default_of(info: FieldInfo) -> str:
+    """The default of a key as a help text has it; empty for None."""
+    value = info.default.as_dict() if isinstance(info.default, Settings) else info.default
+    if info.is_required():
+        return 'required'
+    return '' if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
 class Settings:
     """Settings that are checked whenever they are made. Subclasses are frozen dataclasses of pydantic."""
 
@@ -126,7 +134,8 @@ class Settings:
     @classmethod
     def describe(cls) -> str:
         """The keys, their meaning and their defaults, for a help text."""
-        return '; '.join(f'{key}: {info.description}{_default(info)}' for key, info in cls.known().items())
+        defaults = {key: f' [{default_of(info)}]' if default_of(info) else '' for key, info in cls.known().items()}
+        return '; '.join(f'{key}: {info.description}{defaults[key]}' for key, info in cls.known().items())
 
     @classmethod
     def help_of(cls, key: str) -> str:
@@ -147,11 +156,3 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ','.join(map(_text, value))
     return str(value).removesuffix('.0') if isinstance(value, Real) else str(value)
-
-
-def _default(info: FieldInfo) -> str:
-    """The default of a key as a help text has it."""
-    value = info.default.as_dict() if isinstance(info.default, Settings) else info.default
-    if info.is_required():
-        return ' [required]'
-    return '' if value is None else f' [{value if isinstance(value, str) else json.dumps(value)}]'

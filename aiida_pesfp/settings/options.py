@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_args
 import click
 from pydantic.fields import FieldInfo
 
-from aiida_pesfp.settings.base import Settings, is_flag, kind, options
+from aiida_pesfp.settings.base import Settings, default_of, is_flag, kind, options
 
 T = TypeVar('T', bound=Settings)
 
@@ -25,16 +25,22 @@ class Numbers(click.ParamType):
             self.fail(f'{value!r} is not a comma-separated list of numbers', parameter, context)
 
 
-def options_of(settings: type[Settings], **changes: dict[str, Any] | None) -> Callable[[Callable], Callable]:
+def options_of(
+    settings: type[Settings], *, overriding: bool = False, **changes: dict[str, Any] | None
+) -> Callable[[Callable], Callable]:
     """A decorator that gives a command an option for each key of some settings.
 
+    :param overriding: the options override other inputs: without the option the value is None, not the default.
     :param changes: key -> keyword arguments of :func:`click.option` that differ, or None: the key has no option.
     """
 
     def decorate(command: Callable) -> Callable:
         for key, info in reversed(settings.known().items()):
             if (change := changes.get(key, {})) is not None:
-                arguments = {'help': settings.help_of(key), **_arguments(info), **change}
+                arguments = {'help': settings.help_of(key), **_arguments(info)}
+                if overriding:
+                    arguments |= {'help': f'{arguments["help"]}  [default: {default_of(info)}]', 'default': None}
+                arguments |= change
                 command = click.option(*options(key, info), key, **arguments)(command)
         return command
 

@@ -9,10 +9,10 @@ from scipy import constants, stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from aiida_pesfp.errors import NoArrheniusFit
+from aiida_pesfp.settings.arrhenius import SCALES
 
 #: Boltzmann's constant, eV/K.
 BOLTZMANN = constants.Boltzmann / constants.e
-SCALES = ('linear', 'log')
 ROOM_TEMPERATURE = 300.0
 #: Reasons to doubt a fit.
 FLAGS = ('poor_fit', 'no_degree_of_freedom', 'not_activated', 'unreliable_extrapolation')

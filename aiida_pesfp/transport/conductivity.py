@@ -7,10 +7,11 @@ import numpy as np
 from pymatgen.core import Composition
 from scipy import constants
 
+from aiida_pesfp.settings.arrhenius import FLAGS
 from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.diffusion import Diffusion, Estimate, diffuse, window_msds
-from aiida_pesfp.transport.flags import FLAGS, ChangePoint, find_change, find_flags
+from aiida_pesfp.transport.flags import ChangePoint, find_change, find_flags
 from aiida_pesfp.transport.kinisi import BayesianDiffusion, bayesian_diffusion
 
 #: Charges of conducting ions with a single oxidation state, e. Users must give others (H, Cu, ...).

@@ -7,15 +7,6 @@ import numpy as np
 from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.diffusion import CM2_PER_S, Diffusion, Estimate, fit_line
 
-#: Every flag that a conductivity can have.
-FLAGS = (
-    'framework_diffuses',
-    'slope_changes',
-    'compatible_with_zero',
-    'negative_slope',
-    'too_few_windows',
-    'fit_starts_early',
-)
 #: The spread of fewer windows is not reliable.
 FEWEST_WINDOWS = 3
 #: A fit from an earlier lag, ps, counts ions that rattle in their cages as diffusing (the paper fits from 1 ps).

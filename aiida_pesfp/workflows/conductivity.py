@@ -3,12 +3,13 @@
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
 from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
+from aiida_pesfp.calculations.ports import settings_port
 from aiida_pesfp.calculations.supercell import MINIMUM_DISTANCE, make_supercell
-from aiida_pesfp.calculations.transport import ArrheniusSettings, arrhenius, conductivity
-from aiida_pesfp.calculations.validation import settings_port
+from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
 from aiida_pesfp.workflows.restart import how_it_ended

@@ -4,9 +4,9 @@ from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
+from aiida_pesfp.calculations.ports import positive_port, settings_port, structures_port
 from aiida_pesfp.calculations.scan import ScanCalculation
-from aiida_pesfp.calculations.selection import Criteria, collect_rejected, rank, rank_by_model, reject
-from aiida_pesfp.calculations.validation import positive_port, settings_port, structures_port
+from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
@@ -14,6 +14,7 @@ from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.queries.progress import estimated_cost
 from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
+from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 

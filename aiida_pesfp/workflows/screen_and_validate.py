@@ -5,7 +5,7 @@ from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 from aiida.plugins import DataFactory
 
 from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise, tabulate_candidates
-from aiida_pesfp.calculations.validation import positive_port, settings_port
+from aiida_pesfp.calculations.ports import positive_port, settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression

@@ -3,8 +3,8 @@
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 
+from aiida_pesfp.calculations.ports import positive_port
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
-from aiida_pesfp.calculations.validation import positive_port
 from aiida_pesfp.settings.md import MdSettings
 from aiida_pesfp.workflows.protocols import merge
 from aiida_pesfp.workflows.restart import STOPPED, StrictRestartWorkChain

@@ -13,7 +13,9 @@ import yaml
 from aiida.cmdline.utils import echo
 
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
+from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
+from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
 
@@ -126,24 +128,7 @@ scan_options = combined(
     click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),
 )
 criteria_options = combined(
-    click.option('--minimum-band-gap', type=float, help='Leave out structures with a smaller one, eV.  [default: 0.5]'),
-    click.option('--maximum-energy-above-hull', type=float, help='Leave out larger ones, eV/atom.  [default: 0.05]'),
-    click.option(
-        '--transition-metals/--no-transition-metals',
-        'allow_transition_metals',
-        default=None,
-        help='Scan structures with transition metals or not.  [default: not]',
-    ),
-    click.option(
-        '--missing-properties',
-        type=click.Choice(['keep', 'reject']),
-        help='Keep or reject structures whose band gap or energy above hull is not known.  [default: keep]',
-    ),
-    click.option(
-        '--duplicates',
-        type=click.Choice(['similar', 'identical', 'keep']),
-        help='Scan only one of structures that are similar, only one of identical ones, or all.  [default: similar]',
-    ),
+    options_of(Criteria, overriding=True, species=None),
     click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
     click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )

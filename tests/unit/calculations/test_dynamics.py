@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from aiida.orm import Dict, StructureData
 
+from aiida_pesfp.calculations.ports import validator_of
 from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.trajectories import ARRAYS, join_trajectories, new_trajectory
-from aiida_pesfp.calculations.validation import validator_of
 from aiida_pesfp.settings.md import MdSettings, SiestaMdSettings
 from tests.helpers.crystals import rock_salt
 

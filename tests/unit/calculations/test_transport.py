@@ -6,10 +6,11 @@ from aiida.common.exceptions import ValidationError
 from aiida.common.links import LinkType
 from aiida.orm import Dict, QueryBuilder, TrajectoryData
 
-from aiida_pesfp.calculations.transport import ArrheniusSettings, arrhenius, conductivity
-from aiida_pesfp.calculations.validation import validator_of
+from aiida_pesfp.calculations.ports import validator_of
+from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
+from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.transport.arrhenius import BOLTZMANN, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse

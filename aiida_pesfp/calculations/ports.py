@@ -1,10 +1,10 @@
-"""Input ports that several processes have, with their validators, which return the error message, if any."""
+"""Ports and exit codes that several processes have. A validator returns the error message, if any."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida.engine.processes.process_spec import ProcessSpec
-from aiida.orm import Dict, Int, StructureData
+from aiida.orm import Dict, Int, RemoteData, StructureData, TrajectoryData
 
 from aiida_pesfp.settings.base import Settings
 
@@ -49,3 +49,22 @@ def positive_port(spec: ProcessSpec, name: str, default: int | None, help: str) 
 
     optional = {'required': False} if default is None else {'default': lambda: Int(default)}
     spec.input(name, valid_type=Int, validator=validate, help=help, **optional)
+
+
+def dynamics_ports(spec: ProcessSpec) -> None:
+    """Add the restart, the trajectory and the exit codes that the jobs of every engine have."""
+    words = 'Remote folder of the job to restart from, with positions, velocities and thermostat.'
+    spec.input('parent_folder', valid_type=RemoteData, required=False, help=words)
+    spec.output('trajectory', valid_type=TrajectoryData, required=False, help='The stored steps.')
+    spec.exit_code(305, 'ERROR_NOT_RESTARTED', message='The run did not restart from its parent folder: {reason}')
+    spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
+
+
+def job_exit_codes(spec: ProcessSpec) -> None:
+    """Add the exit codes of all jobs, whatever program they run."""
+    spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
+    spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
+    spec.exit_code(340, 'ERROR_DIVERGED', message='The calculation diverged: {reason}')
+    spec.exit_code(400, 'ERROR_OUT_OF_WALLTIME', message='The wallclock time was over before all was done.')
+    spec.exit_code(410, 'ERROR_OUT_OF_MEMORY', message='The job was killed for its use of memory.')
+    spec.exit_code(420, 'ERROR_INTERRUPTED', message='The job ended before all was done, for an unknown reason.')

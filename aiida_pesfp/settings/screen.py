@@ -1,0 +1,25 @@
+"""Which structures a screening scans (arXiv:2411.06804, Sec. II B)."""
+
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from aiida_pesfp.settings.base import Settings, setting
+
+
+@dataclass(frozen=True)
+class Criteria(Settings):
+    """What is scanned; by default as in the paper. None switches a limit off."""
+
+    species: str = setting('chemical symbol of the mobile ion', 'Li')
+    minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV')
+    maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
+    allow_transition_metals: bool = setting(
+        'scan structures with transition metals or not', False, option='--transition-metals/--no-transition-metals'
+    )
+    missing_properties: Literal['keep', 'reject'] = setting(
+        'keep or reject structures whose band gap or energy above the hull is not known', 'keep'
+    )
+    duplicates: Literal['similar', 'identical', 'keep'] = setting(
+        'scan only one of structures that are similar, only one of identical ones, or all', 'similar'
+    )
