@@ -10,9 +10,8 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import FILE
 from aiida_pesfp.cli.rank import select, selection_options, write_csv
+from aiida_pesfp.settings.descriptors import KINDS
 
-#: Those of :mod:`aiida_pesfp.fingerprint.export`, whose import takes seconds.
-QUANTITIES = ('energy', 'level')
 PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
 
 
@@ -53,20 +52,20 @@ def export_ranking(output, force, **selection):
 @export.command('pes')
 @click.argument('pes', type=PES, metavar='PES')
 @output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path')
-@click.option('--quantity', type=click.Choice(QUANTITIES), default='energy', help='Energy or levels.')
+@click.option('--kind', type=click.Choice(KINDS), default='energy', help='Energy or levels.')
 @click.option('--ion', type=int, help='Of one ion instead of the union of all.')
 @FORCE
 @decorators.with_dbenv()
-def export_pes(pes, output, quantity, ion, force):
+def export_pes(pes, output, kind, ion, force):
     """Write a potential energy surface, a PesData by PK, UUID or label.
 
     \b
     aiida-pesfp export pes 1234 -o energy.cube
-    aiida-pesfp export pes 1234 -o level.xsf --quantity level --ion 3
+    aiida-pesfp export pes 1234 -o level.xsf --kind level --ion 3
     aiida-pesfp export pes 1234 -o path.csv
     """
     _check(output, force, [f'.{kind}' for kind in pes.get_export_formats()])
-    chosen = {'ion': ion} | ({} if output.suffix == '.csv' else {'quantity': quantity})
+    chosen = {'ion': ion} | ({} if output.suffix == '.csv' else {'kind': kind})
     try:
         pes.export(str(output), overwrite=force, **chosen)
     except (ValueError, OSError) as error:

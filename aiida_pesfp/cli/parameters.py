@@ -129,9 +129,9 @@ class DescriptorsParamType(GroupOrNodeParamType):
     """DescriptorsData of a group, of a process, of a structure, or one of them."""
 
     def of_nodes(self, nodes, group):
-        from aiida_pesfp.queries.descriptors import descriptors_of
+        from aiida_pesfp.queries.descriptors import descriptors_by_node
 
-        found = list({child.pk: child for node in nodes for child in descriptors_of(node)}.values())
+        found = list({one.pk: one for own in descriptors_by_node(nodes).values() for one in own}.values())
         if not found and group:
             way_out = f'`aiida-pesfp launch screen {group.label}`'
             self.fail(f'nothing of the group {group.label!r} was scanned yet: {way_out}')

@@ -22,7 +22,7 @@ class PesData(ArrayData):
     (eV, relative to the lowest of each ion) in single precision. Attributes: ``formula``, ``species``, ``shape`` of the
     grid, ``number_of_mobile_ions``, ``number_of_scanned_ions``, ``evaluations``, and whatever else is given.
 
-    ``node.export(path)`` writes the surface as ``.cube`` or ``.xsf``, with ``quantity='level'`` the level map, with
+    ``node.export(path)`` writes the surface as ``.cube`` or ``.xsf``, with ``kind='level'`` the level map, with
     ``ion=3`` those of one ion instead of the union; or as ``.csv`` the energy profile along the easiest path.
     """
 
@@ -48,10 +48,10 @@ class PesData(ArrayData):
         """The surface."""
         return PotentialEnergySurface.from_arrays({name: self.get_array(name) for name in self.get_arraynames()})
 
-    def _volume(self, ending, main_file_name='', quantity='energy', ion=None, neighbours='sqrt3') -> tuple[bytes, dict]:
+    def _volume(self, ending, main_file_name='', kind='energy', ion=None, neighbours='sqrt3') -> tuple[bytes, dict]:
         surface = self.to_surface()
-        values = volume(surface, quantity, None if ion is None else [surface.position_of(ion)], neighbours)
-        return _content_of(f'{quantity}.{ending}', lambda path: write_volume(path, *values))
+        values = volume(surface, kind, None if ion is None else [surface.position_of(ion)], neighbours)
+        return _content_of(f'{kind}.{ending}', lambda path: write_volume(path, *values))
 
     # AiiDA finds the formats of ``export`` by these names.
     _prepare_cube, _prepare_xsf = partialmethod(_volume, 'cube'), partialmethod(_volume, 'xsf')

@@ -17,35 +17,35 @@ from aiida_pesfp.fingerprint.levels import neighbour_steps
 from aiida_pesfp.fingerprint.maps import ion_maps, to_cell_frame
 from aiida_pesfp.fingerprint.percolation import energy_profile
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.settings.descriptors import KINDS
 
-QUANTITIES = ('energy', 'level')
 FORMATS = ('cube', 'xsf')
 #: Choices of :func:`export`: volumes in either format, and energy profiles as tables.
 EXPORTS = (*FORMATS, 'profile')
 
 
 def volume(
-    surface: PotentialEnergySurface, quantity: str = 'energy', positions=None, neighbours: str = 'sqrt3'
+    surface: PotentialEnergySurface, kind: str = 'energy', positions=None, neighbours: str = 'sqrt3'
 ) -> tuple[Atoms, np.ndarray]:
     """The crystal and its (N1, N2, N3) energies, eV; or the crystal repeated 2 x 2 x 2 and its (2N1, 2N2, 2N3) levels.
 
     The first point is at the origin. Points that were not evaluated have the highest energy.
 
-    :param quantity: ``'energy'``, the surface, or ``'level'``, the level map, which reaches from the ion to its images.
+    :param kind: ``'energy'``, the surface, or ``'level'``, the level map, which reaches from the ion to its images.
     :param positions: of the ions in ``surface.mobile_ions`` to combine; all by default. As for the free volumes, a
         point has the lowest value of all these ions, each relative to its own lowest point.
     :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`, for level maps.
     """
     lattice, places = surface.lattice, surface.fractional_coordinates
     crystal = Atoms(surface.atomic_numbers, cell=lattice, scaled_positions=places, pbc=True)
-    if quantity == 'energy':
+    if kind == 'energy':
         chosen = range(len(surface.mobile_ions)) if positions is None else positions
         return crystal, np.minimum.reduce([surface.of_ion(position) for position in chosen])
-    if quantity == 'level':
+    if kind == 'level':
         steps = neighbour_steps(grid_vectors(lattice, surface.shape), neighbours)
         every = [to_cell_frame(maps.levels, maps.centre) for maps in ion_maps(surface, steps, positions)]
         return crystal.repeat(2), np.minimum.reduce(every)
-    raise ValueError(f'unknown quantity {quantity!r}: choose one of {", ".join(QUANTITIES)}')
+    raise ValueError(f'unknown kind {kind!r}: choose one of {", ".join(KINDS)}')
 
 
 def write_volume(path: Path, crystal: Atoms, values: np.ndarray) -> None:
@@ -74,10 +74,10 @@ def export(
     every = {f'-ion{ion}': [position] for position, ion in enumerate(surface.mobile_ions)}
     endings = [name for name in what if name in FORMATS]
     for suffix, positions in (every if per_ion else {'': None}).items():
-        for quantity in QUANTITIES if endings else ():
-            content = volume(surface, quantity, positions, neighbours)
+        for kind in KINDS if endings else ():
+            content = volume(surface, kind, positions, neighbours)
             for ending in endings:
-                write_volume(folder / f'{quantity}{suffix}.{ending}', *content)
+                write_volume(folder / f'{kind}{suffix}.{ending}', *content)
     if 'profile' in what:
         profiles = [energy_profile(surface, position, neighbours) for position in range(len(every))]
         for profile in profiles if per_ion else [min(profiles, key=lambda profile: profile.barrier)]:

@@ -26,18 +26,26 @@ _PREFIX = 'descriptors__'
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
-    """The descriptors that belong to a node, the oldest first.
+    """The descriptors that belong to a node, see :func:`descriptors_by_node`; the oldest first."""
+    return descriptors_by_node([node]).get(node.pk, [])
 
-    The node itself, or those of a process and all it called, of a surface (from its scan, and computed from it later),
-    or of a structure.
+
+def descriptors_by_node(nodes: Iterable[Node]) -> dict[int, list[DescriptorsData]]:
+    """PK of each node -> the descriptors that belong to it, the oldest first. Nodes without any are left out.
+
+    To descriptors belong they themselves; to a process those that it and all it called have made; to a surface those
+    of its scan and those computed from it later; to a structure those of its scans.
     """
-    if isinstance(node, DescriptorsData):
-        return [node]
-    if isinstance(node, PesData):
-        return descriptors_of_surfaces([node]).get(node.pk, [])
-    if isinstance(node, ProcessNode):
-        return descriptors_of_processes([node, *node.called_descendants])
-    return descriptors_of_structures([node]).get(node.pk, [])
+    found, surfaces, others = {}, [], []
+    for node in nodes:
+        if isinstance(node, DescriptorsData):
+            found[node.pk] = [node]
+        elif isinstance(node, ProcessNode):
+            if own := descriptors_of_processes([node, *node.called_descendants]):
+                found[node.pk] = own
+        else:
+            (surfaces if isinstance(node, PesData) else others).append(node)
+    return found | descriptors_of_surfaces(surfaces) | descriptors_of_structures(others)
 
 
 def descriptors_of_processes(processes: Iterable[ProcessNode]) -> list[DescriptorsData]:

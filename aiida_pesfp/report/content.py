@@ -16,7 +16,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.queries.descriptors import descriptors_of, keys_of, potentials_of, surfaces_of
+from aiida_pesfp.queries.descriptors import descriptors_by_node, keys_of, potentials_of, surfaces_of
 from aiida_pesfp.queries.nodes import accounts_of_rejected
 from aiida_pesfp.queries.structures import results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
@@ -219,17 +219,14 @@ def _state(process: ProcessNode) -> list[str]:
 
 def _descriptors(members: list[Node], notes: list[str]) -> dict[int, DescriptorsData]:
     """All descriptors by their PK; notes about members without any."""
-    found = {}
+    by_node = descriptors_by_node(members)
     for node in members:
         if not isinstance(node, (ProcessNode, DescriptorsData, PesData, StructureData)):
             what = 'is neither a workchain nor descriptors, a surface or a structure: the report omits it.'
             notes.append(f'{Source.of(node)} {what}')
-            continue
-        own = descriptors_of(node)
-        found |= {one.pk: one for one in own}
-        if not own and isinstance(node, (PesData, StructureData)):
+        elif node.pk not in by_node and isinstance(node, (PesData, StructureData)):
             notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
-    return found
+    return {one.pk: one for own in by_node.values() for one in own}
 
 
 def _entries(descriptors: dict[int, DescriptorsData], screens: list[WorkChainNode]) -> list[Entry]:

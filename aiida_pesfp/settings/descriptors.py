@@ -7,6 +7,8 @@ from pydantic.dataclasses import dataclass
 from aiida_pesfp.settings.base import Numbers, Settings, setting
 
 NEIGHBOUR_RULES = ('sqrt3', '26', '6')
+#: What is exported of a surface: its energies, or the level map.
+KINDS = ('energy', 'level')
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def test_export_of_a_surface(aiida_pesfp, pes, tmp_path, command, prefix):
     run('-o', tmp_path / 'energy.cube')
     with open(tmp_path / 'energy.cube') as stream:
         assert read_cube(stream)['data'].shape == tuple(pes.base.attributes.get('shape'))
-    run('-o', tmp_path / 'level.xsf', '--quantity', 'level', '--ion', '0')
+    run('-o', tmp_path / 'level.xsf', '--kind', 'level', '--ion', '0')
     assert 'BEGIN_BLOCK_DATAGRID_3D' in (tmp_path / 'level.xsf').read_text()
     run('-o', tmp_path / 'path.csv')
     assert len((tmp_path / 'path.csv').read_text().splitlines()) > 2

@@ -162,7 +162,7 @@ def test_new_descriptors_from_a_stored_surface(builder_of):
 def test_a_computed_surface_is_exported(builder_of, structures, tmp_path):
     results, _ = run_get_node(builder_of(structures={'Li2Te': structures['Li2Te']}))
     pes = results['pes']['Li2Te']
-    pes.export(str(tmp_path / 'levels.cube'), quantity='level')
+    pes.export(str(tmp_path / 'levels.cube'), kind='level')
     levels, atoms = read_cube_data(str(tmp_path / 'levels.cube'))
     assert levels.shape == tuple(2 * n for n in pes.base.attributes.get('shape'))
     crystal = structures['Li2Te'].get_ase()

@@ -45,7 +45,7 @@ def test_a_surface_is_exported_by_the_means_of_aiida(surface, tmp_path):
     values, atoms = read_cube_data(str(tmp_path / 'union.cube'))
     np.testing.assert_allclose(values, np.minimum(surface.of_ion(0), surface.of_ion(1)), atol=2e-6)
     np.testing.assert_allclose(atoms.cell.array, surface.lattice, atol=1e-4)
-    node.export(str(tmp_path / 'levels'), fileformat='xsf', quantity='level', ion=1)
+    node.export(str(tmp_path / 'levels'), fileformat='xsf', kind='level', ion=1)
     with open(tmp_path / 'levels') as stream:
         levels = read_xsf(stream, read_data=True)[0][:-1, :-1, :-1]
     np.testing.assert_allclose(levels, volume(surface, 'level', [1])[1], atol=1e-6)

@@ -9,7 +9,7 @@ from ase.io.xsf import read_xsf
 from hypothesis import example, given, settings
 
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.export import FORMATS, QUANTITIES, export, volume, write_volume
+from aiida_pesfp.fingerprint.export import FORMATS, KINDS, export, volume, write_volume
 from aiida_pesfp.fingerprint.levels import DEGENERACY, lowest_point
 from tests.helpers.surfaces import make_surface, surfaces
 
@@ -27,16 +27,16 @@ def read(path):
 
 
 @pytest.mark.parametrize('ending', FORMATS)
-@pytest.mark.parametrize('quantity', QUANTITIES)
+@pytest.mark.parametrize('kind', KINDS)
 @given(surface=surfaces())
 @settings(max_examples=10, deadline=None)
-def test_a_file_read_back_is_what_was_written(tmp_path_factory, surface, quantity, ending):
+def test_a_file_read_back_is_what_was_written(tmp_path_factory, surface, kind, ending):
     places = np.random.default_rng(0).random(surface.fractional_coordinates.shape)
     surface = replace(surface, fractional_coordinates=places)
     path = tmp_path_factory.mktemp('volume') / f'volume.{ending}'
-    write_volume(path, *volume(surface, quantity))
+    write_volume(path, *volume(surface, kind))
     values, cell, origin, atoms = read(path)
-    repeats = {'energy': 1, 'level': 2}[quantity]
+    repeats = {'energy': 1, 'level': 2}[kind]
     assert values.shape == tuple(repeats * n for n in surface.shape)
     np.testing.assert_allclose(cell, repeats * surface.lattice, atol=1e-4)
     np.testing.assert_allclose(atoms.cell.array, repeats * surface.lattice, atol=1e-4)
@@ -47,7 +47,7 @@ def test_a_file_read_back_is_what_was_written(tmp_path_factory, surface, quantit
         images = [place + cell for cell in np.ndindex(*[repeats] * 3)]
         for image in images:
             assert np.abs(inside - image).max(axis=1).min() < 1e-3
-    if quantity == 'energy':
+    if kind == 'energy':
         expected = np.min([surface.of_ion(position) for position in range(len(surface.mobile_ions))], axis=0)
         np.testing.assert_allclose(values, expected, atol=2e-6)
     else:
@@ -92,7 +92,7 @@ def test_one_file_for_all_ions_or_for_each(tmp_path):
     volumes = {'energy.cube', 'level.cube', 'energy.xsf', 'level.xsf'}
     assert names == volumes | {f'profile-ion{best.index}.csv'}
     names = {path.name for path in (tmp_path / 'each').iterdir()}
-    assert names == {f'{what}-ion{ion}.xsf' for what in QUANTITIES for ion in (3, 7)} | {
+    assert names == {f'{what}-ion{ion}.xsf' for what in KINDS for ion in (3, 7)} | {
         'profile-ion3.csv',
         'profile-ion7.csv',
     }
