@@ -70,8 +70,7 @@ def _resume(part: Path, url: str, output_file: str, pooch: object) -> None:
 
     begin = part.stat().st_size if part.is_file() else 0
     headers = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={begin}-'} if begin else {})
-    timeouts = (5, 30)  # to connect and between two packets, s
-    with requests.get(url, headers=headers, stream=True, timeout=timeouts) as response:
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             part.unlink()  # it is no shorter than the file of the server
             return _resume(part, url, output_file, pooch)
