@@ -1,7 +1,5 @@
 """Cells and places to evaluate potentials at, a calculator that is known in closed form, and a server of weights."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -44,51 +42,3 @@ def by_calculator(structure, ion, places, calculator):
         atoms.positions[ion] = place
         energies.append(atoms.get_potential_energy())
     return np.array(energies)
-
-
-class WeightServer:
-    """Serves files on this machine, as a mirror of published weights does.
-
-    :ivar files: path below the base URL -> content.
-    :ivar ranges: whether parts of files can be asked for.
-    :ivar break_after: bytes of a file after which the connection breaks.
-    :ivar requests: (path, value of the header Range) of all requests.
-    """
-
-    def __init__(self, files: dict[str, bytes]):
-        self.files, self.ranges, self.break_after, self.requests = files, True, None, []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(handler):  # noqa: N805
-                self.answer(handler)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self.url = f'http://127.0.0.1:{self.server.server_port}'
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, kwargs={'poll_interval': 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        path, asked = handler.path.lstrip('/'), handler.headers.get('Range')
-        self.requests.append((path, asked))
-        if path not in self.files:
-            return handler.send_error(404)
-        content, begin = self.files[path], 0
-        if asked and self.ranges:
-            begin = int(asked.removeprefix('bytes=').removesuffix('-'))
-            if begin >= len(content):
-                return handler.send_error(416)
-        handler.send_response(206 if asked and self.ranges else 200)
-        if asked and self.ranges:
-            handler.send_header('Content-Range', f'bytes {begin}-{len(content) - 1}/{len(content)}')
-        handler.send_header('Content-Length', str(len(content) - begin))
-        handler.end_headers()
-        handler.wfile.write(content[begin : self.break_after])

@@ -1,4 +1,4 @@
-"""Small HTTP servers that speak the protocols of structure databases, for tests without a network."""
+"""Small HTTP servers for tests without a network: databases of structures, and mirrors of published weights."""
 
 from __future__ import annotations
 
@@ -12,40 +12,86 @@ from urllib.parse import parse_qs, urlsplit
 
 
 @contextlib.contextmanager
-def serve(answer: Callable):
-    """A server on this machine; the base URL.
-
-    :param answer: path, query (name -> last value), headers -> status and content; a number is seconds of silence.
-    """
+def running(answer: Callable[[BaseHTTPRequestHandler], None]):
+    """A server on this machine whose handlers are passed to ``answer``; the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            parts = urlsplit(self.path)
-            query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-            status, content = answer(parts.path, query, self.headers)
-            if isinstance(content, float):
-                time.sleep(content)
-                content = {}
-            body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             with contextlib.suppress(OSError):  # who asked may be gone
-                self.send_response(status)
-                self.send_header('Content-Type', 'application/json')
-                self.send_header('Content-Length', str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                answer(self)
 
         def log_message(self, *_):
             pass
 
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.05}, daemon=True)
-    thread.start()
+    threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02}, daemon=True).start()
     try:
         yield f'http://127.0.0.1:{server.server_port}'
     finally:
         server.shutdown()
         server.server_close()
+
+
+def serve(answer: Callable):
+    """A server of JSON; the base URL.
+
+    :param answer: path, query (name -> last value), headers -> status and content; a number is seconds of silence.
+    """
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        parts = urlsplit(handler.path)
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        status, content = answer(parts.path, query, handler.headers)
+        if isinstance(content, float):
+            time.sleep(content)
+            content = {}
+        body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        handler.send_response(status)
+        handler.send_header('Content-Type', 'application/json')
+        handler.send_header('Content-Length', str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return running(handle)
+
+
+class WeightServer:
+    """Serves files on this machine, as a mirror of published weights does.
+
+    :ivar files: path below the base URL -> content.
+    :ivar ranges: whether parts of files can be asked for.
+    :ivar break_after: bytes of a file after which the connection breaks.
+    :ivar requests: (path, value of the header Range) of all requests.
+    """
+
+    def __init__(self, files: dict[str, bytes]):
+        self.files, self.ranges, self.break_after, self.requests = files, True, None, []
+
+    def __enter__(self):
+        self._running = running(self.answer)
+        self.url = self._running.__enter__()
+        return self
+
+    def __exit__(self, *reason):
+        self._running.__exit__(*reason)
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        path, asked = handler.path.lstrip('/'), handler.headers.get('Range')
+        self.requests.append((path, asked))
+        if path not in self.files:
+            return handler.send_error(404)
+        content, begin = self.files[path], 0
+        if asked and self.ranges:
+            begin = int(asked.removeprefix('bytes=').removesuffix('-'))
+            if begin >= len(content):
+                return handler.send_error(416)
+        handler.send_response(206 if asked and self.ranges else 200)
+        if asked and self.ranges:
+            handler.send_header('Content-Range', f'bytes {begin}-{len(content) - 1}/{len(content)}')
+        handler.send_header('Content-Length', str(len(content) - begin))
+        handler.end_headers()
+        handler.wfile.write(content[begin : self.break_after])
 
 
 KEY = 'a' * 32

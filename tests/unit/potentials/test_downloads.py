@@ -12,7 +12,7 @@ from aiida_pesfp.potentials import identify, load_potential
 from aiida_pesfp.potentials.downloads import Download
 from aiida_pesfp.potentials.registry import files_of
 from tests.helpers.crystals import rock_salt
-from tests.helpers.potentials import WeightServer
+from tests.helpers.servers import WeightServer
 
 CONTENT = {'a.index': b'index' * 40, 'a.data': bytes(range(256)) * 1000}
 PATHS = [f'toy-1/{name}' for name in CONTENT]
