@@ -27,10 +27,12 @@ def records_behind(pk: int) -> list[tuple]:
     """PK, source, id, database, its version and URL of the records from which a node of any kind comes.
 
     From a conductivity the way back is trajectory, supercell, relaxed structure, structure, record; a query on
-    ancestors takes it in one step.
+    ancestors takes it in one step. A scan has several structures as inputs: the attribute ``structure_uuid`` of a
+    surface or of descriptors says which one is theirs.
     """
+    own = load_node(pk).base.attributes.get('structure_uuid', None)
     names = ('source', 'id', 'database', 'database_version', 'url')
-    query = QueryBuilder().append(Node, filters={'id': pk}, tag='number')
+    query = QueryBuilder().append(Node, filters={'uuid': own} if own else {'id': pk}, tag='number')
     query.append(RecordData, with_descendants='number', project=['id', *(f'attributes.{name}' for name in names)])
     return sorted(set(map(tuple, query.all())))
 

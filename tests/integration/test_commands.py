@@ -15,11 +15,9 @@ from ase.io.cube import read_cube
 
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
-from aiida_pesfp.cli.export import QUANTITIES
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.data.record import RecordData
-from aiida_pesfp.fingerprint import export
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, rock_salt
@@ -187,7 +185,6 @@ def test_export_of_a_surface(aiida_pesfp, pes, tmp_path, command, prefix):
 
 
 def test_verdi_data(aiida_pesfp, pes):
-    assert QUANTITIES == export.QUANTITIES
     lines = aiida_pesfp('data', 'pesfp.pes', 'list', command=verdi).splitlines()
     assert any(line.split()[:3] == [str(pes.pk), 'Li2Te', 'Li2Te'] for line in lines)
     assert 'potential_name: commands-lj' in aiida_pesfp('data', 'pesfp.pes', 'show', pes.pk, command=verdi)
@@ -276,10 +273,11 @@ class TestQueries:
         assert ('PesData', pes.pk, 'Li2Te') in {row[2:] for row in rows}
         assert computed_with('nowhere') == []
 
-    def test_from_sigma_back_to_the_record(self, fitted):
+    def test_from_a_number_back_to_its_record(self, fitted, pes, screened):
+        """A surface and its descriptors come from one record, although their job has scanned several structures."""
         from queries.origin import records_behind
 
-        for node in (fitted[0]['T500'], fitted[1]):
+        for node in (fitted[0]['T500'], fitted[1], pes, screened[1].outputs.descriptors.Li2Te):
             (row,) = records_behind(node.pk)
             assert row[1:3] == ('folder', 'Li2Te.cif')
             assert load_node(row[0])['band_gap'] == 2.5
