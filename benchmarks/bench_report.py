@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import common  # noqa: F401  (finds tests.helpers)
+
 os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-bench-')
 
 import numpy as np

@@ -1,9 +1,12 @@
-"""What the benchmark scripts share."""
+"""What the benchmark scripts share. They import it before anything of ``tests.helpers``."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+# Some dependency installs a package `tests` of its own: that of this repository has to be found first.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.helpers import REPOSITORY, SHARED
 

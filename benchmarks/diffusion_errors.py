@@ -6,6 +6,7 @@ Needs ``pip install pymatgen-analysis-diffusion`` for the latter; what is not in
 
 import argparse
 
+import common  # noqa: F401  (finds tests.helpers)
 import numpy as np
 from pymatgen.core import Lattice, Structure
 from tabulate import tabulate

@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import common  # noqa: F401  (finds tests.helpers)
 import numpy as np
 from aiida import load_profile
 from aiida.storage.sqlite_temp import SqliteTempBackend
