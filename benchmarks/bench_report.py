@@ -28,7 +28,7 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.report.content import collect
+from aiida_pesfp.report.collect import collect
 from aiida_pesfp.report.page import write_html
 from aiida_pesfp.settings.descriptors import XiParameters
 from tests.helpers import browser

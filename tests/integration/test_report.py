@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from aiida_pesfp.cli.report import report
 from aiida_pesfp.errors import NothingToReport
-from aiida_pesfp.report.content import collect
+from aiida_pesfp.report.collect import collect
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt
 

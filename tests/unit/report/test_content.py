@@ -11,7 +11,8 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.errors import NothingToReport
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.descriptors import descriptors_of
-from aiida_pesfp.report.content import collect, load_curves, load_surface
+from aiida_pesfp.report.collect import collect
+from aiida_pesfp.report.content import load_curves, load_surface
 from tests.helpers import graph
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
-from aiida_pesfp.report.content import collect
+from aiida_pesfp.report.collect import collect
 from aiida_pesfp.report.page import write_html
 from aiida_pesfp.report.table import columns
 from tests.helpers import browser

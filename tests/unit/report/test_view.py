@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aiida_pesfp.report.content import collect, load_surface
+from aiida_pesfp.report.collect import collect
+from aiida_pesfp.report.content import load_surface
 from aiida_pesfp.report.plots.matplotlib import write_figures
 from aiida_pesfp.report.view import MOST_TRIANGLES, bonds, cell_edges, isosurface, structure_view
 from tests.helpers.crystals import face_centred
