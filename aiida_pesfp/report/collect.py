@@ -53,8 +53,8 @@ def collect(subject: Node | Group) -> Report:
     potentials = {entry.potential_sha256: entry.potential_name for entry in entries}
     if len(potentials) > 1:
         notes.append(
-            f'{len(potentials)} potentials ({", ".join(potentials.values())}): energies, Ξ and ranks compare within one '
-            'potential only. The filter of the column Potential shows one.'
+            f'{len(potentials)} potentials ({", ".join(potentials.values())}): Ξ and energies compare within one of '
+            'them only, so filter the column Potential.'
         )
     without = [entry.name for entry in entries if entry.surface is None]
     if without:
@@ -80,7 +80,7 @@ def _state(process: ProcessNode) -> str:
 
 
 def _descriptors(members: list[Node], notes: list[str]) -> dict[int, DescriptorsData]:
-    """The newest descriptors of each structure, potential, ion and settings, by their PK; notes about members without."""
+    """The newest descriptors of each structure with some settings, by their PK; notes about members without any."""
     by_node = descriptors_by_node(members)
     for node in members:
         if not isinstance(node, (ProcessNode, DescriptorsData, PesData, StructureData)):

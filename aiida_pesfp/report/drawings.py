@@ -6,7 +6,7 @@ The structure in space is in :mod:`aiida_pesfp.report.view`.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 
@@ -187,7 +187,7 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
         'symbols': ['triangle-down' if gone else 'circle' for gone in (volumes <= 0).any(axis=0)],
         'fill': [entry['xi'] for entry in entries],
         'scale': ('cividis_r', 0, 1, 'Ξ'),
-        **place_labels(np.array([x, y]), [entry.label for entry in entries[:_NAMED]], limits),
+        **place_labels(np.array([x, y]), [entry.label for entry in entries[:_NAMED]], limits, parts),
     }
     parts.append(Trace(x.tolist(), y.tolist(), None, size=10, hover=texts, **look))
     at = ', '.join(f'{value:g}' for value in sorted({one.threshold for one in settings}))
@@ -195,24 +195,38 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     return Plot(*map(Axis, titles, limits), parts)
 
 
-def place_labels(points: np.ndarray, labels: Sequence[str], limits: Sequence[tuple[float, float]]) -> dict[str, list]:
+def place_labels(
+    points: np.ndarray, labels: Sequence[str], limits: Sequence[tuple[float, float]], parts: Iterable = ()
+) -> dict[str, list]:
     """``labels`` and ``label_places`` such that no label covers another or a point; those without room are empty.
 
     :param points: (2, n) in the units of the axes, with ``limits`` of each.
     :param labels: of the first points, the most important first.
+    :param parts: of the plot; labels keep off its guides as far as they can.
     """
     low, high = np.array(limits).T
     pixels = (points.T - low) / (high - low) * _FRAME
     taken = [(*(point - 6), *(point + 6)) for point in pixels]
+    lines = []
+    for axis, value in ((('x', 'y').index(part.axis), part.value) for part in parts if isinstance(part, Guide)):
+        box = np.array([[0, 0], _FRAME], dtype=float)
+        box[:, axis] = (value - low[axis]) / (high[axis] - low[axis]) * _FRAME[axis]
+        lines.append(tuple(box.ravel()))
     texts, places = [''] * len(pixels), ['top center'] * len(pixels)
     for number, label in enumerate(labels):
+        if label in labels[:number]:
+            continue
         text = short(label)
-        size = np.array([6.5 * len(text), 13])
-        for place, side in _SIDES.items():
-            corner = pixels[number] + np.array(side) * (8 + size / 2) - size / 2
-            box = (*corner, *(corner + size))
-            others = (other for place, other in enumerate(taken) if place != number)
-            if corner[0] > 0 and box[2] < _FRAME[0] and not any(_overlap(box, other) for other in others):
+        size = np.array([6.5 * len(text), 14])
+        others = taken[:number] + taken[number + 1 :]
+        for obstacles, place in product(([*others, *lines], others), _SIDES):
+            corner = pixels[number] + np.array(_SIDES[place]) * (8 + size / 2) - size / 2
+            box = np.array([*corner, *(corner + size)])
+            if (
+                (box < np.tile(_FRAME, 2)).all()
+                and (corner > 0).all()
+                and not any(_overlap(box, other) for other in obstacles)
+            ):
                 texts[number], places[number] = text, place
                 taken.append(box)
                 break

@@ -21,7 +21,7 @@ from aiida_pesfp.fingerprint.quantities import QUANTITIES
 from aiida_pesfp.report import drawings
 from aiida_pesfp.report.content import Entry, Report
 from aiida_pesfp.report.plots.plotly import TEMPLATE, draw
-from aiida_pesfp.report.table import TOO_SHORT, Column, columns, distinctions
+from aiida_pesfp.report.table import TOO_SHORT, Column, columns, distinctions, with_error
 from aiida_pesfp.report.view import StructureView
 
 #: The file says that it is ours, so that a new report replaces an old one and nothing else.
@@ -100,6 +100,7 @@ def _environment() -> Environment:
     options = {'autoescape': True, 'undefined': StrictUndefined, 'trim_blocks': True}
     environment = Environment(loader=PackageLoader('aiida_pesfp.report'), **options)
     environment.filters |= {'formula': _formula, 'minus': _with_minus, 'commands': _with_commands}
+    environment.globals['with_error'] = with_error
     environment.globals['macros'] = environment.get_template('macros.html').module
     return environment
 

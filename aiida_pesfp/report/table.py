@@ -14,6 +14,7 @@ from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE
 
 SIGMA = '\N{GREEK SMALL LETTER SIGMA}'
 TOO_SHORT = 'too short'
+_SUPERSCRIPTS = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 
 
 @dataclass(frozen=True)
@@ -103,23 +104,41 @@ def _dynamics(entry: Entry) -> dict[tuple, Cell]:
     for one in sorted(entry.activations, key=lambda one: one.source.made):
         energy, error = 1000 * one.fit.activation_energy, 1000 * one.fit.activation_energy_error
         words = f'Activation energy by molecular dynamics with {one.engine}'
-        found[one.engine, 0, 0, 'E\N{LATIN SUBSCRIPT SMALL LETTER A}', 'meV', words] = _cell(energy, error, '.0f', one)
+        found[one.engine, 0, 0, 'E\N{LATIN SUBSCRIPT SMALL LETTER A}', 'meV', words] = _cell(energy, error, one)
         value, error = (1000 * number for number in one.fit.conductivity(ROOM_TEMPERATURE))
         words = f'Conductivity extrapolated to {room}, {one.engine}'
-        found[one.engine, 1, 0, f'{SIGMA}({room})', 'mS/cm', words] = _cell(value, error, '.3g', one)
+        found[one.engine, 1, 0, f'{SIGMA}({room})', 'mS/cm', words] = _cell(value, error, one)
     highest = {}
     for one in sorted(entry.transport, key=lambda one: (one['temperature'], one.source.made)):
         highest[one.engine] = one
     for engine, one in highest.items():
         words, temperature = f'Conductivity by molecular dynamics with {engine}', one['temperature']
         heading = (engine, 2, temperature, f'{SIGMA}({temperature:g} K)', 'S/cm', words)
-        found[heading] = _cell(one['conductivity'], one['conductivity_error'], '.3g', one)
+        found[heading] = _cell(one['conductivity'], one['conductivity_error'], one)
     return found
 
 
-def _cell(value: float, error: float | None, form: str, result: Activation | Transport) -> Cell:
-    """A value with its error in two digits, or that the run is too short for one."""
+def _cell(value: float, error: float | None, result: Activation | Transport) -> Cell:
+    """A value with its error, or that the run is too short for one."""
     if result.too_short:
         return Cell(None, TOO_SHORT, result.source, True)
-    text = f'{value:{form}}' if error is None else f'{value:{form}} ± {error:{form.replace(".3g", ".2g")}}'
-    return Cell(value, text, result.source, bool(result.flags))
+    return Cell(value, with_error(value, error), result.source, bool(result.flags))
+
+
+def with_error(value: float, error: float | None = None) -> str:
+    """A value and its error in two significant digits of the error, or the value alone in three digits.
+
+    Numbers below 0.001 and from 100000 on have a power of ten.
+    """
+    if not error or not math.isfinite(error):
+        error = None
+    size = max(abs(value), error or 0.0)
+    if 0 < size < 1e-3 or 1e5 <= size < math.inf:
+        power = math.floor(math.log10(size))
+        text = with_error(value / 10**power, error and error / 10**power)
+        brackets = '({})' if error else '{}'
+        return f'{brackets.format(text)} × 10{str(power).translate(_SUPERSCRIPTS)}'  # noqa: RUF001
+    if error is None:
+        return f'{value:.3g}'
+    digits = max(1 - math.floor(math.log10(error)), 0)
+    return f'{value:.{digits}f} ± {error:.{digits}f}'

@@ -17,16 +17,18 @@ TEMPLATE.layout.update(
     font={'size': 13},
     hovermode='closest',
     margin={'l': 70, 'r': 20, 't': 30, 'b': 60},
-    legend={'orientation': 'h', 'x': 0, 'y': -0.22, 'yanchor': 'top'},
+    legend={'orientation': 'h', 'x': 0, 'y': 0, 'yref': 'container', 'yanchor': 'bottom'},
     colorway=colours.COLOURS,
     shapedefaults={'opacity': 1, 'line': {'width': 1.5}},
 )
 TEMPLATE.data.scatter = [{'mode': 'lines', 'error_y': {'thickness': 1}}]
-_CAMERA = {'projection': {'type': 'orthographic'}, 'eye': {'x': 1.7, 'y': 0.6, 'z': 0.35}}
+_EYE = np.array([1.7, 0.6, 0.35])
+_CAMERA = {'projection': {'type': 'orthographic'}, 'eye': dict(zip('xyz', _EYE.tolist()))}
+_LIGHT = {'x': -6e4, 'y': 8e4, 'z': -1e5}
 #: Radii of spheres: of the mobile ions, A, and of other atoms, as a share of the covalent radius.
 _MOBILE, _FRAMEWORK = 0.36, 0.5
 #: Diagonal of the frame around a structure, in plotly's units.
-_SIZE = 2.6
+_SIZE = 3.2
 
 
 def draw(content: Plot | StructureView) -> go.Figure:
@@ -40,6 +42,9 @@ def draw(content: Plot | StructureView) -> go.Figure:
     for part in content.parts:
         add(figure, part)
     figure.update_xaxes(axis(content.x)).update_yaxes(axis(content.y))
+    # Rows of the legend, 60 letters each, below the axis.
+    names = {trace.name for trace in figure.data if trace.showlegend}
+    figure.update_layout(margin_b=60 + 26 * -(-sum(len(name) + 8 for name in names) // 60))
     if content.x.above:
         _add_ticks_above(figure, content.x)
     return figure
@@ -51,8 +56,8 @@ def axis(content: Axis) -> dict:
     if not content.logarithmic:
         return {'title': content.title, 'range': limits}
     limits = [None if value is None else float(np.log10(value)) for value in limits]
-    # Within two decades, powers of ten alone are too few ticks.
-    step = 1 if None in limits or limits[1] - limits[0] > 2 else 'D2'
+    # Within few decades, powers of ten alone are too few ticks.
+    step = 1 if None in limits or limits[1] - limits[0] > 2.5 else 'D2'
     return {'title': content.title, 'range': limits, 'type': 'log', 'exponentformat': 'power', 'dtick': step}
 
 
@@ -132,9 +137,15 @@ def _structure(view: StructureView) -> go.Figure:
         vertices, faces = view.isosurface.vertices, view.isosurface.faces
         smallest = np.uint16 if len(vertices) < 2**16 else np.uint32
         mesh = dict(zip('xyz', vertices.T)) | dict(zip('ijk', faces.astype(smallest).T))
-        light = {'ambient': 0.6, 'diffuse': 0.7, 'specular': 0.2, 'roughness': 0.5}
+        light = {'ambient': 0.5, 'diffuse': 0.6, 'specular': 0.3, 'roughness': 0.4, 'fresnel': 0}
         name = f'accessible below {view.threshold:g} eV'
-        look = {'color': colours.ISOSURFACE, 'opacity': 0.5, 'flatshading': False, 'lighting': light}
+        look = {
+            'color': colours.ISOSURFACE,
+            'opacity': 0.5,
+            'flatshading': False,
+            'lighting': light,
+            'lightposition': _LIGHT,
+        }
         figure.add_mesh3d(**mesh, **look, hoverinfo='skip', name=name, showlegend=True)
     _add_lines(figure, view.bonds, 'bonds', colours.BOND, 0.1)
     for atoms in view.atoms:
@@ -143,7 +154,7 @@ def _structure(view: StructureView) -> go.Figure:
         points = dict(zip('xyz', atoms.positions.astype(np.float32).T))
         hover = {'hovertemplate': f'{atoms.symbol}<extra></extra>', 'name': atoms.symbol, 'meta': {'radius': radius}}
         figure.add_scatter3d(**points, mode='markers', marker={'size': 12 * radius, 'color': colour}, **hover)
-    _add_lines(figure, view.path[None], 'easiest path', 'black', 0.12)
+    _add_lines(figure, view.path[None], 'easiest path', 'black', 0.09)
     _add_lines(figure, view.box, 'doubled cell', colours.FAINT, None)
     corner, ends = -view.cell.sum(axis=0), 2 * view.cell
     tips = corner + ends * (1 + 0.8 / np.linalg.norm(ends, axis=1, keepdims=True))
@@ -156,9 +167,18 @@ def _structure(view: StructureView) -> go.Figure:
         f'{name}axis': {'visible': False, 'showspikes': False, 'range': [float(least), float(most)]}
         for name, least, most in zip('xyz', low, high)
     }
-    shares = (high - low) / np.linalg.norm(high - low) * _SIZE
+    right = np.cross([0, 0, 1], _EYE) / np.linalg.norm(_EYE[:2])
+    seen = np.ptp(corners @ np.stack([right, np.cross(_EYE, right) / np.linalg.norm(_EYE)]).T, axis=0)
+    shares = (high - low) * (_SIZE / seen).min()
     scene |= {'aspectmode': 'manual', 'aspectratio': dict(zip('xyz', shares.tolist())), 'camera': _CAMERA}
-    legend = {'orientation': 'v', 'y': 1, 'itemsizing': 'constant', 'bgcolor': 'rgba(255, 255, 255, 0.7)'}
+    legend = {
+        'orientation': 'v',
+        'y': 1,
+        'yref': 'paper',
+        'yanchor': 'top',
+        'itemsizing': 'constant',
+        'bgcolor': 'rgba(255, 255, 255, 0.7)',
+    }
     frame = {'template': TEMPLATE, 'margin': dict.fromkeys('lrtb', 0), 'height': 560}
     return figure.update_layout(**frame, legend=legend, scene=scene)
 

@@ -45,8 +45,8 @@ function solid(trace) {
   return {
     ...mesh, type: 'mesh3d', name: trace.name, color: trace.marker?.color ?? trace.line.color, showlegend: true,
     hoverinfo: trace.hoverinfo ?? 'name', flatshading: false,
-    lighting: { ambient: 0.55, diffuse: 0.75, specular: 0.25, roughness: 0.4, fresnel: 0.1 },
-    lightposition: { x: 2e4, y: 2e4, z: 4e4 },
+    lighting: { ambient: 0.4, diffuse: 0.6, specular: 0.5, roughness: 0.3, fresnel: 0 },
+    lightposition: { x: -6e4, y: 8e4, z: -1e5 }, // from behind the reader's left shoulder
   };
 }
 
@@ -73,7 +73,7 @@ function addGrid(mesh, centre, rows, columns, offset) {
 function addSphere(mesh, centre, radius) {
   addGrid(mesh, centre, 9, 14, (t, angle) => {
     const [ring, height] = [radius * Math.sin(Math.PI * t), radius * Math.cos(Math.PI * t)];
-    return [ring * Math.cos(angle), ring * Math.sin(angle), height];
+    return [ring * Math.cos(angle), -ring * Math.sin(angle), height]; // this sense turns the faces outwards
   });
 }
 
@@ -153,7 +153,7 @@ if (document.getElementById('ranking')) {
     autoWidth: false,
     ordering: { indicators: true, handler: true },
     columnDefs: [
-      { targets: 'place', type: 'num' },
+      { targets: 'place', type: 'num', columnControl: [] },
       { targets: 'number', type: 'num', columnControl: [{ target: 1, content: ['searchNumber'] }] },
       { targets: '_all', columnControl: [{ target: 1, content: ['searchText'] }] },
     ],
