@@ -73,7 +73,11 @@ def varied(structures, count, rng):
         values = {'fv_connected': connected, 'fv_disconnected': disconnected, 'mpe': rng.uniform(0.1, 2)}
         one = structures[number % len(structures)]
         values['xi'] = xi(connected, disconnected, XiParameters())
-        found.append(dataclasses.replace(one, key=f'structure_{number}', values=one.values | values))
+        found.append(
+            dataclasses.replace(
+                one, label=f'structure_{number}', name=f'structure_{number}', values=one.values | values
+            )
+        )
     return sorted(found, key=lambda one: -one['xi'])
 
 

@@ -32,7 +32,7 @@ def collect(subject: Node | Group) -> Report:
     A group can hold workchains, ``DescriptorsData``, ``PesData`` and ``StructureData``. The descriptors of the last two
     are reported. Of descriptors that differ in nothing but their time, the newest are.
 
-    :raises NothingToReport: if there is neither an entry nor a structure without a result, with the reason.
+    :raises NothingToReport: if no structure has a result or a reason for none; it says why.
     """
     members = sorted(subject.nodes, key=lambda node: node.pk) if isinstance(subject, Group) else [subject]
     if not members:
@@ -44,7 +44,7 @@ def collect(subject: Node | Group) -> Report:
     called = {node.pk: node for process in processes for node in (process, *process.called_descendants)}.values()
     scans = _scans(called)
     rejected = [entry for scan in scans for entry in _without_result(scan, descriptors, notes)]
-    if not descriptors and not rejected:
+    if not descriptors and all(one.stage == 'missing' for one in rejected):
         notes = notes or [f'{Source.of(subject)} holds no descriptors, and neither does anything it called']
         raise errors.NothingToReport(' '.join(notes))
     if not descriptors:

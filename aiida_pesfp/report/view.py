@@ -158,7 +158,8 @@ def accessible_field(energies: np.ndarray, levels: np.ndarray, threshold: float)
     parts, count = label((field < 0) & ~pocket[np.ix_(*nearest)], np.ones((3, 3, 3)))
     reached = np.isin(np.arange(count + 1), parts[::factor, ::factor, ::factor][inside])
     reached[0] = False
-    return np.where(reached[parts], field, np.abs(field))
+    # Not zero, where a surface would touch what is separate.
+    return np.where(reached[parts], field, np.maximum(np.abs(field), 1e-3))
 
 
 def isosurface(levels: np.ndarray, cell: np.ndarray, threshold: float) -> Isosurface | None:

@@ -57,16 +57,16 @@ def axis(content: Axis) -> dict:
         return {'title': content.title, 'range': limits}
     limits = [None if value is None else float(np.log10(value)) for value in limits]
     # Within few decades, powers of ten alone are too few ticks.
-    step = 1 if None in limits or limits[1] - limits[0] > 2.5 else 'D2'
+    step = 1 if None in limits or limits[1] - limits[0] > 3 else 'D2'
     return {'title': content.title, 'range': limits, 'type': 'log', 'exponentformat': 'power', 'dtick': step}
 
 
 def _add_ticks_above(figure: go.Figure, content: Axis) -> None:
     """Further ticks of the horizontal axis at the top. Plotly draws them for an axis with a trace only."""
     ticks = {'tickvals': list(content.above.values()), 'ticktext': list(content.above), 'title': content.above_title}
-    figure.add_scatter(x=[None], y=[None], xaxis='x2', showlegend=False, hoverinfo='skip')
+    figure.add_scatter(x=[None], y=[None], xaxis='x2', showlegend=False, hoverinfo='skip', name='ticks')
     figure.update_layout(xaxis2={'overlaying': 'x', 'matches': 'x', 'side': 'top', **ticks})
-    if content.above and figure.layout.title.text:
+    if figure.layout.title.text:
         figure.update_layout(margin_t=130, height=510)
 
 
