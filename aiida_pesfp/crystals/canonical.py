@@ -28,9 +28,12 @@ def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Struct
     :param tolerance: largest displacement of an atom from the place that symmetry demands, A.
     """
     lattice, places, numbers = _primitive(structure, tolerance)
+    rotations, translations = _operations(lattice, places, numbers, tolerance)
+    translations = np.rint(translations * 24) / 24
+    places = _symmetrised(rotations, translations, places, numbers)
+    origins = _origins(rotations, translations, places, numbers)
     bases = _operations(lattice, np.zeros((1, 3)), [1], tolerance)[0]
     bases = bases[np.linalg.det(bases) > 0]  # a mirror image is another crystal
-    origins = _origins(lattice, places, numbers, tolerance)
     sums = _sums_of_waves(bases, origins, places, numbers)
     basis, origin = np.unravel_index(np.argmax(sums), sums.shape)
     places = np.round((places - origins[origin]) @ np.linalg.inv(bases[basis]).T, 10) % 1.0
@@ -55,13 +58,25 @@ def _operations(lattice, places, numbers, tolerance: float) -> tuple[np.ndarray,
     return (found['rotations'], found['translations']) if found else (np.eye(3, dtype=int)[None], np.zeros((1, 3)))
 
 
-def _origins(lattice, places, numbers, tolerance: float) -> np.ndarray:
+def _symmetrised(rotations, translations, places, numbers) -> np.ndarray:
+    """The mean of what the operations make of each place: spglib moves only atoms on special positions exactly."""
+    moves = np.zeros_like(places)
+    for rotation, translation in zip(rotations, translations):
+        apart = (places @ rotation.T + translation)[:, None] - places
+        apart -= np.rint(apart)
+        distances = np.where(numbers[:, None] == numbers, np.linalg.norm(apart, axis=-1), np.inf)
+        nearest = distances.argmin(axis=1)
+        moves[nearest] += apart[np.arange(len(places)), nearest]
+    return places + moves / len(rotations)
+
+
+def _origins(rotations, translations, places, numbers) -> np.ndarray:
     """(n, 3) places that are equally good as the origin: as many operations as possible have no translation there, then
     as many as possible half a lattice vector, and so on.
 
-    Where a polar group leaves the origin free along some direction, atoms of the rarest element fix it.
+    Where a polar group leaves the origin free along some direction, atoms of the rarest element fix it. Places on such
+    atoms are preferred, as in most databases.
     """
-    rotations, translations = _operations(lattice, places, numbers, tolerance)
     free = rotations.mean(axis=0)  # projects on the directions that no operation changes
     shifts = _distinct(_SHIFTS @ (np.eye(3) - free).T)
     for denominator in (1, 2, 3, 4, 6):
@@ -71,7 +86,10 @@ def _origins(lattice, places, numbers, tolerance: float) -> np.ndarray:
     rarest = min(set(numbers.tolist()), key=lambda number: ((numbers == number).sum(), number))
     images = places[numbers == rarest][:, None] + integer_points([-1] * 3, [1] * 3)
     anchors = _distinct(images.reshape(-1, 3) @ free.T)
-    return _distinct((shifts[:, None] + anchors).reshape(-1, 3))
+    origins = _distinct((shifts[:, None] + anchors).reshape(-1, 3))
+    apart = images[:, 13] - origins[:, None]
+    occupied = (abs(apart - np.rint(apart)) < 1e-3).all(axis=-1).any(axis=1)
+    return origins[occupied] if occupied.any() else origins
 
 
 def _distinct(places: np.ndarray) -> np.ndarray:
