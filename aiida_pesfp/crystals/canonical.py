@@ -28,10 +28,7 @@ def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Struct
     :param tolerance: largest displacement of an atom from the place that symmetry demands, A.
     """
     lattice, places, numbers = _primitive(structure, tolerance)
-    rotations, translations = _operations(lattice, places, numbers, tolerance)
-    translations = np.rint(translations * 24) / 24
-    places = _symmetrised(rotations, translations, places, numbers)
-    origins = _origins(rotations, translations, places, numbers)
+    origins = _origins(*_operations(lattice, places, numbers, tolerance), places, numbers)
     bases = _operations(lattice, np.zeros((1, 3)), [1], tolerance)[0]
     bases = bases[np.linalg.det(bases) > 0]  # a mirror image is another crystal
     sums = _sums_of_waves(bases, origins, places, numbers)
@@ -43,13 +40,24 @@ def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Struct
 
 
 def _primitive(structure: Structure, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Niggli cell (A, as rows), places and atomic numbers, with the atoms where symmetry demands."""
+    """Niggli cell (A, as rows), places and atomic numbers, exactly symmetric, with a standard origin.
+
+    spglib could idealise the cell too, but not to better than the tolerance.
+    """
     given = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
-    lattice, places, numbers = spglib.standardize_cell(given, to_primitive=True, symprec=tolerance) or given
+    found = spglib.standardize_cell(given, to_primitive=True, no_idealize=True, symprec=tolerance)
+    lattice, places, numbers = map(np.asarray, found or given)
+    if known := spglib.get_symmetry_dataset((lattice, places, numbers), symprec=tolerance):
+        rotations = known.rotations
+        origin = -np.linalg.solve(known.transformation_matrix, known.origin_shift)
+        translations = known.translations + (rotations - np.eye(3)) @ origin
+        places = _symmetrised(rotations, np.rint(24 * translations) / 24, places - origin, numbers)
+        metric = np.mean(np.swapaxes(rotations, 1, 2) @ (lattice @ lattice.T) @ rotations, axis=0)
+        lattice = np.linalg.cholesky(metric)
     reduced = spglib.niggli_reduce(lattice)
     change = np.eye(3) if reduced is None else np.rint(reduced @ np.linalg.inv(lattice))
     change *= np.sign(np.linalg.det(change))
-    return change @ lattice, places @ np.linalg.inv(change), np.asarray(numbers)
+    return change @ lattice, places @ np.linalg.inv(change), numbers
 
 
 def _operations(lattice, places, numbers, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +67,7 @@ def _operations(lattice, places, numbers, tolerance: float) -> tuple[np.ndarray,
 
 
 def _symmetrised(rotations, translations, places, numbers) -> np.ndarray:
-    """The mean of what the operations make of each place: spglib moves only atoms on special positions exactly."""
+    """The mean of what the operations make of each place."""
     moves = np.zeros_like(places)
     for rotation, translation in zip(rotations, translations):
         apart = (places @ rotation.T + translation)[:, None] - places

@@ -26,15 +26,19 @@ CRYSTALS = {
         'P2_12_12_1', Lattice.orthorhombic(5.1, 6.3, 7.7), ['Li', 'Cl'], [[0.05, 0.2, 0.3], [0.4, 0.7, 0.1]]
     ),
     # Chiral, with a screw axis of three steps.
-    'P3_121': Structure.from_spacegroup('P3_121', Lattice.hexagonal(4.9, 5.4), ['Si', 'O'], [[0.47, 0, 1 / 3], [0.41, 0.27, 0.21]]),
+    'P3_121': Structure.from_spacegroup(
+        'P3_121', Lattice.hexagonal(4.9, 5.4), ['Si', 'O'], [[0.47, 0, 1 / 3], [0.41, 0.27, 0.21]]
+    ),
     'R3c, polar': Structure.from_spacegroup(
         'R3c', Lattice.hexagonal(5.148, 13.863), ['Li', 'Nb', 'O'], [[0, 0, 0.279], [0, 0, 0], [0.048, 0.343, 0.064]]
     ),
-    'body-centred': Structure.from_spacegroup('I4/mmm', Lattice.tetragonal(3.8, 12.9), ['Li', 'O'], [[0, 0, 0.35], [0, 0, 0.15]]),
+    'body-centred': Structure.from_spacegroup(
+        'I4/mmm', Lattice.tetragonal(3.8, 12.9), ['Li', 'O'], [[0, 0, 0.35], [0, 0, 0.15]]
+    ),
     'pseudo-cubic': Structure.from_spacegroup(
         'Pmmm', Lattice.orthorhombic(4, 4, 4), ['Li', 'O', 'S'], [[0, 0, 0], [0.5, 0.5, 0.1], [0.5, 0, 0.5]]
     ),
-}  # fmt: skip
+}
 
 
 @st.composite
