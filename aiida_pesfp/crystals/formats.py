@@ -1,6 +1,7 @@
 """Structures of one file, in any of the formats that people have them in."""
 
 import io
+import itertools
 import re
 import warnings
 from pathlib import Path
@@ -92,10 +93,16 @@ def _from_poscar(text: str) -> list[Reading]:
 
 def _poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
     """The crystal of a POSCAR, on which the readers of ASE and pymatgen must agree."""
-    lines = text.splitlines()
-    counts = next((line.split() for line in lines[5:7] if line.split()[:1] and line.split()[0].isdigit()), [])
-    if sum(int(count) for count in counts if count.isdigit()) > MOST_ATOMS:
-        raise UnreadableStructure(f'it has more than {MOST_ATOMS} atoms')
+    lines = [line.split() for line in text.splitlines()]
+    start = 5 if _numbers(lines[5]) else 6  # before VASP 5 no line has the elements
+    counts = _numbers(lines[start])
+    if not 0 < sum(counts) <= MOST_ATOMS:
+        raise UnreadableStructure(f'its counts of atoms are {counts}: not between 1 and {MOST_ATOMS} in all')
+    if start == 6 and len(lines[5]) != len(counts):
+        raise UnreadableStructure(f'it names {len(lines[5])} elements and has {len(counts)} counts of atoms')
+    places = start + 2 + (lines[start + 1][0][0] in 'sS')  # after the line of selective dynamics
+    if len(_numbers(lines[places + int(sum(counts))] if places + sum(counts) < len(lines) else [])) >= 3:
+        raise UnreadableStructure(f'it lists more positions than its counts say, {sum(counts):g}: correct them')
     structure = from_atoms(ase.io.read(io.StringIO(text), format='vasp'))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
@@ -111,8 +118,14 @@ def _poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
     return structure, ()
 
 
+def _numbers(words: list[str]) -> list[float]:
+    """The numbers at the beginning of a line."""
+    found = itertools.takewhile(lambda word: re.fullmatch(r'[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?', word), words)
+    return [float(word.lower().replace('d', 'e')) for word in found]
+
+
 def _from_xyz(text: str) -> list[Reading]:
-    """The frames of an (extended) XYZ file. What follows a broken count cannot be told apart."""
+    """The frames of an (extended) XYZ file, up to a count that is broken."""
     lines, found = text.splitlines(), []
     begin = 0
     while begin < len(lines):
@@ -121,6 +134,7 @@ def _from_xyz(text: str) -> list[Reading]:
             continue
         count = lines[begin].split()[0]
         if not count.isdecimal() or not 0 < int(count) <= MOST_ATOMS:
+            found[-1:] = []  # the count before may be the wrong one
             text = f'line {begin + 1} must be a number of atoms up to {MOST_ATOMS}, not {lines[begin][:40]!r}'
             return [*found, Reading(error=UnreadableStructure(text))]
         frame = '\n'.join(lines[begin : begin + int(count) + 2]) + '\n'
