@@ -118,13 +118,14 @@ def _from_pymatgen(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
     for name, value, found in zip('abc', lengths, lattice.abc):
         if value is not None and not np.isclose(value, found, rtol=1e-2):
             raise InvalidCell(f'the document says {name} = {value} A, its lattice vector has {found:.4f} A')
-    sites = [_site(index, site, lattice) for index, site in enumerate(crystal['sites'])]
+    sites = [_site(index, site, lattice, 'matrix' in stated) for index, site in enumerate(crystal['sites'])]
     return Structure.from_dict({'lattice': {'matrix': matrix}, 'sites': sites}), ()
 
 
-def _site(index: int, site: dict, lattice: Lattice) -> dict:
+def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
+    """A site with its place and species only; ``xyz`` must agree with ``abc`` if the lattice is oriented."""
     place = site['abc'] if 'abc' in site else lattice.get_fractional_coords(site['xyz'])
-    if 'abc' in site and 'xyz' in site:
+    if oriented and 'abc' in site and 'xyz' in site:
         difference = np.subtract(place, lattice.get_fractional_coords(site['xyz']))
         if np.linalg.norm(lattice.get_cartesian_coords(difference - np.rint(difference))) > 0.1:
             raise UnreadableStructure(f'site {index} has abc = {site["abc"]} and xyz = {site["xyz"]}: these differ')
