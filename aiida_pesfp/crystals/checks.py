@@ -24,6 +24,11 @@ def check_crystal(structure: Structure) -> None:
         if not site.is_ordered:
             occupied = f'site {index} at {_place(site)} is occupied by {site.species_string}'
             raise PartialOccupancy(f'{occupied}: give an ordered approximant of the structure')
+    check_distances(structure)
+
+
+def check_distances(structure: Structure) -> None:
+    """Raise :class:`~aiida_pesfp.errors.OverlappingAtoms` if two atoms are closer than in any crystal."""
     first, second, _, distances = structure.get_neighbor_list(SHORTEST_DISTANCE)
     if len(distances):
         nearest = int(np.argmin(distances))
