@@ -91,7 +91,7 @@ def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndar
 
 
 def _half_unit(number: str) -> float:
-    """Half a unit of the last digit of a number, plus its standard uncertainty: 0.00005 for 0.3333, 0.00035 for 0.3333(3)."""
+    """Half a unit of the last digit, plus the standard uncertainty: 0.0005 for 0.333, 0.0035 for 0.333(3)."""
     decimals, uncertainty = re.fullmatch(r'[^.(]*\.?(\d*)[^(]*(?:\((\d+)\))?', number.strip()).groups()
     return (0.5 + float(uncertainty or 0)) * 10.0 ** -len(decimals)
 
@@ -116,7 +116,7 @@ def _element(label: str, symbol: str, elements: set[str]) -> tuple[str, str | No
         choices = _of_label(match[1]) if match else []
     choices = [one for one in choices if one in elements] or choices
     if not choices:
-        raise UnreadableStructure(f'atom {label} of type {symbol!r} is not one atom of an element: list each atom by itself')
+        raise UnreadableStructure(f'atom {label} of type {symbol!r} is no element: give each atom its own line')
     if len(choices) > 1 and not match[1].startswith(choices[0]):
         raise UnreadableStructure(f'atom {label} may be {" or ".join(choices)}: give its _atom_site_type_symbol')
     return choices[0], None if match[1] == choices[0] else f'{label} was taken for {choices[0]}'
@@ -131,6 +131,6 @@ def _of_symbol(letters: str, elements: set[str]) -> list[str]:
 
 
 def _of_label(letters: str) -> list[str]:
-    """The elements that a label can mean, likeliest first: CA may be calcium or a carbon, Hdot and OW have one meaning."""
+    """The elements that a label can mean, likeliest first: CA may be Ca or C, but OW is O."""
     found = (letters[:2].title(), letters[0].upper())
     return list(dict.fromkeys(one for one in found if one in ELEMENTS)) or (['H'] if letters == 'D' else [])

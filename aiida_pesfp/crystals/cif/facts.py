@@ -13,9 +13,9 @@ from aiida_pesfp.crystals.cif.sites import Crystal
 from aiida_pesfp.crystals.cif.tags import texts, value
 from aiida_pesfp.errors import InconsistentFile
 
-FORMULA = ('_chemical_formula_sum', '_chemical_formula_structural', '_chemical_formula_moiety', '_chemical_formula_iupac')
-#: Relative differences above which a calculated density, formula weight or volume contradicts the atoms. The hydrogen of
-#: LiOH is 4 % of its weight.
+FORMULA = tuple(f'_chemical_formula_{kind}' for kind in ('sum', 'structural', 'moiety', 'iupac'))
+#: Relative differences above which a calculated density, formula weight or volume contradicts the atoms. The hydrogen
+#: of LiOH is 4 % of its weight.
 DENSITY_TOLERANCE, WEIGHT_TOLERANCE, VOLUME_TOLERANCE = 0.025, 0.01, 0.01
 #: Authors round the formula of a disordered crystal: Li7La3Zr2O12 has 6.9 Li. Relative.
 ROUNDED_FORMULA = 0.05

@@ -63,7 +63,9 @@ def read_cif(content: bytes) -> list[Reading]:
         doubts.append('a name or formula with blanks has no quotes')
     readings = []
     for block in document:
-        if not any(block.find_values(tag) for tag in ('_atom_site_fract_x', '_atom_site_label', '_atom_site_type_symbol')):
+        if not any(
+            block.find_values(tag) for tag in ('_atom_site_fract_x', '_atom_site_label', '_atom_site_type_symbol')
+        ):
             continue
         try:
             structure, own_doubts = _read_block(block)
@@ -108,7 +110,9 @@ def _read_block(block: gemmi.cif.Block) -> tuple[Structure, list[str]]:
             confirmed = False
         if not confirmed:
             raise
-        doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 0 as the formula says')
+        doubts.append(
+            f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 0 as the formula says'
+        )
     else:
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
@@ -128,7 +132,9 @@ def _content(structure: Structure) -> str:
 
 
 def _lattice(block: gemmi.cif.Block) -> Lattice:
-    names = [f'_cell_length_{axis}' for axis in 'abc'] + [f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')]
+    names = [f'_cell_length_{axis}' for axis in 'abc'] + [
+        f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')
+    ]
     numbers = [value(block, (name,)) for name in names]
     missing = [name for name, number in zip(names, numbers, strict=True) if number is None]
     if missing:
@@ -187,7 +193,7 @@ def _second_reading(
     own = document.add_copied_block(block)
     if not symmetry.listed:
         for tag in (*OPERATIONS, *CENTRINGS):
-            if (column := own.find_loop(tag)).tag or own.find_pair(tag):
+            if len(own.find_values(tag)):
                 own.find([tag]).erase()
         loop = own.init_loop('_symmetry_equiv_pos_', ['as_xyz'])
         for operation in symmetry.operations:
@@ -225,6 +231,6 @@ def _same_sites(first: Structure, second: Structure) -> bool:
     if nearest.min(axis=1).max() > SAME_SITE or len(set(partners)) < len(first):
         return False
     return all(
-        site.species.element_composition.almost_equals(second[int(partner)].species.element_composition, rtol=0, atol=2e-3)
-        for site, partner in zip(first, partners, strict=True)
+        site.species.element_composition.almost_equals(second[partner].species.element_composition, rtol=0, atol=2e-3)
+        for site, partner in zip(first, partners.tolist(), strict=True)
     )

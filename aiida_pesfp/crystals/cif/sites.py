@@ -109,7 +109,8 @@ def _check_images(lattice: Lattice, atom: Atom, images: np.ndarray) -> None:
     """Refuse images of one atom that cannot all be there."""
     distances = _distances(lattice, images[0], images)
     cluster = distances < TOO_CLOSE
-    if cluster.sum() * _fill(atom) > MOST_OVERFULL:
+    # What is partly occupied may be split over places that near each other.
+    if cluster.sum() > 1 and _fill(atom) * MOST_OVERFULL > 1:
         nearest = np.sort(distances[cluster])[1]
         raise OverlappingAtoms(
             f'{cluster.sum()} images of atom {atom.label} are within {nearest:.3f} A of each other: '

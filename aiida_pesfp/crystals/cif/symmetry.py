@@ -33,8 +33,8 @@ NUMBER = (
     '_symmetry_IT_number',
 )
 AXES = ('_space_group_IT_coordinate_system_code', '_space_group.IT_coordinate_system_code')
-#: A lattice has a symmetry if this keeps its metric tensor to the relative accuracy ``LOOSE``. Of the settings of a name,
-#: those count that keep it to ``STRICT``, if any does: an angle of 90.1 degrees tells the axis of a monoclinic cell.
+#: A lattice has a symmetry if this keeps its metric tensor to the relative accuracy ``LOOSE``. Of the settings of a
+#: name, those count that keep it to ``STRICT``, if any does: an angle of 90.1 degrees tells a monoclinic axis.
 STRICT, LOOSE = 1e-4, 1e-2
 #: How databases mark the choice of origin (1 or 2) or of axes (hexagonal or rhombohedral) at the end of a name.
 _MARKS = {'1': ('s', ':s'), '2': ('z', ':z'), 'H': ('h',), 'R': ('r',)}
@@ -97,7 +97,9 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
             raise InconsistentFile(f'the cell does not have the symmetry of the space group that is named ({names})')
         return choices, False, doubts
     number, complete = _kind_of(listed, lattice)
-    origin = f'{len(listed)} listed operations' if len(listed) > 1 else f'the one listed operation ({listed[0].triplet()})'
+    origin = (
+        f'{len(listed)} listed operations' if len(listed) > 1 else f'the one listed operation ({listed[0].triplet()})'
+    )
     own = Symmetry(origin, listed, listed=True)
     if _deviation(lattice, listed) > LOOSE:
         raise InconsistentFile(f'the cell does not have the symmetry of its {origin}: correct either')

@@ -1,5 +1,7 @@
 """Values of a CIF block. ``?`` and ``.`` stand for no value."""
 
+import math
+
 import gemmi
 
 EMPTY = ('?', '.', '')
@@ -19,4 +21,4 @@ def texts(block: gemmi.cif.Block, tags: tuple[str, ...]) -> list[str]:
 def value(block: gemmi.cif.Block, tags: tuple[str, ...]) -> float | None:
     """The first number that one of the tags has, without its standard uncertainty."""
     numbers = (gemmi.cif.as_number(text) for text in texts(block, tags))
-    return next((number for number in numbers if number == number), None)  # noqa: PLR0124 - NaN
+    return next((number for number in numbers if not math.isnan(number)), None)
