@@ -10,12 +10,13 @@ import ase.io
 from ase import Atoms
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
-from pymatgen.io.cif import CifParser
 
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_cell
+from aiida_pesfp.crystals.cif import crystals_of
 from aiida_pesfp.crystals.duplicates import KnownStructures
-from aiida_pesfp.errors import OverlappingAtoms, StructureError, UnreadableStructure, one_line
+from aiida_pesfp.crystals.text import read_text
+from aiida_pesfp.errors import StructureError, UnreadableStructure, one_line
 
 SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
 
@@ -113,14 +114,7 @@ def _parse(path: Path) -> list[Structure]:
 
 
 def _from_cif(path: Path) -> list[Structure]:
-    try:
-        return CifParser(path).parse_structures(primitive=False, on_error='raise')
-    except ValueError as error:
-        if 'ccupanc' in str(error):  # the parser adds the occupancies of atoms with the same coordinates
-            raise OverlappingAtoms('several atoms share one site, whose occupancies sum to more than 1') from error
-        if 'ingular matrix' in str(error):
-            raise errors.InvalidCell('the cell has no volume: correct its lengths and angles') from error
-        raise
+    return [read()[0] for read in crystals_of(read_text(path))]
 
 
 def _from_atoms(atoms: Atoms) -> Structure:

@@ -4,6 +4,6 @@
 ``facts`` compares it with the formula, Z, density and cell of the file, and ``reader`` decides.
 """
 
-from aiida_pesfp.crystals.cif.reader import Reading, read_cif
+from aiida_pesfp.crystals.cif.reader import crystals_of
 
-__all__ = ['Reading', 'read_cif']
+__all__ = ['crystals_of']

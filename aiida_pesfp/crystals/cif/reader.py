@@ -1,8 +1,9 @@
 """Read a CIF and decide between the crystals that it can mean."""
 
+import functools
 import re
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import gemmi
 import numpy as np
@@ -31,26 +32,16 @@ SAME_SITE = 0.02
 UNQUOTED = re.compile(r'^(\s*_\S*(?:H-M|Hall|formula)\S*)[ \t]+([^\'";\s]\S*[ \t]+[^\'"\n]*?)[ \t]*$', re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One block of a CIF with atoms: its structure, or the reason why there is none.
+def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]]]]:
+    """A function for each block with atoms of a CIF that reads it: one that is wrong does not affect the others.
 
-    :param doubts: what a person should know of how it was read.
+    Each returns the structure and what a person should know of how it was read, or raises a ``StructureError``.
+
+    :raises UnreadableStructure: if the text is not a CIF.
     """
-
-    structure: Structure | None
-    doubts: tuple[str, ...] = ()
-    error: StructureError | None = None
-
-
-def read_cif(content: bytes) -> list[Reading]:
-    """The readings of all blocks with atoms of a CIF, in any encoding; none if no block has any.
-
-    :raises UnreadableStructure: if it is not a CIF.
-    """
-    text, doubts = decode(content), []
     text = re.sub(r'[\u2010-\u2015\u2212]', '-', text).replace('\u00a0', ' ')
     text = re.sub(r'[^\n\r\t -~]', '?', text)  # Names of people. Everything that counts is ASCII.
+    doubts = []
     try:
         document = gemmi.cif.read_string(text, 0)
     except (ValueError, RuntimeError) as error:
@@ -61,41 +52,21 @@ def read_cif(content: bytes) -> list[Reading]:
             where = one_line(error).removeprefix('string:')
             raise UnreadableStructure(f'not a valid CIF: something is wrong at line {where}') from error
         doubts.append('a name or formula with blanks has no quotes')
-    readings = []
-    for block in document:
-        if not any(
-            block.find_values(tag) for tag in ('_atom_site_fract_x', '_atom_site_label', '_atom_site_type_symbol')
-        ):
-            continue
-        try:
-            structure, own_doubts = _read_block(block)
-            readings.append(Reading(structure, (*doubts, *own_doubts)))
-        except StructureError as error:
-            readings.append(Reading(None, error=error))
-    return readings
+    names = [f'_atom_site_{name}' for name in ('fract_x', 'label', 'type_symbol')]
+    blocks = [block for block in document if any(len(block.find_values(name)) for name in names)]
+    # The document must live as long as its blocks.
+    return [functools.partial(_read_block, document, block, doubts) for block in blocks]
 
 
-def decode(content: bytes) -> str:
-    """The text of a file in UTF-8 or UTF-16, with or without a mark, or else in Latin-1."""
-    if content[:2] in (b'\xff\xfe', b'\xfe\xff'):
-        encoding = 'utf-16'
-    elif b'\0' in content[:200]:
-        encoding = 'utf-16-le' if content[1:2] == b'\0' else 'utf-16-be'
-    else:
-        encoding = 'utf-8-sig'
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError:
-        return content.decode('latin-1')
-
-
-def _read_block(block: gemmi.cif.Block) -> tuple[Structure, list[str]]:
+def _read_block(
+    document: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]
+) -> tuple[Structure, tuple[str, ...]]:
     lattice = _lattice(block)
     facts = Facts.of(block)
     facts.check_cell(lattice)
-    atoms, doubts = read_atoms(block, facts.elements)
+    atoms, atom_doubts = read_atoms(block, facts.elements)
     choices, disputed, symmetry_doubts = symmetries(block, lattice)
-    doubts += symmetry_doubts
+    doubts = [*doubts, *atom_doubts, *symmetry_doubts]
     open_labels = [atom.label for atom in atoms if atom.occupancy is None]
     try:
         symmetry, crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
@@ -120,11 +91,11 @@ def _read_block(block: gemmi.cif.Block) -> tuple[Structure, list[str]]:
         doubts.append(f'{symmetry.origin} is the only symmetry that agrees with the rest of the file')
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
-        return crystal.structure, [*doubts, *crystal.doubts]
+        return crystal.structure, (*doubts, *crystal.doubts)
     if not _same_sites(second, crystal.structure):
         both = f'{_content(crystal.structure)} and {_content(second)}'
         raise InconsistentFile(f'two readers find different crystals in it ({both}): give formula and Z, or correct it')
-    return second, [*doubts, *crystal.doubts]
+    return second, (*doubts, *crystal.doubts)
 
 
 def _content(structure: Structure) -> str:
