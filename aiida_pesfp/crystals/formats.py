@@ -9,14 +9,14 @@ from pathlib import Path
 import ase.io
 import numpy as np
 from pymatgen.core import Structure
-from pymatgen.io.cif import CifParser
 from pymatgen.io.vasp import Poscar
 
 from aiida_pesfp.crystals.checks import MOST_ATOMS
+from aiida_pesfp.crystals.cif import crystals_of
 from aiida_pesfp.crystals.documents import read_documents
 from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms, unreadable
 from aiida_pesfp.crystals.text import COMPRESSIONS, read_text
-from aiida_pesfp.errors import InvalidCell, OverlappingAtoms, StructureError, UnreadableStructure
+from aiida_pesfp.errors import StructureError, UnreadableStructure
 
 _ENDINGS = {
     **dict.fromkeys(('.cif', '.mcif'), 'cif'),
@@ -76,15 +76,7 @@ def _parse(path: Path) -> list[Reading]:
 
 
 def _from_cif(text: str) -> list[Reading]:
-    try:
-        found = CifParser.from_str(text).parse_structures(primitive=False, on_error='raise')
-    except ValueError as error:
-        if 'ccupanc' in str(error):  # the parser adds the occupancies of atoms with the same coordinates
-            raise OverlappingAtoms('several atoms share one site, whose occupancies sum to more than 1') from error
-        if 'ingular matrix' in str(error):
-            raise InvalidCell('the cell has no volume: correct its lengths and angles') from error
-        raise
-    return [attempt(lambda structure=structure: (structure, ())) for structure in found]
+    return [attempt(read) for read in crystals_of(text)]
 
 
 def _from_poscar(text: str) -> list[Reading]:

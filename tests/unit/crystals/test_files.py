@@ -61,7 +61,9 @@ def test_every_document_is_the_same_crystal(tmp_path, name):
     path.write_bytes(gzip.compress(text.encode()))
     (reading,) = read_file(path)
     assert reading.error is None
-    assert reading.structure.remove_oxidation_states() == LICL
+    found = reading.structure.remove_oxidation_states()
+    assert found.matches(LICL)
+    assert len(found) == 2
 
 
 def test_identifiers_and_properties_come_along(tmp_path):
@@ -112,7 +114,7 @@ def test_a_document_cannot_import_anything(tmp_path):
         *(('a.cif', 'cif', 'a'), ('A.CIF.GZ', 'cif', 'A'), ('a.cif.txt', 'cif', 'a'), ('a.mcif', 'cif', 'a')),
         *(('POSCAR', 'poscar', 'POSCAR'), ('CONTCAR.Li2O', 'poscar', 'CONTCAR_Li2O'), ('a.vasp.bz2', 'poscar', 'a')),
         *(('Li2S_POSCAR', 'poscar', 'Li2S_POSCAR'), ('a-contcar.xz', 'poscar', 'a-contcar')),
-        *(('x.json.gz', 'json', 'x'), ('a.extxyz', 'xyz', 'a'), ('README.md', None, 'README'), ('notes.txt', None, 'notes')),
+        *(('x.json.gz', 'json', 'x'), ('a.extxyz', 'xyz', 'a'), ('READ.me', None, 'READ'), ('a.txt', None, 'a')),
     ],
 )  # fmt: skip
 def test_formats_by_names(tmp_path, name, format, label):

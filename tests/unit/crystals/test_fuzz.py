@@ -47,6 +47,7 @@ def originals(tmp_path_factory):
     """Content of a good file of each format, by its name."""
     folder = tmp_path_factory.mktemp('originals')
     LI2O.to(folder / 'POSCAR', fmt='poscar')
+    LI2O.to(folder / 'a.cif', symprec=0.01)
     for name in ('a.extxyz', 'ase.json'):
         write(folder / name, LI2O.to_ase_atoms())
     for name, content in {'mp.json': stated(), 'optimade.json': optimade(), 'jarvis.json': jarvis()}.items():
@@ -104,7 +105,7 @@ def outcome_of(path) -> list[tuple[str, str | None]]:
     return found or [('nonsense', 'nothing')]
 
 
-@pytest.mark.parametrize('name', ['POSCAR', 'a.extxyz', 'ase.json', 'mp.json', 'optimade.json', 'jarvis.json'])
+@pytest.mark.parametrize('name', ['a.cif', 'POSCAR', 'a.extxyz', 'ase.json', 'mp.json', 'optimade.json', 'jarvis.json'])
 def test_damaged_files(originals, name, tmp_path):
     path, choose, count = tmp_path / name, random.Random(name), Counter()
     path.write_bytes(originals[name])
