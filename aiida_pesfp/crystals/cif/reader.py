@@ -88,7 +88,7 @@ def _read_block(
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if len(choices) > 1:
-        doubts.append(f'{symmetry.origin} is the only symmetry that agrees with the rest of the file')
+        doubts.append(f'its symmetry may be {" or ".join(one.origin for one in choices)}: only {symmetry.origin} fits')
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
         return crystal.structure, (*doubts, *crystal.doubts)

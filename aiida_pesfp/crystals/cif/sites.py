@@ -79,7 +79,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
                 doubts.append(f'a site of {", ".join(filling)} has occupancies that sum to {total:.3f}, taken for 1')
     structure = Structure(lattice, [dict(one) for one in fillings], places).get_sorted_structure()
     counted = max(counts) > 1 and counts == [atom.multiplicity for atom in atoms]
-    return Crystal(structure, np.array(positions), dict(blur), counted, doubts)
+    return Crystal(structure, np.array(positions), dict(blur), counted, list(dict.fromkeys(doubts)))
 
 
 def _fill(atom: Atom) -> float:
