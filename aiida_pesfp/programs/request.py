@@ -271,7 +271,7 @@ def program(**changes: dict[str, Any] | None) -> Callable[[Callable[..., Request
         def command(structures: tuple[Path, ...], **options):
             with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
                 program_settings = take(ProgramSettings, options)
-                found = read_named_structures(structures)
+                found = read_named_structures(structures, functools.partial(click.echo, err=True))
                 if not found:
                     raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
                 request = function(found, program_settings, **options)
