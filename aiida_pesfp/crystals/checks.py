@@ -70,7 +70,9 @@ def check_crystal(structure: Structure) -> None:
 
 def check_distances(structure: Structure) -> None:
     """Raise :class:`~aiida_pesfp.errors.OverlappingAtoms` if atoms of an ordered structure are too close."""
-    radii = np.array([covalent_radii[site.specie.Z] for site in structure])
+    # What is no element has no radius.
+    numbers = [getattr(site.specie, 'element', site.specie).Z for site in structure]
+    radii = np.array([covalent_radii[number] if 0 < number < len(covalent_radii) else 0.0 for number in numbers])
     longest = max(SHORTEST_DISTANCE, 2 * LEAST_CONTACT * radii.max())
     first, second, _, distances = structure.get_neighbor_list(longest)
     limits = np.maximum(SHORTEST_DISTANCE, LEAST_CONTACT * (radii[first] + radii[second]))

@@ -56,14 +56,14 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     :param elements: those of the file's own formula, which decide what an ambiguous label means; empty if it has none.
     :raises UnreadableStructure: if an atom has no position, no known element or no possible occupancy.
     """
-    atoms, doubts = [], []
-    table = atom_table(block)
-    if not len(table):
-        raise UnreadableStructure('it lists no atoms with fractional coordinates')
-    for row, line in enumerate(table):
+    atoms: list[Atom] = []
+    doubts: list[str] = []
+    for row, line in enumerate(atom_table(block)):
         x, y, z, label, symbol, occupancy, *multiplicities, flag = (
             gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(COLUMNS))
         )
+        if all(text in EMPTY for text in (x, y, z, label, symbol)):
+            continue
         label = label if label not in EMPTY else symbol
         if flag == 'dum':
             doubts.append(f'{label} is a dummy and was left out')
@@ -79,19 +79,29 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
         multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
         position, accuracy = _position(label, element, [x, y, z])
         atoms.append(Atom(row, label, element, position, accuracy, fill, blur, multiplicity))
-    return atoms, doubts
+    if not atoms:
+        raise UnreadableStructure('it lists no atoms with fractional coordinates')
+    return atoms, list(dict.fromkeys(doubts))
 
 
 def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    numbers = np.array([gemmi.cif.as_number(text) for text in coordinates])
+    numbers = np.array([_number(text) for text in coordinates])
     if not np.isfinite(numbers).all():
         given = ', '.join(text or '.' for text in coordinates)
         raise UnreadableStructure(f'atom {label} ({element}) has no position ({given}): give its coordinates')
     return numbers, np.array([min(_half_unit(text), COARSEST) for text in coordinates])
 
 
+def _number(text: str) -> float:
+    """A number, which some write as a fraction."""
+    fraction = re.fullmatch(r'(-?\d+)/([1-9]\d*)', text)
+    return int(fraction[1]) / int(fraction[2]) if fraction else gemmi.cif.as_number(text)
+
+
 def _half_unit(number: str) -> float:
     """Half a unit of the last digit, plus the standard uncertainty: 0.0005 for 0.333, 0.0035 for 0.333(3)."""
+    if '/' in number:
+        return 0.0
     decimals, uncertainty = re.fullmatch(r'[^.(]*\.?(\d*)[^(]*(?:\((\d+)\))?', number.strip()).groups()
     return (0.5 + float(uncertainty or 0)) * 10.0 ** -len(decimals)
 

@@ -26,6 +26,8 @@ from aiida_pesfp.errors import (
     one_line,
 )
 
+#: Larger crystals are not read a second time, which takes the square of their size: this many atoms take some seconds.
+MOST_COMPARED = 2000
 #: Sites of two readers that are this close are the same, A.
 SAME_SITE = 0.02
 #: Values with blanks need quotes, which people forget in names and formulas.
@@ -88,7 +90,7 @@ def _read_block(
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if len(choices) > 1:
-        doubts.append(f'{symmetry.origin} is the only symmetry that agrees with the rest of the file')
+        doubts.append(f'its symmetry may be {" or ".join(one.origin for one in choices)}: only {symmetry.origin} fits')
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
         return crystal.structure, (*doubts, *crystal.doubts)
@@ -103,17 +105,17 @@ def _content(structure: Structure) -> str:
 
 
 def _lattice(block: gemmi.cif.Block) -> Lattice:
-    names = [f'_cell_length_{axis}' for axis in 'abc'] + [
-        f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')
-    ]
+    kinds = ('length_a', 'length_b', 'length_c', 'angle_alpha', 'angle_beta', 'angle_gamma')
+    names = [f'_cell_{kind}' for kind in kinds]
     numbers = [value(block, (name,)) for name in names]
     missing = [name for name, number in zip(names, numbers, strict=True) if number is None]
     if missing:
         raise InvalidCell(f'{", ".join(missing)} is missing or not a number: give the cell')
-    with np.errstate(invalid='ignore'):
-        lattice = Lattice.from_parameters(*numbers)
-    if min(numbers) <= 0 or max(numbers[3:]) >= 180 or not np.isfinite(lattice.matrix).all():
-        raise InvalidCell(f'no cell has the lengths and angles {", ".join(f"{number:g}" for number in numbers)}')
+    cosines = np.cos(np.radians(numbers[3:]))
+    if min(numbers) <= 0 or max(numbers[3:]) >= 180 or 1 + 2 * cosines.prod() - (cosines**2).sum() <= 0:
+        given = ', '.join(f'{number:g}' for number in numbers)
+        raise InvalidCell(f'lengths and angles of {given} make a cell of no volume: correct them')
+    lattice = Lattice.from_parameters(*numbers)
     check_cell(lattice.matrix, (True, True, True))
     return lattice
 
@@ -160,6 +162,8 @@ def _second_reading(
     block: gemmi.cif.Block, atoms: list[Atom], symmetry: Symmetry, crystal: Crystal
 ) -> Structure | None:
     """What pymatgen reads, once symmetry, elements and special positions are settled; None if it cannot read it."""
+    if len(crystal.structure) > MOST_COMPARED:
+        return None
     document = gemmi.cif.Document()
     own = document.add_copied_block(block)
     if not symmetry.listed:

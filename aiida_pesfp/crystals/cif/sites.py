@@ -7,9 +7,10 @@ import gemmi
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
+from aiida_pesfp.crystals.checks import MOST_ATOMS
 from aiida_pesfp.crystals.cif.atoms import MOST_OVERFULL, Atom
 from aiida_pesfp.crystals.cif.symmetry import as_arrays
-from aiida_pesfp.errors import OverlappingAtoms
+from aiida_pesfp.errors import OverlappingAtoms, UnreadableStructure
 
 #: Images of atoms that are this close are one site, A.
 SAME_SITE = 0.01
@@ -40,6 +41,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
 
     A position that is special but for its last digit (0.333 for 1/3) is made exact.
 
+    :raises UnreadableStructure: if there are too many atoms.
     :raises OverlappingAtoms: if atoms at one place are more than one, or images of a full site nearly coincide.
     """
     rotations, translations = as_arrays(operations)
@@ -54,6 +56,8 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
             doubts.append(f'{atom.label} has few digits and was put at the special position ({exact})')
         images = _distinct(lattice, (rotations @ position + translations) % 1)
         _check_images(lattice, atom, images)
+        if len(places) + len(images) > MOST_ATOMS:
+            raise UnreadableStructure(f'the cell has more than {MOST_ATOMS} atoms')
         positions.append(position)
         counts.append(len(images))
         blur[atom.element] += len(images) * atom.blur
@@ -79,7 +83,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
                 doubts.append(f'a site of {", ".join(filling)} has occupancies that sum to {total:.3f}, taken for 1')
     structure = Structure(lattice, [dict(one) for one in fillings], places).get_sorted_structure()
     counted = max(counts) > 1 and counts == [atom.multiplicity for atom in atoms]
-    return Crystal(structure, np.array(positions), dict(blur), counted, doubts)
+    return Crystal(structure, np.array(positions), dict(blur), counted, list(dict.fromkeys(doubts)))
 
 
 def _fill(atom: Atom) -> float:

@@ -46,12 +46,14 @@ class Setting:
 
     :param name: Hermann-Mauguin name, with the choice of axes or origin after a colon.
     :param hall: Hall symbol, which determines the operations.
+    :param common: whether it is one of the 530.
     """
 
     name: str
     number: int
     choice: str
     hall: str
+    common: bool = False
 
     @property
     def operations(self) -> tuple[gemmi.Op, ...]:
@@ -127,16 +129,17 @@ def _settings() -> tuple[dict[str, list[Setting]], dict[int, list[Setting]], dic
     for hall_number in range(1, 531):
         row = spglib.get_spacegroup_type(hall_number)
         short = row.international.split(' = ')[-1]
-        rows.append((row.number, row.international_full, short, row.choice, row.hall_symbol))
+        rows.append((row.number, row.international_full, short, row.choice, row.hall_symbol, True))
     for row in gemmi.spacegroup_table():
         choice = '' if row.ext == '\0' else row.ext
-        rows.append((row.number, row.hm, row.hm, choice, row.hall))
-    for number, full, short, choice, hall in rows:
+        if not row.hm.endswith(('a', 'a)')) or 'a' in row.hm[:-2]:  # C 2 2 2a and the like are names of its own
+            rows.append((row.number, row.hm, row.hm, choice, row.hall, False))
+    for number, full, short, choice, hall, common in rows:
         if (plain := _plain_hall(hall)) in by_hall:
             setting = by_hall[plain]
         else:
             name = short.replace('_', '') + (f':{choice}' if choice else '')
-            setting = by_hall[plain] = Setting(name, number, choice, hall)
+            setting = by_hall[plain] = Setting(name, number, choice, hall, common)
             by_number[number].append(setting)
         for form in {form for name in (full, short) for form in _forms(name, number, choice)}:
             if setting not in by_name[form]:
@@ -159,7 +162,8 @@ def _forms(name: str, number: int, choice: str) -> set[str]:
 
 
 def _plain(name: str) -> str:
-    """A name without blanks, underscores, small print and remarks in brackets."""
+    """A name without blanks, underscores, small print and remarks in brackets; P2(1)/c is P 21/c."""
+    name = re.sub(r'\((\d)\)', r'\1', name)
     name = re.sub(r'<[^>]*>|\(.*?\)|[\s_~]', '', name.lower())
     return name.replace('\u2212', '-')
 
@@ -214,20 +218,25 @@ def _named(block: gemmi.cif.Block) -> tuple[list[Setting] | None, list[str]]:
     common = [one for one in next(iter(said.values())) if all(one in others for others in said.values())]
     if not common:
         raise InconsistentFile(f'its names of the space group exclude each other: {", ".join(said)}')
+    if len(said) == 1 and number in by_number:
+        common = [one for one in common if one.common]
     for code in texts(block, AXES):
         common = [one for one in common if one.choice.lower() == code.lower()] or common
     return common, doubts
 
 
 def _of_hall(symbol: str) -> Setting | None:
-    """The setting of a Hall symbol that is in no table, such as one with a shifted origin."""
+    """The setting of a Hall symbol that is in no table, such as one with a shifted origin or without blanks."""
     try:
         operations = gemmi.symops_from_hall(symbol.replace('_', ' '))
     except (RuntimeError, ValueError):
         return None
     rotations, translations = as_arrays(tuple(operations))
     found = spglib.get_spacegroup_type_from_symmetry(rotations, translations)
-    return found and Setting(symbol, found.number, '', symbol.replace('_', ' '))
+    own = set(map(_key, operations))
+    known = _settings()[1].get(found.number, []) if found else []
+    same = (one for one in known if set(map(_key, one.operations)) == own)
+    return next(same, found and Setting(symbol, found.number, '', symbol.replace('_', ' ')))
 
 
 def as_arrays(operations: tuple[gemmi.Op, ...]) -> tuple[np.ndarray, np.ndarray]:
