@@ -14,7 +14,7 @@ from ase.io import write
 
 from aiida_pesfp.crystals.checks import ATOMIC_VOLUMES, MOST_ATOMS, check_crystal
 from aiida_pesfp.crystals.formats import read_file
-from aiida_pesfp.crystals.worker import Worker
+from aiida_pesfp.crystals.worker import Worker, WorkerDied
 from aiida_pesfp.errors import StructureError
 from tests.helpers import servers
 from tests.helpers.crystals import antifluorite
@@ -116,7 +116,11 @@ def test_damaged_files(originals, name, tmp_path):
         for _ in range(NUMBER):
             content = damaged(originals[name], choose)
             path.write_bytes(content)
-            for kind, text in outcome(path):  # raises if the process hangs or crashes
+            try:
+                outcomes = outcome(path)
+            except WorkerDied as death:  # it hangs or crashes
+                pytest.fail(f'{death}: {content}')
+            for kind, text in outcomes:
                 count[kind] += 1
                 assert kind in ('read', 'refused'), (text, content)
                 if kind == 'read' and name in STATED and STATED[name] in content:
