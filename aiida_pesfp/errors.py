@@ -16,6 +16,14 @@ class UnreadableStructure(StructureError):
     """A file does not hold a crystal structure in a known format."""
 
 
+class InconsistentFile(StructureError):
+    """What a file says of its crystal (formula, density, symmetry, cell) contradicts its own atoms."""
+
+
+class AmbiguousSymmetry(StructureError):
+    """A file names a space group that has several settings, and nothing in it decides between them."""
+
+
 class DuplicateStructure(StructureError):
     """The request has the same structure twice."""
 

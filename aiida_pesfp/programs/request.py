@@ -81,6 +81,7 @@ class Outcome(ABC):
             'formula': self.formula,
             **self.results(),
             'seconds': round(self.seconds, 3),
+            'doubts': list(self.input.doubts),
             'error': self.error and f'{self.input.source}: {self.error}',
         }
 
@@ -90,6 +91,7 @@ class Outcome(ABC):
             'state': self.state,
             'structure': self.input.source,
             'formula': self.formula,
+            'doubts': list(self.input.doubts),
             'error': self.error and str(self.error),
             'error_type': self.error and type(self.error).__name__,
             'seconds': round(self.seconds, 3),
@@ -228,6 +230,7 @@ class Request(ABC):
             for one in self.outcomes:
                 reason = f'{type(one.error).__name__}: {one.error}' if one.error else 'not finished'
                 lines.append('' if one.state == 'done' else f'{one.input.source}: {reason}')
+                lines += [f'{one.input.source}: doubtful: {doubt}' for doubt in one.input.doubts]
             click.echo('\n'.join(filter(None, lines)))
         if self.fatal is not None:
             click.echo(f'Error: {self.fatal}', err=True)
@@ -271,7 +274,7 @@ def program(**changes: dict[str, Any] | None) -> Callable[[Callable[..., Request
         def command(structures: tuple[Path, ...], **options):
             with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
                 program_settings = take(ProgramSettings, options)
-                found = read_named_structures(structures)
+                found = read_named_structures(structures, functools.partial(click.echo, err=True))
                 if not found:
                     raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
                 request = function(found, program_settings, **options)

@@ -130,7 +130,7 @@ def test_a_grid_beyond_memory_is_refused_before_it_is_made(lithium_chloride):
 
 
 def test_a_cell_without_room_is_refused():
-    dense = Structure(Lattice.cubic(1.3), ['Li', 'H'], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    dense = Structure(Lattice.cubic(2.0), ['Li', 'H'], [[0, 0, 0], [0.5, 0.5, 0.5]])
     with pytest.raises(errors.NoAllowedPoint, match=r'no grid point is 2\.5 A or more away'):
         plan_scan(dense, settings=ScanSettings(minimum_distance=2.5))
 

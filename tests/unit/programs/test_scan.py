@@ -243,7 +243,7 @@ Cl1 Cl 0.5 {y} 0.5
         ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms share one site'),
         ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms share one site'),
         ({'c': 0.0, 'second': 'Li'}, 'InvalidCell', 'no volume'),
-        ({'y': 'half'}, 'UnreadableStructure', "could not convert string to float: 'half'"),
+        ({'y': 'half'}, 'UnreadableStructure', 'atom Cl1 (Cl) has no position (0.5, half, 0.5)'),
     ],
 )
 def test_faults_of_a_cif_are_named(tmp_path, changes, error_type, words):
