@@ -1,4 +1,4 @@
-"""Tables that people made: read whatever their encoding and separator, and written so that no spreadsheet runs a cell."""
+"""Tables that people made, in any encoding and with any separator; and tables of which no spreadsheet runs a cell."""
 
 import csv
 import sys
@@ -33,7 +33,7 @@ def open_table(path: Path, needed: Collection[str] = ()) -> tuple[list[str], lis
     """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
 
     The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and lines
-    before the header that begin with ``#`` are passed over. A row that is broken has a ``problem``; the others are kept.
+    before the header that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
 
     :param needed: columns without which the table is of no use.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
@@ -80,7 +80,7 @@ def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
 def _records(
     lines: list[str], separator: str, start: int = 0, width: int | None = None
 ) -> Iterator[tuple[int, int, list[str] | None]]:
-    """First line (from 1), last line, and cells of each record that is not empty; None if a quotation mark is not closed.
+    """First line (from 1), last line, and cells of each record that is not empty; None if quotation marks do not match.
 
     Quoted cells may hold line breaks. But a record of several lines that has not ``width`` cells was opened by a stray
     quotation mark: only its first line is given up.
@@ -111,9 +111,10 @@ def _row(line: int, _end: int, cells: list[str] | None, columns: list[str]) -> R
 
 
 def write_table(rows: list[dict], output) -> None:
-    """Write rows as CSV with a line of headers to a path or stream. Texts that a spreadsheet would run get a ``'`` in front.
+    """Write rows as CSV with a line of headers to a path or stream.
 
-    The columns are those of all rows, in the order in which they come up.
+    A text that a spreadsheet would run gets a ``'`` in front. The columns are those of all rows, in the order
+    in which they come up.
     """
     from pandas import DataFrame
 
