@@ -1,0 +1,72 @@
+"""Units that stand in the names of columns, or behind numbers."""
+
+import re
+import unicodedata
+
+#: Before and after a word.
+_BEGIN, _END = '(?<![a-z])', '(?![a-z])'
+_DEGREES = rf'{_BEGIN}(?:deg(?:rees?)? ?)?'
+_TEMPERATURES = {
+    'C': re.compile(rf'{_DEGREES}o?c(?:elsius|entigrade)?{_END}'),
+    'K': re.compile(rf'{_DEGREES}k(?:elvins?)?{_END}'),
+    'F': re.compile(rf'{_DEGREES}f(?:ahrenheit)?{_END}'),
+}
+_INVERSE = re.compile(rf'{_BEGIN}(?:10 ?\d+|1) ?/ ?t|{_BEGIN}k ?-1{_END}|inverse|reciprocal')
+_LOGARITHM = re.compile(rf'{_BEGIN}(log ?10|log|lg|ln)(?=[^a-z]|sigma|cond|diff|d{_END}|s{_END}|$)')
+_SIEMENS = re.compile(rf'{_BEGIN}(milli|micro|[mun])?s(?:iemens)? ?(?:/|per)? ?(cm|m)(?: ?-?1)?{_END}')
+_PER_OHM = re.compile(rf'{_BEGIN}(?:ohm ?-1 ?(cm|m) ?-1|1 ?/ ?ohm ?(cm|m)|ohm ?(cm|m) ?-1){_END}')
+_AREA = re.compile(rf'{_BEGIN}(cm|mm|nm|m|a|ang|angstrom) ?2 ?(?:/|per)? ?(s|ps|fs|ns)(?: ?-?1)?{_END}')
+_RESISTIVITY = re.compile(rf'resisti|{_BEGIN}[km]?ohm')
+_PRODUCT = re.compile(rf'(?:\u03c3|sigma) ?[x\u00d7\u00b7\u22c5*]? ?t{_END}')
+_PRODUCT_UNIT = re.compile(rf'{_BEGIN}(?:s ?k|k ?s) ?/? ?cm')
+_SHORT = {'milli': 'm', 'micro': 'u', 'a': 'A', 'ang': 'A', 'angstrom': 'A'}
+_WORDS = {'\u03bc': 'u', '\u03c9': 'ohm', '\u03c3': 'sigma', '\u2212': '-', '\u00e5': 'a', '\u00b0': ' deg '}
+
+
+def temperature_unit(text: str) -> str | None:
+    """``K``, ``C`` or ``F``, found in the name of a column; None if there is no unit, or several.
+
+    :raises ValueError: with its name, if it is another quantity.
+    """
+    plain = _plain(text)
+    if _INVERSE.search(plain):
+        raise ValueError('an inverse temperature')
+    found = [unit for unit, pattern in _TEMPERATURES.items() if pattern.search(plain)]
+    return found[0] if len(found) == 1 else None
+
+
+def value_unit(text: str, quantity: str) -> tuple[str | None, str | None]:
+    """Unit of a ``conductivity`` or ``diffusion``, and ``log10`` or ``ln``, each None if it is not there.
+
+    :raises ValueError: with its name, if it is another quantity.
+    """
+    plain = _plain(text)
+    logarithm = _LOGARITHM.search(plain)
+    scale = logarithm and ('ln' if logarithm[1] == 'ln' else 'log10')
+    if quantity == 'diffusion':
+        found = _AREA.search(plain)
+        return found and f'{_SHORT.get(found[1], found[1])}2/{found[2]}', scale
+    if found := _PER_OHM.search(plain):
+        return f'S/{next(filter(None, found.groups()))}', scale
+    if _RESISTIVITY.search(plain):
+        raise ValueError('a resistivity')
+    if _PRODUCT.search(text.casefold()) or _PRODUCT_UNIT.search(plain):
+        raise ValueError('a conductivity times a temperature')
+    found = _SIEMENS.search(plain)
+    return found and f'{_SHORT.get(found[1], found[1] or "")}S/{found[2]}', scale
+
+
+def unit_of_cell(text: str, quantity: str) -> str | None:
+    """The unit behind a number: a ``temperature``, ``conductivity`` or ``diffusion``; None if it is anything else."""
+    plain = _plain(text)
+    if quantity == 'temperature':
+        return next((unit for unit, pattern in _TEMPERATURES.items() if pattern.fullmatch(plain)), None)
+    patterns = (_AREA,) if quantity == 'diffusion' else (_PER_OHM, _SIEMENS)
+    return value_unit(text, quantity)[0] if any(pattern.fullmatch(plain) for pattern in patterns) else None
+
+
+def _plain(text: str) -> str:
+    """Lower case, with a blank for brackets, underscores and signs of multiplication."""
+    text = unicodedata.normalize('NFKC', text.replace('\u00ba', '\u00b0')).casefold()
+    text = ''.join(_WORDS.get(character, character) for character in text)
+    return ' '.join(re.sub(r'[\s_()\[\]{}^*\u00b7\u22c5.,:]+', ' ', text).split())
