@@ -1,7 +1,13 @@
 """Units that stand in the names of columns, or behind numbers."""
 
+import contextlib
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
+
+from aiida_pesfp.crystals.numbers import Number, read_number
+from aiida_pesfp.errors import LabelError
+from aiida_pesfp.settings.assessment import SURELY_KELVIN, TableFormat
 
 #: Before and after a word.
 _BEGIN, _END = '(?<![a-z])', '(?![a-z])'
@@ -70,3 +76,66 @@ def _plain(text: str) -> str:
     text = unicodedata.normalize('NFKC', text.replace('\u00ba', '\u00b0')).casefold()
     text = ''.join(_WORDS.get(character, character) for character in text)
     return ' '.join(re.sub(r'[\s_()\[\]{}^*\u00b7\u22c5.,:]+', ' ', text).split())
+
+
+def check_unit(form: TableFormat, texts: list[str], mark: str | None) -> None:
+    """Raise :class:`~aiida_pesfp.errors.LabelError` if the unit that is given is not that of the values.
+
+    :param texts: cells of the column of values.
+    :param mark: its decimal mark.
+    """
+    name, wanted = form.columns[form.quantity], form.unit.split()[-1]
+    column = f'the column {name!r}'
+    try:
+        unit, scale = value_unit(name, form.quantity)
+    except ValueError as what:
+        raise LabelError(f'{column} holds {what}, not a {form.quantity}: convert it') from None
+    if scale == 'ln':
+        raise LabelError(f'{column} holds natural logarithms: convert them to decimal ones or to plain numbers')
+    if scale and not form.logarithmic:
+        raise LabelError(f"{column} holds logarithms: give the unit 'log10 {unit or wanted}', not {form.unit!r}")
+    if unit not in (None, wanted):
+        raise LabelError(
+            f'{column} is in {unit}, but the unit given is {form.unit!r}: give the right one, or rename it'
+        )
+    numbers = list(_numbers(texts, mark))
+    if not form.logarithmic and sum(number.value <= -1 for number in numbers) > len(numbers) / 2:
+        raise LabelError(f"most numbers of {column} are below -1: if they are logarithms, give 'log10 {wanted}'")
+
+
+def unit_of_temperatures(form: TableFormat, texts: list[str], mark: str | None) -> tuple[str, list[str]]:
+    """``K`` or ``C`` for the temperatures that have no unit of their own, and a sentence that says how it was found.
+
+    :param texts: cells of the column of temperatures, if there is one.
+    :param mark: its decimal mark.
+    :raises LabelError: if it is another quantity or unit, or nobody can tell.
+    """
+    if 'temperature' not in form.columns:
+        return 'K', []
+    name, given = form.columns['temperature'], form.temperature_unit
+    column, way_out = f'the column {name!r}', "give temperature_unit (--temperature-unit) 'K' or 'C'"
+    try:
+        found = temperature_unit(name)
+    except ValueError as what:
+        raise LabelError(f'{column} holds {what}, not a temperature: convert it') from None
+    if found == 'F':
+        raise LabelError(f'{column} is in degrees Fahrenheit: convert it')
+    if given != 'header':
+        if found not in (None, given):
+            raise LabelError(
+                f'{column} is in {found}, but temperature_unit is {given!r}: change it, or rename the column'
+            )
+        return given, [f'temperatures of {column} are in {given}, as given']
+    if found:
+        return found, [f'temperatures of {column} are in {found}, by its name']
+    for number in _numbers(texts, mark):
+        if not number.unit and number.value < SURELY_KELVIN:
+            doubt = f'{column} has {number.value:g} without a unit: kelvin or degrees Celsius?'
+            raise LabelError(f"{doubt} {way_out[0].upper()}{way_out[1:]}, or put it into the name, as in 'T (K)'")
+    return 'K', [f'temperatures of {column} are taken as kelvin; otherwise {way_out}']
+
+
+def _numbers(texts: Iterable[str], mark: str | None) -> Iterator[Number]:
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            yield read_number(text, mark)

@@ -69,14 +69,14 @@ def read_number(text: str, mark: str | None = None) -> Number:
         *both, unit = found.groups()
         value, error = (_part(part, mark)[0] for part in (both[:7], both[7:]))
         if any(both[10:]) and not any(both[3:7]):
-            raise ValueError('the power of ten may belong to both numbers or to the second: put them into brackets')
+            raise ValueError('not clear: put both numbers of the power of ten into brackets')
     elif found := _NUMBER.fullmatch(plain):
         *part, unit = found.groups()
         value, error = _part(part, mark)
     else:
-        raise ValueError('this is not a number')
+        raise ValueError('not a number')
     if limit and error is not None:
-        raise ValueError('a limit has no uncertainty')
+        raise ValueError('a limit with an uncertainty')
     return Number(value, error, limit and limit[1], (unit or '').strip())
 
 
@@ -115,7 +115,7 @@ def _part(groups: list[str | None], mark: str | None, common: str = '0') -> tupl
 def _float(digits: str, power: int) -> float:
     value = float(f'{digits}e{power}')
     if not math.isfinite(value) or (value == 0 and float(digits) != 0):
-        raise ValueError('this is beyond all numbers')
+        raise ValueError('beyond all numbers')
     return value
 
 
@@ -126,11 +126,11 @@ def _split(mantissa: str, mark: str | None) -> tuple[str, str]:
     decimal = kinds[-1] if len(kinds) == 2 or len(re.findall('[.,]', mantissa)) == 1 else None
     if _AMBIGUOUS.fullmatch(mantissa) and decimal != (mark or '.'):
         if mark != '.':
-            raise ValueError(f'this may be {mantissa.replace(",", ".")} or {re.sub("[.,]", "", mantissa)}')
+            raise ValueError(f'{mantissa.replace(",", ".")} or {re.sub("[.,]", "", mantissa)}: leave the comma out')
         decimal = None
     whole, _, fraction = mantissa.rpartition(decimal) if decimal else (mantissa, '', '')
     if decimal is None:
         whole = mantissa
     if (whole and not whole.isdigit() and not _GROUPS.fullmatch(whole)) or not (fraction or '0').isdigit():
-        raise ValueError('these are not the digits of one number')
+        raise ValueError('not one number')
     return re.sub("[.,' ]", '', whole) or '0', fraction

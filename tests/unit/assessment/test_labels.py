@@ -88,7 +88,7 @@ class TestReading:
             row('broken', 1, structure='{'),
         ]
         columns = COLUMNS | {'composition': 'composition', 'structure': 'structure'}
-        found = table(rows, columns)
+        found = table(rows, columns, temperature_unit='K')
         assert [entry.id for entry in found.measurements] == ['good']
         reasons = {entry['row']: entry['reason'] for entry in found.excluded}
         assert len(reasons) + len(found.measurements) == len(rows)

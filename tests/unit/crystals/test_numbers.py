@@ -93,18 +93,18 @@ def test_what_stands_beside_the_value(text, expected):
     ],
 )
 def test_what_is_no_number(text):
-    with pytest.raises(ValueError, match='this|these|limit'):
+    with pytest.raises(ValueError, match='not a number|not one number|beyond all numbers|a limit with'):
         read_number(text)
 
 
 def test_two_meanings_are_refused_unless_the_column_decides():
-    with pytest.raises(ValueError, match=r'this may be 1\.234 or 1234'):
+    with pytest.raises(ValueError, match=r'1\.234 or 1234'):
         read_number('1,234')
     assert read_number('1,234', ',').value == 1.234
     assert read_number('1,234', '.').value == 1234
-    with pytest.raises(ValueError, match=r'this may be 1\.234 or 1234'):
+    with pytest.raises(ValueError, match=r'1\.234 or 1234'):
         read_number('1.234', ',')
-    with pytest.raises(ValueError, match='put them into brackets'):
+    with pytest.raises(ValueError, match='not clear: put both numbers .* into brackets'):
         read_number('1.2 ± 0.3e-4')
 
 
