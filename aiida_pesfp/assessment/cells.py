@@ -113,9 +113,8 @@ def value_and_error(number: Number, error: Number | None, form: TableFormat) -> 
     units = UNITS[form.quantity] | {'': form.factor}
     value = 10 ** min(number.value, 300.0) * form.factor if form.logarithmic else number.value * units[number.unit]
     if abs(value) > LARGEST:
-        raise LabelError(
-            f'its {form.quantity} is {number.value:g}, more than that of any ion: check the unit {form.unit!r}'
-        )
+        what = f'its {form.quantity} of {number.value:g} is larger than that of any ion'
+        raise LabelError(f'{what}: check the unit {form.unit!r}')
     if (number.limit or form.logarithmic) and value <= 0:
         raise LabelError(f'its {form.quantity} of {number.value:g} says nothing')
     if error is not None and error.unit == '%':

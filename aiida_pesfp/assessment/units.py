@@ -95,9 +95,7 @@ def check_unit(form: TableFormat, texts: list[str], mark: str | None) -> None:
     if scale and not form.logarithmic:
         raise LabelError(f"{column} holds logarithms: give the unit 'log10 {unit or wanted}', not {form.unit!r}")
     if unit not in (None, wanted):
-        raise LabelError(
-            f'{column} is in {unit}, but the unit given is {form.unit!r}: give the right one, or rename it'
-        )
+        raise LabelError(f'{column} is in {unit}, but the unit is given as {form.unit!r}: change one of them')
     numbers = list(_numbers(texts, mark))
     if not form.logarithmic and sum(number.value <= -1 for number in numbers) > len(numbers) / 2:
         raise LabelError(f"most numbers of {column} are below -1: if they are logarithms, give 'log10 {wanted}'")
@@ -122,9 +120,7 @@ def unit_of_temperatures(form: TableFormat, texts: list[str], mark: str | None) 
         raise LabelError(f'{column} is in degrees Fahrenheit: convert it')
     if given != 'header':
         if found not in (None, given):
-            raise LabelError(
-                f'{column} is in {found}, but temperature_unit is {given!r}: change it, or rename the column'
-            )
+            raise LabelError(f'{column} is in {found}, but temperature_unit is {given!r}: change one of them')
         return given, [f'temperatures of {column} are in {given}, as given']
     if found:
         return found, [f'temperatures of {column} are in {found}, by its name']

@@ -33,7 +33,7 @@ def check_temperature(temperature: float) -> None:
     """Raise :class:`~aiida_pesfp.errors.LabelError` if it (K) is outside of :data:`TEMPERATURES`."""
     lowest, highest = TEMPERATURES
     if not lowest <= temperature <= highest:
-        meant = f' ({temperature:g} degrees Celsius are {temperature + 273.15:g} K)' if temperature > -273 else ''
+        meant = f' ({temperature:g} degrees Celsius are {temperature + 273.15:g} K)' if 0 < temperature < lowest else ''
         raise LabelError(f'{temperature:g} K is not a temperature at which ions move in solids{meant}')
 
 
