@@ -6,6 +6,7 @@ from typing import Any
 from aiida.engine.processes.process_spec import ProcessSpec
 from aiida.orm import Dict, Int, RemoteData, StructureData, TrajectoryData
 
+from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.settings.base import Settings
 
 

@@ -22,8 +22,8 @@ def unique_names(labels: Iterable[str]) -> list[str]:
 def safe_name(label: str, taken: Collection[str] = ()) -> str:
     """A name made of ASCII letters, digits and single underscores that begins with a letter and is not taken.
 
-    >>> safe_name('Li₃N (α)')
-    'Li3N_alpha'
+    >>> safe_name('β-Li₃N')
+    'beta_Li3N'
 
     A name that is safe and free stays as it is. Names that differ only in case count as one, as in some file systems.
     """

@@ -9,7 +9,7 @@ from aiida_pesfp.crystals.names import LONGEST, safe_name, unique_names
 
 nasty = st.one_of(
     st.text(max_size=200),
-    st.text('aA_./\\ -0é₃α\x00', max_size=80),
+    st.text('aA_./\\ -0é₃β\x00', max_size=80),
     st.sampled_from(['', '.', '..', 'a__b', 'run.json', '../../x', 'CON', 'nul', 'com1', 'LiF', 'lif', 'lif_2']),
 )
 
@@ -19,7 +19,7 @@ nasty = st.one_of(
     [
         ('LiF', 'LiF'),
         ('a_2', 'a_2'),
-        ('Li₃N (α)', 'Li3N_alpha'),
+        ('Li₃N (β)', 'Li3N_beta'),
         ('β-Ag₂Se', 'beta_Ag2Se'),
         ('Ørsted é', 'Orsted_e'),
         ('锂', 'u9502'),
