@@ -288,12 +288,16 @@ class TestCommands:
         assert '30 materials' in printed
         assert 'connected(0.3) - 1' in printed
         assert 'logistic_l1_pes (left out)' in printed
-        assert 'unmatched rows: x-1: no structure of the same id' in printed
+        assert '1 unmatched rows:\n  row 32 (x-1): no structure of the same id' in printed
+        assert re.search(r'\d+ more rankings: --all', printed)
+        assert '31 labels, 0 rows left out' in printed
+        assert '30 structures were scanned for Li' in printed
         assert {entry.stem for entry in (tmp_path / 'figures').iterdir()} == {'scores', 'free-volumes', 'models'}
         assessment = QueryBuilder().append(AssessmentData).order_by({AssessmentData: {'id': 'desc'}}).first(flat=True)
         printed = self.call(calibrate, assessment.pk, '--resamples', 3, '--label', 'mine').output
         assert 'connected_cut' in printed
         assert 'to expect for other materials' in printed
+        assert 'Warning: assessment_' not in printed  # 10 good and 20 bad conductors are enough
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
         refused = self.call(calibrate, assessment.pk, '--resamples', 1).output
