@@ -110,7 +110,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         first = f', the first because {table.excluded[0]["reason"]}' if table.excluded else ''
         raise LabelError(f'no row of {Path(path).name} can be used{first}')
     limits = sum(measurement.limit is not None for measurement in table.measurements)
-    table.notes += [f'{limits} rows are limits, such as <1e-10: they count where they decide a class'] if limits else []
+    table.notes += [f'limits, such as <1e-10, in {limits} rows: they count where they decide a class'] if limits else []
     return table
 
 

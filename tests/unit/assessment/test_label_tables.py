@@ -174,7 +174,7 @@ class TestLimits:
         assert not excluded
         weights = {key: (material.good_weight, material.bad_weight) for key, material in materials.items()}
         assert weights == {'Li2O': (0, 1), 'Li3N': (1, 0), 'LiF': (0, 1), 'LiI': (1, 0)}
-        assert found.notes[-1].startswith('4 rows are limits')
+        assert found.notes[-1].startswith('limits, such as <1e-10, in 4 rows')
 
     def test_what_decides_no_class_is_told(self, read):
         materials, excluded = self.classified(read('material;T (K);sigma\nLi2O;298;<1e-3\nLi3N;298;>1e-6\n'))
