@@ -1,5 +1,6 @@
 """``aiida-pesfp assess`` and ``calibrate``: descriptors against labels, and Xi for another potential or ion."""
 
+import logging
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from aiida.cmdline.utils import decorators, echo
 from tabulate import tabulate
 
 from aiida_pesfp.cli.parameters import POTENTIAL
-from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.errors import AssessmentError, PesfpError
 from aiida_pesfp.fingerprint.quantities import QUANTITIES, listing
 from aiida_pesfp.settings import assessment as settings
 from aiida_pesfp.settings.options import options_of, take
@@ -22,13 +23,24 @@ def _many(*names: str, help: str, **options):
     return click.option(*names, multiple=True, help=f'{help} Repeatable.', **options)
 
 
+def _no_traceback_of_ours(record: logging.LogRecord) -> bool:
+    """The engine logs the traceback of any error in a function; of ours the message is enough."""
+    return f'\n{PesfpError.__module__}.' not in record.getMessage()
+
+
 @contextmanager
 def _refusing():
     """End with the message of an error, without a traceback."""
+    handlers = logging.getLogger('aiida').handlers
+    for handler in handlers:
+        handler.addFilter(_no_traceback_of_ours)
     try:
         yield
     except AssessmentError as error:
         echo.echo_critical(str(error))
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_no_traceback_of_ours)
 
 
 def _columns(_context, _parameter, pairs):
@@ -113,7 +125,8 @@ def assess(table, **options):
     _print_labels(table.name, labels, options['everything'])
     echo.echo_report(f'{len(structures)} structures were scanned for {species} with {potential.name}: assessing them')
     inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': parameters}
-    results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
+    with _refusing():
+        results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
     if 'assessments' not in results:
         echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
     assessment = results['assessments']['labels']

@@ -1,6 +1,8 @@
 """``pesfp.assess``, ranking by models, and the commands, on invented descriptors and on a real scan."""
 
 import csv
+import io
+import logging
 import re
 
 import numpy as np
@@ -272,10 +274,19 @@ class TestCommands:
         path.write_text('name,sigma\n' + ''.join(f'{key},{value[0]}\n' for key, value in sigma.items()) + 'x-1,-3\n')
         return potential, path
 
+    @pytest.fixture
+    def log(self):
+        """What the engine writes to the terminal."""
+        stream, logger = io.StringIO(), logging.getLogger('aiida')
+        handler = logging.StreamHandler(stream)
+        logger.addHandler(handler)
+        yield stream
+        logger.removeHandler(handler)
+
     def call(self, command, *arguments):
         return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
-    def test_assess_then_calibrate(self, stored, tmp_path):
+    def test_assess_then_calibrate(self, stored, tmp_path, log):
         from aiida_pesfp.cli.assess import assess, calibrate
 
         potential, path = stored
@@ -304,6 +315,19 @@ class TestCommands:
         assert 'resamples = 1: Input should be greater than or equal to 2' in refused
         assert 'add --vary threshold' in self.call(calibrate, assessment.pk, '--threshold', 0.5).output
 
+        lab = tmp_path / 'lab.csv'  # of a laboratory: semicolons, degrees Celsius, limits, Latin-1
+        lines = [line.split(',') for line in path.read_text().splitlines()[1:]]
+        rows = ''.join(f'{name};25;{"<" if float(sigma) < 1e-5 else ""}{sigma}\r\n' for name, sigma in lines[:-1])
+        lab.write_bytes(f'name;temp\u00e9rature;sigma\r\n{rows}'.encode('latin-1'))
+        columns = ('id=name', 'temperature=temp\u00e9rature', 'conductivity=sigma')
+        of_lab = [lab, *(word for column in columns for word in ('--column', column)), '--potential', potential.pk]
+        of_lab += ['--resamples', 20, '--bad', 1e-4, '--good', 1e-3, '--unit', 'S/cm']
+        printed = self.call(assess, *of_lab).output
+        assert 'has 25 without a unit: kelvin or degrees Celsius? Give temperature_unit' in printed
+        printed = self.call(assess, *of_lab, '--temperature-unit', 'C', '--all').output
+        assert '30 materials; weights: 8.2 good, 21.6 bad' in printed
+        assert 'limits, such as <1e-10, in 20 rows' in printed
+
         for change, words in (
             (['--unit', 'furlong', '--good', 1e-3], "unknown unit 'furlong'"),
             (['--unit', 'S/cm', '--good', 1e-5], 'is below bad'),
@@ -314,3 +338,5 @@ class TestCommands:
             (['--unit', 'S/cm', '--good', 1e-3, '--potential', 'nowhere'], '`aiida-pesfp potential list`'),
         ):
             assert words in self.call(assess, *common, *change).output
+        assert 'set labels: 30 of 31 labels have a structure' in log.getvalue()
+        assert 'Traceback' not in log.getvalue()
