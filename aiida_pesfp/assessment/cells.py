@@ -17,8 +17,8 @@ from aiida_pesfp.settings.assessment import ROLES, UNITS, TableFormat, check_tem
 
 #: Degrees Celsius at 0 K.
 CELSIUS = 273.15
-#: Electrons conduct better than this, not ions (S/cm, and more than enough for cm^2/s).
-LARGEST = 1e4
+#: Electrons conduct better than this, not ions, S/cm; no atom in a solid diffuses faster, cm^2/s.
+LARGEST = {'conductivity': 1e3, 'diffusion': 1e4}
 #: No formula is longer.
 LONGEST_FORMULA = 500
 
@@ -112,7 +112,7 @@ def value_and_error(number: Number, error: Number | None, form: TableFormat) -> 
     """
     units = UNITS[form.quantity] | {'': form.factor}
     value = 10 ** min(number.value, 300.0) * form.factor if form.logarithmic else number.value * units[number.unit]
-    if abs(value) > LARGEST:
+    if abs(value) > LARGEST[form.quantity]:
         what = f'its {form.quantity} of {number.value:g} is larger than that of any ion'
         raise LabelError(f'{what}: check the unit {form.unit!r}')
     if (number.limit or form.logarithmic) and value <= 0:

@@ -9,7 +9,7 @@ from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from aiida_pesfp.assessment.cells import NUMBERS, kelvin, read_quantity, read_text, value_and_error
-from aiida_pesfp.assessment.units import check_unit, unit_of_temperatures
+from aiida_pesfp.assessment.units import check_unit, unit_of_cell, unit_of_temperatures
 from aiida_pesfp.crystals.numbers import decimal_mark
 from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import LabelError, TableError
@@ -87,8 +87,9 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         raise LabelError(str(error)) from error
     cells = {row.line: {role: row.cells.get(name, '') for role, name in form.columns.items()} for row in rows}
     mark = decimal_mark(texts[role] for texts in cells.values() for role in texts if role in NUMBERS)
-    check_unit(form, [texts[form.quantity] for texts in cells.values()], mark)
-    unit, notes = unit_of_temperatures(form, [texts.get('temperature', '') for texts in cells.values()], mark)
+    named = replace(form, columns=_with_units(form.columns, next(iter(cells.values()))))
+    check_unit(named, [texts[form.quantity] for texts in cells.values()], mark)
+    unit, notes = unit_of_temperatures(named, [texts.get('temperature', '') for texts in cells.values()], mark)
     table, seen = LabelTable(notes=notes), {}
     for row in rows:
         try:
@@ -130,6 +131,12 @@ def primitive_cell(structure: Structure) -> Structure:
         found = SpacegroupAnalyzer(structure, symprec=1e-3).find_primitive() or structure.copy()
     found.remove_oxidation_states()
     return found
+
+
+def _with_units(columns: dict[str, str], first: dict[str, str]) -> dict[str, str]:
+    """Names of columns, with what the first row has of units: some tables have a line of them below the header."""
+    units = {role: text for role, text in first.items() if role in NUMBERS and unit_of_cell(text, role)}
+    return {role: f'{name} {units.get(role, "")}'.strip() for role, name in columns.items()}
 
 
 def _read_row(

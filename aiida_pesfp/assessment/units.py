@@ -1,6 +1,7 @@
 """Units that stand in the names of columns, or behind numbers."""
 
 import contextlib
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,10 @@ _LOGARITHM = re.compile(rf'{_BEGIN}(log ?10|log|lg|ln)(?=[^a-z]|sigma|cond|diff|
 _SIEMENS = re.compile(rf'{_BEGIN}(milli|micro|[mun])?s(?:iemens)? ?(?:/|per)? ?(cm|m)(?: ?-?1)?{_END}')
 _PER_OHM = re.compile(rf'{_BEGIN}(?:ohm ?-1 ?(cm|m) ?-1|1 ?/ ?ohm ?(cm|m)|ohm ?(cm|m) ?-1){_END}')
 _AREA = re.compile(rf'{_BEGIN}(cm|mm|nm|m|a|ang|angstrom) ?2 ?(?:/|per)? ?(s|ps|fs|ns)(?: ?-?1)?{_END}')
+_TIMES_TEN = '(?<![a-z])[x\u00d7\u00b7*] ?10(?![0-9])'
+_TEN_TO_THE = '10 ?(?:\\^|\\*\\*)|10[\u2070-\u207b\u00b9\u00b2\u00b3]|(?<![\\w.])(?:10 ?[-\u2212]|1e-?)[0-9]'
+_POWER_OF_TEN = re.compile(f'{_TIMES_TEN}|{_TEN_TO_THE}')
+_MINUS_LOGARITHM = re.compile('(?:^|[^\\w])[-\u2212] ?(?:log|lg|ln)|neg(?:ative)?[ _]?log')
 _RESISTIVITY = re.compile(rf'resisti|{_BEGIN}[km]?ohm')
 _PRODUCT = re.compile(rf'(?:\u03c3|sigma) ?[x\u00d7\u00b7\u22c5*]? ?t{_END}')
 _PRODUCT_UNIT = re.compile(rf'{_BEGIN}(?:s ?k|k ?s) ?/? ?cm')
@@ -46,7 +51,11 @@ def value_unit(text: str, quantity: str) -> tuple[str | None, str | None]:
 
     :raises ValueError: with its name, if it is another quantity.
     """
-    plain = _plain(text)
+    plain, own = _plain(text), text.casefold()
+    if _POWER_OF_TEN.search(own):
+        raise ValueError('a power of ten in its name')
+    if _MINUS_LOGARITHM.search(own):
+        raise ValueError('negative logarithms')
     logarithm = _LOGARITHM.search(plain)
     scale = logarithm and ('ln' if logarithm[1] == 'ln' else 'log10')
     if quantity == 'diffusion':
@@ -56,7 +65,7 @@ def value_unit(text: str, quantity: str) -> tuple[str | None, str | None]:
         return f'S/{next(filter(None, found.groups()))}', scale
     if _RESISTIVITY.search(plain):
         raise ValueError('a resistivity')
-    if _PRODUCT.search(text.casefold()) or _PRODUCT_UNIT.search(plain):
+    if _PRODUCT.search(own) or _PRODUCT_UNIT.search(plain):
         raise ValueError('a conductivity times a temperature')
     found = _SIEMENS.search(plain)
     return found and f'{_SHORT.get(found[1], found[1] or "")}S/{found[2]}', scale
@@ -89,16 +98,18 @@ def check_unit(form: TableFormat, texts: list[str], mark: str | None) -> None:
     try:
         unit, scale = value_unit(name, form.quantity)
     except ValueError as what:
-        raise LabelError(f'{column} holds {what}, not a {form.quantity}: convert it') from None
+        raise LabelError(f'{column} has {what}, not a plain {form.quantity}: convert it, then rename it') from None
     if scale == 'ln':
         raise LabelError(f'{column} holds natural logarithms: convert them to decimal ones or to plain numbers')
     if scale and not form.logarithmic:
         raise LabelError(f"{column} holds logarithms: give the unit 'log10 {unit or wanted}', not {form.unit!r}")
     if unit not in (None, wanted):
         raise LabelError(f'{column} is in {unit}, but the unit is given as {form.unit!r}: change one of them')
-    numbers = list(_numbers(texts, mark))
-    if not form.logarithmic and sum(number.value <= -1 for number in numbers) > len(numbers) / 2:
+    numbers = [number.value for number in _numbers(texts, mark)]
+    if not form.logarithmic and sum(number <= -1 for number in numbers) > len(numbers) / 2:
         raise LabelError(f"most numbers of {column} are below -1: if they are logarithms, give 'log10 {wanted}'")
+    if form.logarithmic and sum(number + math.log10(form.factor) > 1 for number in numbers) > len(numbers) / 2:
+        raise LabelError(f'most numbers of {column} are logarithms of more than 10: do they lack their minus?')
 
 
 def unit_of_temperatures(form: TableFormat, texts: list[str], mark: str | None) -> tuple[str, list[str]]:

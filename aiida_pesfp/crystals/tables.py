@@ -50,7 +50,7 @@ def open_table(path: Path, needed: Collection[str] = ()) -> tuple[list[str], lis
     found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
     separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
     _check(path, columns, needed)
-    rows = [_row(*record, columns) for record in _records(lines, separator, end, len(columns))]
+    rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
     return columns, rows
@@ -100,10 +100,11 @@ def _records(
         start += used
 
 
-def _row(line: int, _end: int, cells: list[str] | None, columns: list[str]) -> Row:
+def _row(line: int, _end: int, cells: list[str] | None, columns: list[str], commas: bool) -> Row:
     if cells is None:
         return Row(line, {}, 'its quotation marks do not match')
-    if any(cell.strip() for cell in cells[len(columns) :]):
+    # A blank cell too many may come from a decimal comma.
+    if len(cells) > len(columns) and (commas or any(cell.strip() for cell in cells[len(columns) :])):
         number = f'it has {len(cells)} cells for {len(columns)} columns'
         return Row(line, {}, f'{number}: put a cell that holds the separator into quotation marks')
     cells = [cell.strip() for cell in cells] + [''] * (len(columns) - len(cells))

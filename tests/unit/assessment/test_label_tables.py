@@ -94,8 +94,12 @@ class TestUnits:
             ('sigma (mS/cm)', 'S/cm', "is in mS/cm, but the unit is given as 'S/cm'"),
             ('log sigma (S/cm)', 'S/cm', "holds logarithms: give the unit 'log10 S/cm'"),
             ('ln sigma', 'log10 S/cm', 'holds natural logarithms'),
-            ('resistivity (ohm cm)', 'S/cm', 'holds a resistivity, not a conductivity'),
-            ('log(sigma*T)', 'log10 S/cm', 'holds a conductivity times a temperature'),
+            ('resistivity (ohm cm)', 'S/cm', 'has a resistivity, not a plain conductivity'),
+            ('sigma (10^-4 S/cm)', 'S/cm', 'has a power of ten in its name'),
+            ('sigma / 10-4 S cm-1', 'S/cm', 'has a power of ten in its name'),
+            ('sigma x 10\u2074', 'S/cm', 'has a power of ten in its name'),
+            ('-log sigma', 'log10 S/cm', 'has negative logarithms'),
+            ('log(sigma*T)', 'log10 S/cm', 'has a conductivity times a temperature'),
         ],
     )
     def test_what_contradicts_is_refused(self, read, name, unit, words):
@@ -108,6 +112,17 @@ class TestUnits:
             read(content)
         found = read(content, 'log10 S/cm')
         assert [math.log10(entry.value) for entry in found.measurements] == pytest.approx([-3.1, -9, -2.5])
+
+    def test_logarithms_without_their_minus_are_refused(self, read):
+        with pytest.raises(LabelError, match='do they lack their minus'):
+            read('material;T;sigma\nLi3P;300;3.1\nLi2S;300;9\n', 'log10 S/cm')
+
+    def test_a_line_of_units_below_the_header(self, read):
+        found = read('material;T;sigma\n;°C;mS/cm\nLi3P;300;2\n', 'mS/cm')
+        assert values(found) == [('Li3P', 573.15, None, 2e-3)]
+        assert list(reasons(found)) == [2]
+        with pytest.raises(LabelError, match="is in mS/cm, but the unit is given as 'S/cm'"):
+            read('material;T;sigma\n;°C;mS/cm\nLi3P;300;2\n')
 
     def test_errors_of_logarithms_are_parts_of_the_value(self, read):
         found = read('material;T;log sigma;error\nLi3P;300;-3;0.1\nLi2S;300;<-9;\nLi3N;300;-4;5%\n', 'log10 S/cm')

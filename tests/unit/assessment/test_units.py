@@ -27,6 +27,7 @@ def test_temperatures(unit, names):
         ('mS/cm', ['\u03c3 [mS/cm]', 'mS cm-1', 'sigma_ms_cm', 'milliSiemens per cm']),
         ('uS/cm', ['µS/cm', '\u03bcS cm^-1', 'uS/cm']),
         ('S/m', ['\u03c3 / S m^-1', 'Conductivity [S/m]']),
+        (None, ['sigma max 1000 K', 'sigma_10', 'negative charge', 'run 10-b']),
         (None, ['sigma', 'conductivity', 'IC (Total)', 'target', 'series mean', 'sigma_300K', 'sigma_T', 'sigma(T)']),
     ],
 )
@@ -68,6 +69,10 @@ def test_logarithms(found, name):
     [
         ('resistivity (ohm cm)', 'a resistivity'),
         ('\u03c1 / \u03a9 cm', 'a resistivity'),
+        ('\u03c3 (10⁻⁴ S/cm)', 'a power of ten in its name'),
+        ('1e-4 S/cm', 'a power of ten in its name'),
+        ('\u2212log \u03c3', 'negative logarithms'),
+        ('negative log sigma', 'negative logarithms'),
         ('ln(\u03c3T)', 'a conductivity times a temperature'),
         ('log(\u03c3*T)', 'a conductivity times a temperature'),
         ('log(\u03c3 / S K cm-1)', 'a conductivity times a temperature'),

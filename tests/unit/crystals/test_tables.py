@@ -56,6 +56,8 @@ def test_a_column_may_begin_with_a_hash(opened):
 
 
 def test_a_broken_row_costs_itself_only(opened):
+    _, rows = opened('id,value\nz,1,\n')
+    assert 'it has 3 cells for 2 columns' in rows[0].problem  # 1, is a decimal comma
     _, rows = opened('id,value\na,1\nb,1,5e-3\n"c,1\nd,2\ne,"3\nf,4\n"g",5\nh,"6"7\ni,8\n')
     assert {row.line: row.cells['id'] for row in rows if not row.problem} == {2: 'a', 5: 'd', 7: 'f', 8: 'g', 10: 'i'}
     problems = {row.line: row.problem for row in rows if row.problem}
