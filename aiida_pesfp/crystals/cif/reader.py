@@ -89,8 +89,6 @@ def _read_block(
     else:
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
-    if len(choices) > 1:
-        doubts.append(f'its symmetry may be {" or ".join(one.origin for one in choices)}: only {symmetry.origin} fits')
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
         return crystal.structure, (*doubts, *crystal.doubts)
@@ -150,12 +148,14 @@ def _decide(
         if disputed:
             raise InconsistentFile(f'its symmetry may be {names}: {way_out}')
         raise AmbiguousSymmetry(f'the space group that it names may be {names}: {way_out}')
-    return found[0]
+    choice, crystal, confirmed = found[0]
+    if failures:
+        crystal.doubts.append(f'its symmetry may be {names}: only {choice.origin} fits the rest of the file')
+    return choice, crystal, confirmed
 
 
 def _same_crystal(first: Structure, second: Structure) -> bool:
-    matcher = StructureMatcher(ltol=0.01, stol=0.01, angle_tol=0.5)
-    return bool(matcher.fit(first, second))
+    return bool(StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(first, second))
 
 
 def _second_reading(

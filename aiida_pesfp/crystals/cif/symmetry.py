@@ -141,7 +141,7 @@ def _settings() -> tuple[dict[str, list[Setting]], dict[int, list[Setting]], dic
             name = short.replace('_', '') + (f':{choice}' if choice else '')
             setting = by_hall[plain] = Setting(name, number, choice, hall, common)
             by_number[number].append(setting)
-        for form in {form for name in (full, short) for form in _forms(name, number, choice)}:
+        for form in {form for name in (full, short) for form in _forms(name, number if common else 0, choice)}:
             if setting not in by_name[form]:
                 by_name[form].append(setting)
     return by_name, by_number, by_hall
