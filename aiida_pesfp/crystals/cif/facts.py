@@ -143,14 +143,21 @@ class Facts:
                 confirmed = True
         elif self.hydrogens and 'H' not in structure.symbol_set:
             raise InconsistentFile('hydrogen atoms are attached to others and have no positions: add them')
-        elif self.units is not None and self.weight is not None:
-            own = f'its sites give {mass / self.units:.2f} for Z = {self.units:g}'
-            if abs(mass / self.units / self.weight - 1) > WEIGHT_TOLERANCE:
-                raise InconsistentFile(f'the file says that the formula weight is {self.weight:g}, {own}')
-            confirmed = True
-        if self.density is not None and not dense and not (confirmed and self.volume):
+        objections = []
+        if self.units is not None and self.weight is not None:
+            weight = mass / self.units
+            if abs(weight / self.weight - 1) > WEIGHT_TOLERANCE:
+                own = f'its sites give {weight:.2f} for Z = {self.units:g}'
+                objections.append(f'the file says that the formula weight is {self.weight:g}, {own}')
+            else:
+                confirmed = True
+        if self.density is not None and not dense:
             own = f'its sites give {density:.3g}'
-            raise InconsistentFile(f'the file says that the density is {self.density:.4g} g/cm3, {own}')
+            objections.append(f'the file says that the density is {self.density:.4g} g/cm3, {own}')
+        # Atoms that agree with formula and Z have the right mass: then a slip of the authors is a doubt only.
+        if objections and not (self.formula is not None and self.units is not None):
+            raise InconsistentFile(objections[0])
+        crystal.doubts.extend(objections)
         return confirmed
 
     def _units(self, crystal: Crystal) -> float:

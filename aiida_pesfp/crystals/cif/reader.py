@@ -106,6 +106,11 @@ def _lattice(block: gemmi.cif.Block) -> Lattice:
     kinds = ('length_a', 'length_b', 'length_c', 'angle_alpha', 'angle_beta', 'angle_gamma')
     names = [f'_cell_{kind}' for kind in kinds]
     numbers = [value(block, (name,)) for name in names]
+    # An angle that is not given is 90 degrees: its default in the CIF dictionary.
+    numbers[3:] = [
+        90.0 if number is None and not len(block.find_values(name)) else number
+        for name, number in zip(names[3:], numbers[3:], strict=True)
+    ]
     missing = [name for name, number in zip(names, numbers, strict=True) if number is None]
     if missing:
         raise InvalidCell(f'{", ".join(missing)} is missing or not a number: give the cell')

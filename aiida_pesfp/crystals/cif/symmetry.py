@@ -109,7 +109,7 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
         if not complete:
             raise InconsistentFile(f'the {origin} are not a group: some are missing')
         return [own], False, doubts
-    if complete and number in {one.number for one in named}:
+    if complete and number in {None, *(one.number for one in named)}:
         if fitting and not any(set(map(_key, one.operations)) == set(map(_key, listed)) for one in fitting):
             doubts.append(f'the {origin} are another setting than {" or ".join(one.name for one in named)}, and count')
         return [own], False, doubts
