@@ -137,7 +137,8 @@ def _describe(found: Conductivity) -> str:
     return '\n'.join(
         [
             f'{found.formula}: {found.number_of_mobile_ions} {found.species} of charge {found.charge:+g}, '
-            f'{found.temperature:g} K, {found.duration:g} ps in windows of {found.settings.window:g} ps\n',
+            f'{found.temperature:g} K, {found.duration:g} ps in windows of {found.settings.window:g} ps, frames '
+            f'{found.diffusion.lags[1]:g} ps apart\n',
             tabulate(rows, headers, floatfmt=('', '', '.3g', '.2g', '.3g', '.2g'), missingval='-'),
             '\nUncertainties: half width of the 68.3 % confidence interval, from the spread over windows.',
             *(f'{flag}: {remark}.' for flag, remark in found.remarks.items()),
