@@ -114,6 +114,8 @@ def _positions(columns: dict, cell: np.ndarray, origin: np.ndarray) -> tuple[np.
 
 def _symbols(columns: dict, types: list[str] | None) -> list[str]:
     if 'element' in columns:
+        if unknown := set(columns['element']) - set(atomic_numbers):
+            raise InvalidTrajectory(f'the element of an atom is {min(unknown)!r}: correct it, or leave out the column')
         return list(columns['element'])
     if 'mass' in columns and types is None:
         return [_element_of(float(mass)) for mass in columns['mass']]

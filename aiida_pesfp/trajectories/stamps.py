@@ -88,6 +88,8 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> li
     else:
         return None
     if (found := _interval(numbers)) is None:
+        if len(numbers) > 1:
+            raise InvalidTrajectory('the steps of the frames do not grow: give them in their order')
         return None
     if stride is not None and found != stride:
         if not (found == 1 and all(one.counted for one in files)):

@@ -115,7 +115,7 @@ def _check_times(times: np.ndarray) -> None:
     if len(wrong):
         frame = int(wrong[0])
         found = f'{steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}'
-        way_out = 'analyse the parts separately, or store frames at equal intervals'
+        way_out = 'frames are missing, or were not stored at equal intervals; analyse the parts separately'
         raise InvalidTrajectory(f'the time step is {found}: {way_out}')
 
 

@@ -71,8 +71,8 @@ def find_flags(
         'negative_slope': estimate.coefficient < 0
         and 'the mean squared displacement falls: there is no visible diffusion in this time',
         'whole_run_falls': whole_run < 0 < estimate.coefficient
-        and f'the mean squared displacement of the whole run falls (D = {whole_run:.2g} cm^2/s), although it rises within '
-        'windows: ions only rattle, positions are wrapped, or frames are not in order; look at its curve',
+        and f'D is {whole_run:.2g} cm^2/s by the whole run, but positive within windows: ions rattle, positions are '
+        'wrapped, or frames are not in their order; look at the curve of the whole run',
         'compatible_with_zero': lowest <= 0
         and f'D is not above zero with a confidence of {100 * POSITIVE_CONFIDENCE:.0f} %: use it as an upper limit, or '
         'run longer',

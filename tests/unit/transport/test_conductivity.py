@@ -106,7 +106,7 @@ def test_no_diffusion_is_compatible_with_zero():
     ]
     assert np.mean(['compatible_with_zero' in flags for flags in found]) > 0.9
     assert 0.2 < np.mean(['negative_slope' in flags for flags in found]) < 0.8
-    assert 'compatible_with_zero' in find_flags(Estimate((-0.1,)), {}, 1.0, 14.0, None)
+    assert 'compatible_with_zero' in find_flags(Estimate((-0.1,)), {}, 1.0, 14.0, None, 1e-6)
 
 
 def test_a_fit_of_rattling_ions_is_flagged():
