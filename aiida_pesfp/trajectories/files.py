@@ -10,7 +10,7 @@ from ase.io.formats import UnknownFileTypeError, filetype, get_compression
 
 from aiida_pesfp.errors import InvalidTrajectory, PesfpError, one_line
 from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_others, read_xdatcar, read_xyz
-from aiida_pesfp.trajectories.joining import Segment, check_borders, in_order, join, split_at_restarts
+from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, split_at_restarts
 from aiida_pesfp.trajectories.lammps import read_dump
 from aiida_pesfp.trajectories.stamps import collect, number_steps
 from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, check_unwrapped, constant_cell, unwrap
@@ -54,7 +54,8 @@ def read_trajectory(
     positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or segments[0].unwrapped
     check_finite(positions)
     lattice = constant_cell(joined.cells)
-    check_borders(joined, lattice, unwrapped)
+    if leap := check_steps(joined, lattice, unwrapped):
+        notes.append(leap)
     if unwrapped:
         check_unwrapped(positions, lattice)
     else:

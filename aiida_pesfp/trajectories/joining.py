@@ -15,6 +15,8 @@ from aiida_pesfp.trajectories.stamps import Stamps
 _SAME = 1e-4
 #: The longest step between two files may be this many times the longest within them, plus this many A.
 _LONGER, _FARTHER = 3.0, 0.5
+#: Fewer steps do not show which lengths are usual.
+_FEWEST_STEPS = 10
 #: Number of frames that are compared together, to save a second copy of a large trajectory.
 _BLOCK = 1024
 
@@ -182,13 +184,13 @@ def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.
     return steps - steps[begin] + last + stride
 
 
-def check_borders(joined: Joined, cell: np.ndarray, unwrapped: bool) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if a file does not continue the one before.
+def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> str | None:
+    """Check that each file continues the one before, and no atom leaps.
 
     :param unwrapped: positions are compared as they are, not to their nearest images.
+    :returns: a note on the longest step, if it is far longer than all others.
+    :raises InvalidTrajectory: if a file does not begin where the one before ends.
     """
-    if not joined.borders:
-        return
     longest, spread = np.empty((2, len(joined.positions) - 1))
     for begin in range(0, len(longest), _BLOCK):
         steps = np.diff(joined.positions[begin : begin + _BLOCK + 1], axis=0)
@@ -206,3 +208,12 @@ def check_borders(joined: Joined, cell: np.ndarray, unwrapped: bool) -> None:
             raise InvalidTrajectory(
                 f'{after} does not begin where {before} ends: {what.format(found, usual)}; {way_out}'
             )
+    if len(longest) < _FEWEST_STEPS:
+        return None
+    # Two damaged frames are four leaps, away and back.
+    usual, *_, first = np.sort(longest)[-5:]
+    if first <= _LONGER * usual + _FARTHER:
+        return None
+    frame = int(longest.argmax())
+    found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'
+    return f'{found}: a hop, or a fault of the file'

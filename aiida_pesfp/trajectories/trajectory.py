@@ -17,8 +17,8 @@ _CELL_TOLERANCE, _TIME_TOLERANCE = 1e-4, 1e-3
 LONGEST_STEP = 0.35
 #: Wrapped positions span one cell vector, or a little more if a program wraps them now and then only.
 _WRAPPED_SPAN = 1.25
-#: No ion is farther away, A.
-_FARTHEST = 1e6
+#: No ion is farther away, and no lattice vector longer, A. Atoms of the densest crystals have 5 A^3 each.
+_FARTHEST, _LEAST_VOLUME = 1e6, 1.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,7 @@ class Trajectory:
         if self.positions.shape != shape:
             found = self.positions.shape
             raise InvalidTrajectory(f'{shape[0]} times and {shape[1]} symbols, but positions of the shape {found}')
-        if np.shape(self.cell) != (3, 3) or not np.isfinite(self.cell).all() or self.volume <= 0:
-            cell = np.asarray(self.cell).tolist()
-            raise InvalidTrajectory(f'the cell {cell} has no volume: give the cell of the simulation')
+        _check_cell(self.cell, len(self.symbols))
         check_finite(self.positions)
         _check_times(self.times)
 
@@ -104,6 +102,16 @@ def check_finite(positions: np.ndarray) -> None:
             raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
 
 
+def _check_cell(cell: np.ndarray, atoms: int = 1) -> None:
+    """Check that a cell is one, with room for a number of atoms."""
+    cell = np.asarray(cell, dtype=float)
+    if cell.shape != (3, 3) or not (np.abs(cell) < _FARTHEST).all() or not np.linalg.det(cell):
+        raise InvalidTrajectory(f'the cell {cell.tolist()} has no volume: give the cell of the simulation')
+    if (volume := abs(np.linalg.det(cell))) < _LEAST_VOLUME * atoms:
+        way_out = 'give the cell of the simulation in A'
+        raise InvalidTrajectory(f'the cell of {volume:.3g} A^3 is too small for {atoms} atoms: {way_out}')
+
+
 def _check_times(times: np.ndarray) -> None:
     """Check that there are at least two instants, equally spaced and in order."""
     if len(times) < 2:
@@ -125,9 +133,10 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     :raises InvalidTrajectory: if they differ by more than rounding.
     """
     cells = np.asarray(cells, dtype=float)
+    _check_cell(cells[0])
     change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
-    frame, vector = np.unravel_index(np.nanargmax(change), change.shape)
-    if change[frame, vector] > _CELL_TOLERANCE:
+    frame, vector = np.unravel_index(np.argmax(change), change.shape)
+    if not change[frame, vector] <= _CELL_TOLERANCE:
         found = f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}'
         way_out = 'run the production at constant volume'
         raise InvalidTrajectory(f'{found}: the conductivity needs a constant cell, {way_out}')
