@@ -47,9 +47,8 @@ def read_trajectory(
     if ordered != paths:
         notes.append(f'the files are taken in the order of their numbers, {ordered[0].name} to {ordered[-1].name}')
     numbers = number_steps([segment.stamps for segment in segments], timestep, stride)
-    if numbers is not None:
-        numbered = zip(segments, numbers)
-        segments = [part for segment, steps in numbered for part in split_at_restarts(replace(segment, steps=steps))]
+    numbered = [replace(one, steps=steps) for one, steps in zip(segments, numbers or [None] * len(segments))]
+    segments = [part for segment in numbered for part in split_at_restarts(segment)]
     joined = join(segments)
     positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or segments[0].unwrapped
     check_finite(positions)

@@ -73,13 +73,15 @@ def _words(path: Path) -> list[str]:
 
 
 def split_at_restarts(segment: Segment) -> list[Segment]:
-    """The parts of a file to which several runs were written: where the number of the step does not grow."""
-    if segment.steps is None:
+    """The parts of a file to which several runs were written: where the step does not grow, or a frame is repeated."""
+    places, steps = segment.positions, segment.steps
+    if steps is not None:
+        ends = np.flatnonzero(np.diff(steps) <= 0) + 1
+    else:
+        ends = np.array([k for k in range(1, len(places)) if np.array_equal(places[k], places[k - 1])], dtype=int)
+    if not len(ends):
         return [segment]
-    cuts = [0, *(np.flatnonzero(np.diff(segment.steps) <= 0) + 1).tolist(), len(segment.steps)]
-    if len(cuts) == 2:
-        return [segment]
-    pairs = itertools.pairwise(cuts)
+    pairs = itertools.pairwise([0, *ends.tolist(), len(places)])
     return [replace(segment.part(a, b), source=f'{segment.source} from frame {a} on') for a, b in pairs]
 
 

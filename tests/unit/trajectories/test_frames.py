@@ -284,3 +284,15 @@ def test_other_atoms_in_a_later_frame_are_refused(slow, tmp_path):
         read_segment(path, cell=CELL)
     with pytest.raises(errors.InvalidTrajectory, match='is a folder'):
         read_segment(tmp_path)
+
+
+def test_a_leap_within_a_file_is_told(slow, tmp_path):
+    path = write_xyz(tmp_path / 'run.xyz', slow, lambda k: f'step={k}')
+    rows = path.read_text().split('\n')
+    one, other = (26 * 12 + 2 + atom for atom in (0, 3))
+    rows[one], rows[other] = rows[other], rows[one]
+    path.write_text('\n'.join(rows))
+    _, notes = read_trajectory([path], 100.0, cell=CELL)
+    assert len(notes) == 1
+    assert 'from frame 11 to 12' in notes[0] or 'from frame 12 to 13' in notes[0]
+    assert 'a hop, or a fault of the file' in notes[0]

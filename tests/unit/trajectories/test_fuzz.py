@@ -31,7 +31,7 @@ def write_run(folder, form):
     walk = brownian(np.random.default_rng(0), duration=9.0, atoms=8)
     path, inverse = folder / form, np.linalg.inv(CELL)
     images = [Atoms(walk.symbols, positions=places, cell=CELL, pbc=True) for places in walk.positions]
-    if form == 'run.extxyz':
+    if form in ('run.extxyz', 'run.traj'):
         for k, atoms in enumerate(images):
             atoms.wrap()
             atoms.info = {'step': 50 * k, 'time_ps': 0.1 * k}
@@ -101,7 +101,7 @@ def damage(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize('form', ['run.extxyz', 'XDATCAR', 'run-pos-1.xyz', 'run.lammpstrj'])
+@pytest.mark.parametrize('form', ['run.extxyz', 'XDATCAR', 'run-pos-1.xyz', 'run.lammpstrj', 'run.traj'])
 def test_damaged_files(tmp_path, form):
     content, walk = write_run(tmp_path, form)
     expected = analyse(walk, 'Li', 500.0, settings=SETTINGS).value
@@ -111,7 +111,7 @@ def test_damaged_files(tmp_path, form):
     used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, before[1]))
     try:
-        for number in range(COUNT // 4):
+        for number in range(COUNT // 5):
             path.write_bytes(damage(content, rng))
             start = time.monotonic()
             try:
@@ -129,5 +129,5 @@ def test_damaged_files(tmp_path, form):
                 wrong.append(f'{number}: {time.monotonic() - start:.0f} s')
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
-    assert right > COUNT // 200
+    assert right > COUNT // 300
     assert wrong == []

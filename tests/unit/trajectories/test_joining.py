@@ -93,6 +93,16 @@ def test_a_file_to_which_two_runs_were_written(walk, tmp_path):
     assert_right(read_trajectory([twice], 2.0)[0], walk)
 
 
+def test_a_repeated_frame_counts_once_without_numbers_too(walk, tmp_path):
+    path = write_part(tmp_path / 'run.xyz', walk, [*range(31), *range(30, 50), *range(49, 61)])
+    found, _ = read_trajectory([path], 2.0, 50)
+    assert_right(found, walk)
+    heads = [write_part(tmp_path / f'{k}.xyz', walk, part) for k, part in enumerate((range(31), range(30, 61)))]
+    joined = tmp_path / 'cat.xyz'
+    joined.write_bytes(b''.join(path.read_bytes() for path in heads))
+    assert_right(read_trajectory([joined], 2.0, 50)[0], walk)
+
+
 def test_a_file_that_is_given_twice_or_lies_within_another(walk, tmp_path):
     whole = write_part(tmp_path / 'a.xyz', walk, RIGHT, by_number)
     copy = write_part(tmp_path / 'b.xyz', walk, RIGHT, by_number)
