@@ -10,7 +10,6 @@ from aiida_pesfp.settings.arrhenius import FLAGS
 from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.transport.conductivity import analyse, charge_of, nernst_einstein
 from aiida_pesfp.transport.diffusion import Estimate
-from aiida_pesfp.trajectories.trajectory import Trajectory
 from aiida_pesfp.transport.flags import find_flags
 from tests.helpers.walks import CELL, D_CM2_S, Trajectory, brownian, hopping, make, vibrating
 
