@@ -19,6 +19,8 @@ from aiida_pesfp.trajectories.stamps import Stamp, read_stamp
 
 _LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]([^"\'}\]]*)', re.IGNORECASE)
 _PROPERTIES = re.compile(r'\bproperties\s*=\s*"?([^\s"]+)', re.IGNORECASE)
+#: Columns of elements and of positions, the best first.
+_NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_positions', 'pos', 'positions')
 #: i-PI's comment: lengths and angles, and the units of cell and positions.
 _IPI_CELL, _IPI_UNIT = re.compile(r'CELL\(abcABC\):((?:\s+[-+.\deE]+){6})'), re.compile(r'(\w+)\{(\w+)\}')
 _LENGTHS = {'angstrom': 1.0, 'atomic_unit': Bohr}
@@ -132,27 +134,41 @@ def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         if not 1 <= count <= _MOST_ATOMS:
             raise ValueError(f'a frame of {count} atoms')
         comment, *rows = take(file, count + 1)
-        species, places, unwrapped, by_number = _columns(comment)
+        columns = _Columns.of(comment)
         cell, factor = _cell(comment)
-        positions = numbers(rows, places, 3) * factor
-        known = chemical_symbols[1:] if by_number else types
-        symbols = tuple(_symbol(row.split()[species], known) for row in rows)
-        yield Frame(symbols, positions, cell, read_stamp(comment), unwrapped)
+        positions = numbers(rows, columns.places, 3) * factor
+        words = [row.split() for row in rows]
+        known = chemical_symbols[1:] if columns.by_number else types
+        symbols = [_symbol(row[columns.species], known) for row in words]
+        if columns.identity is not None:  # atoms may come in any order
+            order = np.argsort([int(row[columns.identity]) for row in words])
+            positions, symbols = positions[order], [symbols[k] for k in order]
+        yield Frame(tuple(symbols), positions, cell, read_stamp(comment), columns.unwrapped)
 
 
-def _columns(comment: str) -> tuple[int, int, bool, bool]:
-    """First columns of elements and of positions; whether these are not wrapped, and elements are numbers."""
-    if not (found := _PROPERTIES.search(comment)):
-        return 0, 1, False, False
-    fields = found[1].lower().split(':')
-    begins = dict(zip(fields[::3], itertools.accumulate(map(int, fields[2::3]), initial=0)))
-    species, places = (
-        next((name for name in names if name in begins), None)
-        for names in (('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_positions', 'pos', 'positions'))
-    )
-    if species is None or places is None:
-        raise InvalidTrajectory(f'the columns {found[1]} have no species or no pos')
-    return begins[species], begins[places], places.startswith('unwrapped'), species == 'z'
+class _Columns(NamedTuple):
+    """First columns of elements, positions and numbers of atoms.
+
+    ``unwrapped``: these positions are not wrapped; ``by_number``: elements are atomic numbers.
+    """
+
+    species: int = 0
+    places: int = 1
+    identity: int | None = None
+    unwrapped: bool = False
+    by_number: bool = False
+
+    @classmethod
+    def of(cls, comment: str) -> '_Columns':
+        if not (found := _PROPERTIES.search(comment)):
+            return cls()
+        fields = found[1].lower().split(':')
+        begins = dict(zip(fields[::3], itertools.accumulate(map(int, fields[2::3]), initial=0)))
+        species, places = (next((name for name in names if name in begins), None) for names in _NAMES)
+        if species is None or places is None:
+            raise InvalidTrajectory(f'the columns {found[1]} have no species or no pos')
+        unwrapped = places.startswith('unwrapped')
+        return cls(begins[species], begins[places], begins.get('id'), unwrapped, species == 'z')
 
 
 def _cell(comment: str) -> tuple[np.ndarray | None, float]:

@@ -143,16 +143,18 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: int
     }
     if len(fits) > 1:
         fits.pop(_ASE, None)
-    if stride is not None and len(fits) > 1:
-        fits = {one: steps for one, steps in fits.items() if steps == stride} or fits
-    if len(fits) == 1:
+    if stride in fits.values():
+        fits = {one: steps for one, steps in fits.items() if steps == stride}
+    # Any number is whole in a unit that is small enough: ps is certain only where fs is out of the question.
+    certain = unit is not None or stride is not None or interval < timestep or _ASE in fits
+    if len(fits) == 1 and certain:
         return next(iter(fits))
     names = {1.0: 'fs', 1000.0: 'ps'}
     if fits:
         ways = ', or '.join(f'{n} if it is in {names[one]} (--stride {n})' for one, n in fits.items())
         raise InvalidTrajectory(
             f'the times of frames grow by {interval:g}, of a unit that the file does not say. These are {ways} steps '
-            f'of {timestep:g} fs: say which'
+            f'of {timestep:g} fs: say which, or correct the time step'
         )
     raise InvalidTrajectory(
         f'the times of frames grow by {interval:g} {names.get(unit, "fs or ps")}, which is no whole number of steps of '

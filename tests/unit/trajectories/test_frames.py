@@ -286,6 +286,16 @@ def test_other_atoms_in_a_later_frame_are_refused(slow, tmp_path):
         read_segment(tmp_path)
 
 
+def test_atoms_of_xyz_in_changing_order_are_told_by_their_ids(slow, tmp_path):
+    rng, path = np.random.default_rng(3), tmp_path / 'run.xyz'
+    with path.open('w') as file:
+        for k, places in enumerate(slow.positions):
+            rows = ['{} {} {} {} {}\n'.format(i + 7, slow.symbols[i], *row) for i, row in enumerate(places)]
+            comment = f'Lattice="{LATTICE}" Properties=id:I:1:species:S:1:pos:R:3 Timestep={50 * k}'
+            file.writelines([f'{len(rows)}\n{comment}\n', *rng.permutation(rows)])
+    assert_same(read_trajectory([path], 2.0)[0], slow)
+
+
 def test_a_leap_within_a_file_is_told(slow, tmp_path):
     damaged = type(slow)(slow.symbols, slow.positions.copy(), slow.times, slow.cell)
     damaged.positions[12, 5, 0] += 3.0

@@ -67,6 +67,8 @@ def test_a_time_step_that_contradicts_the_file_is_refused(walk, tmp_path, progra
     ('comment', 'words'),
     [
         (lambda k: f'time={100 * k}', r'50 if it is in fs \(--stride 50\), or 50000 if it is in ps \(--stride 50000\)'),
+        (lambda k: f'time={33 * k}', r'16500 if it is in ps \(--stride 16500\)'),
+        (lambda k: f'time={0.0033 * k:.4f}', 'no whole number of steps of 2 fs'),
         (lambda k: f'time_fs={33.3 * k}', 'grow by 33.3 fs, which is no whole number of steps of 2 fs'),
         (lambda k: f'step={0.5 + k}', 'frame 0 has the step 0.5, which is no whole number'),
         (lambda k: f'step={10 * k}' if k != 7 else 'a remark', 'frame 7 has no step, other frames have'),
@@ -75,7 +77,18 @@ def test_a_time_step_that_contradicts_the_file_is_refused(walk, tmp_path, progra
         (lambda k: f'step={10 * k if k % 2 else 10 * k + 1}', 'from frame 1 to 2'),
         (lambda k: f'step={1000 - 10 * k}', 'do not grow: give them in their order'),
     ],
-    ids=['ambiguous unit', 'no whole step', 'half a step', 'missing', 'gap', 'gap in time', 'uneven', 'backwards'],
+    ids=[
+        'ambiguous unit',
+        'whole in ps only',
+        'no whole step in ps',
+        'no whole step',
+        'half a step',
+        'missing',
+        'gap',
+        'gap in time',
+        'uneven',
+        'backwards',
+    ],
 )
 def test_stamps_that_are_ambiguous_or_wrong_are_refused(walk, tmp_path, comment, words):
     path = write_xyz(tmp_path / 'run.xyz', walk, comment)
