@@ -49,6 +49,8 @@ class RelaxRequest(Request):
 
     settings: RelaxSettings
 
+    FILES = (RELAXED, RELAXATION)
+
     def reported_settings(self) -> dict:
         return self.settings.as_dict()
 
@@ -62,9 +64,10 @@ class RelaxRequest(Request):
         steps = optimizer.irun(fmax=0, steps=limit)
         for step in range(limit + 1):
             evaluated(lambda: next(steps), f'at step {step} of the relaxation')
-            found = outcome.found = self._describe(atoms, volume, step)
+            found = self._describe(atoms, volume, step)
             outcome.seconds = time.monotonic() - start
             self._check(found)
+            outcome.found = found
             if self.output is not None:
                 species, folder = outcome.input.structure.species, self.output / outcome.name
                 relaxed = Structure(atoms.cell.array, species, atoms.positions, coords_are_cartesian=True)
