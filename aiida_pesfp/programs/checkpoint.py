@@ -15,7 +15,6 @@ from aiida_pesfp.fingerprint.adaptive import ADAPTIVE_VERSION
 from aiida_pesfp.fingerprint.scan import ScanPlan, assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
-
 #: The file in each folder that a program has made for results. Nothing is written into, or discarded from, others.
 MARKER, _MEANING = '.pesfp', 'aiida-pesfp has made this folder. --fresh discards the results in it.\n'
 

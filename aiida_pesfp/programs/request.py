@@ -30,6 +30,7 @@ from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.checks import check_crystal
 from aiida_pesfp.crystals.files import NamedStructure, read_named_structures
 from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.potentials.trust import without_code
 from aiida_pesfp.programs.checkpoint import claim, discard, size_of, write_json, writing
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
@@ -40,8 +41,8 @@ EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 #: The end of every help text.
 HELP = """A STRUCTURE is a CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON file, or a folder of such. If one has
 no result, the reason is printed, and the others are not affected. The exit status is 0 if all succeeded, 1 if some did
-not, 2 if the potential or the output folder is unusable, 3 if the run was stopped before its end, and 4 if a structure did not fit into
-memory."""
+not, 2 if the potential or the output folder is unusable, 3 if the run was stopped before its end, and 4 if a structure
+did not fit into memory."""
 Result = TypeVar('Result')
 
 
@@ -178,6 +179,7 @@ class Request(ABC):
                 device=given.device,
                 batch_size=given.batch_size,
                 expected_sha256=given.potential_sha256,
+                trusted=given.trust_weights,
             )
         except errors.PotentialError as error:
             self.fatal = str(error)
@@ -186,7 +188,8 @@ class Request(ABC):
             return self.write()
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, 'terminated', True))
         try:
-            self._process_all()
+            with without_code(given.trust_weights):  # some calculators load their weights when they are first called
+                self._process_all()
         except errors.OutputError as error:
             self.unwritable = str(error)
 
