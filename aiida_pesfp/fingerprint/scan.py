@@ -25,6 +25,9 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import Operations, ion_images, irreducible_points, on_grid
 from aiida_pesfp.settings.scan import ScanSettings
 
+#: No energy of a cell has this size, eV; surfaces are kept in single precision, which ends at 3e38.
+LARGEST_ENERGY = 1e30
+
 
 class Evaluator(Protocol):
     """The part of a potential that the scan needs (see ``aiida_pesfp.potentials``)."""
@@ -118,7 +121,7 @@ def evaluate(
     potential as an uninterrupted one, and gets the same numbers.
 
     :param evaluator: None if all energies are known.
-    :raises NonFiniteEnergy: with the place of the first energy that is NaN or infinite.
+    :raises NonFiniteEnergy: with the place of the first energy that is NaN, infinite or absurd.
     """
     known, surfaces = deque(known), []
     for of_ion in plan.ions:
@@ -140,7 +143,7 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
     for begin in range(len(energies) // step * step, len(points), step):
         fractional = fractional_points(points[begin : begin + step], plan.shape)
         piece = evaluator.energies(of_ion.ion, fractional @ plan.structure.lattice.matrix)
-        bad = np.flatnonzero(~np.isfinite(piece))
+        bad = np.flatnonzero(~(np.abs(piece) < LARGEST_ENERGY))
         if len(bad):
             place = ', '.join(f'{x:.4f}' for x in fractional[bad[0]])
             ion = f'with ion {of_ion.ion} ({plan.species}) at the fractional coordinates ({place})'

@@ -193,8 +193,13 @@ class Family(ABC):
         except ImportError as error:
             reason = f'the Python package {self.package} cannot be imported ({error})'
             raise PotentialError(f'{reason}: {self._remedy()}') from error
-        with without_code(identity.trusted):
-            return implementation(identity, device, batch_size)
+        try:
+            with without_code(identity.trusted):
+                return implementation(identity, device, batch_size)
+        except PotentialError:
+            raise
+        except (Exception, SystemExit) as error:  # a package of someone else may fail in any way
+            raise PotentialError(f'the potential {identity.name} cannot be loaded: {reason(error)}') from error
 
     def _remedy(self, option: str = '') -> str:
         return f'pip install {option}{self.requirement or self.package}'

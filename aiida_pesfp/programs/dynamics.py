@@ -19,6 +19,7 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermost
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from aiida_pesfp import errors
+from aiida_pesfp.fingerprint.scan import LARGEST_ENERGY
 from aiida_pesfp.programs.checkpoint import replacing, write_json, writing
 from aiida_pesfp.programs.request import evaluated
 from aiida_pesfp.settings.md import PotentialMdSettings
@@ -146,7 +147,7 @@ class Run:
         atoms, target = self._integrator.atoms, self.settings.temperature
         energies = (atoms.get_momenta() ** 2).sum(axis=1) / (2 * atoms.get_masses())
         now, fastest = temperature(energies.sum(), len(atoms)), int(np.argmax(energies))
-        if not np.isfinite(energies.sum() + atoms.get_potential_energy()):
+        if not abs(energies.sum() + atoms.get_potential_energy()) < LARGEST_ENERGY:
             what = 'an energy is not finite'
         elif energies[fastest] > max(FASTEST, FASTEST_THERMAL * units.kB * target):
             what = f'atom {fastest} ({atoms.symbols[fastest]}) has a kinetic energy of {energies[fastest]:.1f} eV'

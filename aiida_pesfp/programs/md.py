@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.programs.dynamics import Run
-from aiida_pesfp.programs.request import Outcome, Request, Stopped, program
+from aiida_pesfp.programs.outcome import Outcome
+from aiida_pesfp.programs.request import Request, Stopped, program
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings

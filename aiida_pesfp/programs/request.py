@@ -28,10 +28,11 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.checks import check_crystal
-from aiida_pesfp.crystals.files import NamedStructure, read_named_structures
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.trust import without_code
 from aiida_pesfp.programs.checkpoint import claim, discard, size_of, write_json, writing
+from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 
@@ -48,60 +49,6 @@ Result = TypeVar('Result')
 
 class Stopped(Exception):
     """The run has to end before all is done; the text says why."""
-
-
-@dataclass
-class Outcome(ABC):
-    """The result of one structure; ``state`` is ``done``, ``failed`` or ``pending``."""
-
-    input: NamedStructure
-    state: str = field(default='pending', kw_only=True)
-    seconds: float = field(default=0.0, kw_only=True)
-    error: Exception | None = field(default=None, kw_only=True)
-    attempts: int = field(default=0, kw_only=True)
-    saved_bytes: int = field(default=0, kw_only=True)
-
-    @property
-    def name(self) -> str:
-        """Unique in the request; names the results."""
-        return self.input.name
-
-    @property
-    def formula(self) -> str | None:
-        """Reduced formula, if the structure could be read."""
-        structure = self.input.structure
-        return None if structure is None else structure.composition.reduced_formula
-
-    @abstractmethod
-    def results(self) -> dict:
-        """What was found, as plain JSON types; without a result the same keys with None."""
-
-    def fail(self, error: Exception) -> None:
-        """Note why there is no result."""
-        self.state, self.error = 'failed', error
-
-    def summary(self) -> dict:
-        """The object that ``--json`` prints for this structure."""
-        return {
-            'structure': self.input.source,
-            'formula': self.formula,
-            **self.results(),
-            'seconds': round(self.seconds, 3),
-            'error': self.error and f'{self.input.source}: {self.error}',
-        }
-
-    def report(self) -> dict:
-        """The entry of this structure in ``run.json``."""
-        return {
-            'state': self.state,
-            'structure': self.input.source,
-            'formula': self.formula,
-            'error': self.error and str(self.error),
-            'error_type': self.error and type(self.error).__name__,
-            'seconds': round(self.seconds, 3),
-            'attempts': self.attempts,
-            'saved_bytes': self.saved_bytes,
-        }
 
 
 @dataclass

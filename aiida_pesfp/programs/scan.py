@@ -27,7 +27,8 @@ from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, write_json, writing
-from aiida_pesfp.programs.request import Outcome, Request, program
+from aiida_pesfp.programs.outcome import Outcome
+from aiida_pesfp.programs.request import Request, program
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings

@@ -24,16 +24,14 @@ class AsePotential(Potential):
         if identity.path is not None:
             description = describe(Path(identity.path))
             self._name, self._parameters = description['calculator'], description['parameters']
-        in_file = f'in {identity.path} ' if identity.path else ''
+        way_out = f'give {f"in {identity.path} " if identity.path else ""}package.module.Class of an installed package'
         try:
             self._class = pkgutil.resolve_name(self._name)
         except (Exception, SystemExit) as error:  # whatever its module may raise
             what = f'there is no ASE calculator {self._name!r} here ({one_line(error)})'
-            raise PotentialError(f'{what}: give {in_file}package.module.Class of an installed package') from error
+            raise PotentialError(f'{what}: {way_out}') from error
         if not (isinstance(self._class, type) and issubclass(self._class, BaseCalculator)):
-            raise PotentialError(
-                f'{self._name} is no class of ASE calculators: give {in_file}package.module.Class of one'
-            )
+            raise PotentialError(f'{self._name} is no class of ASE calculators: {way_out}')
         self.device = self._choose_device(device)
         self._make()
 
