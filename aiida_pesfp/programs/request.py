@@ -275,7 +275,7 @@ def program(**changes: dict[str, Any] | None) -> Callable[[Callable[..., Request
             sys.stdout.reconfigure(errors='backslashreplace')  # names of files may be any bytes
             with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
                 program_settings = take(ProgramSettings, options)
-                found = read_named_structures(structures)
+                found = read_named_structures(structures, functools.partial(click.echo, err=True))
                 if not found:
                     raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
                 request = function(found, program_settings, **options)
