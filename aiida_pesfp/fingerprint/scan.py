@@ -20,7 +20,7 @@ from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.fingerprint import symmetry
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
-from aiida_pesfp.fingerprint.grid import check_memory, excluded_points, fractional_points, grid_shape
+from aiida_pesfp.fingerprint.grid import check_size, excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import Operations, ion_images, irreducible_points, on_grid
 from aiida_pesfp.settings.scan import ScanSettings
@@ -81,10 +81,10 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
     check_structure(structure, species)
     mobile = np.array([index for index, site in enumerate(structure) if site.specie.symbol == species])
     lattice, spacing = structure.lattice.matrix, settings.spacing
+    check_size(lattice, settings, len(mobile))
     shape = (
         symmetry.symmetric_shape(structure, spacing) if settings.grid == 'symmetric' else grid_shape(lattice, spacing)
     )
-    check_memory(shape, len(mobile))
     known = symmetry.crystal_operations(structure) if settings.symmetry else Operations.identity()
     operations = on_grid(known, lattice, shape)
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)

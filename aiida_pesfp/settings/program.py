@@ -19,7 +19,7 @@ class ProgramSettings(Settings):
     output: Path | None = setting('folder of the results', None, option=('-o', '--output'))
     device: str = setting("'cpu', 'cuda', 'cuda:1', ...; 'auto' takes a GPU if there is one", 'auto')
     batch_size: int | None = setting(
-        'maximum number of configurations in a batch, by default as many as fit into memory', None, gt=0
+        'maximum number of configurations in a batch, by default as many as fit into memory', None, gt=0, le=10**6
     )
     time_limit: float | None = setting('save the work and stop after this time', None, unit='s', ge=0)
     checkpoint_interval: float = setting('most work that a kill may cost', 20.0, unit='s', ge=0)
