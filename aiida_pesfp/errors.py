@@ -80,6 +80,18 @@ class CannotContinue(StructureError):
     """The files of an earlier run do not belong to this request."""
 
 
+class ForeignFolder(StructureError):
+    """The folder for the results of a structure holds files that none of our programs wrote."""
+
+
+class ProgramDied(StructureError):
+    """Each time that a program began with the structure, it ended without a word."""
+
+
+class OutputError(PesfpError):
+    """Results cannot be written."""
+
+
 class InvalidTrajectory(PesfpError):
     """A trajectory cannot be read, or its files, frames, cells or times give no reliable displacements."""
 

@@ -51,6 +51,7 @@ _LAUNCH_OPTIONS = combined(
     click.option('--queue', help='Queue or partition of the scheduler.'),
     click.option('--account', help='Account of the scheduler.'),
     click.option('--device', help=f'Device on the compute node. {ProgramSettings.help_of("device")}'),
+    click.option('--trust-weights', is_flag=True, default=None, help=ProgramSettings.help_of('trust_weights')),
 )
 
 
@@ -67,7 +68,8 @@ class LaunchOptions(SimpleNamespace):
             # One process uses all cores of its node by threads.
             resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': self.num_cores}
         chosen = {'max_wallclock_seconds': self.walltime, 'queue_name': self.queue}
-        return without_none(resources=resources, account=self.account, device=self.device, **chosen)
+        chosen |= {'device': self.device, 'trust_weights': self.trust_weights}
+        return without_none(resources=resources, account=self.account, **chosen)
 
     def read_overrides(self, known: set[str]) -> dict:
         """The content of the file of overrides. An unknown key is an error, because it would be ignored."""
