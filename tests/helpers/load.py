@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, rock_salt
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
@@ -126,6 +125,8 @@ def screen_under_load(profile: Profile, structures: int, loops: int = 1, per_job
             thread.join()
     result.seconds = time.monotonic() - begin
     result.status = profile.ask(f'load_node({pk}).exit_status')
-    result.ranked = profile.ask(f'len(load_node({pk}).outputs.ranking["rows"]) if "ranking" in load_node({pk}).outputs else 0')
+    result.ranked = profile.ask(
+        f'len(load_node({pk}).outputs.ranking["rows"]) if "ranking" in load_node({pk}).outputs else 0'
+    )
     result.told = profile.run('verdi', 'process', 'report', pk, fails=None)
     return result
