@@ -11,15 +11,13 @@ from aiida_pesfp.workflows.engines import ENGINES
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and the structures without a result; stops if the process failed."""
     from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
+    from aiida_pesfp.queries.screening import screenings_among, unranked
 
     rows = rows_of(descriptors_of(node))
     if rows:
         print_table(sorted(rows, key=rank_key))
-    outputs = node.outputs.screen if 'screen' in node.outputs else node.outputs
-    for name in ('rejected', 'failures'):
-        if name in outputs:
-            for key, entry in outputs[name].items():
-                echo.echo_warning(f'{key}: {entry.get("reason") or entry.get("error")}')
+    for one in (one for screening in screenings_among(node) for one in unranked(screening)):
+        echo.echo_warning(f'{one.label}: {one.reason}')
     if not node.is_finished_ok:
         echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
     echo.echo_success(f'finished {node.process_label}<{node.pk}>')

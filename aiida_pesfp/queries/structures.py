@@ -14,6 +14,17 @@ def structures_by_uuid(uuids: Iterable[str | None]) -> dict[str, StructureData]:
     return {node.uuid: node for node in query.all(flat=True)}
 
 
+def content_of(structure: StructureData) -> tuple[str, str]:
+    """Label and hash: structures that share both, such as one file from two folders, are one."""
+    caching = structure.base.caching
+    return structure.label, caching.get_hash() or caching.compute_hash()
+
+
+def contents_of(uuids: Iterable[str | None]) -> dict[str, tuple[str, str]]:
+    """UUIDs of stored structures -> :func:`content_of` them."""
+    return {uuid: content_of(node) for uuid, node in structures_by_uuid(uuids).items()}
+
+
 def records_of(structures: Iterable[StructureData]) -> dict[str, RecordData]:
     """UUID of each structure -> the record that it comes from, directly or through other structures.
 

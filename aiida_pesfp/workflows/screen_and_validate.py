@@ -196,7 +196,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         self.ctx.passed = [key for key in self.ctx.passed if key in self.ctx.queue or key in found]
 
     def tabulate(self) -> ExitCode | None:
-        """Make the table of the candidates, if there are any. Fail if none has a conductivity or the ranking has gaps."""
+        """Make the table of the candidates. Fail if none has a conductivity, or if structures are missing in the ranking."""
         incomplete = None
         if not self.ctx.screening.is_finished_ok:
             reason = how_it_ended(self.ctx.screening)

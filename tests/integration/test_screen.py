@@ -127,13 +127,12 @@ def locked_after():
         count = itertools.count()
 
         def refuse(_connection, _cursor, statement, parameters, *_):
-            if 'INSERT INTO db_dblink' in statement and link_type in str(parameters):
-                if begin <= next(count) < begin + times:
-                    raise OperationalError(statement, parameters, Exception('database is locked'))
+            is_meant = 'INSERT INTO db_dblink' in statement and link_type in str(parameters)
+            if is_meant and begin <= next(count) < begin + times:
+                raise OperationalError(statement, parameters, Exception('database is locked'))
 
         event.listen(engine, 'before_cursor_execute', refuse)
         listeners.append(refuse)
-        return count
 
     yield lock
     for listener in listeners:
