@@ -49,7 +49,10 @@ def print_candidates(node) -> None:
     if 'candidates' not in node.outputs:
         echo.echo('No structure is a candidate.')
         return
-    rows, columns, flagged = node.outputs.candidates['rows'], [('Key', 'key', ''), *QUANTITY_COLUMNS], set()
+    from aiida_pesfp.queries.structures import name_of
+
+    columns, flagged, structures = [('Label', 'label', ''), *QUANTITY_COLUMNS], set(), node.inputs.screen.structures
+    rows = [{'label': name_of(structures[row['key']]), **row} for row in node.outputs.candidates['rows']]
     for name, engine in ENGINES.items():
         columns.append((f'E_A/eV ({engine.title})', f'{name}_activation_energy', '.3f'))
         columns.append((f'sigma(300 K)/(S/cm) ({engine.title})', f'{name}_conductivity_300K', '.2g'))
@@ -57,10 +60,10 @@ def print_candidates(node) -> None:
     for row in rows:
         for engine, flags in row['flags'].items():
             for temperature, names in flags.items():
-                echo.echo(f'{row["key"]}, {engine}, {temperature} K: flagged {", ".join(names)}')
+                echo.echo(f'{row["label"]}, {engine}, {temperature} K: flagged {", ".join(names)}')
                 flagged |= set(names)
         for engine, problem in row['problems'].items():
-            echo.echo(f'{row["key"]}, {engine}: {problem}')
+            echo.echo(f'{row["label"]}, {engine}: {problem}')
     _warn_of_short_runs(flagged)
     echo.echo(f'The table is an output of {node.process_label}<{node.pk}>: aiida-pesfp report {node.pk}\n')
 

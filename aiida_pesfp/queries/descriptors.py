@@ -12,7 +12,7 @@ from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.queries.nodes import among, stored
+from aiida_pesfp.queries.nodes import among, potential_labels, stored
 from aiida_pesfp.queries.structures import contents_of, records_of, results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
@@ -22,7 +22,7 @@ DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'structure_uuid')
 RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
 #: ... and of the newest Arrhenius fit.
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
-#: What makes two results of one structure differ: the ion, the potential, the grid, and other settings than the default.
+#: What makes two results of one structure differ.
 ORIGIN = ('species', 'potential_name', *GRID_SETTINGS, 'settings')
 COLUMNS = ('pk', 'label', *DESCRIPTORS, *GRID_SETTINGS, 'settings', *RECORD, *ARRHENIUS)
 #: Link labels of the outputs of scans and screenings begin with this, before the key of the structure.
@@ -95,11 +95,13 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
 def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     """A row with the keys of :data:`COLUMNS` for each of some descriptors; unknown values are None."""
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors)
+    labels = potential_labels()
     records, fits = records_of(structures.values()), results_of(structures, ArrheniusData)
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
         row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in (*DESCRIPTORS, *GRID_SETTINGS)}
+        row['potential_name'] = labels.get(node.get('potential_sha256')) or row['potential_name']
         row['settings'] = _changed_settings(node.get('settings', {}))
         row |= {name: records.get(structure, {}).get(name) for name in RECORD}
         rows.append(row | {name: fits.get(structure, [{}])[-1].get(name) for name in ARRHENIUS})

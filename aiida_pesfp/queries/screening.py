@@ -6,7 +6,7 @@ from aiida.orm import Dict, ProcessNode, StructureData
 
 from aiida_pesfp.queries.descriptors import descriptors_of, keys_of
 from aiida_pesfp.queries.nodes import accounts_of_rejected
-from aiida_pesfp.queries.structures import processes_of
+from aiida_pesfp.queries.structures import name_of, processes_of
 
 #: Types of the processes that take structures and make descriptors of them.
 SCREENING, SCAN = 'aiida.workflows:pesfp.screen', 'aiida.workflows:pesfp.scan.base'
@@ -32,7 +32,7 @@ class Unranked:
     @property
     def label(self) -> str:
         """Its name for people."""
-        return self.structure.label or self.structure.get_formula(mode='hill_compact')
+        return name_of(self.structure)
 
     @property
     def is_missing(self) -> bool:

@@ -1,5 +1,7 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
+import math
+
 from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_node
 
@@ -10,14 +12,38 @@ from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_m
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.errors import AssessmentError, closest
 from aiida_pesfp.queries.descriptors import descriptors_of, surfaces_of
 from aiida_pesfp.queries.progress import estimated_cost
-from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.queries.structures import PROPERTIES, known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
+
+
+def _validate(inputs, context) -> str | None:
+    return _validate_properties(inputs) or _validate_model(inputs, context)
+
+
+def _validate_properties(inputs) -> str | None:
+    """What does not belong to a structure, or is no number, would silently be without effect."""
+    if 'properties' not in inputs or not inputs.get('structures'):
+        return None
+    for key, properties in inputs['properties'].get_dict().items():
+        if key not in inputs['structures']:
+            close = closest(key, inputs['structures'])
+            hint = f'did you mean {close}?' if close else f'the keys are {", ".join(inputs["structures"])}'
+            return f'the properties of {key!r} belong to no structure: {hint}'
+        if not isinstance(properties, dict):
+            return f'the properties of {key!r} are {properties!r}: give {" and ".join(PROPERTIES)}'
+        for name, value in properties.items():
+            if name not in PROPERTIES:
+                return f'{key!r} has an unknown property {name!r}: known are {" and ".join(PROPERTIES)}'
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if value is not None and not is_number:
+                return f'the {name} of {key!r} is {value!r}: give a number'
+    return None
 
 
 def _validate_model(inputs, _) -> str | None:
@@ -50,7 +76,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
-        spec.inputs.validator = _validate_model
+        spec.inputs.validator = _validate
         spec.outline(cls.select, while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results), cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')

@@ -10,6 +10,7 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.queries.structures import name_of
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
@@ -196,7 +197,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         self.ctx.passed = [key for key in self.ctx.passed if key in self.ctx.queue or key in found]
 
     def tabulate(self) -> ExitCode | None:
-        """Make the table of the candidates. Fail if none has a conductivity, or if structures are missing in the ranking."""
+        """Make the table of the candidates. Fail if none has a conductivity, or if the ranking has gaps."""
         incomplete = None
         if not self.ctx.screening.is_finished_ok:
             reason = how_it_ended(self.ctx.screening)
@@ -228,7 +229,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             options=stage.get('options'),
             **needs,
         )
-        builder.metadata.call_link_label, builder.metadata.label = f'{engine}_{key}', key
+        builder.metadata.call_link_label = f'{engine}_{key}'
+        builder.metadata.label = name_of(self.inputs.screen.structures[key])
         return builder
 
     def _collect(self, key: str, node: WorkChainNode) -> None:
