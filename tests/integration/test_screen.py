@@ -225,7 +225,10 @@ class TestExamples:
         return run
 
     def test_screen_then_query_then_archive(self, verdi):
+        (verdi.structures / 'broken.cif').write_text('nonsense')
         printed = verdi('run', 'examples/screen.py', '--folder', verdi.structures)
+        assert 'broken.cif' in printed
+        assert 'Traceback' not in printed
         table = [line.split() for line in printed.splitlines() if line.strip().startswith(('1 ', '2 '))]
         assert [row[1] for row in table] == ['LiF', 'Li2O']
         answers = verdi('run', 'examples/query.py')
