@@ -95,9 +95,9 @@ def _lines(node, progress) -> list[str]:
     if not node.is_terminated:
         left = progress.seconds_left
         entries['jobs running'] = progress.running
-        entries['time left'] = (
-            'not known before the first structure is done' if left is None else f'about {_duration(left)}'
-        )
+        entries['time left'] = 'not known before the first structure is done'
+        if left is not None:
+            entries['time left'] = f'about {_duration(left)}' if progress.running or not left else 'no job is running'
         silent = [f'job {pk} has written nothing yet ({why[:120]})' for pk, why in progress.silent.items()]
     return [f'{name:<17} {value}' for name, value in entries.items() if value is not None] + silent
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,9 @@ from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.workflows.engines import ENGINES, Engine
+
+#: Types that YAML and JSON have; the former has dates too.
+_PLAIN = bool | int | float | str | list
 
 
 class DurationParamType(click.ParamType):
@@ -79,6 +83,7 @@ class LaunchOptions(SimpleNamespace):
         wrong = 'is not a YAML file of inputs, such as "max_iterations: 3"'
         try:
             content = yaml.safe_load(read_text(self.overrides))
+            json.dumps(content, default=str, skipkeys=True)  # raises an error if some part of it contains itself
         except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
             echo.echo_critical(f'{self.overrides} {wrong}: {one_line(error)}')
         if content is not None and not isinstance(content, dict):
@@ -209,6 +214,16 @@ def _misshapen(given: dict, default: dict, within: str = '') -> Iterator[str]:
             yield from _misshapen(value, usual if isinstance(usual, dict) else {}, f'{name}.')
         elif value is None and usual is not None:
             yield f'{name} has no value: give one, or leave it out'
+        elif not _is_like(value, usual):
+            yield f'{name} is {str(value)[:60]!r}: give a value such as {usual!r}'
+
+
+def _is_like(value, usual) -> bool:
+    """Whether a value of a YAML file is of the kind of the usual one; None is of any kind that JSON has too."""
+    if usual is None:
+        return isinstance(value, _PLAIN | None)
+    number = int | float
+    return isinstance(value, number if isinstance(usual, number) else type(usual))
 
 
 @contextlib.contextmanager
