@@ -34,7 +34,7 @@ class Result:
     :param status: its exit status.
     :param ranked: how many structures are in its ranking.
     :param ran: how often each command ran beside it.
-    :param failed: what failing commands beside it printed.
+    :param failed: what those of them that met a locked database printed.
     """
 
     status: int | None
@@ -66,12 +66,16 @@ class Profile:
         return printed
 
     def ask(self, expression: str):
-        """The value of an expression about the graph; `load_node` and `pk_of` are known in it."""
+        """The value of an expression about the graph; `load_node` and `waiting_for_a_worker` are known in it."""
         return eval(self.run('verdi', 'run', '--', self._script(expression)).splitlines()[-1])
 
     def _script(self, expression: str) -> Path:
         path = self.folder / f'ask{threading.get_ident()}.py'
-        path.write_text(f'from aiida.orm import *\nprint(repr({expression}))\n')
+        path.write_text(
+            'from aiida.orm import load_node\n'
+            'from aiida_pesfp.queries.nodes import waiting_for_a_worker\n'
+            f'print(repr({expression}))\n'
+        )
         return path
 
     def stop(self) -> None:
@@ -79,22 +83,33 @@ class Profile:
         self.run('verdi', 'daemon', 'stop', fails=None)
 
 
-def screen_under_load(profile: Profile, structures: int, loops: int = 1, per_job: int = 4) -> Result:
-    """Screen so many structures, with loops of `rank`, `report` and `assess` beside it until it has ended."""
+def import_crystals(profile: Profile, number: int) -> str:
+    """Import so many structures, and write labels of them; the label of their group."""
     folder, label = profile.folder / 'crystals', f'crystals-{time.monotonic_ns()}'
     folder.mkdir(exist_ok=True)
     lines = ['id,sigma']
-    for index, (name, crystal) in enumerate(crystals(structures)):
+    for index, (name, crystal) in enumerate(crystals(number)):
         crystal.to(folder / f'{name}.cif')
-        lines.append(f'{name},{10.0 ** (-2 - index % 8)}')
+        lines.append(f'{name},{1e-2 if index % 2 else 1e-8}')
     (profile.folder / 'labels.csv').write_text('\n'.join(lines))
-    (profile.folder / 'coarse.yaml').write_text('scan: {parameters: {spacing: 0.7}}\ncriteria: {duplicates: keep}\n')
     profile.run('aiida-pesfp', 'import', 'folder', folder, '-G', label)
-    options = ('--potential', 'lj', '--overrides', profile.folder / 'coarse.yaml', '--protocol', 'fast')
-    jobs = ('--structures-per-job', per_job, '--jobs', 4, '--transition-metals', '--submit')
-    begin = time.monotonic()
-    printed = profile.run('aiida-pesfp', 'launch', 'screen', label, *options, *jobs)
-    pk = int(printed.split('ScreenWorkChain<')[1].split('>')[0])
+    return label
+
+
+def submit_screening(profile: Profile, group: str, per_job: int, jobs: int) -> int:
+    """Submit a screening of a group on a coarse grid; its PK."""
+    overrides = profile.folder / 'coarse.yaml'
+    overrides.write_text('scan: {parameters: {spacing: 0.7}}\ncriteria: {duplicates: keep}\n')
+    options = ('--potential', 'lj', '--overrides', overrides, '--transition-metals')
+    amounts = ('--structures-per-job', per_job, '--jobs', jobs)
+    printed = profile.run('aiida-pesfp', 'launch', 'screen', group, *options, *amounts, '--submit')
+    return int(printed.split('ScreenWorkChain<')[1].split('>')[0])
+
+
+def screen_under_load(profile: Profile, structures: int, loops: int = 1, per_job: int = 4) -> Result:
+    """Screen so many structures, with loops of `rank`, `report` and `assess` beside it until it has ended."""
+    group, begin = import_crystals(profile, structures), time.monotonic()
+    pk = submit_screening(profile, group, per_job, jobs=4)
     table = (profile.folder / 'labels.csv', '--column', 'id=id', '--column', 'conductivity=sigma', '--unit', 'S/cm')
     table += ('--table-temperature', 300, '--good', 1e-3, '--bad', 1e-5, '--potential', 'lj')
     commands = {'rank': (pk,), 'report': (pk, '-o', 'report.html'), 'assess': table}
@@ -106,7 +121,7 @@ def screen_under_load(profile: Profile, structures: int, loops: int = 1, per_job
         while not ended.is_set():
             printed = profile.run('aiida-pesfp', name, *arguments, fails=None)
             result.ran[name] = result.ran.get(name, 0) + 1
-            if 'Traceback' in printed or 'locked' in printed:
+            if 'locked' in printed:
                 result.failed.append(f'{name}: {printed[-1500:]}')
 
     threads = [
