@@ -3,6 +3,9 @@
 The class name of a :class:`StructureError` is stored with the result (``error_type``), for queries.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class PesfpError(Exception):
     """Base class of every error that this package raises on purpose."""
@@ -138,6 +141,13 @@ class OutOfMemory(PesfpError):
 
 class NothingToReport(PesfpError):
     """A workchain or group has no results to report, not even a rejected structure."""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, whatever its case; None if none is close."""
+    by_case = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), by_case, n=1, cutoff=0.75)
+    return by_case[found[0]] if found else None
 
 
 def one_line(error: Exception, length: int = 200) -> str:

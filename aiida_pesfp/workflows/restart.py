@@ -46,7 +46,13 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         :param overrides: inputs that take precedence, nested like the protocol.
         :param options: ``metadata.options`` of the jobs that take precedence,, ``device`` and ``trust_weights``.
         :param own: keywords of :meth:`job_inputs`, such as ``potential``.
+        :raises ValueError: if the code is known to run another program.
         """
+        program = getattr(cls._process_class, 'PROGRAM', '').replace('-', '.')
+        if program and code.default_calc_job_plugin not in (None, program):
+            raise ValueError(
+                f'the code {code.full_label} runs {code.default_calc_job_plugin}, not {program}: name another'
+            )
         inputs, options = cls.get_protocol_inputs(protocol, overrides), dict(options or {})
         how = inputs[cls._runs_like]
         how |= {name: options.pop(name) for name in ('device', 'trust_weights') if name in options}
