@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from aiida.common.links import LinkType
 from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, load_node
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
@@ -111,12 +110,7 @@ def _pairs(kind: type, pks: Iterable[int]) -> Iterator[tuple[int, int]]:
     filters = {kind: among(pks)}
     surfaces = {'cls': PesData, 'filters': filters.get(PesData), 'tag': 'surface', 'project': 'id'}
     descriptors = {'cls': DescriptorsData, 'filters': filters.get(DescriptorsData), 'tag': 'own', 'project': 'id'}
-    created = {'edge_filters': {'type': LinkType.CREATE.value}, 'edge_project': 'label'}
-    query = QueryBuilder().append(**surfaces)
-    query.append(CalculationNode, with_outgoing='surface', tag='scan', edge_tag='here', **created)
-    for row in query.append(**descriptors, with_incoming='scan', edge_tag='there', **created).dict():
-        key, other = (row[edge]['label'].partition('__')[2] for edge in ('here', 'there'))
-        if key == other != '':
-            yield row['surface']['id'], row['own']['id']
+    query = QueryBuilder().append(**surfaces).append(CalculationNode, with_outgoing='surface', tag='scan')
+    yield from query.append(**descriptors, with_incoming='scan').all()
     query = QueryBuilder().append(**surfaces).append(CalculationNode, with_incoming='surface', tag='describe')
     yield from query.append(**descriptors, with_incoming='describe').order_by({'own': 'id'}).all()
