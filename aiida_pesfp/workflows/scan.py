@@ -200,4 +200,4 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
     def _lose(self, keys: Iterable[str], reason: str) -> None:
         """Note structures whose jobs were lost."""
         self.report(f'lost are {", ".join(keys)}: {reason}')
-        self.ctx.others |= dict.fromkeys(keys, {'error_type': LOST, 'error': reason})
+        self.ctx.others |= {key: {'error_type': LOST, 'error': reason} for key in keys}
