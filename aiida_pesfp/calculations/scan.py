@@ -119,6 +119,7 @@ def new_results(potential: PotentialData, run: dict) -> FolderData:
     results.base.attributes.set_many(
         {
             'species': run['species'],
+            'cell': run['cell'],
             'potential_name': potential.name,
             'potential_sha256': potential.sha256,
             'scan_settings': run['scan_settings'],

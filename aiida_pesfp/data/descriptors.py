@@ -17,7 +17,7 @@ class DescriptorsData(RequiredAttributes, Dict):
     ``spectrum`` with the lists ``thresholds`` (eV), ``connected`` and ``disconnected``; ``ions``, for each mobile ion
     its ``index``, ``equivalent_to``, ``fractional_coordinates`` and quantities; ``formula``, ``species``,
     ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``spacing`` and ``minimum_distance`` (A) of the scan;
-    ``settings`` of the descriptors.
+    ``cell``, which was scanned; ``settings`` of the descriptors.
     """
 
     #: Rankings and the report need these.

@@ -104,10 +104,10 @@ def test_what_kills_its_job_costs_itself_only(code, potential_of, with_test_calc
 
 
 def test_jobs_out_of_time_that_made_progress_are_not_counted(code, potential_of, with_test_calculators, structures):
-    """Seven jobs for one structure, each of which evaluates a few points, are more than a structure alone may have
+    """Many jobs for one structure, each of which evaluates a few points, are more than a structure alone may have
     without progress."""
     with_test_calculators.setenv('PESFP_TEST_KILL', 'SIGTERM')
-    potential = potential_of('tests.helpers.calculators.KilledAfter', after=40, **LENNARD_JONES)
+    potential = potential_of('tests.helpers.calculators.KilledAfter', after=20, **LENNARD_JONES)
     overrides = {'scan': {'parameters': {'spacing': 0.6, 'symmetry': False}, 'batch_size': 8}}
     chosen = {'LiCl': structures['LiCl']}
     _, node = run_get_node(ScanBaseWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides))

@@ -1,10 +1,12 @@
 """Where a number comes from: one structure, one record, one potential, one job, whatever else was in its batch."""
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from aiida import profile_context
 from aiida.engine import run_get_node
 from aiida.orm import (
     CalcJobNode,
@@ -18,8 +20,8 @@ from aiida.orm import (
     WorkflowNode,
     load_node,
 )
-from aiida.storage.sqlite_zip.backend import SqliteZipBackend
 from aiida.tools.archive import create_archive
+from aiida.tools.archive.abstract import get_format
 from aiida.tools.visualization import Graph
 
 from aiida_pesfp.calculations.records import structure_of_record
@@ -34,7 +36,6 @@ from tests.helpers.crystals import antifluorite, rock_salt
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
 sys.path.insert(0, str(REPOSITORY / 'examples'))
-OF_CALCULATIONS = {'call_calc_backward': False, 'call_work_backward': False}
 
 
 @pytest.fixture(scope='module')
@@ -109,30 +110,42 @@ def test_the_graph_of_one_candidate(screened):
 
 
 def contents(archive):
-    """Structures, records, surfaces and workflows in an archive, by label, and the origin of each surface."""
-    from queries.origin import origin
-
-    with profile_context(SqliteZipBackend.create_profile(archive), allow_switch=True):
+    """Labels of the structures, records, surfaces, descriptors and workflows in an archive."""
+    with get_format().open(archive, 'r') as reader:
         kinds = (StructureData, RecordData, PesData, DescriptorsData, WorkflowNode)
-        found = [sorted(QueryBuilder().append(kind, project='label').all(flat=True)) for kind in kinds]
-        surfaces = QueryBuilder().append(PesData, project=['id', 'label']).all()
-        return found, {label: origin(pk)[0] for pk, label in surfaces}
+        return [sorted(reader.querybuilder().append(kind, project='label').all(flat=True)) for kind in kinds]
 
 
-def test_an_archive_of_one_candidate_holds_one(screened, potential, aiida_pesfp, tmp_path):
+def test_an_archive_of_one_candidate_holds_one(screened, aiida_pesfp, tmp_path):
     node, _, _ = screened
     surface, descriptors = node.outputs.pes['LiF'], node.outputs.descriptors['LiF']
-    create_archive([surface], tmp_path / 'core.aiida', **OF_CALCULATIONS)
+    create_archive([surface], tmp_path / 'core.aiida', call_calc_backward=False, call_work_backward=False)
     aiida_pesfp('export', 'archive', descriptors.pk, '-o', tmp_path / 'ours.aiida')
     for name in ('core', 'ours'):
-        found, origins = contents(tmp_path / f'{name}.aiida')
-        assert found == [['LiF'], ['LiF'], ['LiF'], ['LiF'], []]
-        assert origins == {'LiF': potential.name}
+        assert contents(tmp_path / f'{name}.aiida') == [['LiF'], ['LiF'], ['LiF'], ['LiF'], []]
 
 
 def test_an_archive_of_a_group_holds_its_results(screened, aiida_pesfp, tmp_path):
-    aiida_pesfp('export', 'archive', 'crystals', '--where', 'formula != "LiF"', '-o', tmp_path / 'two.aiida')
-    found, origins = contents(tmp_path / 'two.aiida')
-    assert found == [['Li2Te', 'LiCl']] * 4 + [[]]
-    assert set(origins) == {'Li2Te', 'LiCl'}
-    assert 'exists' in aiida_pesfp('export', 'archive', 'crystals', '-o', tmp_path / 'two.aiida', fails=True)
+    archive, (node, _, _) = tmp_path / 'two.aiida', screened
+    aiida_pesfp('export', 'archive', 'crystals', '--where', 'formula != "LiF"', '-o', archive)
+    assert contents(archive) == [['Li2Te', 'LiCl']] * 4 + [[]]
+    assert 'exists' in aiida_pesfp('export', 'archive', 'crystals', '-o', archive, fails=True)
+
+    environment, programs = os.environ | {'AIIDA_PATH': str(tmp_path)}, Path(sys.executable).parent
+
+    def elsewhere(program, *arguments):
+        command = [str(programs / program), *map(str, arguments)]
+        return subprocess.run(
+            command, env=environment, cwd=REPOSITORY, check=True, capture_output=True, text=True
+        ).stdout
+
+    elsewhere('verdi', 'presto', '--use-zeromq', '--non-interactive')
+    elsewhere('verdi', 'archive', 'import', archive)
+    rows = json.loads(elsewhere('aiida-pesfp', 'rank', '--format', 'json'))
+    assert {row['label']: row['xi'] for row in rows} == {
+        key: node.outputs.descriptors[key].xi for key in ('Li2Te', 'LiCl')
+    }
+    (row,) = [row for row in rows if row['label'] == 'LiCl']
+    printed = elsewhere('verdi', 'run', 'examples/queries/origin.py', row['pk'])
+    assert 'LiCl.cif' in printed
+    assert 'Li2Te' not in printed

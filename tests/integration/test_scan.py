@@ -21,7 +21,7 @@ from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from tests.helpers.crystals import face_centred, rock_salt
 from tests.helpers.graph import jobs_of
 
-COARSE = {'spacing': 0.6}
+COARSE = {'spacing': 0.6, 'cell': 'as_given'}
 KILLED = 'tests.helpers.calculators.KilledAfter'
 
 
@@ -71,6 +71,19 @@ def test_each_structure_has_its_own_outputs(base_of, potential, structures):
         expected = scan(structure, evaluator, settings=ScanSettings(**COARSE))
     np.testing.assert_allclose(surface.energies, expected.energies, atol=1e-5)
     np.testing.assert_allclose(surface.reference_energies, expected.reference_energies, atol=1e-9)
+
+
+def test_the_cell_that_was_scanned_is_kept_if_it_is_not_the_given_one(base_of):
+    primitive = rock_salt('Li', 'Cl', 5.13)
+    given = {'conventional': StructureData(pymatgen=primitive.to_conventional()).store()}
+    results, node = run_get_node(base_of(structures=given, parameters={'spacing': 0.6, 'cell': 'primitive'}))
+    assert node.is_finished_ok, node.exit_message
+    scanned, descriptors = results['scanned']['conventional'], results['descriptors']['conventional']
+    assert len(scanned.sites) == len(primitive) < len(given['conventional'].sites)
+    assert scanned.creator.uuid == descriptors.creator.uuid
+    assert descriptors['cell'] == 'primitive'
+    assert descriptors['structure_uuid'] == given['conventional'].uuid
+    np.testing.assert_allclose(results['pes']['conventional'].get_array('lattice'), scanned.cell)
 
 
 def test_the_command_can_be_repeated_by_hand(builder_of):

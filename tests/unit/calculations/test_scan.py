@@ -22,6 +22,7 @@ from tests.helpers.potentials import LENNARD_JONES, write_calculator
 SETTINGS = FingerprintSettings.from_dict({'spacing': 0.9})
 RUN = {
     'species': 'Li',
+    'cell': SETTINGS.cell,
     'scan_settings': SETTINGS.scan.as_dict(),
     'descriptor_settings': SETTINGS.descriptors.as_dict(),
 }
