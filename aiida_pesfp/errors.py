@@ -139,6 +139,10 @@ class OutOfMemory(PesfpError):
     """A single configuration does not fit into the memory of the device."""
 
 
+class WrongResults(PesfpError):
+    """Results belong to another structure or potential than those that they are asked for."""
+
+
 class NothingToReport(PesfpError):
     """A workchain or group has no results to report, not even a rejected structure."""
 

@@ -23,7 +23,8 @@ def main():
     pk, formula, *_ = best[0]
     name, sha256, calculation, structure = origin(pk)
     print(f'\nWhich potential produced the first of them? {name} (SHA-256 {sha256[:12]}...), in the calculation')
-    print(f'{calculation} of the structure {structure}. Its whole history: verdi node graph generate {pk}')
+    print(f'{calculation} of the structure {structure}. Its whole history:')
+    print(f'verdi node graph generate --link-types data --descendant-depth 0 {pk}')
     print(f'\nAll descriptors of {formula}:')
     print(tabulate(of_composition(formula), **HEADS))
 

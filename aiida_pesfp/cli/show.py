@@ -36,7 +36,7 @@ def show(scanned, ion):
         _print_uses(structure)
     if others:
         echo.echo_report(f'other results for it: {", ".join(str(other.pk) for other in others)}')
-    echo.echo_report(f'its whole history: verdi node graph generate {node.pk}')
+    echo.echo_report(f'its whole history: verdi node graph generate --link-types data --descendant-depth 0 {node.pk}')
 
 
 def _print(title: str, rows, **options) -> None:

@@ -16,8 +16,8 @@ class DescriptorsData(RequiredAttributes, Dict):
     the node, such as ``xi`` and ``mpe`` (eV); nodes that are older than a quantity have None. Further attributes:
     ``spectrum`` with the lists ``thresholds`` (eV), ``connected`` and ``disconnected``; ``ions``, for each mobile ion
     its ``index``, ``equivalent_to``, ``fractional_coordinates`` and quantities; ``formula``, ``species``,
-    ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``spacing`` and ``minimum_distance`` (A) and ``grid``
-    of the scan; ``settings`` of the descriptors.
+    ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``cell``, which was scanned; ``spacing`` and
+    ``minimum_distance`` (A) and ``grid`` of the scan; ``settings`` of the descriptors.
     """
 
     #: Rankings and the report need these.

@@ -99,13 +99,13 @@ class ScanRequest(Request):
         plan = plan_scan(structure, self.settings.species, self.settings.scan)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
-            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(checkpoint, bar))
+            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(outcome, checkpoint, bar))
             outcome.evaluations = surface.evaluations
             return surface
         finally:
             outcome.seconds = checkpoint.seconds
 
-    def _evaluate(self, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
+    def _evaluate(self, outcome: ScanOutcome, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
         evaluator = self.potential.evaluator(checkpoint.plan.structure)
         known, clock = checkpoint.energies, time.monotonic()
         saved = clock
@@ -119,6 +119,8 @@ class ScanRequest(Request):
             if now - saved > self.program_settings.checkpoint_interval:
                 checkpoint.save()
                 saved = time.monotonic()
+                outcome.seconds = checkpoint.seconds
+                self.write()  # so that progress shows even if the process is killed
             self.check_stop()
 
         bar.total = checkpoint.plan.evaluations

@@ -4,7 +4,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from aiida.common.links import LinkType
 from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, load_node
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
@@ -17,13 +16,13 @@ from aiida_pesfp.queries.structures import contents_of, records_of, results_of, 
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
-DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'structure_uuid')
+DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'cell', 'structure_uuid')
 #: ... of the record of the structure, ...
 RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
 #: ... and of the newest Arrhenius fit.
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
 #: What makes two results of one structure differ.
-ORIGIN = ('species', 'potential_name', *GRID_SETTINGS, 'settings')
+ORIGIN = ('species', 'potential_name', 'cell', *GRID_SETTINGS, 'settings')
 COLUMNS = ('pk', 'label', *DESCRIPTORS, *GRID_SETTINGS, 'settings', *RECORD, *ARRHENIUS)
 #: Link labels of the outputs of scans and screenings begin with this, before the key of the structure.
 _PREFIX = 'descriptors__'
@@ -82,7 +81,7 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
     """
     ordered = sorted(descriptors, key=lambda node: node.pk)
     contents = contents_of(node.get('structure_uuid') for node in ordered)
-    names = ('species', 'potential_sha256', *GRID_SETTINGS, 'settings')
+    names = ('species', 'potential_sha256', 'cell', *GRID_SETTINGS, 'settings')
     found = {}
     for node in ordered:
         # What is known of nothing but itself is like nothing else.
@@ -150,12 +149,7 @@ def _pairs(kind: type, pks: Iterable[int]) -> Iterator[tuple[int, int]]:
     filters = {kind: among(pks)}
     surfaces = {'cls': PesData, 'filters': filters.get(PesData), 'tag': 'surface', 'project': 'id'}
     descriptors = {'cls': DescriptorsData, 'filters': filters.get(DescriptorsData), 'tag': 'own', 'project': 'id'}
-    created = {'edge_filters': {'type': LinkType.CREATE.value}, 'edge_project': 'label'}
-    query = QueryBuilder().append(**surfaces)
-    query.append(CalculationNode, with_outgoing='surface', tag='scan', edge_tag='here', **created)
-    for row in query.append(**descriptors, with_incoming='scan', edge_tag='there', **created).dict():
-        key, other = (row[edge]['label'].partition('__')[2] for edge in ('here', 'there'))
-        if key == other != '':
-            yield row['surface']['id'], row['own']['id']
+    query = QueryBuilder().append(**surfaces).append(CalculationNode, with_outgoing='surface', tag='scan')
+    yield from query.append(**descriptors, with_incoming='scan').all()
     query = QueryBuilder().append(**surfaces).append(CalculationNode, with_incoming='surface', tag='describe')
     yield from query.append(**descriptors, with_incoming='describe').order_by({'own': 'id'}).all()

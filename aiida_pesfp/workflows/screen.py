@@ -75,12 +75,12 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         positive_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
-        spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
+        spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = _validate
         spec.outline(cls.select, while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results), cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
-        spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors'))
+        spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')
@@ -107,7 +107,6 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         own = dict(overrides or {})
         base = {key: own.pop(key) for key in ('scan', 'max_iterations') if key in own}
         scan = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, protocol, base, options)
-        scan.scan.pop('structures')
         builder = cls.get_builder()
         builder.structures, builder.scan, builder.max_iterations = structures, scan.scan, scan.max_iterations
         inputs = cls.get_protocol_inputs(protocol, own)
@@ -146,7 +145,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         self.ctx.running = []
         for batch in batches:
             inputs = self.exposed_inputs(ScanBaseWorkChain)
-            inputs['scan']['structures'] = {key: self.ctx.selected[key] for key in batch}
+            inputs['structures'] = {key: self.ctx.selected[key] for key in batch}
             node = self.submit(ScanBaseWorkChain, **inputs)
             self.report(f'launching ScanBaseWorkChain<{node.pk}> for {", ".join(batch)}')
             self.to_context(running=append_(node))
@@ -182,8 +181,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return rank_by_model(self.inputs.model, features, **self.ctx.descriptors)
 
     def _collect(self, node: WorkChainNode) -> None:
-        structures = node.inputs.structures if 'structures' in node.inputs else node.inputs.scan.structures
-        results = self.exposed_outputs(node, ScanBaseWorkChain)
+        structures, results = node.inputs.structures, self.exposed_outputs(node, ScanBaseWorkChain)
         failed = node.outputs.failures.keys() if 'failures' in node.outputs else []
         if not node.is_finished_ok:
             # Its jobs have finished more than it could pass on, if it was lost itself.

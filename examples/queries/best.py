@@ -23,8 +23,7 @@ def best_structures(minimum_xi: float = 0.25) -> list[tuple]:
 def with_activation_energies(minimum_xi: float = 0.25, maximum_activation_energy: float = 10.0) -> list[tuple]:
     """Formula, Xi, activation energy and its error (eV), conductivity at 300 K (S/cm), the lowest barrier first.
 
-    Fits are descendants of the structure of the descriptors, which ``structure_uuid`` names. The ancestors of the
-    descriptors do not tell it, because a scan job takes several structures.
+    Fits are descendants of the structure of the descriptors, which ``structure_uuid`` names.
     """
     query = QueryBuilder().append(
         DescriptorsData,
