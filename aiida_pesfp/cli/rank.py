@@ -25,6 +25,7 @@ QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS
 _SETTINGS = (
     *(
         ('Ion', 'species', ''),
+        ('Cell', 'cell', ''),
         ('Spacing/A', 'spacing', 'g'),
         ('R_min/A', 'minimum_distance', 'g'),
         ('Grid', 'grid', ''),
