@@ -20,14 +20,17 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import errors
+from aiida_pesfp.crystals.canonical import canonical_cell
+from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.programs.checkpoint import Checkpoint, write_json
-from aiida_pesfp.programs.request import Outcome, Request, program
+from aiida_pesfp.programs.checkpoint import Checkpoint, write_json, writing
+from aiida_pesfp.programs.outcome import Outcome
+from aiida_pesfp.programs.request import Request, program
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -39,13 +42,14 @@ class ScanOutcome(Outcome):
 
     descriptors: Descriptors | None = None
     evaluations: int = 0
+    atoms_scanned: int | None = None
 
     def results(self) -> dict:
         found = self.descriptors.as_dict() if self.descriptors else dict.fromkeys((*NAMES, 'spectrum', 'ions'))
         return found | {'evaluations': self.evaluations}
 
     def report(self) -> dict:
-        return super().report() | {'evaluations': self.evaluations}
+        return super().report() | {'evaluations': self.evaluations, 'atoms_scanned': self.atoms_scanned}
 
 
 @dataclass
@@ -57,10 +61,12 @@ class ScanRequest(Request):
     export_per_ion: bool = False
 
     UNIT = 'pt'
+    FILES = ('pes.npz', 'descriptors.json', 'checkpoint.npz', 'energy*.*', 'level*.*', 'profile-ion*.csv')
 
     def reported_settings(self) -> dict:
         return {
             'species': self.settings.species,
+            'cell': self.settings.cell,
             'scan_settings': self.settings.scan.as_dict(),
             'descriptor_settings': self.settings.descriptors.as_dict(),
         }
@@ -76,20 +82,30 @@ class ScanRequest(Request):
         if folder is not None:
             write_json(folder / 'descriptors.json', outcome.descriptors.as_dict())
         if self.exports:
-            export(surface, folder, self.exports, settings.neighbours, self.export_per_ion)
+            with writing(folder):
+                export(surface, folder, self.exports, settings.neighbours, self.export_per_ion)
 
     def _surface(self, outcome: ScanOutcome, folder: Path | None, bar: tqdm) -> PotentialEnergySurface:
         """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
-        plan = plan_scan(outcome.input.structure, self.settings.species, self.settings.scan)
+        structure = outcome.input.structure
+        check_structure(structure, self.settings.species)
+        canonical = canonical_cell(structure)
+        if self.settings.cell == 'primitive':
+            structure = canonical
+        elif not np.allclose(sorted(structure.lattice.parameters), sorted(canonical.lattice.parameters), rtol=1e-3):
+            cells = f'{len(structure)} atoms as given, {len(canonical)} in the primitive cell'
+            outcome.doubts.append(f'scanned in another than the primitive cell ({cells}): its descriptors differ')
+        outcome.atoms_scanned = len(structure)
+        plan = plan_scan(structure, self.settings.species, self.settings.scan)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
-            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(checkpoint, bar))
+            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(outcome, checkpoint, bar))
             outcome.evaluations = surface.evaluations
             return surface
         finally:
             outcome.seconds = checkpoint.seconds
 
-    def _evaluate(self, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
+    def _evaluate(self, outcome: ScanOutcome, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
         evaluator = self.potential.evaluator(checkpoint.plan.structure)
         known, clock = checkpoint.energies, time.monotonic()
         saved = clock
@@ -103,6 +119,8 @@ class ScanRequest(Request):
             if now - saved > self.program_settings.checkpoint_interval:
                 checkpoint.save()
                 saved = time.monotonic()
+                outcome.seconds = checkpoint.seconds
+                self.write()  # so that progress shows even if the process is killed
             self.check_stop()
 
         bar.total = checkpoint.plan.evaluations

@@ -21,9 +21,9 @@ class ScanSettings(Settings):
     :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
     """
 
-    spacing: float = setting('largest distance between grid points along a lattice vector', 0.25, unit='A', gt=0)
+    spacing: float = setting('largest distance between grid points along a lattice vector', 0.25, unit='A', gt=0, le=2)
     minimum_distance: float = setting(
-        'grid points closer than this to another atom are not evaluated', 1.2, unit='A', ge=0
+        'grid points closer than this to another atom are not evaluated', 1.2, unit='A', ge=0, le=5
     )
     grid: Literal['paper', 'symmetric'] = setting(
         'fewest points that keep the spacing (paper), or a few more but fewer evaluations (symmetric)', 'paper'
@@ -34,9 +34,15 @@ class ScanSettings(Settings):
 
 @dataclass(frozen=True)
 class FingerprintSettings(Settings):
-    """All settings of ``pesfp-scan``: the mobile species, the scan and the descriptors."""
+    """All settings of ``pesfp-scan``: the mobile species, the cell, the scan and the descriptors.
+
+    Descriptors depend on the cell: see :mod:`aiida_pesfp.crystals.canonical`.
+    """
 
     species: str = setting('chemical symbol of the mobile ion', 'Li')
+    cell: Literal['primitive', 'as_given'] = setting(
+        'scan the primitive cell, the same for every description of a crystal, or the cell as given', 'primitive'
+    )
     scan: ScanSettings = setting(default=ScanSettings(), flat=True)
     descriptors: DescriptorSettings = setting(default=DescriptorSettings(), flat=True)
 
@@ -47,9 +53,10 @@ class FingerprintSettings(Settings):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """As of all settings; ``adaptive`` is true or false here and becomes the threshold of Xi."""
+        values = cls.mapping(values)
         adaptive = values.get('adaptive', False)
         if not isinstance(adaptive, bool):
-            raise ValueError(f'adaptive must be true or false, not {adaptive!r}')
+            raise ValueError(f'adaptive must be true or false, not {adaptive!r:.200}')
         found = super().from_dict({**values, 'adaptive': None})
         return replace(found, scan=replace(found.scan, adaptive=found.descriptors.xi.threshold)) if adaptive else found
 
