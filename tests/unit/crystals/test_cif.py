@@ -68,6 +68,7 @@ def test_the_example_is_brucite_without_doubt():
     [
         (ATOMS[:2], {}, InconsistentFile, r'says Mg1H2O2 \(Z = 1\), its sites give Mg1O2: add the sites of H'),
         ([*ATOMS[:2], 'H1 H ? ? ? 1'], {}, UnreadableStructure, 'H1 .* has no position'),
+        ([*ATOMS[:2], 'H1 H 1e11 0 0 1'], {}, UnreadableStructure, 'no position .1e11, 0, 0'),
         ([*ATOMS[:2], 'H1 H . . . .'], {}, UnreadableStructure, r'atom H1 \(H\) has no position'),
         ([ATOMS[0], 'O1 O-H 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, "atom O1 of type 'O-H' is no element"),
         ([ATOMS[0], 'O1 Wat 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, 'Wat'),
