@@ -112,6 +112,10 @@ class PotentialError(PesfpError):
     """A potential cannot be found, loaded or trusted. This ends the whole request."""
 
 
+class TableError(PesfpError):
+    """A table cannot be read, or has not the columns that are needed."""
+
+
 class SourceError(PesfpError):
     """A source of structures cannot be reached, refuses the request or sends an invalid answer."""
 

@@ -7,6 +7,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
+from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
 
 selection_options = combined(
@@ -49,7 +50,7 @@ def rank(form, **selection):
     elif form == 'json':
         click.echo(json.dumps(rows, indent=1))
     else:
-        write_csv(rows, sys.stdout)
+        write_table(rows, sys.stdout)
 
 
 def select(targets, where: str | None, sort: str, limit: int | None) -> list[dict]:
@@ -88,10 +89,3 @@ def print_table(rows: list[dict], columns=_COLUMNS) -> None:
     table = [[place, *(row.get(name) for name in names[1:])] for place, row in enumerate(rows, start=1)]
     texts = [index for index, name in enumerate(names) if name in ('label', 'formula', 'key')]
     click.echo(tabulate(table, heads, floatfmt=formats, disable_numparse=texts))
-
-
-def write_csv(rows: list[dict], output) -> None:
-    """Write rows as CSV with a line of headers to a path or stream."""
-    from pandas import DataFrame
-
-    DataFrame(rows, dtype=object).to_csv(output, index=False, lineterminator='\n')

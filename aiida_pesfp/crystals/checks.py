@@ -2,7 +2,7 @@
 
 import numpy as np
 from ase.data import covalent_radii
-from pymatgen.core import Structure
+from pymatgen.core import DummySpecies, Structure
 
 from aiida_pesfp.errors import InvalidCell, NoMobileSpecies, OverlappingAtoms, PartialOccupancy, UnreadableStructure
 
@@ -35,6 +35,9 @@ def sound(structure: Structure) -> Structure:
     if reach > FARTHEST_CELL:
         where = f'site {worst} ({structure[worst].species_string}) is at {_place(structure[worst])}'
         raise UnreadableStructure(f'{where} in units of the cell: correct its coordinates')
+    dummies = {str(kind) for kind in structure.composition if isinstance(kind, DummySpecies)}
+    if dummies:
+        raise UnreadableStructure(f'{", ".join(sorted(dummies)[:5])} is no element: name the elements of all sites')
     volume = structure.volume / structure.composition.num_atoms
     if not ATOMIC_VOLUMES[0] <= volume <= ATOMIC_VOLUMES[1]:
         raise InvalidCell(

@@ -1,5 +1,6 @@
 """Structures of one file, in any of the formats that people have them in."""
 
+import functools
 import io
 import itertools
 import re
@@ -130,9 +131,17 @@ def _from_xyz(text: str) -> list[Reading]:
             text = f'line {begin + 1} must be a number of atoms up to {MOST_ATOMS}, not {lines[begin][:40]!r}'
             return [*found, Reading(error=UnreadableStructure(text))]
         frame = '\n'.join(lines[begin : begin + int(count) + 2]) + '\n'
-        found.append(attempt(lambda frame=frame: (from_atoms(ase.io.read(io.StringIO(frame), format='extxyz')), ())))
+        found.append(attempt(functools.partial(_frame, frame)))
         begin += int(count) + 2
     return found
+
+
+def _frame(text: str) -> tuple[Structure, tuple[str, ...]]:
+    columns = re.search(r'Properties="?([^\s"]+)', text)
+    counts = columns[1].split(':')[2::3] if columns else []
+    if any(not re.fullmatch(r'\d{1,3}', count) for count in counts):  # ASE would count up to any number
+        raise UnreadableStructure(f'its Properties have the numbers of columns {", ".join(counts)[:60]}')
+    return from_atoms(ase.io.read(io.StringIO(text), format='extxyz')), ()
 
 
 def _from_other(path: Path) -> list[Reading]:

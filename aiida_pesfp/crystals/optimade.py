@@ -110,7 +110,7 @@ def _check_formula(attributes: dict, structure: Structure) -> None:
     if isinstance(sites, int) and sites != listed:
         raise UnreadableStructure(f'the entry says nsites = {sites}, and lists {listed}')
     symbols = {element.symbol for element in found}
-    if isinstance(elements, list) and set(elements) != symbols:
+    if isinstance(elements, list) and set(filter(Element.is_valid_symbol, elements)) != symbols:  # others name species
         raise UnreadableStructure(f'the entry says elements = {elements}, its sites are of {sorted(symbols)}')
     if isinstance(kinds, int) and kinds != len(symbols):
         raise UnreadableStructure(f'the entry says nelements = {kinds}, its sites are of {sorted(symbols)}')

@@ -20,6 +20,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import errors
+from aiida_pesfp.crystals.canonical import canonical_cell
+from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
@@ -39,13 +41,14 @@ class ScanOutcome(Outcome):
 
     descriptors: Descriptors | None = None
     evaluations: int = 0
+    atoms_scanned: int | None = None
 
     def results(self) -> dict:
         found = self.descriptors.as_dict() if self.descriptors else dict.fromkeys((*NAMES, 'spectrum', 'ions'))
         return found | {'evaluations': self.evaluations}
 
     def report(self) -> dict:
-        return super().report() | {'evaluations': self.evaluations}
+        return super().report() | {'evaluations': self.evaluations, 'atoms_scanned': self.atoms_scanned}
 
 
 @dataclass
@@ -61,6 +64,7 @@ class ScanRequest(Request):
     def reported_settings(self) -> dict:
         return {
             'species': self.settings.species,
+            'cell': self.settings.cell,
             'scan_settings': self.settings.scan.as_dict(),
             'descriptor_settings': self.settings.descriptors.as_dict(),
         }
@@ -80,7 +84,12 @@ class ScanRequest(Request):
 
     def _surface(self, outcome: ScanOutcome, folder: Path | None, bar: tqdm) -> PotentialEnergySurface:
         """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
-        plan = plan_scan(outcome.input.structure, self.settings.species, self.settings.scan)
+        structure = outcome.input.structure
+        check_structure(structure, self.settings.species)
+        if self.settings.cell == 'primitive':
+            structure = canonical_cell(structure)
+        outcome.atoms_scanned = len(structure)
+        plan = plan_scan(structure, self.settings.species, self.settings.scan)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
             surface = checkpoint.resume() or checkpoint.finish(self._evaluate(checkpoint, bar))

@@ -1,9 +1,8 @@
 """Stored descriptors to assess."""
 
-import re
-
 from aiida.orm import Group, QueryBuilder, StructureData
 
+from aiida_pesfp.crystals.names import safe_name
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
 
@@ -23,7 +22,6 @@ def scanned_structures(
         query.append(Group, filters={'id': group.pk}, with_node='own')
     structures, descriptors = {}, {}
     for structure in query.order_by({'own': 'id'}).all(flat=True):
-        key = re.sub(r'\W+', '_', structure.label or structure.get_formula())
-        key = f'{key}_{structure.pk}' if key in structures else key
+        key = safe_name(structure.label or structure.get_formula(), structures)
         structures[key], descriptors[key] = structure, newest[structure.uuid]
     return structures, descriptors

@@ -34,9 +34,15 @@ class ScanSettings(Settings):
 
 @dataclass(frozen=True)
 class FingerprintSettings(Settings):
-    """All settings of ``pesfp-scan``: the mobile species, the scan and the descriptors."""
+    """All settings of ``pesfp-scan``: the mobile species, the cell, the scan and the descriptors.
+
+    Descriptors depend on the cell: see :mod:`aiida_pesfp.crystals.canonical`.
+    """
 
     species: str = setting('chemical symbol of the mobile ion', 'Li')
+    cell: Literal['primitive', 'as_given'] = setting(
+        'scan the primitive cell, the same for every description of a crystal, or the cell as given', 'primitive'
+    )
     scan: ScanSettings = setting(default=ScanSettings(), flat=True)
     descriptors: DescriptorSettings = setting(default=DescriptorSettings(), flat=True)
 

@@ -4,6 +4,7 @@ import sys
 
 import pandas
 
+from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.queries.descriptors import rows_of
 from aiida_pesfp.queries.nodes import stored
@@ -18,7 +19,7 @@ def main():
     """Write the table and print its head."""
     table = to_pandas()
     if len(sys.argv) > 1:
-        table.to_csv(sys.argv[1])
+        write_table(table.reset_index().to_dict('records'), sys.argv[1])
     print(table[['label', 'formula', 'xi', 'mpe', 'band_gap', 'potential_name']].head(10).to_string())
 
 

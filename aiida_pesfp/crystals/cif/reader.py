@@ -52,7 +52,7 @@ def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]
             document = gemmi.cif.read_string(quoted, 0)
         except (ValueError, RuntimeError):
             where = one_line(error).removeprefix('string:')
-            raise UnreadableStructure(f'not a valid CIF: something is wrong at line {where}') from error
+            raise UnreadableStructure(f'cannot be read as a CIF: something is wrong at line {where}') from error
         doubts.append('a name or formula with blanks has no quotes')
     names = [f'_atom_site_{name}' for name in ('fract_x', 'label', 'type_symbol')]
     blocks = [block for block in document if any(len(block.find_values(name)) for name in names)]

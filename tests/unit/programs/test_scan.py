@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
 
+from aiida_pesfp.crystals.canonical import canonical_cell
 from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
@@ -62,6 +63,7 @@ def test_agrees_with_a_brute_force_loop(pesfp_scan, tmp_path, structure, spacing
     process = pesfp_scan(tmp_path / 'crystal.json', '-o', tmp_path / 'out', '--spacing', spacing, symmetry, '--json')
     assert process.returncode == 0, process.stderr
     [found] = process.found
+    structure = canonical_cell(structure)
     expected = brute_force(structure, spacing)
     surface = PotentialEnergySurface.load(tmp_path / 'out' / 'crystal' / 'pes.npz')
     for position, grid in enumerate(expected):
@@ -99,7 +101,7 @@ def test_every_ion_is_described_and_drawn(pesfp_scan, tmp_path):
     places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0, 0, 0.5]]
     crystal = Structure(Lattice.tetragonal(4.1, 5.9), ['Li', 'Li', 'O', 'Cl'], places)
     crystal.to(filename=str(tmp_path / 'crystal.json'))
-    request = (tmp_path / 'crystal.json', '--spacing', '0.5', '--json')
+    request = (tmp_path / 'crystal.json', '--spacing', '0.5', '--cell', 'as_given', '--json')
     exports = ('--export', 'cube', '--export', 'profile', '-o', tmp_path / 'out')
     process = pesfp_scan(*request, *exports)
     assert process.returncode == 0, process.stderr

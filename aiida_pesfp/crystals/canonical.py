@@ -1,0 +1,112 @@
+"""One crystal, one cell: the primitive cell that follows from a crystal alone, however a file describes it.
+
+Descriptors depend on the cell, since an ion moves with its images, and slightly on its origin, which places the grid.
+The cell is that of Niggli (I. Krivy and B. Gruber, Acta Cryst. A 32, 297 (1976), DOI 10.1107/S0567739476000636). A
+symmetric lattice has several such bases, and a space group several origins that are equally good. Among these the
+choice falls on the one in which a fixed function of the places of the atoms is largest.
+"""
+
+import numpy as np
+import spglib
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp.crystals.periodic import integer_points
+
+#: Atoms this close to the place that symmetry demands are moved there, A: files round to three or four digits.
+TOLERANCE = 1e-2
+#: Equally good origins of a space group are multiples of 1/24 of a primitive cell away from each other.
+_SHIFTS = integer_points([0] * 3, [23] * 3) / 24
+#: Waves whose sum tells descriptions of a crystal apart: arbitrary, so that they have no symmetry of their own.
+_WAVES = integer_points([-2] * 3, [2] * 3)
+_AMPLITUDES = np.random.default_rng(0).normal(size=(len(_WAVES), 2)) @ [1, 1j]
+
+
+def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Structure:
+    """The primitive cell of a crystal, the same for every basis, origin, orientation and supercell that describes it.
+
+    :param structure: ordered. Oxidation states and properties of its sites are left out.
+    :param tolerance: largest displacement of an atom from the place that symmetry demands, A.
+    """
+    lattice, places, numbers = _primitive(structure, tolerance)
+    origins = _origins(*_operations(lattice, places, numbers, tolerance), places, numbers)
+    bases = _operations(lattice, np.zeros((1, 3)), [1], tolerance)[0]
+    bases = bases[np.linalg.det(bases) > 0]  # a mirror image is another crystal
+    sums = _sums_of_waves(bases, origins, places, numbers)
+    basis, origin = np.unravel_index(np.argmax(sums), sums.shape)
+    places = np.round((places - origins[origin]) @ np.linalg.inv(bases[basis]).T, 10) % 1.0
+    order = np.lexsort((*np.round(places.T[::-1], 6), numbers))
+    lattice = Lattice.from_parameters(*Lattice(bases[basis].T @ lattice).parameters)
+    return Structure(lattice, numbers[order], places[order]).get_sorted_structure()
+
+
+def _primitive(structure: Structure, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Niggli cell (A, as rows), places and atomic numbers, exactly symmetric, with a standard origin.
+
+    spglib could idealise the cell too, but not to better than the tolerance.
+    """
+    given = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
+    found = spglib.standardize_cell(given, to_primitive=True, no_idealize=True, symprec=tolerance)
+    lattice, places, numbers = map(np.asarray, found or given)
+    if known := spglib.get_symmetry_dataset((lattice, places, numbers), symprec=tolerance):
+        rotations = known.rotations
+        origin = -np.linalg.solve(known.transformation_matrix, known.origin_shift)
+        translations = known.translations + (rotations - np.eye(3)) @ origin
+        places = _symmetrised(rotations, np.rint(24 * translations) / 24, places - origin, numbers)
+        metric = np.mean(np.swapaxes(rotations, 1, 2) @ (lattice @ lattice.T) @ rotations, axis=0)
+        lattice = np.linalg.cholesky(metric)
+    reduced = spglib.niggli_reduce(lattice)
+    change = np.eye(3) if reduced is None else np.rint(reduced @ np.linalg.inv(lattice))
+    change *= np.sign(np.linalg.det(change))
+    return change @ lattice, places @ np.linalg.inv(change), numbers
+
+
+def _operations(lattice, places, numbers, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3, 3) rotations W and (n, 3) translations w of a crystal, x' = W x + w."""
+    found = spglib.get_symmetry((lattice, places, numbers), symprec=tolerance)
+    return (found['rotations'], found['translations']) if found else (np.eye(3, dtype=int)[None], np.zeros((1, 3)))
+
+
+def _symmetrised(rotations, translations, places, numbers) -> np.ndarray:
+    """The mean of what the operations make of each place."""
+    moves = np.zeros_like(places)
+    for rotation, translation in zip(rotations, translations):
+        apart = (places @ rotation.T + translation)[:, None] - places
+        apart -= np.rint(apart)
+        distances = np.where(numbers[:, None] == numbers, np.linalg.norm(apart, axis=-1), np.inf)
+        nearest = distances.argmin(axis=1)
+        moves[nearest] += apart[np.arange(len(places)), nearest]
+    return places + moves / len(rotations)
+
+
+def _origins(rotations, translations, places, numbers) -> np.ndarray:
+    """(n, 3) places that are equally good as the origin: as many operations as possible have no translation there, then
+    as many as possible half a lattice vector, and so on.
+
+    Where a polar group leaves the origin free along some direction, atoms of the rarest element fix it. Places on such
+    atoms are preferred, as in most databases.
+    """
+    free = rotations.mean(axis=0)  # projects on the directions that no operation changes
+    shifts = _distinct(_SHIFTS @ (np.eye(3) - free).T)
+    for denominator in (1, 2, 3, 4, 6):
+        steps = denominator * (translations + np.einsum('nij,oj->oni', rotations - np.eye(3), shifts))
+        whole = (abs(steps - np.rint(steps)) < 1e-3).all(axis=-1).sum(axis=1)
+        shifts = shifts[whole == whole.max()]
+    rarest = min(set(numbers.tolist()), key=lambda number: ((numbers == number).sum(), number))
+    images = places[numbers == rarest][:, None] + integer_points([-1] * 3, [1] * 3)
+    anchors = _distinct(images.reshape(-1, 3) @ free.T)
+    origins = _distinct((shifts[:, None] + anchors).reshape(-1, 3))
+    apart = images[:, 13] - origins[:, None]
+    occupied = (abs(apart - np.rint(apart)) < 1e-3).all(axis=-1).any(axis=1)
+    return origins[occupied] if occupied.any() else origins
+
+
+def _distinct(places: np.ndarray) -> np.ndarray:
+    """Of (n, 3) places those that are not images of each other."""
+    return places[np.unique(np.round(places, 6) % 1.0, axis=0, return_index=True)[1]]
+
+
+def _sums_of_waves(bases, origins, places, numbers) -> np.ndarray:
+    """(bases, origins) the value that each description of the crystal has; equal ones have the same value."""
+    waves = np.einsum('ki,bij->bkj', _WAVES, np.linalg.inv(bases))  # k . x' = k . W^-1 (x - origin)
+    factors = np.exp(2j * np.pi * waves @ places.T) @ numbers
+    return np.einsum('k,bk,bko->bo', _AMPLITUDES, factors, np.exp(-2j * np.pi * waves @ origins.T)).real
