@@ -50,6 +50,39 @@ def export_ranking(output, force, **selection):
     echo.echo_success(f'wrote {len(rows)} structures to {output}')
 
 
+@export.command('archive')
+@selection_options
+@output_option('.aiida')
+@FORCE
+@decorators.with_dbenv()
+def export_archive(output, force, **selection):
+    """Write an AiiDA archive of results and all that they come from, chosen as by `aiida-pesfp rank`.
+
+    \b
+    aiida-pesfp export archive sulfides --where "xi > 0.25" -o best.aiida
+    verdi archive import best.aiida
+
+    It has surfaces, descriptors, conductivities and activation energies, with their structures, records, potentials and
+    jobs, but not the screenings, which would bring all their other structures along.
+    """
+    from aiida.orm import load_node
+    from aiida.tools.archive import create_archive
+
+    from aiida_pesfp.data.arrhenius import ArrheniusData
+    from aiida_pesfp.data.conductivity import ConductivityData
+    from aiida_pesfp.queries.structures import results_of
+
+    _check(output, force, ('.aiida',))
+    rows = select(**selection)
+    nodes = [load_node(row['pk']) for row in rows]
+    for kind in (ConductivityData, ArrheniusData):
+        nodes += [
+            node for found in results_of([row['structure_uuid'] for row in rows], kind).values() for node in found
+        ]
+    create_archive(nodes, output, overwrite=force, call_calc_backward=False, call_work_backward=False)
+    echo.echo_success(f'wrote {len(rows)} results with their origins to {output}')
+
+
 @export.command('pes')
 @click.argument('pes', type=PES, metavar='PES')
 @output_option('.cube or .xsf for VESTA and others, .csv for the energy along the easiest path')

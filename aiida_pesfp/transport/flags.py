@@ -11,6 +11,8 @@ from aiida_pesfp.transport.diffusion import CM2_PER_S, Diffusion, Estimate, fit_
 FEWEST_WINDOWS = 3
 #: A fit from an earlier lag, ps, counts ions that rattle in their cages as diffusing (the paper fits from 1 ps).
 EARLIEST_FIT = 0.5
+#: Flags of a run that is too short for a result: rankings do not show its number.
+TOO_SHORT = frozenset({'too_few_windows', 'fit_starts_early'})
 #: Growth of the mean squared displacement of a framework element in a window that vibrations cannot explain, A^2.
 FRAMEWORK_GROWTH = 1.0
 #: One-sided confidence with which D must be positive.

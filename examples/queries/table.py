@@ -6,13 +6,14 @@ import pandas
 
 from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.queries.descriptors import rows_of
+from aiida_pesfp.queries.descriptors import newest, rows_of
 from aiida_pesfp.queries.nodes import stored
 
 
 def to_pandas() -> pandas.DataFrame:
-    """One row for each DescriptorsData, with what is known from its record and its Arrhenius fit; index is the PK."""
-    return pandas.DataFrame(rows_of(stored(DescriptorsData))).set_index('pk').sort_values('xi', ascending=False)
+    """One row for each structure, potential and settings, with what is known from records and fits; index is the PK."""
+    rows = rows_of(newest(stored(DescriptorsData)))
+    return pandas.DataFrame(rows).set_index('pk').sort_values('xi', ascending=False)
 
 
 def main():

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from aiida_pesfp.assessment.features import SPECTRA
-from aiida_pesfp.report.drawings import COLOURS, EXCLUDED, Axis, Band, Guide, Trace
+from aiida_pesfp.report.colours import COLOURS, EXCLUDED
+from aiida_pesfp.report.drawings import Axis, Band, Guide, Trace
 from aiida_pesfp.report.plots.plotly import TEMPLATE, add, axis
 
 _SYMBOLS = dict(zip(SPECTRA, ('circle', 'square')))
