@@ -6,6 +6,7 @@ from typing import Any
 from aiida.engine.processes.process_spec import ProcessSpec
 from aiida.orm import Dict, Int, RemoteData, StructureData, TrajectoryData
 
+from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.settings.base import Settings
 
 
@@ -33,10 +34,13 @@ def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None,
 
 
 def structures_port(spec: ProcessSpec, help: str) -> None:
-    """Add the input namespace ``structures``, which must not be empty."""
+    """Add the input namespace ``structures``, which must not be empty and whose keys must be safe names."""
 
     def validate(structures: Mapping, _) -> str | None:
-        return None if structures else 'the list of structures is empty: give at least one StructureData'
+        if not structures:
+            return 'the list of structures is empty: give at least one StructureData'
+        wrong = {key: name for key, name in zip(structures, unique_names(structures)) if key != name}
+        return f'the keys name folders: rename {wrong}' if wrong else None
 
     spec.input_namespace('structures', valid_type=StructureData, dynamic=True, validator=validate, help=help)
 

@@ -39,6 +39,8 @@ class ProgramCalculation(CalcJob):
         spec.input('structure', valid_type=StructureData, help='The structure.')
         spec.input('potential', valid_type=PotentialData, help='Potential that gives energies and forces.')
         spec.input('device', valid_type=str, required=False, non_db=True, help=ProgramSettings.help_of('device'))
+        trust = ProgramSettings.help_of('trust_weights')
+        spec.input('trust_weights', valid_type=bool, required=False, non_db=True, help=trust)
         settings_port(spec, cls.PORT, cls.SETTINGS, 'Settings.')
         options = spec.inputs['metadata']['options']
         options['parser_name'].default = cls.PROGRAM.replace('-', '.')
@@ -63,7 +65,7 @@ class ProgramCalculation(CalcJob):
             'potential_sha256': potential.sha256,
             'output': Path(self.RESULTS),
             'quiet': True,
-            **{name: self.inputs[name] for name in ('device', 'batch_size') if name in self.inputs},
+            **{name: self.inputs[name] for name in ('device', 'batch_size', 'trust_weights') if name in self.inputs},
         }
         if (wallclock := options.get('max_wallclock_seconds')) is not None:
             given['time_limit'] = round(self.TIME_SHARE * wallclock)

@@ -9,7 +9,8 @@ from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import FILE
-from aiida_pesfp.cli.rank import select, selection_options, write_csv
+from aiida_pesfp.cli.rank import select, selection_options
+from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.settings.descriptors import KINDS
 
 PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
@@ -45,7 +46,7 @@ def export_ranking(output, force, **selection):
     if output.suffix == '.json':
         output.write_text(json.dumps(rows, indent=1))
     else:
-        (write_csv if output.suffix == '.csv' else _write_structures)(rows, output)
+        (write_table if output.suffix == '.csv' else _write_structures)(rows, output)
     echo.echo_success(f'wrote {len(rows)} structures to {output}')
 
 

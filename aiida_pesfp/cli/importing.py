@@ -51,7 +51,8 @@ def import_folder(paths, table, id_column, group, **fields):
 
     columns = {name: fields.pop(f'{name}_column') for name in ('band_gap', 'energy_above_hull')}
     properties = table and Table.load(table, id_column, **columns)
-    store(read_folder(list(paths), properties, **fields), group or paths[0].resolve().stem)
+    entries = read_folder(list(paths), properties, tell=echo.echo_report, **fields)
+    store(entries, group or paths[0].resolve().stem)
     if properties and properties.unused:
         some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
         echo.echo_warning(f'{len(properties.unused)} lines of {table} belong to no file: {some}')
@@ -128,7 +129,7 @@ def store(entries: Iterable, label: str) -> list:
     from aiida.orm import Group, StructureData
 
     from aiida_pesfp.crystals.duplicates import KnownStructures
-    from aiida_pesfp.errors import SourceError, UnreadableStructure
+    from aiida_pesfp.errors import SourceError, StructureError
 
     group, _ = Group.collection.get_or_create(label)
     structures, new, unreadable, duplicates, failure = [], 0, 0, 0, None
@@ -140,10 +141,12 @@ def store(entries: Iterable, label: str) -> list:
         for entry in entries:
             try:
                 node, is_new = _import(entry)
-            except UnreadableStructure as error:
+            except StructureError as error:
                 unreadable += 1
                 echo.echo_warning(f'{entry.id}: {error}')
                 continue
+            for doubt in entry.doubts:
+                echo.echo_warning(f'{entry.id}: {doubt}')
             structures.append(node)
             new += is_new
             if node.uuid in members:

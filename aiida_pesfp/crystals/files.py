@@ -1,136 +1,105 @@
-"""Structures from files: CIF, POSCAR, extended XYZ, pymatgen or ASE JSON."""
+"""The structures of files and folders, each with a name of its own."""
 
-import itertools
-import json
-import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import ase.io
-from ase import Atoms
 from pymatgen.core import Structure
-from pymatgen.io.ase import AseAtomsAdaptor
-from pymatgen.io.cif import CifParser
 
-from aiida_pesfp import errors
-from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.crystals.duplicates import KnownStructures
-from aiida_pesfp.errors import OverlappingAtoms, StructureError, UnreadableStructure, one_line
-
-SUFFIXES = ('.cif', '.vasp', '.poscar', '.xyz', '.extxyz', '.json')
+from aiida_pesfp.crystals.formats import file_label, format_of, read_file
+from aiida_pesfp.crystals.names import unique_names
+from aiida_pesfp.crystals.reading import Reading
+from aiida_pesfp.crystals.worker import Worker, WorkerDied
+from aiida_pesfp.errors import DuplicateStructure, StructureError, UnreadableStructure
 
 
 @dataclass(frozen=True)
 class NamedStructure:
     """One structure of a request, or the reason why there is none or it cannot be used.
 
-    :param name: unique in the request; names the results.
+    :param name: unique in the request and safe; names the results.
     :param source: the file as given, with ``#k`` for the k-th structure of a file that holds several.
+    :param doubts: what may be wrong with the structure.
     """
 
     name: str
     source: str
     structure: Structure | None
     error: StructureError | None = None
+    doubts: tuple[str, ...] = ()
 
 
-def read_named_structures(paths: list[Path]) -> list[NamedStructure]:
+def read_named_structures(paths: list[Path], tell: Callable[[str], None] = print) -> list[NamedStructure]:
     """All structures in the files, and in the structure files of the folders, in the order given.
 
     A file that cannot be read and a structure that is identical to an earlier one are in the list with an error.
+
+    :param tell: is told what was passed over.
     """
     found, known = [], KnownStructures(identical=True)
-    for path in structure_files(paths):
-        try:
-            structures = read_structures(path)
-        except StructureError as error:
-            found.append(NamedStructure(_unique_name(path.stem, found), str(path), None, error))
-            continue
-        for index, structure in enumerate(structures):
-            label, source = file_label(path), str(path)
-            if len(structures) > 1:
-                label, source = f'{path.stem}_{index}', f'{path}#{index}'
-            earlier = known.add(source, structure)
-            error = earlier and errors.DuplicateStructure(f'the same structure as {earlier}, which has the result')
-            found.append(NamedStructure(_unique_name(label, found), source, structure, error))
-    return found
+    for path, readings in read_files(paths, tell):
+        for (label, source), reading in zip(labels(path, readings), readings):
+            error = reading.error
+            if reading.structure is not None and (earlier := known.add(source, reading.structure)):
+                error = DuplicateStructure(f'the same structure as {earlier}, which has the result')
+            found.append((label, source, reading.structure, error, reading.doubts))
+    names = unique_names([label for label, *_ in found])
+    return [NamedStructure(name, *fields) for name, (_, *fields) in zip(names, found)]
 
 
-def read_structures(path: Path) -> list[Structure]:
-    """All structures of one file.
+def labels(path: Path, readings: list[Reading]) -> list[tuple[str, str]]:
+    """Label and source of each structure of a file."""
+    label, source = file_label(path), printable(path)
+    if len(readings) == 1:
+        return [(label, source)]
+    return [(reading.id or f'{label}_{index}', f'{source}#{index}') for index, reading in enumerate(readings)]
 
-    :raises UnreadableStructure: if the file holds none.
-    :raises InvalidCell: if one has no three-dimensional periodic cell.
+
+def read_files(paths: list[Path], tell: Callable[[str], None]) -> Iterator[tuple[Path, list[Reading]]]:
+    """Each file among the paths and in the folders among them, with its structures, at least one.
+
+    The files are read in a process of their own, so one that kills its parser does not affect the others.
+
+    :param tell: is told what was passed over.
     """
-    try:
-        with warnings.catch_warnings(action='ignore'):  # pymatgen warns of every rounded coordinate
-            structures = _parse(path)
-    except StructureError:
-        raise
-    except Exception as error:  # parsers raise all kinds of errors on malformed files
-        raise UnreadableStructure(f'cannot be read as a crystal structure ({one_line(error)})') from error
-    if not structures:
-        raise UnreadableStructure('contains no structure')
-    return structures
+    with Worker(read_file) as read:
+        for path in structure_files(paths, tell):
+            try:
+                yield path, read(path)
+            except WorkerDied as death:
+                yield path, [Reading(error=UnreadableStructure(f'cannot be read: reading it {death}'))]
 
 
-def structure_files(paths: list[Path]) -> list[Path]:
-    """The files among the paths and the structure files in the folders among them, in order."""
-    files = []
+def structure_files(paths: list[Path], tell: Callable[[str], None]) -> Iterator[Path]:
+    """The files among the paths, and the structure files in the folders among them, in order.
+
+    :param tell: is told what else is in the folders.
+    """
     for path in paths:
-        if path.is_dir():
-            known = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES or _is_poscar(file))
-            files += sorted(filter(Path.is_file, known))
-        else:
-            files.append(path)
-    return files
+        if not path.is_dir():
+            yield path
+            continue
+        try:
+            content = sorted(path.iterdir())
+        except OSError as error:
+            tell(f'{printable(path)}: the folder cannot be read ({error.strerror})')
+            continue
+        folders = [file for file in content if file.is_dir()]
+        others = [file for file in content if file not in folders and format_of(file) is None]
+        yield from (file for file in content if file not in folders and file not in others)
+        _tell_skipped(path, others, 'no ending of a structure file', tell)
+        _tell_skipped(path, folders, 'folders: name them too', tell)
 
 
-def _is_poscar(path: Path) -> bool:
-    return path.name.upper().startswith(('POSCAR', 'CONTCAR'))
+def _tell_skipped(folder: Path, skipped: list[Path], reason: str, tell: Callable[[str], None]) -> None:
+    if skipped:
+        some = ', '.join(printable(file.name) for file in skipped[:20])
+        more = f' and {len(skipped) - 20} more' if len(skipped) > 20 else ''
+        tell(f'{printable(folder)}: passed over {some}{more} ({reason})')
 
 
-def file_label(path: Path) -> str:
-    """Name of a file without its ending; ``POSCAR.Li2O`` becomes ``POSCAR_Li2O``."""
-    return path.name.replace('.', '_') if _is_poscar(path) else path.stem
-
-
-def _parse(path: Path) -> list[Structure]:
-    if not path.is_file():
-        raise UnreadableStructure('no such file')
-    if path.suffix.lower() == '.cif':
-        return _from_cif(path)
-    if path.suffix.lower() in ('.vasp', '.poscar') or _is_poscar(path):
-        return [_from_atoms(atoms) for atoms in ase.io.read(path, index=':', format='vasp')]
-    if path.suffix.lower() == '.json':
-        content = json.loads(path.read_text())
-        entries = content if isinstance(content, list) else [content]
-        if all(isinstance(entry, dict) and 'lattice' in entry and 'sites' in entry for entry in entries):
-            for entry in entries:
-                check_cell(entry['lattice']['matrix'], entry['lattice'].get('pbc', (True,) * 3))
-            return [Structure.from_dict(entry) for entry in entries]
-    return [_from_atoms(atoms) for atoms in ase.io.read(path, index=':')]
-
-
-def _from_cif(path: Path) -> list[Structure]:
-    try:
-        return CifParser(path).parse_structures(primitive=False, on_error='raise')
-    except ValueError as error:
-        if 'ccupanc' in str(error):  # the parser adds the occupancies of atoms with the same coordinates
-            raise OverlappingAtoms('several atoms share one site, whose occupancies sum to more than 1') from error
-        if 'ingular matrix' in str(error):
-            raise errors.InvalidCell('the cell has no volume: correct its lengths and angles') from error
-        raise
-
-
-def _from_atoms(atoms: Atoms) -> Structure:
-    check_cell(atoms.cell.array, atoms.pbc)
-    # Without constraints, velocities and the like.
-    bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
-    return AseAtomsAdaptor.get_structure(bare)
-
-
-def _unique_name(stem: str, others: list[NamedStructure]) -> str:
-    taken = {other.name for other in others}
-    names = itertools.chain([stem], (f'{stem}_{number}' for number in itertools.count(2)))
-    return next(name for name in names if name not in taken)
+def printable(path: Path | str) -> str:
+    """A path as text that every terminal and file can hold, whatever bytes and control characters it has."""
+    text = str(path).encode(errors='surrogateescape').decode(errors='replace')
+    return ''.join(character if character.isprintable() else '?' for character in text)

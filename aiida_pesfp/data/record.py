@@ -8,7 +8,7 @@ from typing import Self
 from aiida.orm import Dict
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.files import read_structures
+from aiida_pesfp.crystals.formats import read_file
 from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.sources.entry import Entry
 
@@ -41,6 +41,8 @@ class RecordData(RequiredAttributes, Dict):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self['filename']
             path.write_bytes(self.base.repository.get_object_content(self['filename'], mode='rb'))
-            structure = read_structures(path)[self['index']]
-        structure.remove_oxidation_states()
-        return structure
+            reading = read_file(path)[self['index']]
+        if reading.error is not None:
+            raise reading.error
+        reading.structure.remove_oxidation_states()
+        return reading.structure

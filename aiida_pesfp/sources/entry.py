@@ -1,13 +1,15 @@
 """One structure of a source."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import StructureError, UnreadableStructure, one_line
+from aiida_pesfp.crystals.reading import attempt
+from aiida_pesfp.errors import StructureError, UnreadableStructure
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Entry:
     :param band_gap: eV; ``energy_above_hull`` is in eV/atom.
     :param url: web page of the structure.
     :param error: why there is no structure.
+    :param doubts: what may be wrong with the structure.
     """
 
     source: str
@@ -36,29 +39,32 @@ class Entry:
     energy_above_hull: float | None = None
     url: str | None = None
     error: str | None = None
+    doubts: tuple[str, ...] = ()
 
     @classmethod
-    def from_answer(cls, source: str, id: str, make: Callable[[], Structure], numbers: dict, **fields) -> Self:
+    def from_answer(cls, source: str, id: str, make: Callable[[], tuple], numbers: dict, **fields) -> Self:
         """An entry from the answer of a provider, with pymatgen's JSON of the structure as content.
 
-        :param make: makes the structure from the answer. If it fails, the entry has the error instead.
+        :param make: makes the structure and doubts from the answer. If it fails, the entry has the error instead.
         :param numbers: ``band_gap`` and ``energy_above_hull`` as in the answer; not a number is an error too.
         """
         try:
             fields |= {name: number(value, name) for name, value in numbers.items()}
-            structure = make()
-            content = json.dumps(structure.as_dict()).encode()
         except StructureError as error:
             return cls(source, id, error=str(error))
-        except Exception as error:  # a provider can send anything
-            text = f'cannot be read as a crystal structure ({type(error).__name__}: {one_line(error)})'
-            return cls(source, id, error=text)
-        return cls(source, id, id, structure, 'structure.json', content, **fields)
+        reading = attempt(make)
+        if reading.error is not None:
+            return cls(source, id, error=str(reading.error))
+        content = json.dumps(reading.structure.as_dict()).encode()
+        return cls(source, id, id, reading.structure, 'structure.json', content, doubts=reading.doubts, **fields)
 
 
 def number(value, what: str) -> float | None:
-    """A number from a source, if it has one; :class:`UnreadableStructure` if that is not a number."""
+    """A number from a source, if it has one; :class:`UnreadableStructure` if that is no finite number."""
     try:
-        return None if value is None or value == '' else float(value)
-    except (TypeError, ValueError):
-        raise UnreadableStructure(f'{what} = {value!r} is not a number') from None
+        found = None if value is None or value == '' else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if found is not None and not math.isfinite(found):
+        raise UnreadableStructure(f'{what} = {value!r} is not a number: correct it, or leave it out')
+    return found

@@ -1,12 +1,15 @@
 """Structures of a folder of files, with their properties from a table."""
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from aiida_pesfp.crystals.files import file_label, read_structures, structure_files
+from aiida_pesfp.crystals.files import printable, read_files
+from aiida_pesfp.crystals.formats import file_label
+from aiida_pesfp.crystals.text import read_text
 from aiida_pesfp.errors import SourceError, StructureError
 from aiida_pesfp.sources.entry import Entry, number
 
@@ -35,10 +38,9 @@ class Table:
         :raises SourceError: if the file cannot be read, a column is missing or an identifier occurs twice.
         """
         try:
-            with open(path, newline='', encoding='utf-8-sig') as stream:
-                reader = csv.DictReader(stream, skipinitialspace=True)
-                headers, lines = reader.fieldnames or [], list(reader)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            reader = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
+            headers, lines = reader.fieldnames or [], list(reader)
+        except (OSError, ValueError, csv.Error) as error:
             raise SourceError(f'the table {path} cannot be read: {error}') from error
         chosen = {name: column for name, column in columns.items() if column is not None}
         for column in (id_column, *chosen.values()):
@@ -50,33 +52,52 @@ class Table:
             raise SourceError(f'the table {path} has neither a column band_gap nor energy_above_hull: {found}')
         rows = {}
         for line in lines:
+            if not line[id_column]:
+                continue
             if line[id_column] in rows:
                 raise SourceError(f'the table {path} has two lines for {line[id_column]!r}: remove one')
             rows[line[id_column]] = line
         return cls(rows, chosen, set(rows))
 
-    def properties_of(self, path: Path) -> dict[str, float]:
-        """Properties of a file; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number."""
-        identifier = next((one for one in (path.name, path.stem) if one in self.rows), None)
-        if identifier is None:
+    def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
+        """Properties of a structure; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number.
+
+        :param identifier: that the file gives to the structure; it comes before the names of the file.
+        """
+        names = (identifier, path.name, path.stem, file_label(path))
+        found = next((name for name in names if name in self.rows), None)
+        if found is None:
             return {}
-        self.unused.discard(identifier)
-        return {name: number(self.rows[identifier][column], column) for name, column in self.columns.items()}
+        self.unused.discard(found)
+        return {name: number(self.rows[found][column], column) for name, column in self.columns.items()}
 
 
 def read_folder(
-    paths: list[Path], table: Table | None = None, database: str | None = None, version: str | None = None
+    paths: list[Path],
+    table: Table | None = None,
+    database: str | None = None,
+    version: str | None = None,
+    tell: Callable[[str], None] = print,
 ) -> Iterator[Entry]:
-    """The structures in files, and in the structure files of folders, with the database that they come from."""
-    for path in structure_files(paths):
-        try:
-            structures = read_structures(path)
-            known = {} if table is None else table.properties_of(path)
-        except StructureError as error:
-            yield Entry('folder', path.name, error=str(error))
-            continue
-        known |= {'database': database, 'database_version': version, 'url': path.resolve().as_uri()}
-        content = path.read_bytes()
-        for index, structure in enumerate(structures):
-            names = [name + (f'#{index}' if len(structures) > 1 else '') for name in (path.name, file_label(path))]
-            yield Entry('folder', *names, structure, path.name, content, index, **known)
+    """The structures in files, and in the structure files of folders, with the database that they come from.
+
+    :param tell: is told which files were passed over.
+    """
+    for path, readings in read_files(paths, tell):
+        where = {'database': database, 'database_version': version, 'url': path.resolve().as_uri()}
+        names = [printable(name) for name in (path.name, file_label(path))]
+        for index, reading in enumerate(readings):
+            identifier, name = (one + (f'#{index}' if len(readings) > 1 else '') for one in names)
+            name = reading.id or name
+            try:
+                if reading.error is not None:
+                    raise reading.error
+                known = reading.properties | ({} if table is None else table.properties_of(path, reading.id))
+                known = {name: number(value, name) for name, value in known.items()}
+            except StructureError as error:
+                yield Entry('folder', identifier, error=str(error))
+                continue
+            yield Entry(
+                'folder', identifier, name, reading.structure, names[0], path.read_bytes(), index,
+                doubts=reading.doubts, **known, **where
+            )  # fmt: skip

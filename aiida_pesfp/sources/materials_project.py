@@ -5,8 +5,8 @@ import warnings
 from collections.abc import Iterator
 
 import requests
-from pymatgen.core import Structure
 
+from aiida_pesfp.crystals.documents import from_document
 from aiida_pesfp.errors import SourceError, one_line
 from aiida_pesfp.sources.entry import Entry
 
@@ -35,7 +35,7 @@ def query_materials_project(
         yield Entry.from_answer(
             'materials_project',
             identifier,
-            lambda document=document: Structure.from_dict(document['structure']),
+            lambda document=document: from_document(document),
             {name: document.get(name) for name in ('band_gap', 'energy_above_hull')},
             database='Materials Project',
             database_version=version,

@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 from functools import reduce
 
-from pymatgen.core import Structure
-
-from aiida_pesfp.errors import SourceError, UnreadableStructure, one_line
+from aiida_pesfp.crystals.optimade import FIELDS, from_optimade
+from aiida_pesfp.errors import SourceError, one_line
 from aiida_pesfp.sources.entry import Entry
 
-#: Fields of a structure (OPTIMADE v1, Sec. "Structures Entries").
-FIELDS = ('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions')
 _MISSING = "the client of OPTIMADE is missing: pip install 'aiida-pesfp[optimade]'"
 
 
@@ -103,35 +100,11 @@ def _entry(document, meta, address: str, fields: dict[str, str | None]) -> Entry
     return Entry.from_answer(
         'optimade',
         identifier,
-        lambda: to_structure(attributes),
+        lambda: from_optimade(attributes),
         {name: reduce(_value_of, path.split('.'), attributes) for name, path in fields.items() if path},
         database=provider.get('name') or address,
         database_version=implementation.get('version'),
         url=f'{address.rstrip("/")}/v1/structures/{identifier}',
-    )
-
-
-def to_structure(attributes: dict) -> Structure:
-    """The structure of an entry. (optimade's adapter refuses an entry for any field that violates the specification.)
-
-    :raises UnreadableStructure: if it is not periodic in three dimensions or a species is not an element.
-    :raises KeyError: if a field is missing.
-    """
-    if attributes.get('nperiodic_dimensions', 3) not in (3, None):
-        raise UnreadableStructure(f'periodic along {attributes["nperiodic_dimensions"]} of 3 lattice vectors')
-    compositions = {}
-    for species in attributes['species']:
-        # Vacancies and the hydrogen attached to united atoms have no sites.
-        occupied = dict(zip(species['chemical_symbols'], species['concentration']))
-        occupied.pop('vacancy', None)
-        if 'X' in occupied or species.get('attached'):
-            raise UnreadableStructure(f'the species {species["name"]} does not consist of elements')
-        compositions[species['name']] = occupied
-    return Structure(
-        attributes['lattice_vectors'],
-        [compositions[name] for name in attributes['species_at_sites']],
-        attributes['cartesian_site_positions'],
-        coords_are_cartesian=True,
     )
 
 

@@ -53,7 +53,7 @@ def test_columns_have_any_name(folder):
 def test_a_value_that_is_not_a_number_affects_one_structure(folder):
     table = table_of(folder, 'id,band_gap\nLiCl,large\nPOSCAR_Li2O,5\n')
     entries = {entry.id: entry for entry in read_folder([folder], table)}
-    assert entries['LiCl.cif'].error == "band_gap = 'large' is not a number"
+    assert entries['LiCl.cif'].error == "band_gap = 'large' is not a number: correct it, or leave it out"
     assert entries['POSCAR_Li2O'].band_gap == 5.0
 
 

@@ -10,9 +10,10 @@ import time
 import pytest
 import requests
 
+from aiida_pesfp.crystals.optimade import from_optimade
 from aiida_pesfp.errors import SourceError
 from aiida_pesfp.sources.materials_project import query_materials_project
-from aiida_pesfp.sources.optimade import query_optimade, to_structure
+from aiida_pesfp.sources.optimade import query_optimade
 from tests.helpers import servers
 from tests.helpers.crystals import antifluorite, rock_salt
 
@@ -66,7 +67,7 @@ class TestMaterialsProject:
         with servers.serve(servers.materials_project(documents)) as url:
             entries = list(query_materials_project(endpoint=url, elements=['Li']))
         assert [entry.error is None for entry in entries] == [False, False, False, True]
-        assert all('read' in entry.error for entry in entries[:2])
+        assert all('is no structure of' in entry.error for entry in entries[:2])
 
     def test_a_wrong_key(self, monkeypatch):
         with servers.serve(servers.materials_project([document('mp-1960', LI2O)])) as url:
@@ -173,7 +174,7 @@ class TestOptimade:
         attributes['species'][1] = {
             'name': 'Li', 'chemical_symbols': ['Li', 'Na', 'vacancy'], 'concentration': [0.5, 0.25, 0.25]
         }  # fmt: skip
-        assert to_structure(attributes).composition.as_dict() == {'Li': 0.5, 'Na': 0.25, 'Cl': 1.0}
+        assert from_optimade(attributes)[0].composition.as_dict() == {'Li': 0.5, 'Na': 0.25, 'Cl': 1.0}
 
 
 @pytest.fixture(scope='module')

@@ -1,0 +1,146 @@
+"""The atoms that a CIF block lists: element, position with its digits, occupancy."""
+
+import re
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+from pymatgen.core import Element
+
+from aiida_pesfp.crystals.cif.tags import EMPTY
+from aiida_pesfp.errors import UnreadableStructure
+
+#: Refinements without constraints exceed full occupancy by a few percent; this much is taken for 1.
+MOST_OVERFULL = 1.05
+#: Two decimals are the fewest that count: fewer do not tell a special position from a general one.
+COARSEST = 0.005
+#: Hydrogen by the names of its isotopes.
+ISOTOPES = {'D': 'H', 'T': 'H'}
+ELEMENTS = {element.symbol for element in Element} - set(ISOTOPES)
+COLUMNS = (
+    *('fract_x', 'fract_y', 'fract_z', '?label', '?type_symbol', '?occupancy'),
+    *('?symmetry_multiplicity', '?site_symmetry_multiplicity', '?calc_flag'),
+)
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A row of the list of atoms.
+
+    :param row: its number in the list.
+    :param position: (3,) fractional coordinates.
+    :param accuracy: (3,) half a unit of the last digit of each, plus its standard uncertainty.
+    :param occupancy: 0 to 1; None if the file leaves it open.
+    :param blur: half a unit of the last digit of the occupancy, plus its standard uncertainty; 0 for a full site.
+    :param multiplicity: how many such atoms the cell has, if the file says so.
+    """
+
+    row: int
+    label: str
+    element: str
+    position: np.ndarray
+    accuracy: np.ndarray
+    occupancy: float | None
+    blur: float
+    multiplicity: int | None
+
+
+def atom_table(block: gemmi.cif.Block) -> gemmi.cif.Table:
+    """The rows of the atoms of a block, with :data:`COLUMNS`; empty if it has no atoms with fractional coordinates."""
+    return block.find('_atom_site_', list(COLUMNS))
+
+
+def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], list[str]]:
+    """The atoms of a block, without dummies and empty sites, and what is doubtful.
+
+    :param elements: those of the file's own formula, which decide what an ambiguous label means; empty if it has none.
+    :raises UnreadableStructure: if an atom has no position, no known element or no possible occupancy.
+    """
+    atoms: list[Atom] = []
+    doubts: list[str] = []
+    for row, line in enumerate(atom_table(block)):
+        x, y, z, label, symbol, occupancy, *multiplicities, flag = (
+            gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(COLUMNS))
+        )
+        if all(text in EMPTY for text in (x, y, z, label, symbol)):
+            continue
+        label = label if label not in EMPTY else symbol
+        if flag == 'dum':
+            doubts.append(f'{label} is a dummy and was left out')
+            continue
+        element, doubt = _element(label, symbol, elements)
+        doubts += filter(None, [doubt])
+        fill, blur = _occupancy(label, occupancy)
+        if fill == 0:
+            continue
+        if fill is not None and fill > 1:
+            doubts.append(f'{label} has an occupancy of {occupancy}, which was taken for 1')
+            fill, blur = 1.0, 0.0
+        multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
+        position, accuracy = _position(label, element, [x, y, z])
+        atoms.append(Atom(row, label, element, position, accuracy, fill, blur, multiplicity))
+    if not atoms:
+        raise UnreadableStructure('it lists no atoms with fractional coordinates')
+    return atoms, list(dict.fromkeys(doubts))
+
+
+def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    numbers = np.array([_number(text) for text in coordinates])
+    if not np.isfinite(numbers).all():
+        given = ', '.join(text or '.' for text in coordinates)
+        raise UnreadableStructure(f'atom {label} ({element}) has no position ({given}): give its coordinates')
+    return numbers, np.array([min(_half_unit(text), COARSEST) for text in coordinates])
+
+
+def _number(text: str) -> float:
+    """A number, which some write as a fraction."""
+    fraction = re.fullmatch(r'(-?\d+)/([1-9]\d*)', text)
+    return int(fraction[1]) / int(fraction[2]) if fraction else gemmi.cif.as_number(text)
+
+
+def _half_unit(number: str) -> float:
+    """Half a unit of the last digit, plus the standard uncertainty: 0.0005 for 0.333, 0.0035 for 0.333(3)."""
+    if '/' in number:
+        return 0.0
+    decimals, uncertainty = re.fullmatch(r'[^.(]*\.?(\d*)[^(]*(?:\((\d+)\))?', number.strip()).groups()
+    return (0.5 + float(uncertainty or 0)) * 10.0 ** -len(decimals)
+
+
+def _occupancy(label: str, text: str) -> tuple[float | None, float]:
+    """How full a site is, and how exactly this is known; without a value None, which mostly means a full site."""
+    if text in EMPTY:
+        return None, 0.0
+    number = gemmi.cif.as_number(text)
+    if not -0.001 <= number <= MOST_OVERFULL:
+        raise UnreadableStructure(f'atom {label} has an occupancy of {text}: it must be between 0 and 1')
+    return max(number, 0.0), 0.0 if number == 1 else _half_unit(text)
+
+
+def _element(label: str, symbol: str, elements: set[str]) -> tuple[str, str | None]:
+    """The element of an atom, from its type or else its label, and what is doubtful about it."""
+    if symbol not in EMPTY:
+        match = re.fullmatch(r'\d{0,3}([A-Za-z]{1,2})(?:\(?\d*[+-]?\d*\)?)', symbol.strip())
+        choices = _of_symbol(match[1], elements) if match else []
+    else:
+        match = re.match(r'\d*([A-Za-z]+)', label)
+        choices = _of_label(match[1]) if match else []
+    choices = [one for one in choices if one in elements] or choices
+    if not choices:
+        raise UnreadableStructure(f'atom {label} of type {symbol!r} is no element: give each atom its own line')
+    if len(choices) > 1 and not match[1].startswith(choices[0]):
+        raise UnreadableStructure(f'atom {label} may be {" or ".join(choices)}: give its _atom_site_type_symbol')
+    return choices[0], None if match[1] == choices[0] else f'{label} was taken for {choices[0]}'
+
+
+def _of_symbol(letters: str, elements: set[str]) -> list[str]:
+    """The elements that a type can mean: without a formula, CO may be cobalt or a group of two atoms."""
+    symbol = ISOTOPES.get(letters, letters.title())
+    if letters != symbol and len(letters) == 2 and symbol not in elements and set(letters) < ELEMENTS:
+        return [symbol, *letters]
+    return [symbol] if symbol in ELEMENTS else []
+
+
+def _of_label(letters: str) -> list[str]:
+    """The elements that a label can mean, likeliest first: CA may be Ca or C, but OW is O."""
+    found = (letters[:2].title(), letters[0].upper())
+    return list(dict.fromkeys(one for one in found if one in ELEMENTS)) or (['H'] if letters == 'D' else [])

@@ -1,0 +1,156 @@
+"""Structures from JSON: pymatgen, Materials Project, JARVIS, OPTIMADE and ASE, one or many in a document."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+from ase import Atoms
+from ase.io.jsonio import object_hook
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp.crystals.checks import check_cell
+from aiida_pesfp.crystals.optimade import check_stated_formula, from_optimade
+from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms
+from aiida_pesfp.errors import InvalidCell, UnreadableStructure
+
+#: Keys under which databases keep the crystal, its identifier, its formula, its number of sites and its properties.
+_CRYSTALS = ('structure', 'atoms', 'attributes')
+_IDS = ('material_id', 'jid', 'entry_id', 'task_id', 'id')
+_FORMULAS, _COUNTS = ('formula_pretty', 'pretty_formula', 'formula'), ('nsites', 'nat')
+_PROPERTIES = {
+    'band_gap': ('band_gap', 'bandgap', 'optb88vdw_bandgap'),  # eV
+    'energy_above_hull': ('energy_above_hull', 'e_above_hull', 'ehull'),  # eV/atom
+}
+#: Keys of lists of structures in an answer.
+_LISTS = ('data', 'response', 'structures', 'entries')
+
+
+def read_documents(text: str) -> list[Reading]:
+    """All structures of a JSON document; one that cannot be read is in the list with the reason.
+
+    :raises UnreadableStructure: if it is not JSON or empty.
+    """
+    try:
+        content = json.loads(text, object_hook=object_hook)  # ASE's arrays; pymatgen's hook would import what is named
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnreadableStructure(f'the file is not JSON ({error})') from error
+    found = [_read(document, name) for name, document in _documents(content)]
+    if not found:
+        raise UnreadableStructure('contains no structure')
+    return found
+
+
+def _documents(content, name: str | None = None) -> Iterator[tuple[str | None, object]]:
+    """What should be a structure with its data, and the name that it has in the document."""
+    if isinstance(content, list):
+        parts = [(None, part) for part in content]
+    elif not isinstance(content, dict) or _crystal(content) is not None:
+        parts = None
+    elif isinstance(content.get('ids'), list | np.ndarray):  # a database of ASE
+        parts = [(None, content.get(str(row))) for row in content['ids']]
+    elif any(isinstance(content.get(key), list | dict) for key in _LISTS):
+        parts = [(None, next(content[key] for key in _LISTS if isinstance(content.get(key), list | dict)))]
+    else:
+        dictionaries = content and all(isinstance(part, dict | Atoms) for part in content.values())
+        parts = list(content.items()) if dictionaries else None
+    if parts is None:
+        yield name, content
+    else:
+        for key, part in parts:
+            yield from _documents(part, key or name)
+
+
+def _crystal(document: dict) -> dict | Atoms | None:
+    """The part of a document that describes a crystal, if any."""
+    for part in (document, *(document.get(key) for key in _CRYSTALS)):
+        if isinstance(part, Atoms) or (isinstance(part, dict) and any(keys <= set(part) for keys, _ in _READERS)):
+            return part
+    return None
+
+
+def _read(document, name: str | None) -> Reading:
+    if isinstance(document, Atoms):
+        return attempt(lambda: (from_atoms(document), ()), id=name)
+    if not isinstance(document, dict) or _crystal(document) is None:
+        return Reading(error=_unknown(document), id=name)
+    data = document['data'] if isinstance(document.get('data'), dict) else {}
+    stated = data | document | (document.get('key_value_pairs') or {})  # pymatgen's entries, ASE's rows
+    identifier = name or next((str(stated[key]) for key in _IDS if isinstance(stated.get(key), str)), None)
+    return attempt(lambda: from_document(document), id=identifier, properties=_properties(stated))
+
+
+def from_document(document: dict) -> tuple[Structure, tuple[str, ...]]:
+    """The crystal that a document of a database describes, and doubts.
+
+    :raises StructureError: if there is none, or the document contradicts itself.
+    """
+    crystal = _crystal(document)
+    if crystal is None:
+        raise _unknown(document)
+    if isinstance(crystal, Atoms):
+        structure, doubts = from_atoms(crystal), ()
+    else:
+        structure, doubts = next(reader for keys, reader in _READERS if keys <= set(crystal))(crystal)
+    check_stated_formula(next((document[key] for key in _FORMULAS if key in document), None), structure)
+    count = next((document[key] for key in _COUNTS if key in document), None)
+    if isinstance(count, int) and count != len(structure):
+        raise UnreadableStructure(f'the document says that there are {count} sites, and has {len(structure)}')
+    return structure, doubts
+
+
+def _unknown(document) -> UnreadableStructure:
+    known = 'pymatgen, the Materials Project, JARVIS, OPTIMADE or ASE'
+    return UnreadableStructure(f'is no structure of {known}: {str(document)[:60]}')
+
+
+def _properties(stated: dict) -> dict:
+    values = {name: [stated.get(key) for key in keys] for name, keys in _PROPERTIES.items()}
+    return {name: next((value for value in found if value not in (None, 'na')), None) for name, found in values.items()}
+
+
+def _from_pymatgen(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
+    """A structure of pymatgen, without properties of sites: they can name any class, which pymatgen would import."""
+    stated = crystal['lattice']
+    lengths, angles = ([stated.get(key) for key in keys] for keys in (('a', 'b', 'c'), ('alpha', 'beta', 'gamma')))
+    matrix = stated['matrix'] if 'matrix' in stated else Lattice.from_parameters(*lengths, *angles).matrix
+    check_cell(matrix, stated.get('pbc', (True,) * 3))
+    lattice = Lattice(matrix)
+    for name, value, found in zip('abc', lengths, lattice.abc):
+        if value is not None and not np.isclose(value, found, rtol=1e-2):
+            raise InvalidCell(f'the document says {name} = {value} A, its lattice vector has {found:.4f} A')
+    sites = [_site(index, site, lattice, 'matrix' in stated) for index, site in enumerate(crystal['sites'])]
+    return Structure.from_dict({'lattice': {'matrix': matrix}, 'sites': sites}), ()
+
+
+def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
+    """A site with its place and species only; ``xyz`` must agree with ``abc`` if the lattice is oriented."""
+    place = site['abc'] if 'abc' in site else lattice.get_fractional_coords(site['xyz'])
+    if oriented and 'abc' in site and 'xyz' in site:
+        difference = np.subtract(place, lattice.get_fractional_coords(site['xyz']))
+        if np.linalg.norm(lattice.get_cartesian_coords(difference - np.rint(difference))) > 0.1:
+            raise UnreadableStructure(f'site {index} has abc = {site["abc"]} and xyz = {site["xyz"]}: these differ')
+    keys = ('element', 'occu', 'oxidation_state')
+    species = [{key: one[key] for key in keys if one.get(key) is not None} for one in site['species']]
+    return {'species': species, 'abc': list(place)}
+
+
+def _from_jarvis(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
+    check_cell(crystal['lattice_mat'], (True,) * 3)
+    elements, coordinates = crystal['elements'], crystal['coords']
+    cartesian = crystal.get('cartesian', False)
+    return Structure(crystal['lattice_mat'], elements, coordinates, coords_are_cartesian=bool(cartesian)), ()
+
+
+def _from_row(row: dict) -> tuple[Structure, tuple[str, ...]]:
+    """A row of a database of ASE."""
+    cell, periodic = row.get('cell', np.zeros((3, 3))), row.get('pbc', False)
+    return from_atoms(Atoms(numbers=row['numbers'], positions=row['positions'], cell=cell, pbc=periodic)), ()
+
+
+#: Keys of the formats, and their readers.
+_READERS = (
+    ({'lattice', 'sites'}, _from_pymatgen),
+    ({'lattice_mat', 'coords', 'elements'}, _from_jarvis),
+    ({'lattice_vectors', 'cartesian_site_positions'}, from_optimade),
+    ({'numbers', 'positions'}, _from_row),
+)

@@ -1,0 +1,50 @@
+"""Names of structures that are safe as names of folders and as keys of AiiDA, made of any label."""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+
+#: No name is longer.
+LONGEST = 60
+#: Windows keeps these for devices.
+_DEVICES = re.compile(r'con|prn|aux|nul|(com|lpt)\d', re.IGNORECASE)
+
+
+def unique_names(labels: Iterable[str]) -> list[str]:
+    """Safe names of some labels, no two of them alike, in the order of the labels."""
+    names: list[str] = []
+    for label in labels:
+        names.append(safe_name(label, names))
+    return names
+
+
+def safe_name(label: str, taken: Collection[str] = ()) -> str:
+    """A name made of ASCII letters, digits and single underscores that begins with a letter and is not taken.
+
+    >>> safe_name('β-Li₃N')
+    'beta_Li3N'
+
+    A name that is safe and free stays as it is. Names that differ only in case count as one, as in some file systems.
+    """
+    plain = ''.join(map(_ascii, unicodedata.normalize('NFKD', label[: 4 * LONGEST])))
+    name = re.sub(r'[\W_]+', '_', plain, flags=re.ASCII).strip('_')[:LONGEST].strip('_')
+    if not name[:1].isalpha() or _DEVICES.fullmatch(name):
+        name = f's_{name}'[:LONGEST].strip('_')
+    used = {other.lower() for other in taken}
+    suffixes = itertools.chain([''], (f'_{number}' for number in itertools.count(2)))
+    names = (name[: LONGEST - len(suffix)].rstrip('_') + suffix for suffix in suffixes)
+    return next(one for one in names if one.lower() not in used)
+
+
+def _ascii(character: str) -> str:
+    """ASCII for one character: the last word of a letter's name, such as alpha; nothing for an accent."""
+    if character.isascii():
+        return character
+    if unicodedata.combining(character):
+        return ''
+    letter, found, name = unicodedata.name(character, '').partition(' LETTER ')
+    if not found:
+        return f'u{ord(character):x}' if character.isalpha() else '_'
+    word = name.split(' WITH ')[0].split()[-1]
+    return word.capitalize() if ' CAPITAL' in letter or letter.endswith('CAPITAL') else word.lower()

@@ -1,0 +1,353 @@
+"""CIF: the crystal that a file describes is read, or nothing. Brucite, Mg(OH)2, and its kin are the examples."""
+
+import numpy as np
+import pytest
+import spglib
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp.crystals.cif import crystals_of
+from aiida_pesfp.crystals.cif.atoms import _element
+from aiida_pesfp.crystals.cif.facts import Formula
+from aiida_pesfp.crystals.cif.symmetry import _settings, settings_of
+from aiida_pesfp.errors import AmbiguousSymmetry, InconsistentFile, InvalidCell, OverlappingAtoms, UnreadableStructure
+
+BRUCITE = {
+    '_space_group_name_H-M_alt': "'P -3 m 1'",
+    '_space_group_IT_number': '164',
+    '_chemical_formula_sum': "'H2 Mg O2'",
+    '_cell_formula_units_Z': '1',
+    '_cell_length_a': '3.142',
+    '_cell_length_b': '3.142',
+    '_cell_length_c': '4.766',
+    '_cell_angle_alpha': '90',
+    '_cell_angle_beta': '90',
+    '_cell_angle_gamma': '120',
+}
+ATOMS = ['Mg1 Mg 0 0 0 1', 'O1 O 0.33333 0.66667 0.2203 1', 'H1 H 0.33333 0.66667 0.4303 1']
+COLUMNS = ('label', 'type_symbol', 'fract_x', 'fract_y', 'fract_z', 'occupancy')
+OPERATIONS = (
+    *('x,y,z', '-y,x-y,z', '-x+y,-x,z', 'y,x,-z', 'x-y,-y,-z', '-x,-x+y,-z'),
+    *('-x,-y,-z', 'y,-x+y,-z', 'x-y,x,-z', '-y,-x,z', '-x+y,y,z', 'x,x-y,z'),
+)
+
+
+def cif(atoms=ATOMS, operations=OPERATIONS, columns=COLUMNS, name='data_x', **changes):
+    """A CIF of brucite with changes; ``None`` leaves an item out. ``-`` of a tag is written ``__`` in its keyword."""
+    items = BRUCITE | {'_' + tag.replace('__', '-'): value for tag, value in changes.items()}
+    lines = [name, *(f'{tag} {value}' for tag, value in items.items() if value is not None)]
+    if operations:
+        lines += ['loop_', '_space_group_symop_operation_xyz', *(f"'{one}'" for one in operations)]
+    lines += ['loop_', *(f'_atom_site_{column}' for column in columns), *atoms, '']
+    return '\n'.join(lines)
+
+
+def read(text):
+    """The one crystal of a text, and the doubts."""
+    [make] = crystals_of(text)
+    return make()
+
+
+def test_the_example_is_brucite_without_doubt():
+    structure, doubts = read(cif())
+    assert structure.composition.formula == 'Mg1 H2 O2'
+    assert structure.density == pytest.approx(2.377, abs=0.01)
+    assert doubts == ()
+
+
+@pytest.mark.parametrize(
+    ('atoms', 'changes', 'error', 'words'),
+    [
+        (ATOMS[:2], {}, InconsistentFile, r'says Mg1H2O2 \(Z = 1\), its sites give Mg1O2: add the sites of H'),
+        ([*ATOMS[:2], 'H1 H ? ? ? 1'], {}, UnreadableStructure, 'H1 .* has no position'),
+        ([*ATOMS[:2], 'H1 H . . . .'], {}, UnreadableStructure, r'atom H1 \(H\) has no position'),
+        ([ATOMS[0], 'O1 O-H 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, "atom O1 of type 'O-H' is no element"),
+        ([ATOMS[0], 'O1 Wat 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, 'Wat'),
+        (ATOMS, {'cell_formula_units_Z': '2'}, InconsistentFile, r'\(Z = 2\), its sites give Mg1H2O2'),
+        (ATOMS, {'chemical_formula_sum': "'H2 Zn O2'"}, InconsistentFile, 'add the sites of Zn'),
+        (ATOMS, {'chemical_formula_sum': "'H2 Mg2 O2'"}, InconsistentFile, 'Mg2H2O2'),
+        (ATOMS, {'cell_volume': '81.5'}, InconsistentFile, r'81\.50 A\^3, its lengths and angles give 40\.7'),
+        (
+            ATOMS[:2],
+            {'chemical_formula_sum': None, 'exptl_crystal_density_diffrn': '2.377(2)'},
+            InconsistentFile,
+            r'density is 2\.377 g/cm3, its sites give 2\.29',
+        ),
+        (
+            ATOMS[:2],
+            {'chemical_formula_sum': '?', 'chemical_formula_weight': '58.32'},
+            InconsistentFile,
+            'formula weight is 58.32, its sites give 56.30 for Z = 1',
+        ),
+        (ATOMS[:2], {'chemical_formula_sum': None, 'chemical_formula_structural': 'Mg(OH)2'}, InconsistentFile, 'H'),
+        (ATOMS, {'cell_angle_gamma': '90'}, InconsistentFile, 'the cell does not have the symmetry of its 12 listed'),
+        (ATOMS, {'cell_angle_alpha': '20', 'cell_angle_beta': '20'}, InvalidCell, 'no volume'),
+        (ATOMS, {'cell_length_c': '?'}, InvalidCell, '_cell_length_c is missing'),
+        ([*ATOMS, 'Li1 Li 0 0 0 1'], {}, OverlappingAtoms, r'several atoms \(Mg, Li\) share one site'),
+        ([ATOMS[0], 'O1 O 0.33333 0.66667 0.2203 1.5', ATOMS[2]], {}, UnreadableStructure, 'an occupancy of 1.5'),
+        ([ATOMS[0], 'O1 O 0.3333 0.6767 0.2203 1', ATOMS[2]], {}, OverlappingAtoms, 'O1 are within .* more digits'),
+    ],
+)  # fmt: skip
+def test_what_contradicts_the_file_is_refused(atoms, changes, error, words):
+    with pytest.raises(error, match=words):
+        read(cif(atoms, **changes))
+
+
+@pytest.mark.parametrize(
+    ('atoms', 'changes', 'doubt'),
+    [
+        ([line.rsplit(' ', 1)[0] + ' .' for line in ATOMS], {}, None),
+        ([line.rsplit(' ', 1)[0] + ' ?' for line in ATOMS], {}, None),
+        ([*ATOMS, 'Li1 Li 0.1 0.2 0.5 .'], {}, 'the occupancy of Li1 is not given, and was taken for 0'),
+        ([*ATOMS, 'Li1 Li 0.1 0.2 0.5 0'], {}, None),
+        (['Mg1 Mg2+ 0 0 0 1', 'O1 O2- 0.33333 0.66667 0.2203 1', ATOMS[2]], {}, None),
+        (['Mg1 24Mg 0 0 0 1', *ATOMS[1:]], {}, None),
+        ([*ATOMS[:2], 'D1 D 0.33333 0.66667 0.4303 1'], {'chemical_formula_sum': "'D2 Mg O2'"}, 'D1 was taken for H'),
+        ([*ATOMS[:2], 'D1 D 0.33333 0.66667 0.4303 1'], {'exptl_crystal_density_diffrn': '2.46'}, 'D1 was taken for H'),
+        (['MG1 MG 0 0 0 1', *ATOMS[1:]], {}, 'MG1 was taken for Mg'),
+        ([ATOMS[0], 'O1 O 0.333 0.667 0.2203 1', 'H1 H 0.33 0.67 0.4303 1'], {}, 'O1 has few digits'),
+        ([ATOMS[0], 'O1 O 1/3 2/3 0.2203 1', ATOMS[2]], {}, None),
+        (['Mg1 Mg 0 0 0 1.02', *ATOMS[1:]], {}, 'Mg1 has an occupancy of 1.02, which was taken for 1'),
+        (ATOMS, {'chemical_formula_sum': "'H4 Mg2 O4'"}, None),
+        (ATOMS, {'chemical_formula_sum': "'MG1 O2 H2'"}, None),
+        (ATOMS, {'chemical_formula_sum': None, 'chemical_formula_moiety': "'Mg 2+, 2(O H 1-)'"}, None),
+        (ATOMS, {'cell_volume': '40.75(3)', 'exptl_crystal_density_diffrn': '2.376'}, None),
+        (ATOMS, {'cell_angle_alpha': None, 'cell_angle_beta': None}, None),
+        (ATOMS, {'cell_volume': '40.75', 'exptl_crystal_density_diffrn': '2.7'}, 'the density is 2.7 g/cm3, its sites'),
+        (ATOMS, {'cell_volume': '40.75', 'chemical_formula_weight': '56.3'}, 'the formula weight is 56.3, its sites'),
+        (ATOMS, {'space_group_name_H__M_alt': 'P -3 m 1'}, 'has no quotes'),
+        (ATOMS, {'space_group_name_H__M_alt': "'P -3 m q'"}, "the space group 'P -3 m q' is not known"),
+        (ATOMS, {'publ_author_name': "'M\u00fcller \u2013 M\u00f8ller'"}, None),
+    ],
+)  # fmt: skip
+def test_odd_but_right_files_are_read(atoms, changes, doubt):
+    structure, doubts = read(cif(atoms, **changes))
+    assert same_sites(structure, read(cif())[0])
+    assert doubts == () if doubt is None else doubt in doubts[0]
+
+
+def test_labels_without_types():
+    columns, atoms = (
+        COLUMNS[:1] + COLUMNS[2:],
+        ['Mg1A 0 0 0 1', 'OW1 0.33333 0.66667 0.2203 1', 'Hdot1 0.33333 0.66667 0.4303 1'],
+    )
+    structure, doubts = read(cif(atoms, columns=columns))
+    assert same_sites(structure, read(cif())[0])
+    assert doubts == ('OW1 was taken for O', 'Hdot1 was taken for H')
+
+
+@pytest.mark.parametrize(
+    ('label', 'symbol', 'formula', 'element'),
+    [
+        ('CA1', '?', 'CH', 'C'),
+        ('CA1', '?', ['Ca', 'O'], 'Ca'),
+        ('Ca1', '?', '', 'Ca'),
+        ('HO1', '?', 'HO', 'H'),
+        ('Na(1)', '?', '', 'Na'),
+        ('X', 'CO', ['Co', 'O'], 'Co'),
+        ('Fe1', 'Fe+3', '', 'Fe'),
+        ('CA1', '?', '', None),
+        ('X', 'NH', '', None),
+        ('M1', '?', '', None),
+        ('T1', '?', '', None),
+        ('O1', 'OH', '', None),
+    ],
+)
+def test_the_element_of_an_atom(label, symbol, formula, element):
+    if element is None:
+        with pytest.raises(UnreadableStructure):
+            _element(label, symbol, set(formula))
+    else:
+        assert _element(label, symbol, set(formula))[0] == element
+
+
+@pytest.mark.parametrize(
+    ('text', 'counts'),
+    [
+        ('C12 H22 O11', {'C': 12, 'H': 22, 'O': 11}),
+        ('LiCl', {'Li': 1, 'Cl': 1}),
+        ('Li6.75(2) La3 Zr1.75 O12', {'Li': 6.75, 'La': 3, 'Zr': 1.75, 'O': 12}),
+        ('LI2 S', {'Li': 2, 'S': 1}),
+        ('Li (Al Cl4)', {'Li': 1, 'Al': 1, 'Cl': 4}),
+        ('D2 O', {'H': 2, 'O': 1}),
+        ('SI1 O2', None),  # silica or sulfur, iodine and oxygen
+        ('2(C6 H6), Cl', None),
+        ('unknown', None),
+    ],
+)
+def test_formulas(text, counts):
+    found = Formula.read(text)
+    assert (found and found.counts) == counts
+
+
+def test_partly_occupied_sites_are_compared_within_their_digits():
+    atoms = ['Mg1 Mg 0 0 0 0.67', 'Zn1 Zn 0 0 0 0.33', *ATOMS[1:]]
+    structure, _ = read(cif(atoms, chemical_formula_sum="'H2 Mg0.667 O2 Zn0.333'"))
+    assert not structure.is_ordered
+    with pytest.raises(InconsistentFile):
+        read(cif(atoms, chemical_formula_sum="'H2 Mg0.5 O2 Zn0.5'"))
+
+
+def test_blocks_without_atoms_are_skipped_and_one_that_is_wrong_harms_no_other():
+    global_ = "data_global\n_journal_name_full 'A journal'\n"
+    text = global_ + cif(name='data_a') + cif(ATOMS[:2], name='data_b') + cif(name='data_c') + 'data_end\n_a 1\n'
+    first, second, third = crystals_of(text)
+    with pytest.raises(InconsistentFile):
+        second()
+    assert same_sites(first()[0], third()[0])
+    assert crystals_of(global_) == []
+
+
+def test_a_displaced_line_is_refused_by_its_number():
+    text = cif().replace('_cell_length_c 4.766', 'H2 H 0.1 0.2 0.3 1')
+    with pytest.raises(UnreadableStructure, match='line 8'):
+        crystals_of(text)
+
+
+def test_a_group_without_operations_or_with_the_identity_alone():
+    for operations in ((), ('x,y,z',), ('x, y, z', '-x, -y, -z')):
+        structure, doubts = read(cif(operations=operations))
+        assert same_sites(structure, read(cif())[0])
+        assert bool(doubts) == (operations == ('x,y,z',))  # inversion alone gives the same crystal
+    with pytest.raises(InconsistentFile, match=r'x,y,z.* or P -3 m 1.*list all symmetry operations'):
+        read(cif(operations=('x,y,z',), cell_formula_units_Z=None))
+
+
+def test_a_file_that_lists_all_atoms_beside_the_name_of_their_group():
+    atoms = ['Mg1 Mg 0 0 0 1']
+    atoms += [f'{e}{k} {e} {x}' for e, z in (('O', 0.2203), ('H', 0.4303)) for k, x in enumerate(
+        (f'0.333333 0.666667 {z} 1', f'0.666667 0.333333 {1 - z} 1'))]  # fmt: skip
+    structure, doubts = read(cif(atoms, operations=('x,y,z',)))
+    assert same_sites(structure, read(cif())[0])
+    assert 'only the one listed operation' in doubts[0] or 'only listed operation' in doubts[0]
+
+
+def test_names_that_exclude_each_other_and_no_symmetry_at_all():
+    with pytest.raises(InconsistentFile, match='exclude each other: P -3 m 1, number 166'):
+        read(cif(space_group_IT_number='166'))
+    nameless = {'space_group_name_H__M_alt': None, 'space_group_IT_number': None}
+    with pytest.raises(InconsistentFile):
+        read(cif(operations=(), **nameless))
+
+
+def test_the_axes_of_r_and_of_monoclinic_groups_follow_from_the_cell():
+    changes = {
+        'space_group_name_H__M_alt': "'R -3 m'",
+        'space_group_IT_number': None,
+        'chemical_formula_sum': "'Ni O2'",
+    }
+    atoms = ['Ni1 Ni 0 0 0 1', 'O1 O 0 0 0.27 1']
+    hexagonal, _ = read(cif(atoms, (), **changes, cell_formula_units_Z='3', cell_length_c='14.0'))
+    cell = {f'cell_length_{axis}': '5.009' for axis in 'abc'} | {
+        f'cell_angle_{angle}': '36.552' for angle in ('alpha', 'beta', 'gamma')
+    }
+    atoms = ['Ni1 Ni 0 0 0 1', 'O1 O 0.27 0.27 0.27 1']
+    rhombohedral, _ = read(cif(atoms, (), **changes, **cell))
+    assert hexagonal.composition == 3 * rhombohedral.composition
+    assert hexagonal.volume == pytest.approx(3 * rhombohedral.volume, rel=2e-3)
+
+
+def test_two_readers_that_disagree_are_told_when_nothing_decides():
+    """W is tungsten by its label, and water for the other reader."""
+    columns, nameless = COLUMNS[:1] + COLUMNS[2:], {'chemical_formula_sum': None, 'cell_formula_units_Z': None}
+    atoms = ['Mg1 0 0 0 1', 'Wat 0.333333 0.666667 0.25 1']
+    with pytest.raises(InconsistentFile, match='two readers find different crystals'):
+        read(cif(atoms, columns=columns, **nameless))
+
+
+@pytest.mark.parametrize('hall_number', range(1, 531))
+def test_the_operations_of_each_setting_are_those_of_spglib(hall_number):
+    row = spglib.get_spacegroup_type(hall_number)
+    name = row.international_full + (f':{row.choice}' if row.choice else '')
+    expected = spglib.get_symmetry_from_database(hall_number)
+    wanted = {operation_key(*pair) for pair in zip(expected['rotations'], expected['translations'], strict=True)}
+    assert wanted in [
+        {operation_key(np.array(one.rot) // one.DEN, np.array(one.tran) / one.DEN) for one in setting.operations}
+        for setting in settings_of(name)
+    ]
+
+
+def operation_key(rotation, translation):
+    return tuple(rotation.ravel().tolist()), tuple((np.rint(translation * 24).astype(int) % 24).tolist())
+
+
+@pytest.mark.parametrize('first', range(1, 11))
+def test_no_setting_is_read_wrong_from_its_name_alone(first):
+    """Each tenth of the 530 settings, by its names: right, or refused where the name has several meanings."""
+    for hall_number in range(first, 531, 10):
+        crystal, place = generic(hall_number)
+        row = spglib.get_spacegroup_type(hall_number)
+        choice = f':{row.choice}' if row.choice in ('1', '2', 'H', 'R') else ''
+        full, short = row.international_full, row.international.split(' = ')[-1]
+        if 3 <= row.number <= 15:
+            short = ' '.join(part for part in full.split() if part != '1')
+        for name in {full + choice, short.replace(' ', '').replace('_', '') + choice, short}:
+            cell = dict(zip(list(BRUCITE)[4:], crystal.lattice.parameters, strict=True))
+            cell = {tag[1:]: f'{number:.6f}' for tag, number in cell.items()}
+            atom = 'Li1 Li ' + ' '.join(f'{x:.6f}' for x in place) + ' 1'
+            text = cif([atom], (), space_group_name_H__M_alt=f"'{name}'", space_group_IT_number=None,
+                       chemical_formula_sum='Li', cell_formula_units_Z=len(crystal), **cell)  # fmt: skip
+            try:
+                structure, _ = read(text)
+            except AmbiguousSymmetry:
+                meant = settings_of(name)
+                assert len(meant) > 1, (hall_number, name)
+            else:
+                assert same_sites(structure, crystal, 1e-3), (hall_number, name)
+
+
+def generic(hall_number):
+    """A crystal of one atom in a general position of a setting, and the position."""
+    symmetry = spglib.get_symmetry_from_database(hall_number)
+    metric = 6 * np.array([[64, 3.1, -5.3], [3.1, 81, 4.7], [-5.3, 4.7, 110]])
+    metric = np.mean([rotation.T @ metric @ rotation for rotation in symmetry['rotations']], axis=0)
+    lattice = Lattice(np.linalg.cholesky(metric))
+    random = np.random.default_rng(hall_number)
+    crystals = []
+    for place in np.round(random.random((40, 3)), 6):
+        places = (symmetry['rotations'] @ place + symmetry['translations']) % 1
+        apart = places[1:] - places[0]
+        distance = np.linalg.norm((apart - np.rint(apart)) @ lattice.matrix, axis=-1).min(initial=9.0)
+        crystals.append((distance, place.tolist(), Structure(lattice, ['Li'] * len(places), places)))
+    distance, place, crystal = max(crystals, key=lambda one: one[0])
+    assert distance > 1.6
+    return crystal, place
+
+
+@pytest.mark.parametrize(
+    ('name', 'numbers'),
+    [
+        ('P2(1)/c', {14}),
+        ('P 21/n', {14}),
+        ('B 2/m', {12}),
+        ('C m c a', {64}),
+        ('F m 3 m', {225}),
+        ('Fd-3m:2', {227}),
+        ('F d -3 m Z', {227}),
+        ('R -3 m H', {166}),
+        ('P6_3/mmc', {194}),
+        ('C -1', {2}),
+        ('F 4/m m m', {139}),
+        ('P 1 21/q 1', set()),
+    ],
+)
+def test_names_of_groups(name, numbers):
+    assert {one.number for one in settings_of(name)} == numbers
+
+
+def test_every_name_means_one_group():
+    several = {name for name, meant in _settings()[0].items() if len({one.number for one in meant}) > 1}
+    assert several == set()
+
+
+def same_sites(first, second, tolerance=0.02):
+    """Whether two structures have the same cell and atoms, compared one by one."""
+    if first.composition != second.composition or not np.allclose(
+        first.lattice.parameters, second.lattice.parameters, atol=1e-3
+    ):
+        return False
+    for element in first.symbol_set:
+        places = [np.array([s.frac_coords for s in one if s.specie.symbol == element]) for one in (first, second)]
+        apart = places[0][:, None] - places[1][None]
+        if np.linalg.norm((apart - np.rint(apart)) @ first.lattice.matrix, axis=-1).min(axis=1).max() > tolerance:
+            return False
+    return True

@@ -1,0 +1,241 @@
+"""Files and folders: formats, encodings, names, what is passed over, and numbers that are none."""
+
+import bz2
+import gzip
+import json
+import os
+
+import numpy as np
+import pytest
+from ase.db import connect
+from ase.io import write
+from ase.io.jsonio import encode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+from pymatgen.entries.computed_entries import ComputedStructureEntry
+
+from aiida_pesfp.crystals.checks import sound
+from aiida_pesfp.crystals.files import read_named_structures
+from aiida_pesfp.crystals.formats import file_label, format_of, read_file
+from aiida_pesfp.errors import DuplicateStructure, InvalidCell, StructureError, UnreadableStructure
+from tests.helpers import servers
+from tests.helpers.crystals import antifluorite, rock_salt
+
+LICL, LI2O = rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'O', 4.62)
+POSCAR = LICL.to(fmt='poscar')
+
+
+def ase_database(folder):
+    path = folder / 'rows.json'
+    with connect(path, use_lock_file=False) as database:
+        database.write(LICL.to_ase_atoms(), band_gap=6.2)
+    return json.loads(path.read_text())
+
+
+JARVIS = {'lattice_mat': LICL.lattice.matrix.tolist(), 'elements': ['Li', 'Cl'], 'props': ['', '']}
+DOCUMENTS = {
+    'a structure': LICL.as_dict(),
+    'a list': [LICL.as_dict()],
+    'by name': {'LiCl': LICL.as_dict()},
+    'with oxidation states': LICL.copy().add_oxidation_state_by_guess().as_dict(),
+    'only parameters': LICL.as_dict() | {'lattice': {'a': LICL.lattice.a, 'b': LICL.lattice.b, 'c': LICL.lattice.c}
+    | dict.fromkeys(('alpha', 'beta', 'gamma'), 60.0)},
+    'summary': {'material_id': 'mp-22905', 'band_gap': 6.2, 'structure': LICL.as_dict(), 'nsites': 2},
+    'answer': {'data': [{'material_id': 'mp-22905', 'structure': LICL.as_dict()}], 'meta': {'total_doc': 1}},
+    'entry': ComputedStructureEntry(LICL, -1.0, entry_id='mp-22905', data={'e_above_hull': 0.0}).as_dict(),
+    'JARVIS': {'jid': 'JVASP-1', 'ehull': 'na', 'atoms': JARVIS | {'coords': LICL.frac_coords.tolist()}},
+    'JARVIS, Cartesian': JARVIS | {'coords': LICL.cart_coords.tolist(), 'cartesian': True},
+    'OPTIMADE': {'data': servers.optimade_document('1', LICL), 'meta': {}},
+    'OPTIMADE, many': {'data': [servers.optimade_document('1', LICL)], 'links': {'next': None}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', [*DOCUMENTS, 'rows of ASE', 'atoms of ASE'])
+def test_every_document_is_the_same_crystal(tmp_path, name):
+    if name == 'atoms of ASE':
+        text = encode(LICL.to_ase_atoms())
+    else:
+        text = json.dumps(ase_database(tmp_path) if name == 'rows of ASE' else DOCUMENTS[name])
+    path = tmp_path / 'a.json.gz'
+    path.write_bytes(gzip.compress(text.encode()))
+    (reading,) = read_file(path)
+    assert reading.error is None
+    found = reading.structure.remove_oxidation_states()
+    assert found.matches(LICL)
+    assert len(found) == 2
+
+
+def test_identifiers_and_properties_come_along(tmp_path):
+    numbers = {'band_gap': 2, 'energy_above_hull': 0}
+    documents = [{'material_id': 'mp-1', 'structure': {'lattice': None}}]
+    documents += [{'material_id': 'mp-2', 'structure': LICL.as_dict()} | numbers]
+    (tmp_path / 'a.json').write_text(json.dumps([*documents, DOCUMENTS['entry']]))
+    bad, good, entry = read_file(tmp_path / 'a.json')
+    assert 'is no structure of' in str(bad.error)
+    assert (good.id, good.properties) == ('mp-2', numbers)
+    assert (entry.id, entry.properties) == ('mp-22905', {'band_gap': None, 'energy_above_hull': 0.0})
+
+
+@pytest.mark.parametrize(
+    ('document', 'words'),
+    [
+        ({'structure': LICL.as_dict(), 'formula_pretty': 'Li2Cl'}, 'the formula is Li2Cl, but the sites are LiCl'),
+        ({'structure': LICL.as_dict(), 'nsites': 3}, '3 sites, and has 2'),
+        (LICL.as_dict() | {'lattice': LICL.as_dict()['lattice'] | {'b': 36.3}}, 'says b = 36.3 A'),
+        (LICL.as_dict() | {'sites': [s | {'abc': [0.1, 0.2, 0.3]} for s in LICL.as_dict()['sites']]}, 'these differ'),
+        ({'some': 'thing'}, 'is no structure of pymatgen'),
+        ([], 'contains no structure'),
+        ({'@class': 'Molecule', 'sites': []}, 'is no structure of pymatgen'),
+    ],
+)
+def test_documents_that_contradict_themselves(tmp_path, document, words):
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+    (reading,) = read_file(tmp_path / 'a.json')
+    assert words in str(reading.error)
+    assert 'database' not in str(reading.error)
+
+
+def test_a_document_cannot_import_anything(tmp_path):
+    """pymatgen makes objects of any class that a property of a site names."""
+    document = LICL.as_dict()
+    payload = {'@module': 'antigravity', '@class': 'anything', '@callable': 'geohash'}
+    document['sites'][0]['properties'] = {'x': payload}
+    document['properties'] = {'x': payload}
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+    (reading,) = read_file(tmp_path / 'a.json')
+    assert reading.structure == LICL
+    assert 'x' not in reading.structure.site_properties
+
+
+@pytest.mark.parametrize(
+    ('name', 'format', 'label'),
+    [
+        *(('a.cif', 'cif', 'a'), ('A.CIF.GZ', 'cif', 'A'), ('a.cif.txt', 'cif', 'a'), ('a.mcif', 'cif', 'a')),
+        *(('POSCAR', 'poscar', 'POSCAR'), ('CONTCAR.Li2O', 'poscar', 'CONTCAR_Li2O'), ('a.vasp.bz2', 'poscar', 'a')),
+        *(('Li2S_POSCAR', 'poscar', 'Li2S_POSCAR'), ('a-contcar.xz', 'poscar', 'a-contcar')),
+        *(('x.json.gz', 'json', 'x'), ('a.extxyz', 'xyz', 'a'), ('READ.me', None, 'READ'), ('a.txt', None, 'a')),
+    ],
+)  # fmt: skip
+def test_formats_by_names(tmp_path, name, format, label):
+    assert (format_of(tmp_path / name), file_label(tmp_path / name)) == (format, label)
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'latin-1'])
+def test_encodings_of_any_format(tmp_path, encoding):
+    (tmp_path / 'POSCAR').write_bytes(f'LiCl of Müller\n{POSCAR.split(chr(10), 1)[1]}'.encode(encoding))
+    (tmp_path / 'a.json').write_bytes(json.dumps(LICL.as_dict()).encode(encoding))
+    write(tmp_path / 'a.extxyz', LICL.to_ase_atoms())
+    (tmp_path / 'a.extxyz').write_bytes((tmp_path / 'a.extxyz').read_text().encode(encoding))
+    for name in ('POSCAR', 'a.json', 'a.extxyz'):
+        (reading,) = read_file(tmp_path / name)
+        assert reading.structure == LICL
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'words'),
+    [
+        ('1 1', '1', 'names 2 elements and has 1 counts'),
+        ('Li Cl', 'Li', 'names 1 elements and has 2 counts'),
+        ('1 1', '1 1 1', 'names 2 elements and has 3 counts'),
+        ('1 1', '1 0', 'more positions than its counts'),
+        ('1 1', '99999999999 1', 'not between 1 and'),
+        ('1 1', '1 2', 'cannot be read'),
+        ('0.5', 'nan', 'cannot be read'),
+        ('0.5', '5e8', 'correct its coordinates'),
+    ],
+)
+def test_poscars_that_are_wrong(tmp_path, old, new, words):
+    assert old in POSCAR
+    (tmp_path / 'POSCAR').write_text(POSCAR.replace(old, new, 1) if old != '0.5' else POSCAR.replace(old, new))
+    (reading,) = read_file(tmp_path / 'POSCAR')
+    assert words in str(reading.error)
+
+
+def test_a_broken_frame_costs_itself(tmp_path):
+    write(tmp_path / 'a.extxyz', [LICL.to_ase_atoms(), LI2O.to_ase_atoms(), LICL.to_ase_atoms()])
+    lines = (tmp_path / 'a.extxyz').read_text().splitlines()
+    assert lines[4] == '3'
+    (tmp_path / 'a.extxyz').write_text('\n'.join([*lines[:6], 'Li nan 0 0', *lines[7:]]))
+    assert [reading.error is None for reading in read_file(tmp_path / 'a.extxyz')] == [True, False, True]
+    (tmp_path / 'a.extxyz').write_text('\n'.join([*lines[:4], '2', *lines[5:]]))  # a count that is wrong
+    assert [reading.error is None for reading in read_file(tmp_path / 'a.extxyz')] == [True, False]
+
+
+def test_a_folder_tells_what_it_passes_over(tmp_path, capsys):
+    LICL.to(tmp_path / 'a.cif')
+    (tmp_path / 'b.cif.bz2').write_bytes(bz2.compress(LI2O.to(fmt='cif').encode()))
+    (tmp_path / 'README.md').write_text('nothing')
+    (tmp_path / 'sub').mkdir()
+    (tmp_path / 'gone.cif').symlink_to(tmp_path / 'nowhere')
+    os.mkfifo(tmp_path / 'pipe.cif')
+    told = []
+    found = {one.name: one for one in read_named_structures([tmp_path, tmp_path / 'x.cif'], told.append)}
+    assert {name for name, one in found.items() if one.error is None} == {'a', 'b'}
+    assert 'no such file' in str(found['gone'].error)
+    assert 'no such file' in str(found['x'].error)
+    assert 'not a regular file' in str(found['pipe'].error)
+    assert told == [
+        f'{tmp_path}: passed over README.md (no ending of a structure file)',
+        f'{tmp_path}: passed over sub (folders: name them too)',
+    ]
+
+
+def test_names_are_safe_and_unique(tmp_path):
+    others = ['..cif', '...cif', 'a__b.cif', 'run.json.cif', 'β-Li.cif', '1.cif']
+    others += [os.fsdecode(b'\xff\n.cif')]
+    for number, name in enumerate(others):
+        rock_salt('Li', 'Cl', 5 + number / 10).to(fmt='cif', filename=str(tmp_path / 'x.cif'))
+        (tmp_path / 'x.cif').rename(tmp_path / name)
+    found = read_named_structures([tmp_path])
+    assert all(one.error is None for one in found)
+    assert {one.name for one in found} == {'s', 's_2', 'a_b', 'run_json', 'beta_Li', 's_1', 's_3'}
+    assert all(one.source.isprintable() for one in found)
+
+
+def test_the_same_file_from_two_folders_is_one_structure(tmp_path):
+    for name in ('one', 'two'):
+        (tmp_path / name).mkdir()
+        LICL.to(tmp_path / name / 'LiCl.cif')
+    first, second = read_named_structures([tmp_path / 'one', tmp_path / 'two'])
+    assert (first.name, first.error) == ('LiCl', None)
+    assert isinstance(second.error, DuplicateStructure)
+
+
+numbers = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@settings(deadline=2000)
+@given(matrix=st.lists(numbers, min_size=9, max_size=9), places=st.lists(numbers, min_size=6, max_size=6))
+def test_any_numbers_are_refused_or_sound_at_once(matrix, places):
+    try:
+        with np.errstate(all='ignore'):
+            found = sound(Structure(np.reshape(matrix, (3, 3)), ['Li', 'Cl'], np.reshape(places, (2, 3))))
+    except (StructureError, np.linalg.LinAlgError):
+        return
+    assert np.isfinite(found.cart_coords).all()
+    assert 1 <= found.volume / 2 <= 1000
+
+
+@pytest.mark.parametrize(
+    ('length', 'place', 'error', 'words'),
+    [
+        (4.0, np.nan, UnreadableStructure, r'site 1 \(Cl\) is at \(nan'),
+        (4.0, 1e8, UnreadableStructure, 'correct its coordinates'),
+        (np.nan, 0.5, InvalidCell, 'nan A long'),
+        (1e5, 0.5, InvalidCell, 'not up to 1000 A'),
+        (100.0, 0.5, InvalidCell, 'A\\^3 an atom'),
+        (1.2, 0.5, InvalidCell, 'A\\^3 an atom'),
+    ],
+)
+def test_absurd_numbers_are_named(length, place, error, words):
+    structure = Structure(np.eye(3) * length, ['Li', 'Cl'], [[0, 0, 0], [place, 0.5, 0.5]])
+    with pytest.raises(error, match=words):
+        sound(structure)
+
+
+def test_atoms_far_away_come_back_and_others_stay(tmp_path):
+    far = Structure(Lattice.cubic(4), ['Li', 'Cl'], [[0, 0, 0], [12.5, -3.5, 0.5]])
+    np.testing.assert_allclose(sound(far).frac_coords[1], [0.5, 0.5, 0.5])
+    near = Structure(Lattice.cubic(4), ['Li', 'Cl'], [[0, 0, 0], [1.5, -0.5, 0.5]])
+    assert sound(near) is near

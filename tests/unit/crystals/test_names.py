@@ -1,0 +1,54 @@
+"""Safe names of structures."""
+
+import pytest
+from aiida.engine.processes.ports import PortNamespace
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiida_pesfp.crystals.names import LONGEST, safe_name, unique_names
+
+nasty = st.one_of(
+    st.text(max_size=200),
+    st.text('aA_./\\ -0é₃β\x00', max_size=80),
+    st.sampled_from(['', '.', '..', 'a__b', 'run.json', '../../x', 'CON', 'nul', 'com1', 'LiF', 'lif', 'lif_2']),
+)
+
+
+@pytest.mark.parametrize(
+    ('label', 'name'),
+    [
+        ('LiF', 'LiF'),
+        ('a_2', 'a_2'),
+        ('Li₃N (β)', 'Li3N_beta'),
+        ('β-Ag₂Se', 'beta_Ag2Se'),
+        ('Ørsted é', 'Orsted_e'),
+        ('锂', 'u9502'),
+        ('a__b', 'a_b'),
+        ('_a_', 'a'),
+        ('run.json', 'run_json'),
+        ('../../etc/passwd', 'etc_passwd'),
+        ('<script>', 'script'),
+        ('mp-149', 'mp_149'),
+        ('149', 's_149'),
+        ('aux', 's_aux'),
+        ('..', 's'),
+        ('', 's'),
+        ('x' * 500, 'x' * LONGEST),
+    ],
+)
+def test_labels_stay_readable(label, name):
+    assert safe_name(label) == name
+
+
+def test_alike_labels_get_numbers():
+    assert unique_names(['LiF', 'LiF', 'lif', 'LiF 2', 'LiF_2']) == ['LiF', 'LiF_2', 'lif_3', 'LiF_2_2', 'LiF_2_3']
+
+
+@given(labels=st.lists(nasty, max_size=12))
+def test_any_labels_give_names_that_are_safe_everywhere(labels):
+    names = unique_names(labels)
+    assert len({name.lower() for name in names}) == len(labels)
+    for name in names:
+        PortNamespace.validate_port_name(name)
+        assert 0 < len(name) <= LONGEST
+    assert unique_names(names) == names

@@ -1,0 +1,83 @@
+"""Entries of OPTIMADE: what they describe, and what they do not."""
+
+import pytest
+
+from aiida_pesfp.crystals.optimade import from_optimade
+from aiida_pesfp.errors import StructureError
+from tests.helpers import servers
+from tests.helpers.crystals import antifluorite
+
+LI2O = antifluorite('Li', 'O', 4.62)
+STATED = {'nsites': 3, 'nelements': 2, 'elements': ['Li', 'O'], 'chemical_formula_reduced': 'Li2O'}
+VACANCY = {'name': 'vac', 'chemical_symbols': ['vacancy'], 'concentration': [1.0]}
+
+
+def attributes(**others):
+    return servers.optimade_document('1', LI2O, **STATED, dimension_types=[1, 1, 1], structure_features=[])[
+        'attributes'
+    ] | dict(others)
+
+
+def species(*more, oxygen=('O', 1.0)):
+    symbol, concentration = oxygen
+    return [
+        {'name': 'Li', 'chemical_symbols': ['Li'], 'concentration': [1.0]},
+        {'name': 'O', 'chemical_symbols': [symbol], 'concentration': [concentration]},
+        *more,
+    ]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'doubt'),
+    [
+        ({}, None),
+        (dict.fromkeys(STATED | {'dimension_types': 0, 'structure_features': 0}), None),
+        ({'species': None}, 'has no species'),
+        ({'species': species(oxygen=('O', 0.9999999))}, None),
+        (
+            {
+                'species': species(VACANCY),
+                'species_at_sites': ['Li', 'Li', 'O', 'vac'],
+                'cartesian_site_positions': [*LI2O.cart_coords.tolist(), [2.31, 2.31, 2.31]],
+                'nsites': 4,
+            },
+            '1 of its 4 sites are vacancies',
+        ),
+    ],
+)
+def test_whole_crystals_are_read(changes, doubt):
+    structure, doubts = from_optimade(attributes(**changes))
+    assert structure == LI2O
+    assert (doubt is None and doubts == ()) or doubt in doubts[0]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'structure_features': ['implicit_atoms']}, 'implicit_atoms: some of its atoms have no site'),
+        ({'structure_features': ['disorder', 'assemblies']}, 'assemblies'),
+        ({'assemblies': [{'sites_in_groups': [[0], [1]], 'group_probabilities': [0.5, 0.5]}]}, 'assemblies'),
+        ({'structure_features': ['site_attachments']}, 'site_attachments'),
+        ({'dimension_types': [1, 1, 0], 'nperiodic_dimensions': None}, 'periodic along 2 of 3'),
+        ({'nperiodic_dimensions': 0}, 'periodic along 0 of 3'),
+        ({'chemical_formula_reduced': 'HLi2O'}, 'the formula is HLi2O, but the sites are Li2O'),
+        ({'nelements': 3}, 'nelements = 3'),
+        ({'elements': ['H', 'Li', 'O']}, 'elements'),
+        ({'nsites': 4}, 'nsites = 4, and lists 3'),
+        ({'cartesian_site_positions': [[0, 0, 0], [1, None, 1], [2, 2, 2]]}, r'number 1 is \[1, None, 1\]'),
+        ({'cartesian_site_positions': [[0, 0, 0], None, [2, 2, 2]]}, 'number 1 is None'),
+        ({'cartesian_site_positions': None}, 'has no cartesian_site_positions'),
+        ({'cartesian_site_positions': [[0, 0, 0], [float('nan'), 1, 1], [2, 2, 2]]}, 'correct its coordinates'),
+        ({'lattice_vectors': None}, 'has no lattice_vectors'),
+        ({'lattice_vectors': [[1, 0, 0], [0, 1, 0], [None, None, None]]}, 'lattice_vectors: number 2'),
+        ({'species_at_sites': ['Li', 'O']}, '3 positions and 2 species_at_sites'),
+        ({'species_at_sites': None}, '3 positions and no species_at_sites'),
+        ({'species': None, 'species_at_sites': ['Li1', 'Li2', 'O']}, 'Li1, Li2 are no elements'),
+        ({'species_at_sites': ['Li', 'Li', 'S']}, 'does not describe its species S'),
+        ({'species': species(oxygen=('X', 1.0))}, 'does not consist of elements'),
+        ({'species': [*species()[:1], species()[1] | {'attached': ['H'], 'nattached': [1]}]}, 'does not consist of'),
+    ],
+)
+def test_others_are_refused_by_name(changes, words):
+    with pytest.raises(StructureError, match=words):
+        from_optimade(attributes(**changes))
