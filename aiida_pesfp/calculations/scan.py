@@ -1,7 +1,7 @@
 """Calculation job that runs ``pesfp-scan`` on a batch of structures, and what leads from it to one structure.
 
-A job knows its structures by content only, as the one node ``batch``. :func:`take_scan` takes the part of one structure
-from the results of the job. So the ancestors of a result are its own structure, and not what else was in its batch.
+A job knows its structures by content only, as the one node ``batch``. :func:`take_scan` joins a structure and what the
+job has computed for it. So the ancestors of a surface are its own structure, and not what else was in the batch.
 """
 
 import io
@@ -25,7 +25,7 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 
-#: Names in the folder of each structure in the node ``results``, beside the arrays of its surface.
+#: Files of a result, beside the arrays of its surface.
 STRUCTURE, DESCRIPTORS = 'structure.json', 'descriptors.json'
 #: Largest difference of numbers that make the same crystal: rounding; A and fractions of lattice vectors.
 _SAME = 1e-8
@@ -36,7 +36,7 @@ class ScanCalculation(ProgramCalculation):
 
     All structures of a job share one start and one loading of the weights. Each structure has results and errors of its
     own: one that cannot be scanned does not affect the others. :func:`batch_of` makes the input ``batch``, and
-    :func:`take_scan` reads the output ``results``; ``pesfp.scan.base`` does both.
+    :func:`take_scan` reads each of the outputs ``results``; ``pesfp.scan.base`` does both.
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
@@ -47,13 +47,9 @@ class ScanCalculation(ProgramCalculation):
     @classmethod
     def is_valid_cache(cls, node) -> bool:
         """As of every process; not if the table of quantities has grown since."""
-        return super().is_valid_cache(node) and (
-            'results' not in node.outputs
-            or all(
-                set(NAMES) <= set(json.loads(node.outputs.results.base.repository.get_object_content(path)))
-                for path in (f'{key}/{DESCRIPTORS}' for key in keys_in(node.outputs.results))
-            )
-        )
+        results = node.outputs.results.values() if 'results' in node.outputs else ()
+        described = (json.loads(one.base.repository.get_object_content(DESCRIPTORS)) for one in results)
+        return super().is_valid_cache(node) and all(set(NAMES) <= set(one) for one in described)
 
     @classmethod
     def define(cls, spec):
@@ -65,8 +61,8 @@ class ScanCalculation(ProgramCalculation):
         spec.input('parent_folder', valid_type=RemoteData, required=False, help=earlier)
         size = ProgramSettings.help_of('batch_size')
         spec.input('batch_size', valid_type=int, required=False, non_db=True, help=size)
-        words = 'What is done: a folder for each structure, by its key. `take_scan` makes nodes of it.'
-        spec.output('results', valid_type=FolderData, required=False, help=words)
+        words = 'What is done, by the keys of the structures. `take_scan` makes a surface and descriptors of each.'
+        spec.output_namespace('results', valid_type=FolderData, dynamic=True, help=words)
         failures = 'Structures that could not be scanned: key -> error_type and error.'
         spec.output('failures', valid_type=Dict, required=False, help=failures)
         spec.outputs['output_parameters'].help = 'Evaluations, seconds, device, version.'
@@ -83,7 +79,7 @@ class ScanCalculation(ProgramCalculation):
             info.remote_copy_list = [(parent.computer.uuid, results, self.RESULTS)]
             # That of the parent must not be taken for that of a job which dies at its start.
             info.prepend_text = f'rm -f {self.RESULTS}/run.json'
-        # All of it becomes the node `results`, so the files are not kept.
+        # All of it becomes the nodes `results`, so the files are not kept.
         info.retrieve_temporary_list = [(f'{self.RESULTS}/*/{name}', '.', 3) for name in ('pes.npz', DESCRIPTORS)]
         return info
 
@@ -105,94 +101,69 @@ def structures_in(batch: FolderData) -> dict[str, StructureData]:
     return {key: StructureData(pymatgen=Structure.from_str(text, 'json')) for key, text in contents.items()}
 
 
-def keys_in(results: FolderData) -> list[str]:
-    """The keys of the structures that are done in the results of a job."""
-    return results.base.repository.list_object_names()
-
-
-def new_results(potential: PotentialData, run: dict) -> FolderData:
-    """An unstored node for the results of a job, as yet without any structure.
-
-    :param run: ``run.json``.
-    """
-    results = FolderData()
-    results.base.attributes.set_many(
-        {
-            'species': run['species'],
-            'cell': run['cell'],
-            'potential_name': potential.name,
-            'potential_sha256': potential.sha256,
-            'scan_settings': run['scan_settings'],
-            'descriptor_settings': run['descriptor_settings'],
-        }
-    )
-    return results
-
-
-def add_result(
-    results: FolderData, key: str, structure: str, surface: PotentialEnergySurface, descriptors: dict
-) -> None:
-    """Add what was computed for a structure.
+def result_of(
+    structure: str, potential: PotentialData, run: dict, surface: PotentialEnergySurface, descriptors: dict
+) -> FolderData:
+    """An unstored node with what was computed for one structure.
 
     :param structure: JSON of the structure, as it was in the batch.
+    :param run: ``run.json``.
     """
-    # Each file of the surface has the bytes of the same array of its PesData, so both are one object on disk.
+    # The files of the surface have the bytes of the arrays of its PesData, so each is stored once.
     files = PesData.from_surface(surface).base.repository
-    for name in files.list_object_names():
-        results.base.repository.put_object_from_bytes(files.get_object_content(name, 'rb'), f'{key}/{name}')
-    for name, text in ((STRUCTURE, structure), (DESCRIPTORS, json.dumps(descriptors))):
-        results.base.repository.put_object_from_bytes(text.encode(), f'{key}/{name}')
+    contents = {name: files.get_object_content(name, 'rb') for name in files.list_object_names()}
+    contents |= {STRUCTURE: structure.encode(), DESCRIPTORS: json.dumps(descriptors).encode()}
+    result = FolderData()
+    for name, content in contents.items():
+        result.base.repository.put_object_from_bytes(content, name)
+    about = {name: run[name] for name in ('species', 'cell', 'scan_settings', 'descriptor_settings')}
+    about |= {'potential_name': potential.name, 'potential_sha256': potential.sha256}
+    result.base.attributes.set_many(about)
+    return result
 
 
 @calcfunction
-def take_scan(structure: StructureData, potential: PotentialData, results: FolderData) -> dict:
-    """The surface and the descriptors of one structure, from the results of the job that has scanned it.
+def take_scan(structure: StructureData, potential: PotentialData, result: FolderData) -> dict:
+    """The surface and the descriptors of a structure, from what a job has computed for it.
 
     :return: ``pes``, ``descriptors`` and, if it is not the given cell that was scanned, ``scanned``: that cell.
-    :raises WrongResults: if the results are of other structures or another potential.
+    :raises WrongResults: if the result is that of another structure or another potential.
     """
-    about = dict(results.base.attributes.all)
+    read, about = result.base.repository.get_object_content, dict(result.base.attributes.all)
+    crystal, computed = structure.get_pymatgen_structure(), Structure.from_str(read(STRUCTURE), 'json')
     if about['potential_sha256'] != potential.sha256:
+        raise WrongResults(f'{result} was computed with {about["potential_name"]}, not with {potential.name}')
+    if not _is_same(computed, crystal):
         raise WrongResults(
-            f'{results} is of {about["potential_name"]}, not of {potential.name}: give the potential of its job'
+            f'{result} is that of {computed.formula} in {computed.volume:.3f} A^3, not of {crystal.formula} in '
+            f'{crystal.volume:.3f} A^3: cell, elements and positions must be those that were scanned'
         )
-    crystal, read = structure.get_pymatgen_structure(), results.base.repository.get_object_content
-    key = _key_of(crystal, results)
-    names = (name for name in results.base.repository.list_object_names(key) if name.endswith('.npy'))
-    arrays = {name.removesuffix('.npy'): np.load(io.BytesIO(read(f'{key}/{name}', 'rb'))) for name in names}
-    surface, found = PotentialEnergySurface.from_arrays(arrays), json.loads(read(f'{key}/{DESCRIPTORS}'))
-    settings, computed_by = about.pop('scan_settings'), about.pop('descriptor_settings')
-    attributes = about | {'formula': crystal.composition.reduced_formula, 'structure_uuid': structure.uuid}
-    grid = {name: settings[name] for name in GRID_SETTINGS}
-    pes = PesData.from_surface(surface, **attributes, **settings)
-    descriptors = DescriptorsData(found | attributes | grid | {'settings': computed_by})
-    pes.label = descriptors.label = structure.label or attributes['formula']
-    outputs = {'pes': pes, 'descriptors': descriptors}
+    arrays = {
+        name.removesuffix('.npy'): np.load(io.BytesIO(read(name, 'rb')))
+        for name in result.base.repository.list_object_names()
+        if name.endswith('.npy')
+    }
+    surface = PotentialEnergySurface.from_arrays(arrays)
     scanned = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
+    if not _is_of_same_material(scanned, crystal):
+        raise WrongResults(
+            f'the surface in {result} is that of {scanned.formula} in {scanned.volume:.3f} A^3, which is no cell of '
+            f'{crystal.formula} in {crystal.volume:.3f} A^3: scan it again'
+        )
+    settings, computed_by = about.pop('scan_settings'), about.pop('descriptor_settings')
+    about |= {'formula': crystal.composition.reduced_formula, 'structure_uuid': structure.uuid}
+    grid = {name: settings[name] for name in GRID_SETTINGS}
+    pes = PesData.from_surface(surface, **about, **settings)
+    descriptors = DescriptorsData(json.loads(read(DESCRIPTORS)) | about | grid | {'settings': computed_by})
+    pes.label = descriptors.label = structure.label or about['formula']
+    outputs = {'pes': pes, 'descriptors': descriptors}
     if not _is_same(scanned, crystal):
-        if not _is_of_same_material(scanned, crystal):
-            raise WrongResults(
-                f'the surface of {key} in {results} is that of {scanned.formula} in {scanned.volume:.3f} A^3, '
-                f'which is no cell of {crystal.formula} in {crystal.volume:.3f} A^3: scan it again'
-            )
         outputs['scanned'] = StructureData(pymatgen=scanned, label=f'{pes.label}, cell that was scanned')
     return outputs
 
 
 # AiiDA asks this: from the cache, a structure would get a result that names another one of the same content.
 take_scan.is_valid_cache = lambda node: False
-
-
-def _key_of(crystal: Structure, results: FolderData) -> str:
-    """The key under which a crystal was scanned."""
-    read, keys = results.base.repository.get_object_content, keys_in(results)
-    for key in keys:
-        if _is_same(Structure.from_str(read(f'{key}/{STRUCTURE}'), 'json'), crystal):
-            return key
-    raise WrongResults(
-        f'{results} has no result for this {crystal.composition.reduced_formula}, only for {", ".join(keys)}: '
-        'cell, elements and positions must be those that were scanned'
-    )
 
 
 def _is_same(one: Structure, other: Structure) -> bool:

@@ -1,4 +1,4 @@
-"""Parser of ``pesfp-scan``: one node with the surface and the descriptors of each structure that is done."""
+"""Parser of ``pesfp-scan``: a node with the surface and the descriptors of each structure that is done."""
 
 import json
 import zipfile
@@ -7,7 +7,7 @@ from pathlib import Path
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.scan import DESCRIPTORS, add_result, keys_in, new_results
+from aiida_pesfp.calculations.scan import DESCRIPTORS, result_of
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.parsers.program import ProgramParser
 
@@ -18,7 +18,7 @@ class ScanParser(ProgramParser):
     CACHE_VERSION = 4
 
     def store(self, run: dict, folder: Path) -> ExitCode | None:
-        results, failures = new_results(self.node.inputs.potential, run), {}
+        potential, failures = self.node.inputs.potential, {}
         for key, entry in run['structures'].items():
             if entry['state'] == 'failed':
                 failures[key] = {name: entry[name] for name in ('error_type', 'error')}
@@ -26,11 +26,10 @@ class ScanParser(ProgramParser):
                 try:
                     structure = self.node.inputs.batch.base.repository.get_object_content(f'{key}.json')
                     surface = PotentialEnergySurface.load(folder / key / 'pes.npz')
-                    add_result(results, key, structure, surface, json.loads((folder / key / DESCRIPTORS).read_text()))
+                    descriptors = json.loads((folder / key / DESCRIPTORS).read_text())
+                    self.out(f'results.{key}', result_of(structure, potential, run, surface, descriptors))
                 except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                     failures[key] = {'error_type': 'CorruptResults', 'error': f'{type(error).__name__}: {error}'}
-        if keys_in(results):
-            self.out('results', results)
         if failures:
             self.out('failures', Dict(failures))
         done = [entry for entry in run['structures'].values() if entry['state'] == 'done']

@@ -8,7 +8,7 @@ from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, Structur
 
 from aiida_pesfp.calculations.ports import structures_port
 from aiida_pesfp.calculations.program import read_run
-from aiida_pesfp.calculations.scan import ScanCalculation, batch_of, keys_in, take_scan
+from aiida_pesfp.calculations.scan import ScanCalculation, batch_of, take_scan
 from aiida_pesfp.calculations.selection import LOST, collect_failures
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
@@ -174,8 +174,8 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
         """Make outputs of what a job has finished."""
         if 'failures' in node.outputs:
             self.ctx.failures[f'job_{node.pk}'] = node.outputs.failures
-        for key in keys_in(node.outputs.results) if 'results' in node.outputs else ():
-            inputs = (self.inputs.structures[key], self.inputs.scan.potential, node.outputs.results)
+        for key, result in node.outputs.results.items() if 'results' in node.outputs else ():
+            inputs = (self.inputs.structures[key], self.inputs.scan.potential, result)
             try:
                 taken = take_scan(*inputs, metadata={'call_link_label': f'take_{key}'})
             except (WrongResults, AiidaException, KeyError, ValueError) as error:

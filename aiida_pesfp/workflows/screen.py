@@ -8,7 +8,7 @@ from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_nod
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import positive_port, settings_port, structures_port
 from aiida_pesfp.calculations.scan import ScanCalculation
-from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_model, reject
+from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
@@ -168,7 +168,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         self.out('ranking', ranking)
-        lost = [entry['reason'] for entry in rejected.get_dict().values() if entry.get('error_type') == 'JobLost']
+        lost = [entry['reason'] for entry in rejected.get_dict().values() if entry.get('error_type') == LOST]
         if lost:
             numbers = {'lost': len(lost), 'total': len(self.inputs.structures)}
             return self.exit_codes.ERROR_STRUCTURES_LOST.format(**numbers, reason=lost[0])

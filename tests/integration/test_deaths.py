@@ -22,10 +22,12 @@ COARSE = {'scan': {'parameters': {'spacing': 0.8}}}
 STATUS = {code.status: label for label, code in ScanCalculation.exit_codes.items()}
 
 
+ANIONS = ('F', 'Cl', 'Br', 'I', 'O', 'S', 'Se', 'Te', 'N', 'P', 'As', 'Sb')
+
+
 def salts(number):
-    """Rock salts, each with a lattice constant of its own."""
-    constants = [5.0 + 0.02 * index for index in range(number)]
-    return {f'salt_{index}': StructureData(pymatgen=rock_salt('Li', 'Cl', a)) for index, a in enumerate(constants)}
+    """Rock salts of lithium, by their anions."""
+    return {anion: StructureData(pymatgen=rock_salt('Li', anion, 5.1)) for anion in ANIONS[:number]}
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_program_that_refuses_to_run_is_not_tried_again(code_that, potential):
     assert node.exit_status == ScanBaseWorkChain.exit_codes.ERROR_JOB_FAILED.status
     assert 'no such module' in node.exit_message
     assert len(jobs_of(node)) == 1
-    assert results['failures']['salt_0']['error_type'] == 'JobLost'
+    assert results['failures']['F']['error_type'] == 'JobLost'
 
 
 def test_where_no_job_gets_anywhere_it_ends(code_that, potential):
@@ -90,16 +92,15 @@ def test_a_parent_folder_that_is_gone_costs_time_only(code_that, potential, stru
 def test_what_kills_its_job_costs_itself_only(code, potential_of, with_test_calculators):
     """Two of seven kill their job at once, wherever they stand."""
     structures = salts(5)
-    for key, place in (('iodide', 0), ('bromide', 3)):
-        killer = StructureData(pymatgen=wurtzite('Li', key[0].upper() if key[0] == 'i' else 'Br', 4.5, 7.3, 0.375))
-        structures = dict([*list(structures.items())[:place], (key, killer), *list(structures.items())[place:]])
+    for key, length in (('a_killer', 4.5), ('Cm_killer', 4.8)):
+        structures[key] = StructureData(pymatgen=wurtzite('Li', 'I', length, 7.3, 0.375))
     potential = potential_of('tests.helpers.calculators.KilledAbove', atoms=2, **LENNARD_JONES)
     results, node = run(code, structures, potential)
     assert node.exit_status == ScanBaseWorkChain.exit_codes.ERROR_STRUCTURES_LOST.status
     assert '2 of 7' in node.exit_message
-    assert set(results['descriptors']) == {f'salt_{index}' for index in range(5)}
+    assert set(results['descriptors']) == set(salts(5))
     failures = results['failures'].get_dict()
-    assert set(failures) == {'iodide', 'bromide'}
+    assert set(failures) == {'a_killer', 'Cm_killer'}
     assert all(failure['error_type'] == 'JobLost' and 'alone' in failure['error'] for failure in failures.values())
 
 
@@ -108,7 +109,7 @@ def test_jobs_out_of_time_that_made_progress_are_not_counted(code, potential_of,
     without progress."""
     with_test_calculators.setenv('PESFP_TEST_KILL', 'SIGTERM')
     potential = potential_of('tests.helpers.calculators.KilledAfter', after=20, **LENNARD_JONES)
-    overrides = {'scan': {'parameters': {'spacing': 0.6, 'symmetry': False}, 'batch_size': 8}}
+    overrides = {'scan': {'parameters': {'spacing': 0.5, 'symmetry': False}, 'batch_size': 8}}
     chosen = {'LiCl': structures['LiCl']}
     _, node = run_get_node(ScanBaseWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides))
     assert node.is_finished_ok, node.exit_message
