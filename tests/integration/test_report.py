@@ -31,7 +31,8 @@ def screen_of(code, potential):
 
     def make(structures):
         builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', COARSE)
-        builder.properties = {'LiCl': {'band_gap': 6.2}}
+        if 'LiCl' in structures:
+            builder.properties = {'LiCl': {'band_gap': 6.2}}
         builder.metadata.label = 'three salts'
         return builder
 
