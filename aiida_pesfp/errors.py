@@ -3,6 +3,9 @@
 The class name of a :class:`StructureError` is stored with the result (``error_type``), for queries.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class PesfpError(Exception):
     """Base class of every error that this package raises on purpose."""
@@ -80,6 +83,18 @@ class CannotContinue(StructureError):
     """The files of an earlier run do not belong to this request."""
 
 
+class ForeignFolder(StructureError):
+    """The folder for the results of a structure holds files that none of our programs wrote."""
+
+
+class ProgramDied(StructureError):
+    """Each time that a program began with the structure, it ended without a word."""
+
+
+class OutputError(PesfpError):
+    """Results cannot be written."""
+
+
 class InvalidTrajectory(PesfpError):
     """A trajectory cannot be read, or its files, frames, cells or times give no reliable displacements."""
 
@@ -112,6 +127,10 @@ class PotentialError(PesfpError):
     """A potential cannot be found, loaded or trusted. This ends the whole request."""
 
 
+class TableError(PesfpError):
+    """A table cannot be read, or has not the columns that are needed."""
+
+
 class SourceError(PesfpError):
     """A source of structures cannot be reached, refuses the request or sends an invalid answer."""
 
@@ -120,8 +139,19 @@ class OutOfMemory(PesfpError):
     """A single configuration does not fit into the memory of the device."""
 
 
+class WrongResults(PesfpError):
+    """Results belong to another structure or potential than those that they are asked for."""
+
+
 class NothingToReport(PesfpError):
     """A workchain or group has no results to report, not even a rejected structure."""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, whatever its case; None if none is close."""
+    by_case = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), by_case, n=1, cutoff=0.75)
+    return by_case[found[0]] if found else None
 
 
 def one_line(error: Exception, length: int = 200) -> str:

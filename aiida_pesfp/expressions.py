@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from aiida_pesfp.errors import ExpressionError, NoValue
+from aiida_pesfp.errors import ExpressionError, NoValue, closest
 
 LONGEST = 1000
 #: Functions of every expression. The logarithm of a vanishing free volume is the lowest of all.
@@ -114,7 +114,9 @@ class Expression:
 
     def _check(self, name: str, kind: str, known: tuple[str, ...]) -> None:
         if name not in known:
-            raise ExpressionError(f'{kind}{name!r} in {self.text!r} is not known: choose from {", ".join(known)}')
+            close = closest(name, known)
+            hint = f'did you mean {close}? ' if close else ''
+            raise ExpressionError(f'{kind}{name!r} in {self.text!r} is not known: {hint}choose from {", ".join(known)}')
 
     def _known(self, name: str, value):
         if value is None:

@@ -28,7 +28,7 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.report.content import collect
+from aiida_pesfp.report.collect import collect
 from aiida_pesfp.report.page import write_html
 from aiida_pesfp.settings.descriptors import XiParameters
 from tests.helpers import browser
@@ -73,7 +73,11 @@ def varied(structures, count, rng):
         values = {'fv_connected': connected, 'fv_disconnected': disconnected, 'mpe': rng.uniform(0.1, 2)}
         one = structures[number % len(structures)]
         values['xi'] = xi(connected, disconnected, XiParameters())
-        found.append(dataclasses.replace(one, key=f'structure_{number}', values=one.values | values))
+        found.append(
+            dataclasses.replace(
+                one, label=f'structure_{number}', name=f'structure_{number}', values=one.values | values
+            )
+        )
     return sorted(found, key=lambda one: -one['xi'])
 
 

@@ -8,7 +8,7 @@ from tabulate import tabulate
 sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
 
 from queries.best import best_structures
-from queries.composition import of_composition
+from queries.composition import HEADS, of_composition
 from queries.origin import origin
 
 
@@ -23,9 +23,10 @@ def main():
     pk, formula, *_ = best[0]
     name, sha256, calculation, structure = origin(pk)
     print(f'\nWhich potential produced the first of them? {name} (SHA-256 {sha256[:12]}...), in the calculation')
-    print(f'{calculation} of the structure {structure}. Its whole history: verdi node graph generate {pk}')
+    print(f'{calculation} of the structure {structure}. Its whole history:')
+    print(f'verdi node graph generate --link-types data --descendant-depth 0 {pk}')
     print(f'\nAll descriptors of {formula}:')
-    print(tabulate(of_composition(formula), ('PK', 'Xi', 'MPE/eV', 'potential'), floatfmt=('', '.4f', '.3f', '')))
+    print(tabulate(of_composition(formula), **HEADS))
 
 
 if __name__ == '__main__':

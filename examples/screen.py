@@ -8,33 +8,28 @@ Needs what ``aiida-pesfp setup`` makes: the code pesfp-scan@localhost and the po
     verdi run examples/screen.py --submit           # leave it to the daemon
 """
 
-import re
 import sys
 from pathlib import Path
 
 import click
-from aiida.common.exceptions import NotExistent
+from aiida.common.exceptions import AiidaException
 from aiida.engine import run_get_node, submit
-from aiida.orm import Group, StructureData, load_code, load_node
-from ase.io import read
+from aiida.orm import StructureData, load_code, load_node
 from tabulate import tabulate
 
+from aiida_pesfp.cli.importing import store
+from aiida_pesfp.queries.screening import unranked
+from aiida_pesfp.queries.structures import by_name
+from aiida_pesfp.sources.folder import read_folder
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 
 def load_structures(folder: Path) -> dict[str, StructureData]:
-    """The structures of a folder by keys made of the file names, each stored once, in the group ``examples``."""
-    group, _ = Group.collection.get_or_create('examples')
-    stored = {node.label: node for node in group.nodes}
-    structures = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        key = re.sub(r'\W', '_', path.stem)
-        if path.stem not in stored:
-            node = StructureData(ase=read(path), label=path.stem, description=str(path.name)).store()
-            group.add_nodes(node)
-            stored[path.stem] = node
-        structures[key] = stored[path.stem]
-    return structures
+    """The structures of a folder by keys made of the file names, each stored once, in the group ``examples``.
+
+    A file that cannot be read is named with the reason, and the others are screened.
+    """
+    return by_name(store(read_folder([folder]), 'examples'))
 
 
 def print_result(node) -> None:
@@ -46,8 +41,8 @@ def print_result(node) -> None:
         ]
         headers = ('', 'structure', 'formula', 'Xi', 'MPE/eV', 'FV conn.', 'FV disc.')
         click.echo(tabulate(rows, headers, floatfmt=('', '', '', '.4f', '.3f', '.4f', '.4f')))
-    for key, entry in node.outputs.rejected.items():
-        click.echo(f'{key}: not ranked ({entry["stage"]}): {entry["reason"]}')
+    for one in unranked(node):
+        click.echo(f'{one.label}: not ranked ({one.stage}): {one.reason}')
     click.echo(f'\nThe ranking is an output of {node.process_label}<{node.pk}>. Look further with:')
     click.echo(f'  verdi process show {node.pk}     # inputs, outputs and the jobs it called')
     click.echo(f'  verdi process status {node.pk}   # as a tree')
@@ -65,12 +60,14 @@ def main(folder, protocol, species, code, potential, to_daemon):
     """Screen the structures of a folder and print the ranking."""
     try:
         code, potential = load_code(code), load_node(potential)
-    except NotExistent as error:
+    except AiidaException as error:
         raise click.ClickException(f'{error}. Make it with: aiida-pesfp setup') from error
     structures = load_structures(folder or Path(sys.argv[0]).parent / 'structures')
-    builder = ScreenWorkChain.get_builder_from_protocol(
-        code, structures, potential, protocol, overrides={'scan': {'parameters': {'species': species}}}
-    )
+    overrides = {'scan': {'parameters': {'species': species}}}
+    try:
+        builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, protocol, overrides)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     builder.metadata.label = f'{len(structures)} structures, {protocol}'
     if to_daemon:
         node = submit(builder)
@@ -78,9 +75,9 @@ def main(folder, protocol, species, code, potential, to_daemon):
         return
     click.echo(f'Screening {len(structures)} structures with {potential.name} ({protocol} protocol) ...')
     _, node = run_get_node(builder)
+    print_result(node)
     if not node.is_finished_ok:
         raise click.ClickException(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
-    print_result(node)
 
 
 if __name__ == '__main__':

@@ -1,12 +1,13 @@
 """Parameters of Xi for another potential or ion, from labelled materials."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy.special import expit
 
 from aiida_pesfp.assessment.features import SPECTRA, free_volume
-from aiida_pesfp.assessment.scores import check_classes, partial_area, resampled_weights
+from aiida_pesfp.assessment.scores import MEMBERSHIP, check_classes, partial_area, resampled_weights
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.settings.assessment import ScoreSettings
 from aiida_pesfp.settings.descriptors import XiParameters
@@ -19,8 +20,11 @@ CUTS = tuple(np.linspace(-3.0, 0.0, 61).round(2).tolist())
 #: A structure with a higher Xi is promising: both free volumes are at their cuts or beyond (Sec. II B).
 PROMISING = 0.25
 #: Columns of the array of trials.
-_NAMES = ('threshold', 'connected_cut', 'disconnected_cut', 'slope')
+_CUTS = ('connected_cut', 'disconnected_cut')
+_NAMES = ('threshold', *_CUTS, 'slope')
 _SAME = 1e-9
+#: With fewer conductors of a class, the result depends on which these are.
+FEW = 10
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Calibration:
         materials, both with the parameters from the resample (Efron 1983; Harrell, Regression Modeling Strategies,
         5.3.5).
     :param sets: name -> ``before``, ``after``, ``separation_before`` and ``separation_after`` of each set.
+    :param doubts: reasons not to trust the parameters, in sentences.
     """
 
     start: XiParameters
@@ -56,6 +61,7 @@ class Calibration:
     after: float
     optimism: float
     sets: dict[str, dict[str, float]]
+    doubts: list[str]
 
     @property
     def corrected(self) -> float:
@@ -108,14 +114,15 @@ def calibrate(
             own = np.column_stack([objective[chosen], values[chosen], values[chosen[0], 0], trials[chosen[0]]])
             better = own[:, 0] > best[:, 0] + _SAME
             best[better] = own[better]
-    return _summary(sets, draws, best, start, vary, settings)
+    tried = {'connected_cut': cuts, 'disconnected_cut': cuts, 'slope': SLOPES, 'threshold': thresholds}
+    return _summary(sets, draws, best, start, {name: tried[name] for name in (*_CUTS, *vary)}, settings)
 
 
-def _summary(sets, draws, best, start: XiParameters, vary, settings: ScoreSettings) -> Calibration:
+def _summary(sets, draws, best, start: XiParameters, tried: dict, settings: ScoreSettings) -> Calibration:
     parameters = XiParameters(*map(float, best[0, 3:]))
     resampled = best[1:][np.isfinite(best[1:, 0])]
     errors, intervals = {}, {}
-    for name in ('connected_cut', 'disconnected_cut', *vary):
+    for name in tried:
         values = resampled[:, 3 + _NAMES.index(name)]
         errors[name] = float(values.std(ddof=1))
         intervals[name] = np.percentile(values, [15.87, 84.13]).tolist()
@@ -125,7 +132,29 @@ def _summary(sets, draws, best, start: XiParameters, vary, settings: ScoreSettin
     per_set = {entry.name: dict(zip(names, values)) for entry, values in zip(sets, scores)}
     before, after = (float(np.mean([values[when] for values in per_set.values()])) for when in names[:2])
     optimism = float((resampled[:, 1] - resampled[:, 2]).mean())
-    return Calibration(start, parameters, errors, intervals, before, after, optimism, per_set)
+    doubts = [*_few(sets), *_edges(parameters, intervals, tried)]
+    if after <= before:
+        doubts.append(f'the score, {after:.3f}, is not better than with the parameters before, {before:.3f}')
+    return Calibration(start, parameters, errors, intervals, before, after, optimism, per_set, doubts)
+
+
+def _few(sets) -> Iterator[str]:
+    for entry in sets:
+        for name, weights in (('good', entry.good), ('bad', entry.bad)):
+            if (number := int((weights > MEMBERSHIP).sum())) < FEW:
+                reason = f'with fewer than {FEW}, another material more or less can change the result'
+                yield f'{entry.name} has {number} {name} conductors: {reason}'
+
+
+def _edges(parameters: XiParameters, intervals: dict[str, list[float]], tried: dict) -> Iterator[str]:
+    for name, values in tried.items():
+        least, greatest = min(values), max(values)
+        value, (lower, upper) = getattr(parameters, name), intervals[name]
+        edge = f'the edge of what was tried, {least:g} to {greatest:g}: the best may lie beyond'
+        if value in (least, greatest):
+            yield f'{name} = {value:g} is at {edge}'
+        elif lower <= least or upper >= greatest:
+            yield f'the interval of {name} reaches {edge}'
 
 
 def _scores(sets, draws, trials: np.ndarray, settings: ScoreSettings) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.stats import norm
@@ -21,6 +22,7 @@ class Value:
     :param extrapolated: whether it comes from an Arrhenius fit.
     :param assumed_error: whether a measurement had no error of its own.
     :param clipped: whether it was below the floor.
+    :param limit: ``<`` for an upper limit, ``>`` for a lower one.
     """
 
     conductivity: float
@@ -30,6 +32,7 @@ class Value:
     extrapolated: bool
     assumed_error: bool
     clipped: bool
+    limit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ def classify(
     """Weights of each material.
 
     Each measurement within the tolerance of the temperature counts on its own. If there is none, each series is
-    extrapolated by an Arrhenius fit.
+    extrapolated by an Arrhenius fit. No limit is a part of a fit. An upper limit below sigma- is a sure bad
+    conductor, a lower limit above sigma+ a sure good one. As conductivities rise with temperature, the first holds at
+    lower temperatures too, the second at higher ones. Other limits decide nothing.
 
     :param measurements: key of a structure -> its measurements, each with the carrier density of the structure
         (1/cm^3), which diffusion coefficients without a structure of their own need.
@@ -73,9 +78,12 @@ def classify(
     """
     materials, excluded = {}, []
     for key, entries in measurements.items():
-        bad = _values(key, entries, settings.temperature, settings, excluded)
-        other = settings.good_temperature
-        good = bad if other is None else _values(key, entries, other, settings, excluded)
+        other, both = settings.good_temperature, (settings.bad, settings.good)
+        classes = both if other is None else (settings.bad, settings.bad)
+        bad = _values(key, entries, settings.temperature, classes, settings, excluded)
+        good = bad
+        if other is not None:
+            good = _values(key, entries, other, (settings.good, settings.good), settings, excluded)
         if good or bad:
             weights = _mean_weights(good, settings)[0], _mean_weights(bad, settings)[1]
             materials[key] = Material(*weights, bad if good is bad else bad + good)
@@ -83,23 +91,48 @@ def classify(
 
 
 def _mean_weights(values: list[Value], settings: ClassSettings) -> list[float]:
-    conductivities, errors = [value.conductivity for value in values], [value.error for value in values]
-    return [float(np.mean(weights)) if values else 0.0 for weights in class_weights(conductivities, errors, settings)]
+    if not values:
+        return [0.0, 0.0]
+    measured = [value for value in values if value.limit is None]
+    weights = class_weights([v.conductivity for v in measured], [v.error for v in measured], settings)
+    sure = [[value.limit == sign for value in values if value.limit] for sign in '><']
+    return [float(np.mean([*found, *limits])) for found, limits in zip(weights, sure)]
 
 
-def _values(key, entries, temperature: float, settings: ClassSettings, excluded: list[dict]) -> list[Value]:
-    groups = [[entry] for entry in entries if abs(entry[0].temperature - temperature) <= settings.tolerance]
+def _values(
+    key, entries, temperature: float, classes: tuple[float, float], settings: ClassSettings, excluded: list[dict]
+) -> list[Value]:
+    """Values at a temperature.
+
+    :param classes: conductivities of which an upper limit has to be at most the first, a lower one at least the second.
+    """
+    measured = [entry for entry in entries if entry[0].limit is None]
+    groups = [[entry] for entry in measured if abs(entry[0].temperature - temperature) <= settings.tolerance]
     direct, found, series = bool(groups), [], defaultdict(list)
-    for entry in entries:
+    for entry in measured:
         series[entry[0].series].append(entry)
-    groups = groups or series.values()
-    for group in groups:
+    calls = [(group, partial(_value, group, temperature, direct, settings)) for group in groups or series.values()]
+    limits = [entry for entry in entries if entry[0].limit is not None]
+    calls += [([entry], partial(_limit, *entry, temperature, classes, settings)) for entry in limits]
+    for group, make in calls:
         try:
-            found.append(_value(group, temperature, direct, settings))
+            found.append(make())
         except (LabelError, NoArrheniusFit) as error:
             rows = [measurement.row for measurement, _ in group]
             excluded.append({'rows': rows, 'id': key, 'reason': f'no conductivity at {temperature:g} K: {error}'})
     return found
+
+
+def _limit(
+    measurement: Measurement, density, temperature: float, classes: tuple[float, float], settings: ClassSettings
+) -> Value:
+    limit, (value, _) = measurement.limit, measurement.conductivity(density)
+    upper, distance = limit == '<', measurement.temperature - temperature
+    if (distance if upper else -distance) < -settings.tolerance:
+        raise LabelError(f'{measurement.name} is a limit at {measurement.temperature:g} K, which says nothing there')
+    if not (value <= classes[0] if upper else value >= classes[1]):
+        raise LabelError(f'{measurement.name} is {limit}{value:.3g} S/cm, which decides no class')
+    return Value(value, 0.0, temperature, [measurement.row], False, False, False, limit)
 
 
 def _value(group, temperature: float, direct: bool, settings: ClassSettings) -> Value:

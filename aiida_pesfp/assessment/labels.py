@@ -1,48 +1,33 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
-import csv
-import json
-import math
-import sys
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pymatgen.core import Composition, Element, Structure
+from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from aiida_pesfp.errors import LabelError
-from aiida_pesfp.settings.assessment import ROLES, UNITS, TableFormat
+from aiida_pesfp.assessment.cells import NUMBERS, kelvin, read_quantity, read_text, value_and_error
+from aiida_pesfp.assessment.units import check_unit, unit_of_cell, unit_of_temperatures
+from aiida_pesfp.crystals.numbers import decimal_mark
+from aiida_pesfp.crystals.tables import open_table
+from aiida_pesfp.errors import LabelError, TableError
+from aiida_pesfp.settings.assessment import ROLES, TableFormat
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(float(text)):
-        raise ValueError(text)
-    return float(text)
-
-
-#: Role of a column -> what its cells must be, and the function that reads one.
-_READERS = {
-    **dict.fromkeys(ROLES, ('a number', _finite)),
-    **dict.fromkeys(('id', 'series'), ('text', str)),
-    'composition': ('a formula', lambda text: Composition(text, strict=True).reduced_formula),
-    'space_group': ('a number', lambda text: int(_finite(text))),
-    'structure': ("a structure in pymatgen's JSON", lambda text: Structure.from_dict(json.loads(text))),
-}
 
 
 @dataclass(frozen=True)
 class Measurement:
     """One row of a table.
 
-    :param row: its number; the header is row 1.
+    :param row: line of the file on which it begins.
     :param formula: reduced formula, if the row has one.
     :param temperature: K.
     :param quantity: ``conductivity`` (S/cm) or ``diffusion`` (cm^2/s).
     :param value: with its standard ``error`` if known; fits can give zero and negative values.
     :param carrier_density: of the mobile ion with its ``charge`` (e) in the row's own structure, 1/cm^3.
+    :param limit: ``<`` if the value is an upper limit, ``>`` if it is a lower one.
     """
 
     row: int
@@ -56,6 +41,7 @@ class Measurement:
     error: float | None
     carrier_density: float | None
     charge: float | None
+    limit: str | None = None
 
     def conductivity(self, carrier_density: float | None = None) -> tuple[float, float | None]:
         """Value and standard error, S/cm; diffusion coefficients are converted by the Nernst-Einstein relation.
@@ -76,43 +62,56 @@ class Measurement:
 
 @dataclass
 class LabelTable:
-    """The rows of a table that can be used, their structures by row, and ``row``, ``id``, ``reason`` of the others."""
+    """The rows of a table that can be used, their structures by row, and ``row``, ``id``, ``reason`` of the others.
+
+    :param notes: how the table was understood, in sentences.
+    """
 
     measurements: list[Measurement] = field(default_factory=list)
     excluded: list[dict] = field(default_factory=list)
     structures: dict[int, Structure] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:
-    """Read a CSV file with a header. A row that cannot be used is excluded with its reason; the others are kept.
+    """Read a table with a header, see :func:`~aiida_pesfp.crystals.tables.open_table`.
 
-    :raises LabelError: if columns are missing, or no row can be used.
+    A row that cannot be used is excluded with its reason; the others are kept.
+
+    :raises LabelError: if columns are missing, no row can be used, or the table leaves open what its numbers mean: the
+        name of a column contradicts the given unit, or temperatures may be in kelvin or in degrees Celsius.
     """
-    table, seen = LabelTable(), {}
-    csv.field_size_limit(sys.maxsize)  # a structure is longer than the default limit
-    with open(path, newline='', encoding='utf-8-sig') as stream:
-        reader = csv.DictReader(stream)
-        missing = sorted(set(form.columns.values()) - set(reader.fieldnames or ()))
-        if missing:
-            known = ', '.join(reader.fieldnames or ['none'])
-            raise LabelError(f'{Path(path).name} has no column {missing[0]!r}: it has {known}')
-        for number, row in enumerate(reader, start=2):
-            cells = {role: (row[name] or '').strip() for role, name in form.columns.items()}
-            try:
-                measurement, structure = _read_row(number, cells, form)
-                first = seen.setdefault(replace(measurement, row=0), number)
-                if first != number:
-                    raise LabelError(f'the same as row {first}')
-            except LabelError as error:
-                table.excluded.append({'row': number, 'id': cells.get('id') or None, 'reason': str(error)})
-                continue
-            table.measurements.append(measurement)
-            if structure is not None:
-                table.structures[number] = structure
+    try:
+        _, rows = open_table(path, form.columns.values())
+    except TableError as error:
+        raise LabelError(str(error)) from error
+    cells = {row.line: {role: row.cells.get(name, '') for role, name in form.columns.items()} for row in rows}
+    mark = decimal_mark(texts[role] for texts in cells.values() for role in texts if role in NUMBERS)
+    named = replace(form, columns=_with_units(form.columns, next(iter(cells.values()))))
+    check_unit(named, [texts[form.quantity] for texts in cells.values()], mark)
+    unit, notes = unit_of_temperatures(named, [texts.get('temperature', '') for texts in cells.values()], mark)
+    table, seen = LabelTable(notes=notes), {}
+    for row in rows:
+        try:
+            if row.problem:
+                raise LabelError(row.problem)
+            measurement, structure = _read_row(row.line, cells[row.line], form, unit, mark)
+            first = seen.setdefault(replace(measurement, row=0), row.line)
+            if first != row.line:
+                raise LabelError(f'the same as row {first}')
+        except LabelError as error:
+            identifier = cells[row.line].get('id') or None
+            table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
+            continue
+        table.measurements.append(measurement)
+        if structure is not None:
+            table.structures[row.line] = structure
     _exclude_contradictions(table)
     if not table.measurements:
         first = f', the first because {table.excluded[0]["reason"]}' if table.excluded else ''
         raise LabelError(f'no row of {Path(path).name} can be used{first}')
+    limits = sum(measurement.limit is not None for measurement in table.measurements)
+    table.notes += [f'limits, such as <1e-10, in {limits} rows: they count where they decide a class'] if limits else []
     return table
 
 
@@ -134,35 +133,35 @@ def primitive_cell(structure: Structure) -> Structure:
     return found
 
 
-def _read_row(number: int, cells: dict[str, str], form: TableFormat) -> tuple[Measurement, Structure | None]:
-    values = dict.fromkeys(ROLES) | {'temperature': form.temperature}
+def _with_units(columns: dict[str, str], first: dict[str, str]) -> dict[str, str]:
+    """Names of columns, with what the first row has of units: some tables have a line of them below the header."""
+    units = {role: text for role, text in first.items() if role in NUMBERS and unit_of_cell(text, role)}
+    return {role: f'{name} {units.get(role, "")}'.strip() for role, name in columns.items()}
+
+
+def _read_row(
+    line: int, cells: dict[str, str], form: TableFormat, unit: str, mark: str | None
+) -> tuple[Measurement, Structure | None]:
+    values: dict = dict.fromkeys(ROLES)
     for role, text in cells.items():
-        what, read = _READERS[role]
-        if not text and role in ('temperature', form.quantity):
-            raise LabelError(f'it has no {role}')
-        try:
-            values[role] = read(text) if text else None
-        except Exception as error:  # pymatgen raises many kinds
-            raise LabelError(f'its {role.replace("_", " ")} {text[:40]!r} is not {what}') from error
-    structure, formula, error = values['structure'], values['composition'], values['error']
+        values[role] = read_quantity(role, text, form, mark) if role in NUMBERS else read_text(role, text)
+    structure, formula = values['structure'], values['composition']
     if structure is not None:
         formula = formula or structure.composition.reduced_formula
     if values['id'] is None and formula is None:
         raise LabelError('it does not identify a material')
-    if values['temperature'] <= 0:
-        raise LabelError(f'{values["temperature"]:g} K is not a temperature')
-    if error is not None and error < 0:
-        raise LabelError(f'its error of {cells["error"]} is negative')
-    density, charge, factor = None, None, UNITS[form.quantity][form.unit]
+    density, charge = None, None
     if form.quantity == 'diffusion':
         charge = form.charge if form.charge is not None else charge_of(form.species)
         density = None if structure is None else carrier_density(structure, form.species)
         if density == 0.0:
             raise LabelError(f'its structure has no {form.species}')
-    value, error = values[form.quantity] * factor, None if error is None else error * factor
-    known = {name: values[name] for name in ('id', 'series', 'space_group', 'temperature')}
-    known |= {'row': number, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
-    return Measurement(**known, value=value, error=error, charge=charge), structure
+    value, error = value_and_error(values[form.quantity], values['error'], form)
+    known = {name: values[name] for name in ('id', 'series', 'space_group')}
+    known |= {'row': line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density, 'charge': charge}
+    temperature = form.temperature if values['temperature'] is None else kelvin(values['temperature'], unit)
+    known |= {'temperature': temperature, 'limit': values[form.quantity].limit}
+    return Measurement(**known, value=value, error=error), structure
 
 
 def _exclude_contradictions(table: LabelTable) -> None:

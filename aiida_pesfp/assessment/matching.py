@@ -1,6 +1,7 @@
 """Which structure a measurement was made on."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from functools import cache
 
@@ -8,6 +9,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
+from aiida_pesfp.crystals.formats import ENDINGS
 from aiida_pesfp.errors import LabelError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS
 
@@ -61,13 +63,15 @@ class _Index:
         self._by_name, self._by_formula = defaultdict(list), defaultdict(list)
         self._space_group = cache(lambda key: structures[key].get_space_group_info(SYMMETRY_TOLERANCE)[1])
         for key, structure in structures.items():
-            for name in {_plain(name) for name in (key, *names.get(key, ()))}:
+            own = {key, *names.get(key, ())}
+            for name in {name.strip() for name in own} | {_plain(name) for name in own}:
                 self._by_name[name].append(key)
             self._by_formula[structure.composition.reduced_formula].append(key)
 
     def by_id(self, measurement: Measurement, _) -> list[str]:
-        """Structures whose key or name is the id, up to punctuation."""
-        return self._by_name.get(_plain(measurement.id or ''), [])
+        """Structures whose key or name is the id; if there is none, up to case, blanks, punctuation and ending."""
+        own = measurement.id or ''
+        return self._by_name.get(own) or self._by_name.get(_plain(own), [])
 
     def by_composition(self, measurement: Measurement, _) -> list[str]:
         """Structures of the same reduced formula and, if the row has one, space group."""
@@ -84,5 +88,11 @@ class _Index:
 
 
 def _plain(name: str) -> str:
-    """Keys of AiiDA have no hyphens: ``mp-2530`` and ``mp_2530`` are the same."""
-    return re.sub(r'\W+', '_', name.strip()).lower()
+    """In lower case, without the ending of a file, with one underscore for all else than letters and digits.
+
+    It begins with a blank, so that no name is the plain form of another one.
+    """
+    name = unicodedata.normalize('NFKC', name).strip().casefold()
+    stem, dot, ending = name.rpartition('.')
+    words = re.sub(r'[\W_]+', '_', stem if dot and f'{dot}{ending}' in ENDINGS else name).strip('_')
+    return f' {words}' if words else ''

@@ -67,7 +67,11 @@ def score_rankings(
             without.add(key)
     materials, unusable = classify(groups, classes)
     if not materials:
-        raise AssessmentError('no structure has both descriptors and a label with a conductivity')
+        first = f'; the first cannot be used: {unusable[0]["reason"]}' if unusable else ''
+        found = f'{len(rows)} of {len(measurements)} labels have a structure{first}'
+        names = ', '.join(dict.fromkeys(str(entry.id or entry.formula) for entry in measurements[:5]))
+        shown = f'labels are of {names}, ..., structures {", ".join(list(descriptors)[:5])}, ...'
+        raise AssessmentError(f'no structure has both descriptors and a label with a conductivity: {found}; {shown}')
     keys = sorted(materials)
     good, bad = np.array([(materials[key].good_weight, materials[key].bad_weight) for key in keys]).T
     chance = random_score(good, bad, settings)

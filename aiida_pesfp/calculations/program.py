@@ -17,7 +17,7 @@ from aiida_pesfp.settings.program import ProgramSettings
 
 
 class ProgramCalculation(CalcJob):
-    """One program, one potential, and one structure or a namespace of them.
+    """One program, one potential, and one structure or a batch of them.
 
     The job's command line is what a person would type.
     """
@@ -28,6 +28,8 @@ class ProgramCalculation(CalcJob):
     SETTINGS, PORT = Settings, 'parameters'
     #: Names of files and folders in the folder of the job.
     STRUCTURE, STRUCTURES, POTENTIAL, RESULTS = 'structure.json', 'structures', 'potential', 'results'
+    #: Holds the exit status of the program; without it the job died before the program ended.
+    EXIT_STATUS = 'exit_status'
     #: Share of the wallclock time after which the program saves its work and stops.
     TIME_SHARE = 0.9
 
@@ -37,6 +39,8 @@ class ProgramCalculation(CalcJob):
         spec.input('structure', valid_type=StructureData, help='The structure.')
         spec.input('potential', valid_type=PotentialData, help='Potential that gives energies and forces.')
         spec.input('device', valid_type=str, required=False, non_db=True, help=ProgramSettings.help_of('device'))
+        trust = ProgramSettings.help_of('trust_weights')
+        spec.input('trust_weights', valid_type=bool, required=False, non_db=True, help=trust)
         settings_port(spec, cls.PORT, cls.SETTINGS, 'Settings.')
         options = spec.inputs['metadata']['options']
         options['parser_name'].default = cls.PROGRAM.replace('-', '.')
@@ -50,21 +54,18 @@ class ProgramCalculation(CalcJob):
         spec.exit_code(320, 'ERROR_STRUCTURE_FAILED', message='There is no result for the structure: {reason}')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        argument, structures = self.STRUCTURE, {self.STRUCTURE: self.inputs.get('structure')}
-        if 'structures' in self.inputs:
-            argument = self.STRUCTURES
-            folder.get_subfolder(argument, create=True)
-            structures = {f'{argument}/{key}.json': node for key, node in self.inputs.structures.items()}
-        for path, node in structures.items():
-            with folder.open(path, 'w') as stream:
-                json.dump(node.get_pymatgen_structure().as_dict(), stream)
+        argument = self.STRUCTURES
+        if 'structure' in self.inputs:
+            argument = self.STRUCTURE
+            with folder.open(argument, 'w') as stream:
+                stream.write(as_json(self.inputs.structure))
         potential, options = self.inputs.potential, self.inputs.metadata.options
         given = {
             'potential': self.POTENTIAL if potential.filenames else potential.name,
             'potential_sha256': potential.sha256,
             'output': Path(self.RESULTS),
             'quiet': True,
-            **{name: self.inputs[name] for name in ('device', 'batch_size') if name in self.inputs},
+            **{name: self.inputs[name] for name in ('device', 'batch_size', 'trust_weights') if name in self.inputs},
         }
         if (wallclock := options.get('max_wallclock_seconds')) is not None:
             given['time_limit'] = round(self.TIME_SHARE * wallclock)
@@ -76,8 +77,14 @@ class ProgramCalculation(CalcJob):
         info = CalcInfo()
         info.codes_info = [code]
         info.local_copy_list = [(potential.uuid, name, f'{self.POTENTIAL}/{name}') for name in potential.filenames]
-        info.retrieve_list = [options.output_filename, (f'{self.RESULTS}/run.json', '.', 2)]
+        info.append_text = f'echo $? > {self.EXIT_STATUS}'
+        info.retrieve_list = [options.output_filename, self.EXIT_STATUS, (f'{self.RESULTS}/run.json', '.', 2)]
         return info
+
+
+def as_json(structure: StructureData) -> str:
+    """A structure as the programs read it."""
+    return json.dumps(structure.get_pymatgen_structure().as_dict())
 
 
 def read_run(job: CalcJobNode) -> dict:

@@ -1,47 +1,72 @@
-"""Calculation job that runs ``pesfp-scan`` on one or more structures."""
+"""Calculation job that runs ``pesfp-scan`` on a batch of structures, and what leads from it to one structure.
 
+A job knows its structures by content only, as the one node ``batch``. :func:`take_scan` takes the part of one structure
+from the results of the job. So the ancestors of a result are its own structure, and not what else was in its batch.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+
+import numpy as np
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.orm import Dict, RemoteData
+from aiida.engine import calcfunction
+from aiida.orm import Dict, FolderData, RemoteData, StructureData
+from pymatgen.core import Structure
 
-from aiida_pesfp.calculations.ports import structures_port
-from aiida_pesfp.calculations.program import ProgramCalculation
-from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.calculations.program import ProgramCalculation, as_json
+from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
+
+#: Names in the folder of each structure in the node ``results``, beside the arrays of its surface.
+STRUCTURE, DESCRIPTORS = 'structure.json', 'descriptors.json'
+#: Largest difference of numbers that make the same crystal: rounding; A and fractions of lattice vectors.
+_SAME = 1e-8
 
 
 class ScanCalculation(ProgramCalculation):
     """Scan the potential energy surface of the mobile ions of structures, and compute the descriptors.
 
-    All structures of a job share one start and one loading of the weights. Each structure has outputs and errors of its
-    own: one that cannot be scanned does not affect the others.
+    All structures of a job share one start and one loading of the weights. Each structure has results and errors of its
+    own: one that cannot be scanned does not affect the others. :func:`batch_of` makes the input ``batch``, and
+    :func:`take_scan` reads the output ``results``; ``pesfp.scan.base`` does both.
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 3
+    CACHE_VERSION = 4
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 
     @classmethod
     def is_valid_cache(cls, node) -> bool:
         """As of every process; not if the table of quantities has grown since."""
-        described = node.outputs.descriptors.values() if 'descriptors' in node.outputs else ()
-        return super().is_valid_cache(node) and all(set(NAMES) <= set(one.keys()) for one in described)
+        return super().is_valid_cache(node) and (
+            'results' not in node.outputs
+            or all(
+                set(NAMES) <= set(json.loads(node.outputs.results.base.repository.get_object_content(path)))
+                for path in (f'{key}/{DESCRIPTORS}' for key in keys_in(node.outputs.results))
+            )
+        )
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
         del spec.inputs['structure']
-        structures_port(spec, 'Structures to scan. The keys name the outputs.')
+        words = 'The structures to scan, from `batch_of`: a file KEY.json for each. The keys name the results.'
+        spec.input('batch', valid_type=FolderData, validator=_validate_batch, help=words)
         earlier = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
         spec.input('parent_folder', valid_type=RemoteData, required=False, help=earlier)
         size = ProgramSettings.help_of('batch_size')
         spec.input('batch_size', valid_type=int, required=False, non_db=True, help=size)
-        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surfaces by the keys of the structures.')
-        spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help='Descriptors by the keys.')
+        words = 'What is done: a folder for each structure, by its key. `take_scan` makes nodes of it.'
+        spec.output('results', valid_type=FolderData, required=False, help=words)
         failures = 'Structures that could not be scanned: key -> error_type and error.'
         spec.output('failures', valid_type=Dict, required=False, help=failures)
         spec.outputs['output_parameters'].help = 'Evaluations, seconds, device, version.'
@@ -51,11 +76,139 @@ class ScanCalculation(ProgramCalculation):
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         info = super().prepare_for_submission(folder)
+        info.local_copy_list.append((self.inputs.batch.uuid, '.', self.STRUCTURES))
         if 'parent_folder' in self.inputs:
             parent = self.inputs.parent_folder
             results = f'{parent.get_remote_path()}/{self.RESULTS}'
             info.remote_copy_list = [(parent.computer.uuid, results, self.RESULTS)]
-        info.retrieve_list.append((f'{self.RESULTS}/*/descriptors.json', '.', 3))
-        # The surfaces become arrays of nodes, so their files are not kept.
-        info.retrieve_temporary_list = [(f'{self.RESULTS}/*/pes.npz', '.', 3)]
+            # That of the parent must not be taken for that of a job which dies at its start.
+            info.prepend_text = f'rm -f {self.RESULTS}/run.json'
+        # All of it becomes the node `results`, so the files are not kept.
+        info.retrieve_temporary_list = [(f'{self.RESULTS}/*/{name}', '.', 3) for name in ('pes.npz', DESCRIPTORS)]
         return info
+
+
+def batch_of(structures: Mapping[str, StructureData]) -> FolderData:
+    """An unstored node with the content of structures, by key, and without links to them."""
+    batch = FolderData()
+    for key, structure in structures.items():
+        batch.base.repository.put_object_from_bytes(as_json(structure).encode(), f'{key}.json')
+    return batch
+
+
+def structures_in(batch: FolderData) -> dict[str, StructureData]:
+    """The structures of a batch as unstored nodes, by key."""
+    contents = {
+        name.removesuffix('.json'): batch.base.repository.get_object_content(name)
+        for name in batch.base.repository.list_object_names()
+    }
+    return {key: StructureData(pymatgen=Structure.from_str(text, 'json')) for key, text in contents.items()}
+
+
+def keys_in(results: FolderData) -> list[str]:
+    """The keys of the structures that are done in the results of a job."""
+    return results.base.repository.list_object_names()
+
+
+def new_results(potential: PotentialData, run: dict) -> FolderData:
+    """An unstored node for the results of a job, as yet without any structure.
+
+    :param run: ``run.json``.
+    """
+    results = FolderData()
+    results.base.attributes.set_many(
+        {
+            'species': run['species'],
+            'cell': run['cell'],
+            'potential_name': potential.name,
+            'potential_sha256': potential.sha256,
+            'scan_settings': run['scan_settings'],
+            'descriptor_settings': run['descriptor_settings'],
+        }
+    )
+    return results
+
+
+def add_result(
+    results: FolderData, key: str, structure: str, surface: PotentialEnergySurface, descriptors: dict
+) -> None:
+    """Add what was computed for a structure.
+
+    :param structure: JSON of the structure, as it was in the batch.
+    """
+    # Each file of the surface has the bytes of the same array of its PesData, so both are one object on disk.
+    files = PesData.from_surface(surface).base.repository
+    for name in files.list_object_names():
+        results.base.repository.put_object_from_bytes(files.get_object_content(name, 'rb'), f'{key}/{name}')
+    for name, text in ((STRUCTURE, structure), (DESCRIPTORS, json.dumps(descriptors))):
+        results.base.repository.put_object_from_bytes(text.encode(), f'{key}/{name}')
+
+
+@calcfunction
+def take_scan(structure: StructureData, potential: PotentialData, results: FolderData) -> dict:
+    """The surface and the descriptors of one structure, from the results of the job that has scanned it.
+
+    :return: ``pes``, ``descriptors`` and, if it is not the given cell that was scanned, ``scanned``: that cell.
+    :raises WrongResults: if the results are of other structures or another potential.
+    """
+    about = dict(results.base.attributes.all)
+    if about['potential_sha256'] != potential.sha256:
+        raise WrongResults(
+            f'{results} is of {about["potential_name"]}, not of {potential.name}: give the potential of its job'
+        )
+    crystal, read = structure.get_pymatgen_structure(), results.base.repository.get_object_content
+    key = _key_of(crystal, results)
+    names = (name for name in results.base.repository.list_object_names(key) if name.endswith('.npy'))
+    arrays = {name.removesuffix('.npy'): np.load(io.BytesIO(read(f'{key}/{name}', 'rb'))) for name in names}
+    surface, found = PotentialEnergySurface.from_arrays(arrays), json.loads(read(f'{key}/{DESCRIPTORS}'))
+    settings, computed_by = about.pop('scan_settings'), about.pop('descriptor_settings')
+    attributes = about | {'formula': crystal.composition.reduced_formula, 'structure_uuid': structure.uuid}
+    grid = {name: settings[name] for name in GRID_SETTINGS}
+    pes = PesData.from_surface(surface, **attributes, **settings)
+    descriptors = DescriptorsData(found | attributes | grid | {'settings': computed_by})
+    pes.label = descriptors.label = structure.label or attributes['formula']
+    outputs = {'pes': pes, 'descriptors': descriptors}
+    scanned = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
+    if not _is_same(scanned, crystal):
+        if not _is_of_same_material(scanned, crystal):
+            raise WrongResults(
+                f'the surface of {key} in {results} is that of {scanned.formula} in {scanned.volume:.3f} A^3, '
+                f'which is no cell of {crystal.formula} in {crystal.volume:.3f} A^3: scan it again'
+            )
+        outputs['scanned'] = StructureData(pymatgen=scanned, label=f'{pes.label}, cell that was scanned')
+    return outputs
+
+
+# AiiDA asks this: from the cache, a structure would get a result that names another one of the same content.
+take_scan.is_valid_cache = lambda node: False
+
+
+def _key_of(crystal: Structure, results: FolderData) -> str:
+    """The key under which a crystal was scanned."""
+    read, keys = results.base.repository.get_object_content, keys_in(results)
+    for key in keys:
+        if _is_same(Structure.from_str(read(f'{key}/{STRUCTURE}'), 'json'), crystal):
+            return key
+    raise WrongResults(
+        f'{results} has no result for this {crystal.composition.reduced_formula}, only for {", ".join(keys)}: '
+        'cell, elements and positions must be those that were scanned'
+    )
+
+
+def _is_same(one: Structure, other: Structure) -> bool:
+    """Whether cell, elements and positions are equal, in the same order."""
+    if one.species_and_occu != other.species_and_occu:
+        return False
+    shifts = one.frac_coords - other.frac_coords
+    differences = (one.lattice.matrix - other.lattice.matrix, shifts - np.rint(shifts))
+    return all(np.allclose(difference, 0, rtol=0, atol=_SAME) for difference in differences)
+
+
+def _is_of_same_material(one: Structure, other: Structure) -> bool:
+    """Whether two cells have the same composition and, to a percent, the same volume for each atom."""
+    same = one.composition.reduced_composition.almost_equals(other.composition.reduced_composition)
+    return same and np.isclose(one.volume / len(one), other.volume / len(other), rtol=0.01, atol=0)
+
+
+def _validate_batch(batch: FolderData, _) -> str | None:
+    return None if batch.base.repository.list_object_names() else 'the batch is empty: give at least one StructureData'

@@ -13,6 +13,9 @@ from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 from aiida_pesfp.settings.screen import Criteria
 
+#: Type of the error of a structure that has no result because of the jobs, not by its own fault.
+LOST = 'JobLost'
+
 
 @calcfunction
 def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dict:
@@ -92,8 +95,17 @@ def collect_rejected(filtered: Dict, lost: Dict, **failures: Dict) -> Dict:
         for key, failure in node.get_dict().items():
             rejected[key] = {'stage': 'scan', 'reason': failure['error'], 'error_type': failure['error_type']}
     for key, reason in lost.get_dict().items():
-        rejected.setdefault(key, {'stage': 'scan', 'reason': reason, 'error_type': 'JobLost'})
+        rejected.setdefault(key, {'stage': 'scan', 'reason': reason, 'error_type': LOST})
     return Dict(rejected)
+
+
+@calcfunction
+def collect_failures(others: Dict, **failures: Dict) -> Dict:
+    """All structures that have no result, with ``error_type`` and ``error``, in one dictionary.
+
+    :param others: those that are not in ``failures`` of a scan calculation.
+    """
+    return Dict({key: failure for node in (*failures.values(), others) for key, failure in node.get_dict().items()})
 
 
 def _reason(structure: StructureData, properties: dict, criteria: Criteria) -> str | None:

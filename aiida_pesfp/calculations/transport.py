@@ -9,7 +9,7 @@ from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import ConductivitySettings
-from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
+from aiida_pesfp.trajectories.trajectory import Trajectory, check_unwrapped, constant_cell, is_wrapped, unwrap
 from aiida_pesfp.transport.arrhenius import fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
 
@@ -26,7 +26,9 @@ def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
     cell = constant_cell(cells)
     # Checked as a whole before positions are compared with each other: NaN is no long step.
     trajectory = Trajectory(tuple(node.symbols), positions, np.asarray(times, dtype=float), cell)
-    if not unwrapped and is_wrapped(positions, cell):
+    if unwrapped:
+        check_unwrapped(positions, cell)
+    elif is_wrapped(positions, cell):
         positions = positions.copy()  # the node keeps its own array in memory
         unwrap(positions, cell)
         return Trajectory(trajectory.symbols, positions, trajectory.times, cell)

@@ -1,5 +1,6 @@
 """``aiida-pesfp assess`` and ``calibrate``: descriptors against labels, and Xi for another potential or ion."""
 
+import logging
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from aiida.cmdline.utils import decorators, echo
 from tabulate import tabulate
 
 from aiida_pesfp.cli.parameters import POTENTIAL
-from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.quantities import listing
+from aiida_pesfp.errors import AssessmentError, PesfpError
+from aiida_pesfp.fingerprint.quantities import QUANTITIES, listing
 from aiida_pesfp.settings import assessment as settings
 from aiida_pesfp.settings.options import options_of, take
 
@@ -22,13 +23,24 @@ def _many(*names: str, help: str, **options):
     return click.option(*names, multiple=True, help=f'{help} Repeatable.', **options)
 
 
+def _no_traceback_of_ours(record: logging.LogRecord) -> bool:
+    """The engine logs the traceback of any error in a function; of ours the message is enough."""
+    return f'\n{PesfpError.__module__}.' not in record.getMessage()
+
+
 @contextmanager
 def _refusing():
     """End with the message of an error, without a traceback."""
+    handlers = logging.getLogger('aiida').handlers
+    for handler in handlers:
+        handler.addFilter(_no_traceback_of_ours)
     try:
         yield
     except AssessmentError as error:
         echo.echo_critical(str(error))
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_no_traceback_of_ours)
 
 
 def _columns(_context, _parameter, pairs):
@@ -71,12 +83,14 @@ def _columns(_context, _parameter, pairs):
 @_many('--model', 'kinds', type=click.Choice(settings.TRAINABLE), help='Train a ranking model of this kind too.')
 @_many('--features', type=click.Choice(settings.FEATURE_SETS), default=('pes',), help='Features of the models.')
 @options_of(settings.ScoreSettings)
+@click.option('--all', 'everything', is_flag=True, help='Print all rankings and everything that took no part.')
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
 @decorators.with_dbenv()
 def assess(table, **options):
-    """Assess the stored descriptors of a potential with the labels of TABLE, a CSV file.
+    """Assess the stored descriptors of a potential with the labels of TABLE, a text file with a header.
 
-    The structures are those that were scanned with the potential. If a structure has several descriptors, the newest
+    Its columns are separated by commas, semicolons or tabs. Values such as <1e-10 are limits: sure bad conductors. The
+    structures are those that were scanned with the potential. If a structure has several descriptors, the newest
     win. An id matches the label of a structure. The result is a node, the input of `aiida-pesfp calibrate`.
 
     \b
@@ -104,18 +118,21 @@ def assess(table, **options):
             f'no structure{where} was scanned for {species} with {potential.name}: `aiida-pesfp rank` lists '
             'what was scanned, `aiida-pesfp launch screen` scans'
         )
-    form = {name: options[name] for name in ('columns', 'unit', 'species', 'charge')}
+    form = {name: options[name] for name in ('columns', 'unit', 'temperature_unit', 'species', 'charge')}
     form['temperature'] = options['table_temperature']
     with _refusing():
         labels = read_labels(SinglefileData(table.absolute()), Dict(form))
+    _print_labels(table.name, labels, options['everything'])
+    echo.echo_report(f'{len(structures)} structures were scanned for {species} with {potential.name}: assessing them')
     inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': parameters}
-    results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
+    with _refusing():
+        results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
     if 'assessments' not in results:
         echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
     assessment = results['assessments']['labels']
     assessment.label = table.stem
     predictions = {model: sets['labels'] for model, sets in results.get('predictions', {}).items()}
-    _print_assessment(assessment, predictions)
+    _print_assessment(assessment, predictions, options)
     if not node.is_finished_ok:
         echo.echo_warning(node.exit_message)
     if options['figures']:
@@ -147,6 +164,9 @@ def calibrate(assessments, vary, thresholds, label, **options):
 
     if thresholds and 'threshold' not in vary:
         raise click.BadParameter('it is not varied: add --vary threshold', param_hint='--threshold')
+    echo.echo_report(
+        f'searching the parameters on {len(assessments)} sets of labels, and on {options["resamples"]} resamples'
+    )
     parameters = {'vary': list(vary)} | ({'thresholds': list(thresholds)} if thresholds else {})
     sets = {}
     for node in assessments:
@@ -158,7 +178,10 @@ def calibrate(assessments, vary, thresholds, label, **options):
         parameters['score'] = take(settings.ScoreSettings, options).as_dict()
         model = find_xi(Dict(parameters), **sets)
     model.label = label or f'xi-{model.base.attributes.get("potential_name")}'
-    _print_calibration(model.base.attributes.get('calibration'))
+    found = model.base.attributes.get('calibration')
+    _print_calibration(found)
+    for doubt in found['doubts']:
+        echo.echo_warning(doubt)
     echo.echo_success(f'stored the ranking model {model.label}<{model.pk}>: builder.model = load_node({model.pk})')
 
 
@@ -172,24 +195,58 @@ def _parameters(options: dict) -> dict:
     return found
 
 
-def _print_assessment(assessment, predictions: dict) -> None:
-    materials = assessment['materials']
+#: Rankings and entries that are printed without ``--all``.
+_FIRST, _FEW = 5, 3
+
+
+def _print_labels(name: str, labels, everything: bool) -> None:
+    excluded = labels.base.attributes.get('excluded')
+    echo.echo_report(
+        f'{name}: {labels.base.attributes.get("number_of_measurements")} labels, {len(excluded)} rows left out'
+    )
+    for note in labels.base.attributes.get('notes'):
+        echo.echo_report(note)
+    _print_excluded('unreadable rows', excluded, everything)
+
+
+def _print_assessment(assessment, predictions: dict, options: dict) -> None:
+    materials, everything = assessment['materials'], options['everything']
     good, bad = assessment['number_of_good'], assessment['number_of_bad']
     echo.echo(f'{len(materials)} materials; weights: {good:.1f} good, {bad:.1f} bad')
+    asked = {*(quantity.ranking for quantity in QUANTITIES if not quantity.in_spectrum), *options['expressions']}
+    rankings = [
+        row for place, row in enumerate(assessment['rows']) if everything or place < _FIRST or row['ranking'] in asked
+    ]
     rows = [
-        *((row['ranking'], row['score'] or {}, row['materials'], row['error'] or '') for row in assessment['rows']),
+        *((row['ranking'], row['score'] or {}, row['materials'], row['error'] or '') for row in rankings),
         *((f'{model} (left out)', entry['score'], len(entry['values']), '') for model, entry in predictions.items()),
         ('random', assessment['random'], len(materials), ''),
     ]
     shown = [(name, score.get('value'), score.get('error'), *rest) for name, score, *rest in rows]
     echo.echo(tabulate(shown, ('ranking', 'score', '+-', 'materials', ''), floatfmt='.3f', missingval='-'))
+    if len(rankings) < len(assessment['rows']):
+        echo.echo(f'{len(assessment["rows"]) - len(rankings)} more rankings: --all')
     clipped = [key for key, entry in materials.items() if any(value['clipped'] for value in entry['values'])]
-    if clipped:
-        echo.echo_report(f'raised to the floor: {", ".join(clipped)}')
+    _print_excluded('raised to the floor', clipped, everything)
     for what, entries in assessment['excluded'].items():
-        for entry in entries:
-            text = entry if isinstance(entry, str) else f'{entry.get("id")}: {entry["reason"]}'
-            echo.echo_report(f'{what.replace("_", " ")}: {text}')
+        if what != 'unreadable_rows':  # printed with the table
+            _print_excluded(what.replace('_', ' '), entries, everything)
+
+
+def _print_excluded(what: str, entries: list, everything: bool) -> None:
+    """Print how many there are, and the first of them."""
+    if entries:
+        echo.echo_report(f'{len(entries)} {what}:')
+    for entry in entries if everything else entries[:_FEW]:
+        text = entry if isinstance(entry, str) else _describe(entry)
+        echo.echo(f'  {text}')
+    if len(entries) > _FEW and not everything:
+        echo.echo(f'  and {len(entries) - _FEW} more: --all')
+
+
+def _describe(entry: dict) -> str:
+    rows = ', '.join(map(str, entry.get('rows', [entry.get('row')])))
+    return f'row {rows} ({entry.get("id")}): {entry["reason"]}'
 
 
 def _print_calibration(found: dict) -> None:

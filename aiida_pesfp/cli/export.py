@@ -9,7 +9,8 @@ from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import FILE
-from aiida_pesfp.cli.rank import select, selection_options, write_csv
+from aiida_pesfp.cli.rank import select, selection_options
+from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.settings.descriptors import KINDS
 
 PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
@@ -45,8 +46,41 @@ def export_ranking(output, force, **selection):
     if output.suffix == '.json':
         output.write_text(json.dumps(rows, indent=1))
     else:
-        (write_csv if output.suffix == '.csv' else _write_structures)(rows, output)
+        (write_table if output.suffix == '.csv' else _write_structures)(rows, output)
     echo.echo_success(f'wrote {len(rows)} structures to {output}')
+
+
+@export.command('archive')
+@selection_options
+@output_option('.aiida')
+@FORCE
+@decorators.with_dbenv()
+def export_archive(output, force, **selection):
+    """Write an AiiDA archive of results and all that they come from, chosen as by `aiida-pesfp rank`.
+
+    \b
+    aiida-pesfp export archive sulfides --where "xi > 0.25" -o best.aiida
+    verdi archive import best.aiida
+
+    It has surfaces, descriptors, conductivities and activation energies, with their structures, records, potentials and
+    jobs, but not the screenings, which would bring all their other structures along.
+    """
+    from aiida.orm import load_node
+    from aiida.tools.archive import create_archive
+
+    from aiida_pesfp.data.arrhenius import ArrheniusData
+    from aiida_pesfp.data.conductivity import ConductivityData
+    from aiida_pesfp.queries.structures import results_of
+
+    _check(output, force, ('.aiida',))
+    rows = select(**selection)
+    nodes = [load_node(row['pk']) for row in rows]
+    for kind in (ConductivityData, ArrheniusData):
+        nodes += [
+            node for found in results_of([row['structure_uuid'] for row in rows], kind).values() for node in found
+        ]
+    create_archive(nodes, output, overwrite=force, call_calc_backward=False, call_work_backward=False)
+    echo.echo_success(f'wrote {len(rows)} results with their origins to {output}')
 
 
 @export.command('pes')

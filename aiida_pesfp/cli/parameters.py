@@ -1,6 +1,7 @@
 """Types of parameters: what a user names, and what the commands get."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -125,20 +126,40 @@ class StructuresParamType(GroupOrNodeParamType):
         )
 
 
+@dataclass
+class Scanned:
+    """What belongs to a group or node: descriptors, and the processes in it, which may lack some."""
+
+    descriptors: list
+    processes: list
+
+
 class DescriptorsParamType(GroupOrNodeParamType):
     """DescriptorsData of a group, of a process, of a structure, or one of them."""
 
     def of_nodes(self, nodes, group):
+        from aiida.orm import ProcessNode, StructureData
+
         from aiida_pesfp.queries.descriptors import descriptors_by_node
+        from aiida_pesfp.queries.screening import reasons_for
 
         found = list({one.pk: one for own in descriptors_by_node(nodes).values() for one in own}.values())
-        if not found and group:
+        if found:
+            return Scanned(found, [node for node in nodes if isinstance(node, ProcessNode)])
+        told = [one for node in nodes if isinstance(node, StructureData) for one in reasons_for(node)[:1]]
+        if group and len(told) < len(nodes):
             way_out = f'`aiida-pesfp launch screen {group.label}`'
             self.fail(f'nothing of the group {group.label!r} was scanned yet: {way_out}')
-        if not found:
-            what = getattr(nodes[0], 'process_label', None) or type(nodes[0]).__name__
-            self.fail(f'{what}<{nodes[0].pk}> has no descriptors (yet): `aiida-pesfp status` follows a running one')
-        return found
+        if told:
+            reasons = '; '.join(
+                f'{one.label}<{one.structure.pk}>: {one.reason} ({_named(one.process)})' for one in told
+            )
+            self.fail(f'it has no descriptors, for this reason: {reasons}')
+        self.fail(f'{_named(nodes[0])} has no descriptors (yet): `aiida-pesfp status` follows a running process')
+
+
+def _named(node) -> str:
+    return f'{getattr(node, "process_label", None) or type(node).__name__}<{node.pk}>'
 
 
 def _single(nodes: list):

@@ -7,6 +7,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
+from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
 
 selection_options = combined(
@@ -14,15 +15,33 @@ selection_options = combined(
     click.option('--where', help='Only structures for which this is true, such as "xi > 0.25 and mpe < 0.5".'),
     click.option('--sort', default='-xi', help='Expression to sort by, ascending.'),
     click.option('--limit', type=click.IntRange(1), help='Only the first rows.'),
+    click.option(
+        '--all', 'older', is_flag=True, help='Also older results of the same structure, potential and settings.'
+    ),
 )
 #: Head, key and format of columns of tables.
 QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
+#: Columns that are shown only if rows differ in them.
+_SETTINGS = (
+    *(
+        ('Ion', 'species', ''),
+        ('Cell', 'cell', ''),
+        ('Spacing/A', 'spacing', 'g'),
+        ('R_min/A', 'minimum_distance', 'g'),
+        ('Grid', 'grid', ''),
+    ),
+    ('Settings', 'settings', ''),
+)
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS),
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
     ('Potential', 'potential_name', ''),
+    *_SETTINGS,
 )
+_MOST_NAMES = 8
 _HELP = f"""Rank scanned structures: all of them, or those of a group, a workchain (also a running one) or a structure.
+
+The newest result of each structure is shown, for each potential and settings. Settings that differ are columns.
 
 \b
 aiida-pesfp rank
@@ -30,10 +49,11 @@ aiida-pesfp rank 1234 --where "xi > 0.25 and mpe < 0.5"
 aiida-pesfp rank sulfides --sort mpe --limit 10 --format csv
 aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
 
-Names in expressions: {listing()}; pk, label, formula, species, potential_name, structure_uuid; of the record: source,
-id, database, band_gap (eV), energy_above_hull (eV/atom); of the newest Arrhenius fit: activation_energy,
-activation_energy_error (eV), conductivity_300K (S/cm). A comparison with an unknown value is false. Functions: log10,
-log, exp, sqrt, sigmoid, abs, min, max.
+Names in expressions: {listing()}; pk, label, formula, species, potential_name, structure_uuid; of the scan: spacing,
+minimum_distance (A), grid; settings (those that are not the default); of the record: source, id, database, band_gap
+(eV), energy_above_hull (eV/atom); of the newest Arrhenius fit: activation_energy, activation_energy_error (eV),
+conductivity_300K (S/cm). A comparison with an unknown value is false. Functions: log10, log, exp, sqrt, sigmoid, abs,
+min, max.
 """
 
 
@@ -49,26 +69,30 @@ def rank(form, **selection):
     elif form == 'json':
         click.echo(json.dumps(rows, indent=1))
     else:
-        write_csv(rows, sys.stdout)
+        write_table(rows, sys.stdout)
+    for process in (process for target in selection['targets'] for process in target.processes):
+        tell_missing(process)
 
 
-def select(targets, where: str | None, sort: str, limit: int | None) -> list[dict]:
+def select(targets, where: str | None, sort: str, limit: int | None, older: bool) -> list[dict]:
     """Rows of descriptors, filtered and sorted; stops with a message if there are none.
 
-    :param targets: lists of descriptors; everything that was scanned if empty.
+    :param targets: what the user named, each a :class:`~aiida_pesfp.cli.parameters.Scanned`; everything if empty.
     :param where: expression that has to be true.
     :param sort: expression; rows for which it is unknown come last.
+    :param older: also descriptors that are not the newest of their structure, potential and settings.
     """
     from aiida_pesfp.data.descriptors import DescriptorsData
     from aiida_pesfp.expressions import Expression
-    from aiida_pesfp.queries.descriptors import COLUMNS, rows_of
+    from aiida_pesfp.queries.descriptors import COLUMNS, newest, rows_of
     from aiida_pesfp.queries.nodes import stored
 
     condition, key = where and Expression(where, COLUMNS), Expression(sort, COLUMNS)
-    nodes = list({node.pk: node for found in targets for node in found}.values()) or stored(DescriptorsData)
+    named = {node.pk: node for target in targets for node in target.descriptors}
+    nodes = list(named.values()) or stored(DescriptorsData)
     if not nodes:
         echo.echo_critical('nothing was scanned yet: begin with `aiida-pesfp launch screen FOLDER`')
-    rows = rows_of(nodes)
+    rows = rows_of(nodes if older else newest(nodes))
     chosen = [(key(row), row) for row in rows if not condition or condition(row)]
     if not chosen:
         echo.echo_critical(f'none of {len(rows)} structures meets {where!r}')
@@ -76,22 +100,33 @@ def select(targets, where: str | None, sort: str, limit: int | None) -> list[dic
     return [row for _, row in chosen[:limit]]
 
 
+def tell_missing(process) -> None:
+    """Say on standard error which structures of a process that has scanned are missing among its results."""
+    from aiida_pesfp.queries.screening import screenings_among, unranked
+
+    for screening in screenings_among(process):
+        missing = [one for one in unranked(screening) if one.is_missing]
+        if missing:
+            names = ', '.join(one.label for one in missing[:_MOST_NAMES])
+            more = f' and {len(missing) - _MOST_NAMES} more' if len(missing) > _MOST_NAMES else ''
+            text = f'{len(missing)} structures are missing: {names}{more}. {missing[0].reason}'
+            echo.echo_warning(text, err=True)
+
+
 def print_table(rows: list[dict], columns=_COLUMNS) -> None:
     """Print numbered rows.
 
-    :param columns: head, key and format of each. Those without any known value are left out.
+    :param columns: head, key and format of each. Those without any known value are left out, and settings that do not
+        differ.
     """
     from tabulate import tabulate
 
-    kept = [column for column in columns if any(row.get(column[1]) is not None for row in rows)]
+    kept = []
+    for column in columns:
+        values = {row.get(column[1]) for row in rows}
+        if values != {None} and (column not in _SETTINGS or len(values) > 1):
+            kept.append(column)
     heads, names, formats = zip(('', '', ''), *kept)
     table = [[place, *(row.get(name) for name in names[1:])] for place, row in enumerate(rows, start=1)]
-    texts = [index for index, name in enumerate(names) if name in ('label', 'formula', 'key')]
+    texts = [index for index, name in enumerate(names) if name in ('label', 'formula', 'key', 'potential_name')]
     click.echo(tabulate(table, heads, floatfmt=formats, disable_numparse=texts))
-
-
-def write_csv(rows: list[dict], output) -> None:
-    """Write rows as CSV with a line of headers to a path or stream."""
-    from pandas import DataFrame
-
-    DataFrame(rows, dtype=object).to_csv(output, index=False, lineterminator='\n')

@@ -11,15 +11,13 @@ from aiida_pesfp.workflows.engines import ENGINES
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and the structures without a result; stops if the process failed."""
     from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
+    from aiida_pesfp.queries.screening import screenings_among, unranked
 
     rows = rows_of(descriptors_of(node))
     if rows:
         print_table(sorted(rows, key=rank_key))
-    outputs = node.outputs.screen if 'screen' in node.outputs else node.outputs
-    for name in ('rejected', 'failures'):
-        if name in outputs:
-            for key, entry in outputs[name].items():
-                echo.echo_warning(f'{key}: {entry.get("reason") or entry.get("error")}')
+    for one in (one for screening in screenings_among(node) for one in unranked(screening)):
+        echo.echo_warning(f'{one.label}: {one.reason}')
     if not node.is_finished_ok:
         echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
     echo.echo_success(f'finished {node.process_label}<{node.pk}>')
@@ -51,7 +49,10 @@ def print_candidates(node) -> None:
     if 'candidates' not in node.outputs:
         echo.echo('No structure is a candidate.')
         return
-    rows, columns, flagged = node.outputs.candidates['rows'], [('Key', 'key', ''), *QUANTITY_COLUMNS], set()
+    from aiida_pesfp.queries.structures import name_of
+
+    columns, flagged, structures = [('Label', 'label', ''), *QUANTITY_COLUMNS], set(), node.inputs.screen.structures
+    rows = [{'label': name_of(structures[row['key']]), **row} for row in node.outputs.candidates['rows']]
     for name, engine in ENGINES.items():
         columns.append((f'E_A/eV ({engine.title})', f'{name}_activation_energy', '.3f'))
         columns.append((f'sigma(300 K)/(S/cm) ({engine.title})', f'{name}_conductivity_300K', '.2g'))
@@ -59,10 +60,10 @@ def print_candidates(node) -> None:
     for row in rows:
         for engine, flags in row['flags'].items():
             for temperature, names in flags.items():
-                echo.echo(f'{row["key"]}, {engine}, {temperature} K: flagged {", ".join(names)}')
+                echo.echo(f'{row["label"]}, {engine}, {temperature} K: flagged {", ".join(names)}')
                 flagged |= set(names)
         for engine, problem in row['problems'].items():
-            echo.echo(f'{row["key"]}, {engine}: {problem}')
+            echo.echo(f'{row["label"]}, {engine}: {problem}')
     _warn_of_short_runs(flagged)
     echo.echo(f'The table is an output of {node.process_label}<{node.pk}>: aiida-pesfp report {node.pk}\n')
 

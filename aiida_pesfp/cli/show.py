@@ -8,10 +8,10 @@ from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES
 
 
 @click.command('show')
-@click.argument('descriptors', type=DescriptorsParamType(), metavar='NODE')
+@click.argument('scanned', type=DescriptorsParamType(), metavar='NODE')
 @click.option('--ion', type=int, help='Only this ion, by its number in the structure.')
 @decorators.with_dbenv()
-def show(descriptors, ion):
+def show(scanned, ion):
     """Show descriptors, each ion, the structure, its potential and its source, and what was done with it.
 
     NODE is a DescriptorsData (as `rank` lists them), a PesData or a StructureData, by PK, UUID or label. If a structure
@@ -20,7 +20,7 @@ def show(descriptors, ion):
     from aiida_pesfp.queries.nodes import potential_with
     from aiida_pesfp.queries.structures import structures_by_uuid
 
-    *others, node = sorted(descriptors, key=lambda found: found.pk)
+    *others, node = sorted(scanned.descriptors, key=lambda found: found.pk)
     ions = [entry for entry in node.get('ions', []) if ion in (None, entry['index'])]
     if ion is not None and not ions:
         numbers = ', '.join(str(entry['index']) for entry in node.get('ions', []))
@@ -36,7 +36,7 @@ def show(descriptors, ion):
         _print_uses(structure)
     if others:
         echo.echo_report(f'other results for it: {", ".join(str(other.pk) for other in others)}')
-    echo.echo_report(f'its whole history: verdi node graph generate {node.pk}')
+    echo.echo_report(f'its whole history: verdi node graph generate --link-types data --descendant-depth 0 {node.pk}')
 
 
 def _print(title: str, rows, **options) -> None:

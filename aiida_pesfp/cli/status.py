@@ -13,6 +13,14 @@ _SCREENING = 'aiida.workflows:pesfp.screen'
 #: Types of the processes that are looked for if none is named.
 _PROCESSES = (*_VALIDATIONS, _SCREENING, 'aiida.workflows:pesfp.scan.base', *DYNAMICS)
 
+#: A worker that is not busy begins what was submitted at once; s.
+_LONGEST_START = 120
+_REPAIR = """Unless all workers are busy, the tasks were lost, as when the broker
+dies. These commands submit them again and repeat nothing that is done:
+  verdi daemon stop
+  verdi process repair
+  verdi daemon start"""
+
 
 @click.command('status')
 @click.argument('processes', nargs=-1, type=types.ProcessParamType(), metavar='[PROCESS...]')
@@ -42,6 +50,25 @@ def status(processes):
             lines.append(node.exit_message)
         for line in lines:
             echo.echo(f'  {line}')
+    if running := [node for node in processes if not node.is_terminated]:
+        _tell_what_stops(running)
+
+
+def _tell_what_stops(running: list) -> None:
+    """Say why processes that were submitted may not go on: there is no daemon, or it does not know of them."""
+    from aiida.engine.daemon.client import get_daemon_client
+    from aiida.manage import get_manager
+
+    from aiida_pesfp.queries.nodes import waiting_for_a_worker
+
+    if get_manager().get_profile().process_control_backend is None:
+        return
+    if not get_daemon_client().is_daemon_running:
+        echo.echo_warning('the daemon is not running, so nothing that was submitted goes on: `verdi daemon start`')
+    elif waiting := waiting_for_a_worker(running, _LONGEST_START):
+        names = ', '.join(f'{node.process_label}<{node.pk}>' for node in waiting[:3])
+        more = f' and {len(waiting) - 3} more' if len(waiting) > 3 else ''
+        echo.echo_warning(f'no worker has begun {names}{more} for {_LONGEST_START // 60} minutes. {_REPAIR}')
 
 
 def _progress(node) -> list[str]:
@@ -68,9 +95,9 @@ def _lines(node, progress) -> list[str]:
     if not node.is_terminated:
         left = progress.seconds_left
         entries['jobs running'] = progress.running
-        entries['time left'] = (
-            'not known before the first structure is done' if left is None else f'about {_duration(left)}'
-        )
+        entries['time left'] = 'not known before the first structure is done'
+        if left is not None:
+            entries['time left'] = f'about {_duration(left)}' if progress.running or not left else 'no job is running'
         silent = [f'job {pk} has written nothing yet ({why[:120]})' for pk, why in progress.silent.items()]
     return [f'{name:<17} {value}' for name, value in entries.items() if value is not None] + silent
 

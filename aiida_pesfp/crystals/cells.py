@@ -10,6 +10,8 @@ from aiida_pesfp.crystals.periodic import fractional_reach
 
 #: Relative tolerance of lengths.
 TOLERANCE = 1e-8
+#: Largest supercell that is looked for, in cells (the cost of the search grows with its cube), and minimum distance, A.
+MOST_CELLS, LARGEST_DISTANCE = 500, 100.0
 #: Permutations and signs of three vectors that keep their orientation.
 _SIGNED_PERMUTATIONS = np.array(
     [
@@ -38,22 +40,30 @@ def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool =
 
     :param minimum_distance: smallest inter-planar distance, A. The paper (Sec. II C) has 6.5 A.
     :param diagonal: allow only multiples of the lattice vectors.
-    :raises ValueError: if the cell has no volume or the distance is not positive.
+    :raises ValueError: if the cell has no volume, the distance is not positive, or it needs too many cells.
     """
     cell = np.asarray(cell, dtype=float)
     volume = abs(np.linalg.det(cell))
     if not volume > 1e-8 * np.prod(np.linalg.norm(cell, axis=1)):
         raise ValueError(f'the cell {cell.tolist()} has no volume: it must be periodic in three dimensions')
-    if not 0 < minimum_distance < np.inf:
-        raise ValueError(f'the minimum distance {minimum_distance!r} A must be positive')
+    if not 0 < minimum_distance <= LARGEST_DISTANCE:
+        raise ValueError(
+            f'the minimum distance {minimum_distance!r} A must be positive, at most {LARGEST_DISTANCE:g} A'
+        )
     wanted = minimum_distance * (1 - TOLERANCE)
     diagonal_matrix = np.diag(np.maximum(1, np.ceil(wanted / interplanar_distances(cell)))).astype(int)
     largest = round(np.prod(np.diag(diagonal_matrix)))
+    # A cell with such distances between its faces has at least the volume of a cube with this edge.
+    smallest = max(1, int(np.ceil(wanted**3 / volume * (1 - TOLERANCE))))
+    cells = largest if diagonal else smallest
+    if cells > MOST_CELLS:
+        raise ValueError(
+            f'a supercell with {minimum_distance:g} A between its faces has {cells} cells or more, {MOST_CELLS} are '
+            'the limit: take a smaller minimum_distance'
+        )
     if diagonal or largest == 1:
         return diagonal_matrix
 
-    # A cell with such distances between its faces has at least the volume of a cube with this edge.
-    smallest = max(1, int(np.ceil(wanted**3 / volume * (1 - TOLERANCE))))
     for determinant in range(smallest, largest + 1):
         forms = np.array(list(_hermite_normal_forms(determinant)))
         dual = np.swapaxes(np.linalg.inv(forms @ cell), -1, -2)

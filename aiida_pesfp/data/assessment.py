@@ -18,7 +18,7 @@ from aiida_pesfp.errors import AssessmentError
 _COMPARED = {
     'species': ('mobile ion', 'use one ion at a time'),
     'potential_sha256': ('potential', 'use one potential at a time'),
-    **{name: (name.replace('_', ' ') + ' of the scan (A)', 'scan all structures alike') for name in GRID_SETTINGS},
+    **{name: (name.replace('_', ' ') + ' of the scan', 'scan all structures alike') for name in GRID_SETTINGS},
     'settings': ('settings of the descriptors', 'describe all surfaces alike with pesfp.describe, without a new scan'),
 }
 

@@ -6,7 +6,7 @@ from aiida_pesfp.data.required import RequiredAttributes, attribute
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
 
 #: Settings of the scan on which the numbers depend.
-GRID_SETTINGS = ('spacing', 'minimum_distance')
+GRID_SETTINGS = ('spacing', 'minimum_distance', 'grid')
 
 
 class DescriptorsData(RequiredAttributes, Dict):
@@ -16,8 +16,8 @@ class DescriptorsData(RequiredAttributes, Dict):
     the node, such as ``xi`` and ``mpe`` (eV); nodes that are older than a quantity have None. Further attributes:
     ``spectrum`` with the lists ``thresholds`` (eV), ``connected`` and ``disconnected``; ``ions``, for each mobile ion
     its ``index``, ``equivalent_to``, ``fractional_coordinates`` and quantities; ``formula``, ``species``,
-    ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``spacing`` and ``minimum_distance`` (A) of the scan;
-    ``settings`` of the descriptors.
+    ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``cell``, which was scanned; ``spacing`` and
+    ``minimum_distance`` (A) and ``grid`` of the scan; ``settings`` of the descriptors.
     """
 
     #: Rankings and the report need these.

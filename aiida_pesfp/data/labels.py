@@ -17,8 +17,8 @@ class LabelsData(Data):
     """Measured or simulated conductivities or diffusion coefficients.
 
     Attributes: ``measurements`` with the fields of :class:`~aiida_pesfp.assessment.labels.Measurement`, ``excluded``
-    rows with their reasons, ``number_of_measurements``, ``species``, ``quantity``. The structures of a table that
-    has them are in the repository.
+    rows with their reasons, ``notes`` on how the table was understood, ``number_of_measurements``, ``species``,
+    ``quantity``. The structures of a table that has them are in the repository.
     """
 
     _STRUCTURES = 'structures.json'
@@ -29,6 +29,7 @@ class LabelsData(Data):
         node = cls()
         content = {'species': form.species, 'quantity': form.quantity, 'charge': form.charge}
         content |= {'measurements': [asdict(entry) for entry in table.measurements], 'excluded': table.excluded}
+        content['notes'] = table.notes
         node.base.attributes.set_many(content | {'number_of_measurements': len(table.measurements)})
         if table.structures:
             text = json.dumps({str(row): structure.as_dict() for row, structure in table.structures.items()})
@@ -45,7 +46,7 @@ class LabelsData(Data):
             content = json.loads(self.base.repository.get_object_content(self._STRUCTURES))
             structures = {int(row): Structure.from_dict(entry) for row, entry in content.items()}
         measurements = [Measurement(**entry) for entry in attributes.get('measurements')]
-        return LabelTable(measurements, attributes.get('excluded'), structures)
+        return LabelTable(measurements, attributes.get('excluded'), structures, attributes.get('notes'))
 
     def _validate(self) -> bool:
         super()._validate()

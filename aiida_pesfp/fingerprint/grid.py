@@ -5,9 +5,12 @@ import psutil
 
 from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
 from aiida_pesfp.errors import GridTooLarge
+from aiida_pesfp.settings.scan import ScanSettings
 
 #: Tolerance of distances, A, so that rounding does not separate equivalent points.
 ROUND_OFF = 1e-9
+#: Most points of a grid. A cell of 10 A has as many at a spacing of 0.02 A; most potentials need weeks for them.
+LARGEST_GRID = 10**8
 
 
 def grid_shape(lattice: np.ndarray, spacing: float) -> tuple[int, int, int]:
@@ -44,13 +47,21 @@ def excluded_points(
     return mask
 
 
-def check_memory(shape: tuple[int, int, int], number_of_ions: int) -> None:
-    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan on this grid does not fit into memory."""
-    # The surface in double precision and twice the level map's working arrays on the doubled grid.
-    points = np.prod(shape, dtype=float)
-    needed = points * (8 * number_of_ions + 2 * 8 * 20)
-    available = psutil.virtual_memory().available
-    if needed > available:
-        grid = f'a grid of {" x ".join(map(str, shape))} points for each of {number_of_ions} ions'
-        memory = f'{needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free'
-        raise GridTooLarge(f'{grid} needs about {memory}: choose a larger spacing')
+def check_size(lattice: np.ndarray, settings: ScanSettings, number_of_ions: int) -> None:
+    """Raise :class:`~aiida_pesfp.errors.GridTooLarge` if a scan of a cell needs too many points or too much memory.
+
+    This is known before anything is allocated.
+    """
+    lengths = np.linalg.norm(lattice, axis=1) / settings.spacing
+    points = np.prod(np.maximum(np.ceil(lengths), 1))
+    # Of the surface in double precision, and twice the level map's working arrays on the doubled grid.
+    level_map = points * (8 * number_of_ions + 2 * 8 * 20)
+    # Of the places in a box around the sphere of excluded points, with their distances.
+    reach = fractional_reach(lattice, settings.minimum_distance)
+    sphere = np.prod(2 * reach * np.maximum(lengths, 1) + 2) * 8 * 10
+    needed, available = max(level_map, sphere), psutil.virtual_memory().available
+    if points <= LARGEST_GRID and needed <= available:
+        return
+    grid = f'a grid of {points:.3g} points (at most {LARGEST_GRID:.0e}) for each of {number_of_ions} ions'
+    memory = f'{needed / 2**30:.3g} GiB of memory, {available / 2**30:.1f} GiB are free'
+    raise GridTooLarge(f'{grid} needs about {memory}: choose a larger spacing')

@@ -20,10 +20,13 @@ from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.fingerprint import symmetry
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
-from aiida_pesfp.fingerprint.grid import check_memory, excluded_points, fractional_points, grid_shape
+from aiida_pesfp.fingerprint.grid import check_size, excluded_points, fractional_points, grid_shape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import Operations, ion_images, irreducible_points, on_grid
 from aiida_pesfp.settings.scan import ScanSettings
+
+#: No energy of a cell has this size, eV; surfaces are kept in single precision, which ends at 3e38.
+LARGEST_ENERGY = 1e30
 
 
 class Evaluator(Protocol):
@@ -78,10 +81,10 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
     check_structure(structure, species)
     mobile = np.array([index for index, site in enumerate(structure) if site.specie.symbol == species])
     lattice, spacing = structure.lattice.matrix, settings.spacing
+    check_size(lattice, settings, len(mobile))
     shape = (
         symmetry.symmetric_shape(structure, spacing) if settings.grid == 'symmetric' else grid_shape(lattice, spacing)
     )
-    check_memory(shape, len(mobile))
     known = symmetry.crystal_operations(structure) if settings.symmetry else Operations.identity()
     operations = on_grid(known, lattice, shape)
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)
@@ -118,7 +121,7 @@ def evaluate(
     potential as an uninterrupted one, and gets the same numbers.
 
     :param evaluator: None if all energies are known.
-    :raises NonFiniteEnergy: with the place of the first energy that is NaN or infinite.
+    :raises NonFiniteEnergy: with the place of the first energy that is NaN, infinite or absurd.
     """
     known, surfaces = deque(known), []
     for of_ion in plan.ions:
@@ -140,7 +143,7 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
     for begin in range(len(energies) // step * step, len(points), step):
         fractional = fractional_points(points[begin : begin + step], plan.shape)
         piece = evaluator.energies(of_ion.ion, fractional @ plan.structure.lattice.matrix)
-        bad = np.flatnonzero(~np.isfinite(piece))
+        bad = np.flatnonzero(~(np.abs(piece) < LARGEST_ENERGY))
         if len(bad):
             place = ', '.join(f'{x:.4f}' for x in fractional[bad[0]])
             ion = f'with ion {of_ion.ion} ({plan.species}) at the fractional coordinates ({place})'

@@ -88,5 +88,6 @@ def symmetric_shape(structure: Structure, spacing: float, tolerance: float = TOL
     def inequivalent(shape):
         return np.prod(shape) / len(on_grid(operations, lattice, shape, tolerance)), shape
 
-    ranges = (range(n, n + max(6, n // 4) + 1) for n in grid_shape(lattice, spacing))
+    # The cost is that of all combinations.
+    ranges = (range(n, n + max(6, min(n // 4, 24)) + 1) for n in grid_shape(lattice, spacing))
     return min(itertools.product(*ranges), key=inequivalent)

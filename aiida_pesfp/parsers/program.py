@@ -10,6 +10,9 @@ from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.program import ProgramCalculation
 
+#: A shell adds the number of the signal that has killed a program.
+_SIGNALS = 128
+
 
 class ProgramParser(Parser):
     """Reads ``run.json``, and turns the way in which the program ended into an exit code."""
@@ -30,6 +33,8 @@ class ProgramParser(Parser):
                 [(run['name'], run['outcome'])] = run['structures'].items()
             fatal, _ = run['fatal'], run['structures']
         except FileNotFoundError:
+            if self.has_died():
+                return self.interruption({'stopped': None})
             return self.exit_codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         except (json.JSONDecodeError, KeyError, ValueError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'run.json: {error}')
@@ -39,6 +44,14 @@ class ProgramParser(Parser):
             return self.store(run, Path(retrieved_temporary_folder or '', ProgramCalculation.RESULTS))
         except (OSError, ValueError, KeyError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'{type(error).__name__}: {error}')
+
+    def has_died(self) -> bool:
+        """Whether the program was killed, or lost with its machine or its folder, before it could say anything."""
+        try:
+            status = int(self.retrieved.base.repository.get_object_content(ProgramCalculation.EXIT_STATUS))
+        except (FileNotFoundError, ValueError):
+            return True
+        return status == 0 or status > _SIGNALS
 
     @abstractmethod
     def store(self, run: dict, folder: Path) -> ExitCode | None:

@@ -1,13 +1,13 @@
-"""Parser of ``pesfp-scan``: one surface and one set of descriptors for each structure that is done."""
+"""Parser of ``pesfp-scan``: one node with the surface and the descriptors of each structure that is done."""
 
+import json
 import zipfile
 from pathlib import Path
 
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
-from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.calculations.scan import DESCRIPTORS, add_result, keys_in, new_results
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.parsers.program import ProgramParser
 
@@ -15,18 +15,22 @@ from aiida_pesfp.parsers.program import ProgramParser
 class ScanParser(ProgramParser):
     """Stores all that is done, however the job ended, and says what a restart could add."""
 
-    CACHE_VERSION = 3
+    CACHE_VERSION = 4
 
     def store(self, run: dict, folder: Path) -> ExitCode | None:
-        failures = {}
+        results, failures = new_results(self.node.inputs.potential, run), {}
         for key, entry in run['structures'].items():
             if entry['state'] == 'failed':
                 failures[key] = {name: entry[name] for name in ('error_type', 'error')}
             elif entry['state'] == 'done':
                 try:
-                    self._add_outputs(key, run, folder)
+                    structure = self.node.inputs.batch.base.repository.get_object_content(f'{key}.json')
+                    surface = PotentialEnergySurface.load(folder / key / 'pes.npz')
+                    add_result(results, key, structure, surface, json.loads((folder / key / DESCRIPTORS).read_text()))
                 except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                     failures[key] = {'error_type': 'CorruptResults', 'error': f'{type(error).__name__}: {error}'}
+        if keys_in(results):
+            self.out('results', results)
         if failures:
             self.out('failures', Dict(failures))
         done = [entry for entry in run['structures'].values() if entry['state'] == 'done']
@@ -42,21 +46,3 @@ class ScanParser(ProgramParser):
         if not run['complete']:
             return self.interruption(run)
         return self.exit_codes.ERROR_ALL_STRUCTURES_FAILED if len(failures) == len(run['structures']) else None
-
-    def _add_outputs(self, key: str, run: dict, folder: Path) -> None:
-        structure, potential = self.node.inputs.structures[key], self.node.inputs.potential
-        attributes = {
-            'formula': run['structures'][key]['formula'],
-            'species': run['species'],
-            'potential_name': potential.name,
-            'potential_sha256': potential.sha256,
-            'structure_uuid': structure.uuid,
-        }
-        surface = PotentialEnergySurface.load(folder / key / 'pes.npz')
-        found = self.read_json(key, 'descriptors.json')
-        pes = PesData.from_surface(surface, **attributes, **run['scan_settings'])
-        grid = {name: run['scan_settings'][name] for name in GRID_SETTINGS}
-        descriptors = DescriptorsData(found | attributes | grid | {'settings': run['descriptor_settings']})
-        pes.label = descriptors.label = structure.label or attributes['formula']
-        self.out(f'pes.{key}', pes)
-        self.out(f'descriptors.{key}', descriptors)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from aiida_pesfp.errors import PotentialError, UnsupportedElement
 from aiida_pesfp.potentials.downloads import Download
+from aiida_pesfp.potentials.trust import without_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,7 @@ class PotentialIdentity:
     :param sha256: hash of the weights, or of the description of an ASE calculator.
     :param package: distribution that evaluates it, in the ``package_version`` of this machine.
     :param path: file or folder of the weights on this machine; None for an ASE calculator without a file.
+    :param trusted: whether the weights may run code when they are read.
     """
 
     name: str
@@ -41,6 +43,7 @@ class PotentialIdentity:
     package: str
     package_version: str
     path: str | None
+    trusted: bool = False
 
 
 class Evaluator(ABC):
@@ -190,7 +193,13 @@ class Family(ABC):
         except ImportError as error:
             reason = f'the Python package {self.package} cannot be imported ({error})'
             raise PotentialError(f'{reason}: {self._remedy()}') from error
-        return implementation(identity, device, batch_size)
+        try:
+            with without_code(identity.trusted):
+                return implementation(identity, device, batch_size)
+        except PotentialError:
+            raise
+        except (Exception, SystemExit) as error:  # a package of someone else may fail in any way
+            raise PotentialError(f'the potential {identity.name} cannot be loaded: {reason(error)}') from error
 
     def _remedy(self, option: str = '') -> str:
         return f'pip install {option}{self.requirement or self.package}'
@@ -200,5 +209,5 @@ def version(package: str) -> str:
     """Version of an installed distribution, ``'unknown'`` if there is none."""
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+    except (importlib.metadata.PackageNotFoundError, ValueError):  # an empty name
         return 'unknown'

@@ -7,23 +7,36 @@ import ctypes
 import io
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from pymatgen.core import Element, Structure
-from torch import Tensor, nn
-from torch.serialization import get_unsafe_globals_in_checkpoint
+from torch import Tensor
+from torch.serialization import safe_globals
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
+from aiida_pesfp.potentials.trust import reason, without_code
 
 #: Elements on which networks of the Materials Project's relaxations were trained: 1 to 83 and 89 to 94. Their weights
 #: for polonium to radium are those of the initialisation.
 TRAINED_SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
+T = TypeVar('T')
+#: What checkpoints call to restore arrays of numpy, under the names of numpy 1 and 2, beyond what torch considers safe.
+_RESTORE_ARRAYS = [
+    np.ndarray,
+    np.dtype,
+    *(type(np.dtype(name)) for name in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', '?', 'U')),
+    *(
+        (getattr(np._core.multiarray, name), f'numpy.{core}.multiarray.{name}')
+        for core in ('core', '_core')
+        for name in ('_reconstruct', 'scalar')
+    ),
+]
 
 
 class NetworkPotential(Potential):
@@ -48,24 +61,18 @@ class NetworkPotential(Potential):
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         return self.evaluator_class(self, structure)
 
-    def load(self, read: Callable[[str], nn.Module], allowed: Collection[str] = ()) -> nn.Module:
-        """The network that ``read`` makes from the path of the weights.
+    def load(self, read: Callable[[str], T]) -> T:
+        """What ``read`` makes from the path of the weights. Unless they are trusted, they run no code.
 
-        Packages run any code that a checkpoint names. This refuses one that does more than restore tensors.
-
-        :param allowed: functions that a checkpoint may call beyond those that torch considers safe.
-        :raises PotentialError: if the weights would call others, or cannot be loaded.
+        :raises PotentialError: if they would, or cannot be loaded.
         """
         path = self.identity.path
         try:
-            unsafe = set() if Path(path).is_dir() else set(get_unsafe_globals_in_checkpoint(path)).difference(allowed)
-            if unsafe:
-                raise ValueError(f'it would call {", ".join(sorted(unsafe))} when it is read')
-            with quiet():
+            with quiet(), without_code(self.identity.trusted), safe_globals(_RESTORE_ARRAYS):
                 return read(path)
         except Exception as error:  # foreign or damaged weights can raise anything
             package = f'{self.identity.package} {self.identity.package_version}'
-            raise PotentialError(f'{package} cannot load {path}: {error.__cause__ or error}') from error
+            raise PotentialError(f'{package} cannot load {path}: {reason(error)}') from error
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on the device of the network; real numbers have the network's precision."""

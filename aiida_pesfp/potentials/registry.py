@@ -1,12 +1,13 @@
 """Finds families of potentials by their entry points, and potentials by name or path."""
 
 import warnings
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from itertools import product
 from pathlib import Path
 
-from aiida_pesfp.errors import PotentialError
+from aiida_pesfp.errors import PotentialError, one_line
 from aiida_pesfp.potentials.base import Family, Potential, PotentialIdentity
 
 
@@ -36,8 +37,15 @@ def identify(spec: str) -> PotentialIdentity:
     :param spec: a name that a family has reserved (embedded weights, published weights that are fetched,
         ``ase:package.module.Calculator``); the path of a file or folder that a family recognises, or of a folder with
         one such file; or a name in the public collection of a family.
-    :raises PotentialError: if there is no such potential, or it is damaged.
+    :raises PotentialError: if there is no such potential, or it cannot be read or is damaged.
     """
+    try:
+        return _identify(spec)
+    except (OSError, ValueError, RuntimeError) as error:  # no permission, or no possible name of a file
+        raise PotentialError(f'the potential {spec!r} cannot be read: {one_line(error)}') from error
+
+
+def _identify(spec: str) -> PotentialIdentity:
     for family in families().values():
         if (identity := family.by_name(spec)) is not None:
             return identity
@@ -59,16 +67,22 @@ def identify(spec: str) -> PotentialIdentity:
 
 
 def load_potential(
-    spec: str, *, device: str = 'auto', batch_size: int | None = None, expected_sha256: str | None = None
+    spec: str,
+    *,
+    device: str = 'auto',
+    batch_size: int | None = None,
+    expected_sha256: str | None = None,
+    trusted: bool = False,
 ) -> Potential:
     """Load a potential by name or path (see :func:`identify`).
 
     :param device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; ``'auto'`` takes a GPU if there is one.
     :param batch_size: largest number of configurations that are evaluated at once; by default, it follows from memory.
     :param expected_sha256: hash that the potential must have.
+    :param trusted: whether its weights may run code when they are read.
     :raises PotentialError: if it is not found, damaged, unsupported, or has another hash.
     """
-    identity = identify(spec)
+    identity = replace(identify(spec), trusted=trusted)
     if expected_sha256 is not None and identity.sha256 != expected_sha256:
         raise PotentialError(
             f'the potential {spec!r} of this machine has the SHA-256 {identity.sha256}, but {expected_sha256} is asked '

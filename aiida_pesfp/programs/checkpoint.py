@@ -5,23 +5,82 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from aiida_pesfp.errors import ForeignFolder, OutputError
 from aiida_pesfp.fingerprint.adaptive import ADAPTIVE_VERSION
 from aiida_pesfp.fingerprint.scan import ScanPlan, assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
+#: The file in each folder that a program has made for results. Nothing is written into, or discarded from, others.
+MARKER, _MEANING = '.pesfp', 'aiida-pesfp has made this folder. --fresh discards the results in it.\n'
+
+
+def claim(folder: Path) -> None:
+    """Make a folder for results and mark it as ours, unless it is.
+
+    :raises ForeignFolder: if what has this name is not ours.
+    :raises OutputError: if it cannot be made.
+    """
+    if _is_ours(folder):
+        return
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        what = 'a folder with files' if folder.is_dir() and not folder.is_symlink() else 'something'
+        raise ForeignFolder(f'{folder} is {what} that this program did not make: choose another folder with --output')
+    with replacing(folder / MARKER) as partial:
+        partial.write_text(_MEANING)
+
+
+def discard(folder: Path, patterns: Iterable[str]) -> None:
+    """Delete the files of these names from a folder, if it is ours; others are somebody's own."""
+    if _is_ours(folder):
+        with writing(folder):
+            for pattern in (*patterns, '.*.partial'):
+                for file in folder.glob(pattern):
+                    file.unlink()
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the results in a folder."""
+    return sum(file.stat().st_size for file in folder.glob('[!.]*') if file.is_file())
+
+
+def _is_ours(folder: Path) -> bool:
+    return not folder.is_symlink() and (folder / MARKER).is_file()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of an error of the system that ``path`` cannot be written.
+
+    :raises OutputError: with the cause.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f'{path} cannot be written ({error.strerror or error}): make room or choose another folder with --output'
+        ) from error
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that becomes ``path`` at the end: a reader sees the file before or after, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A temporary file that becomes ``path`` at the end: a reader sees the file before or after, never half of it.
+
+    :raises OutputError: if it cannot be written.
+    """
     partial = path.with_name(f'.{path.name}.partial')
-    yield partial
-    os.replace(partial, path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            os.replace(partial, path)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content) -> None:

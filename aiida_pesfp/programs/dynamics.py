@@ -19,7 +19,8 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermost
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from aiida_pesfp import errors
-from aiida_pesfp.programs.checkpoint import replacing, write_json
+from aiida_pesfp.fingerprint.scan import LARGEST_ENERGY
+from aiida_pesfp.programs.checkpoint import replacing, write_json, writing
 from aiida_pesfp.programs.request import evaluated
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY, count_frames, last_state, temperature
@@ -119,7 +120,8 @@ class Run:
         clock = saved = time.monotonic()
         evaluated(self._integrator.atoms.get_forces, f'at step {self.step} of the dynamics')
         self._check()
-        with Trajectory(self.folder / TRAJECTORY, 'a' if count_frames(self.folder / TRAJECTORY) else 'w') as trajectory:
+        path = self.folder / TRAJECTORY
+        with writing(path), Trajectory(path, 'a' if count_frames(path) else 'w') as trajectory:
             if self.step % self.settings.stride == 0:
                 self.save(trajectory)
             while self.step < last:
@@ -145,7 +147,7 @@ class Run:
         atoms, target = self._integrator.atoms, self.settings.temperature
         energies = (atoms.get_momenta() ** 2).sum(axis=1) / (2 * atoms.get_masses())
         now, fastest = temperature(energies.sum(), len(atoms)), int(np.argmax(energies))
-        if not np.isfinite(energies.sum() + atoms.get_potential_energy()):
+        if not abs(energies.sum() + atoms.get_potential_energy()) < LARGEST_ENERGY:
             what = 'an energy is not finite'
         elif energies[fastest] > max(FASTEST, FASTEST_THERMAL * units.kB * target):
             what = f'atom {fastest} ({atoms.symbols[fastest]}) has a kinetic energy of {energies[fastest]:.1f} eV'
@@ -163,7 +165,7 @@ class Run:
         """The state to resume or restart from, if any, and the step at which this run started."""
         path = self.folder / SETTINGS
         if path.exists():
-            found = json.loads(path.read_text())
+            found = self._read_marks(path)
             self._check_marks(found, self._marks, self.folder)
             return last_state(self.folder), found['first_step']
         state, first = None, 0
@@ -172,11 +174,18 @@ class Run:
             if state is None or not (parent / SETTINGS).exists():
                 raise errors.CannotContinue(f'there is no dynamics in {parent} to restart from')
             expected = {name: self._marks[name] for name in self._marks if name not in ('seed', 'stride')}
-            self._check_marks(json.loads((parent / SETTINGS).read_text()), expected, parent)
+            self._check_marks(self._read_marks(parent / SETTINGS), expected, parent)
             state.info['seconds'], first = 0.0, state.info['step']
             write_checkpoint(self.folder, state)
         write_json(path, self._marks | {'first_step': first})
         return state, first
+
+    @staticmethod
+    def _read_marks(path: Path) -> dict:
+        try:
+            return {'first_step': 0} | json.loads(path.read_text())
+        except (OSError, ValueError, TypeError) as error:
+            raise errors.CannotContinue(f'{path} is damaged ({error}): discard this dynamics with --fresh') from error
 
     @staticmethod
     def _check_marks(found: dict, expected: dict, folder: Path) -> None:

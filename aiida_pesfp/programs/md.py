@@ -20,11 +20,12 @@ from tqdm import tqdm
 
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.programs.dynamics import Run
-from aiida_pesfp.programs.request import Outcome, Request, Stopped, program
+from aiida_pesfp.programs.outcome import Outcome
+from aiida_pesfp.programs.request import Request, Stopped, program
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
-from aiida_pesfp.trajectories.ours import TRAJECTORY, count_frames, read_frames, statistics
+from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY, count_frames, read_frames, statistics
 
 #: How often ``run.json`` says how far a run is, s.
 REPORT_INTERVAL = 10.0
@@ -42,7 +43,8 @@ class MdOutcome(Outcome):
 
     @property
     def name(self) -> str:
-        return f'{self.input.name}_{self.settings.temperature:g}K'
+        # all digits: two temperatures never share a folder
+        return f'{self.input.name}_{str(self.settings.temperature).removesuffix(".0")}K'
 
     def results(self) -> dict:
         speed = None
@@ -66,6 +68,8 @@ class MdRequest(Request):
     """One call of the program; ``parent`` is the folder of the results that it restarts from."""
 
     parent: Path | None
+
+    FILES = (TRAJECTORY, CHECKPOINT, SETTINGS)
 
     def reported_settings(self) -> dict:
         return {'steps': self.outcomes[0].settings.steps}

@@ -21,8 +21,10 @@ from tqdm import tqdm
 
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.files import NamedStructure
+from aiida_pesfp.fingerprint.scan import LARGEST_ENERGY
 from aiida_pesfp.programs.checkpoint import write_json
-from aiida_pesfp.programs.request import Outcome, Request, evaluated, program
+from aiida_pesfp.programs.outcome import Outcome
+from aiida_pesfp.programs.request import Request, evaluated, program
 from aiida_pesfp.settings.md import RelaxSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
@@ -49,6 +51,8 @@ class RelaxRequest(Request):
 
     settings: RelaxSettings
 
+    FILES = (RELAXED, RELAXATION)
+
     def reported_settings(self) -> dict:
         return self.settings.as_dict()
 
@@ -62,9 +66,10 @@ class RelaxRequest(Request):
         steps = optimizer.irun(fmax=0, steps=limit)
         for step in range(limit + 1):
             evaluated(lambda: next(steps), f'at step {step} of the relaxation')
-            found = outcome.found = self._describe(atoms, volume, step)
+            found = self._describe(atoms, volume, step)
             outcome.seconds = time.monotonic() - start
             self._check(found)
+            outcome.found = found
             if self.output is not None:
                 species, folder = outcome.input.structure.species, self.output / outcome.name
                 relaxed = Structure(atoms.cell.array, species, atoms.positions, coords_are_cartesian=True)
@@ -99,7 +104,7 @@ class RelaxRequest(Request):
     @staticmethod
     def _check(found: dict) -> None:
         where = f'at step {found["steps"]} of the relaxation'
-        if not np.isfinite(found['energy'] + found['maximum_force'] + (found['maximum_stress'] or 0)):
+        if not abs(found['energy']) + found['maximum_force'] + (found['maximum_stress'] or 0) < LARGEST_ENERGY:
             raise errors.RelaxationDiverged(f'{where} the energy or its derivatives are not finite')
         if not 1 / LARGEST_RATIO < 1 + found['volume_change'] < LARGEST_RATIO:
             raise errors.RelaxationDiverged(

@@ -2,14 +2,15 @@
 result or an error of its own.
 
 The AiiDA calculation job calls the same program with the same options as a person would. ``OUT/run.json`` has the
-settings and the state of each structure (``done``, ``failed`` or ``pending``), and is rewritten after each.
+settings and, for each structure, its state (``done``, ``failed`` or ``pending``) and its ``attempts``: how many times a
+run began with it and ended without a word, and without more in its folder than ``saved_bytes`` at the beginning. It is
+written at once, and before and after each structure.
 """
 
 import contextlib
 import functools
 import inspect
 import json
-import shutil
 import signal
 import sys
 import time
@@ -27,18 +28,22 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.checks import check_crystal
-from aiida_pesfp.crystals.files import NamedStructure, read_named_structures
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.potentials import load_potential
-from aiida_pesfp.programs.checkpoint import write_json
+from aiida_pesfp.potentials.trust import without_code
+from aiida_pesfp.programs.checkpoint import claim, discard, size_of, write_json, writing
+from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 
+#: A structure with which so many runs in a row have died, without any progress, is the cause.
+MOST_ATTEMPTS = 3
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 #: The end of every help text.
 HELP = """A STRUCTURE is a CIF, POSCAR, (extended) XYZ or JSON file, compressed or not, or a folder of such; what is
 passed over in a folder is printed. If one has no result, the reason is printed, and the others are not affected. The
-exit status is 0 if all succeeded, 1 if some did not, 2 if the potential is unusable, 3 if the run was stopped before
-its end, and 4 if a structure did not fit into memory."""
+exit status is 0 if all succeeded, 1 if some did not, 2 if the potential or the output folder is unusable, 3 if the run
+was stopped before its end, and 4 if a structure did not fit into memory."""
 Result = TypeVar('Result')
 
 
@@ -47,62 +52,11 @@ class Stopped(Exception):
 
 
 @dataclass
-class Outcome(ABC):
-    """The result of one structure; ``state`` is ``done``, ``failed`` or ``pending``."""
-
-    input: NamedStructure
-    state: str = field(default='pending', kw_only=True)
-    seconds: float = field(default=0.0, kw_only=True)
-    error: Exception | None = field(default=None, kw_only=True)
-
-    @property
-    def name(self) -> str:
-        """Unique in the request; names the results."""
-        return self.input.name
-
-    @property
-    def formula(self) -> str | None:
-        """Reduced formula, if the structure could be read."""
-        structure = self.input.structure
-        return None if structure is None else structure.composition.reduced_formula
-
-    @abstractmethod
-    def results(self) -> dict:
-        """What was found, as plain JSON types; without a result the same keys with None."""
-
-    def fail(self, error: Exception) -> None:
-        """Note why there is no result."""
-        self.state, self.error = 'failed', error
-
-    def summary(self) -> dict:
-        """The object that ``--json`` prints for this structure."""
-        return {
-            'structure': self.input.source,
-            'formula': self.formula,
-            **self.results(),
-            'seconds': round(self.seconds, 3),
-            'doubts': list(self.input.doubts),
-            'error': self.error and f'{self.input.source}: {self.error}',
-        }
-
-    def report(self) -> dict:
-        """The entry of this structure in ``run.json``."""
-        return {
-            'state': self.state,
-            'structure': self.input.source,
-            'formula': self.formula,
-            'doubts': list(self.input.doubts),
-            'error': self.error and str(self.error),
-            'error_type': self.error and type(self.error).__name__,
-            'seconds': round(self.seconds, 3),
-        }
-
-
-@dataclass
 class Request(ABC):
     """One call of a program: what is asked for, and how far it got.
 
     :cvar UNIT: what the progress bar counts.
+    :cvar FILES: patterns of the names of files that the program writes for a structure.
     """
 
     outcomes: list[Outcome]
@@ -110,10 +64,12 @@ class Request(ABC):
     potential: object = field(default=None, init=False)
     fatal: str | None = field(default=None, init=False)
     stopped: str | None = field(default=None, init=False)
+    unwritable: str | None = field(default=None, init=False)
     start: float = field(default_factory=time.monotonic, init=False)
     terminated: bool = field(default=False, init=False)
 
     UNIT: ClassVar[str] = 'step'
+    FILES: ClassVar[tuple[str, ...]]
 
     @property
     def output(self) -> Path | None:
@@ -156,11 +112,13 @@ class Request(ABC):
             raise Stopped('time limit')
 
     def run(self) -> None:
-        """Load the potential and process all structures one after the other, with a bar on standard error."""
+        """Load the potential and process all structures one after the other, with a bar on standard error.
+
+        :raises OutputError: if results cannot be written at all.
+        """
         given = self.program_settings
-        if given.fresh and self.output is not None:
-            for outcome in self.outcomes:
-                shutil.rmtree(self.output / outcome.name, ignore_errors=True)
+        if self.output is not None:
+            self._take_over()
         self.write()
         try:
             self.potential = load_potential(
@@ -168,6 +126,7 @@ class Request(ABC):
                 device=given.device,
                 batch_size=given.batch_size,
                 expected_sha256=given.potential_sha256,
+                trusted=given.trust_weights,
             )
         except errors.PotentialError as error:
             self.fatal = str(error)
@@ -175,10 +134,36 @@ class Request(ABC):
                 outcome.fail(error)
             return self.write()
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, 'terminated', True))
-        for number, outcome in enumerate(self.outcomes, start=1):
+        try:
+            with without_code(given.trust_weights):  # some calculators load their weights when they are first called
+                self._process_all()
+        except errors.OutputError as error:
+            self.unwritable = str(error)
+
+    def _take_over(self) -> None:
+        """Learn from ``run.json`` what earlier runs died of; with ``--fresh``, discard their results instead."""
+        path = self.output / 'run.json'
+        with writing(path):
+            content = path.read_bytes() if path.exists() else b''
+        try:
+            earlier = json.loads(content)['structures'] if content else {}
+            attempts = {name: (entry.get('attempts', 0), entry.get('saved_bytes')) for name, entry in earlier.items()}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise errors.OutputError(f'{path} is not of this program: choose another folder with --output') from None
+        for outcome in self.outcomes:
+            if self.program_settings.fresh:
+                discard(self.output / outcome.name, self.FILES)
+                continue
+            number, saved = attempts.get(outcome.name, (0, 0))
+            outcome.saved_bytes = size_of(self.output / outcome.name)
+            outcome.attempts = number if saved == outcome.saved_bytes else 0
+
+    def _process_all(self) -> None:
+        """Process the structures; last those with which an earlier run died, so that the others have their results."""
+        for number, outcome in enumerate(sorted(self.outcomes, key=lambda one: one.attempts), start=1):
             # disable=None: no bar where standard error is not a terminal
             title = f'{outcome.name} ({number}/{len(self.outcomes)})'
-            with tqdm(desc=title, unit=self.UNIT, disable=given.quiet or None) as bar:
+            with tqdm(desc=title, unit=self.UNIT, disable=self.program_settings.quiet or None) as bar:
                 try:
                     self.check_stop()
                     self._attempt(outcome, bar)
@@ -193,15 +178,28 @@ class Request(ABC):
         try:
             if outcome.input.error is not None:
                 raise outcome.input.error
-            self.process(outcome, bar)
+            if outcome.attempts >= MOST_ATTEMPTS:
+                raise errors.ProgramDied(
+                    f'the program has died {outcome.attempts} times while it computed this structure, for lack of '
+                    'memory or a fault of the potential: take another --output folder (or --fresh) to try again'
+                )
+            if self.output is not None:
+                claim(self.output / outcome.name)
+                outcome.saved_bytes = size_of(self.output / outcome.name)
+            outcome.attempts += 1
+            self.write()
+            try:
+                self.process(outcome, bar)
+            finally:
+                outcome.attempts = 0
             outcome.state = 'done'
-        except Stopped:
+        except (Stopped, errors.OutputError, KeyboardInterrupt):
             raise
         except (errors.StructureError, errors.OutOfMemory) as error:
             outcome.fail(error)
         except MemoryError as error:
             outcome.fail(errors.OutOfMemory(f'the machine has not enough memory ({error})'))
-        except Exception as error:
+        except BaseException as error:  # even an exit: a library that gives up costs this structure only
             traceback.print_exc()
             outcome.fail(errors.EvaluationFailed(f'{type(error).__name__}: {error}'))
 
@@ -230,11 +228,14 @@ class Request(ABC):
             for one in self.outcomes:
                 reason = f'{type(one.error).__name__}: {one.error}' if one.error else 'not finished'
                 lines.append('' if one.state == 'done' else f'{one.input.source}: {reason}')
-                lines += [f'{one.input.source}: doubtful: {doubt}' for doubt in one.input.doubts]
+                lines += [f'{one.input.source}: doubtful: {doubt}' for doubt in one.doubts]
             click.echo('\n'.join(filter(None, lines)))
         if self.fatal is not None:
             click.echo(f'Error: {self.fatal}', err=True)
             sys.exit(EXIT_UNUSABLE)
+        if self.unwritable is not None:
+            click.echo(f'Error: {self.unwritable}. The same command goes on from here.', err=True)
+            sys.exit(EXIT_STOPPED)
         if self.stopped is not None:
             again = 'the same command goes on from here' if self.output else 'with --output the next run could go on'
             click.echo(f'Stopped ({self.stopped}): {again}.', err=True)
@@ -272,13 +273,17 @@ def program(**changes: dict[str, Any] | None) -> Callable[[Callable[..., Request
     def decorate(function: Callable[..., Request]) -> click.Command:
         @functools.wraps(function)
         def command(structures: tuple[Path, ...], **options):
+            sys.stdout.reconfigure(errors='backslashreplace')  # names of files may be any bytes
             with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
                 program_settings = take(ProgramSettings, options)
                 found = read_named_structures(structures, functools.partial(click.echo, err=True))
                 if not found:
                     raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
                 request = function(found, program_settings, **options)
-                request.run()
+                try:
+                    request.run()
+                except errors.OutputError as error:
+                    raise click.UsageError(str(error)) from None
             request.finish()
 
         command = click.version_option(__version__)(options_of(ProgramSettings, **changes)(command))

@@ -28,8 +28,9 @@ from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.programs.checkpoint import Checkpoint, write_json
-from aiida_pesfp.programs.request import Outcome, Request, program
+from aiida_pesfp.programs.checkpoint import Checkpoint, write_json, writing
+from aiida_pesfp.programs.outcome import Outcome
+from aiida_pesfp.programs.request import Request, program
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -60,6 +61,7 @@ class ScanRequest(Request):
     export_per_ion: bool = False
 
     UNIT = 'pt'
+    FILES = ('pes.npz', 'descriptors.json', 'checkpoint.npz', 'energy*.*', 'level*.*', 'profile-ion*.csv')
 
     def reported_settings(self) -> dict:
         return {
@@ -80,25 +82,30 @@ class ScanRequest(Request):
         if folder is not None:
             write_json(folder / 'descriptors.json', outcome.descriptors.as_dict())
         if self.exports:
-            export(surface, folder, self.exports, settings.neighbours, self.export_per_ion)
+            with writing(folder):
+                export(surface, folder, self.exports, settings.neighbours, self.export_per_ion)
 
     def _surface(self, outcome: ScanOutcome, folder: Path | None, bar: tqdm) -> PotentialEnergySurface:
         """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
         structure = outcome.input.structure
         check_structure(structure, self.settings.species)
+        canonical = canonical_cell(structure)
         if self.settings.cell == 'primitive':
-            structure = canonical_cell(structure)
+            structure = canonical
+        elif not np.allclose(sorted(structure.lattice.parameters), sorted(canonical.lattice.parameters), rtol=1e-3):
+            cells = f'{len(structure)} atoms as given, {len(canonical)} in the primitive cell'
+            outcome.doubts.append(f'scanned in another than the primitive cell ({cells}): its descriptors differ')
         outcome.atoms_scanned = len(structure)
         plan = plan_scan(structure, self.settings.species, self.settings.scan)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
-            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(checkpoint, bar))
+            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(outcome, checkpoint, bar))
             outcome.evaluations = surface.evaluations
             return surface
         finally:
             outcome.seconds = checkpoint.seconds
 
-    def _evaluate(self, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
+    def _evaluate(self, outcome: ScanOutcome, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
         evaluator = self.potential.evaluator(checkpoint.plan.structure)
         known, clock = checkpoint.energies, time.monotonic()
         saved = clock
@@ -112,6 +119,8 @@ class ScanRequest(Request):
             if now - saved > self.program_settings.checkpoint_interval:
                 checkpoint.save()
                 saved = time.monotonic()
+                outcome.seconds = checkpoint.seconds
+                self.write()  # so that progress shows even if the process is killed
             self.check_stop()
 
         bar.total = checkpoint.plan.evaluations

@@ -87,16 +87,19 @@ def _one_line_errors():
 def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **options):
     """Conductivity from the mean squared displacement in one run.
 
-    Each TRAJECTORY is an extended XYZ, XDATCAR, SIESTA ANI (its cell is taken from the XV or STRUCT_OUT beside it),
-    LAMMPS dump or any file that ASE reads. Several are the parts of one run that was restarted, in order.
-    Positions that are wrapped into the cell are unwrapped.
+    Each TRAJECTORY is an XYZ, XDATCAR, SIESTA ANI (its cell is taken from the XV or STRUCT_OUT beside it), LAMMPS dump
+    or any file that ASE reads. Several are the parts of one run, in order; frame_2 comes before frame_10. Positions
+    that are wrapped into the cell are unwrapped.
     """
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
-        found = analyse(
-            trajectory, chosen.species, chosen.temperature, chosen.charge, chosen.diffusion, chosen.bayesian
-        )
+        try:
+            found = analyse(
+                trajectory, chosen.species, chosen.temperature, chosen.charge, chosen.diffusion, chosen.bayesian
+            )
+        except errors.TrajectoryTooShort as error:  # often because of what the notes say
+            raise errors.TrajectoryTooShort('; '.join([str(error), *notes])) from error
         if curves is not None:
             np.savez_compressed(curves, **found.curves())
     for note in notes:
@@ -137,7 +140,8 @@ def _describe(found: Conductivity) -> str:
     return '\n'.join(
         [
             f'{found.formula}: {found.number_of_mobile_ions} {found.species} of charge {found.charge:+g}, '
-            f'{found.temperature:g} K, {found.duration:g} ps in windows of {found.settings.window:g} ps\n',
+            f'{found.temperature:g} K, {found.duration:g} ps in windows of {found.settings.window:g} ps, frames '
+            f'{found.diffusion.lags[1]:g} ps apart\n',
             tabulate(rows, headers, floatfmt=('', '', '.3g', '.2g', '.3g', '.2g'), missingval='-'),
             '\nUncertainties: half width of the 68.3 % confidence interval, from the spread over windows.',
             *(f'{flag}: {remark}.' for flag, remark in found.remarks.items()),

@@ -1,11 +1,11 @@
 """Stored descriptors to assess."""
 
-import re
-
 from aiida.orm import Group, QueryBuilder, StructureData
 
+from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.queries.structures import name_of
 
 
 def scanned_structures(
@@ -21,9 +21,6 @@ def scanned_structures(
     query = QueryBuilder().append(StructureData, filters={'uuid': {'in': list(newest) or ['']}}, tag='own', project='*')
     if group is not None:
         query.append(Group, filters={'id': group.pk}, with_node='own')
-    structures, descriptors = {}, {}
-    for structure in query.order_by({'own': 'id'}).all(flat=True):
-        key = re.sub(r'\W+', '_', structure.label or structure.get_formula())
-        key = f'{key}_{structure.pk}' if key in structures else key
-        structures[key], descriptors[key] = structure, newest[structure.uuid]
-    return structures, descriptors
+    nodes = query.order_by({'own': 'id'}).all(flat=True)
+    structures = dict(zip(unique_names(map(name_of, nodes)), nodes))
+    return structures, {key: newest[node.uuid] for key, node in structures.items()}

@@ -1,26 +1,29 @@
 """Questions about descriptors and surfaces: which ones belong to a node, and what is known of their structures."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from aiida.common.links import LinkType
 from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, load_node
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
-from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.queries.nodes import among, stored
-from aiida_pesfp.queries.structures import records_of, results_of, structures_by_uuid
+from aiida_pesfp.queries.nodes import among, potential_labels, stored
+from aiida_pesfp.queries.structures import contents_of, records_of, results_of, structures_by_uuid
+from aiida_pesfp.settings.descriptors import DescriptorSettings
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
-DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'structure_uuid')
+DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'cell', 'structure_uuid')
 #: ... of the record of the structure, ...
 RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
 #: ... and of the newest Arrhenius fit.
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
-COLUMNS = ('pk', 'label', *DESCRIPTORS, *RECORD, *ARRHENIUS)
+#: What makes two results of one structure differ.
+ORIGIN = ('species', 'potential_name', 'cell', *GRID_SETTINGS, 'settings')
+COLUMNS = ('pk', 'label', *DESCRIPTORS, *GRID_SETTINGS, 'settings', *RECORD, *ARRHENIUS)
 #: Link labels of the outputs of scans and screenings begin with this, before the key of the structure.
 _PREFIX = 'descriptors__'
 
@@ -71,14 +74,34 @@ def descriptors_of_structures(structures: list[Node]) -> dict[int, list[Descript
     return dict(found)
 
 
+def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
+    """The newest descriptors of each structure, ion, potential and settings, in the order in which they were made.
+
+    Structures of the same label and content, such as one file from two folders, are one.
+    """
+    ordered = sorted(descriptors, key=lambda node: node.pk)
+    contents = contents_of(node.get('structure_uuid') for node in ordered)
+    names = ('species', 'potential_sha256', 'cell', *GRID_SETTINGS, 'settings')
+    found = {}
+    for node in ordered:
+        # What is known of nothing but itself is like nothing else.
+        structure = contents.get(node.get('structure_uuid'), node.get('structure_uuid') or node.uuid)
+        origin = (structure, *(json.dumps(node.get(name), sort_keys=True) for name in names))
+        found[origin] = node
+    return sorted(found.values(), key=lambda node: node.pk)
+
+
 def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     """A row with the keys of :data:`COLUMNS` for each of some descriptors; unknown values are None."""
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors)
+    labels = potential_labels()
     records, fits = records_of(structures.values()), results_of(structures, ArrheniusData)
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
-        row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in DESCRIPTORS}
+        row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in (*DESCRIPTORS, *GRID_SETTINGS)}
+        row['potential_name'] = labels.get(node.get('potential_sha256')) or row['potential_name']
+        row['settings'] = _changed_settings(node.get('settings', {}))
         row |= {name: records.get(structure, {}).get(name) for name in RECORD}
         rows.append(row | {name: fits.get(structure, [{}])[-1].get(name) for name in ARRHENIUS})
     return rows
@@ -103,6 +126,21 @@ def potentials_of(surfaces: Iterable[int]) -> dict[int, PotentialData]:
     return dict(query.append(PotentialData, with_outgoing='scan', project='*').all())
 
 
+def _changed_settings(settings: dict) -> str | None:
+    """The settings of descriptors that are not the default, such as ``xi.threshold=0.4``; None if all are."""
+    default, given = (dict(_leaves(one)) for one in (DescriptorSettings().as_dict(), settings))
+    changed = [f'{name}={value}' for name, value in sorted(given.items()) if default.get(name) != value]
+    return ' '.join(changed) or None
+
+
+def _leaves(settings: dict, prefix: str = '') -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f'{prefix}{name}.')
+        else:
+            yield f'{prefix}{name}', list(value) if isinstance(value, tuple) else value
+
+
 def _pairs(kind: type, pks: Iterable[int]) -> Iterator[tuple[int, int]]:
     """PKs of surfaces and their descriptors: those of the same scan, then those computed from surfaces later.
 
@@ -111,12 +149,7 @@ def _pairs(kind: type, pks: Iterable[int]) -> Iterator[tuple[int, int]]:
     filters = {kind: among(pks)}
     surfaces = {'cls': PesData, 'filters': filters.get(PesData), 'tag': 'surface', 'project': 'id'}
     descriptors = {'cls': DescriptorsData, 'filters': filters.get(DescriptorsData), 'tag': 'own', 'project': 'id'}
-    created = {'edge_filters': {'type': LinkType.CREATE.value}, 'edge_project': 'label'}
-    query = QueryBuilder().append(**surfaces)
-    query.append(CalculationNode, with_outgoing='surface', tag='scan', edge_tag='here', **created)
-    for row in query.append(**descriptors, with_incoming='scan', edge_tag='there', **created).dict():
-        key, other = (row[edge]['label'].partition('__')[2] for edge in ('here', 'there'))
-        if key == other != '':
-            yield row['surface']['id'], row['own']['id']
+    query = QueryBuilder().append(**surfaces).append(CalculationNode, with_outgoing='surface', tag='scan')
+    yield from query.append(**descriptors, with_incoming='scan').all()
     query = QueryBuilder().append(**surfaces).append(CalculationNode, with_incoming='surface', tag='describe')
     yield from query.append(**descriptors, with_incoming='describe').order_by({'own': 'id'}).all()

@@ -1,7 +1,9 @@
 """Questions about nodes of any kind: which ones a user means, what is stored already, and what is running."""
 
+import datetime
 from collections.abc import Iterable
 
+from aiida.common import timezone
 from aiida.common.exceptions import NotExistent
 from aiida.orm import CalculationNode, Dict, Group, Node, ProcessNode, QueryBuilder, load_group, load_node
 from aiida_pseudo.groups.family import PseudoPotentialFamily
@@ -39,6 +41,11 @@ def potential_with(sha256: str) -> PotentialData | None:
     return next(iter(stored(PotentialData, {'attributes.sha256': sha256})), None)
 
 
+def potential_labels() -> dict[str, str]:
+    """SHA-256 of each stored potential -> the label by which users name it."""
+    return {node.sha256: node.label for node in reversed(stored(PotentialData))}
+
+
 def pseudo_families() -> list[str]:
     """Labels of the families of pseudopotentials."""
     return sorted(QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True))
@@ -48,6 +55,13 @@ def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
     """Processes of some types that have not ended, the oldest first."""
     active = {'attributes.process_state': {'in': ['created', 'waiting', 'running']}}
     return stored(ProcessNode, active | {'process_type': {'in': list(process_types)}})
+
+
+def waiting_for_a_worker(processes: Iterable[ProcessNode], seconds: float) -> list[ProcessNode]:
+    """Those of some processes and all they called that were made so long ago and that nobody has begun to run."""
+    found = {called.pk for node in processes for called in (node, *node.called_descendants)}
+    oldest = timezone.now() - datetime.timedelta(seconds=seconds)
+    return stored(ProcessNode, among(found) | {'attributes.process_state': 'created', 'ctime': {'<': oldest}})
 
 
 def accounts_of_rejected(screen: ProcessNode) -> list[Dict]:

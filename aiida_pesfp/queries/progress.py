@@ -8,7 +8,7 @@ from aiida.common.exceptions import AiidaException
 from aiida.orm import CalcJobNode, ProcessNode, StructureData
 
 from aiida_pesfp.calculations.program import read_run
-from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.calculations.scan import ScanCalculation, structures_in
 from aiida_pesfp.fingerprint.grid import grid_shape
 from aiida_pesfp.settings.scan import FingerprintSettings
 
@@ -63,10 +63,13 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
     :raises ValueError: for another process.
     """
     inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
-    holder = node.inputs if 'structures' in node.inputs else inputs
-    if 'structures' not in holder or 'potential' not in inputs:
+    if 'batch' in inputs:
+        structures = structures_in(inputs.batch)
+    elif 'structures' in node.inputs and 'potential' in inputs:
+        structures = dict(node.inputs.structures)
+    else:
         raise ValueError(f'{node.process_label}<{node.pk}> is no scan and no screening')
-    structures, entries, rejected = dict(holder.structures), {}, set()
+    entries, rejected = {}, set()
     progress = ScanProgress(len(structures))
     for process in _with_descendants(node):
         if process.process_label == 'reject' and 'result' in process.outputs:
@@ -74,7 +77,7 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
         if isinstance(process, CalcJobNode) and process.process_class is ScanCalculation:
             progress.running += not process.is_terminated
             try:
-                entries |= read_run(process)['structures']  # that of a restart includes the jobs before it
+                entries |= read_run(process)['structures']
             except _UNREADABLE as error:
                 if not process.is_terminated:
                     progress.silent[process.pk] = str(error) or type(error).__name__

@@ -5,13 +5,45 @@ from collections.abc import Iterable
 
 from aiida.orm import CalcFunctionNode, Node, ProcessNode, QueryBuilder, StructureData
 
+from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.record import RecordData
+
+#: What a record may know of a structure, and a screening filter by: eV, eV/atom.
+PROPERTIES = ('band_gap', 'energy_above_hull')
 
 
 def structures_by_uuid(uuids: Iterable[str | None]) -> dict[str, StructureData]:
     """The stored structures among some UUIDs."""
     query = QueryBuilder().append(StructureData, filters={'uuid': {'in': sorted({*uuids} - {None}) or ['']}})
     return {node.uuid: node for node in query.all(flat=True)}
+
+
+def content_of(structure: StructureData) -> tuple[str, str]:
+    """Label and hash: structures that share both, such as one file from two folders, are one."""
+    caching = structure.base.caching
+    return structure.label, caching.get_hash() or caching.compute_hash()
+
+
+def contents_of(uuids: Iterable[str | None]) -> dict[str, tuple[str, str]]:
+    """UUIDs of stored structures -> :func:`content_of` them."""
+    return {uuid: content_of(node) for uuid, node in structures_by_uuid(uuids).items()}
+
+
+def by_name(structures: Iterable[StructureData]) -> dict[str, StructureData]:
+    """Structures by safe names made of their labels or formulas: keys of inputs and outputs.
+
+    Of structures with the same label and content, such as one file from two folders, the first is given.
+    """
+    first = {}
+    for node in structures:
+        first.setdefault(content_of(node), node)
+    nodes = list(first.values())
+    return dict(zip(unique_names(name_of(node) for node in nodes), nodes))
+
+
+def name_of(structure: StructureData) -> str:
+    """The name of a structure for people."""
+    return structure.label or structure.get_formula(mode='hill_compact')
 
 
 def records_of(structures: Iterable[StructureData]) -> dict[str, RecordData]:
@@ -27,7 +59,7 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
     records, known = records_of(structures.values()), {}
     for key, node in structures.items():
         record = records.get(node.uuid, {})
-        found = {name: record[name] for name in ('band_gap', 'energy_above_hull') if record.get(name) is not None}
+        found = {name: record[name] for name in PROPERTIES if record.get(name) is not None}
         if found:
             known[key] = found
     return known

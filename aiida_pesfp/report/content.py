@@ -1,4 +1,7 @@
-"""What the provenance graph says about a workchain or a group: structures, descriptors, transport, and gaps."""
+"""What a report says: structures, descriptors, transport, and gaps, each with the node it comes from.
+
+:mod:`aiida_pesfp.report.collect` gathers it.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from aiida.orm import Group, Node, ProcessNode, StructureData, WorkChainNode, load_node
+from aiida.orm import Group, Node, load_node
 
-from aiida_pesfp import errors
 from aiida_pesfp.data.arrhenius import ArrheniusData
-from aiida_pesfp.data.conductivity import ConductivityData
-from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.data.pes import PesData
-from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.queries.descriptors import descriptors_by_node, keys_of, potentials_of, surfaces_of
-from aiida_pesfp.queries.nodes import accounts_of_rejected
-from aiida_pesfp.queries.structures import results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
+from aiida_pesfp.transport.flags import TOO_SHORT
 
-_SCREEN = 'aiida.workflows:pesfp.screen'
-_MOST_NAMES = 8
 UNKNOWN_ENGINE = 'unknown engine'
 
 
@@ -79,6 +73,11 @@ class Transport:
         """The flags that apply, with their reasons."""
         return self.attributes.get('remarks', {})
 
+    @property
+    def too_short(self) -> bool:
+        """Whether the run is too short for a result."""
+        return not TOO_SHORT.isdisjoint(self.flags)
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -99,19 +98,28 @@ class Activation:
         """The flags of the fit, with their reasons."""
         return self.fit.remarks()
 
+    @property
+    def too_short(self) -> bool:
+        """Whether a point of the fit comes from a run that is too short for a result."""
+        fitted = (flags for point, flags in zip(self.fit.points, self.point_flags) if point.excluded is None)
+        return any(not TOO_SHORT.isdisjoint(flags) for flags in fitted)
+
 
 @dataclass(frozen=True)
 class Entry:
     """One structure with its descriptors, and what the graph knows besides. ``entry['xi']`` is a descriptor.
 
-    :param key: its name in the screening, or its label.
+    :param label: of the structure; of the descriptors or in the screening, if the structure has none.
     :param values: name of a quantity -> value; None if the node is older than the quantity.
     :param spectrum: ``thresholds`` (eV), ``connected`` and ``disconnected`` free volumes.
     :param ion: index of the atom with the lowest barrier for percolation in one dimension; figures show it.
     :param properties: known before the scan, such as ``band_gap`` (eV).
+    :param is_candidate: whether molecular dynamics were begun or done.
+    :param problems: engine -> why its dynamics gave no result.
+    :param name: the label, and what tells the entry from others of the same label.
     """
 
-    key: str
+    label: str
     formula: str
     species: str
     values: dict[str, float | None]
@@ -127,6 +135,10 @@ class Entry:
     properties: dict = field(default_factory=dict)
     transport: tuple[Transport, ...] = ()
     activations: tuple[Activation, ...] = ()
+    is_candidate: bool = False
+    problems: dict[str, str] = field(default_factory=dict)
+    spacing: float | None = None
+    name: str = ''
 
     def __getitem__(self, name: str) -> float | None:
         return self.values[name]
@@ -141,9 +153,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A structure without a result, the ``stage`` that rejected it (filter or scan), and the node with the reason."""
+    """A structure without a result, the ``stage`` (filter, scan, or missing), and the node with the reason."""
 
-    key: str
+    label: str
     formula: str
     stage: str
     reason: str
@@ -159,6 +171,16 @@ class Report:
     rejected: list[Rejected]
     notes: list[str]
 
+    @property
+    def structures(self) -> int:
+        """Number of different structures among the entries."""
+        return len({(one.structure or one.source).uuid for one in self.entries})
+
+    @property
+    def candidates(self) -> int:
+        """Number of structures that were chosen for molecular dynamics."""
+        return len({(one.structure or one.source).uuid for one in self.entries if one.is_candidate})
+
 
 def load_surface(source: Source) -> PotentialEnergySurface:
     """The surface of an entry."""
@@ -169,110 +191,3 @@ def load_curves(source: Source) -> dict[str, np.ndarray]:
     """Mean squared displacements of a conductivity, by name."""
     node = load_node(source.uuid)
     return {name: node.get_array(name) for name in node.get_arraynames()}
-
-
-def collect(subject: Node | Group) -> Report:
-    """What the graph holds about a workchain (and all it called), a group, or a single node.
-
-    A group can hold workchains, ``DescriptorsData``, ``PesData`` and ``StructureData``. The descriptors of the last two
-    are reported.
-
-    :raises NothingToReport: if there is neither an entry nor a rejected structure, with the reason.
-    """
-    members = sorted(subject.nodes, key=lambda node: node.pk) if isinstance(subject, Group) else [subject]
-    if not members:
-        way = f'`verdi group add-nodes -G {subject.label} PK` adds workchains, DescriptorsData or PesData'
-        raise errors.NothingToReport(f'the group {subject.label!r} is empty: {way}')
-    processes = [node for node in members if isinstance(node, ProcessNode)]
-    notes = [note for process in processes for note in _state(process)]
-    descriptors = _descriptors(members, notes)
-    called = [node for process in processes for node in (process, *process.called_descendants)]
-    screens = [node for node in called if isinstance(node, WorkChainNode) and node.process_type == _SCREEN]
-    rejected = [entry for screen in screens for entry in _rejected(screen)]
-    if not descriptors and not rejected:
-        notes = notes or [f'{Source.of(subject)} holds no descriptors, and neither does anything it called']
-        raise errors.NothingToReport(' '.join(notes))
-    if not descriptors:
-        notes.append('No structure has descriptors: the reasons are listed below.')
-    entries = _entries(descriptors, screens)
-    without = [entry.key for entry in entries if entry.surface is None]
-    if without:
-        more = f' and {len(without) - _MOST_NAMES} more' if len(without) > _MOST_NAMES else ''
-        names = ', '.join(without[:_MOST_NAMES]) + more
-        notes.append(f'No surface is stored for {names}: they have no 3D view and no profile.')
-    return Report(Source.of(subject), entries, rejected, notes)
-
-
-def _state(process: ProcessNode) -> list[str]:
-    """A sentence if a process did not finish well."""
-    name = str(Source.of(process))
-    if not process.is_terminated:
-        state = f'{name} has not finished ({process.process_state.value}): the report shows its results so far.'
-        return [f'{state} `verdi process report {process.pk}` shows its progress.']
-    if process.is_failed:
-        return [f'{name} failed with exit code {process.exit_status}: {process.exit_message or "no message"}']
-    if process.is_finished_ok:
-        return []
-    end = 'was killed' if process.is_killed else f'ended with an error ({process.exception})'
-    return [f'{name} {end}: the report shows its results until then.']
-
-
-def _descriptors(members: list[Node], notes: list[str]) -> dict[int, DescriptorsData]:
-    """All descriptors by their PK; notes about members without any."""
-    by_node = descriptors_by_node(members)
-    for node in members:
-        if not isinstance(node, (ProcessNode, DescriptorsData, PesData, StructureData)):
-            what = 'is neither a workchain nor descriptors, a surface or a structure: the report omits it.'
-            notes.append(f'{Source.of(node)} {what}')
-        elif node.pk not in by_node and isinstance(node, (PesData, StructureData)):
-            notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
-    return {one.pk: one for own in by_node.values() for one in own}
-
-
-def _entries(descriptors: dict[int, DescriptorsData], screens: list[WorkChainNode]) -> list[Entry]:
-    """Complete entries, the best first."""
-    keys, surfaces = keys_of(descriptors), surfaces_of(descriptors)
-    potentials = potentials_of(surfaces.values())
-    structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
-    conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
-    properties = {}
-    for screen in screens:
-        known = screen.inputs.properties.get_dict()
-        properties |= {node.uuid: known[key] for key, node in screen.inputs.structures.items() if key in known}
-    found = []
-    for pk, node in descriptors.items():
-        uuid, surface = node.get('structure_uuid'), surfaces.get(pk)
-        transport = [Transport(one.base.attributes.all, Source.of(one)) for one in conductivities.get(uuid, ())]
-        activations = [Activation.of(one) for one in fits.get(uuid, ())]
-        ions = node.get('ions', [])
-        easiest = min(ions, key=lambda ion: (ion['barrier_1d'], ion['mpe'], ion['index']), default={})
-        found.append(
-            Entry(
-                key=keys.get(pk) or node.label or f'{node.get("formula", "structure")}_{pk}',
-                **{name: node.get(name, '') for name in ('formula', 'species', 'potential_name', 'potential_sha256')},
-                values={name: node.get(name) for name in NAMES},
-                spectrum=node['spectrum'],
-                settings=DescriptorSettings.from_dict(node.get('settings', {})),
-                ion=easiest.get('index'),
-                source=Source.of(node),
-                structure=Source.of(structures[uuid]) if uuid in structures else None,
-                surface=None if surface is None else Source.of(load_node(surface)),
-                potential=Source.of(potentials[surface]) if surface in potentials else None,
-                properties=properties.get(uuid, {}),
-                transport=tuple(sorted(transport, key=lambda one: (one.engine, -one['temperature'], one.source.uuid))),
-                activations=tuple(sorted(activations, key=lambda one: (one.engine, one.source.made))),
-            )
-        )
-    return sorted(found, key=lambda one: (*rank_key(one.values), one.key, one.source.uuid))
-
-
-def _rejected(screen: WorkChainNode) -> list[Rejected]:
-    """Structures without a result in a screening, as far as it got."""
-    structures, found = screen.inputs.structures, {}
-    for account in accounts_of_rejected(screen):
-        for key, entry in account.get_dict().items():
-            if key in structures and isinstance(entry, dict):
-                reason = entry.get('reason') or entry['error']
-                formula = structures[key].get_formula(mode='hill_compact')
-                found.setdefault(key, Rejected(key, formula, entry.get('stage', 'scan'), reason, Source.of(account)))
-    return list(found.values())

@@ -4,22 +4,20 @@ The structure in space is in :mod:`aiida_pesfp.report.view`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import cycle
+from dataclasses import dataclass, field
+from html import escape
+from itertools import cycle, product
 
 import numpy as np
 
 from aiida_pesfp.fingerprint.percolation import EnergyProfile
 from aiida_pesfp.fingerprint.quantities import xi
+from aiida_pesfp.report.colours import COLOURS, CUT, EXCLUDED, FAINT, FLAGGED, LINE, PALE
 from aiida_pesfp.report.content import Entry, load_curves
 from aiida_pesfp.report.view import StructureView, view_of
 from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point
 
-#: Colours that everybody can tell apart (Okabe and Ito): blue, vermilion, green, purple, orange, sky blue.
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
-FLAGGED, CUT, PALE, EXCLUDED = COLOURS[1], COLOURS[1], '#A6CAE0', '#7F7F7F'
-FAINT, BOND, LINE, ISOSURFACE = '#9AA5B1', '#8A939C', '#4A5560', '#C43C39'
 #: Contours of Xi on its map. The paper takes structures above the second one seriously.
 XI_CONTOURS = (0.05, 0.25, 0.5, 0.95)
 #: Smallest log10 of a free volume on the map: no point of the grid, or fewer than one in a million.
@@ -27,16 +25,33 @@ LOWEST_LOG = -6.0
 #: A conductivity axis extends beyond its values by this factor; a fit is drawn down to this conductivity, S/cm.
 _MARGIN, _LOWEST = 3.0, 1e-8
 #: Most structures whose spectra the overview shows, whose names the map shows, and lags of one run in the report.
-SPECTRA, _NAMED, _LAGS = 6, 15, 300
+SPECTRA, _NAMED, _LAGS = 6, 20, 300
+#: Labels of points: the area of a plot, pixels, in which they must have room, and where they are tried.
+_FRAME, _LONGEST_LABEL = np.array([430, 300]), 24
+_SIDES = {
+    'top center': (0, 1),
+    'bottom center': (0, -1),
+    'middle right': (1, 0),
+    'middle left': (-1, 0),
+    'top right': (1, 1),
+    'top left': (-1, 1),
+    'bottom right': (1, -1),
+    'bottom left': (-1, -1),
+}
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis; limits that are None are left to the data."""
+    """One axis; limits that are None are left to the data.
+
+    :param above: further ticks on the opposite side, text -> value, and their title.
+    """
 
     title: str
     limits: tuple[float | None, float | None] = (None, None)
     logarithmic: bool = False
+    above: dict[str, float] = field(default_factory=dict)
+    above_title: str = ''
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,9 @@ class Trace:
     :param fill: of the points; a number each if there is a ``scale``.
     :param scale: name of the colours, lowest and highest number, title.
     :param errors: (2, n) lengths of the error bars down and up.
-    :param hover: a text for each point, or one with plotly's placeholders.
+    :param hover: a text for each point, or one with plotly's placeholders, in HTML.
     :param labels: beside the points.
+    :param label_places: of each label, such as ``top center``.
     """
 
     x: Sequence[float]
@@ -68,6 +84,7 @@ class Trace:
     errors: Sequence[Sequence[float]] | None = None
     hover: str | list[str] | None = None
     labels: list[str] | None = None
+    label_places: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +179,7 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     for one in settings:
         parts += [Guide('x', one.disconnected_cut), Guide('y', one.connected_cut)]
     texts = [
-        f'<b>{entry.key}</b> {entry.formula}<br>Ξ = {entry["xi"]:.4f}, MPE = {entry["mpe"]:.3f} eV<br>'
+        f'<b>{escape(entry.name)}</b> {entry.formula}<br>Ξ = {entry["xi"]:.4f}, MPE = {entry["mpe"]:.3f} eV<br>'
         f'FV connected {entry["fv_connected"]:.4g}, disconnected {entry["fv_disconnected"]:.4g}'
         for entry in entries
     ]
@@ -170,7 +187,7 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
         'symbols': ['triangle-down' if gone else 'circle' for gone in (volumes <= 0).any(axis=0)],
         'fill': [entry['xi'] for entry in entries],
         'scale': ('cividis_r', 0, 1, 'Ξ'),
-        'labels': [entry.key for entry in entries] if len(entries) <= _NAMED else None,
+        **place_labels(np.array([x, y]), [entry.label for entry in entries[:_NAMED]], limits, parts),
     }
     parts.append(Trace(x.tolist(), y.tolist(), None, size=10, hover=texts, **look))
     at = ', '.join(f'{value:g}' for value in sorted({one.threshold for one in settings}))
@@ -178,14 +195,61 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     return Plot(*map(Axis, titles, limits), parts)
 
 
+def place_labels(
+    points: np.ndarray, labels: Sequence[str], limits: Sequence[tuple[float, float]], parts: Iterable = ()
+) -> dict[str, list]:
+    """``labels`` and ``label_places`` such that no label covers another or a point; those without room are empty.
+
+    :param points: (2, n) in the units of the axes, with ``limits`` of each.
+    :param labels: of the first points, the most important first.
+    :param parts: of the plot; labels keep off its guides as far as they can.
+    """
+    low, high = np.array(limits).T
+    pixels = (points.T - low) / (high - low) * _FRAME
+    taken = [(*(point - 6), *(point + 6)) for point in pixels]
+    lines = []
+    for axis, value in ((('x', 'y').index(part.axis), part.value) for part in parts if isinstance(part, Guide)):
+        box = np.array([[0, 0], _FRAME], dtype=float)
+        box[:, axis] = (value - low[axis]) / (high[axis] - low[axis]) * _FRAME[axis]
+        lines.append(tuple(box.ravel()))
+    texts, places = [''] * len(pixels), ['top center'] * len(pixels)
+    for number, label in enumerate(labels):
+        if label in labels[:number]:
+            continue
+        text = short(label)
+        size = np.array([6.5 * len(text), 14])
+        others = taken[:number] + taken[number + 1 :]
+        for obstacles, place in product(([*others, *lines], others), _SIDES):
+            corner = pixels[number] + np.array(_SIDES[place]) * (8 + size / 2) - size / 2
+            box = np.array([*corner, *(corner + size)])
+            if (
+                (box < np.tile(_FRAME, 2)).all()
+                and (corner > 0).all()
+                and not any(_overlap(box, other) for other in obstacles)
+            ):
+                texts[number], places[number] = text, place
+                taken.append(box)
+                break
+    return {'labels': texts, 'label_places': places}
+
+
+def short(label: str) -> str:
+    """A label that is not too long for a figure."""
+    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + '…'
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def spectra(entries: Sequence[Entry]) -> Plot:
     """Free volumes against the threshold: connected as solid, disconnected as dashed lines."""
     parts = [Guide('x', value, FAINT, 'dot') for value in sorted({entry.settings.xi.threshold for entry in entries})]
     for entry, colour in zip(entries, cycle(COLOURS)):
         for kind, dash in (('connected', 'solid'), ('disconnected', 'dash')):
-            values, name = np.array(entry.spectrum[kind]), entry.key if len(entries) > 1 else kind
+            values, name = np.array(entry.spectrum[kind]), short(entry.name) if len(entries) > 1 else kind
             look = {'dash': dash, 'symbols': 'circle', 'size': 5}
-            look['hover'] = f'{entry.key}, {kind}<br>%{{x:g}} eV: %{{y:.4g}}'
+            look['hover'] = f'{escape(name)}, {kind}<br>%{{x:g}} eV: %{{y:.4g}}'
             shown = np.where(values > 0, values, np.nan)
             parts.append(Trace(entry.spectrum['thresholds'], shown, name, colour, **look))
     y = Axis('free volume (fraction of the cell)', logarithmic=True)
@@ -247,12 +311,12 @@ def arrhenius(fit: ArrheniusFit, flags: list[list[str]] | None = None, title: st
     floor = min([*positive, max(float(line.min()), _LOWEST)]) / _MARGIN
     tops = [point.conductivity + (point.conductivity_error or 0.0) for point in fit.points]
     x = 1000 / temperatures
-    label = f'E<sub>A</sub> = {1000 * fit.activation_energy:.0f} ± {1000 * fit.activation_energy_error:.0f} meV'
+    label = f'Eₐ = {1000 * fit.activation_energy:.0f} ± {1000 * fit.activation_energy_error:.0f} meV'
     if fit.chi2_reduced is not None:
         label += f', p = {fit.p_value:.2g}'
     parts = [Band(x, np.maximum(line - errors, floor), line + errors, COLOURS[0], 'one standard error')]
     parts.append(Trace(x, line, label, COLOURS[0], 'solid'))
-    parts.append(Guide('x', 1000 / ROOM_TEMPERATURE, 'black', 'dot', f'{ROOM_TEMPERATURE:g} K'))
+    parts.append(Guide('x', 1000 / ROOM_TEMPERATURE, FAINT, 'dot'))
     kinds = {'fitted': (None, None), 'fitted, flagged': (None, FLAGGED), 'excluded': ('white', EXCLUDED)}
     for kind, (fill, rim) in kinds.items():
         both = zip(fit.points, flags or [[]] * len(fit.points))
@@ -261,7 +325,18 @@ def arrhenius(fit: ArrheniusFit, flags: list[list[str]] | None = None, title: st
             colour = EXCLUDED if kind == 'excluded' else COLOURS[0]
             parts.append(_points(chosen, floor, name=kind, colour=colour, fill=fill, rim=rim))
     limits = floor, max(*tops, float(line.max())) * _MARGIN
-    return Plot(Axis('1000 K / T'), Axis('conductivity (S/cm)', limits, True), parts, title, fit.remarks())
+    above = {f'{temperature:g}': 1000 / temperature for temperature in sorted({ROOM_TEMPERATURE, *every})}
+    across = Axis('1000 K / T', above=_apart(above), above_title='T (K)')
+    return Plot(across, Axis('conductivity (S/cm)', limits, True), parts, title, fit.remarks())
+
+
+def _apart(ticks: dict[str, float]) -> dict[str, float]:
+    """Ticks without those that are too close to the one before."""
+    extent, kept = max(ticks.values()) - min(ticks.values()), {}
+    for text, value in ticks.items():
+        if all(abs(value - other) >= extent / 15 for other in kept.values()):
+            kept[text] = value
+    return kept
 
 
 def _kind(point: Point, flags: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no network: it holds plotly.js and DataTables.
+"""The report as one HTML file that needs no network: it holds plotly.js and DataTables, compressed.
 
 What a structure shows when it is opened lies in the file as compressed JSON, a piece for each structure.
 """
@@ -21,9 +21,11 @@ from aiida_pesfp.fingerprint.quantities import QUANTITIES
 from aiida_pesfp.report import drawings
 from aiida_pesfp.report.content import Entry, Report
 from aiida_pesfp.report.plots.plotly import TEMPLATE, draw
-from aiida_pesfp.report.table import columns
+from aiida_pesfp.report.table import TOO_SHORT, Column, columns, distinctions, with_error
 from aiida_pesfp.report.view import StructureView
 
+#: The file says that it is ours, so that a new report replaces an old one and nothing else.
+GENERATOR = 'aiida-pesfp report'
 _UNITS = {'band_gap': 'eV', 'energy_above_hull': 'eV/atom'}
 
 
@@ -32,34 +34,45 @@ def write_html(report: Report, path: str | Path, progress: Callable[[int], None]
 
     :param progress: called with 1 after each structure.
     """
-    environment = _environment()
+    environment, entries = _environment(), report.entries
+    shown = columns(entries)
     payloads = []
-    for place, entry in enumerate(report.entries, start=1):
-        payloads.append(_packed(_payload(environment, entry, place, len(report.entries))))
+    for place, entry in enumerate(entries, start=1):
+        payloads.append(_packed(json.dumps(_payload(environment, entry, place, len(entries), shown))))
         progress(1)
-    overview = {'template': TEMPLATE.to_plotly_json(), **_plain(drawings.overview(report.entries))}
+    overview = {'template': TEMPLATE.to_plotly_json(), **_plain(drawings.overview(entries))}
+    cells = [column.cell(entry) for entry in entries for column in shown]
     text = environment.get_template('report.html').render(
         title=f'Fast-ion screening: {report.subject.label or report.subject}',
+        generator=GENERATOR,
         report=report,
         version=__version__,
-        potentials=dict.fromkeys((entry.potential_name, entry.potential_sha256) for entry in report.entries),
-        settings=drawings.distinct_settings(report.entries),
-        spectra_count=min(drawings.SPECTRA, len(report.entries)),
-        columns=columns(report.entries),
+        potentials={entry.potential_sha256: entry.potential_name for entry in entries},
+        settings=drawings.distinct_settings(entries),
+        spectra_count=min(drawings.SPECTRA, len(entries)),
+        columns=shown,
+        distinctions=distinctions(entries),
+        flagged=any(cell.flagged for cell in cells),
+        too_short=any(cell.text == TOO_SHORT for cell in cells),
         payloads=payloads,
         # "<" in the JSON could end the script element around it.
         overview=json.dumps(overview).replace('<', '\\u003c'),
-        plotly_js=get_plotlyjs(),
-        datatables_js=base64.b64encode(_datatables('js').encode()).decode(),
+        libraries={'plotly': _packed(get_plotlyjs()), 'datatables': _packed(_datatables('js'))},
         datatables_css=_datatables('css'),
     )
     Path(path).write_text(text, encoding='utf-8')
 
 
-def _payload(environment: Environment, entry: Entry, place: int, count: int) -> dict:
+def is_report(path: Path) -> bool:
+    """Whether a file is a report, made by :func:`write_html`."""
+    with path.open('rb') as stream:
+        return f'name="generator" content="{GENERATOR}"'.encode() in stream.read(1000)
+
+
+def _payload(environment: Environment, entry: Entry, place: int, count: int, shown: list[Column]) -> dict:
     """What the page shows when a structure is opened: its HTML and its figures."""
     figures = drawings.of_entry(entry)
-    words = {'entry': entry, 'place': place, 'count': count, 'view': figures.get('structure')}
+    words = {'entry': entry, 'place': place, 'count': count, 'view': figures.get('structure'), 'columns': shown}
     html = environment.get_template('details.html').render(**words, units=_UNITS, quantities=QUANTITIES)
     return {'html': html, 'figures': _plain(figures)}
 
@@ -72,9 +85,9 @@ def _plain(figures: dict[str, drawings.Plot | StructureView]) -> dict[str, dict]
     return found
 
 
-def _packed(content: dict) -> str:
-    """Compressed JSON as text; equal content gives equal text."""
-    return base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0)).decode()
+def _packed(text: str) -> str:
+    """Compressed text in letters; equal texts give equal letters."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _datatables(ending: str) -> str:
@@ -87,6 +100,7 @@ def _environment() -> Environment:
     options = {'autoescape': True, 'undefined': StrictUndefined, 'trim_blocks': True}
     environment = Environment(loader=PackageLoader('aiida_pesfp.report'), **options)
     environment.filters |= {'formula': _formula, 'minus': _with_minus, 'commands': _with_commands}
+    environment.globals['with_error'] = with_error
     environment.globals['macros'] = environment.get_template('macros.html').module
     return environment
 

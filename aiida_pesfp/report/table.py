@@ -1,14 +1,20 @@
-"""Columns of the ranking table: value, text, and the node that each number comes from."""
+"""Columns of the ranking table: value, text, and the node that each number comes from.
+
+The table shows results only: a run that is flagged as too short says so instead of a number, which the page of the
+structure has.
+"""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aiida_pesfp.fingerprint.quantities import QUANTITIES, Quantity
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, Quantity
 from aiida_pesfp.report.content import Activation, Entry, Source, Transport
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE
 
 SIGMA = '\N{GREEK SMALL LETTER SIGMA}'
+TOO_SHORT = 'too short'
+_SUPERSCRIPTS = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 
 
 @dataclass(frozen=True)
@@ -40,20 +46,43 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """One quantity: its heading, its meaning in a sentence, and its cell for an entry."""
+    """One quantity: its heading, its meaning in a sentence, the engine behind it, and its cell for an entry."""
 
     title: str
     unit: str
     help: str
+    engine: str
     cell: Callable[[Entry], Cell]
+
+
+@dataclass(frozen=True)
+class Distinction:
+    """A setting in which entries differ: the heading of its column, and its text for an entry."""
+
+    title: str
+    text: Callable[[Entry], str]
+
+
+#: In what entries can differ. A report shows a column for those in which they do.
+_DISTINCTIONS = (
+    Distinction('Ion', lambda entry: entry.species),
+    Distinction('Potential', lambda entry: entry.potential_name),
+    Distinction('Spacing / \N{ANGSTROM SIGN}', lambda entry: '' if entry.spacing is None else f'{entry.spacing:g}'),
+    Distinction('Threshold / eV', lambda entry: f'{entry.settings.xi.threshold:g}'),
+)
+
+
+def distinctions(entries: Sequence[Entry]) -> list[Distinction]:
+    """Those in which some entries differ."""
+    return [one for one in _DISTINCTIONS if len({one.text(entry) for entry in entries}) > 1]
 
 
 def columns(entries: Sequence[Entry]) -> list[Column]:
     """The columns for some entries: the descriptors that any of them has, and the results of each engine."""
-    known = [one for one in QUANTITIES if any(entry.values.get(one.name) is not None for entry in entries)]
+    known = [one for one in IN_RANKINGS if any(entry.values.get(one.name) is not None for entry in entries)]
     headings = sorted({heading for entry in entries for heading in _dynamics(entry)})
     return [_descriptor(quantity) for quantity in known] + [
-        Column(*heading[-3:], lambda entry, heading=heading: _dynamics(entry).get(heading, Cell()))
+        Column(*heading[-3:], heading[0], lambda entry, heading=heading: _dynamics(entry).get(heading, Cell()))
         for heading in headings
     ]
 
@@ -63,29 +92,53 @@ def _descriptor(quantity: Quantity) -> Column:
         value = entry.values.get(quantity.name)
         return Cell(value, '' if value is None else format(value, quantity.format), entry.source)
 
-    return Column(quantity.letter or quantity.symbol, quantity.unit, quantity.meaning, cell)
+    return Column(quantity.letter or quantity.symbol, quantity.unit, quantity.meaning, '', cell)
 
 
 def _dynamics(entry: Entry) -> dict[tuple, Cell]:
-    """The newest results of molecular dynamics, by what orders their columns, title, unit and help."""
+    """The newest results of molecular dynamics of each engine, by what orders their columns, title, unit and help.
+
+    They are the activation energy, the conductivity at room temperature, and that at the highest temperature.
+    """
     found, room = {}, f'{ROOM_TEMPERATURE:g} K'
     for one in sorted(entry.activations, key=lambda one: one.source.made):
         energy, error = 1000 * one.fit.activation_energy, 1000 * one.fit.activation_energy_error
         words = f'Activation energy by molecular dynamics with {one.engine}'
-        heading = (0, one.engine, 0, f'E_A, {one.engine}', 'meV', words)
-        found[heading] = _with_error(energy, error, '.0f', one)
+        found[one.engine, 0, 0, 'E\N{LATIN SUBSCRIPT SMALL LETTER A}', 'meV', words] = _cell(energy, error, one)
         value, error = (1000 * number for number in one.fit.conductivity(ROOM_TEMPERATURE))
         words = f'Conductivity extrapolated to {room}, {one.engine}'
-        heading = (0, one.engine, 1, f'{SIGMA}({room}), {one.engine}', 'mS/cm', words)
-        found[heading] = _with_error(value, error, '.3g', one)
-    for one in sorted(entry.transport, key=lambda one: one.source.made):
-        words, temperature = f'Conductivity by molecular dynamics with {one.engine}', one['temperature']
-        heading = (1, one.engine, temperature, f'{SIGMA}({temperature:g} K), {one.engine}', 'S/cm', words)
-        found[heading] = _with_error(one['conductivity'], one['conductivity_error'], '.3g', one)
+        found[one.engine, 1, 0, f'{SIGMA}({room})', 'mS/cm', words] = _cell(value, error, one)
+    highest = {}
+    for one in sorted(entry.transport, key=lambda one: (one['temperature'], one.source.made)):
+        highest[one.engine] = one
+    for engine, one in highest.items():
+        words, temperature = f'Conductivity by molecular dynamics with {engine}', one['temperature']
+        heading = (engine, 2, temperature, f'{SIGMA}({temperature:g} K)', 'S/cm', words)
+        found[heading] = _cell(one['conductivity'], one['conductivity_error'], one)
     return found
 
 
-def _with_error(value: float, error: float | None, form: str, result: Activation | Transport) -> Cell:
-    """A value with its error in two digits."""
-    text = f'{value:{form}}' if error is None else f'{value:{form}} ± {error:{form.replace(".3g", ".2g")}}'
-    return Cell(value, text, result.source, bool(result.flags))
+def _cell(value: float, error: float | None, result: Activation | Transport) -> Cell:
+    """A value with its error, or that the run is too short for one."""
+    if result.too_short:
+        return Cell(None, TOO_SHORT, result.source, True)
+    return Cell(value, with_error(value, error), result.source, bool(result.flags))
+
+
+def with_error(value: float, error: float | None = None) -> str:
+    """A value and its error in two significant digits of the error, or the value alone in three digits.
+
+    Numbers below 0.001 and from 100000 on have a power of ten.
+    """
+    if not error or not math.isfinite(error):
+        error = None
+    size = max(abs(value), error or 0.0)
+    if 0 < size < 1e-3 or 1e5 <= size < math.inf:
+        power = math.floor(math.log10(size))
+        text = with_error(value / 10**power, error and error / 10**power)
+        brackets = '({})' if error else '{}'
+        return f'{brackets.format(text)} × 10{str(power).translate(_SUPERSCRIPTS)}'  # noqa: RUF001
+    if error is None:
+        return f'{value:.3g}'
+    digits = max(1 - math.floor(math.log10(error)), 0)
+    return f'{value:.{digits}f} ± {error:.{digits}f}'

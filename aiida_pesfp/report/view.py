@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
-from ase.data.colors import jmol_colors
-from scipy.ndimage import zoom
+from pymatgen.core import Structure
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import label, zoom
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
 
@@ -19,13 +20,14 @@ from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, tile_around
 from aiida_pesfp.fingerprint.percolation import EnergyProfile, energy_profile
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.report.colours import element_colours
 from aiida_pesfp.report.content import Entry, load_surface
 
 #: Most triangles of an isosurface, and the numbers of points along the longest lattice vector that are tried for it.
-MOST_TRIANGLES = 6000
-_RESOLUTIONS = (61, 51, 41, 33, 27, 21, 17, 13)
-#: Levels count up to this far above the threshold, eV, so that the steep walls do not push the surface inwards.
-_ABOVE = 0.25
+MOST_TRIANGLES = 10_000
+_RESOLUTIONS = (81, 71, 61, 51, 41, 33, 27, 21, 17, 13)
+#: Energies farther than this from the threshold, eV, hardly count between points of the grid: walls are steep.
+_SOFT = 0.5
 #: Vertices are rounded to this, A: far below what is seen, and the file becomes smaller.
 _RESOLVED = 1 / 128
 
@@ -39,7 +41,7 @@ class Isosurface:
 
 
 class Atoms(NamedTuple):
-    """Those of one element: (n, 3) positions and covalent radius, A, and Jmol's colour."""
+    """Those of one element: (n, 3) positions and covalent radius, A, and a colour of its own."""
 
     symbol: str
     positions: np.ndarray
@@ -58,6 +60,7 @@ class StructureView:
     :param threshold: of the isosurface, eV.
     :param isosurface: None for a threshold at which not even the ion's site is accessible.
     :param profile: energy along the easiest path from the ion to its image.
+    :param crystal: what was scanned.
     """
 
     symbols: list[str]
@@ -68,6 +71,12 @@ class StructureView:
     threshold: float
     isosurface: Isosurface | None
     profile: EnergyProfile
+    crystal: Structure
+
+    @property
+    def space_group(self) -> str:
+        """Symbol and number."""
+        return '{} ({})'.format(*self.crystal.get_space_group_info())
 
     @property
     def path(self) -> np.ndarray:
@@ -78,9 +87,10 @@ class StructureView:
     def atoms(self) -> list[Atoms]:
         """The atoms by element, those of the moving ion first."""
         symbols, found = np.array(self.symbols), []
-        for symbol in sorted(set(self.symbols), key=lambda symbol: (symbol != self.species, symbol)):
-            number = atomic_numbers[symbol]
-            found.append(Atoms(symbol, self.positions[symbols == symbol], covalent_radii[number], jmol_colors[number]))
+        colours = element_colours(self.symbols, self.species)
+        for symbol in sorted(colours, key=lambda symbol: (symbol != self.species, symbol)):
+            radius = covalent_radii[atomic_numbers[symbol]]
+            found.append(Atoms(symbol, self.positions[symbols == symbol], radius, colours[symbol]))
         return found
 
     @property
@@ -116,12 +126,40 @@ def structure_view(
     energies = surface.of_ion(position)
     centre = lowest_point(energies)
     steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), neighbours)
-    highest = threshold + _ABOVE
-    levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above=highest)
+    levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above=threshold)
     symbols, positions = _atoms_around(surface, ion, np.array(centre) / surface.shape)
-    mesh = isosurface(np.minimum(levels, highest), surface.lattice, threshold)
+    mesh = isosurface(accessible_field(energies, levels, threshold), surface.lattice, 0.0)
     path, species = energy_profile(surface, position, neighbours), chemical_symbols[surface.atomic_numbers[ion]]
-    return StructureView(symbols, positions, surface.lattice, ion, species, threshold, mesh, path)
+    crystal = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
+    return StructureView(symbols, positions, surface.lattice, ion, species, threshold, mesh, path, crystal)
+
+
+def accessible_field(energies: np.ndarray, levels: np.ndarray, threshold: float) -> np.ndarray:
+    """A smooth field that is negative where an ion gets without exceeding the threshold. It is for pictures only.
+
+    What is accessible is decided on the grid. A periodic cubic spline of the energies, which are flattened far from the
+    threshold, draws the border between the points. The spline does not join what is separate on the grid.
+
+    :param energies: (N1, N2, N3) periodic surface, eV.
+    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around its lowest point, eV; infinite above the threshold.
+    :returns: (2fN1+1, 2fN2+1, 2fN3+1), between -1 and 1 but for overshoots, where f makes the grid fine enough to draw.
+    """
+    shape = np.array(energies.shape)
+    factor = max(1, round(_RESOLUTIONS[0] / (2 * shape.max())))
+    field = np.tanh((energies.astype(float) - threshold) / _SOFT)
+    for axis, count in enumerate(shape if factor > 1 else ()):
+        closed = np.concatenate([field, field.take([0], axis)], axis)
+        spline = CubicSpline(np.arange(count + 1), closed, axis, 'periodic')
+        field = spline(np.arange(count * factor) / factor)
+    field = tile_around(field, tuple(factor * i for i in lowest_point(energies)))
+    inside = levels < threshold
+    pocket = (tile_around(energies, lowest_point(energies)) < threshold) & ~inside
+    nearest = [np.rint(np.arange(n) / factor).astype(int) for n in field.shape]
+    parts, count = label((field < 0) & ~pocket[np.ix_(*nearest)], np.ones((3, 3, 3)))
+    reached = np.isin(np.arange(count + 1), parts[::factor, ::factor, ::factor][inside])
+    reached[0] = False
+    # Not zero, where a surface would touch what is separate.
+    return np.where(reached[parts], field, np.maximum(np.abs(field), 1e-3))
 
 
 def isosurface(levels: np.ndarray, cell: np.ndarray, threshold: float) -> Isosurface | None:
@@ -140,7 +178,7 @@ def isosurface(levels: np.ndarray, cell: np.ndarray, threshold: float) -> Isosur
         coarse = zoom(levels.astype(np.float32), np.minimum(wanted / levels.shape, 1.0), order=1)
         if not coarse.min() < threshold:
             break
-        closed = np.pad(coarse, 1, constant_values=max(float(coarse.max()), threshold + _ABOVE))
+        closed = np.pad(coarse, 1, constant_values=max(float(coarse.max()), threshold + _SOFT))
         vertices, faces, *_ = marching_cubes(closed, level=threshold)
         fractional = np.clip((vertices - 1) / (np.array(coarse.shape) - 1), 0, 1) * 2 - 1
         vertices = np.round(fractional @ cell / _RESOLVED) * _RESOLVED

@@ -14,6 +14,7 @@ FLAGS = (
     'slope_changes',
     'compatible_with_zero',
     'negative_slope',
+    'whole_run_falls',
     'too_few_windows',
     'fit_starts_early',
 )

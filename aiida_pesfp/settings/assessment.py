@@ -15,12 +15,26 @@ UNITS = {
     'conductivity': {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'S/m': 1e-2, 'mS/m': 1e-5},
     'diffusion': {'cm2/s': 1.0, 'm2/s': 1e4, 'A2/ps': 1e-4, 'A2/fs': 1e-1},
 }
+#: Before a unit: the column holds logarithms.
+LOG10 = 'log10 '
+#: Temperatures at which ions are seen to move in solids, K.
+TEMPERATURES = (150.0, 5000.0)
+#: A lower temperature in a column that names no unit may be one in degrees Celsius, K.
+SURELY_KELVIN = 273.0
 #: Ways to find the structure of a label.
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
 FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Kinds of ranking models that can be trained.
 TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
+
+
+def check_temperature(temperature: float) -> None:
+    """Raise :class:`~aiida_pesfp.errors.LabelError` if it (K) is outside of :data:`TEMPERATURES`."""
+    lowest, highest = TEMPERATURES
+    if not lowest <= temperature <= highest:
+        meant = f' ({temperature:g} degrees Celsius are {temperature + 273.15:g} K)' if 0 < temperature < lowest else ''
+        raise LabelError(f'{temperature:g} K is not a temperature at which ions move in solids{meant}')
 
 
 class AssessmentSettings(Settings):
@@ -36,11 +50,15 @@ class TableFormat(AssessmentSettings):
     ``id``, ``composition``, ``space_group`` (number) and ``structure`` (pymatgen's JSON) identify the material;
     ``series`` marks the rows of one experiment at several temperatures; ``conductivity`` or ``diffusion`` is the value,
     ``error`` its standard error. The density of the mobile ion converts diffusion coefficients to conductivities.
+    A unit such as ``log10 S/cm`` says that value and error are decimal logarithms.
     """
 
     columns: dict = setting('role of each column -> its name')
     unit: str = setting(f'unit of value and error: {", ".join(unit for units in UNITS.values() for unit in units)}')
     temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', gt=0)
+    temperature_unit: Literal['header', 'K', 'C'] = setting(
+        "unit of the column of temperatures; header: as its name says, 'T (K)' or 'T (°C)'", 'header'
+    )
     species: str = setting('the mobile ion', 'Li')
     charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e')
 
@@ -53,10 +71,13 @@ class TableFormat(AssessmentSettings):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
         if not {'id', 'composition', 'structure'} & roles:
             raise LabelError('no column identifies the material: name one as id, composition or structure')
-        if self.unit not in units:
-            raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {", ".join(units)}')
+        if self.unit.removeprefix(LOG10) not in units:
+            known = f'{", ".join(units)}, each with {LOG10.strip()!r} before it for logarithms'
+            raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {known}')
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
+        if self.temperature is not None:
+            check_temperature(self.temperature)
         if self.species not in chemical_symbols[1:]:
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
 
@@ -64,6 +85,16 @@ class TableFormat(AssessmentSettings):
     def quantity(self) -> str:
         """``conductivity`` or ``diffusion``."""
         return 'conductivity' if 'conductivity' in self.columns else 'diffusion'
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether value and error are decimal logarithms."""
+        return self.unit.startswith(LOG10)
+
+    @property
+    def factor(self) -> float:
+        """Of the unit, to S/cm or cm^2/s."""
+        return UNITS[self.quantity][self.unit.removeprefix(LOG10)]
 
 
 @dataclass(frozen=True)

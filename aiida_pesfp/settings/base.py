@@ -16,8 +16,13 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-#: At least one number.
-Numbers = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+#: At least one number, and no absurd ones.
+Numbers = Annotated[
+    tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(strict=False, min_length=1, max_length=1000)
+]
+
+#: Characters of a value in a message.
+_LONGEST = 200
 
 
 def setting(help: str = '', default: Any = ..., *, unit: str = '', **changes) -> Any:
@@ -86,10 +91,10 @@ class Settings:
 
         Raises ``ERROR``, which names the key, its value and what is allowed.
         """
-        known, values = cls.known(), dict(values)
+        known, values = cls.known(), cls.mapping(values)
         for key in values:
             if key not in known:
-                raise cls.ERROR(f'unknown parameter {key!r}: known are {", ".join(known)}')
+                raise cls.ERROR(f'unknown parameter {key!r:.{_LONGEST}}: known are {", ".join(known)}')
         for key, info in known.items():
             if info.is_required() and key not in values:
                 raise cls.ERROR(f'the parameters need {key!r}: {info.description}')
@@ -103,6 +108,15 @@ class Settings:
             return cls(**values)
         except ValidationError as error:
             raise cls.ERROR('; '.join(_explain(one, known) for one in error.errors())) from error
+
+    @classmethod
+    def mapping(cls, values: Any) -> dict:
+        """A copy of a dictionary; ``ERROR`` if it is something else."""
+        if not isinstance(values, Mapping):
+            raise cls.ERROR(
+                f'{values!r:.{_LONGEST}} is no dictionary of parameters: known are {", ".join(cls.known())}'
+            )
+        return dict(values)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as plain JSON types, those with their default too."""
@@ -148,7 +162,7 @@ def _explain(error: dict, known: dict[str, FieldInfo]) -> str:
     if 'error' in error.get('ctx', {}):  # raised by a check of several fields
         return str(error['ctx']['error'])
     key = '.'.join(map(str, error['loc']))
-    return f'{key} = {error["input"]!r}: {error["msg"]} ({known[error["loc"][0]].description})'
+    return f'{key} = {error["input"]!r:.{_LONGEST}}: {error["msg"]} ({known[error["loc"][0]].description})'
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ KINDS = ('energy', 'level')
 class XiParameters(Settings):
     """Parameters of Eq. 4. They were tuned for one potential and lithium; another potential needs its own."""
 
-    threshold: float = setting('energy t at which both free volumes are taken', 0.5, unit='eV')
+    threshold: float = setting('energy t at which both free volumes are taken', 0.5, unit='eV', ge=0, le=100)
     connected_cut: float = setting('cut of log10 of the connected free volume', -2.00)
     disconnected_cut: float = setting('cut of log10 of the disconnected free volume', -1.15)
     slope: float = setting('slope of the sigmoid', 10.0)

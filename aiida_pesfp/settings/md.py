@@ -13,19 +13,23 @@ class MdSettings(Settings):
     """
 
     temperature: float = setting(
-        'temperature of the thermostat and of the first velocities', unit='K', gt=0, option=('-T', '--temperature')
+        'temperature of the thermostat and of the first velocities',
+        unit='K',
+        gt=0,
+        le=10_000,
+        option=('-T', '--temperature'),
     )
-    steps: int = setting('number of steps of this run', gt=0)
-    timestep: float = setting('length of a step', 1.0, unit='fs', gt=0, option='--timestep-fs')
-    stride: int = setting('every stride-th step is stored', 1, gt=0)
+    steps: int = setting('number of steps of this run', gt=0, le=10**10)
+    timestep: float = setting('length of a step', 1.0, unit='fs', gt=0, le=100, option='--timestep-fs')
+    stride: int = setting('every stride-th step is stored', 1, gt=0, le=10**10)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiestaMdSettings(MdSettings):
     """Dynamics with the Nose thermostat of SIESTA. A step need not converge."""
 
-    nose_mass: float = setting('mass of the thermostat', 100.0, unit='Ry fs^2', gt=0)  # SIESTA's own default
-    max_scf_iterations: int = setting('maximum number of SCF iterations in a step', 10, gt=0)  # Sec. II C
+    nose_mass: float = setting('mass of the thermostat', 100.0, unit='Ry fs^2', gt=0, le=1e9)  # SIESTA's own default
+    max_scf_iterations: int = setting('maximum number of SCF iterations in a step', 10, gt=0, le=10_000)  # Sec. II C
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +37,15 @@ class PotentialMdSettings(MdSettings):
     """Dynamics with a machine-learned potential and a Nose-Hoover chain."""
 
     # ASE recommends a hundred steps.
-    thermostat_time: float = setting('characteristic time of the Nose-Hoover chain', 100.0, unit='fs', gt=0)
-    seed: int = setting('seed of the first velocities', 0, ge=0)
+    thermostat_time: float = setting('characteristic time of the Nose-Hoover chain', 100.0, unit='fs', gt=0, le=1e6)
+    seed: int = setting('seed of the first velocities', 0, ge=0, lt=2**63)
 
 
 @dataclass(frozen=True)
 class RelaxSettings(Settings):
     """When a relaxation has converged, and when it gives up."""
 
-    fmax: float = setting('largest force on an atom at the end', 0.01, unit='eV/A', gt=0)
-    smax: float = setting('largest component of the stress at the end', 0.1, unit='GPa', gt=0)
-    steps: int = setting('maximum number of steps', 500, gt=0)
+    fmax: float = setting('largest force on an atom at the end', 0.01, unit='eV/A', gt=0, le=1)
+    smax: float = setting('largest component of the stress at the end', 0.1, unit='GPa', gt=0, le=100)
+    steps: int = setting('maximum number of steps', 500, gt=0, le=10**6)
     variable_cell: bool = setting('whether the cell is relaxed too', True, option='--variable-cell/--fixed-cell')

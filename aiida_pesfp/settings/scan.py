@@ -21,9 +21,9 @@ class ScanSettings(Settings):
     :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
     """
 
-    spacing: float = setting('largest distance between grid points along a lattice vector', 0.25, unit='A', gt=0)
+    spacing: float = setting('largest distance between grid points along a lattice vector', 0.25, unit='A', gt=0, le=2)
     minimum_distance: float = setting(
-        'grid points closer than this to another atom are not evaluated', 1.2, unit='A', ge=0
+        'grid points closer than this to another atom are not evaluated', 1.2, unit='A', ge=0, le=5
     )
     grid: Literal['paper', 'symmetric'] = setting(
         'fewest points that keep the spacing (paper), or a few more but fewer evaluations (symmetric)', 'paper'
@@ -53,9 +53,10 @@ class FingerprintSettings(Settings):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """As of all settings; ``adaptive`` is true or false here and becomes the threshold of Xi."""
+        values = cls.mapping(values)
         adaptive = values.get('adaptive', False)
         if not isinstance(adaptive, bool):
-            raise ValueError(f'adaptive must be true or false, not {adaptive!r}')
+            raise ValueError(f'adaptive must be true or false, not {adaptive!r:.200}')
         found = super().from_dict({**values, 'adaptive': None})
         return replace(found, scan=replace(found.scan, adaptive=found.descriptors.xi.threshold)) if adaptive else found
 

@@ -15,6 +15,10 @@ _CELL_TOLERANCE, _TIME_TOLERANCE = 1e-4, 1e-3
 #: Longest step between two frames, in fractions of a cell vector, whose direction is certain. It is well below one
 #: half: if some steps come close to one half, others have exceeded it unseen.
 LONGEST_STEP = 0.35
+#: Wrapped positions span one cell vector, or a little more if a program wraps them now and then only.
+_WRAPPED_SPAN = 1.25
+#: No ion is farther away, and no lattice vector longer, A. Atoms of the densest crystals have 5 A^3 each.
+_FARTHEST, _LEAST_VOLUME = 1e6, 1.0
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,7 @@ class Trajectory:
         if self.positions.shape != shape:
             found = self.positions.shape
             raise InvalidTrajectory(f'{shape[0]} times and {shape[1]} symbols, but positions of the shape {found}')
-        if np.shape(self.cell) != (3, 3) or not np.isfinite(self.cell).all() or self.volume <= 0:
-            cell = np.asarray(self.cell).tolist()
-            raise InvalidTrajectory(f'the cell {cell} has no volume: give the cell of the simulation')
+        _check_cell(self.cell, len(self.symbols))
         check_finite(self.positions)
         _check_times(self.times)
 
@@ -89,13 +91,25 @@ class Trajectory:
 
 
 def check_finite(positions: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if one of (s, n, 3) positions is NaN or infinite."""
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if one of (s, n, 3) positions is no number, or absurd."""
     for begin in range(0, len(positions), _BLOCK):
-        bad = np.argwhere(~np.isfinite(positions[begin : begin + _BLOCK]))
+        bad = np.argwhere(~(np.abs(positions[begin : begin + _BLOCK]) < _FARTHEST))
         if len(bad):
-            frame, atom, _ = bad[0]
-            where = f'the position of atom {atom} in frame {begin + frame}'
-            raise InvalidTrajectory(f'{where} is not a number: the dynamics failed there, use the frames before it')
+            frame, atom, axis = bad[0]
+            value = positions[begin + frame, atom, axis]
+            found = f'is {value:g} A from the origin' if np.isfinite(value) else 'is not a number'
+            where = f'the position of atom {atom} in frame {begin + frame} {found}'
+            raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
+
+
+def _check_cell(cell: np.ndarray, atoms: int = 1) -> None:
+    """Check that a cell is one, with room for a number of atoms."""
+    cell = np.asarray(cell, dtype=float)
+    if cell.shape != (3, 3) or not (np.abs(cell) < _FARTHEST).all() or not np.linalg.det(cell):
+        raise InvalidTrajectory(f'the cell {cell.tolist()} has no volume: give the cell of the simulation')
+    if (volume := abs(np.linalg.det(cell))) < _LEAST_VOLUME * atoms:
+        way_out = 'give the cell of the simulation in A'
+        raise InvalidTrajectory(f'the cell of {volume:.3g} A^3 is too small for {atoms} atoms: {way_out}')
 
 
 def _check_times(times: np.ndarray) -> None:
@@ -109,7 +123,7 @@ def _check_times(times: np.ndarray) -> None:
     if len(wrong):
         frame = int(wrong[0])
         found = f'{steps[0]:g} ps at first and {steps[frame]:g} ps from frame {frame} to {frame + 1}'
-        way_out = 'analyse the parts separately, or store frames at equal intervals'
+        way_out = 'frames are missing, or were not stored at equal intervals; analyse the parts separately'
         raise InvalidTrajectory(f'the time step is {found}: {way_out}')
 
 
@@ -119,13 +133,44 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     :raises InvalidTrajectory: if they differ by more than rounding.
     """
     cells = np.asarray(cells, dtype=float)
+    _check_cell(cells[0])
     change = np.linalg.norm(cells - cells[0], axis=2) / np.linalg.norm(cells[0], axis=1)
-    frame, vector = np.unravel_index(np.nanargmax(change), change.shape)
-    if change[frame, vector] > _CELL_TOLERANCE:
+    frame, vector = np.unravel_index(np.argmax(change), change.shape)
+    if not change[frame, vector] <= _CELL_TOLERANCE:
         found = f'lattice vector {vector + 1} changes by {100 * change[frame, vector]:.3g} % until frame {frame}'
         way_out = 'run the production at constant volume'
         raise InvalidTrajectory(f'{found}: the conductivity needs a constant cell, {way_out}')
     return cells[0]
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """Of fractional coordinates: (3,) whether steps of more than half a cell vector occur, (3,) how far positions span,
+    and the longest step without whole cell vectors, before some ``frame``, of some ``atom``.
+    """
+
+    crossed: np.ndarray
+    span: np.ndarray
+    longest: float
+    frame: int
+    atom: int
+
+    @classmethod
+    def of(cls, positions: np.ndarray, cell: np.ndarray) -> Self:
+        inverse, crossed, longest, frame, atom = np.linalg.inv(cell), np.zeros(3, dtype=bool), 0.0, 1, 0
+        lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+        for begin in range(1, len(positions), _BLOCK):
+            fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
+            lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
+            highest = np.maximum(highest, fractional.max(axis=(0, 1)))
+            steps = np.diff(fractional, axis=0)
+            crossings = np.rint(steps)
+            crossed |= crossings.any(axis=(0, 1))
+            residuals = np.abs(steps - crossings).max(axis=2)
+            if residuals.max() > longest:
+                longest = float(residuals.max())
+                frame, atom = np.argwhere(residuals == longest)[0] + (begin, 0)
+        return cls(crossed, highest - lowest, longest, int(frame), int(atom))
 
 
 def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
@@ -134,27 +179,28 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     :param positions: (s, n, 3) Cartesian, A.
     :raises InvalidTrajectory: if steps are so long that the shortest displacement may not be the real one.
     """
-    inverse, crossed, longest, frame, atom = np.linalg.inv(cell), False, 0.0, 1, 0
-    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-    for begin in range(1, len(positions), _BLOCK):
-        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-        steps = np.diff(fractional, axis=0)
-        crossings = np.rint(steps)
-        crossed = crossed or bool(crossings.any())
-        residuals = np.abs(steps - crossings).max(axis=2)
-        if residuals.max() > longest:
-            longest = float(residuals.max())
-            frame, atom = np.argwhere(residuals == longest)[0] + (begin, 0)
-    if not crossed and (longest <= LONGEST_STEP or (highest - lowest).max() > 1 + 1e-3):
+    motion = _Motion.of(positions, cell)
+    if not motion.crossed.any() and (motion.longest <= LONGEST_STEP or motion.span.max() > 1 + 1e-3):
         return False
-    if longest > LONGEST_STEP:
-        found = f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}'
+    if motion.longest > LONGEST_STEP:
+        between = f'between frames {motion.frame - 1} and {motion.frame}'
+        found = f'atom {motion.atom} moves by {motion.longest:.2f} of a cell vector {between}'
         certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
         way_out = 'Store frames more often, or give positions that are not wrapped and say so'
         raise InvalidTrajectory(f'{found}. {certain}. {way_out}')
     return True
+
+
+def check_unwrapped(positions: np.ndarray, cell: np.ndarray) -> None:
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if positions that are said to be unwrapped are not.
+
+    Ions that are never wrapped and go far spread beyond one cell. Parameters are those of :func:`is_wrapped`.
+    """
+    motion = _Motion.of(positions, cell)
+    wrapped = np.flatnonzero(motion.crossed & (motion.span < _WRAPPED_SPAN))
+    if len(wrapped):
+        found = f'positions jump by whole cell vectors along lattice vector {wrapped[0] + 1} and stay within one cell'
+        raise InvalidTrajectory(f'{found}: they are wrapped, do not say that they are not (--unwrapped)')
 
 
 def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:

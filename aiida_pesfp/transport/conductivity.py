@@ -154,7 +154,8 @@ def analyse(
         framework_msds[element] = msds.mean(axis=0)
     change = find_change(production, mobile, drift, diffusion, settings.fit_start)
     fit_length = float(diffusion.lags[-1]) - settings.fit_start
-    remarks = find_flags(diffusion.estimate, framework, settings.fit_start, fit_length, change)
+    whole_run = diffusion.alternatives['whole_run'].coefficient
+    remarks = find_flags(diffusion.estimate, framework, settings.fit_start, fit_length, change, whole_run)
     second = bayesian_diffusion(production, mobile, drift, settings) if bayesian else None
     formula = Composition(Counter(trajectory.symbols)).reduced_formula
     density = len(mobile) / (trajectory.volume * 1e-24)

@@ -11,6 +11,8 @@ from aiida_pesfp.transport.diffusion import CM2_PER_S, Diffusion, Estimate, fit_
 FEWEST_WINDOWS = 3
 #: A fit from an earlier lag, ps, counts ions that rattle in their cages as diffusing (the paper fits from 1 ps).
 EARLIEST_FIT = 0.5
+#: Flags of a run that is too short for a result: rankings do not show its number.
+TOO_SHORT = frozenset({'too_few_windows', 'fit_starts_early'})
 #: Growth of the mean squared displacement of a framework element in a window that vibrations cannot explain, A^2.
 FRAMEWORK_GROWTH = 1.0
 #: One-sided confidence with which D must be positive.
@@ -42,13 +44,19 @@ class ChangePoint:
 
 
 def find_flags(
-    estimate: Estimate, framework: dict[str, Estimate], fit_start: float, fit_length: float, change: ChangePoint | None
+    estimate: Estimate,
+    framework: dict[str, Estimate],
+    fit_start: float,
+    fit_length: float,
+    change: ChangePoint | None,
+    whole_run: float,
 ) -> dict[str, str]:
     """The flags that apply, each with a sentence that says why.
 
     :param estimate: of the mobile species; ``framework`` has that of each other element.
     :param fit_start: first lag of the fits, ps; ``fit_length`` is the distance to the last, ps.
     :param change: from :func:`find_change`.
+    :param whole_run: D from one fit to the whole run, cm^2/s.
     """
     growth = {element: max(other.slopes) * fit_length for element, other in framework.items()}
     moving = ', '.join(f'{name} by {value:.1f} A^2' for name, value in growth.items() if value > FRAMEWORK_GROWTH)
@@ -64,6 +72,9 @@ def find_flags(
         f'frame (p = {change.p_value:.2g}): a transition, analyse the parts separately',
         'negative_slope': estimate.coefficient < 0
         and 'the mean squared displacement falls: there is no visible diffusion in this time',
+        'whole_run_falls': whole_run < 0 < estimate.coefficient
+        and f'D is {whole_run:.2g} cm^2/s by the whole run, but positive within windows: ions rattle, positions are '
+        'wrapped, or frames are not in their order; look at the curve of the whole run',
         'compatible_with_zero': lowest <= 0
         and f'D is not above zero with a confidence of {100 * POSITIVE_CONFIDENCE:.0f} %: use it as an upper limit, or '
         'run longer',

@@ -131,6 +131,8 @@ class AssessWorkChain(WorkChain):
             try:
                 matches = steps.match_labels(labels, ways, **self.inputs.structures)
                 self.out(f'matches.{name}', matches)
+                matched, number = len(matches['rows']), labels.base.attributes.get('number_of_measurements')
+                self.report(f'set {name}: {matched} of {number} labels have a structure; scoring the rankings')
                 parameters = Dict(common | {'classes': own.get('classes', {})})
                 found = steps.assess(labels, matches, parameters, **self.ctx.descriptors)
             except AssessmentError as error:
@@ -153,7 +155,8 @@ class AssessWorkChain(WorkChain):
             keys = {key for node in self.ctx.assessments.values() for key in node['materials']}
             features = steps.featurise(**{key: self.inputs.structures[key] for key in sorted(keys)})
         own, descriptors = self.ctx.assessments[source], self._descriptors_of(source)
-        for label, training in trainings.items():
+        for position, (label, training) in enumerate(trainings.items(), start=1):
+            self.report(f'training model {position} of {len(trainings)}: {label}')
             parameters = Dict(training)
             try:
                 found = steps.train_model(own, parameters, features, **descriptors)

@@ -44,20 +44,26 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         :param structure: the primitive cell; for dynamics the supercell.
         :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
         :param overrides: inputs that take precedence, nested like the protocol.
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+        :param options: ``metadata.options`` of the jobs that take precedence,, ``device`` and ``trust_weights``.
         :param own: keywords of :meth:`job_inputs`, such as ``potential``.
+        :raises ValueError: if the code is known to run another program.
         """
+        program = getattr(cls._process_class, 'PROGRAM', '').replace('-', '.')
+        if program and code.default_calc_job_plugin not in (None, program):
+            raise ValueError(
+                f'the code {code.full_label} runs {code.default_calc_job_plugin}, not {program}: name another'
+            )
         inputs, options = cls.get_protocol_inputs(protocol, overrides), dict(options or {})
         how = inputs[cls._runs_like]
-        if 'device' in options:
-            how['device'] = options.pop('device')
+        how |= {name: options.pop(name) for name in ('device', 'trust_weights') if name in options}
         of_code = {} if code.with_mpi is None else {'withmpi': code.with_mpi}
         builder = cls.get_builder()
         job = builder[cls._namespace]
         holder = job if 'options' in job._valid_fields else job.metadata
         holder.options = merge(how['metadata']['options'], of_code | options)
-        known = {name: how[name] for name in ('device', 'batch_size') if name in how and name in job._valid_fields}
-        for name, value in ({'code': code} | known | cls.job_inputs(inputs, structure, **own)).items():
+        names = {'device', 'batch_size', 'trust_weights'} & set(how) & set(job._valid_fields)
+        chosen = {name: how[name] for name in names}
+        for name, value in ({'code': code} | chosen | cls.job_inputs(inputs, structure, **own)).items():
             job[name] = value
         builder.max_iterations = inputs[cls._namespace].get('max_iterations', inputs['max_iterations'])
         return builder

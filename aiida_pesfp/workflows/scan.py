@@ -1,24 +1,53 @@
-"""``pesfp.scan.base``: a scan that is restarted until it is complete."""
+"""``pesfp.scan.base``: scans that go on until each structure has a result or a reason why it has none."""
 
+from collections.abc import Iterable
+
+from aiida.common.exceptions import AiidaException
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
-from aiida.orm import AbstractCode, CalcJobNode, StructureData
+from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData
 
-from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.calculations.ports import structures_port
+from aiida_pesfp.calculations.program import read_run
+from aiida_pesfp.calculations.scan import ScanCalculation, batch_of, keys_in, take_scan
+from aiida_pesfp.calculations.selection import LOST, collect_failures
+from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.workflows.restart import STOPPED, RestartWorkChain
+from aiida_pesfp.errors import WrongResults
+from aiida_pesfp.workflows.restart import STOPPED, StrictRestartWorkChain, how_it_ended
 
 
-class ScanBaseWorkChain(RestartWorkChain):
-    """Run ``pesfp.scan``, and restart it from its checkpoint if time or memory ran out.
+class ScanBaseWorkChain(StrictRestartWorkChain):
+    """Run ``pesfp.scan`` on a batch of structures, and again for those that a job which was stopped has left.
 
-    A restart does not repeat what an earlier job finished. If the last job fails, what it finished is an output all
-    the same.
+    A job goes on from the files of the one before it. If a job dies without progress, its structures are tried once
+    more, then in two halves, and so on down to one structure alone, so that one which kills its job costs no other its
+    result. Jobs that made progress are not counted, however many they are.
     """
 
     _process_class = ScanCalculation
     _namespace = _protocol = _runs_like = 'scan'
+    _excluded_inputs = ('batch',)
+    _passed_on = ()
+    #: Most jobs in a row without progress: with several structures, with one alone, and before any progress at all.
+    _MOST_TOGETHER, _MOST_ALONE, _MOST_AT_FIRST = 2, 5, 10
     #: Batch size after a first death of unknown size, and the factor after each further one.
     _CAUTIOUS_BATCH_SIZE, _SHRINK = 8, 4
+
+    @classmethod
+    def define(cls, spec):
+        super().define(spec)
+        structures_port(spec, 'Structures to scan. The keys name the outputs.')
+        # The default of aiida-core is for repeated attempts at one thing; most of these jobs make progress.
+        spec.inputs['max_iterations'].default = lambda: Int(100)
+        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surfaces by the keys of the structures.')
+        spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help='Descriptors by the keys.')
+        words = 'The cells that were scanned by the keys, where they are not those of the structures.'
+        spec.output_namespace('scanned', valid_type=StructureData, dynamic=True, help=words)
+        words = 'Structures without a result: key -> error_type and error. `JobLost` is not the fault of the structure.'
+        spec.output('failures', valid_type=Dict, required=False, help=words)
+        spec.exit_code(310, 'ERROR_STRUCTURES_LOST', message='{lost} of {total} structures are lost, see `failures`.')
+        spec.exit_code(321, 'ERROR_ALL_STRUCTURES_FAILED', message='No structure could be scanned, see `failures`.')
 
     @classmethod
     def get_builder_from_protocol(
@@ -35,31 +64,140 @@ class ScanBaseWorkChain(RestartWorkChain):
         :param structures: what to scan, by keys that name the outputs. The other parameters are those of
             :meth:`RestartWorkChain.get_builder_from_protocol`.
         """
-        return super().get_builder_from_protocol(code, structures, protocol, overrides, options, potential=potential)
+        builder = super().get_builder_from_protocol(code, None, protocol, overrides, options, potential=potential)
+        builder.structures = structures
+        return builder
 
     @classmethod
-    def job_inputs(cls, protocol: dict, structures: dict[str, StructureData], *, potential: PotentialData) -> dict:
-        """Inputs of the jobs."""
-        return {'structures': structures, 'potential': potential, 'parameters': protocol['scan']['parameters']}
+    def job_inputs(cls, protocol: dict, structure: None, *, potential: PotentialData) -> dict:
+        """Inputs of the jobs but the structures."""
+        return {'potential': potential, 'parameters': protocol['scan']['parameters']}
+
+    def setup(self) -> None:
+        super().setup()
+        # Keys with a result, `failures` of jobs, other reasons by key, and seconds spent so far on each structure.
+        self.ctx.done, self.ctx.failures, self.ctx.others, self.ctx.seconds = [], {}, {}, {}
+        self.ctx.any_progress, self.ctx.deaths = False, 0
+        # What is still to be scanned, each group by one job.
+        self.ctx.groups = []
+        self._add_group(list(self.inputs.structures), self.inputs.scan.get('parent_folder'))
+
+    def should_run_process(self) -> bool:
+        """Whether structures are left."""
+        return bool(self.ctx.groups)
+
+    def run_process(self):
+        """Run a job for the next group."""
+        group, inputs = self.ctx.groups[0], self.exposed_inputs(ScanCalculation, self._namespace)
+        inputs.batch = batch_of({key: self.inputs.structures[key] for key in group['keys']})
+        inputs.pop('parent_folder', None)
+        if group['parent'] is not None:
+            inputs.parent_folder = group['parent']
+        if group['shrunk']:
+            size = inputs.get('batch_size', self._CAUTIOUS_BATCH_SIZE * self._SHRINK)
+            inputs.batch_size = max(1, size // self._SHRINK ** group['shrunk'])
+        self.ctx.inputs = inputs
+        self.report(f'to scan: {", ".join(group["keys"])}')
+        return super().run_process()
 
     def inspect_process(self) -> ExitCode | None:
+        """Take what the job has finished, and decide what becomes of the rest."""
+        node, group = self.ctx.children[self.ctx.iteration - 1], self.ctx.groups.pop(0)
+        left = set(self._left())
+        self._take(node)
+        group['progress'] = self._is_longer(node) or left != set(self._left())
+        group['keys'] = [key for key in group['keys'] if key in self._left()]
+        self.ctx.group, self.ctx.any_progress = group, self.ctx.any_progress or group['progress']
+        if not group['keys']:
+            return None
+        if node.is_excepted:  # such as by a database that was locked for too long
+            self._go_on(node)
+            return None
         exit_code = super().inspect_process()
-        if exit_code is not None and exit_code.status != 0:
-            # What the last job finished becomes an output although the job failed.
-            self.out_many(self.exposed_outputs(self.ctx.children[self.ctx.iteration - 1], ScanCalculation))
+        if exit_code is None and node.is_finished_ok:
+            self._lose(group['keys'], f'{node.process_label}<{node.pk}> says nothing about it')
+        if exit_code is None or exit_code.status == 0:
+            return None
+        self._lose(self._left(), how_it_ended(node))
+        self.results()
         return exit_code
+
+    def results(self) -> ExitCode | None:
+        """Say which structures have no result."""
+        if self.ctx.others or self.ctx.failures:
+            self.out('failures', collect_failures(Dict(self.ctx.others), **self.ctx.failures))
+        if lost := [key for key, failure in self.ctx.others.items() if failure['error_type'] == LOST]:
+            return self.exit_codes.ERROR_STRUCTURES_LOST.format(lost=len(lost), total=len(self.inputs.structures))
+        return None if self.ctx.done else self.exit_codes.ERROR_ALL_STRUCTURES_FAILED
 
     @process_handler(priority=500)
     def handle_stopped(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Restart from the checkpoint; with smaller batches, unless time ran out.
-
-        A job that ends without a word mostly lacked memory.
-        """
+        """Go on from the files of the job."""
         if node.exit_status not in STOPPED:
             return None
-        if node.exit_status != ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME.status:
-            present = self.ctx.inputs.get('batch_size', self._CAUTIOUS_BATCH_SIZE * self._SHRINK)
-            self.ctx.inputs.batch_size = max(1, present // self._SHRINK)
-        self.ctx.inputs.parent_folder = node.outputs.remote_folder
-        self.report(f'{node.process_label}<{node.pk}> {STOPPED[node.exit_status]}: restarting from its checkpoint')
+        self.report(f'{node.process_label}<{node.pk}> {STOPPED[node.exit_status]}')
+        self._go_on(node)
         return ProcessHandlerReport(True)
+
+    def _go_on(self, node: CalcJobNode) -> None:
+        """Add what a job has left to what is to be scanned.
+
+        A job that ends without a word mostly lacked memory: the next one has smaller batches.
+        """
+        group, started = self.ctx.group, 'output_parameters' in node.outputs
+        keys, parent, shrunk = group['keys'], group['parent'], group['shrunk']
+        if (started or node.is_excepted) and 'remote_folder' in node.outputs:
+            parent = node.outputs.remote_folder
+        if started and node.exit_status != ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME.status:
+            shrunk += 1
+        deaths = 0 if group['progress'] else group['deaths'] + 1
+        self.ctx.deaths += 1
+        if not self.ctx.any_progress and self.ctx.deaths >= self._MOST_AT_FIRST:
+            self._lose(self._left(), f'no job got anywhere, the last of {self.ctx.deaths}: {how_it_ended(node)}')
+            self.ctx.groups = []
+        elif deaths < (self._MOST_TOGETHER if len(keys) > 1 else self._MOST_ALONE):
+            self._add_group(keys, parent, shrunk, deaths)
+        elif len(keys) > 1:
+            middle = len(keys) // 2
+            for half in (keys[:middle], keys[middle:]):
+                # A half is split at once if its job dies; a structure alone has all its attempts.
+                self._add_group(half, parent, deaths=self._MOST_TOGETHER - 1 if len(half) > 1 else 0)
+        else:
+            self._lose(keys, f'{deaths} jobs with it alone made no progress, the last: {how_it_ended(node)}')
+
+    def _add_group(self, keys: list[str], parent: RemoteData | None, shrunk: int = 0, deaths: int = 0) -> None:
+        """Add structures for one job: where it goes on from, how often its batches were made smaller, and how many jobs
+        in a row made no progress."""
+        self.ctx.groups.append({'keys': keys, 'parent': parent, 'shrunk': shrunk, 'deaths': deaths})
+
+    def _take(self, node: CalcJobNode) -> None:
+        """Make outputs of what a job has finished."""
+        if 'failures' in node.outputs:
+            self.ctx.failures[f'job_{node.pk}'] = node.outputs.failures
+        for key in keys_in(node.outputs.results) if 'results' in node.outputs else ():
+            inputs = (self.inputs.structures[key], self.inputs.scan.potential, node.outputs.results)
+            try:
+                taken = take_scan(*inputs, metadata={'call_link_label': f'take_{key}'})
+            except (WrongResults, AiidaException, KeyError, ValueError) as error:
+                self.ctx.others[key] = {'error_type': type(error).__name__, 'error': str(error)}
+                continue
+            self.ctx.done.append(key)
+            for name, output in taken.items():
+                self.out(f'{name}.{key}', output)
+
+    def _is_longer(self, node: CalcJobNode) -> bool:
+        """Whether a job has spent time on a structure that the jobs before it had not."""
+        entries = read_run(node)['structures'] if 'output_parameters' in node.outputs else {}
+        before, seconds = self.ctx.seconds, {key: entry['seconds'] for key, entry in entries.items()}
+        self.ctx.seconds = before | seconds
+        return any(seconds[key] > before.get(key, 0) for key in seconds)
+
+    def _left(self) -> list[str]:
+        """Keys of the structures that have neither a result nor a reason why not."""
+        failed = {key for node in self.ctx.failures.values() for key in node.get_dict()}
+        return [key for key in self.inputs.structures if key not in {*self.ctx.done, *self.ctx.others, *failed}]
+
+    def _lose(self, keys: Iterable[str], reason: str) -> None:
+        """Note structures whose jobs were lost."""
+        self.report(f'lost are {", ".join(keys)}: {reason}')
+        self.ctx.others |= {key: {'error_type': LOST, 'error': reason} for key in keys}

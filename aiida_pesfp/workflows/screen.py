@@ -1,7 +1,9 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
+import math
+
 from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
-from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
+from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_node
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import positive_port, settings_port, structures_port
@@ -10,13 +12,38 @@ from aiida_pesfp.calculations.selection import collect_rejected, rank, rank_by_m
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.errors import AssessmentError, closest
+from aiida_pesfp.queries.descriptors import descriptors_of, surfaces_of
 from aiida_pesfp.queries.progress import estimated_cost
-from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.queries.structures import PROPERTIES, known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
+
+
+def _validate(inputs, context) -> str | None:
+    return _validate_properties(inputs) or _validate_model(inputs, context)
+
+
+def _validate_properties(inputs) -> str | None:
+    """What does not belong to a structure, or is no number, would silently be without effect."""
+    if 'properties' not in inputs or not inputs.get('structures'):
+        return None
+    for key, properties in inputs['properties'].get_dict().items():
+        if key not in inputs['structures']:
+            close = closest(key, inputs['structures'])
+            hint = f'did you mean {close}?' if close else f'the keys are {", ".join(inputs["structures"])}'
+            return f'the properties of {key!r} belong to no structure: {hint}'
+        if not isinstance(properties, dict):
+            return f'the properties of {key!r} are {properties!r}: give {" and ".join(PROPERTIES)}'
+        for name, value in properties.items():
+            if name not in PROPERTIES:
+                return f'{key!r} has an unknown property {name!r}: known are {" and ".join(PROPERTIES)}'
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if value is not None and not is_number:
+                return f'the {name} of {key!r} is {value!r}: give a number'
+    return None
 
 
 def _validate_model(inputs, _) -> str | None:
@@ -34,6 +61,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
     """Rank structures by expected ionic conductivity (arXiv:2411.06804, Fig. 1 up to the ranking)."""
 
     _protocol = 'screen'
+    #: How often a structure whose scan was lost to no fault of its own is given to another job.
+    _MOST_REPEATS = 2
 
     @classmethod
     def define(cls, spec):
@@ -46,15 +75,17 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         positive_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
-        spec.expose_inputs(ScanBaseWorkChain, exclude=('scan.structures', 'scan.parent_folder'))
-        spec.inputs.validator = _validate_model
+        spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
+        spec.inputs.validator = _validate
         spec.outline(cls.select, while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results), cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
-        spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors'))
+        spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')
+        words = '{lost} of {total} structures are missing in the ranking, see `rejected`: {reason}'
+        spec.exit_code(430, 'ERROR_STRUCTURES_LOST', message=words)
 
     @classmethod
     def get_builder_from_protocol(
@@ -76,7 +107,6 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         own = dict(overrides or {})
         base = {key: own.pop(key) for key in ('scan', 'max_iterations') if key in own}
         scan = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, protocol, base, options)
-        scan.scan.pop('structures')
         builder = cls.get_builder()
         builder.structures, builder.scan, builder.max_iterations = structures, scan.scan, scan.max_iterations
         inputs = cls.get_protocol_inputs(protocol, own)
@@ -96,7 +126,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         criteria = Dict(self.inputs.criteria.get_dict() | {'species': self.parameters.species})
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
-        self.ctx.descriptors, self.ctx.failures, self.ctx.lost = {}, {}, {}
+        self.ctx.descriptors, self.ctx.failures, self.ctx.lost, self.ctx.repeats = {}, {}, {}, {}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
         # The small ones are scanned first, so that results come early.
         costs = {key: estimated_cost(node, self.parameters) for key, node in self.ctx.selected.items()}
@@ -115,7 +145,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         self.ctx.running = []
         for batch in batches:
             inputs = self.exposed_inputs(ScanBaseWorkChain)
-            inputs['scan']['structures'] = {key: self.ctx.selected[key] for key in batch}
+            inputs['structures'] = {key: self.ctx.selected[key] for key in batch}
             node = self.submit(ScanBaseWorkChain, **inputs)
             self.report(f'launching ScanBaseWorkChain<{node.pk}> for {", ".join(batch)}')
             self.to_context(running=append_(node))
@@ -127,7 +157,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
 
     def rank(self) -> ExitCode | None:
         """Rank the scanned structures, and report why the others have no result."""
-        self.out('rejected', collect_rejected(self.ctx.filtered, Dict(self.ctx.lost), **self.ctx.failures))
+        rejected = collect_rejected(self.ctx.filtered, Dict(self.ctx.lost), **self.ctx.failures)
+        self.out('rejected', rejected)
         if not self.ctx.selected:
             return self.exit_codes.ERROR_ALL_REJECTED
         if not self.ctx.descriptors:
@@ -137,6 +168,11 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         self.out('ranking', ranking)
+        lost = [entry['reason'] for entry in rejected.get_dict().values() if entry.get('error_type') == 'JobLost']
+        if lost:
+            numbers = {'lost': len(lost), 'total': len(self.inputs.structures)}
+            return self.exit_codes.ERROR_STRUCTURES_LOST.format(**numbers, reason=lost[0])
+        return None
 
     def _rank_by_model(self) -> Dict:
         features = Dict({})
@@ -145,14 +181,19 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return rank_by_model(self.inputs.model, features, **self.ctx.descriptors)
 
     def _collect(self, node: WorkChainNode) -> None:
-        for name, nodes in self.exposed_outputs(node, ScanBaseWorkChain).items():
+        structures, results = node.inputs.structures, self.exposed_outputs(node, ScanBaseWorkChain)
+        failed = node.outputs.failures.keys() if 'failures' in node.outputs else []
+        if not node.is_finished_ok:
+            # Its jobs have finished more than it could pass on, if it was lost itself.
+            for name, nodes in _made_by(node, structures).items():
+                results[name] = nodes | dict(results.get(name, {}))
+        for name, nodes in results.items():
             for key, output in nodes.items():
                 self.out(f'{name}.{key}', output)
-        found = dict(getattr(node.outputs, 'descriptors', {}))
+        found = dict(results.get('descriptors', {}))
         self.ctx.descriptors |= found
         for key, descriptors in found.items():
             self.report(f'{key}: Xi {descriptors.xi:.4f}, MPE {descriptors.mpe:.3f} eV')
-        failed = node.outputs.failures.keys() if 'failures' in node.outputs else []
         if failed:
             self.ctx.failures[f'failures_{node.pk}'] = node.outputs.failures
             self.report(f'could not be scanned: {", ".join(failed)}')
@@ -160,7 +201,27 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         jobs = [called for called in node.called if called.process_class is ScanCalculation]
         last = max(jobs, key=lambda job: job.pk, default=node)
         message = last.exit_message or node.exit_message or str(node.process_state)
-        lost = [key for key in node.inputs.scan.structures if key not in {*found, *failed}]
-        self.ctx.lost |= dict.fromkeys(lost, f'{node.process_label}<{node.pk}> [{node.exit_status}]: {message}')
+        lost = [key for key in structures if key not in {*found, *failed}]
         if not node.is_finished_ok:
             self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {message}')
+        if _was_lost(node) and (again := [key for key in lost if self.ctx.repeats.get(key, 0) < self._MOST_REPEATS]):
+            self.ctx.repeats |= {key: self.ctx.repeats.get(key, 0) + 1 for key in again}
+            self.ctx.batches.append(again)
+            self.report(f'to be scanned once more: {", ".join(again)}')
+            lost = [key for key in lost if key not in again]
+        self.ctx.lost |= dict.fromkeys(lost, f'{node.process_label}<{node.pk}> [{node.exit_status}]: {message}')
+
+
+def _was_lost(node: WorkChainNode) -> bool:
+    """Whether a scan ended by a fault of the machinery, such as a locked database, and not by its structures."""
+    return node.is_excepted or node.exit_status == ScanBaseWorkChain.exit_codes.ERROR_SUB_PROCESS_EXCEPTED.status
+
+
+def _made_by(node: WorkChainNode, structures: dict[str, StructureData]) -> dict[str, dict]:
+    """Surfaces and descriptors, by key, that a scan and the jobs that it called have made of structures."""
+    keys = {structure.uuid: key for key, structure in structures.items()}
+    found = [one for one in descriptors_of(node) if one.get('structure_uuid') in keys]
+    descriptors = {keys[one.get('structure_uuid')]: one for one in found}
+    surfaces = surfaces_of(one.pk for one in descriptors.values())
+    pes = {key: load_node(surfaces[one.pk]) for key, one in descriptors.items() if one.pk in surfaces}
+    return {'pes': pes, 'descriptors': descriptors}

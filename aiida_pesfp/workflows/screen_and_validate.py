@@ -10,6 +10,7 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.queries.structures import name_of
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
@@ -61,6 +62,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         spec.output('candidates', valid_type=Dict, required=False, help=words)
         spec.exit_code(310, 'ERROR_SCREENING_FAILED', message='The screening failed: {reason}')
         spec.exit_code(320, 'ERROR_ALL_CANDIDATES_FAILED', message='No candidate has a conductivity: {reason}')
+        spec.exit_code(430, 'ERROR_SCREENING_INCOMPLETE', message='The candidates are those that were ranked: {reason}')
 
     @classmethod
     def _define_stage(cls, spec, engine: Engine) -> None:
@@ -143,7 +145,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         """Choose the candidates from the ranking."""
         node, select = self.ctx.screening, self.inputs.select.value
         self.out_many(self.exposed_outputs(node, ScreenWorkChain, 'screen'))
-        if not node.is_finished_ok:
+        if 'ranking' not in node.outputs:
             return self.exit_codes.ERROR_SCREENING_FAILED.format(reason=how_it_ended(node))
         rows, passes = node.outputs.ranking['rows'], Expression(select, COLUMNS)
         self.ctx.rows = {row['key']: {name: row.get(name) for name in COLUMNS} for row in rows if passes(row)}
@@ -195,9 +197,13 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         self.ctx.passed = [key for key in self.ctx.passed if key in self.ctx.queue or key in found]
 
     def tabulate(self) -> ExitCode | None:
-        """Make the table of the candidates, if there are any. Fail if none of them has a conductivity."""
+        """Make the table of the candidates. Fail if none has a conductivity, or if the ranking has gaps."""
+        incomplete = None
+        if not self.ctx.screening.is_finished_ok:
+            reason = how_it_ended(self.ctx.screening)
+            incomplete = self.exit_codes.ERROR_SCREENING_INCOMPLETE.format(reason=reason)
         if not self.ctx.candidates:
-            return None
+            return incomplete
         progress = {'engines': list(ENGINES), 'candidates': self.ctx.candidates, 'problems': self.ctx.problems}
         results = {name: found for name, found in self.ctx.results.items() if found}
         given = {'metadata': {'call_link_label': 'tabulate'}, **results}
@@ -205,6 +211,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         if not results:
             reasons = [f'{key}: {reason}' for key, told in self.ctx.problems.items() for reason in told.values()]
             return self.exit_codes.ERROR_ALL_CANDIDATES_FAILED.format(reason='; '.join(reasons))
+        return incomplete
 
     def _builder(self, key: str) -> ProcessBuilder:
         engine, stage = self.ctx.engine, self.inputs[self.ctx.engine]
@@ -222,7 +229,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             options=stage.get('options'),
             **needs,
         )
-        builder.metadata.call_link_label, builder.metadata.label = f'{engine}_{key}', key
+        builder.metadata.call_link_label = f'{engine}_{key}'
+        builder.metadata.label = name_of(self.inputs.screen.structures[key])
         return builder
 
     def _collect(self, key: str, node: WorkChainNode) -> None:

@@ -7,23 +7,23 @@ from tabulate import tabulate
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.queries.descriptors import newest
 
 
 def best_structures(minimum_xi: float = 0.25) -> list[tuple]:
-    """PK, formula, Xi and MPE (eV) of all descriptors with a Xi above the paper's limit, the best first."""
-    query = QueryBuilder().append(
-        DescriptorsData,
-        filters={'attributes.xi': {'>': float(minimum_xi)}},
-        project=['id', 'attributes.formula', 'attributes.xi', 'attributes.mpe'],
-    )
-    return sorted(map(tuple, query.all()), key=lambda row: -row[2])
+    """PK, formula, Xi and MPE (eV) of the structures with a Xi above the paper's limit, the best first.
+
+    A structure has a row for each potential and settings with which it was scanned: its newest result.
+    """
+    found = newest(QueryBuilder().append(DescriptorsData).all(flat=True))
+    rows = [(node.pk, node['formula'], node.xi, node.mpe) for node in found if node.xi > float(minimum_xi)]
+    return sorted(rows, key=lambda row: -row[2])
 
 
 def with_activation_energies(minimum_xi: float = 0.25, maximum_activation_energy: float = 10.0) -> list[tuple]:
     """Formula, Xi, activation energy and its error (eV), conductivity at 300 K (S/cm), the lowest barrier first.
 
-    Fits are descendants of the structure of the descriptors, which ``structure_uuid`` names. The ancestors of the
-    descriptors do not tell it, because a scan job takes several structures.
+    Fits are descendants of the structure of the descriptors, which ``structure_uuid`` names.
     """
     query = QueryBuilder().append(
         DescriptorsData,

@@ -5,36 +5,33 @@ import sys
 from aiida.orm import CalcJobNode, Node, QueryBuilder, StructureData, load_node
 from tabulate import tabulate
 
-from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.data.record import RecordData
 
-
-def origin(descriptors_pk: int) -> tuple:
-    """Name and SHA-256 of the potential behind a number, the PK of the calculation, and the label of the structure."""
-    query = (
-        QueryBuilder()
-        .append(DescriptorsData, filters={'id': descriptors_pk}, tag='descriptors', project='attributes.structure_uuid')
-        .append(CalcJobNode, with_outgoing='descriptors', tag='scan', project=['id'])
-        .append(PotentialData, with_outgoing='scan', project=['attributes.name', 'attributes.sha256'])
-    )
-    structure_uuid, calculation, name, sha256 = query.one()
-    structure = QueryBuilder().append(StructureData, filters={'uuid': structure_uuid}, project='label')
-    return name, sha256, calculation, structure.first(flat=True)
+#: What a number comes from -> the attributes that are shown.
+KINDS = {
+    RecordData: ('source', 'id', 'database', 'database_version', 'url'),
+    StructureData: (),
+    PotentialData: ('name', 'sha256'),
+    CalcJobNode: ('process_label',),
+}
 
 
-def records_behind(pk: int) -> list[tuple]:
-    """PK, source, id, database, its version and URL of the records from which a node of any kind comes.
+def behind(pk: int, kind: type[Node]) -> list[tuple]:
+    """PK, label and attributes of the nodes of one of :data:`KINDS` from which a node of any kind comes.
 
-    From a conductivity the way back is trajectory, supercell, relaxed structure, structure, record; a query on
-    ancestors takes it in one step. A scan has several structures as inputs: the attribute ``structure_uuid`` of a
-    surface or of descriptors says which one is theirs.
+    The way back may be long: from a conductivity it is trajectory, supercell, relaxed structure, structure, record. A
+    query on ancestors takes it in one step.
     """
-    own = load_node(pk).base.attributes.get('structure_uuid', None)
-    names = ('source', 'id', 'database', 'database_version', 'url')
-    query = QueryBuilder().append(Node, filters={'uuid': own} if own else {'id': pk}, tag='number')
-    query.append(RecordData, with_descendants='number', project=['id', *(f'attributes.{name}' for name in names)])
-    return sorted(set(map(tuple, query.all())))
+    query = QueryBuilder().append(Node, filters={'id': pk}, tag='number')
+    project = ['id', 'label', *(f'attributes.{name}' for name in KINDS[kind])]
+    return sorted(set(map(tuple, query.append(kind, with_descendants='number', project=project).all())))
+
+
+def origin(pk: int) -> tuple:
+    """Name and SHA-256 of the potential of a surface or descriptors, PK of the scan, and label of the structure."""
+    ((_, _, name, sha256),) = behind(pk, PotentialData)
+    return name, sha256, behind(pk, CalcJobNode)[-1][0], behind(pk, StructureData)[-1][1]
 
 
 def main():
@@ -42,10 +39,8 @@ def main():
     for pk in map(int, sys.argv[1:]):
         node = load_node(pk)
         print(f'{type(node).__name__}<{pk}> {node.label}')
-        if isinstance(node, DescriptorsData):
-            name, sha256, calculation, structure = origin(pk)
-            print(f'computed with {name} (SHA-256 {sha256[:12]}...) in {calculation} from the structure {structure}')
-        print(tabulate(records_behind(pk), ('record', 'source', 'id', 'database', 'version', 'URL')))
+        for kind, names in KINDS.items():
+            print(tabulate(behind(pk, kind), (kind.__name__, 'label', *names)), end='\n\n')
 
 
 if __name__ == '__main__':

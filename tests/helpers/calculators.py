@@ -1,5 +1,6 @@
 """ASE calculators with a fault, to see how the runner takes it."""
 
+import builtins
 import os
 import signal
 import time
@@ -91,3 +92,65 @@ class OnDevice(LennardJones):
     def __init__(self, device='gpu', **parameters):
         super().__init__(**parameters)
         self.device = device
+
+
+class ReadsWeights(LennardJones):
+    """Lennard-Jones that restores a file, at once or when it is first called, with any code in it."""
+
+    def __init__(self, weights, lazy=False, **parameters):
+        super().__init__(**parameters)
+        self.weights = weights
+        if not lazy:
+            self.read()
+
+    def read(self):
+        import torch
+
+        torch.load(self.weights, weights_only=False)
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        self.read()
+        super().calculate(atoms, properties or ['energy'], system_changes)
+
+
+def begins(**parameters):
+    """No class, and not to be called."""
+    raise AssertionError('it was called')
+
+
+class Begins:
+    """No calculator, and not to be called."""
+
+    def __init__(self, **parameters):
+        raise AssertionError('it was called')
+
+
+class GivesUp(LennardJones):
+    """Lennard-Jones that ends in a given way for one element; by an exception, a kill, or no energy."""
+
+    def __init__(self, how='SystemExit', **parameters):
+        super().__init__(**parameters)
+        self.how = how
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        if 53 not in atoms.numbers:
+            return
+        if self.how in ENDINGS:
+            self.results['energy'] = ENDINGS[self.how]
+        elif self.how == 'kill':
+            os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            raise getattr(builtins, self.how)('it gives up')
+
+
+#: What is no energy.
+ENDINGS = {
+    'nan': np.nan,
+    'inf': -np.inf,
+    'huge': -1e300,
+    'complex': 1 + 1j,
+    'text': 'low',
+    'none': None,
+    'many': [1, 2],
+}

@@ -1,7 +1,7 @@
 """Small graphs of real scans and trajectories, made in the test's own process."""
 
 import numpy as np
-from aiida.engine import calcfunction
+from aiida.engine import calcfunction, workfunction
 from aiida.orm import CalcJobNode, Dict, Float, StructureData, TrajectoryData
 from ase.calculators.lj import LennardJones
 
@@ -35,26 +35,31 @@ def jobs_of(node) -> list[CalcJobNode]:
     return sorted((job for job in node.called_descendants if isinstance(job, CalcJobNode)), key=lambda job: job.pk)
 
 
-@calcfunction
+@workfunction
 def scan_here(parameters, potential, **structures):
-    """As ``pesfp.scan`` with a Lennard-Jones potential, with the same links."""
-    chosen = FingerprintSettings.from_dict(parameters.get_dict())
+    """As ``pesfp.scan.base`` with a Lennard-Jones potential, with the same links but for the job."""
     surfaces, descriptors = {}, {}
     for key, structure in structures.items():
-        crystal = structure.get_pymatgen_structure()
-        calculator = LennardJones(**LENNARD_JONES)
-        surface = scan(crystal, AseEvaluator(crystal, calculator, 'LJ'), chosen.species, chosen.scan)
-        attributes = {
-            'formula': crystal.composition.reduced_formula,
-            'species': chosen.species,
-            'potential_name': potential.name,
-            'potential_sha256': potential.sha256,
-            'structure_uuid': structure.uuid,
-        }
-        found = describe(surface, chosen.descriptors).as_dict()
-        surfaces[key] = PesData.from_surface(surface, **attributes)
-        descriptors[key] = DescriptorsData(found | attributes | {'settings': chosen.descriptors.as_dict()})
+        found = scan_one(structure, potential, parameters)
+        surfaces[key], descriptors[key] = found['pes'], found['descriptors']
     return {'pes': surfaces, 'descriptors': descriptors}
+
+
+@calcfunction
+def scan_one(structure, potential, parameters):
+    """As ``take_scan``, but it scans."""
+    chosen = FingerprintSettings.from_dict(parameters.get_dict())
+    crystal = structure.get_pymatgen_structure()
+    surface = scan(crystal, AseEvaluator(crystal, LennardJones(**LENNARD_JONES), 'LJ'), chosen.species, chosen.scan)
+    attributes = {
+        'formula': crystal.composition.reduced_formula,
+        'species': chosen.species,
+        'potential_name': potential.name,
+        'potential_sha256': potential.sha256,
+        'structure_uuid': structure.uuid,
+    }
+    found = describe(surface, chosen.descriptors).as_dict() | attributes | {'settings': chosen.descriptors.as_dict()}
+    return {'pes': PesData.from_surface(surface, **attributes), 'descriptors': DescriptorsData(found)}
 
 
 @calcfunction

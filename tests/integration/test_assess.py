@@ -1,6 +1,8 @@
 """``pesfp.assess``, ranking by models, and the commands, on invented descriptors and on a real scan."""
 
 import csv
+import io
+import logging
 import re
 
 import numpy as np
@@ -272,10 +274,19 @@ class TestCommands:
         path.write_text('name,sigma\n' + ''.join(f'{key},{value[0]}\n' for key, value in sigma.items()) + 'x-1,-3\n')
         return potential, path
 
+    @pytest.fixture
+    def log(self):
+        """What the engine writes to the terminal."""
+        stream, logger = io.StringIO(), logging.getLogger('aiida')
+        handler = logging.StreamHandler(stream)
+        logger.addHandler(handler)
+        yield stream
+        logger.removeHandler(handler)
+
     def call(self, command, *arguments):
         return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
-    def test_assess_then_calibrate(self, stored, tmp_path):
+    def test_assess_then_calibrate(self, stored, tmp_path, log):
         from aiida_pesfp.cli.assess import assess, calibrate
 
         potential, path = stored
@@ -288,17 +299,34 @@ class TestCommands:
         assert '30 materials' in printed
         assert 'connected(0.3) - 1' in printed
         assert 'logistic_l1_pes (left out)' in printed
-        assert 'unmatched rows: x-1: no structure of the same id' in printed
+        assert '1 unmatched rows:\n  row 32 (x-1): no structure of the same id' in printed
+        assert re.search(r'\d+ more rankings: --all', printed)
+        assert '31 labels, 0 rows left out' in printed
+        assert '30 structures were scanned for Li' in printed
         assert {entry.stem for entry in (tmp_path / 'figures').iterdir()} == {'scores', 'free-volumes', 'models'}
         assessment = QueryBuilder().append(AssessmentData).order_by({AssessmentData: {'id': 'desc'}}).first(flat=True)
         printed = self.call(calibrate, assessment.pk, '--resamples', 3, '--label', 'mine').output
         assert 'connected_cut' in printed
         assert 'to expect for other materials' in printed
+        assert 'Warning: assessment_' not in printed  # 10 good and 20 bad conductors are enough
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
         refused = self.call(calibrate, assessment.pk, '--resamples', 1).output
         assert 'resamples = 1: Input should be greater than or equal to 2' in refused
         assert 'add --vary threshold' in self.call(calibrate, assessment.pk, '--threshold', 0.5).output
+
+        lab = tmp_path / 'lab.csv'  # of a laboratory: semicolons, degrees Celsius, limits, Latin-1
+        lines = [line.split(',') for line in path.read_text().splitlines()[1:]]
+        rows = ''.join(f'{name};25;{"<" if float(sigma) < 1e-5 else ""}{sigma}\r\n' for name, sigma in lines[:-1])
+        lab.write_bytes(f'name;temp\u00e9rature;sigma\r\n{rows}'.encode('latin-1'))
+        columns = ('id=name', 'temperature=temp\u00e9rature', 'conductivity=sigma')
+        of_lab = [lab, *(word for column in columns for word in ('--column', column)), '--potential', potential.pk]
+        of_lab += ['--resamples', 20, '--bad', 1e-4, '--good', 1e-3, '--unit', 'S/cm']
+        printed = self.call(assess, *of_lab).output
+        assert 'has 25 without a unit: kelvin or degrees Celsius? Give temperature_unit' in printed
+        printed = self.call(assess, *of_lab, '--temperature-unit', 'C', '--all').output
+        assert '30 materials; weights: 8.2 good, 21.6 bad' in printed
+        assert 'limits, such as <1e-10, in 20 rows' in printed
 
         for change, words in (
             (['--unit', 'furlong', '--good', 1e-3], "unknown unit 'furlong'"),
@@ -310,3 +338,5 @@ class TestCommands:
             (['--unit', 'S/cm', '--good', 1e-3, '--potential', 'nowhere'], '`aiida-pesfp potential list`'),
         ):
             assert words in self.call(assess, *common, *change).output
+        assert 'set labels: 30 of 31 labels have a structure' in log.getvalue()
+        assert 'Traceback' not in log.getvalue()

@@ -269,17 +269,17 @@ class TestQueries:
         from queries.potential import computed_with
 
         rows = computed_with('commands-lj')
-        assert {row[0] for row in rows} == {'ScanCalculation'}
+        assert {row[0] for row in rows} == {'ScanCalculation', 'take_scan'}
         assert ('PesData', pes.pk, 'Li2Te') in {row[2:] for row in rows}
         assert computed_with('nowhere') == []
 
     def test_from_a_number_back_to_its_record(self, fitted, pes, screened):
         """A surface and its descriptors come from one record, although their job has scanned several structures."""
-        from queries.origin import records_behind
+        from queries.origin import behind
 
         for node in (fitted[0]['T500'], fitted[1], pes, screened[1].outputs.descriptors.Li2Te):
-            (row,) = records_behind(node.pk)
-            assert row[1:3] == ('folder', 'Li2Te.cif')
+            (row,) = behind(node.pk, RecordData)
+            assert row[2:4] == ('folder', 'Li2Te.cif')
             assert load_node(row[0])['band_gap'] == 2.5
 
     def test_melted(self, fitted):

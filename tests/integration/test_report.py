@@ -1,5 +1,6 @@
 """``aiida-pesfp report`` on real screenings, by the command line, and on their archive in another profile."""
 
+import asyncio
 import base64
 import gzip
 import re
@@ -9,14 +10,15 @@ from aiida.engine import run_get_node
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida.manage.configuration import load_profile
-from aiida.orm import Group, StructureData
+from aiida.orm import Group, Int, StructureData
 from aiida.storage.sqlite_temp import SqliteTempBackend
 from aiida.tools.archive import create_archive, import_archive
 from click.testing import CliRunner
 
 from aiida_pesfp.cli.report import report
 from aiida_pesfp.errors import NothingToReport
-from aiida_pesfp.report.content import collect
+from aiida_pesfp.queries.descriptors import descriptors_of
+from aiida_pesfp.report.collect import collect
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt
 
@@ -45,7 +47,6 @@ def without_pks(text):
     """The page, unpacked, but for PKs, which are each profile's own."""
     packed = re.compile(r'(id="payload-\d+">)([^<]+)')
     text = packed.sub(lambda match: match[1] + gzip.decompress(base64.b64decode(match[2])).decode(), text)
-    text = re.sub(r'(<td title="[0-9a-f-]{36}[^"]*">)\d+', r'\1PK', text)
     return re.sub(r'(?<=&lt;)\d+(?=&gt;)', 'PK', text)
 
 
@@ -55,14 +56,14 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profil
     assert node.is_finished_ok, node.exit_message
 
     found = collect(node)
-    assert [one.key for one in found.entries] == [row['key'] for row in outputs['ranking']['rows']]
+    assert [one.label for one in found.entries] == [row['key'] for row in outputs['ranking']['rows']]
     assert [one.source.uuid for one in found.entries] == [row['descriptors'] for row in outputs['ranking']['rows']]
-    assert {one.key: one.surface.uuid for one in found.entries} == {
+    assert {one.label: one.surface.uuid for one in found.entries} == {
         key: pes.uuid for key, pes in outputs['pes'].items()
     }
-    assert next(one.properties for one in found.entries if one.key == 'LiCl') == {'band_gap': 6.2}
+    assert next(one.properties for one in found.entries if one.label == 'LiCl') == {'band_gap': 6.2}
     (rejected,) = found.rejected
-    assert (rejected.key, rejected.formula, rejected.stage) == ('NaCl', 'ClNa', 'filter')
+    assert (rejected.label, rejected.formula, rejected.stage) == ('NaCl', 'ClNa', 'filter')
     assert 'no Li among its elements' in rejected.reason
     assert rejected.source.uuid == outputs['rejected'].uuid
     assert found.notes == []
@@ -75,6 +76,21 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profil
     text = first.read_text()
     assert 'no Li among its elements' in text
     assert '<h1>Fast-ion screening: three salts</h1>' in text
+
+    # Nothing is overwritten in silence, but a report by its successor.
+    again = call(node.pk, '-o', first, '--figures', tmp_path / 'figures')
+    assert again.exit_code != 0
+    assert 'is not empty' in again.output
+    foreign = tmp_path / 'notes.html'
+    foreign.write_text('<p>my notes</p>')
+    again = call(node.pk, '-o', foreign)
+    assert again.exit_code != 0
+    assert 'no report' in again.output
+    assert foreign.read_text() == '<p>my notes</p>'
+    again = call(node.pk, '-o', foreign, '--figures', tmp_path / 'figures', '--top', 0, '--overwrite')
+    assert again.exit_code == 0, again.output
+    assert '<h1>' in foreign.read_text()
+    assert call(node.pk, '-o', first).exit_code == 0
 
     group = Group(label='salts').store()
     group.add_nodes([node])
@@ -114,6 +130,34 @@ def test_a_workchain_that_has_not_begun_has_nothing_to_report(screen_of, structu
     runner.close()
     with pytest.raises(NothingToReport, match=r'has not finished \(created\).*verdi process report'):
         collect(process.node)
+
+
+def test_a_killed_screening_says_what_is_missing(screen_of, structures, tmp_path):
+    builder = screen_of(structures)
+    builder.max_structures_per_job, builder.max_concurrent_jobs = Int(1), Int(1)
+    runner = get_manager().get_runner()
+    process = instantiate_process(runner, builder)
+
+    async def run_until_the_first_result():
+        task = asyncio.ensure_future(process.step_until_terminated())
+        while not descriptors_of(process.node):
+            await asyncio.sleep(0.1)
+        process.kill('enough')
+        await task
+
+    runner.loop.run_until_complete(run_until_the_first_result())
+    node = process.node
+    assert node.is_killed
+    found = collect(node)
+    assert len(found.entries) + len(found.rejected) == 3
+    assert found.entries
+    assert {one.stage for one in found.rejected} == {'missing'}
+    assert {one.label for one in (*found.entries, *found.rejected)} == set(structures)
+    answer = call(node.pk, '-o', tmp_path / 'report.html')
+    assert answer.exit_code == 0, answer.output
+    assert f'ScreenWorkChain<{node.pk}> was killed' in answer.output
+    assert f'{len(found.rejected)} of 3 structures have no result yet' in answer.output
+    assert f'verdi process report {node.pk}' in (tmp_path / 'report.html').read_text()
 
 
 def test_what_cannot_be_found_is_said(tmp_path):

@@ -12,15 +12,16 @@ from ase.io.cube import read_cube_data
 from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.descriptors import describe
-from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.calculations.scan import ScanCalculation, batch_of, keys_in
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.settings.scan import ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from tests.helpers.crystals import face_centred, rock_salt
+from tests.helpers.graph import jobs_of
 
-COARSE = {'spacing': 0.6}
+COARSE = {'spacing': 0.6, 'cell': 'as_given'}
 KILLED = 'tests.helpers.calculators.KilledAfter'
 
 
@@ -28,9 +29,9 @@ KILLED = 'tests.helpers.calculators.KilledAfter'
 def builder_of(code, potential, structures):
     """Makes a builder of ``pesfp.scan``."""
 
-    def make(**inputs):
+    def make(structures=structures, **inputs):
         builder = ScanCalculation.get_builder()
-        defaults = {'code': code, 'structures': structures, 'potential': potential, 'parameters': Dict(COARSE)}
+        defaults = {'code': code, 'batch': batch_of(structures), 'potential': potential, 'parameters': Dict(COARSE)}
         for name, value in (defaults | inputs).items():
             setattr(builder, name, value)
         return builder
@@ -38,26 +39,51 @@ def builder_of(code, potential, structures):
     return make
 
 
-def test_each_structure_has_its_own_outputs(builder_of, structures):
-    results, node = run_get_node(builder_of())
+@pytest.fixture
+def base_of(code, potential, structures):
+    """Makes a builder of ``pesfp.scan.base``."""
+
+    def make(structures=structures, potential=potential, **scan):
+        overrides = {'scan': {'parameters': COARSE} | scan}
+        return ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
+
+    return make
+
+
+def test_each_structure_has_its_own_outputs(base_of, potential, structures):
+    results, node = run_get_node(base_of())
     assert node.is_finished_ok, node.exit_message
     assert set(results['pes']) == set(results['descriptors']) == set(structures)
-    assert 'failures' not in results
+    assert not {'failures', 'scanned'} & set(results)
     for key, descriptors in results['descriptors'].items():
-        assert descriptors['formula'] == key
+        assert descriptors['formula'] == descriptors.label == key
         assert descriptors['structure_uuid'] == structures[key].uuid
-        assert descriptors['potential_sha256'] == node.inputs.potential.sha256
+        assert descriptors['potential_sha256'] == potential.sha256
     # The surface is that of the functions called directly with the same calculator.
     surface = results['pes']['LiCl'].to_surface()
-    assert results['output_parameters']['evaluations'] == sum(
+    (job,) = jobs_of(node)
+    assert job.outputs.output_parameters['evaluations'] == sum(
         p.to_surface().evaluations for p in results['pes'].values()
     )
     structure = structures['LiCl'].get_pymatgen_structure()
-    with node.inputs.potential.base.repository.as_path() as folder:
+    with potential.base.repository.as_path() as folder:
         evaluator = load_potential(str(folder)).evaluator(structure)
         expected = scan(structure, evaluator, settings=ScanSettings(**COARSE))
     np.testing.assert_allclose(surface.energies, expected.energies, atol=1e-5)
     np.testing.assert_allclose(surface.reference_energies, expected.reference_energies, atol=1e-9)
+
+
+def test_the_cell_that_was_scanned_is_kept_if_it_is_not_the_given_one(base_of):
+    primitive = rock_salt('Li', 'Cl', 5.13)
+    given = {'conventional': StructureData(pymatgen=primitive.to_conventional()).store()}
+    results, node = run_get_node(base_of(structures=given, parameters={'spacing': 0.6, 'cell': 'primitive'}))
+    assert node.is_finished_ok, node.exit_message
+    scanned, descriptors = results['scanned']['conventional'], results['descriptors']['conventional']
+    assert len(scanned.sites) == len(primitive) < len(given['conventional'].sites)
+    assert scanned.creator.uuid == descriptors.creator.uuid
+    assert descriptors['cell'] == 'primitive'
+    assert descriptors['structure_uuid'] == given['conventional'].uuid
+    np.testing.assert_allclose(results['pes']['conventional'].get_array('lattice'), scanned.cell)
 
 
 def test_the_command_can_be_repeated_by_hand(builder_of):
@@ -68,19 +94,19 @@ def test_the_command_can_be_repeated_by_hand(builder_of):
     for words in ("'structures'", "'--spacing=0.6'", "'--species=Li'", "'--potential=potential'", "'--batch-size=7'"):
         assert words in script
     assert "'--time-limit=900'" in script
-    assert json.loads(node.base.repository.get_object_content('structures/LiCl.json'))['@class'] == 'Structure'
+    assert json.loads(node.inputs.batch.base.repository.get_object_content('LiCl.json'))['@class'] == 'Structure'
     assert 'Li2Te' in node.outputs.retrieved.base.repository.get_object_content('pesfp-scan.out')
-    assert 'results/LiCl/pes.npz' not in node.outputs.retrieved.base.repository.list_object_names('results/LiCl')
+    assert node.outputs.retrieved.base.repository.list_object_names('results') == ['run.json']
 
 
-def test_a_bad_structure_costs_the_others_nothing(builder_of, structures):
+def test_a_bad_structure_costs_the_others_nothing(base_of, structures):
     bad = Structure(face_centred(5.13), ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]])
     structures |= {
         'overlap': StructureData(pymatgen=bad),
         'NaCl': StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64)),
         'again': StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13)),
     }
-    results, node = run_get_node(builder_of(structures=structures))
+    results, node = run_get_node(base_of(structures=structures))
     assert node.is_finished_ok, node.exit_message
     assert set(results['descriptors']) == {'LiI', 'Li2Te', 'LiCl'}
     failures = results['failures'].get_dict()
@@ -89,9 +115,10 @@ def test_a_bad_structure_costs_the_others_nothing(builder_of, structures):
     assert 'A apart' in failures['overlap']['error']
 
 
-def test_if_all_fail_so_does_the_calculation(builder_of):
+@pytest.mark.parametrize('make', ['builder_of', 'base_of'])
+def test_if_all_fail_so_does_the_calculation(make, request):
     structures = {'NaCl': StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64))}
-    results, node = run_get_node(builder_of(structures=structures))
+    results, node = run_get_node(request.getfixturevalue(make)(structures=structures))
     assert node.exit_status == ScanCalculation.exit_codes.ERROR_ALL_STRUCTURES_FAILED.status
     assert 'NaCl' in results['failures'].get_dict()
 
@@ -127,9 +154,11 @@ def test_wrong_parameters_are_refused_before_anything_runs(builder_of, parameter
         run_get_node(builder_of(parameters=Dict(parameters)))
 
 
-def test_no_structures_are_refused(builder_of):
-    with pytest.raises(ValueError, match='list of structures is empty'):
+def test_no_structures_are_refused(builder_of, base_of):
+    with pytest.raises(ValueError, match='batch is empty'):
         run_get_node(builder_of(structures={}))
+    with pytest.raises(ValueError, match='list of structures is empty'):
+        run_get_node(base_of(structures={}))
 
 
 def test_caching_looks_at_what_matters(builder_of, potential_of, structures):
@@ -147,8 +176,8 @@ def test_caching_looks_at_what_matters(builder_of, potential_of, structures):
     assert not finer.base.caching.is_created_from_cache
 
 
-def test_new_descriptors_from_a_stored_surface(builder_of):
-    results, _ = run_get_node(builder_of())
+def test_new_descriptors_from_a_stored_surface(base_of):
+    results, _ = run_get_node(base_of())
     pes, descriptors = results['pes']['Li2Te'], results['descriptors']['Li2Te']
     same = describe(pes, Dict())
     other = describe(pes, Dict({'thresholds': [0.3, 1.2], 'xi': {'threshold': 0.3, 'connected_cut': -3.0}}))
@@ -159,8 +188,8 @@ def test_new_descriptors_from_a_stored_surface(builder_of):
     assert other['settings']['xi']['connected_cut'] == -3.0
 
 
-def test_a_computed_surface_is_exported(builder_of, structures, tmp_path):
-    results, _ = run_get_node(builder_of(structures={'Li2Te': structures['Li2Te']}))
+def test_a_computed_surface_is_exported(base_of, structures, tmp_path):
+    results, _ = run_get_node(base_of(structures={'Li2Te': structures['Li2Te']}))
     pes = results['pes']['Li2Te']
     pes.export(str(tmp_path / 'levels.cube'), kind='level')
     levels, atoms = read_cube_data(str(tmp_path / 'levels.cube'))
@@ -185,15 +214,16 @@ def test_a_killed_job_goes_on_and_gives_the_same_numbers(code, structures, poten
     potential = potential_of(KILLED, after=1600, sigma=2.1, epsilon=0.3)
     expected, whole = run_get_node(base_builder(code, structures, potential))
     assert whole.is_finished_ok
-    assert len(whole.called) == 1
+    assert len(jobs_of(whole)) == 1
 
     with_test_calculators.setenv('PESFP_TEST_KILL', 'SIGKILL')
     killed = base_builder(code, structures, potential)
     killed.max_iterations = 2
     results, node = run_get_node(killed)
-    first, second = sorted(node.called, key=lambda job: job.pk)
+    first, second = jobs_of(node)
     assert first.exit_status == ScanCalculation.exit_codes.ERROR_INTERRUPTED.status
-    assert set(first.outputs.descriptors) == {'LiCl'}
+    assert keys_in(first.outputs.results) == ['LiCl']
+    assert keys_in(second.outputs.results) == ['LiI']
     assert second.inputs.parent_folder.uuid == first.outputs.remote_folder.uuid
     assert "'--batch-size=8'" in second.base.repository.get_object_content('_aiidasubmit.sh')
     # The second job does not evaluate anew what the first did: with the same limit, it gets to the end.
@@ -211,7 +241,7 @@ def test_a_job_out_of_time_goes_on(code, structures, potential_of, with_test_cal
     potential = potential_of(KILLED, after=200, sigma=2.1, epsilon=0.3)
     results, node = run_get_node(base_builder(code, {'LiCl': structures['LiCl']}, potential))
     assert node.is_finished_ok, node.exit_message
-    statuses = [job.exit_status for job in sorted(node.called, key=lambda job: job.pk)]
+    statuses = [job.exit_status for job in jobs_of(node)]
     assert statuses == [ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME.status, 0]
     assert set(results['descriptors']) == {'LiCl'}
 

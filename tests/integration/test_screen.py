@@ -1,5 +1,6 @@
 """``pesfp.screen`` and the examples, as a user runs them."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -106,10 +107,57 @@ def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential
     builder = ScreenWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides)
     builder.max_iterations = Int(2)
     results, node = run_get_node(builder)
-    assert node.is_finished_ok, node.exit_message
     assert [row['key'] for row in results['ranking']['rows']] == ['LiCl']
     assert results['rejected']['LiI']['error_type'] == 'JobLost'
     assert 'for an unknown reason' in results['rejected']['LiI']['reason']
+    assert node.exit_status == ScreenWorkChain.exit_codes.ERROR_STRUCTURES_LOST.status
+    assert node.exit_message.startswith('1 of 2 structures are missing in the ranking')
+
+
+@pytest.fixture
+def locked_after():
+    """Lets the database be locked when links of a type are made, from a given one on and so often."""
+    from aiida.manage import get_manager
+    from sqlalchemy import event
+    from sqlalchemy.exc import OperationalError
+
+    engine, listeners = get_manager().get_profile_storage().get_session().get_bind(), []
+
+    def lock(link_type, begin, times):
+        count = itertools.count()
+
+        def refuse(_connection, _cursor, statement, parameters, *_):
+            is_meant = 'INSERT INTO db_dblink' in statement and link_type in str(parameters)
+            if is_meant and begin <= next(count) < begin + times:
+                raise OperationalError(statement, parameters, Exception('database is locked'))
+
+        event.listen(engine, 'before_cursor_execute', refuse)
+        listeners.append(refuse)
+
+    yield lock
+    for listener in listeners:
+        event.remove(engine, 'before_cursor_execute', listener)
+
+
+def test_scans_that_have_finished_are_recovered_from_a_lost_workchain(builder_of, structures, locked_after):
+    """The workchain around the job cannot pass on its first result."""
+    locked_after('return', 0, 1)
+    results, node = run_get_node(builder_of(structures, max_structures_per_job=3))
+    assert [scan.is_excepted for scan in node.called if 'Scan' in scan.process_label] == [True]
+    assert node.is_finished_ok, node.exit_message
+    assert {row['key'] for row in results['ranking']['rows']} == set(structures) == set(results['pes'])
+    for key, descriptors in results['descriptors'].items():
+        assert descriptors.get('structure_uuid') == structures[key].uuid
+
+
+def test_scans_that_were_lost_are_repeated(builder_of, structures, locked_after):
+    """The first workchain loses its job before that has run."""
+    locked_after('call_calc', 1, 1)  # the first calculation that is called is the selection
+    results, node = run_get_node(builder_of(structures, max_structures_per_job=3))
+    scans = [scan for scan in node.called if 'Scan' in scan.process_label]
+    assert len(scans) == 2
+    assert node.is_finished_ok, node.exit_message
+    assert {row['key'] for row in results['ranking']['rows']} == set(structures)
 
 
 def test_the_second_time_nothing_is_scanned(builder_of, structures):
@@ -177,7 +225,10 @@ class TestExamples:
         return run
 
     def test_screen_then_query_then_archive(self, verdi):
+        (verdi.structures / 'broken.cif').write_text('nonsense')
         printed = verdi('run', 'examples/screen.py', '--folder', verdi.structures)
+        assert 'broken.cif' in printed
+        assert 'Traceback' not in printed
         table = [line.split() for line in printed.splitlines() if line.strip().startswith(('1 ', '2 '))]
         assert [row[1] for row in table] == ['LiF', 'Li2O']
         answers = verdi('run', 'examples/query.py')

@@ -47,6 +47,9 @@ def test_values(text, value):
     [
         ('xi >', 'is not an expression'),
         ('', 'is not an expression'),
+        ('Xi > 2', "'Xi' in 'Xi > 2' is not known: did you mean xi? choose from xi, mpe"),
+        ('fromula == "LiCl"', 'did you mean formula?'),
+        ('LOG10(xi)', 'did you mean log10?'),
         ('x1 > 2', "'x1' in 'x1 > 2' is not known: choose from xi, mpe"),
         ('max > 2', "'max' in 'max > 2' is not known: choose from xi, mpe"),
         ('connected(0.3)', "the function 'connected' in 'connected(0.3)' is not known: choose from log10"),

@@ -34,6 +34,7 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
     aiida-pesfp launch conductivity LiI --code siesta@cluster --pseudo-family LABEL --submit --walltime 24h
     """
     from aiida_pesfp.cli.results import print_conductivities
+    from aiida_pesfp.queries.structures import name_of
     from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 
     with shared.invalid_inputs_reported():
@@ -42,10 +43,11 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
         needs['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
     if relax_code is None or not relax:
         relax_code = shared.relax_code_of(engine, code, relax)
-    overrides = launching.read_overrides({'max_steps_per_job', *engine.dynamics_workchain.get_protocol_inputs()})
+    overrides = launching.read_overrides({'max_steps_per_job': None} | engine.dynamics_workchain.get_protocol_inputs())
     overrides |= shared.without_none(duration_ps=duration_ps, temperatures=list(temperatures) or None)
     failed = []
-    for key, structure in launching.nodes().items():
+    for structure in launching.nodes().values():
+        label = name_of(structure)
         with shared.invalid_inputs_reported():
             builder = ConductivityWorkChain.get_builder_from_protocol(
                 code,
@@ -58,11 +60,11 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
                 options=launching.jobs,
                 **shared.needs_of(engine, needs),
             )
-        report = f'dynamics of {key} at {", ".join(map("{:g} K".format, builder.temperatures))} ...'
-        node = launching.start(builder, key, report)
+        report = f'dynamics of {label} at {", ".join(map("{:g} K".format, builder.temperatures))} ...'
+        node = launching.start(builder, label, report)
         if not launching.to_daemon:
             print_conductivities(node)
             if not node.is_finished_ok:
-                failed.append(f'{key}: {node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+                failed.append(f'{label}: {node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
     if failed:
         echo.echo_critical('\n'.join(failed))

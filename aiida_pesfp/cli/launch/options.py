@@ -2,9 +2,8 @@
 
 import contextlib
 import functools
-import itertools
-import re
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +12,15 @@ import yaml
 from aiida.cmdline.utils import echo
 
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
+from aiida_pesfp.crystals.text import read_text
+from aiida_pesfp.errors import closest, one_line
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.workflows.engines import ENGINES, Engine
+
+#: Types that YAML and JSON have; the former has dates too.
+_PLAIN = bool | int | float | str | list
 
 
 class DurationParamType(click.ParamType):
@@ -51,6 +55,7 @@ _LAUNCH_OPTIONS = combined(
     click.option('--queue', help='Queue or partition of the scheduler.'),
     click.option('--account', help='Account of the scheduler.'),
     click.option('--device', help=f'Device on the compute node. {ProgramSettings.help_of("device")}'),
+    click.option('--trust-weights', is_flag=True, default=None, help=ProgramSettings.help_of('trust_weights')),
 )
 
 
@@ -67,24 +72,36 @@ class LaunchOptions(SimpleNamespace):
             # One process uses all cores of its node by threads.
             resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': self.num_cores}
         chosen = {'max_wallclock_seconds': self.walltime, 'queue_name': self.queue}
-        return without_none(resources=resources, account=self.account, device=self.device, **chosen)
+        chosen |= {'device': self.device, 'trust_weights': self.trust_weights}
+        return without_none(resources=resources, account=self.account, **chosen)
 
-    def read_overrides(self, known: set[str]) -> dict:
-        """The content of the file of overrides. An unknown key is an error, because it would be ignored."""
+    def read_overrides(self, default: dict) -> dict:
+        """The content of the file of overrides. An unknown key is an error, because it would be ignored.
+
+        :param default: what the file may override, nested alike; None for an input of any kind.
+        """
         if self.overrides is None:
             return {}
+        wrong = 'is not a YAML file of inputs, such as "max_iterations: 3"'
         try:
-            content = dict(yaml.safe_load(self.overrides.read_text()) or {})
-        except (yaml.YAMLError, TypeError, ValueError) as error:
-            echo.echo_critical(f'{self.overrides} is not a YAML file of inputs, such as "max_iterations: 3": {error}')
-        for key in content.keys() - known:
-            names = ', '.join(sorted(known))
-            echo.echo_critical(f'{self.overrides}: there is no input {key!r}: known are {names}')
-        return content
+            content = yaml.safe_load(read_text(self.overrides))
+            json.dumps(content, default=str, skipkeys=True)  # raises an error if some part of it contains itself
+        except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+            echo.echo_critical(f'{self.overrides} {wrong}: {one_line(error)}')
+        if content is not None and not isinstance(content, dict):
+            echo.echo_critical(f'{self.overrides} {wrong}: it holds {str(content)[:60]!r}')
+        for key in (content or {}).keys() - default.keys():
+            close = closest(str(key), default)
+            names = f'did you mean {close}?' if close else f'known are {", ".join(sorted(default))}'
+            echo.echo_critical(f'{self.overrides}: there is no input {key!r}: {names}')
+        for problem in _misshapen(content or {}, default):
+            echo.echo_critical(f'{self.overrides}: {problem}')
+        return content or {}
 
     def nodes(self) -> dict:
         """All structures by keys; those of paths are imported first. Stops first if nothing can be submitted."""
         from aiida_pesfp.cli.importing import store
+        from aiida_pesfp.queries.structures import by_name
         from aiida_pesfp.sources.folder import read_folder
 
         if self.to_daemon:
@@ -92,7 +109,7 @@ class LaunchOptions(SimpleNamespace):
         nodes = []
         for item in self.structures:
             nodes += store(read_folder([item]), item.resolve().stem) if isinstance(item, Path) else item
-        return _keyed(nodes)
+        return by_name(nodes)
 
     def start(self, builder, what: str, report: str):
         """Run or submit a builder; the node.
@@ -187,6 +204,30 @@ def without_none(**values) -> dict:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _misshapen(given: dict, default: dict, within: str = '') -> Iterator[str]:
+    """What is wrong with inputs that are not of the kind of their default: nothing, or a value instead of entries."""
+    for key, value in given.items():
+        name, usual = f'{within}{key}', default.get(key)
+        if not isinstance(key, str):
+            yield f'the name {name} is not a text'
+        elif isinstance(usual, dict) and not isinstance(value, dict):
+            yield f'{name} is {str(value)[:60]!r}: it has to hold entries, such as {", ".join(usual) or "NAME: VALUE"}'
+        elif isinstance(value, dict):
+            yield from _misshapen(value, usual if isinstance(usual, dict) else {}, f'{name}.')
+        elif value is None and usual is not None:
+            yield f'{name} has no value: give one, or leave it out'
+        elif not _is_like(value, usual):
+            yield f'{name} is {str(value)[:60]!r}: give a value such as {usual!r}'
+
+
+def _is_like(value, usual) -> bool:
+    """Whether a value of a YAML file is of the kind of the usual one; None is of any kind that JSON has too."""
+    if usual is None:
+        return isinstance(value, _PLAIN | None)
+    number = int | float
+    return isinstance(value, number if isinstance(usual, number) else type(usual))
+
+
 @contextlib.contextmanager
 def invalid_inputs_reported():
     """Stop with an error message if inputs are not valid."""
@@ -196,17 +237,6 @@ def invalid_inputs_reported():
         yield
     except (ValueError, InputValidationError) as error:
         echo.echo_critical(f'the inputs are not valid: {error}')
-
-
-def _keyed(structures: list) -> dict:
-    """Structures by keys that AiiDA accepts as names of links, made of their labels or formulas."""
-    found = {}
-    for node in {node.uuid: node for node in structures}.values():
-        name = re.sub(r'\W+', '_', node.label or node.get_formula()).strip('_')
-        name = name if name[:1].isalpha() else f's_{name}'
-        keys = itertools.chain([name], (f'{name}_{number}' for number in itertools.count(2)))
-        found[next(key for key in keys if key not in found)] = node
-    return found
 
 
 def _check_daemon() -> None:

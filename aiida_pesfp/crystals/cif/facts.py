@@ -34,19 +34,8 @@ class Formula:
     @classmethod
     def read(cls, text: str) -> Self | None:
         """A formula of any notation; None if it is not sure what it says. D and T are hydrogen."""
-        parts = re.findall(r'([A-Z][a-z]?)(\d*\.?\d*)(?:\(\d+\))?', text)
-        if not re.fullmatch(r'(?:[A-Z][a-z]?\d*\.?\d*(?:\(\d+\))?[\s,]*)+', text) or _is_ambiguous(text):
-            words = [re.fullmatch(r'([A-Z]{1,2})(\d*\.?\d*)', word) for word in text.split()]
-            if all(words) and not _is_ambiguous(text):
-                parts = [(word[1].title(), word[2]) for word in words]
-            elif re.fullmatch(r'[A-Z][A-Za-z\d.()\s]*', text) and not _is_ambiguous(text):
-                try:
-                    amounts = Composition(text.replace(' ', '')).get_el_amt_dict()
-                except ValueError:
-                    return None
-                parts = [(symbol, f'{amount:g}') for symbol, amount in amounts.items()]
-            else:
-                return None
+        if (parts := _parts(text)) is None:
+            return None
         counts, digits = {}, {}
         for name, number in parts:
             symbol = ISOTOPES.get(name, name)
@@ -54,7 +43,7 @@ class Formula:
             counts[symbol] = counts.get(symbol, 0.0) + float(number or 1)
             digits[symbol] = digits.get(symbol, 0.0) + (0.5 * 10.0 ** -len(decimals) if decimals.strip('0') else 0.0)
         counts = {symbol: count for symbol, count in counts.items() if count > 0}
-        return cls(counts, digits, any(name in ISOTOPES for name, _ in parts)) if set(counts) <= ELEMENTS else None
+        return cls(counts, digits, any(name in ISOTOPES for name, _ in parts))
 
     @property
     def factor(self) -> int:
@@ -65,12 +54,28 @@ class Formula:
         return Composition(self.counts).formula.replace(' ', '')
 
 
-def _is_ambiguous(text: str) -> bool:
-    """Whether a formula has words such as SI1, of two elements or of one in capitals."""
-    return ' ' in text and any(
-        match[1].title() in ELEMENTS and set(match[1]) <= ELEMENTS
-        for match in re.finditer(r'(?<![A-Za-z\d])([A-Z]{2})\d*\.?\d*(?=\s|$)', text)
-    )
+def _parts(text: str) -> list[tuple[str, str]] | None:
+    """Symbols and numbers of a formula: LiCl, C12 H22 O11, LI2 S, Li (Al Cl4). None if it may mean several things."""
+    words = text.split()
+    capitals = [match for word in words if (match := re.fullmatch(r'([A-Z]{2})([\d.]*)', word))]
+    if len(words) > 1 and any(match[1].title() in ELEMENTS and set(match[1]) <= ELEMENTS for match in capitals):
+        return None  # silica or sulfur and iodine
+    number = r'(\d*\.?\d*)(?:\(\d+\))?'
+    known = ELEMENTS | set(ISOTOPES)
+    if re.fullmatch(rf'(?:[A-Z][a-z]?{number}[\s,]*)+', text):
+        parts = re.findall(rf'([A-Z][a-z]?){number}', text)
+        if all(symbol in known for symbol, _ in parts):
+            return parts
+    parts = [match.groups() for word in words if (match := re.fullmatch(rf'([A-Z]{{1,2}}){number}', word.rstrip(',')))]
+    if len(parts) == len(words) and all(symbol.title() in known for symbol, _ in parts):
+        return [(symbol.title(), count) for symbol, count in parts]
+    if re.fullmatch(r'[A-Z][A-Za-z\d.()\s]*', text):
+        try:
+            amounts = Composition(text.replace(' ', '')).get_el_amt_dict()
+        except ValueError:
+            return None
+        return [(symbol, f'{amount:g}') for symbol, amount in amounts.items()] if set(amounts) <= known else None
+    return None
 
 
 @dataclass(frozen=True)
@@ -138,14 +143,21 @@ class Facts:
                 confirmed = True
         elif self.hydrogens and 'H' not in structure.symbol_set:
             raise InconsistentFile('hydrogen atoms are attached to others and have no positions: add them')
-        elif self.units is not None and self.weight is not None:
-            own = f'its sites give {mass / self.units:.2f} for Z = {self.units:g}'
-            if abs(mass / self.units / self.weight - 1) > WEIGHT_TOLERANCE:
-                raise InconsistentFile(f'the file says that the formula weight is {self.weight:g}, {own}')
-            confirmed = True
-        if self.density is not None and not dense and not (confirmed and self.volume):
+        objections = []
+        if self.units is not None and self.weight is not None:
+            weight = mass / self.units
+            if abs(weight / self.weight - 1) > WEIGHT_TOLERANCE:
+                own = f'its sites give {weight:.2f} for Z = {self.units:g}'
+                objections.append(f'the file says that the formula weight is {self.weight:g}, {own}')
+            else:
+                confirmed = True
+        if self.density is not None and not dense:
             own = f'its sites give {density:.3g}'
-            raise InconsistentFile(f'the file says that the density is {self.density:.4g} g/cm3, {own}')
+            objections.append(f'the file says that the density is {self.density:.4g} g/cm3, {own}')
+        # Atoms that agree with formula and Z have the right mass: then a slip of the authors is a doubt only.
+        if objections and not (self.formula is not None and self.units is not None):
+            raise InconsistentFile(objections[0])
+        crystal.doubts.extend(objections)
         return confirmed
 
     def _units(self, crystal: Crystal) -> float:

@@ -89,8 +89,6 @@ def _read_block(
     else:
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
-    if len(choices) > 1:
-        doubts.append(f'its symmetry may be {" or ".join(one.origin for one in choices)}: only {symmetry.origin} fits')
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
         return crystal.structure, (*doubts, *crystal.doubts)
@@ -108,6 +106,11 @@ def _lattice(block: gemmi.cif.Block) -> Lattice:
     kinds = ('length_a', 'length_b', 'length_c', 'angle_alpha', 'angle_beta', 'angle_gamma')
     names = [f'_cell_{kind}' for kind in kinds]
     numbers = [value(block, (name,)) for name in names]
+    # An angle that is not given is 90 degrees: its default in the CIF dictionary.
+    numbers[3:] = [
+        90.0 if number is None and not len(block.find_values(name)) else number
+        for name, number in zip(names[3:], numbers[3:], strict=True)
+    ]
     missing = [name for name, number in zip(names, numbers, strict=True) if number is None]
     if missing:
         raise InvalidCell(f'{", ".join(missing)} is missing or not a number: give the cell')
@@ -150,12 +153,14 @@ def _decide(
         if disputed:
             raise InconsistentFile(f'its symmetry may be {names}: {way_out}')
         raise AmbiguousSymmetry(f'the space group that it names may be {names}: {way_out}')
-    return found[0]
+    choice, crystal, confirmed = found[0]
+    if failures:
+        crystal.doubts.append(f'its symmetry may be {names}: only {choice.origin} fits the rest of the file')
+    return choice, crystal, confirmed
 
 
 def _same_crystal(first: Structure, second: Structure) -> bool:
-    matcher = StructureMatcher(ltol=0.01, stol=0.01, angle_tol=0.5)
-    return bool(matcher.fit(first, second))
+    return bool(StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(first, second))
 
 
 def _second_reading(

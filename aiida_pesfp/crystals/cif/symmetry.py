@@ -109,7 +109,7 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
         if not complete:
             raise InconsistentFile(f'the {origin} are not a group: some are missing')
         return [own], False, doubts
-    if complete and number in {one.number for one in named}:
+    if complete and number in {None, *(one.number for one in named)}:
         if fitting and not any(set(map(_key, one.operations)) == set(map(_key, listed)) for one in fitting):
             doubts.append(f'the {origin} are another setting than {" or ".join(one.name for one in named)}, and count')
         return [own], False, doubts
@@ -141,7 +141,7 @@ def _settings() -> tuple[dict[str, list[Setting]], dict[int, list[Setting]], dic
             name = short.replace('_', '') + (f':{choice}' if choice else '')
             setting = by_hall[plain] = Setting(name, number, choice, hall, common)
             by_number[number].append(setting)
-        for form in {form for name in (full, short) for form in _forms(name, number, choice)}:
+        for form in {form for name in (full, short) for form in _forms(name, number if common else 0, choice)}:
             if setting not in by_name[form]:
                 by_name[form].append(setting)
     return by_name, by_number, by_hall

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from aiida_pesfp.errors import PotentialError
+from aiida_pesfp.errors import PotentialError, one_line
 from aiida_pesfp.potentials.base import Family, PotentialIdentity, version
 
 PREFIX = 'ase:'
 #: Largest description that is read, bytes.
-_LARGEST = 1 << 20
+_LARGEST = 1 << 16
 
 
 class AseFamily(Family):
@@ -35,17 +35,29 @@ class AseFamily(Family):
     def _identity(self, name: str, description: dict, path: str | None) -> PotentialIdentity:
         package = description['calculator'].partition('.')[0]
         content = {'parameters': {}} | description | {'version': version(package)}
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
         return PotentialIdentity(name, self.kind, digest, package, content['version'], path)
+
+
+class _Loader(yaml.SafeLoader):
+    """Without references: a few lines of them stand for a description of any size."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError('it has a reference (*)')
+        return super().compose_node(parent, index)
 
 
 def describe(path: Path) -> dict:
     """``calculator`` and ``parameters`` of a file, which is refused if it does not describe an ASE calculator."""
     try:
-        description = yaml.safe_load(path.read_text())  # JSON is YAML
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PotentialError(f'{path} is neither YAML nor JSON: {error}') from error
+        description = yaml.load(path.read_text(), _Loader)  # JSON is YAML
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise PotentialError(f'{path} is neither YAML nor JSON: {one_line(error)}') from error
     description = {'parameters': None} | description if isinstance(description, dict) else {}
     if set(description) != {'calculator', 'parameters'} or not isinstance(description['calculator'], str):
         raise PotentialError(f'{path} must have the key calculator (package.module.Class) and may have parameters')
-    return description | {'parameters': description['parameters'] or {}}
+    parameters = description['parameters'] or {}
+    if not (isinstance(parameters, dict) and all(isinstance(name, str) for name in parameters)):
+        raise PotentialError(f'{path}: the parameters {parameters!r} must be a dictionary of arguments by their names')
+    return description | {'parameters': parameters}

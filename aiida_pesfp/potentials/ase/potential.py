@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator, Calculator
 from pymatgen.core import Structure
 
-from aiida_pesfp.errors import EvaluationFailed, PotentialError
+from aiida_pesfp.errors import EvaluationFailed, PotentialError, one_line
 from aiida_pesfp.potentials.ase.family import PREFIX, describe
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
+from aiida_pesfp.potentials.trust import reason, without_code
 
 
 class AsePotential(Potential):
@@ -23,11 +24,14 @@ class AsePotential(Potential):
         if identity.path is not None:
             description = describe(Path(identity.path))
             self._name, self._parameters = description['calculator'], description['parameters']
+        way_out = f'give {f"in {identity.path} " if identity.path else ""}package.module.Class of an installed package'
         try:
             self._class = pkgutil.resolve_name(self._name)
-        except (ImportError, AttributeError, ValueError) as error:
-            reason = f'there is no ASE calculator {self._name!r} here ({error})'
-            raise PotentialError(f'{reason}: give package.module.Class of an installed package') from error
+        except (Exception, SystemExit) as error:  # whatever its module may raise
+            what = f'there is no ASE calculator {self._name!r} here ({one_line(error)})'
+            raise PotentialError(f'{what}: {way_out}') from error
+        if not (isinstance(self._class, type) and issubclass(self._class, BaseCalculator)):
+            raise PotentialError(f'{self._name} is no class of ASE calculators: {way_out}')
         self.device = self._choose_device(device)
         self._make()
 
@@ -56,10 +60,11 @@ class AsePotential(Potential):
 
     def _make(self) -> Calculator:
         try:
-            return self._class(**self._parameters)
-        except Exception as error:  # whatever a calculator's constructor may raise
+            with without_code(self.identity.trusted):
+                return self._class(**self._parameters)
+        except (Exception, SystemExit) as error:  # whatever a calculator's constructor may raise
             what = f'the ASE calculator {self._name} cannot be made with the parameters {self._parameters}'
-            raise PotentialError(f'{what}: {error}') from error
+            raise PotentialError(f'{what}: {reason(error)}') from error
 
 
 class AseEvaluator(Evaluator):

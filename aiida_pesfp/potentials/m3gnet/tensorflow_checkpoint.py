@@ -76,4 +76,6 @@ def _varint(stream: BytesIO) -> int:
         shift += 7
         if byte[0] < 0x80:
             return value
+        if shift > 63:
+            break
     raise ValueError('the index is truncated')

@@ -24,6 +24,7 @@ from torch import Tensor
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
 from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential, quiet
+from aiida_pesfp.potentials.trust import WAY_OUT
 
 with quiet():
     import matgl
@@ -32,6 +33,9 @@ with quiet():
     from matgl.models import M3GNet, TensorNet
     from torch_geometric.data import Batch
 
+#: Where the classes are that a saved model may name, and what they are called.
+_MODULES = ('matgl.models', 'matgl.apps.pes', 'matgl.apps._pes')
+_CLASSES = {'Potential', *matgl.models.__all__}
 #: Arguments of ``matgl.apps.pes.Potential`` that matgl 4 saves and no version before 3 knew ...
 _NEW_ARGUMENTS = {'compile_model', 'compile_mode'}
 #: ... and one of ``M3GNet`` that every version since 1.3 saves.
@@ -76,7 +80,7 @@ class MatglPotential(NetworkPotential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
-        network = self.load(lambda path: matgl.load_model(Path(path)))
+        network = self.load(self._read)
         if not isinstance(network, MatglNetwork):
             raise PotentialError(f'{identity.path} is a {type(network).__name__}: give a model of the potential energy')
         # Forces and stresses need derivatives, the scan does not.
@@ -85,6 +89,16 @@ class MatglPotential(NetworkPotential):
         self.symbols = tuple(network.model.element_types)
         self.cutoff = float(network.model.cutoff)
         self._choose_convention()
+
+    def _read(self, path: str) -> MatglNetwork:
+        """The model, whose files name classes to be called with arguments: only those of networks of matgl, if any."""
+        folder = Path(path)
+        named = json.loads((folder / 'model.json').read_text()), torch.load(folder / 'model.pt', map_location='cpu')
+        for one in () if self.identity.trusted else classes_in(named):
+            module, name = one.get('@module'), one.get('@class')
+            if not (str(module).startswith(_MODULES) and name in _CLASSES):
+                raise ValueError(f'it would call {name} of {module}, which is no network of matgl: {WAY_OUT}')
+        return matgl.load_model(folder)
 
     def calculator(self, structure: Structure) -> PESCalculator:
         self.check_elements(structure)
@@ -129,6 +143,14 @@ class MatglPotential(NetworkPotential):
                 energies = [self.evaluator(crystal).energies(0, np.zeros((1, 3)))[0] for crystal in crystals]
                 errors.append(float(abs(trials[int(np.argmin(energies))] / expected - 1)))
         return errors or [np.inf]
+
+
+def classes_in(content) -> list[dict]:
+    """All dictionaries with a key ``@class`` or ``@module`` in nested lists and dictionaries."""
+    if isinstance(content, dict):
+        own = [content] if '@class' in content or '@module' in content else []
+        return own + [one for value in content.values() for one in classes_in(value)]
+    return [one for value in content for one in classes_in(value)] if isinstance(content, list | tuple) else []
 
 
 def sum_on_neighbours(model: M3GNet) -> None:

@@ -24,12 +24,6 @@ with quiet():
 #: pairs are out of reach.
 MOST_ATOMS_OF_KERNELS = 64
 
-#: What checkpoints call to restore arrays of numpy, beyond what torch considers safe itself.
-_RESTORE_ARRAYS = [
-    *('numpy.dtype', 'numpy.ndarray', 'numpy.core.multiarray._reconstruct', 'numpy._core.multiarray._reconstruct'),
-    *('numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar'),
-]
-
 
 class SevenNetEvaluator(BatchedEvaluator):
     """Energies of one structure by a SevenNet."""
@@ -72,7 +66,7 @@ class SevenNetPotential(NetworkPotential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
-        network = self.load(lambda path: SevenNetCheckpoint(path).build_model(), _RESTORE_ARRAYS)
+        network = self.load(lambda path: SevenNetCheckpoint(path).build_model())
         if network.modal_map:
             raise PotentialError(
                 f'the checkpoint {identity.path} has several modalities ({", ".join(network.modal_map)}): '
@@ -93,5 +87,4 @@ class SevenNetPotential(NetworkPotential):
 
     def calculator(self, structure: Structure) -> SevenNetCalculator:
         self.check_elements(structure)
-        with quiet():
-            return SevenNetCalculator(self.identity.path, device=self.device)
+        return self.load(lambda path: SevenNetCalculator(path, device=self.device))

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from aiida_pesfp.assessment.features import SPECTRA
-from aiida_pesfp.report.drawings import COLOURS, EXCLUDED, Axis, Band, Guide, Trace
+from aiida_pesfp.report.colours import COLOURS, EXCLUDED
+from aiida_pesfp.report.drawings import Axis, Band, Guide, Trace
 from aiida_pesfp.report.plots.plotly import TEMPLATE, add, axis
 
 _SYMBOLS = dict(zip(SPECTRA, ('circle', 'square')))
@@ -75,8 +76,8 @@ def scores_figure(assessments: dict[str, dict], further: Scores | None = None) -
 def free_volume_figure(content: dict, cuts: dict[str, tuple[float, float]] | None = None, title: str = '') -> go.Figure:
     """Conductivities against both free volumes at Xi's threshold (Fig. 7 and 8).
 
-    Values that were raised to the floor are triangles, extrapolated ones are open. A structure without a free volume
-    is at the left edge. Lines show sigma+ and sigma-, and cuts of Xi.
+    Limits and values that were raised to the floor are triangles, extrapolated values are open. A structure without a
+    free volume is at the left edge. Lines show sigma+ and sigma-, and cuts of Xi.
 
     :param content: of an ``AssessmentData``.
     :param cuts: name -> the cuts of log10 of the connected and of the disconnected free volume.
@@ -93,7 +94,7 @@ def free_volume_figure(content: dict, cuts: dict[str, tuple[float, float]] | Non
         'errors': (np.minimum(errors, shown - floor), errors),
         'hover': [
             f'{key} {entry.get("formula", "")}<br>Xi {entry["xi"]:.3f}<br>'
-            f'{value["conductivity"]:.3g} ± {value["error"]:.2g} S/cm'
+            f'{value["limit"] or ""}{value["conductivity"]:.3g} ± {value["error"]:.2g} S/cm'
             for key, entry, value in points
         ],
     }
@@ -139,6 +140,8 @@ def _panels(names: dict) -> go.Figure:
 
 
 def _symbol(value: dict, floor: float) -> str:
-    if value['clipped'] or value['conductivity'] <= floor:
+    if value['limit'] == '>':
+        return 'triangle-up'
+    if value['limit'] or value['clipped'] or value['conductivity'] <= floor:
         return 'triangle-down'
     return 'circle-open-dot' if value['extrapolated'] else 'circle'

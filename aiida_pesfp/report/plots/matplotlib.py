@@ -1,6 +1,7 @@
 """The figures of the report by matplotlib, for papers: .png and .pdf as wide as one column."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.colors import LightSource
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
-from aiida_pesfp.report import drawings
+from aiida_pesfp.report import colours, drawings
 from aiida_pesfp.report.content import Report
 from aiida_pesfp.report.drawings import Axis, Band, Contours, Guide, Plot, Trace
 from aiida_pesfp.report.view import StructureView
@@ -29,6 +30,7 @@ _STYLE = {
     'savefig.dpi': 300,
     'pdf.fonttype': 42,
 }
+_LONGEST_NAME = 120
 #: A width or size of the drawings in points.
 _SCALE = 0.5
 _DASHES = {'solid': '-', 'dash': '--', 'dot': ':', None: 'none'}
@@ -36,25 +38,31 @@ _SYMBOLS = {'circle': 'o', 'square': 's', 'triangle-down': 'v'}
 
 
 def write_figures(report: Report, folder: str | Path, top: int = 10) -> list[Path]:
-    """Write the figures of a report: the overview, and those of the best structures.
+    """Write the figures of a report: the overview, and those of the best structures. Files of these names are replaced.
 
     :param top: number of structures with figures of their own, see :func:`~aiida_pesfp.report.drawings.of_entry`.
     :returns: the files.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    figures = drawings.overview(report.entries)
-    for place, entry in enumerate(report.entries[:top], start=1):
-        name = f'{place:02d}-' + re.sub(r'[^\w.-]', '_', entry.key)
-        figures |= {f'{name}-{kind}': figure for kind, figure in drawings.of_entry(entry).items()}
     files = []
-    for name, content in figures.items():
+    for name, content in _named_figures(report, top):
         with rc_context(_STYLE):
             figure = draw(content)
             for ending in ENDINGS:
                 files.append(folder / f'{name}.{ending}')
                 figure.savefig(files[-1])
     return files
+
+
+def _named_figures(report: Report, top: int) -> Iterator[tuple[str, Plot | StructureView]]:
+    """Names of files, without an ending, and their figures."""
+    yield from drawings.overview(report.entries).items()
+    for place, entry in enumerate(report.entries[:top], start=1):
+        # Letters of any language, but no more bytes than a file system takes.
+        name = re.sub(r'[^\w.-]', '_', entry.name).encode()[:_LONGEST_NAME].decode(errors='ignore')
+        for kind, figure in drawings.of_entry(entry).items():
+            yield f'{place:02d}-{name}-{kind}', figure
 
 
 def draw(content: Plot | StructureView) -> Figure:
@@ -66,10 +74,20 @@ def draw(content: Plot | StructureView) -> Figure:
     for part in content.parts:
         _add(axes, part)
     axes.set(**_axis('x', content.x), **_axis('y', content.y))
-    axes.set_title('\n'.join(filter(None, [content.title, content.remark])))
+    axes.set_title('\n'.join(filter(None, [_plain(content.title), content.remark])))
+    if content.x.above:
+        above = axes.secondary_xaxis('top')
+        above.set_xticks(list(content.x.above.values()), list(content.x.above))
+        above.set_xlabel(content.x.above_title)
+        above.spines['top'].set_visible(True)
     if axes.get_legend_handles_labels()[1]:
         axes.legend()
     return figure
+
+
+def _plain(text: str) -> str:
+    """A text in which matplotlib finds no mathematics."""
+    return text.replace('$', r'\$')
 
 
 def _axis(name: str, content: Axis) -> dict:
@@ -79,7 +97,7 @@ def _axis(name: str, content: Axis) -> dict:
 
 def _add(axes: Axes, part: Trace | Band | Guide | Contours) -> None:
     if isinstance(part, Contours):
-        lines = axes.contour(part.x, part.y, part.values, levels=part.levels, colors=drawings.FAINT, linewidths=0.6)
+        lines = axes.contour(part.x, part.y, part.values, levels=part.levels, colors=colours.FAINT, linewidths=0.6)
         axes.clabel(lines, fontsize=6)
     elif isinstance(part, Band):
         axes.fill_between(part.x, part.low, part.high, color=part.colour, alpha=0.15, lw=0, label=part.name)
@@ -97,7 +115,7 @@ def _add(axes: Axes, part: Trace | Band | Guide | Contours) -> None:
 
 def _add_trace(axes: Axes, part: Trace) -> None:
     x, y = np.asarray(part.x), np.asarray(part.y)
-    label = re.sub(r'(.)<sub>(.)</sub>', r'$\1_\2$', part.name or '')
+    label = _plain(part.name or '')
     label = label if label not in axes.get_legend_handles_labels()[1] else ''
     if part.dash:
         style = {'color': part.colour, 'linestyle': _DASHES[part.dash], 'linewidth': part.width * _SCALE}
@@ -125,16 +143,16 @@ def _structure(view: StructureView) -> Figure:
     axes.view_init(elev=18, azim=32)
     if view.isosurface is not None:
         triangles = view.isosurface.vertices[view.isosurface.faces]
-        look = {'facecolors': drawings.ISOSURFACE, 'alpha': 0.45, 'linewidths': 0}
+        look = {'facecolors': colours.ISOSURFACE, 'alpha': 0.45, 'linewidths': 0}
         light = LightSource(azdeg=60, altdeg=50)
         axes.add_collection3d(Poly3DCollection(triangles, shade=True, lightsource=light, **look))
-    axes.add_collection3d(Line3DCollection(view.box, colors=drawings.FAINT, linewidths=0.5))
+    axes.add_collection3d(Line3DCollection(view.box, colors=colours.FAINT, linewidths=0.5))
     if len(view.bonds):
-        axes.add_collection3d(Line3DCollection(view.bonds, colors=drawings.BOND, linewidths=1.0))
+        axes.add_collection3d(Line3DCollection(view.bonds, colors=colours.BOND, linewidths=1.0))
     corners = view.box.reshape(-1, 3)
     extent, middle = np.ptp(corners, axis=0), (corners.min(axis=0) + corners.max(axis=0)) / 2
     for atoms in view.atoms:
-        look = {'s': (90 * atoms.radius / extent.max()) ** 2, 'edgecolors': drawings.LINE, 'linewidths': 0.3}
+        look = {'s': (90 * atoms.radius / extent.max()) ** 2, 'edgecolors': colours.LINE, 'linewidths': 0.3}
         axes.scatter(*atoms.positions.T, color=atoms.colour, label=atoms.symbol, **look)
     axes.plot(*view.path.T, color='black', linewidth=1.6, zorder=5)
     for name, low, high in zip('xyz', middle - extent / 2, middle + extent / 2):

@@ -88,7 +88,7 @@ class TestReading:
             row('broken', 1, structure='{'),
         ]
         columns = COLUMNS | {'composition': 'composition', 'structure': 'structure'}
-        found = table(rows, columns)
+        found = table(rows, columns, temperature_unit='K')
         assert [entry.id for entry in found.measurements] == ['good']
         reasons = {entry['row']: entry['reason'] for entry in found.excluded}
         assert len(reasons) + len(found.measurements) == len(rows)
@@ -148,6 +148,19 @@ class TestMatching:
         assert [(entry['row'], entry['id']) for entry in result['unmatched']] == [(4, 'mp-9')]
         assert 'no structure of the same id among the 4 given' in result['unmatched'][0]['reason']
         assert result['unlabelled'] == ['mp_2', 'mp_4']
+
+    def test_by_id_whatever_case_blanks_and_ending(self, table):
+        structures = {'Li3N_a': self.structures['mp_1'], 'u2': self.structures['mp_2']}
+        rows = [row('li3n  A.cif', 1), row(' Li\u2083N-a ', 2), row('LI2O', 3), row('***', 4)]
+        result = match(table(rows), structures, {'u2': [' li2o ']})
+        assert result['rows'] == {2: 'Li3N_a', 3: 'Li3N_a', 4: 'u2'}
+        assert [entry['id'] for entry in result['unmatched']] == ['***']
+
+    def test_the_same_name_goes_before_a_similar_one(self, table):
+        structures = {'a_b': self.structures['mp_1'], 'A_B': self.structures['mp_2']}
+        result = match(table([row('a_b', 1), row('A_B', 2), row('a-b', 3)]), structures)
+        assert result['rows'] == {2: 'a_b', 3: 'A_B'}
+        assert result['unmatched'][0]['reason'] == 'several structures fit: a_b, A_B'
 
     def test_by_another_name(self, table):
         found = table([row('icsd-77', 1)])

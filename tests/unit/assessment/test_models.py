@@ -206,6 +206,17 @@ class TestCalibration:
         values = RankingModel.from_xi(start).rank_values(entry.descriptors)
         assert found.before == pytest.approx(score(values, entry.good, entry.bad, self.quick).value)
 
+    def test_nothing_is_doubted_without_a_reason(self, found):
+        assert found.doubts == []
+
+    def test_few_conductors_and_edges_are_told(self):
+        entry = labelled(number=40)
+        few = entry.good * (np.cumsum(entry.good) <= 3)
+        found = calibrate([LabelledSet('few', entry.descriptors, few, 1 - few)], settings=self.quick, cuts=(-0.4, -0.2))
+        assert found.doubts[0].startswith('few has 3 good conductors: with fewer than 10')
+        edges = [doubt for doubt in found.doubts if 'the edge of what was tried, -0.4 to -0.2' in doubt]
+        assert {doubt.split(' =')[0] for doubt in edges} == {'connected_cut', 'disconnected_cut'}, found.doubts
+
     @pytest.mark.parametrize(
         ('change', 'words'),
         [

@@ -57,6 +57,15 @@ def test_formats(aiida_pesfp, candidates):
     assert len(lines) == 3
 
 
+def test_only_the_newest_counts_unless_all_are_wanted(aiida_pesfp, candidates):
+    structure = StructureData(pymatgen=rock_salt('Li', 'F', 4.0), label='rankTwice').store()
+    descriptors(structure, 0.1, 0.1)
+    descriptors(structure, 0.2, 0.2)
+    command = ['rank', 'rankTwice', '--format', 'json']
+    assert [row['xi'] for row in json.loads(aiida_pesfp(*command))] == [0.2]
+    assert [row['xi'] for row in json.loads(aiida_pesfp(*command, '--all'))] == [0.2, 0.1]
+
+
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [

@@ -123,6 +123,9 @@ def test_atoms_fill_the_supercell_once(cell, matrix, fractions):
         ((np.zeros((3, 3)), 6.5), 'has no volume'),
         ((np.eye(3), 0.0), 'must be positive'),
         ((np.eye(3), float('inf')), 'must be positive'),
+        ((np.eye(3), 1e300), 'at most 100 A'),
+        ((3 * np.eye(3), 99.0), 'has 35937 cells or more, 500 are the limit'),
+        ((3 * np.eye(3), 99.0, True), 'has 35937 cells or more, 500 are the limit'),
     ],
 )
 def test_nonsense_is_refused(arguments, words):

@@ -5,11 +5,20 @@ import pytest
 import spglib
 from pymatgen.core import Lattice, Structure
 
+from aiida_pesfp.crystals.checks import check_crystal, check_distances
 from aiida_pesfp.crystals.cif import crystals_of
 from aiida_pesfp.crystals.cif.atoms import _element
 from aiida_pesfp.crystals.cif.facts import Formula
 from aiida_pesfp.crystals.cif.symmetry import _settings, settings_of
-from aiida_pesfp.errors import AmbiguousSymmetry, InconsistentFile, InvalidCell, OverlappingAtoms, UnreadableStructure
+from aiida_pesfp.crystals.text import read_text
+from aiida_pesfp.errors import (
+    AmbiguousSymmetry,
+    InconsistentFile,
+    InvalidCell,
+    OverlappingAtoms,
+    PartialOccupancy,
+    UnreadableStructure,
+)
 
 BRUCITE = {
     '_space_group_name_H-M_alt': "'P -3 m 1'",
@@ -58,7 +67,8 @@ def test_the_example_is_brucite_without_doubt():
     ('atoms', 'changes', 'error', 'words'),
     [
         (ATOMS[:2], {}, InconsistentFile, r'says Mg1H2O2 \(Z = 1\), its sites give Mg1O2: add the sites of H'),
-        ([*ATOMS[:2], 'H1 H ? ? ? 1'], {}, UnreadableStructure, r'atom H1 \(H\) has no position \(\?, \?, \?\)|\(\., \., \.\)'),
+        ([*ATOMS[:2], 'H1 H ? ? ? 1'], {}, UnreadableStructure, 'H1 .* has no position'),
+        ([*ATOMS[:2], 'H1 H 1e11 0 0 1'], {}, UnreadableStructure, 'no position .1e11, 0, 0'),
         ([*ATOMS[:2], 'H1 H . . . .'], {}, UnreadableStructure, r'atom H1 \(H\) has no position'),
         ([ATOMS[0], 'O1 O-H 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, "atom O1 of type 'O-H' is no element"),
         ([ATOMS[0], 'O1 Wat 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, 'Wat'),
@@ -70,7 +80,7 @@ def test_the_example_is_brucite_without_doubt():
             ATOMS[:2],
             {'chemical_formula_sum': None, 'exptl_crystal_density_diffrn': '2.377(2)'},
             InconsistentFile,
-            r'density is 2\.377 g/cm3, its sites give 2\.3',
+            r'density is 2\.377 g/cm3, its sites give 2\.29',
         ),
         (
             ATOMS[:2],
@@ -78,12 +88,12 @@ def test_the_example_is_brucite_without_doubt():
             InconsistentFile,
             'formula weight is 58.32, its sites give 56.30 for Z = 1',
         ),
-        (ATOMS[:2], {'chemical_formula_sum': None, 'chemical_formula_structural': "'Mg (O H)2'"}, InconsistentFile, 'H2'),
+        (ATOMS[:2], {'chemical_formula_sum': None, 'chemical_formula_structural': 'Mg(OH)2'}, InconsistentFile, 'H'),
         (ATOMS, {'cell_angle_gamma': '90'}, InconsistentFile, 'the cell does not have the symmetry of its 12 listed'),
         (ATOMS, {'cell_angle_alpha': '20', 'cell_angle_beta': '20'}, InvalidCell, 'no volume'),
         (ATOMS, {'cell_length_c': '?'}, InvalidCell, '_cell_length_c is missing'),
         ([*ATOMS, 'Li1 Li 0 0 0 1'], {}, OverlappingAtoms, r'several atoms \(Mg, Li\) share one site'),
-        ([ATOMS[0], 'O1 O 0.33333 0.66667 0.2203 1.5', ATOMS[2]], {}, UnreadableStructure, 'O1 has an occupancy of 1.5'),
+        ([ATOMS[0], 'O1 O 0.33333 0.66667 0.2203 1.5', ATOMS[2]], {}, UnreadableStructure, 'an occupancy of 1.5'),
         ([ATOMS[0], 'O1 O 0.3333 0.6767 0.2203 1', ATOMS[2]], {}, OverlappingAtoms, 'O1 are within .* more digits'),
     ],
 )  # fmt: skip
@@ -97,7 +107,7 @@ def test_what_contradicts_the_file_is_refused(atoms, changes, error, words):
     [
         ([line.rsplit(' ', 1)[0] + ' .' for line in ATOMS], {}, None),
         ([line.rsplit(' ', 1)[0] + ' ?' for line in ATOMS], {}, None),
-        ([*ATOMS, 'Li1 Li 0.1 0.2 0.5 .'], {}, 'the occupancy of Li1 is not given, and is 0'),
+        ([*ATOMS, 'Li1 Li 0.1 0.2 0.5 .'], {}, 'the occupancy of Li1 is not given, and was taken for 0'),
         ([*ATOMS, 'Li1 Li 0.1 0.2 0.5 0'], {}, None),
         (['Mg1 Mg2+ 0 0 0 1', 'O1 O2- 0.33333 0.66667 0.2203 1', ATOMS[2]], {}, None),
         (['Mg1 24Mg 0 0 0 1', *ATOMS[1:]], {}, None),
@@ -111,6 +121,9 @@ def test_what_contradicts_the_file_is_refused(atoms, changes, error, words):
         (ATOMS, {'chemical_formula_sum': "'MG1 O2 H2'"}, None),
         (ATOMS, {'chemical_formula_sum': None, 'chemical_formula_moiety': "'Mg 2+, 2(O H 1-)'"}, None),
         (ATOMS, {'cell_volume': '40.75(3)', 'exptl_crystal_density_diffrn': '2.376'}, None),
+        (ATOMS, {'cell_angle_alpha': None, 'cell_angle_beta': None}, None),
+        (ATOMS, {'cell_volume': '40.75', 'exptl_crystal_density_diffrn': '2.7'}, 'the density is 2.7 g/cm3, its sites'),
+        (ATOMS, {'cell_volume': '40.75', 'chemical_formula_weight': '56.3'}, 'the formula weight is 56.3, its sites'),
         (ATOMS, {'space_group_name_H__M_alt': 'P -3 m 1'}, 'has no quotes'),
         (ATOMS, {'space_group_name_H__M_alt': "'P -3 m q'"}, "the space group 'P -3 m q' is not known"),
         (ATOMS, {'publ_author_name': "'M\u00fcller \u2013 M\u00f8ller'"}, None),
@@ -204,7 +217,7 @@ def test_a_group_without_operations_or_with_the_identity_alone():
     for operations in ((), ('x,y,z',), ('x, y, z', '-x, -y, -z')):
         structure, doubts = read(cif(operations=operations))
         assert same_sites(structure, read(cif())[0])
-        assert bool(doubts) == bool(operations)
+        assert bool(doubts) == (operations == ('x,y,z',))  # inversion alone gives the same crystal
     with pytest.raises(InconsistentFile, match=r'x,y,z.* or P -3 m 1.*list all symmetry operations'):
         read(cif(operations=('x,y,z',), cell_formula_units_Z=None))
 
@@ -269,7 +282,7 @@ def operation_key(rotation, translation):
 
 @pytest.mark.parametrize('first', range(1, 11))
 def test_no_setting_is_read_wrong_from_its_name_alone(first):
-    """Each tenth of the 530 settings, by its full and short names: right, or refused where the name has several meanings."""
+    """Each tenth of the 530 settings, by its names: right, or refused where the name has several meanings."""
     for hall_number in range(first, 531, 10):
         crystal, place = generic(hall_number)
         row = spglib.get_spacegroup_type(hall_number)
@@ -277,7 +290,7 @@ def test_no_setting_is_read_wrong_from_its_name_alone(first):
         full, short = row.international_full, row.international.split(' = ')[-1]
         if 3 <= row.number <= 15:
             short = ' '.join(part for part in full.split() if part != '1')
-        for name in {full + choice, short + choice, short.replace(' ', '').replace('_', '') + choice, full, short}:
+        for name in {full + choice, short.replace(' ', '').replace('_', '') + choice, short}:
             cell = dict(zip(list(BRUCITE)[4:], crystal.lattice.parameters, strict=True))
             cell = {tag[1:]: f'{number:.6f}' for tag, number in cell.items()}
             atom = 'Li1 Li ' + ' '.join(f'{x:.6f}' for x in place) + ' 1'
@@ -300,7 +313,7 @@ def generic(hall_number):
     lattice = Lattice(np.linalg.cholesky(metric))
     random = np.random.default_rng(hall_number)
     crystals = []
-    for place in np.round(random.random((12, 3)), 6):
+    for place in np.round(random.random((40, 3)), 6):
         places = (symmetry['rotations'] @ place + symmetry['translations']) % 1
         apart = places[1:] - places[0]
         distance = np.linalg.norm((apart - np.rint(apart)) @ lattice.matrix, axis=-1).min(initial=9.0)
@@ -348,3 +361,48 @@ def same_sites(first, second, tolerance=0.02):
         if np.linalg.norm((apart - np.rint(apart)) @ first.lattice.matrix, axis=-1).min(axis=1).max() > tolerance:
             return False
     return True
+
+
+@pytest.mark.parametrize(
+    ('file', 'outcome'),
+    [
+        *[(f'cif_formula_disagrees/lioh_{name}', 'cif_formula_disagrees/lioh_right') for name in ('right', 'occdotH')],
+        ('cif_formula_disagrees/lioh_noH', InconsistentFile),
+        ('cif_formula_disagrees/lioh_attachedH', UnreadableStructure),
+        ('cif_formula_disagrees/lioh_Hdot1', UnreadableStructure),
+        ('cif_symmetry_disagrees/lioh_noops_2', 'cif_formula_disagrees/lioh_right'),
+        ('cif_symmetry_disagrees/lialcl4_n', 'cif_symmetry_disagrees/lialcl4_n_ops'),
+        ('cif_symmetry_disagrees/lialcl4_n_full', 'cif_symmetry_disagrees/lialcl4_n_ops'),
+        *[
+            (f'cif_valid_but_refused/{name}', 'cif_valid_but_refused/li3n_6')
+            for name in ('global_first', 'global_last', 'powder', 'bom', 'occ_over', 'li3n_3')
+        ],
+        *[(f'cif_valid_but_refused/lioh_{name}', 'cif_formula_disagrees/lioh_right') for name in ('occdot', 'isotope')],
+        ('cif_valid_but_refused/lioh_Hquestion', UnreadableStructure),
+        ('split_sites/lii_split_lost', OverlappingAtoms),
+        ('split_sites/lii_split', PartialOccupancy),
+        ('hostile/lost_site', UnreadableStructure),
+    ],
+)
+def test_the_cases_of_public_reports(shared, file, outcome):
+    def crystal(name):
+        structure, _ = read(read_text(shared / 'cases' / f'{name}.cif'))
+        check_crystal(structure)
+        return structure
+
+    if isinstance(outcome, str):
+        assert same_sites(crystal(file), crystal(outcome), 0.005)
+    else:
+        with pytest.raises(outcome):
+            crystal(file)
+
+
+def test_no_real_crystal_is_refused(shared):
+    """Neither by its file nor, if it is ordered, by its closest distances."""
+    files = sorted([*shared.glob('structures/*/*.cif'), *shared.glob('oracle/*.cif')])[::3]
+    assert len(files) > 90
+    for path in files:
+        structure, doubts = read(read_text(path))
+        assert doubts == (), path
+        if structure.is_ordered:
+            check_distances(structure)

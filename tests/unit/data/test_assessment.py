@@ -53,7 +53,7 @@ def test_a_model_knows_what_it_was_made_for():
         'Li', 'b' * 64, grid
     )
     coarse = node.mismatch('Li', 'a' * 64, grid | {'spacing': 0.5})
-    assert coarse.endswith('differ in the spacing of the scan (A): 0.25 and 0.5; scan all structures alike')
+    assert coarse.endswith('differ in the spacing of the scan: 0.25 and 0.5; scan all structures alike')
     anything = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
     assert anything.mismatch('Na', 'b' * 64, grid) is None
 

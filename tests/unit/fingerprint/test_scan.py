@@ -129,6 +129,14 @@ def test_a_grid_beyond_memory_is_refused_before_it_is_made(lithium_chloride):
         plan_scan(lithium_chloride, settings=ScanSettings(spacing=0.0005))
 
 
+@pytest.mark.parametrize('grid', ['paper', 'symmetric'])
+@pytest.mark.parametrize('spacing', [0.005, 1e-4, 1e-20, 1e-300, 5e-324])
+def test_absurd_grids_cost_nothing(lithium_chloride, grid, spacing):
+    """The cost is known before the grid is made, or the best of its size is looked for."""
+    with pytest.raises(errors.GridTooLarge, match=r'points \(at most 1e\+08\).*larger spacing'):
+        plan_scan(lithium_chloride, settings=ScanSettings(spacing=spacing, grid=grid))
+
+
 def test_a_cell_without_room_is_refused():
     dense = Structure(Lattice.cubic(2.0), ['Li', 'H'], [[0, 0, 0], [0.5, 0.5, 0.5]])
     with pytest.raises(errors.NoAllowedPoint, match=r'no grid point is 2\.5 A or more away'):

@@ -144,16 +144,6 @@ def write_archive(path, **members):
             archive.writestr(name.replace('__', '/'), content)
 
 
-class Runs:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
 @pytest.mark.parametrize(
     'write',
     [
@@ -193,22 +183,6 @@ def test_flipped_bytes_are_refused_by_name(tmp_path):
     (tmp_path / 'flipped.pth').write_bytes(content)
     with pytest.raises(PotentialError, match=r'flipped\.pth is damaged .*Bad CRC'):
         identify(str(tmp_path / 'flipped.pth'))
-
-
-@pytest.mark.parametrize('family', ['sevennet', 'chgnet'])
-def test_weights_that_would_run_code_are_refused(tmp_path, family):
-    """Neither is it run when they are identified, nor when they are loaded."""
-    if family == 'chgnet':
-        pytest.importorskip('chgnet', reason='the extra chgnet is not installed')
-    keys = {
-        'sevennet': ('model_state_dict', 'config', '_type_map'),
-        'chgnet': ('model', 'model_args', 'state_dict', 'bond_basis_expansion.rbf_expansion_ag.frequencies'),
-    }
-    torch.save(dict.fromkeys(keys[family], Runs(tmp_path / 'trace')), tmp_path / 'evil.pth')
-    assert identify(str(tmp_path / 'evil.pth')).kind == family
-    with pytest.raises(PotentialError, match=r'cannot load .*evil\.pth: it would call posix\.mkdir'):
-        load_potential(str(tmp_path / 'evil.pth'), device='cpu')
-    assert not (tmp_path / 'trace').exists()
 
 
 def test_a_folder_may_hold_other_files(tmp_path):

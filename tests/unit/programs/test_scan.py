@@ -203,7 +203,7 @@ def test_bad_structures_are_named_with_the_reason_and_cost_the_others_nothing(pe
         'slab': '2 of 3 lattice vectors',
         'flat': 'volume of 0 A^3',
         'again': 'same structure as',
-        'broken': 'cannot be read',
+        'broken': 'contains no structure',
         'missing': 'no such file',
     }.items():
         assert words in reasons[name], reasons[name]
@@ -240,8 +240,8 @@ Cl1 Cl 0.5 {y} 0.5
 @pytest.mark.parametrize(
     ('changes', 'error_type', 'words'),
     [
-        ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms share one site'),
-        ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms share one site'),
+        ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms (Li) share one site'),
+        ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms (Li, Na) share one site'),
         ({'c': 0.0, 'second': 'Li'}, 'InvalidCell', 'no volume'),
         ({'y': 'half'}, 'UnreadableStructure', 'atom Cl1 (Cl) has no position (0.5, half, 0.5)'),
     ],

@@ -1,6 +1,8 @@
 """``pesfp-transport`` as a person calls it."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +122,43 @@ def test_a_file_without_a_cell(walk, tmp_path):
     by_file = call('msd', tmp_path / 'bare.xyz', *options, '--cell', tmp_path / 'cell.cif')
     assert by_file.found['carrier_density'] == pytest.approx(by_numbers.found['carrier_density'], rel=1e-4)
     assert call('msd', tmp_path / 'bare.xyz', *options, '--cell', '1,2').returncode == 2
+
+
+def test_names_and_files_that_are_odd(files, tmp_path):
+    """Each error is one line of what is wrong; a name that is not UTF-8 is no reason for one."""
+    odd = tmp_path / os.fsdecode(b'run_\xff\xe9.extxyz')
+    text = (files / 'whole.extxyz').read_text()
+    odd.write_text(text)
+    process = call('msd', odd, *RUN, '--stride', 200)
+    assert process.returncode == 0, process.stderr
+    assert 'frames 0.2 ps apart' in process.stdout
+    (tmp_path / 'empty.xyz').write_text('')
+    (tmp_path / 'empty').write_text('')
+    (tmp_path / 'one.xyz').write_text(''.join(text.splitlines(keepends=True)[:26]))
+    (tmp_path / 'other.xyz').write_text(text.replace('Li ', 'Na '))
+    for name, words in (
+        ('empty.xyz', 'holds no frame'),
+        ('empty', 'empty or of unknown format'),
+        ('one.xyz', 'a trajectory of 1 frames has no displacement'),
+        ('other.xyz', 'no Li among the elements of the trajectory (Na, S)'),
+        ('.', 'is a folder'),
+    ):
+        process = call('msd', tmp_path / name, *RUN, '--stride', 200)
+        assert process.returncode == 1
+        assert words in process.stderr
+        assert process.stderr.count('Error: ') == 1
+        assert len(process.stderr.splitlines()) == 1
+
+
+def test_what_the_files_do_not_say_is_told_and_what_they_deny_refused(files):
+    process = call('msd', files / 'whole.extxyz', '--temperature', 1000, '--timestep-fs', 200, '--json')
+    assert process.found['notes'] == [process.stderr.strip().removeprefix('Note: ')]
+    assert '1 is assumed (--stride)' in process.stderr
+    short = call('msd', files / 'whole.extxyz', *RUN)
+    assert re.search(r'0.301 ps, less than one window.*1 is assumed \(--stride\)', short.stderr)
+    process = call('msd', files / 'whole.extxyz', *RUN, '--stride', 200, '--unwrapped')
+    assert process.returncode == 1
+    assert 'they are wrapped, do not say that they are not (--unwrapped)' in process.stderr
 
 
 def test_arrhenius_gives_table_1(tmp_path):

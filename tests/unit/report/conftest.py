@@ -4,7 +4,7 @@ import pytest
 from aiida.orm import Dict, Group
 
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.report.content import collect
+from aiida_pesfp.report.collect import collect
 from aiida_pesfp.report.page import write_html
 from tests.helpers import graph
 from tests.helpers.potentials import write_calculator

@@ -2,7 +2,7 @@
 
 import pytest
 from aiida.manage.caching import enable_caching
-from aiida.orm import Dict, Group, Int, load_node
+from aiida.orm import Dict, Group, Int, StructureData, load_node
 
 from aiida_pesfp.calculations.descriptors import describe
 from aiida_pesfp.calculations.transport import conductivity
@@ -11,7 +11,8 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.errors import NothingToReport
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.descriptors import descriptors_of
-from aiida_pesfp.report.content import collect, load_curves, load_surface
+from aiida_pesfp.report.collect import collect
+from aiida_pesfp.report.content import load_curves, load_surface
 from tests.helpers import graph
 
 
@@ -19,19 +20,19 @@ def test_entries_are_what_their_nodes_say_the_best_first(group, scanned, potenti
     report = collect(group)
     assert report.notes == []
     assert [one['xi'] for one in report.entries] == sorted((one['xi'] for one in report.entries), reverse=True)
-    assert {one.key for one in report.entries} == {'LiCl', 'Li2Te', 'LiI'}
+    assert {one.label for one in report.entries} == {'LiCl', 'Li2Te', 'LiI'}
     for one in report.entries:
-        node = scanned['descriptors'][one.key]
+        node = scanned['descriptors'][one.label]
         assert one.values == {name: node[name] for name in NAMES}
         assert one.spectrum == node['spectrum']
         assert one.settings.as_dict() == node['settings']
         assert one.source.uuid == node.uuid
-        assert one.surface.uuid == scanned['pes'][one.key].uuid
+        assert one.surface.uuid == scanned['pes'][one.label].uuid
         assert one.structure.uuid == node['structure_uuid']
         assert one.potential.uuid == potential.uuid
         barrier = next(ion['barrier_1d'] for ion in node['ions'] if ion['index'] == one.ion)
         assert barrier == node['barrier_1d']
-        assert load_surface(one.surface).shape == scanned['pes'][one.key].to_surface().shape
+        assert load_surface(one.surface).shape == scanned['pes'][one.label].to_surface().shape
         for command in one.source.commands:
             assert command.startswith('verdi node')
             assert command.endswith(one.source.uuid)
@@ -39,7 +40,7 @@ def test_entries_are_what_their_nodes_say_the_best_first(group, scanned, potenti
 
 def test_dynamics_are_found_from_the_structure(group, validated):
     conductivities, fit = validated
-    by_key = {one.key: one for one in collect(group).entries}
+    by_key = {one.label: one for one in collect(group).entries}
     assert by_key['LiCl'].transport == by_key['LiCl'].activations == ()
     found = by_key['LiI']
     assert [one.attributes['temperature'] for one in found.transport] == [1000, 667, 500]
@@ -55,7 +56,7 @@ def test_what_was_computed_again_is_there_once(group, validated):
     earlier = next(iter(validated[0].values()))
     inputs = earlier.creator.inputs
     assert conductivity(inputs.trajectory, inputs.parameters).uuid != earlier.uuid
-    (found,) = (one for one in collect(group).entries if one.key == 'LiI')
+    (found,) = (one for one in collect(group).entries if one.label == 'LiI')
     assert {one.source.uuid for one in found.transport} == {node.uuid for node in validated[0].values()}
 
 
@@ -101,7 +102,7 @@ def test_descriptors_alone_are_reported_with_what_is_missing(scanned):
     node = DescriptorsData(content, label='old').store()
     report = collect(node)
     (found,) = report.entries
-    assert found.key == 'old'
+    assert found.label == 'old'
     assert found.surface is found.structure is found.potential is found['barrier_1d'] is found.ion is None
     assert 'No surface is stored for old' in report.notes[0]
 
@@ -124,3 +125,26 @@ def test_nodes_that_lead_to_nothing_are_named(scanned):
     report = collect(group)
     assert len(report.entries) == 1
     assert len(report.notes) == 2
+
+
+def test_of_equal_descriptors_the_newest_are_reported(scanned, potential):
+    """A structure that was scanned twice with the same settings stands in the report once; another grid is another."""
+    structure = load_node(scanned['descriptors']['LiCl']['structure_uuid'])
+    again = graph.scan_here(Dict({'spacing': 0.65}), potential, other_key=structure)['descriptors']['other_key']
+    both = Group(label='twice').store()
+    both.add_nodes([scanned['descriptors']['LiCl'], again])
+    (found,) = collect(both).entries
+    assert found.source.uuid == again.uuid
+    assert (found.label, found.name) == ('LiCl', 'LiCl')  # that of the structure, not the key of the scan
+
+
+def test_structures_of_one_label_have_names_of_their_own(potential):
+    first, second = graph.structures()['LiCl'], graph.structures()['LiI']
+    second = StructureData(pymatgen=second.get_pymatgen_structure(), label='LiCl').store()
+    made = graph.scan_here(Dict({'spacing': 0.65}), potential, a=first, b=second)['descriptors']
+    both = Group(label='namesakes').store()
+    both.add_nodes(list(made.values()))
+    report = collect(both)
+    assert {one.label for one in report.entries} == {'LiCl'}
+    assert {one.name for one in report.entries} == {f'LiCl ({node.pk})' for node in made.values()}
+    assert report.candidates == 0

@@ -53,7 +53,7 @@ def test_arrhenius_figure_marks_excluded_and_flagged_points():
     assert 'excluded: leaves the line' in excluded.hovertext[0]
     assert flagged.marker.line.color == FLAGGED
     assert 'framework_diffuses' in flagged.hovertext[0]
-    line = trace(figure, 'E<sub>A</sub> = 79 ± 44 meV')
+    line = trace(figure, 'Eₐ = 79 ± 44 meV')
     assert line.y[0] == pytest.approx(fit.conductivity(1000 / line.x[0])[0])
     assert max(line.x) == pytest.approx(1000 / 300)
 
@@ -67,3 +67,10 @@ def test_values_without_a_logarithm_end_at_the_bottom():
     assert all(low < y < high for y in points.y)
     assert np.all(np.array(points.y) - points.error_y.arrayminus >= low * (1 - 1e-9))
     assert points.y[2] + points.error_y.array[2] == pytest.approx(1.3e-3)
+
+
+def test_temperatures_stand_above_the_arrhenius_plot():
+    figure = draw(arrhenius(fit_arrhenius(LIB3H8)))
+    above = dict(zip(figure.layout.xaxis2.ticktext, figure.layout.xaxis2.tickvals))
+    assert above == {'300': 1000 / 300, '363': 1000 / 363, '417': 1000 / 417, '500': 2, '667': 1000 / 667, '1000': 1}
+    assert figure.layout.yaxis.dtick == 'D2'  # two decades and a half

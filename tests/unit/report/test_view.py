@@ -1,12 +1,22 @@
 """Geometry of the view in space, and the figures for papers."""
 
+import itertools
+
 import numpy as np
 import pytest
+from ase.data import atomic_numbers, chemical_symbols
+from ase.data.colors import jmol_colors
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
 
-from aiida_pesfp.report.content import collect, load_surface
+from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, tile_around
+from aiida_pesfp.report.collect import collect
+from aiida_pesfp.report.colours import element_colours
+from aiida_pesfp.report.content import load_surface
 from aiida_pesfp.report.plots.matplotlib import write_figures
-from aiida_pesfp.report.view import MOST_TRIANGLES, bonds, cell_edges, isosurface, structure_view
+from aiida_pesfp.report.view import MOST_TRIANGLES, accessible_field, bonds, cell_edges, isosurface, structure_view
 from tests.helpers.crystals import face_centred
 
 SKEWED = np.array([[8.0, 0, 0], [2.0, 7.0, 0], [1.0, -1.5, 9.0]])
@@ -55,7 +65,7 @@ def test_nothing_below_the_threshold_is_no_isosurface():
 
 
 def test_the_ion_stands_in_the_middle_among_its_neighbours(group):
-    entry = next(one for one in collect(group).entries if one.key == 'LiCl')
+    entry = next(one for one in collect(group).entries if one.label == 'LiCl')
     view = structure_view(load_surface(entry.surface), 0, 0.5)
     symbols = np.array(view.symbols)
     lithium, chlorine = (view.positions[symbols == symbol] for symbol in ('Li', 'Cl'))
@@ -67,6 +77,55 @@ def test_the_ion_stands_in_the_middle_among_its_neighbours(group):
     assert end == pytest.approx(np.rint(end), abs=1e-9)
     assert np.abs(end).max() >= 1
     assert view.profile.barrier == pytest.approx(entry['barrier_1d'], abs=1e-6)
+
+
+@given(
+    shape=st.tuples(*[st.integers(4, 9)] * 3),
+    seed=st.integers(0, 2**32 - 1),
+    threshold=st.floats(0.1, 1.5),
+)
+@settings(max_examples=25, deadline=None)
+def test_the_smooth_field_says_of_each_point_of_the_grid_what_the_level_map_says(shape, seed, threshold):
+    energies = np.random.default_rng(seed).random(shape).astype(np.float32) * 2
+    energies -= energies.min()
+    levels = level_map(tile_around(energies, lowest_point(energies)), shape, neighbour_steps(np.eye(3), '26'))
+    field = accessible_field(energies, levels, threshold)
+    factor = (field.shape[0] - 1) // (2 * shape[0])
+    assert factor >= 4
+    assert ((field[::factor, ::factor, ::factor] < 0) == (levels < threshold)).all()
+
+
+def test_a_coarse_grid_draws_a_smooth_surface():
+    """A harmonic well on a grid of 0.5 A: the surface is a ball, and not that of the grid."""
+    count, cell = 16, 8 * np.eye(3)
+    axis = (np.arange(count) - count / 2) * 0.5
+    energies = (np.stack(np.meshgrid(axis, axis, axis, indexing='ij')) ** 2).sum(axis=0) / 8
+    levels = level_map(tile_around(energies, lowest_point(energies)), energies.shape, neighbour_steps(np.eye(3), '26'))
+    mesh = isosurface(accessible_field(energies, levels, 0.5), cell, 0.0)
+    # The ball of radius 2 A in the middle is that of the lowest point; its images cannot be reached below 0.5 eV.
+    assert np.linalg.norm(mesh.vertices, axis=1) == pytest.approx(2.0, abs=0.02)
+
+
+@given(st.sets(st.sampled_from(chemical_symbols[1:96]), min_size=1, max_size=6), st.data())
+@settings(max_examples=100, deadline=None)
+def test_elements_of_a_structure_have_colours_that_differ(symbols, data):
+    mobile = data.draw(st.sampled_from(sorted(symbols)))
+    found = element_colours(symbols, mobile)
+    assert set(found) == symbols
+    labs = {symbol: rgb2lab(colour) for symbol, colour in found.items()}
+    for one, other in itertools.combinations(labs.values(), 2):
+        assert deltaE_ciede2000(one, other) >= 15
+
+
+def test_colours_are_those_of_jmol_unless_they_look_alike():
+    jmol = {symbol: tuple(jmol_colors[atomic_numbers[symbol]]) for symbol in ('Li', 'I', 'P', 'S', 'Cl')}
+    argyrodite = element_colours(['Li', 'P', 'S', 'Cl'], 'Li')
+    assert {symbol: tuple(colour) for symbol, colour in argyrodite.items()} == {
+        symbol: jmol[symbol] for symbol in ('Li', 'P', 'S', 'Cl')
+    }
+    iodide = element_colours(['Li', 'I'], 'Li')
+    assert tuple(iodide['I']) == jmol['I']
+    assert iodide['Li'] == pytest.approx(np.array([134, 223, 115]) / 255)  # VESTA's green
 
 
 def test_edges_and_bonds():
@@ -81,7 +140,7 @@ def test_edges_and_bonds():
 
 def test_figures_for_papers(group, tmp_path):
     report = collect(group)
-    place = [one.key for one in report.entries].index('LiI') + 1
+    place = [one.label for one in report.entries].index('LiI') + 1
     files = write_figures(report, tmp_path / 'figures', top=place)
     names = {path.name for path in files}
     wanted = {'structure', 'profile', 'spectrum', 'msd-1-1000K', 'msd-2-667K', 'msd-3-500K', 'arrhenius-1'}

@@ -5,7 +5,7 @@ import pytest
 
 from aiida_pesfp import errors
 from aiida_pesfp.trajectories import trajectory as module
-from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, is_wrapped, unwrap
+from aiida_pesfp.trajectories.trajectory import Trajectory, check_unwrapped, constant_cell, is_wrapped, unwrap
 from tests.helpers.walks import CELL, brownian, make, vibrating
 
 
@@ -44,6 +44,23 @@ def test_steps_that_are_too_long_to_tell_are_refused(scale):
     else:
         with pytest.raises(errors.InvalidTrajectory, match='between frames .* Store frames more often'):
             unwrap(inside, CELL)
+
+
+def test_wrapped_positions_that_are_said_not_to_be_are_refused():
+    """Wherever the cell begins, and if a program wraps only now and then, as LAMMPS does."""
+    rng = np.random.default_rng(2)
+    positions = brownian(rng, coefficient=0.5).positions
+    check_unwrapped(positions, CELL)
+    far = np.cumsum(rng.uniform(-0.9, 0.9, (200, 4, 3)), axis=0) @ CELL
+    check_unwrapped(far, CELL)
+    for origin, slack in ((0.0, 0.0), (-0.5, 0.0), (3.2, 0.0), (0.0, 0.05)):
+        inside = wrapped(positions - origin) + origin + rng.uniform(-slack, slack, positions.shape)
+        with pytest.raises(errors.InvalidTrajectory, match='they are wrapped, do not say that they are not'):
+            check_unwrapped(inside, CELL)
+    slab = positions.copy()
+    slab[..., 2] %= CELL[2, 2]
+    with pytest.raises(errors.InvalidTrajectory, match='lattice vector 3'):
+        check_unwrapped(slab, np.diag([12.0, 11.0, 13.0]))
 
 
 def test_the_drift_is_that_of_the_framework_by_mass():
@@ -103,6 +120,30 @@ def test_other_faults_are_refused():
         Trajectory(('Li',), np.zeros((4, 1, 3)), np.arange(4.0), np.zeros((3, 3)))
     with pytest.raises(errors.NoMobileSpecies, match=r'no Na among .* \(Li\)'):
         Trajectory(('Li',), np.zeros((4, 1, 3)), np.arange(4.0), CELL).indices('Na')
+
+
+@pytest.mark.parametrize(
+    ('cell', 'words'),
+    [
+        (CELL * 0.01, r'0.00172 A\^3 is too small for 3 atoms: give the cell of the simulation in A'),
+        (CELL * np.nan, 'no volume'),
+        (CELL * 1e300, 'no volume'),
+        (np.zeros((3, 3)), 'no volume'),
+    ],
+)
+def test_a_cell_that_cannot_be_is_refused(cell, words):
+    with pytest.raises(errors.InvalidTrajectory, match=words):
+        Trajectory(('Li', 'Li', 'S'), np.zeros((4, 3, 3)), np.arange(4.0), cell)
+    if 'volume' in words:
+        with pytest.raises(errors.InvalidTrajectory, match=words):
+            constant_cell(np.array([cell] * 3))
+
+
+def test_a_position_that_is_absurd_is_named():
+    positions = np.zeros((50, 3, 3))
+    positions[32, 2, 1] = -1e8
+    with pytest.raises(errors.InvalidTrajectory, match='atom 2 in frame 32 is -1e.08 A from the origin'):
+        Trajectory(('Li', 'Li', 'S'), positions, np.arange(50.0), CELL)
 
 
 def test_a_cell_that_changes_is_refused_and_rounding_is_not():

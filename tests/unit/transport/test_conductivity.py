@@ -106,7 +106,20 @@ def test_no_diffusion_is_compatible_with_zero():
     ]
     assert np.mean(['compatible_with_zero' in flags for flags in found]) > 0.9
     assert 0.2 < np.mean(['negative_slope' in flags for flags in found]) < 0.8
-    assert 'compatible_with_zero' in find_flags(Estimate((-0.1,)), {}, 1.0, 14.0, None)
+    assert 'compatible_with_zero' in find_flags(Estimate((-0.1,)), {}, 1.0, 14.0, None, 1e-6)
+
+
+def test_a_whole_run_that_falls_beside_windows_that_rise_is_flagged():
+    """As for positions that are wrapped, whatever one says of them: ions go away and come back."""
+    walk = brownian(np.random.default_rng(0))
+    back = walk.positions.copy()
+    back[:, :16] = np.concatenate([walk.positions[:301, :16], walk.positions[299::-1, :16]])
+    found = analyse(Trajectory(walk.symbols, back, walk.times, walk.cell), 'Li', 500)
+    assert found.value > 0 > found.diffusion.alternatives['whole_run'].coefficient
+    assert 'by the whole run, but positive within windows' in found.remarks['whole_run_falls']
+    assert found.as_dict()['flags']['whole_run_falls']
+    healthy = (analyse(brownian(np.random.default_rng(seed)), 'Li', 500).remarks for seed in range(20))
+    assert not any('whole_run_falls' in remarks for remarks in healthy)
 
 
 def test_a_fit_of_rattling_ions_is_flagged():

@@ -1,0 +1,136 @@
+"""Numbers as people write them in tables: limits, uncertainties, powers of ten, decimal commas. Nothing is guessed."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: No number is longer.
+LONGEST = 100
+#: Cells that say that there is no number.
+_BLANK = re.compile(r'[-.?/]*|n\.? ?[/.]? ?[ad]\.?|nan|null|none|missing|unknown|#n/a|tb[acd]', re.IGNORECASE)
+_PLAIN = str.maketrans(
+    dict.fromkeys('\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d', '-')
+    | {'\u2264': '<=', '\u2a7d': '<=', '\u2265': '>=', '\u2a7e': '>=', '\u2019': "'", '\u00b1': '+-'}
+    | dict.fromkeys('\u223c\u2248\u2243\u2245', '~')
+)
+_TIMES_TEN = re.compile('[\u00d7\u00b7\u22c5\u2219*](?=\\s*10)')
+_SUPERSCRIPT = re.compile('(?<=10)[\u207a\u207b]?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+')
+_LIMIT = re.compile(r'([<>])=?\s*')
+_ABOUT = re.compile(r'(~|ca\.?|approx\.?|about)\s*', re.IGNORECASE)
+_MANTISSA = r"[0-9][0-9.,' ]*|[.,][0-9]+"
+#: Without a sign in the exponent, 1x104 may be 1x10^4 or 1x104.
+_POWER = r'\s*(?:[eEdD]([+-]?[0-9]+)|[xX]?\s*10\s*\^\s*[({]?([+-]?[0-9]+)[)}]?|[xX]\s*10([+-][0-9]+))'
+_PART = rf'([+-]?)\s*(?:({_MANTISSA})\s*(?:\(([0-9.,]+)\))?(?:{_POWER})?|10\s*\^\s*([+-]?[0-9]+))'
+#: Not the rest of a number, such as the second half of 1e-4-1e-3.
+_UNIT = r'\s*((?![eEdDxX]\s*[+-]?[0-9])[^\W\d_].*|[%\u00b0].*)?'
+_NUMBER = re.compile(rf'{_PART}{_UNIT}')
+_WITH_ERROR = re.compile(rf'{_PART}\s*(?:\+/?-)\s*{_PART}{_UNIT}')
+_IN_BRACKETS = re.compile(rf'\({_PART}\s*(?:\+/?-)\s*{_PART}\)(?:{_POWER})?{_UNIT}')
+_GROUPS = re.compile(r"[0-9]{1,3}(?:([.,' ])[0-9]{3}(?:\1[0-9]{3})*)?")
+_AMBIGUOUS = re.compile(r'[1-9][0-9]{0,2}[.,][0-9]{3}')
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a table.
+
+    :param error: its uncertainty, if it stands beside it, as in ``1.2(3)`` and ``1.2 +- 0.3``.
+    :param limit: ``<`` for an upper limit, ``>`` for a lower one.
+    :param unit: what follows the number.
+    """
+
+    value: float
+    error: float | None = None
+    limit: str | None = None
+    unit: str = ''
+
+
+def is_blank(text: str) -> bool:
+    """Whether a cell says that there is no number: nothing, a dash, NA, n.d., null and the like."""
+    return _BLANK.fullmatch(_plain(text)) is not None
+
+
+def read_number(text: str, mark: str | None = None) -> Number:
+    """The number in a cell, such as ``<1E-10``, ``~2``, ``1,5e-3``, ``1.2(3)e-4``, ``(1.2 +- 0.3) x 10^-4``, ``25 K``.
+
+    :param mark: decimal mark of the column, from :func:`decimal_mark`: it decides what ``1,234`` means.
+    :raises ValueError: if this is not a number or has two meanings, with the reason.
+    """
+    plain = _plain(text)
+    limit = _LIMIT.match(plain)
+    plain = _ABOUT.sub('', plain[limit.end() :] if limit else plain, count=1) if len(plain) <= LONGEST else ''
+    if found := _IN_BRACKETS.fullmatch(plain):
+        *both, e, p, x, unit = found.groups()
+        power = e or p or x or '0'
+        value, error = (_part(part, mark, power)[0] for part in (both[:7], both[7:]))
+    elif found := _WITH_ERROR.fullmatch(plain):
+        *both, unit = found.groups()
+        value, error = (_part(part, mark)[0] for part in (both[:7], both[7:]))
+        if any(both[10:]) and not any(both[3:7]):
+            raise ValueError('not clear: put both numbers of the power of ten into brackets')
+    elif found := _NUMBER.fullmatch(plain):
+        *part, unit = found.groups()
+        value, error = _part(part, mark)
+    else:
+        raise ValueError('not a number')
+    if limit and error is not None:
+        raise ValueError('a limit with an uncertainty')
+    return Number(value, error, limit and limit[1], (unit or '').strip())
+
+
+def decimal_mark(texts: Iterable[str]) -> str | None:
+    """The decimal mark of a column, ``.`` or ``,``, if its numbers leave no doubt."""
+    marks = set()
+    for text in texts:
+        for mantissa in re.findall(_MANTISSA, _plain(text[:LONGEST])):
+            kinds = set(mantissa) & set('.,')
+            beyond_doubt = len(kinds) == 2 or (kinds and not _AMBIGUOUS.fullmatch(mantissa.strip()))
+            if beyond_doubt and mantissa.count(last := max(kinds, key=mantissa.rfind)) == 1:
+                marks.add(last)
+    return marks.pop() if len(marks) == 1 else None
+
+
+def _plain(text: str) -> str:
+    """The same in few characters: one minus, one sign for times, powers of ten with ``^``."""
+    text = _SUPERSCRIPT.sub(lambda found: f'^{unicodedata.normalize("NFKC", found[0])}', text)
+    text = unicodedata.normalize('NFKC', text).replace('**', '^').translate(_PLAIN)
+    return ' '.join(_TIMES_TEN.sub('x', text).split())
+
+
+def _part(groups: list[str | None], mark: str | None, common: str = '0') -> tuple[float, float | None]:
+    """Value and uncertainty of sign, mantissa, digits of the uncertainty, and the four ways to write the power."""
+    sign, mantissa, digits, *powers = groups
+    power = int(next(filter(None, powers), '0')) + int(common)
+    whole, fraction = _split(mantissa or '1', mark)
+    value = _float(f'{sign}{whole}.{fraction}', power)
+    if digits is None:
+        return value, None
+    if digits.isdigit():  # of the last digits
+        return value, _float(digits, power - len(fraction))
+    return value, _float('.'.join(_split(digits, mark)), power)
+
+
+def _float(digits: str, power: int) -> float:
+    value = float(f'{digits}e{power}')
+    if not math.isfinite(value) or (value == 0 and float(digits) != 0):
+        raise ValueError('beyond all numbers')
+    return value
+
+
+def _split(mantissa: str, mark: str | None) -> tuple[str, str]:
+    """Digits before and after the decimal mark."""
+    mantissa = mantissa.strip()
+    kinds = sorted(set(mantissa) & set('.,'), key=mantissa.rfind)
+    decimal = kinds[-1] if len(kinds) == 2 or len(re.findall('[.,]', mantissa)) == 1 else None
+    if _AMBIGUOUS.fullmatch(mantissa) and decimal != (mark or '.'):
+        if mark != '.':
+            raise ValueError(f'{mantissa.replace(",", ".")} or {re.sub("[.,]", "", mantissa)}: leave the comma out')
+        decimal = None
+    whole, _, fraction = mantissa.rpartition(decimal) if decimal else (mantissa, '', '')
+    if decimal is None:
+        whole = mantissa
+    if (whole and not whole.isdigit() and not _GROUPS.fullmatch(whole)) or not (fraction or '0').isdigit():
+        raise ValueError('not one number')
+    return re.sub("[.,' ]", '', whole) or '0', fraction

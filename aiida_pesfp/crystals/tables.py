@@ -1,0 +1,131 @@
+"""Tables that people made, in any encoding and with any separator; and tables of which no spreadsheet runs a cell."""
+
+import csv
+import sys
+import unicodedata
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiida_pesfp.crystals.text import read_text
+from aiida_pesfp.errors import TableError
+
+SEPARATORS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'bars'}
+#: A spreadsheet takes a cell that begins so for a formula, after blanks too, and wide forms of these signs.
+_FORMULA = '=+-@'
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    :param line: line of the file on which it begins, from 1.
+    :param cells: column -> text, without blanks around it.
+    :param problem: why it cannot be used, if so; ``cells`` is then empty.
+    """
+
+    line: int
+    cells: dict[str, str]
+    problem: str | None = None
+
+
+def open_table(path: Path, needed: Collection[str] = ()) -> tuple[list[str], list[Row]]:
+    """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
+
+    The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and lines
+    before the header that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
+
+    :param needed: columns without which the table is of no use.
+    :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
+        follows the header.
+    """
+    path = Path(path)
+    try:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise TableError(f'the table {path.name} cannot be read: {error}') from error
+    if not text.strip():
+        raise TableError(f'the table {path.name} is empty')
+    lines = [line + '\n' for line in text.split('\n')]
+    found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
+    separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
+    _check(path, columns, needed)
+    rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
+    if not rows:
+        raise TableError(f'the table {path.name} has no row below its header')
+    return columns, rows
+
+
+def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, list[str]]:
+    """Number of lines up to the end of the header, and the columns."""
+    columns: list[str] = []
+    for line, end, cells in _records(lines, separator):
+        columns = [unicodedata.normalize('NFC', ' '.join(cell.split())) for cell in cells or [lines[line - 1]]]
+        passed_over = columns[0].startswith('#') or columns[0].lower().startswith('sep=')
+        if needed <= set(columns) or not passed_over:
+            return end, columns
+    return len(lines), columns
+
+
+def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
+    shown = ', '.join(columns)
+    for column in needed:
+        if column not in columns:
+            known = shown if len(shown) < 500 else f'{shown[:500]}...'
+            raise TableError(f'the table {path.name} has no column {column!r}: it has {known}')
+        if columns.count(column) > 1:
+            raise TableError(f'the table {path.name} has two columns {column!r}: rename one')
+
+
+def _records(
+    lines: list[str], separator: str, start: int = 0, width: int | None = None
+) -> Iterator[tuple[int, int, list[str] | None]]:
+    """First line (from 1), last line, and cells of each record that is not empty; None if quotation marks do not match.
+
+    Quoted cells may hold line breaks. But a record of several lines that has not ``width`` cells was opened by a stray
+    quotation mark: only its first line is given up.
+    """
+    csv.field_size_limit(sys.maxsize)  # a structure is longer than the default limit
+    while start < len(lines):
+        following = (lines[number] for number in range(start, len(lines)))
+        reader = csv.reader(following, delimiter=separator, skipinitialspace=True, strict=True)
+        try:
+            cells, used = next(reader), reader.line_num
+        except csv.Error:
+            cells, used = None, 1
+        if cells is not None and used > 1 and width not in (None, len(cells)):
+            cells, used = None, 1
+        if cells is None or any(cell.strip() for cell in cells):
+            yield start + 1, start + used, cells
+        start += used
+
+
+def _row(line: int, _end: int, cells: list[str] | None, columns: list[str], commas: bool) -> Row:
+    if cells is None:
+        return Row(line, {}, 'its quotation marks do not match')
+    # A blank cell too many may come from a decimal comma.
+    if len(cells) > len(columns) and (commas or any(cell.strip() for cell in cells[len(columns) :])):
+        number = f'it has {len(cells)} cells for {len(columns)} columns'
+        return Row(line, {}, f'{number}: put a cell that holds the separator into quotation marks')
+    cells = [cell.strip() for cell in cells] + [''] * (len(columns) - len(cells))
+    return Row(line, dict(zip(columns, cells)))
+
+
+def write_table(rows: list[dict], output) -> None:
+    """Write rows as CSV with a line of headers to a path or stream.
+
+    A text that a spreadsheet would run gets a ``'`` in front. The columns are those of all rows, in the order
+    in which they come up.
+    """
+    from pandas import DataFrame
+
+    columns = dict.fromkeys(column for row in rows for column in row)
+    harmless = [{_harmless(column): _harmless(row.get(column)) for column in columns} for row in rows]
+    DataFrame(harmless, dtype=object).to_csv(output, index=False, lineterminator='\n')
+
+
+def _harmless(cell):
+    if not isinstance(cell, str):
+        return cell
+    first = unicodedata.normalize('NFKC', cell.lstrip()[:1])
+    return f"'{cell}" if first and first in _FORMULA else cell

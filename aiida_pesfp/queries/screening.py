@@ -1,0 +1,88 @@
+"""What became of the structures of a screening: which have no result, and why."""
+
+from dataclasses import dataclass
+
+from aiida.orm import Dict, ProcessNode, StructureData
+
+from aiida_pesfp.queries.descriptors import descriptors_of, keys_of
+from aiida_pesfp.queries.nodes import accounts_of_rejected
+from aiida_pesfp.queries.structures import name_of, processes_of
+
+#: Types of the processes that take structures and make descriptors of them.
+SCREENING, SCAN = 'aiida.workflows:pesfp.screen', 'aiida.workflows:pesfp.scan.base'
+
+
+@dataclass(frozen=True)
+class Unranked:
+    """A structure without a result.
+
+    :param key: its name in the process.
+    :param stage: what left it out: ``filter`` or ``scan``; ``missing`` if it was lost or its turn has not come.
+    :param process: the screening or scan.
+    :param account: the node that holds the reason; None for one that is missing.
+    """
+
+    key: str
+    structure: StructureData
+    stage: str
+    reason: str
+    process: ProcessNode
+    account: Dict | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return name_of(self.structure)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it would have a result if nothing had gone wrong, or may still get one."""
+        return self.stage == 'missing'
+
+
+def screenings_among(process: ProcessNode) -> list[ProcessNode]:
+    """A screening itself, those that a workchain has called, or a scan that belongs to none."""
+    called = [process, *sorted(process.called_descendants, key=lambda node: node.pk)]
+    screenings = [node for node in called if node.process_type == SCREENING]
+    return screenings or [node for node in called if node.process_type == SCAN]
+
+
+def structures_of(process: ProcessNode) -> dict[str, StructureData]:
+    """The structures that a screening or scan was given, by key."""
+    holder = process.inputs if 'structures' in process.inputs else process.inputs.scan
+    return dict(holder.structures)
+
+
+def unranked(process: ProcessNode) -> list[Unranked]:
+    """The structures of a screening or scan without a result, in whatever state it is: the missing ones come last."""
+    found = descriptors_of(process)
+    done = set(keys_of(one.pk for one in found).values())
+    scanned = {one.get('structure_uuid') for one in found}
+    left = {key: node for key, node in structures_of(process).items() if key not in done and node.uuid not in scanned}
+    told = {}
+    for account in accounts_of_rejected(process):
+        for key, entry in account.get_dict().items():
+            if key in left and isinstance(entry, dict):
+                lost = entry.get('error_type') == 'JobLost'
+                stage = 'missing' if lost else entry.get('stage', 'scan')
+                reason = entry.get('reason') or entry['error']
+                told.setdefault(key, Unranked(key, left[key], stage, reason, process, account))
+    others = (Unranked(key, left[key], 'missing', _why_missing(process), process) for key in left if key not in told)
+    return sorted([*told.values(), *others], key=lambda one: (one.is_missing, one.key))
+
+
+def reasons_for(structure: StructureData) -> list[Unranked]:
+    """Why a structure has no result, from each screening or scan of it that has none; the newest first."""
+    tried = [node for node in processes_of(structure) if node.process_type in (SCREENING, SCAN)]
+    screenings = [node for node in tried if node.caller is None or node.caller not in tried]
+    found = (one for node in reversed(screenings) for one in unranked(node))
+    return [one for one in found if one.structure.uuid == structure.uuid]
+
+
+def _why_missing(process: ProcessNode) -> str:
+    name = f'{process.process_label}<{process.pk}>'
+    if not process.is_terminated:
+        return f'{name} has not come to it yet'
+    if process.is_killed:
+        return f'{name} was killed before it had a result'
+    return f'{name} ended before it had a result: {process.exit_message or process.exception or process.exit_status}'

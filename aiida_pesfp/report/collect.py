@@ -1,0 +1,201 @@
+"""Gathers what the provenance graph says about a workchain or a group."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from aiida.orm import Group, Node, ProcessNode, StructureData, WorkChainNode, load_node
+
+from aiida_pesfp import errors
+from aiida_pesfp.data.arrhenius import ArrheniusData
+from aiida_pesfp.data.conductivity import ConductivityData
+from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
+from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
+from aiida_pesfp.queries.descriptors import descriptors_by_node, descriptors_of, keys_of, potentials_of, surfaces_of
+from aiida_pesfp.queries.nodes import accounts_of_rejected
+from aiida_pesfp.queries.structures import results_of, structures_by_uuid
+from aiida_pesfp.report.content import Activation, Entry, Rejected, Report, Source, Transport
+from aiida_pesfp.settings.descriptors import DescriptorSettings
+
+_SCREEN, _SCAN = 'aiida.workflows:pesfp.screen', 'aiida.workflows:pesfp.scan.base'
+_DYNAMICS, _VALIDATION = 'aiida.workflows:pesfp.conductivity', 'aiida.workflows:pesfp.screen_and_validate'
+_MOST_NAMES = 8
+
+
+def collect(subject: Node | Group) -> Report:
+    """What the graph holds about a workchain (and all it called), a group, or a single node.
+
+    A group can hold workchains, ``DescriptorsData``, ``PesData`` and ``StructureData``. The descriptors of the last two
+    are reported. Of descriptors that differ in nothing but their time, the newest are.
+
+    :raises NothingToReport: if no structure has a result or a reason for none; it says why.
+    """
+    members = sorted(subject.nodes, key=lambda node: node.pk) if isinstance(subject, Group) else [subject]
+    if not members:
+        way = f'`verdi group add-nodes -G {subject.label} PK` adds workchains, DescriptorsData or PesData'
+        raise errors.NothingToReport(f'the group {subject.label!r} is empty: {way}')
+    processes = [node for node in members if isinstance(node, ProcessNode)]
+    notes = [_state(process) for process in processes if not process.is_finished_ok]
+    descriptors = _descriptors(members, notes)
+    called = {node.pk: node for process in processes for node in (process, *process.called_descendants)}.values()
+    scans = _scans(called)
+    rejected = [entry for scan in scans for entry in _without_result(scan, descriptors, notes)]
+    if not descriptors and all(one.stage == 'missing' for one in rejected):
+        notes = notes or [f'{Source.of(subject)} holds no descriptors, and neither does anything it called']
+        raise errors.NothingToReport(' '.join(notes))
+    if not descriptors:
+        notes.append('No structure has descriptors: the reasons are listed below.')
+    entries = _named(_entries(descriptors, scans, *_candidates(called)))
+    potentials = {entry.potential_sha256: entry.potential_name for entry in entries}
+    if len(potentials) > 1:
+        notes.append(
+            f'{len(potentials)} potentials ({", ".join(potentials.values())}): Ξ and energies compare within one of '
+            'them only, so filter the column Potential.'
+        )
+    without = [entry.name for entry in entries if entry.surface is None]
+    if without:
+        notes.append(f'No surface is stored for {_listing(without)}: they have no 3D view and no profile.')
+    return Report(Source.of(subject), entries, rejected, notes)
+
+
+def _listing(names: list[str]) -> str:
+    more = f' and {len(names) - _MOST_NAMES} more' if len(names) > _MOST_NAMES else ''
+    return ', '.join(names[:_MOST_NAMES]) + more
+
+
+def _state(process: ProcessNode) -> str:
+    """A sentence about a process that did not finish well."""
+    name = str(Source.of(process))
+    if not process.is_terminated:
+        state = f'{name} has not finished ({process.process_state.value}): the report shows its results so far.'
+        return f'{state} `verdi process report {process.pk}` shows its progress.'
+    if process.is_failed:
+        return f'{name} failed with exit code {process.exit_status}: {process.exit_message or "no message"}'
+    end = 'was killed' if process.is_killed else f'ended with an error ({process.exception})'
+    return f'{name} {end}: the report shows its results until then.'
+
+
+def _descriptors(members: list[Node], notes: list[str]) -> dict[int, DescriptorsData]:
+    """The newest descriptors of each structure with some settings, by their PK; notes about members without any."""
+    by_node = descriptors_by_node(members)
+    for node in members:
+        if not isinstance(node, (ProcessNode, DescriptorsData, PesData, StructureData)):
+            what = 'is neither a workchain nor descriptors, a surface or a structure: the report omits it.'
+            notes.append(f'{Source.of(node)} {what}')
+        elif node.pk not in by_node and isinstance(node, (PesData, StructureData)):
+            notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
+    newest = {}
+    for node in sorted((one for own in by_node.values() for one in own), key=lambda one: one.pk):
+        names = ('species', 'potential_sha256', 'settings', *GRID_SETTINGS)
+        about = json.dumps([node.get(name) for name in names], sort_keys=True)
+        newest[node.get('structure_uuid') or node.uuid, about] = node
+    return {node.pk: node for node in newest.values()}
+
+
+def _scans(called: Iterable[ProcessNode]) -> list[WorkChainNode]:
+    """Screenings, and scans that no screening called."""
+    found = [node for node in called if node.process_type in (_SCREEN, _SCAN)]
+    inner = {node.pk for outer in found for node in outer.called}
+    return [node for node in found if node.pk not in inner]
+
+
+def _structures(scan: WorkChainNode) -> dict[str, StructureData]:
+    return dict((scan.inputs if 'structures' in scan.inputs else scan.inputs.scan).structures)
+
+
+def _candidates(called: Iterable[ProcessNode]) -> tuple[set[str], dict[str, dict[str, str]]]:
+    """UUIDs of the structures that were chosen for dynamics, and for each engine why there is no result."""
+    chosen = {node.inputs.structure.uuid for node in called if node.process_type == _DYNAMICS}
+    problems = {}
+    for node in called:
+        if node.process_type == _VALIDATION and 'candidates' in node.outputs:
+            problems |= {row['structure']: row['problems'] for row in node.outputs.candidates['rows']}
+    return chosen | set(problems), problems
+
+
+def _entries(
+    descriptors: dict[int, DescriptorsData],
+    scans: list[WorkChainNode],
+    candidates: set[str],
+    problems: dict[str, dict[str, str]],
+) -> list[Entry]:
+    """Complete entries, the best first."""
+    keys, surfaces = keys_of(descriptors), surfaces_of(descriptors)
+    potentials = potentials_of(surfaces.values())
+    structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
+    conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
+    properties = {}
+    for scan in scans:
+        known = scan.inputs.properties.get_dict() if 'properties' in scan.inputs else {}
+        properties |= {node.uuid: known[key] for key, node in _structures(scan).items() if key in known}
+    found = []
+    for pk, node in descriptors.items():
+        uuid, surface = node.get('structure_uuid'), surfaces.get(pk)
+        structure = structures.get(uuid)
+        transport = [Transport(one.base.attributes.all, Source.of(one)) for one in conductivities.get(uuid, ())]
+        activations = [Activation.of(one) for one in fits.get(uuid, ())]
+        ions = node.get('ions', [])
+        easiest = min(ions, key=lambda ion: (ion['barrier_1d'], ion['mpe'], ion['index']), default={})
+        labels = (structure and structure.label, keys.get(pk), node.label, f'{node.get("formula", "structure")}_{pk}')
+        found.append(
+            Entry(
+                label=next(filter(None, labels)),
+                **{name: node.get(name, '') for name in ('formula', 'species', 'potential_name', 'potential_sha256')},
+                values={name: node.get(name) for name in NAMES},
+                spectrum=node['spectrum'],
+                settings=DescriptorSettings.from_dict(node.get('settings', {})),
+                ion=easiest.get('index'),
+                source=Source.of(node),
+                structure=structure and Source.of(structure),
+                surface=None if surface is None else Source.of(load_node(surface)),
+                potential=Source.of(potentials[surface]) if surface in potentials else None,
+                properties=properties.get(uuid, {}),
+                transport=tuple(sorted(transport, key=lambda one: (one.engine, -one['temperature'], one.source.uuid))),
+                activations=tuple(sorted(activations, key=lambda one: (one.engine, one.source.made))),
+                is_candidate=uuid in candidates or bool(transport or activations),
+                problems=problems.get(uuid, {}),
+                spacing=node.get('spacing'),
+            )
+        )
+    return sorted(found, key=lambda one: (*rank_key(one.values), one.label, one.source.uuid))
+
+
+def _named(entries: list[Entry]) -> list[Entry]:
+    """The entries with names of their own: those of the same label get the potential, or else the PK, as well."""
+    labels = Counter(entry.label for entry in entries)
+    both = Counter((entry.label, entry.potential_name) for entry in entries)
+
+    def name(entry: Entry) -> str:
+        if labels[entry.label] == 1:
+            return entry.label
+        alone = both[entry.label, entry.potential_name] == 1
+        return f'{entry.label} ({entry.potential_name if alone else entry.source.pk})'
+
+    return [replace(entry, name=name(entry)) for entry in entries]
+
+
+def _without_result(scan: WorkChainNode, descriptors: dict[int, DescriptorsData], notes: list[str]) -> list[Rejected]:
+    """Structures that a scan or screening rejected or could not scan, then those it says nothing of, with a note."""
+    structures, found, own = _structures(scan), {}, str(Source.of(scan))
+    for account in accounts_of_rejected(scan):
+        for key, entry in account.get_dict().items():
+            if key in structures and isinstance(entry, dict):
+                reason = entry.get('reason') or entry['error']
+                found.setdefault(key, (entry.get('stage', 'scan'), reason, Source.of(account)))
+    done = {node.get('structure_uuid') for node in descriptors.values()}
+    done |= set(keys_of(node.pk for node in descriptors_of(scan)).values())
+    missing = [key for key, node in structures.items() if key not in found and done.isdisjoint((key, node.uuid))]
+    if missing:
+        names = _listing([structures[key].label or key for key in missing])
+        notes.append(f'{own}: {len(missing)} of {len(structures)} structures have no result yet: {names}.')
+    end = 'is still to come' if not scan.is_terminated else 'is missing, although the scan has ended'
+    reason = f'its result {end}: `verdi process report {scan.pk}` says how far {own} came'
+    found |= dict.fromkeys(missing, ('missing', reason, Source.of(scan)))
+    return [
+        Rejected(structures[key].label or key, structures[key].get_formula(mode='hill_compact'), *entry)
+        for key, entry in found.items()
+    ]

@@ -1,0 +1,206 @@
+"""Frames of one file, one by one: XDATCAR, (extended) XYZ, and all that ASE reads."""
+
+import io
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import ase.io
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+from ase.geometry import cellpar_to_cell
+from ase.io.formats import open_with_compression
+from ase.units import Bohr
+
+from aiida_pesfp.errors import InvalidTrajectory
+from aiida_pesfp.trajectories.stamps import Stamp, read_stamp
+
+_LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]([^"\'}\]]*)', re.IGNORECASE)
+_PROPERTIES = re.compile(r'\bproperties\s*=\s*"?([^\s"]+)', re.IGNORECASE)
+#: Columns of elements and of positions, the best first.
+_NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_positions', 'pos', 'positions')
+#: i-PI's comment: lengths and angles, and the units of cell and positions.
+_IPI_CELL, _IPI_UNIT = re.compile(r'CELL\(abcABC\):((?:\s+[-+.\deE]+){6})'), re.compile(r'(\w+)\{(\w+)\}')
+_LENGTHS = {'angstrom': 1.0, 'atomic_unit': Bohr}
+_IPI_POSITIONS = ('positions', 'x_centroid')
+#: More atoms are a misprint.
+_MOST_ATOMS = 10_000_000
+#: Where Fortran leaves no blank before a minus.
+_JOINED = re.compile(r'(?<=\d)-')
+
+
+class CutOff(Exception):
+    """A file ends within a frame, as a killed program leaves it."""
+
+
+class Frame(NamedTuple):
+    """Symbols of n atoms, (n, 3) positions and (3, 3) lattice vectors (None: not said), A.
+
+    ``unwrapped``: the file says that positions are not wrapped into the cell.
+    """
+
+    symbols: tuple[str, ...]
+    positions: np.ndarray
+    cell: np.ndarray | None
+    stamp: Stamp = Stamp()
+    unwrapped: bool = False
+
+
+def open_text(path: Path) -> TextIO:
+    """A text file, compressed (gz, bz2, xz) or not. Only titles hold other characters than ASCII."""
+    return io.TextIOWrapper(open_with_compression(str(path), 'rb'), encoding='utf-8-sig', errors='replace')
+
+
+def take(file: TextIO, count: int) -> list[str]:
+    """The next lines; :class:`CutOff` if the file ends before the end of the last: a number may have lost digits."""
+    lines = list(itertools.islice(file, count))
+    if len(lines) < count or not (lines and lines[-1].endswith('\n')):
+        raise CutOff
+    return lines
+
+
+def numbers(lines: list[str], first: int = 0, count: int | None = None) -> np.ndarray:
+    """(n, m) ``count`` numbers of each line from column ``first`` on; by default all.
+
+    :raises ValueError: if a line has too few, or something that is not a number, such as Fortran's ``*****``.
+    """
+    rows = [line.split() for line in lines]
+    length = first + count if count is not None else len(rows[0])
+    if any(len(row) < length for row in rows):
+        # Numbers without a blank between them can be told apart if the next one has a sign.
+        rows = [_JOINED.sub(' -', line).split() if len(row) < length else row for line, row in zip(lines, rows)]
+    wrong = next((k for k, row in enumerate(rows) if len(row) < length), None)
+    if wrong is not None:
+        raise ValueError(f'a line is {lines[wrong].strip()!r} where {length} columns are expected')
+    return np.array([row[first:length] for row in rows], dtype=float)
+
+
+def read_xdatcar(file: TextIO) -> Iterator[Frame]:
+    """Frames of an XDATCAR, whose head stands once or before each frame."""
+    head = None
+    while line := file.readline():
+        if 'configuration=' not in line:
+            first = file.readline()
+            if head is not None and not line.strip() and (not first.strip() or 'configuration=' in first):
+                line = first  # a blank line is no head
+            else:
+                head = _Head.read([first, *take(file, 5)])
+                continue
+        if not line.strip():
+            continue
+        if head is None:
+            raise ValueError('no cell and elements stand before the first frame')
+        if not line.endswith('\n'):
+            raise CutOff
+        read = numbers(take(file, len(head.symbols)), count=3)
+        number = line.split('=')[1].strip()
+        positions = read * head.scale if line.lstrip()[0] in 'CcKk' else read @ head.cell
+        yield Frame(head.symbols, positions, head.cell, Stamp(float(number) if number.isdigit() else None))
+
+
+class _Head(NamedTuple):
+    """What stands before the frames of an XDATCAR."""
+
+    symbols: tuple[str, ...]
+    cell: np.ndarray
+    scale: float
+
+    @classmethod
+    def read(cls, lines: list[str]) -> '_Head':
+        scale, cell = float(lines[0]), numbers(lines[1:4], count=3)
+        if scale < 0:
+            scale = (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
+        # VASP appends the kind of the pseudopotential and, in version 6, its hash.
+        kinds = [re.split('[_/]', symbol)[0] for symbol in lines[4].split()]
+        counts = [int(count) for count in lines[5].split()]
+        if len(kinds) != len(counts) or not set(kinds) <= set(atomic_numbers) or not 1 <= sum(counts) <= _MOST_ATOMS:
+            raise ValueError(f'elements {lines[4].strip()!r} and their numbers {lines[5].strip()!r} make no crystal')
+        return cls(tuple(np.repeat(kinds, counts).tolist()), cell * scale, scale)
+
+
+def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
+    """Frames of an XYZ file, extended or with the comments of CP2K, LAMMPS or i-PI.
+
+    :param types: elements of the atom types 1, 2, ... if a file of LAMMPS names types.
+    """
+    while line := file.readline():
+        if not line.strip():
+            continue
+        if not line.endswith('\n'):
+            raise CutOff
+        count = int(line)
+        if not 1 <= count <= _MOST_ATOMS:
+            raise ValueError(f'a frame of {count} atoms')
+        comment, *rows = take(file, count + 1)
+        columns = _Columns.of(comment)
+        cell, factor = _cell(comment)
+        positions = numbers(rows, columns.places, 3) * factor
+        words = [row.split() for row in rows]
+        known = chemical_symbols[1:] if columns.by_number else types
+        symbols = [_symbol(row[columns.species], known) for row in words]
+        if columns.identity is not None:  # atoms may come in any order
+            order = np.argsort([int(row[columns.identity]) for row in words])
+            positions, symbols = positions[order], [symbols[k] for k in order]
+        yield Frame(tuple(symbols), positions, cell, read_stamp(comment), columns.unwrapped)
+
+
+class _Columns(NamedTuple):
+    """First columns of elements, positions and numbers of atoms.
+
+    ``unwrapped``: these positions are not wrapped; ``by_number``: elements are atomic numbers.
+    """
+
+    species: int = 0
+    places: int = 1
+    identity: int | None = None
+    unwrapped: bool = False
+    by_number: bool = False
+
+    @classmethod
+    def of(cls, comment: str) -> '_Columns':
+        if not (found := _PROPERTIES.search(comment)):
+            return cls()
+        fields = found[1].lower().split(':')
+        begins = dict(zip(fields[::3], itertools.accumulate(map(int, fields[2::3]), initial=0)))
+        species, places = (next((name for name in names if name in begins), None) for names in _NAMES)
+        if species is None or places is None:
+            raise InvalidTrajectory(f'the columns {found[1]} have no species or no pos')
+        unwrapped = places.startswith('unwrapped')
+        return cls(begins[species], begins[places], begins.get('id'), unwrapped, species == 'z')
+
+
+def _cell(comment: str) -> tuple[np.ndarray | None, float]:
+    """(3, 3) lattice vectors, A, if the comment has them, and the unit of positions, A."""
+    if found := _LATTICE.search(comment):
+        return np.array(found[1].replace(',', ' ').split(), dtype=float).reshape(3, 3), 1.0
+    if not (found := _IPI_CELL.search(comment)):
+        return None, 1.0
+    units = {name: _LENGTHS.get(unit) for name, unit in _IPI_UNIT.findall(comment)}
+    factor = next((units[name] for name in _IPI_POSITIONS if name in units), None)
+    if factor is None or units.get('cell') is None:
+        raise InvalidTrajectory('the comment says no known units of positions and cell: {angstrom} or {atomic_unit}')
+    lengths = np.array(found[1].split(), dtype=float) * ([units['cell']] * 3 + [1.0] * 3)
+    return cellpar_to_cell(lengths), factor
+
+
+def _symbol(label: str, known: list[str] | None) -> str:
+    """The element of a label such as ``Li``, ``LI``, ``Li1``, or of a number (of ``known`` elements)."""
+    if label.isdigit():
+        if known is None or not 1 <= int(label) <= len(known):
+            raise InvalidTrajectory(f'no element is known for the type {label}: give all in their order (--types)')
+        return known[int(label) - 1]
+    symbol = re.match('[A-Za-z]*', label)[0].capitalize()
+    if symbol not in atomic_numbers:
+        raise ValueError(f'{label!r} is not an element')
+    return symbol
+
+
+def read_others(path: Path, form: str) -> Iterator[Frame]:
+    """Frames of a file in one of ASE's formats."""
+    frames = ase.io.iread(str(path.absolute()), index=':', format=form, do_not_split_by_at_sign=True)
+    for atoms in frames:
+        text = ' '.join(f'{name}={value}' for name, value in atoms.info.items() if np.isscalar(value))
+        cell = atoms.cell.array if atoms.cell.rank else None
+        yield Frame(tuple(atoms.symbols), atoms.positions, cell, read_stamp(text))

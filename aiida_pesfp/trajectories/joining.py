@@ -1,0 +1,221 @@
+"""The files of one run become one: their order, repeated frames, gaps, and whether one goes on where another ends."""
+
+import itertools
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from aiida_pesfp.crystals.periodic import minimum_image
+from aiida_pesfp.errors import InvalidTrajectory
+from aiida_pesfp.trajectories.stamps import Stamps
+
+#: Largest difference between two copies of the same frame, A.
+_SAME = 1e-4
+#: The longest step between two files may be this many times the longest within them, plus this many A.
+_LONGER, _FARTHER = 3.0, 0.5
+#: Fewer steps do not show which lengths are usual.
+_FEWEST_STEPS = 10
+#: Number of frames that are compared together, to save a second copy of a large trajectory.
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The frames of one file: (s, n, 3) positions as written and (s, 3, 3) cells, A, and a note on what was left out.
+
+    ``steps`` (s,) are the numbers of the steps, if they are known; ``unwrapped``: the file says that positions are not
+    wrapped into the cell.
+    """
+
+    source: str
+    symbols: tuple[str, ...]
+    positions: np.ndarray
+    cells: np.ndarray
+    stamps: Stamps
+    unwrapped: bool = False
+    note: str | None = None
+    steps: np.ndarray | None = None
+
+    def part(self, begin: int, end: int | None = None) -> 'Segment':
+        """Some of its frames."""
+        frames, steps = slice(begin, end), self.steps
+        steps = None if steps is None else steps[frames]
+        return replace(self, positions=self.positions[frames], cells=self.cells[frames], steps=steps)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The frames of all files, as in :class:`Segment`; ``notes``; ``borders``: frame, file before, file after."""
+
+    positions: np.ndarray
+    cells: np.ndarray
+    steps: np.ndarray | None
+    borders: list[tuple[int, str, str]]
+    notes: list[str]
+
+
+def in_order(paths: list[Path]) -> list[Path]:
+    """Files in the order of the numbers in their names, if they come in the alphabetical order of a shell.
+
+    Any other order is what the user means.
+    """
+    names = [str(path) for path in paths]
+    plain = [re.sub(r'[\W_]', '', name).casefold() for name in names]
+    if names != sorted(names) and plain != sorted(plain):
+        return paths
+    return sorted(paths, key=lambda path: [(not p.isdecimal(), int(p) if p.isdecimal() else p) for p in _words(path)])
+
+
+def _words(path: Path) -> list[str]:
+    return [word for word in re.split(r'(\d+)', str(path)) if word]
+
+
+def split_at_restarts(segment: Segment) -> list[Segment]:
+    """The parts of a file to which several runs were written: where the step does not grow, or a frame is repeated."""
+    places, steps = segment.positions, segment.steps
+    if steps is not None:
+        ends = np.flatnonzero(np.diff(steps) <= 0) + 1
+    else:
+        ends = np.array([k for k in range(1, len(places)) if np.array_equal(places[k], places[k - 1])], dtype=int)
+    if not len(ends):
+        return [segment]
+    pairs = itertools.pairwise([0, *ends.tolist(), len(places)])
+    return [replace(segment.part(a, b), source=f'{segment.source} from frame {a} on') for a, b in pairs]
+
+
+def join(segments: list[Segment]) -> Joined:
+    """One run from its parts. A frame that a restarted run wrote again counts once, in its later copy.
+
+    :raises InvalidTrajectory: if the parts differ in kind, atoms or stride, or one does not follow the one before.
+    """
+    _check_same_kind(segments)
+    parts, notes = [segments[0]], []
+    for segment in segments[1:]:
+        before, begin = parts[-1], 0
+        if (kept := _overlap(before, segment)) is not None:
+            if len(segment.positions) <= len(before.positions) - kept and _is_repeated(before, segment, kept):
+                continue
+            if not _is_repeated(before, segment, kept):
+                notes.append(f'from step {segment.steps[0]} on, {segment.source} replaces what {before.source} has')
+            parts[-1:] = [before.part(0, kept)] if kept else []
+        else:
+            begin = int(_are_same(segment.positions[0], before.positions[-1], before.cells[0]))
+            if begin == len(segment.positions):
+                continue
+            if segment.steps is not None:
+                segment = replace(segment, steps=_continued(before, segment, begin, segments[0].steps[0]))
+        parts.append(segment.part(begin))
+    borders = np.cumsum([len(part.positions) for part in parts]).tolist()
+    sources = [part.source for part in parts]
+    if len(parts) == 1:
+        positions, cells, steps = parts[0].positions, parts[0].cells, parts[0].steps
+    else:
+        positions, cells = (np.concatenate([getattr(part, name) for part in parts]) for name in ('positions', 'cells'))
+        steps = None if parts[0].steps is None else np.concatenate([part.steps for part in parts])
+    return Joined(positions, cells, steps, list(zip(borders, sources, sources[1:])), notes)
+
+
+def _check_same_kind(segments: list[Segment]) -> None:
+    """Raise an error unless all segments have the same atoms, wrapping and stride."""
+    first = segments[0]
+    for before, segment in itertools.pairwise(segments):
+        if (segment.stamps.steps is None) != (first.stamps.steps is None):
+            one, other = sorted((first, segment), key=lambda kind: kind.stamps.steps is None)
+            raise InvalidTrajectory(f'{one.source} numbers its steps, {other.source} does not: give files of one kind')
+        if segment.symbols != first.symbols:
+            raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
+        if segment.unwrapped != first.unwrapped:
+            one, other = sorted((first, segment), key=lambda kind: not kind.unwrapped)
+            found = f'{one.source} has positions that are not wrapped, {other.source} has not'
+            raise InvalidTrajectory(f'{found}: give files of one kind')
+        both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
+        strides = [int(steps[1] - steps[0]) for steps in both]
+        if len(set(strides)) > 1:
+            found = f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}'
+            raise InvalidTrajectory(f'{found}: analyse them separately')
+
+
+def _are_same(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> bool:
+    return bool(np.abs(minimum_image(first - second, cell)).max() < _SAME)
+
+
+def _is_repeated(before: Segment, segment: Segment, kept: int) -> bool:
+    """Whether a segment repeats the frames of another from ``kept`` on, as far as both go."""
+    common = min(len(before.positions) - kept, len(segment.positions))
+    return _are_same(segment.positions[:common], before.positions[kept : kept + common], before.cells[0])
+
+
+def _overlap(before: Segment, segment: Segment) -> int | None:
+    """Number of frames of ``before`` that precede the first step of ``segment``; None if no step is repeated.
+
+    The frame of that step must be the same in both. Those after it may differ: chaos parts two runs from one frame.
+
+    :raises InvalidTrajectory: if one step has two positions, or two runs only begin with the same frame.
+    """
+    steps = before.steps
+    if steps is None or not steps[0] <= segment.steps[0] <= steps[-1]:
+        return None
+    kept = int(np.searchsorted(steps, segment.steps[0]))
+    if steps[kept] == segment.steps[0] and _are_same(segment.positions[0], before.positions[kept], before.cells[0]):
+        if kept or len(steps) == 1 or _is_repeated(before, segment, 0):
+            return kept
+        raise InvalidTrajectory(f'{before.source} and {segment.source} are two runs from one frame: analyse each')
+    if (stride := _stride(segment, before)) is not None and segment.steps[0] <= max(stride, steps[0]):
+        return None  # the program counts its steps anew
+    found = f'{before.source} and {segment.source} have different positions at step {segment.steps[0]}'
+    raise InvalidTrajectory(f'{found}: they are not parts of one run')
+
+
+def _stride(*segments: Segment) -> int | None:
+    return next((int(one.steps[1] - one.steps[0]) for one in segments if len(one.steps) > 1), None)
+
+
+def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.ndarray:
+    """(s,) steps of a segment, counted on from the one before where its program began anew; ``first`` of all steps."""
+    steps, last, stride = segment.steps, before.steps[-1], _stride(segment, before)
+    if steps[0] > last:
+        if not begin and stride is not None and steps[0] - last != stride:
+            gap = f'{before.source} ends at step {last}, {segment.source} begins at step {steps[0]}'
+            raise InvalidTrajectory(f'{gap}, and frames are {stride} steps apart: frames are missing between them')
+        return steps
+    if stride is None or steps[0] > max(stride, first):
+        found = f'{segment.source} begins at step {steps[0]}, {before.source} ends at step {last}'
+        raise InvalidTrajectory(f'{found}: give the files of one run in their order')
+    return steps - steps[begin] + last + stride
+
+
+def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> str | None:
+    """Check that each file continues the one before, and no atom leaps.
+
+    :param unwrapped: positions are compared as they are, not to their nearest images.
+    :returns: a note on the longest step, if it is far longer than all others.
+    :raises InvalidTrajectory: if a file does not begin where the one before ends.
+    """
+    longest, spread = np.empty((2, len(joined.positions) - 1))
+    for begin in range(0, len(longest), _BLOCK):
+        steps = np.diff(joined.positions[begin : begin + _BLOCK + 1], axis=0)
+        lengths = np.linalg.norm(steps if unwrapped else minimum_image(steps, cell), axis=2)
+        longest[begin : begin + _BLOCK] = lengths.max(axis=1)
+        spread[begin : begin + _BLOCK] = np.sqrt((lengths**2).mean(axis=1))
+    inner = np.delete(longest, [frame - 1 for frame, _, _ in joined.borders])
+    for frame, before, after in joined.borders:
+        # Among files of one frame each, a hop of one ion is no gap.
+        found, usual = (longest[frame - 1], inner.max()) if len(inner) else (spread[frame - 1], np.median(spread))
+        if found > _LONGER * usual + _FARTHER:
+            what = 'an atom moves by {:.1f} A, but at most by {:.2f} A between other frames'
+            what = what if len(inner) else 'atoms move by {:.1f} A (root mean square), by {:.2f} A between most others'
+            way_out = 'give the files of one run in their order'
+            raise InvalidTrajectory(
+                f'{after} does not begin where {before} ends: {what.format(found, usual)}; {way_out}'
+            )
+    if len(longest) < _FEWEST_STEPS:
+        return None
+    # Two damaged frames are four leaps, away and back.
+    usual, *_, first = np.sort(longest)[-5:]
+    if first <= _LONGER * usual + _FARTHER:
+        return None
+    frame = int(longest.argmax())
+    found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'
+    return f'{found}: a hop, or a fault of the file'

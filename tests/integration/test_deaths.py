@@ -1,0 +1,154 @@
+"""Scans whose jobs die in the wrong moment: nothing is lost but what kills its own job."""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from aiida.engine import run_get_node, submit
+from aiida.orm import InstalledCode, StructureData, load_node
+
+from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain
+from aiida_pesfp.workflows.screen import ScreenWorkChain
+from tests.helpers.crystals import rock_salt, wurtzite
+from tests.helpers.graph import jobs_of
+from tests.helpers.potentials import LENNARD_JONES
+
+PROGRAM = Path(sys.executable).parent / 'pesfp-scan'
+COARSE = {'scan': {'parameters': {'spacing': 0.8}}}
+STATUS = {code.status: label for label, code in ScanCalculation.exit_codes.items()}
+
+
+def salts(number):
+    """Rock salts, each with a lattice constant of its own."""
+    constants = [5.0 + 0.02 * index for index in range(number)]
+    return {f'salt_{index}': StructureData(pymatgen=rock_salt('Li', 'Cl', a)) for index, a in enumerate(constants)}
+
+
+@pytest.fixture
+def code_that(aiida_computer_local, tmp_path):
+    """Makes a code that does something before it becomes the program, as often as a number says."""
+
+    def make(misfortune, times):
+        script = tmp_path / 'unlucky'
+        script.write_text(
+            f'#!/bin/bash\necho >> {tmp_path}/calls\n'
+            f'if [ $(wc -l < {tmp_path}/calls) -le {times} ]; then {misfortune}; fi\nexec {PROGRAM} "$@"\n'
+        )
+        script.chmod(0o755)
+        computer = aiida_computer_local(label='localhost')
+        return InstalledCode(computer=computer, filepath_executable=str(script), label='unlucky').store()
+
+    return make
+
+
+def run(code, structures, potential):
+    return run_get_node(ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', COARSE))
+
+
+@pytest.mark.parametrize('misfortune', ['kill -9 $$', 'rm -rf "$PWD"; kill -9 $$', 'kill -9 $PPID $$'])
+def test_a_death_before_the_first_word_is_tried_again(code_that, potential, misfortune):
+    """The program was killed at its start, its folder is gone, or the whole job was killed."""
+    structures = salts(2)
+    results, node = run(code_that(misfortune, 3), structures, potential)
+    assert node.is_finished_ok, node.exit_message
+    assert set(results['descriptors']) == set(structures)
+    assert [STATUS.get(job.exit_status) for job in jobs_of(node)[:3]] == ['ERROR_INTERRUPTED'] * 3
+
+
+def test_a_program_that_refuses_to_run_is_not_tried_again(code_that, potential):
+    results, node = run(code_that('echo no such module >&2; exit 1', 99), salts(2), potential)
+    assert node.exit_status == ScanBaseWorkChain.exit_codes.ERROR_JOB_FAILED.status
+    assert 'no such module' in node.exit_message
+    assert len(jobs_of(node)) == 1
+    assert results['failures']['salt_0']['error_type'] == 'JobLost'
+
+
+def test_where_no_job_gets_anywhere_it_ends(code_that, potential):
+    results, node = run(code_that('kill -9 $$', 999), salts(4), potential)
+    assert node.exit_status == ScanBaseWorkChain.exit_codes.ERROR_STRUCTURES_LOST.status
+    assert len(jobs_of(node)) == ScanBaseWorkChain._MOST_AT_FIRST
+    assert {failure['error_type'] for failure in results['failures'].get_dict().values()} == {'JobLost'}
+
+
+def test_a_parent_folder_that_is_gone_costs_time_only(code_that, potential, structures):
+    code = code_that('true', 0)
+    _, first = run(code, {'LiCl': structures['LiCl']}, potential)
+    folder = jobs_of(first)[0].outputs.remote_folder
+    folder._clean()
+    overrides = COARSE | {'scan': COARSE['scan'] | {'parent_folder': folder}}
+    builder = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
+    builder.scan.parent_folder = folder
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert set(results['descriptors']) == set(structures)
+
+
+def test_what_kills_its_job_costs_itself_only(code, potential_of, with_test_calculators):
+    """Two of seven kill their job at once, wherever they stand."""
+    structures = salts(5)
+    for key, place in (('iodide', 0), ('bromide', 3)):
+        killer = StructureData(pymatgen=wurtzite('Li', key[0].upper() if key[0] == 'i' else 'Br', 4.5, 7.3, 0.375))
+        structures = dict([*list(structures.items())[:place], (key, killer), *list(structures.items())[place:]])
+    potential = potential_of('tests.helpers.calculators.KilledAbove', atoms=2, **LENNARD_JONES)
+    results, node = run(code, structures, potential)
+    assert node.exit_status == ScanBaseWorkChain.exit_codes.ERROR_STRUCTURES_LOST.status
+    assert '2 of 7' in node.exit_message
+    assert set(results['descriptors']) == {f'salt_{index}' for index in range(5)}
+    failures = results['failures'].get_dict()
+    assert set(failures) == {'iodide', 'bromide'}
+    assert all(failure['error_type'] == 'JobLost' and 'alone' in failure['error'] for failure in failures.values())
+
+
+def test_jobs_out_of_time_that_made_progress_are_not_counted(code, potential_of, with_test_calculators, structures):
+    """Many jobs for one structure, each of which evaluates a few points, are more than a structure alone may have
+    without progress."""
+    with_test_calculators.setenv('PESFP_TEST_KILL', 'SIGTERM')
+    potential = potential_of('tests.helpers.calculators.KilledAfter', after=20, **LENNARD_JONES)
+    overrides = {'scan': {'parameters': {'spacing': 0.6, 'symmetry': False}, 'batch_size': 8}}
+    chosen = {'LiCl': structures['LiCl']}
+    _, node = run_get_node(ScanBaseWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides))
+    assert node.is_finished_ok, node.exit_message
+    statuses = [STATUS.get(job.exit_status) for job in jobs_of(node)]
+    assert statuses == ['ERROR_OUT_OF_WALLTIME'] * (len(statuses) - 1) + [None]
+    assert len(statuses) > ScanBaseWorkChain._MOST_ALONE + 1
+
+
+def runners(folder):
+    """The programs that run in the folders of jobs below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(folder) and 'pesfp-scan' in ' '.join(process.cmdline()):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def test_runners_are_killed_at_random(code, potential_of, with_test_calculators, patient_daemon):
+    """With the daemon: `kill -9` at early moments, again and again, and one structure that always kills its job."""
+    structures = salts(12)
+    structures['killer'] = StructureData(pymatgen=wurtzite('Li', 'I', 4.514, 7.311, 0.375))
+    potential = potential_of('tests.helpers.calculators.KilledAbove', atoms=2, **LENNARD_JONES)
+    overrides = COARSE | {'max_structures_per_job': 5, 'max_concurrent_jobs': 3}
+    builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
+    pk, folder = submit(builder).pk, Path(code.computer.get_workdir())
+    moments, kills, end = random.Random(0), 0, time.monotonic() + 540
+    while not load_node(pk).is_terminated:
+        assert time.monotonic() < end
+        if (running := runners(folder)) and kills < 8:
+            time.sleep(moments.uniform(0, 1.5))
+            for process in running[:1]:
+                if process.is_running():
+                    process.kill()
+                    kills += 1
+        time.sleep(1)
+    node = load_node(pk)
+    assert kills == 8
+    assert set(node.outputs.descriptors) == set(structures) - {'killer'}
+    assert set(node.outputs.rejected.keys()) == {'killer'}
+    assert node.outputs.rejected['killer']['error_type'] == 'JobLost'

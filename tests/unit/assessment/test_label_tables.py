@@ -1,0 +1,251 @@
+"""Tables of labels as laboratories keep them."""
+
+import math
+
+import pytest
+
+from aiida_pesfp.assessment.classes import classify
+from aiida_pesfp.assessment.labels import read_table
+from aiida_pesfp.errors import LabelError
+from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
+
+COLUMNS = {'composition': 'material', 'temperature': 'T (°C)', 'conductivity': 'sigma'}
+CLASSES = ClassSettings(good=1e-4, bad=1e-7)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Writes a table and reads it: ``columns`` are the names of the columns, in the order of the file."""
+
+    def make(content, unit='S/cm', encoding='utf-8', **options):
+        path = tmp_path / 'lab.csv'
+        path.write_bytes(content.encode(encoding))
+        columns = options.pop('columns', None)
+        if columns is None:
+            columns = dict(zip(('composition', 'temperature', 'conductivity', 'error'), head(content)))
+        return read_table(path, TableFormat(columns, unit, **options))
+
+    return make
+
+
+def head(content):
+    return next(line for line in content.splitlines() if line.strip()).split(';')
+
+
+def values(table):
+    return [(entry.formula, round(entry.temperature, 2), entry.limit, entry.value) for entry in table.measurements]
+
+
+def reasons(table):
+    return {entry['row']: entry['reason'] for entry in table.excluded}
+
+
+class TestTemperatures:
+    @pytest.mark.parametrize('name', ['T (°C)', 'T_C', 'degC', 'temperature / °C'])
+    def test_degrees_celsius_by_the_name_of_the_column(self, read, name):
+        found = read(f'material;{name};sigma\nLi3P;20;1e-4\nLi3P;180 K;1e-9\nLi3P;-30;1e-6\nLi3P;-280;1\n')
+        assert [round(entry.temperature, 9) for entry in found.measurements] == [293.15, 180.0, 243.15]
+        assert reasons(found) == {5: '-6.85 K is not a temperature at which ions move in solids'}
+        assert found.notes == [f"temperatures of the column '{name}' are in C, by its name"]
+
+    def test_a_mixed_column_without_a_unit_is_refused(self, read):
+        content = 'material;T;sigma\nLi3P;300;1e-2\nLi3P;20;1e-4\n'
+        with pytest.raises(LabelError, match=r"column 'T' has 20 without a unit: kelvin or degrees Celsius\? Give"):
+            read(content)
+        assert [round(entry.temperature) for entry in read(content, temperature_unit='C').measurements] == [573, 293]
+        found = read(content, temperature_unit='K')
+        assert [entry.temperature for entry in found.measurements] == [300]
+        assert reasons(found)[3].startswith('20 K is not a temperature at which ions move in solids (20 degrees')
+
+    def test_units_in_every_cell_need_no_more(self, read):
+        found = read('material;T;sigma\nLi3P;20 °C;1e-4\nLi2S;293.15 K;1e-5\n')
+        assert {entry.temperature for entry in found.measurements} == {293.15}
+
+    def test_kelvin_is_said(self, read):
+        assert 'are taken as kelvin' in read('material;T;sigma\nLi3P;300;1e-4\n').notes[0]
+
+    @pytest.mark.parametrize(
+        ('name', 'options', 'words'),
+        [
+            ('T (K)', {'temperature_unit': 'C'}, "is in K, but temperature_unit is 'C'"),
+            ('T (°F)', {}, 'is in degrees Fahrenheit'),
+            ('1000/T (K-1)', {}, 'holds an inverse temperature'),
+        ],
+    )
+    def test_what_contradicts_is_refused(self, read, name, options, words):
+        with pytest.raises(LabelError, match=words):
+            read(f'material;{name};sigma\nLi3P;300;1e-4\n', **options)
+
+    def test_one_temperature_for_all_is_in_kelvin(self):
+        with pytest.raises(LabelError, match=r'25 K is not a temperature .* \(25 degrees Celsius are 298.15 K\)'):
+            TableFormat({'id': 'a', 'conductivity': 'b'}, 'S/cm', temperature=25.0)
+
+
+class TestUnits:
+    @pytest.mark.parametrize('unit', ['mS/cm', 'log10 mS/cm'])
+    def test_the_name_of_the_column_and_the_unit_agree(self, read, unit):
+        log = 'log10 ' if 'log10' in unit else ''
+        found = read(f'material;T;{log}sigma (mS cm-1)\nLi3P;300;2\n', unit)
+        assert found.measurements[0].value == pytest.approx(0.1 if log else 2e-3)
+
+    @pytest.mark.parametrize(
+        ('name', 'unit', 'words'),
+        [
+            ('sigma (mS/cm)', 'S/cm', "is in mS/cm, but the unit is given as 'S/cm'"),
+            ('log sigma (S/cm)', 'S/cm', "holds logarithms: give the unit 'log10 S/cm'"),
+            ('ln sigma', 'log10 S/cm', 'holds natural logarithms'),
+            ('resistivity (ohm cm)', 'S/cm', 'has a resistivity, not a plain conductivity'),
+            ('sigma (10^-4 S/cm)', 'S/cm', 'has a power of ten in its name'),
+            ('sigma / 10-4 S cm-1', 'S/cm', 'has a power of ten in its name'),
+            ('sigma x 10\u2074', 'S/cm', 'has a power of ten in its name'),
+            ('-log sigma', 'log10 S/cm', 'has negative logarithms'),
+            ('log(sigma*T)', 'log10 S/cm', 'has a conductivity times a temperature'),
+        ],
+    )
+    def test_what_contradicts_is_refused(self, read, name, unit, words):
+        with pytest.raises(LabelError, match=words):
+            read(f'material;T;{name}\nLi3P;300;-3\n', unit)
+
+    def test_logarithms_that_nobody_mentioned_are_refused(self, read):
+        content = 'material;T;sigma\nLi3P;300;-3.1\nLi2S;300;-9\nLi3N;300;-2,5\n'
+        with pytest.raises(LabelError, match="most numbers of the column 'sigma' are below -1: if they are logarithms"):
+            read(content)
+        found = read(content, 'log10 S/cm')
+        assert [math.log10(entry.value) for entry in found.measurements] == pytest.approx([-3.1, -9, -2.5])
+
+    def test_logarithms_without_their_minus_are_refused(self, read):
+        with pytest.raises(LabelError, match='do they lack their minus'):
+            read('material;T;sigma\nLi3P;300;3.1\nLi2S;300;9\n', 'log10 S/cm')
+
+    def test_a_line_of_units_below_the_header(self, read):
+        found = read('material;T;sigma\n;°C;mS/cm\nLi3P;300;2\n', 'mS/cm')
+        assert values(found) == [('Li3P', 573.15, None, 2e-3)]
+        assert list(reasons(found)) == [2]
+        with pytest.raises(LabelError, match="is in mS/cm, but the unit is given as 'S/cm'"):
+            read('material;T;sigma\n;°C;mS/cm\nLi3P;300;2\n')
+
+    def test_errors_of_logarithms_are_parts_of_the_value(self, read):
+        found = read('material;T;log sigma;error\nLi3P;300;-3;0.1\nLi2S;300;<-9;\nLi3N;300;-4;5%\n', 'log10 S/cm')
+        assert [entry.error for entry in found.measurements] == [pytest.approx(1e-3 * 0.1 * math.log(10)), None, 5e-6]
+        assert [entry.limit for entry in found.measurements] == [None, '<', None]
+
+    def test_a_cell_may_have_its_own(self, read):
+        found = read('material;T;sigma;error\nLi3P;300;2 mS/cm;1 uS/cm\nLi2S;300;2e-3;25%\nLi3N;300;5 ohm;\n')
+        assert [(entry.value, entry.error) for entry in found.measurements] == [(2e-3, 1e-6), (2e-3, 5e-4)]
+        assert "'5 ohm' is not a number in a known unit" in reasons(found)[4]
+
+    def test_no_ion_conducts_like_a_metal(self, read):
+        found = read('material;T;sigma\nLi3P;300;1e-4\nCu;300;596000\n')
+        assert 'larger than that of any ion' in reasons(found)[3]
+
+
+def test_numbers_as_people_write_them(read):
+    content = (
+        '\n# lab book\nmaterial;T (°C);sigma;error\n'
+        'Li₃N;25;1,2(3)e-4;\n'
+        'Li3P;25;(1,2 ± 0,3) \u00d7 10⁻⁴;\n'
+        'Li2S;25;\u2264 1E\u201310;-\n'
+        'Li2O;25;n.d.;\n'
+        'LiCl;25;1,234;0,1\n'
+        'LiBr;25;7 \u00d7 10^-3 to 8 \u00d7 10^-3;\n'
+        'LiI;25;1,5e-3;-0,1\n'
+        'LiF;25;1e-3;nan\n'
+        ';25;1e-3;\n'
+        '\n'
+        'LiH;25;1e-3;1e-4;x\n'
+        'LiF;25;1e-3;\n'
+    )
+    columns = {'composition': 'material', 'temperature': 'T (°C)', 'conductivity': 'sigma', 'error': 'error'}
+    for encoding in ('utf-8-sig', 'utf-16'):
+        found = read(content.replace('\n', '\r\n'), encoding=encoding, columns=columns)
+        assert values(found) == [
+            ('Li3N', 298.15, None, 1.2e-4),
+            ('Li3P', 298.15, None, 1.2e-4),
+            ('Li2S', 298.15, '<', 1e-10),
+            ('LiCl', 298.15, None, 1.234),  # the other rows have decimal commas
+            ('LiF', 298.15, None, 1e-3),
+        ]
+        assert [entry.error for entry in found.measurements] == [3e-5, 3e-5, None, 0.1, None]
+        assert {row: reason[:40] for row, reason in reasons(found).items()} == {
+            7: 'it has no conductivity',
+            9: "its conductivity '7 \u00d7 10^-3 to 8 \u00d7 10^-3'"[:40],
+            10: 'its error of -0.1 is negative',
+            12: 'it does not identify a material',
+            14: 'it has 5 cells for 4 columns: put a cell',
+            15: 'the same as row 11',
+        }
+
+
+class TestLimits:
+    def classified(self, table, settings=CLASSES):
+        groups = {}
+        for entry in table.measurements:
+            groups.setdefault(entry.formula, []).append((entry, None))
+        return classify(groups, settings)
+
+    def test_a_sure_bad_and_a_sure_good_conductor(self, read):
+        found = read('material;T (K);sigma\nLi2O;298;<1E-10\nLi3N;298;>1e-3\nLiF;298;<1e-7\nLiI;298;>1e-4\n')
+        materials, excluded = self.classified(found)
+        assert not excluded
+        weights = {key: (material.good_weight, material.bad_weight) for key, material in materials.items()}
+        assert weights == {'Li2O': (0, 1), 'Li3N': (1, 0), 'LiF': (0, 1), 'LiI': (1, 0)}
+        assert found.notes[-1].startswith('limits, such as <1e-10, in 4 rows')
+
+    def test_what_decides_no_class_is_told(self, read):
+        materials, excluded = self.classified(read('material;T (K);sigma\nLi2O;298;<1e-3\nLi3N;298;>1e-6\n'))
+        assert not materials
+        assert [entry['rows'] for entry in excluded] == [[2], [3]]
+        assert 'is <0.001 S/cm, which decides no class' in excluded[0]['reason']
+
+    def test_bad_when_hot_is_bad_when_cold_but_not_the_other_way_round(self, read):
+        content = 'material;T (°C);sigma\nLi2O;300;<1E-10\nLiF;-50;<1e-10\nLi3N;-50;>1e-3\nLiI;300;>1e-3\n'
+        materials, excluded = self.classified(read(content))
+        assert {key: (found.good_weight, found.bad_weight) for key, found in materials.items()} == {
+            'Li2O': (0, 1),
+            'Li3N': (1, 0),
+        }
+        assert [entry['id'] for entry in excluded] == ['LiF', 'LiI']
+        assert 'is a limit at 223.15 K, which says nothing there' in excluded[0]['reason']
+
+    def test_no_fit_takes_a_limit_for_a_value(self, read):
+        """Without the limit two points remain, whose line is exact."""
+        content = 'material;T (K);sigma\nLi3N;500;1e-3\nLi3N;600;1e-2\nLi3N;400;<1e-2\n'
+        with_limit, excluded = self.classified(read(content))
+        without, _ = self.classified(read(content.rsplit('\n', 2)[0] + '\n'))
+        assert with_limit['Li3N'] == without['Li3N']
+        assert [entry['rows'] for entry in excluded] == [[4]]
+
+    def test_classes_at_two_temperatures(self, read):
+        settings = ClassSettings(1e-3, 1e-4, temperature=1000.0, good_temperature=300.0)
+        content = 'material;T (K);sigma\nLi3N;300;>1e-2\nLiF;1000;<1e-5\nLiI;300;<1e-5\n'
+        materials, _ = self.classified(read(content), settings)
+        weights = {key: (found.good_weight, found.bad_weight) for key, found in materials.items()}
+        assert weights == {'Li3N': (1, 0), 'LiF': (0, 1), 'LiI': (0, 0)}
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('', 'lab.csv is empty'),
+        ('material,T,sigma\n', 'has no row below its header'),
+        ('Li3P,300,1e-4\nLi2S,300,1e-5\n', "has no column 'material': it has Li3P, 300, 1e-4"),
+        ('material,T,T,sigma\na,1,2,3\n', "has two columns 'T'"),
+        ('material,T,sigma\nLi3P,300,high\n', 'no row of lab.csv can be used, the first because its conductivity'),
+    ],
+)
+def test_what_is_no_table_is_refused(read, content, words):
+    columns = {'composition': 'material', 'temperature': 'T', 'conductivity': 'sigma'}
+    with pytest.raises(LabelError, match=words):
+        read(content, columns=columns)
+
+
+def test_blank_names_are_none_and_sodium_is_no_blank(read):
+    columns = {'id': 'id', 'composition': 'c', 'conductivity': 's', 'space_group': 'g'}
+    content = 'id,c,s,g\nNA,Na,1,225.0\nnull,Li2O,2,\n-,Nd,3,225\n?,,4,1\nx,LiF,5,225.7\ny,LiF,6,231\n'
+    found = read(content, columns=columns, temperature=300.0)
+    assert [(entry.id, entry.formula, entry.space_group) for entry in found.measurements] == [
+        (None, 'Na', 225),
+        (None, 'Li2O', None),
+        (None, 'Nd', 225),
+    ]
+    assert list(reasons(found)) == [5, 6, 7]

@@ -1,0 +1,159 @@
+"""The order of files, frames that two files share, and frames that none has."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
+
+from aiida_pesfp import errors
+from aiida_pesfp.trajectories.files import read_trajectory
+from aiida_pesfp.trajectories.joining import in_order
+from tests.helpers.walks import CELL, brownian
+
+RIGHT = np.arange(61)
+
+
+@pytest.fixture(scope='module')
+def walk():
+    return brownian(np.random.default_rng(0), duration=6.0, coefficient=0.1)
+
+
+def write_part(path, walk, frames, steps=None, shift=0.0):
+    """Frames of a walk, wrapped; ``steps`` gives the number that frame k has in the file."""
+    images = []
+    for place, k in enumerate(frames):
+        atoms = Atoms(walk.symbols, positions=walk.positions[k] + shift, cell=walk.cell, pbc=True)
+        atoms.wrap()
+        if steps is not None:
+            atoms.info['step'] = steps(k, place)
+        images.append(atoms)
+    write(path, images)
+    return path
+
+
+def by_number(k, place):
+    return 50 * k
+
+
+def assert_right(found, walk, frames=RIGHT):
+    moved = found.positions - found.positions[0]
+    np.testing.assert_allclose(moved, walk.positions[frames] - walk.positions[frames[0]], atol=1e-6)
+    assert found.time_step == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ('given', 'taken'),
+    [
+        ('f_0 f_1 f_10 f_2', 'f_0 f_1 f_2 f_10'),
+        ('frame10.vasp frame1.vasp frame2.vasp', 'frame1.vasp frame2.vasp frame10.vasp'),
+        ('run_1/X run_10/X run_9/X', 'run_1/X run_9/X run_10/X'),
+        ('first again', 'first again'),
+        ('run continued', 'run continued'),
+        ('X.2 X.1 X', 'X.2 X.1 X'),
+        ('X_0100 X_020', 'X_020 X_0100'),
+        ('a1-10.xyz a1_2.xyz', 'a1-10.xyz a1_2.xyz'),
+        ('f_2 f_0 f_10', 'f_2 f_0 f_10'),
+    ],
+)
+def test_a_shell_sorts_by_letters_and_people_count(tmp_path, given, taken):
+    found = in_order([tmp_path / name for name in given.split()])
+    assert [str(path.relative_to(tmp_path)) for path in found] == taken.split()
+
+
+@pytest.mark.parametrize(('suffix', 'steps'), [('xyz', by_number), ('xyz', None), ('vasp', None), ('cif', None)])
+def test_files_of_one_frame_each(walk, tmp_path, suffix, steps):
+    paths = [write_part(tmp_path / f'frame_{k}.{suffix}', walk, [k], steps) for k in RIGHT]
+    found, notes = read_trajectory(sorted(paths), 2.0, 50)
+    moved = found.positions - found.positions[0]
+    np.testing.assert_allclose(moved, walk.positions - walk.positions[0], atol=1e-3)
+    assert 'in the order of their numbers, frame_0' in notes[0]
+    assert read_trajectory(paths, 2.0, 50)[1] == []
+
+
+def test_files_of_one_frame_in_disorder_are_refused(tmp_path):
+    slow = brownian(np.random.default_rng(1), duration=12.0, coefficient=0.05)
+    for name, steps in (('a', None), ('b', by_number)):
+        paths = [write_part(tmp_path / f'{name}_{k}.xyz', slow, [k], steps) for k in range(120)]
+        disorder = [*paths[60:], *paths[:60]]
+        with pytest.raises(errors.InvalidTrajectory, match='in their order'):
+            read_trajectory(disorder, 2.0, 50)
+    with pytest.raises(errors.InvalidTrajectory, match='frames are missing'):
+        read_trajectory([path for path in paths if path.stem != 'b_17'], 2.0)
+
+
+def test_a_file_to_which_two_runs_were_written(walk, tmp_path):
+    """As a restarted program appends: the same steps again, or counted anew."""
+    again = [*range(41), *range(30, 61)]
+    found, notes = read_trajectory([write_part(tmp_path / 'again.xyz', walk, again, by_number)], 2.0)
+    assert_right(found, walk)
+    assert notes == []
+    anew = write_part(tmp_path / 'anew.xyz', walk, RIGHT, lambda k, _: 50 * (k if k < 40 else k - 40))
+    assert_right(read_trajectory([anew], 2.0)[0], walk)
+    twice = write_part(tmp_path / 'twice.xyz', walk, [*range(31), *range(30, 61)], by_number)
+    assert_right(read_trajectory([twice], 2.0)[0], walk)
+
+
+def test_a_repeated_frame_counts_once_without_numbers_too(walk, tmp_path):
+    path = write_part(tmp_path / 'run.xyz', walk, [*range(31), *range(30, 50), *range(49, 61)])
+    found, _ = read_trajectory([path], 2.0, 50)
+    assert_right(found, walk)
+    heads = [write_part(tmp_path / f'{k}.xyz', walk, part) for k, part in enumerate((range(31), range(30, 61)))]
+    joined = tmp_path / 'cat.xyz'
+    joined.write_bytes(b''.join(path.read_bytes() for path in heads))
+    assert_right(read_trajectory([joined], 2.0, 50)[0], walk)
+
+
+def test_a_file_that_is_given_twice_or_lies_within_another(walk, tmp_path):
+    whole = write_part(tmp_path / 'a.xyz', walk, RIGHT, by_number)
+    copy = write_part(tmp_path / 'b.xyz', walk, RIGHT, by_number)
+    inner = write_part(tmp_path / 'c.xyz', walk, range(20, 40), by_number)
+    for paths in ([whole, whole], [whole, copy], [whole, inner], [whole, inner, copy]):
+        assert_right(read_trajectory(paths, 2.0)[0], walk)
+
+
+def test_the_later_file_goes_on_from_the_frame_that_both_have(walk, tmp_path):
+    """After a restart, chaos parts the two runs: the frames of the first after it are no part of the path."""
+    first = write_part(tmp_path / 'a.xyz', walk, range(41), by_number)
+    other = type(walk)(walk.symbols, walk.positions.copy(), walk.times, walk.cell)
+    other.positions[31:] += np.linspace(0, 1, 30)[:, None, None]
+    second = write_part(tmp_path / 'b.xyz', other, range(30, 61), by_number)
+    found, notes = read_trajectory([first, second], 2.0)
+    assert_right(found, other)
+    assert len(notes) == 1
+    assert 'from step 1500 on' in notes[0]
+
+
+@pytest.mark.parametrize(
+    ('parts', 'words'),
+    [
+        ([(range(41), 0), (range(30, 61), 0.3)], 'different positions at step 1500'),
+        ([(range(30), 0), (range(31, 61), 0)], 'frames are missing between them'),
+        ([(range(30, 61), 0), (range(30), 0)], 'in their order|does not begin'),
+        ([(range(21), 0), (range(21, 41), 0), (range(50, 61), 0)], 'frames are missing between them'),
+    ],
+    ids=['other positions', 'a frame is missing', 'order', 'third file'],
+)
+def test_steps_that_do_not_fit_are_refused(walk, tmp_path, parts, words):
+    paths = [write_part(tmp_path / f'{k}.xyz', walk, *part[:1], by_number, part[1]) for k, part in enumerate(parts)]
+    with pytest.raises(errors.InvalidTrajectory, match=words) as caught:
+        read_trajectory(paths, 2.0)
+    assert paths[-1].name in str(caught.value)
+
+
+def test_two_runs_from_one_frame_are_not_one(walk, tmp_path):
+    other = brownian(np.random.default_rng(7), duration=6.0)
+    other.positions[:] += walk.positions[0] - other.positions[0]
+    first = write_part(tmp_path / 'hot.xyz', walk, RIGHT, by_number)
+    second = write_part(tmp_path / 'cold.xyz', other, RIGHT, by_number)
+    with pytest.raises(errors.InvalidTrajectory, match='two runs from one frame'):
+        read_trajectory([first, second], 2.0)
+
+
+def test_positions_that_are_not_wrapped_have_to_go_on_as_they_are(walk, tmp_path):
+    for name, frames, shift in (('a', range(31), 0.0), ('b', range(31, 61), 0.0), ('c', range(31, 61), CELL[0])):
+        images = [Atoms(walk.symbols, positions=walk.positions[k] + shift, cell=CELL, pbc=True) for k in frames]
+        write(tmp_path / f'{name}.xyz', images)
+    found, _ = read_trajectory([tmp_path / 'a.xyz', tmp_path / 'b.xyz'], 2.0, 50, unwrapped=True)
+    assert_right(found, walk)
+    with pytest.raises(errors.InvalidTrajectory, match='c.xyz does not begin where .*a.xyz ends'):
+        read_trajectory([tmp_path / 'a.xyz', tmp_path / 'c.xyz'], 2.0, 50, unwrapped=True)
