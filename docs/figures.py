@@ -6,7 +6,6 @@ its own in a temporary folder, and draws the result with ``aiida-pesfp report``.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,9 @@ REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / 'docs' / 'images'
 TABLE1 = REPOSITORY / 'benchmarks' / 'results' / 'table1.txt'
 WIDTH = 1200
-BROWSER = ['--headless', '--no-sandbox', '--hide-scrollbars', '--use-gl=swiftshader', '--enable-unsafe-swiftshader']
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.helpers import browser  # noqa: E402
 
 
 def draw_table1(path: Path) -> None:
@@ -71,14 +72,15 @@ def save(picture: Image.Image, path: Path) -> None:
     picture.save(path, optimize=True)
 
 
-def screenshot(report: Path, path: Path, size: tuple[int, int]) -> None:
-    """Take a picture of the report in a browser."""
-    browser = shutil.which('chromium') or shutil.which('google-chrome')
-    if browser is None:
-        print(f'no Chromium: {path.name} is not made again')
+def screenshot(report: Path, path: Path, size: tuple[int, int], anchor: str = '') -> None:
+    """Take a picture of the report in a browser, of the structure of an ``anchor``."""
+    if browser.missing():
+        print(f'{browser.missing()}: {path.name} is not made again')
         return
-    command = [browser, *BROWSER, f'--window-size={size[0]},{size[1]}', '--virtual-time-budget=15000']
-    subprocess.run([*command, f'--screenshot={path}', report.as_uri()], check=True, capture_output=True)
+    with browser.chromium() as driver:
+        driver.set_window_size(*size)
+        browser.open_page(driver, report, anchor)
+        driver.save_screenshot(str(path))
     save(Image.open(path).convert('RGB'), path)
 
 
@@ -98,7 +100,8 @@ def main() -> None:
             save(Image.open(figures / f'{source}{name}.png').convert('RGB'), IMAGES / f'gallery-{name}.png')
         for name in ('xi-map', 'spectra'):
             save(Image.open(figures / f'{name}.png').convert('RGB'), IMAGES / f'gallery-{name}.png')
-        screenshot(folder / 'report.html', IMAGES / 'gallery-report.png', (1300, 1400))
+        screenshot(folder / 'report.html', IMAGES / 'gallery-report.png', (1440, 1350))
+        screenshot(folder / 'report.html', IMAGES / 'gallery-details.png', (1440, 900), '#structure-1')
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
-from aiida_pesfp.crystals.files import SUFFIXES
+from aiida_pesfp.crystals.formats import ENDINGS
 from aiida_pesfp.errors import LabelError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS
 
@@ -94,5 +94,5 @@ def _plain(name: str) -> str:
     """
     name = unicodedata.normalize('NFKC', name).strip().casefold()
     stem, dot, ending = name.rpartition('.')
-    words = re.sub(r'[\W_]+', '_', stem if dot and f'{dot}{ending}' in SUFFIXES else name).strip('_')
+    words = re.sub(r'[\W_]+', '_', stem if dot and f'{dot}{ending}' in ENDINGS else name).strip('_')
     return f' {words}' if words else ''

@@ -40,7 +40,7 @@ def import_():
 @GROUP
 @decorators.with_dbenv()
 def import_folder(paths, table, id_column, group, **fields):
-    """Import CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON files, with a table of properties.
+    """Import CIF, POSCAR, (extended) XYZ or JSON files, with a table of properties.
 
     \b
     aiida-pesfp import folder cifs --table properties.csv --band-gap-column Eg

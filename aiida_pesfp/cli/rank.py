@@ -102,14 +102,15 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
 
 def tell_missing(process) -> None:
     """Say on standard error which structures of a process that has scanned are missing among its results."""
-    from aiida_pesfp.queries.screening import screenings_among, unranked
+    from aiida_pesfp.queries.screening import screenings_among, structures_of, unranked
 
     for screening in screenings_among(process):
         missing = [one for one in unranked(screening) if one.is_missing]
         if missing:
             names = ', '.join(one.label for one in missing[:_MOST_NAMES])
             more = f' and {len(missing) - _MOST_NAMES} more' if len(missing) > _MOST_NAMES else ''
-            text = f'{len(missing)} structures are missing: {names}{more}. {missing[0].reason}'
+            total = len(structures_of(screening))
+            text = f'{len(missing)} of {total} structures are missing: {names}{more}. {missing[0].reason}'
             echo.echo_warning(text, err=True)
 
 

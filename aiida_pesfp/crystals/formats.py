@@ -19,7 +19,7 @@ from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms, unreadabl
 from aiida_pesfp.crystals.text import COMPRESSIONS, read_text
 from aiida_pesfp.errors import StructureError, UnreadableStructure
 
-_ENDINGS = {
+ENDINGS = {
     **dict.fromkeys(('.cif', '.mcif'), 'cif'),
     **dict.fromkeys(('.vasp', '.poscar', '.contcar'), 'poscar'),
     **dict.fromkeys(('.xyz', '.extxyz'), 'xyz'),
@@ -31,13 +31,13 @@ _POSCAR = re.compile(r'^(poscar|contcar)|[._-](poscar|contcar)([._-]|$)', re.IGN
 def format_of(path: Path) -> str | None:
     """The format that a file has by its name: ``a.cif``, ``a.CIF.gz``, ``a.cif.txt``, ``POSCAR_a``, ``a_CONTCAR``."""
     name, ending = _plain(path)
-    return _ENDINGS.get(ending.lower()) or ('poscar' if _POSCAR.search(name) else None)
+    return ENDINGS.get(ending.lower()) or ('poscar' if _POSCAR.search(name) else None)
 
 
 def file_label(path: Path) -> str:
     """Name of a file without its endings; ``POSCAR.Li2O`` becomes ``POSCAR_Li2O``."""
     name, ending = _plain(path)
-    if ending.lower() not in _ENDINGS and _POSCAR.search(name):
+    if ending.lower() not in ENDINGS and _POSCAR.search(name):
         return name.replace('.', '_')
     return name.removesuffix(ending)
 
@@ -149,7 +149,7 @@ def _from_other(path: Path) -> list[Reading]:
     try:
         found = ase.io.read(path, index=':', do_not_split_by_at_sign=True)
     except ase.io.formats.UnknownFileTypeError:
-        known = ', '.join(_ENDINGS)
+        known = ', '.join(ENDINGS)
         raise UnreadableStructure(f'its name has none of the endings {known}, and ASE does not know it') from None
     return [attempt(lambda atoms=atoms: (from_atoms(atoms), ())) for atoms in found]
 

@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Generic, TypeVar
 
-Argument, Result = TypeVar('Argument'), TypeVar('Result')
 #: Longest time (s) and most memory (bytes) that one call may take.
 SECONDS, MEMORY = 60.0, 4 * 2**30
 # A fork starts at once, as the parsers are imported here already. Elsewhere it is not safe or not there.
@@ -20,13 +18,13 @@ class WorkerDied(Exception):
     """The call has no result; the text says why."""
 
 
-class Worker(Generic[Argument, Result]):
+class Worker:
     """Calls a function in another process, which is made again after it has died. A context, which ends the process.
 
     :param function: of a module; it must not raise.
     """
 
-    def __init__(self, function: Callable[[Argument], Result], seconds: float = SECONDS, memory: int = MEMORY):
+    def __init__(self, function: Callable, seconds: float = SECONDS, memory: int = MEMORY):
         self._function, self._seconds, self._memory = function, seconds, memory
         self._process = self._connection = None
 
@@ -36,7 +34,7 @@ class Worker(Generic[Argument, Result]):
     def __exit__(self, *_):
         self._end()
 
-    def __call__(self, argument: Argument) -> Result:
+    def __call__(self, argument: object) -> object:
         """The result of the function.
 
         :raises WorkerDied: if the function crashed, or took too long.

@@ -40,10 +40,10 @@ from aiida_pesfp.settings.program import ProgramSettings
 MOST_ATTEMPTS = 3
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 #: The end of every help text.
-HELP = """A STRUCTURE is a CIF, POSCAR, (extended) XYZ, pymatgen JSON or ASE JSON file, or a folder of such. If one has
-no result, the reason is printed, and the others are not affected. The exit status is 0 if all succeeded, 1 if some did
-not, 2 if the potential or the output folder is unusable, 3 if the run was stopped before its end, and 4 if a structure
-did not fit into memory."""
+HELP = """A STRUCTURE is a CIF, POSCAR, (extended) XYZ or JSON file, compressed or not, or a folder of such; what is
+passed over in a folder is printed. If one has no result, the reason is printed, and the others are not affected. The
+exit status is 0 if all succeeded, 1 if some did not, 2 if the potential or the output folder is unusable, 3 if the run
+was stopped before its end, and 4 if a structure did not fit into memory."""
 Result = TypeVar('Result')
 
 

@@ -94,9 +94,12 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
-        found = analyse(
-            trajectory, chosen.species, chosen.temperature, chosen.charge, chosen.diffusion, chosen.bayesian
-        )
+        try:
+            found = analyse(
+                trajectory, chosen.species, chosen.temperature, chosen.charge, chosen.diffusion, chosen.bayesian
+            )
+        except errors.TrajectoryTooShort as error:  # often because of what the notes say
+            raise errors.TrajectoryTooShort('; '.join([str(error), *notes])) from error
         if curves is not None:
             np.savez_compressed(curves, **found.curves())
     for note in notes:

@@ -66,10 +66,13 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
 
 
 def stored_record(record: RecordData) -> RecordData | None:
-    """A stored record with all that an unstored one says, and perhaps more; None if there is none."""
+    """A stored record with all that an unstored one says, and perhaps more; None if there is none.
+
+    The ``url`` does not count: the same file in another folder is the same record.
+    """
     filters = {f'attributes.{name}': record[name] for name in ('source', 'id', 'sha256')}
     for node in QueryBuilder().append(RecordData, filters=filters).all(flat=True):
-        if all(node.get(name) == value for name, value in record.items() if value is not None):
+        if all(node.get(name) == value for name, value in record.items() if value is not None and name != 'url'):
             return node
     return None
 

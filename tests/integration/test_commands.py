@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.data.record import RecordData
+from aiida_pesfp.queries.screening import unranked
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, rock_salt
@@ -149,6 +151,16 @@ def test_show(aiida_pesfp, screened, pes):
     assert 'Mobile ions' in aiida_pesfp('show', node.pk, '--ion', '1')
 
 
+def test_what_was_left_out_says_why(aiida_pesfp, screened):
+    for label, words in (('LiF', 'energy above hull of 0.2 eV/atom'), ('salt', 'the same structure as LiCl')):
+        for command in ('show', 'rank'):
+            output = ' '.join(aiida_pesfp(command, screened[1].inputs.structures[label].pk, fails=True).split())
+            assert f'{words}' in output
+            assert f'ScreenWorkChain<{screened[1].pk}>' in output
+    # Whatever is rejected on purpose is not missing.
+    assert 'missing' not in aiida_pesfp('rank', screened[1].pk)
+
+
 def test_export_ranking(aiida_pesfp, screened, tmp_path):
     pk = screened[1].pk
     for ending in ('csv', 'json', 'extxyz'):
@@ -219,6 +231,13 @@ def test_status_of_a_running_job(aiida_pesfp, status_when, folder, screened, pat
     assert 'per second and job' in printed
     assert 'ScanBaseWorkChain' not in printed  # it belongs to the screening
     aiida_pesfp('process', 'kill', pk, command=verdi)
+    end = time.monotonic() + 60
+    while not load_node(pk).is_terminated and time.monotonic() < end:
+        time.sleep(0.5)
+    left = {one.label: (one.stage, one.reason) for one in unranked(load_node(pk))}
+    assert set(left) == {'LiCl', 'Li2Te', 'LiF', 'salt'}
+    assert left['LiF'][0] == left['salt'][0] == 'filter'
+    assert left['LiCl'] == left['Li2Te'] == ('missing', f'ScreenWorkChain<{pk}> was killed before it had a result')
 
 
 # ------------------------------------------------------------------------------------------------ examples

@@ -7,6 +7,7 @@ import gemmi
 import numpy as np
 from pymatgen.core import Element
 
+from aiida_pesfp.crystals.checks import FARTHEST_CELL
 from aiida_pesfp.crystals.cif.tags import EMPTY
 from aiida_pesfp.errors import UnreadableStructure
 
@@ -86,7 +87,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
 
 def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:
     numbers = np.array([_number(text) for text in coordinates])
-    if not np.isfinite(numbers).all():
+    if not (np.abs(numbers) <= FARTHEST_CELL).all():  # NaN neither
         given = ', '.join(text or '.' for text in coordinates)
         raise UnreadableStructure(f'atom {label} ({element}) has no position ({given}): give its coordinates')
     return numbers, np.array([min(_half_unit(text), COARSEST) for text in coordinates])

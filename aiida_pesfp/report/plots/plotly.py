@@ -27,8 +27,8 @@ _CAMERA = {'projection': {'type': 'orthographic'}, 'eye': dict(zip('xyz', _EYE.t
 _LIGHT = {'x': -6e4, 'y': 8e4, 'z': -1e5}
 #: Radii of spheres: of the mobile ions, A, and of other atoms, as a share of the covalent radius.
 _MOBILE, _FRAMEWORK = 0.36, 0.5
-#: Diagonal of the frame around a structure, in plotly's units.
-_SIZE = 3.2
+#: Largest width and height of a structure on the screen, in plotly's units.
+_SIZE = np.array([2.1, 1.75])
 
 
 def draw(content: Plot | StructureView) -> go.Figure:

@@ -1,5 +1,6 @@
 """``aiida-pesfp import`` in a real profile."""
 
+import shutil
 import uuid
 
 import pytest
@@ -74,6 +75,12 @@ def test_folder(aiida_pesfp, folder, label):
     assert '0 new, 3 there before' in again
     assert QueryBuilder().append(RecordData).count() == number
     assert {node.uuid for node in members(label).values()} == {node.uuid for node in found.values()}
+    elsewhere = shutil.copytree(folder, folder / 'elsewhere')  # the same files in another folder
+    (elsewhere / 'notes.md').write_text('nothing')
+    moved = aiida_pesfp(*[elsewhere if word == folder else word for word in command])
+    assert '0 new, 3 there before' in moved
+    assert 'passed over notes.md, properties.csv (no ending of a structure file)' in moved
+    assert QueryBuilder().append(RecordData).count() == number
 
 
 def test_bad_folders(aiida_pesfp, folder, label):

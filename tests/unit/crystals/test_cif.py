@@ -5,11 +5,20 @@ import pytest
 import spglib
 from pymatgen.core import Lattice, Structure
 
+from aiida_pesfp.crystals.checks import check_crystal, check_distances
 from aiida_pesfp.crystals.cif import crystals_of
 from aiida_pesfp.crystals.cif.atoms import _element
 from aiida_pesfp.crystals.cif.facts import Formula
 from aiida_pesfp.crystals.cif.symmetry import _settings, settings_of
-from aiida_pesfp.errors import AmbiguousSymmetry, InconsistentFile, InvalidCell, OverlappingAtoms, UnreadableStructure
+from aiida_pesfp.crystals.text import read_text
+from aiida_pesfp.errors import (
+    AmbiguousSymmetry,
+    InconsistentFile,
+    InvalidCell,
+    OverlappingAtoms,
+    PartialOccupancy,
+    UnreadableStructure,
+)
 
 BRUCITE = {
     '_space_group_name_H-M_alt': "'P -3 m 1'",
@@ -59,6 +68,7 @@ def test_the_example_is_brucite_without_doubt():
     [
         (ATOMS[:2], {}, InconsistentFile, r'says Mg1H2O2 \(Z = 1\), its sites give Mg1O2: add the sites of H'),
         ([*ATOMS[:2], 'H1 H ? ? ? 1'], {}, UnreadableStructure, 'H1 .* has no position'),
+        ([*ATOMS[:2], 'H1 H 1e11 0 0 1'], {}, UnreadableStructure, 'no position .1e11, 0, 0'),
         ([*ATOMS[:2], 'H1 H . . . .'], {}, UnreadableStructure, r'atom H1 \(H\) has no position'),
         ([ATOMS[0], 'O1 O-H 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, "atom O1 of type 'O-H' is no element"),
         ([ATOMS[0], 'O1 Wat 0.33333 0.66667 0.2203 1'], {}, UnreadableStructure, 'Wat'),
@@ -351,3 +361,48 @@ def same_sites(first, second, tolerance=0.02):
         if np.linalg.norm((apart - np.rint(apart)) @ first.lattice.matrix, axis=-1).min(axis=1).max() > tolerance:
             return False
     return True
+
+
+@pytest.mark.parametrize(
+    ('file', 'outcome'),
+    [
+        *[(f'cif_formula_disagrees/lioh_{name}', 'cif_formula_disagrees/lioh_right') for name in ('right', 'occdotH')],
+        ('cif_formula_disagrees/lioh_noH', InconsistentFile),
+        ('cif_formula_disagrees/lioh_attachedH', UnreadableStructure),
+        ('cif_formula_disagrees/lioh_Hdot1', UnreadableStructure),
+        ('cif_symmetry_disagrees/lioh_noops_2', 'cif_formula_disagrees/lioh_right'),
+        ('cif_symmetry_disagrees/lialcl4_n', 'cif_symmetry_disagrees/lialcl4_n_ops'),
+        ('cif_symmetry_disagrees/lialcl4_n_full', 'cif_symmetry_disagrees/lialcl4_n_ops'),
+        *[
+            (f'cif_valid_but_refused/{name}', 'cif_valid_but_refused/li3n_6')
+            for name in ('global_first', 'global_last', 'powder', 'bom', 'occ_over', 'li3n_3')
+        ],
+        *[(f'cif_valid_but_refused/lioh_{name}', 'cif_formula_disagrees/lioh_right') for name in ('occdot', 'isotope')],
+        ('cif_valid_but_refused/lioh_Hquestion', UnreadableStructure),
+        ('split_sites/lii_split_lost', OverlappingAtoms),
+        ('split_sites/lii_split', PartialOccupancy),
+        ('hostile/lost_site', UnreadableStructure),
+    ],
+)
+def test_the_cases_of_public_reports(shared, file, outcome):
+    def crystal(name):
+        structure, _ = read(read_text(shared / 'cases' / f'{name}.cif'))
+        check_crystal(structure)
+        return structure
+
+    if isinstance(outcome, str):
+        assert same_sites(crystal(file), crystal(outcome), 0.005)
+    else:
+        with pytest.raises(outcome):
+            crystal(file)
+
+
+def test_no_real_crystal_is_refused(shared):
+    """Neither by its file nor, if it is ordered, by its closest distances."""
+    files = sorted([*shared.glob('structures/*/*.cif'), *shared.glob('oracle/*.cif')])[::3]
+    assert len(files) > 90
+    for path in files:
+        structure, doubts = read(read_text(path))
+        assert doubts == (), path
+        if structure.is_ordered:
+            check_distances(structure)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,8 @@ def test_what_the_files_do_not_say_is_told_and_what_they_deny_refused(files):
     process = call('msd', files / 'whole.extxyz', '--temperature', 1000, '--timestep-fs', 200, '--json')
     assert process.found['notes'] == [process.stderr.strip().removeprefix('Note: ')]
     assert '1 is assumed (--stride)' in process.stderr
+    short = call('msd', files / 'whole.extxyz', *RUN)
+    assert re.search(r'0.301 ps, less than one window.*1 is assumed \(--stride\)', short.stderr)
     process = call('msd', files / 'whole.extxyz', *RUN, '--stride', 200, '--unwrapped')
     assert process.returncode == 1
     assert 'they are wrapped, do not say that they are not (--unwrapped)' in process.stderr

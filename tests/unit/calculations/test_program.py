@@ -1,0 +1,31 @@
+"""The command line of a job of a program."""
+
+import pytest
+from aiida.common.folders import SandboxFolder
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
+from aiida.orm import StructureData
+
+from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.cli.launch.options import LaunchOptions
+from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain
+from tests.helpers.crystals import rock_salt
+
+
+@pytest.mark.parametrize('trust', [True, None])
+def test_only_who_says_so_trusts_weights(aiida_code_installed, trust):
+    """What ``aiida-pesfp launch --trust-weights`` chooses comes to the program; nothing is kept with the potential."""
+    structure = StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13))
+    chosen = dict.fromkeys(LaunchOptions.NAMES) | {'num_machines': 1, 'trust_weights': trust}
+    builder = ScanBaseWorkChain.get_builder_from_protocol(
+        aiida_code_installed(default_calc_job_plugin='pesfp.scan', filepath_executable='/bin/true'),
+        {'LiCl': structure},
+        PotentialData.from_spec('sevennet-0').store(),
+        options=LaunchOptions(**chosen).jobs,
+    )
+    job = instantiate_process(get_manager().get_runner(), ScanCalculation, **builder.scan._inputs(prune=True))
+    with SandboxFolder() as folder:
+        [code] = job.prepare_for_submission(folder).codes_info
+    assert ('--trust-weights' in code.cmdline_params) == bool(trust)
+    assert 'trusted' not in builder.scan.potential.base.attributes.all
