@@ -6,7 +6,7 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida.orm import StructureData
 
-from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.calculations.scan import ScanCalculation, batch_of
 from aiida_pesfp.cli.launch.options import LaunchOptions
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
@@ -24,7 +24,8 @@ def test_only_who_says_so_trusts_weights(aiida_code_installed, trust):
         PotentialData.from_spec('sevennet-0').store(),
         options=LaunchOptions(**chosen).jobs,
     )
-    job = instantiate_process(get_manager().get_runner(), ScanCalculation, **builder.scan._inputs(prune=True))
+    inputs = builder.scan._inputs(prune=True) | {'batch': batch_of({'LiCl': structure})}
+    job = instantiate_process(get_manager().get_runner(), ScanCalculation, **inputs)
     with SandboxFolder() as folder:
         [code] = job.prepare_for_submission(folder).codes_info
     assert ('--trust-weights' in code.cmdline_params) == bool(trust)
