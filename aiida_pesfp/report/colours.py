@@ -13,6 +13,8 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 FLAGGED, CUT, PALE, EXCLUDED = COLOURS[1], COLOURS[1], '#A6CAE0', '#7F7F7F'
 FAINT, BOND, LINE, ISOSURFACE = '#9AA5B1', '#B4BBC2', '#4A5560', '#1FA7B8'
+#: For elements whose own colours are taken: those above, black, yellow, brown, navy, olive, pale pink, pale green.
+_SPARE = (*COLOURS, '#262626', '#F0E442', '#7A4419', '#1B2A80', '#6B7A00', '#FBC4D2', '#B8F2C0')
 #: Colours closer than this (CIEDE2000) look alike, and those of a chroma above the second number have a hue.
 _ALIKE, _HUED = 15.0, 20.0
 
@@ -20,7 +22,7 @@ _ALIKE, _HUED = 15.0, 20.0
 def element_colours(symbols: Iterable[str], mobile: str) -> dict[str, np.ndarray]:
     """RGB of each element, 0 to 1, such that no two of a structure look alike.
 
-    An element has Jmol's colour. If another has a similar one, it gets VESTA's, or else one of :data:`COLOURS`. The
+    An element has Jmol's colour. If another has a similar one, it gets VESTA's, or else a spare one. The
     mobile ion gives way to the framework: violet Li turns green beside violet I.
     """
     chosen = {}
@@ -36,7 +38,7 @@ def element_colours(symbols: Iterable[str], mobile: str) -> dict[str, np.ndarray
 @cache
 def _options(symbol: str) -> tuple[tuple[float, ...], ...]:
     jmol, vesta = jmol_colors[atomic_numbers[symbol]], np.array(EL_COLORS['VESTA'].get(symbol, (255, 255, 255))) / 255
-    others = [[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in COLOURS]
+    others = [[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in _SPARE]
     return tuple(tuple(map(float, colour)) for colour in (jmol, vesta, *others))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.data import atomic_numbers, chemical_symbols
 from ase.data.colors import jmol_colors
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -106,11 +106,11 @@ def test_a_coarse_grid_draws_a_smooth_surface():
     assert np.linalg.norm(mesh.vertices, axis=1) == pytest.approx(2.0, abs=0.02)
 
 
-@given(st.sets(st.sampled_from(chemical_symbols[1:96]), min_size=1, max_size=6), st.data())
+@example({'Fe', 'Ac', 'Au', 'Re', 'Ta', 'W'}, 0)
+@given(st.sets(st.sampled_from(chemical_symbols[1:96]), min_size=1, max_size=6), st.integers(0, 5))
 @settings(max_examples=100, deadline=None)
-def test_elements_of_a_structure_have_colours_that_differ(symbols, data):
-    mobile = data.draw(st.sampled_from(sorted(symbols)))
-    found = element_colours(symbols, mobile)
+def test_elements_of_a_structure_have_colours_that_differ(symbols, mobile):
+    found = element_colours(symbols, sorted(symbols)[mobile % len(symbols)])
     assert set(found) == symbols
     labs = {symbol: rgb2lab(colour) for symbol, colour in found.items()}
     for one, other in itertools.combinations(labs.values(), 2):
