@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiida.orm import Dict, ProcessNode, StructureData
 
+from aiida_pesfp.calculations.selection import LOST
 from aiida_pesfp.queries.descriptors import descriptors_of, keys_of
 from aiida_pesfp.queries.nodes import accounts_of_rejected
 from aiida_pesfp.queries.structures import name_of, processes_of
@@ -63,7 +64,7 @@ def unranked(process: ProcessNode) -> list[Unranked]:
     for account in accounts_of_rejected(process):
         for key, entry in account.get_dict().items():
             if key in left and isinstance(entry, dict):
-                lost = entry.get('error_type') == 'JobLost'
+                lost = entry.get('error_type') == LOST
                 stage = 'missing' if lost else entry.get('stage', 'scan')
                 reason = entry.get('reason') or entry['error']
                 told.setdefault(key, Unranked(key, left[key], stage, reason, process, account))

@@ -80,7 +80,7 @@ class Profile:
 
     def stop(self) -> None:
         """Stop the daemon."""
-        self.run('verdi', 'daemon', 'stop', fails=None)
+        self.run('verdi', 'daemon', 'stop', '--timeout', 60)
 
 
 def import_crystals(profile: Profile, number: int) -> str:

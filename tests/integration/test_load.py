@@ -44,7 +44,7 @@ def test_three_commands_revive_what_the_broker_has_forgotten(profile, aiida_pesf
     waiting = f'len(waiting_for_a_worker([load_node({pk})], 10))'
     while not (profile.ask(waiting) or profile.ask(f'load_node({pk}).is_terminated')):
         time.sleep(1)
-    profile.run('verdi', 'daemon', 'stop')
+    profile.stop()
     if not profile.ask(f'load_node({pk}).is_terminated'):
         assert 'the daemon is not running' in profile.run('aiida-pesfp', 'status', pk)
     profile.run('verdi', 'process', 'repair')
