@@ -138,7 +138,7 @@ def test_runners_are_killed_at_random(code, potential_of, with_test_calculators,
     overrides = COARSE | {'max_structures_per_job': 5, 'max_concurrent_jobs': 3}
     builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
     pk, folder = submit(builder).pk, Path(code.computer.get_workdir())
-    moments, kills, end = random.Random(0), 0, time.monotonic() + 540
+    moments, kills, end = random.Random(0), 0, time.monotonic() + 1500
     while not load_node(pk).is_terminated:
         assert time.monotonic() < end
         if (running := runners(folder)) and kills < 8:
