@@ -53,6 +53,8 @@ def import_folder(paths, table, id_column, group, **fields):
     properties = table and Table.load(table, id_column, **columns)
     entries = read_folder(list(paths), properties, tell=echo.echo_report, **fields)
     store(entries, group or paths[0].resolve().stem)
+    for problem in properties.problems if properties else ():
+        echo.echo_warning(f'{table}: {problem}')
     if properties and properties.unused:
         some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
         echo.echo_warning(f'{len(properties.unused)} lines of {table} belong to no file: {some}')

@@ -1,6 +1,7 @@
 """Names of structures that are safe as names of folders and as keys of AiiDA, made of any label."""
 
 import itertools
+import keyword
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
@@ -29,7 +30,7 @@ def safe_name(label: str, taken: Collection[str] = ()) -> str:
     """
     plain = ''.join(map(_ascii, unicodedata.normalize('NFKD', label[: 4 * LONGEST])))
     name = re.sub(r'[\W_]+', '_', plain, flags=re.ASCII).strip('_')[:LONGEST].strip('_')
-    if not name[:1].isalpha() or _DEVICES.fullmatch(name):
+    if not name[:1].isalpha() or _DEVICES.fullmatch(name) or keyword.iskeyword(name):
         name = f's_{name}'[:LONGEST].strip('_')
     used = {other.lower() for other in taken}
     suffixes = itertools.chain([''], (f'_{number}' for number in itertools.count(2)))

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from aiida.orm import Group, Node, ProcessNode, StructureData, WorkChainNode, load_node
+from aiida.orm import Group, Node, ProcessNode, StructureData, load_node
 
 from aiida_pesfp import errors
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
-from aiida_pesfp.queries.descriptors import descriptors_by_node, descriptors_of, keys_of, potentials_of, surfaces_of
-from aiida_pesfp.queries.nodes import accounts_of_rejected
+from aiida_pesfp.queries.descriptors import descriptors_by_node, keys_of, newest, potentials_of, surfaces_of
+from aiida_pesfp.queries.nodes import potential_labels
+from aiida_pesfp.queries.screening import Unranked, screenings_among, structures_of, unranked
 from aiida_pesfp.queries.structures import results_of, structures_by_uuid
 from aiida_pesfp.report.content import Activation, Entry, Rejected, Report, Source, Transport
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
-_SCREEN, _SCAN = 'aiida.workflows:pesfp.screen', 'aiida.workflows:pesfp.scan.base'
 _DYNAMICS, _VALIDATION = 'aiida.workflows:pesfp.conductivity', 'aiida.workflows:pesfp.screen_and_validate'
 _MOST_NAMES = 8
 
@@ -42,9 +41,11 @@ def collect(subject: Node | Group) -> Report:
     notes = [_state(process) for process in processes if not process.is_finished_ok]
     descriptors = _descriptors(members, notes)
     called = {node.pk: node for process in processes for node in (process, *process.called_descendants)}.values()
-    scans = _scans(called)
-    rejected = [entry for scan in scans for entry in _without_result(scan, descriptors, notes)]
-    if not descriptors and all(one.stage == 'missing' for one in rejected):
+    scans = list({node.pk: node for process in processes for node in screenings_among(process)}.values())
+    unranked_of = {scan: unranked(scan) for scan in scans}
+    notes += [note for scan, left in unranked_of.items() for note in _missing(scan, left)]
+    left = [one for own in unranked_of.values() for one in own]
+    if not descriptors and all(one.is_missing for one in left):
         notes = notes or [f'{Source.of(subject)} holds no descriptors, and neither does anything it called']
         raise errors.NothingToReport(' '.join(notes))
     if not descriptors:
@@ -59,7 +60,7 @@ def collect(subject: Node | Group) -> Report:
     without = [entry.name for entry in entries if entry.surface is None]
     if without:
         notes.append(f'No surface is stored for {_listing(without)}: they have no 3D view and no profile.')
-    return Report(Source.of(subject), entries, rejected, notes)
+    return Report(Source.of(subject), entries, [_rejected(one) for one in left], notes)
 
 
 def _listing(names: list[str]) -> str:
@@ -88,23 +89,7 @@ def _descriptors(members: list[Node], notes: list[str]) -> dict[int, Descriptors
             notes.append(f'{Source.of(node)} {what}')
         elif node.pk not in by_node and isinstance(node, (PesData, StructureData)):
             notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
-    newest = {}
-    for node in sorted((one for own in by_node.values() for one in own), key=lambda one: one.pk):
-        names = ('species', 'potential_sha256', 'settings', *GRID_SETTINGS)
-        about = json.dumps([node.get(name) for name in names], sort_keys=True)
-        newest[node.get('structure_uuid') or node.uuid, about] = node
-    return {node.pk: node for node in newest.values()}
-
-
-def _scans(called: Iterable[ProcessNode]) -> list[WorkChainNode]:
-    """Screenings, and scans that no screening called."""
-    found = [node for node in called if node.process_type in (_SCREEN, _SCAN)]
-    inner = {node.pk for outer in found for node in outer.called}
-    return [node for node in found if node.pk not in inner]
-
-
-def _structures(scan: WorkChainNode) -> dict[str, StructureData]:
-    return dict((scan.inputs if 'structures' in scan.inputs else scan.inputs.scan).structures)
+    return {node.pk: node for node in newest(one for own in by_node.values() for one in own)}
 
 
 def _candidates(called: Iterable[ProcessNode]) -> tuple[set[str], dict[str, dict[str, str]]]:
@@ -119,19 +104,19 @@ def _candidates(called: Iterable[ProcessNode]) -> tuple[set[str], dict[str, dict
 
 def _entries(
     descriptors: dict[int, DescriptorsData],
-    scans: list[WorkChainNode],
+    scans: list[ProcessNode],
     candidates: set[str],
     problems: dict[str, dict[str, str]],
 ) -> list[Entry]:
     """Complete entries, the best first."""
     keys, surfaces = keys_of(descriptors), surfaces_of(descriptors)
-    potentials = potentials_of(surfaces.values())
+    potentials, names = potentials_of(surfaces.values()), potential_labels()
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
     conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
     properties = {}
     for scan in scans:
         known = scan.inputs.properties.get_dict() if 'properties' in scan.inputs else {}
-        properties |= {node.uuid: known[key] for key, node in _structures(scan).items() if key in known}
+        properties |= {node.uuid: known[key] for key, node in structures_of(scan).items() if key in known}
     found = []
     for pk, node in descriptors.items():
         uuid, surface = node.get('structure_uuid'), surfaces.get(pk)
@@ -144,7 +129,8 @@ def _entries(
         found.append(
             Entry(
                 label=next(filter(None, labels)),
-                **{name: node.get(name, '') for name in ('formula', 'species', 'potential_name', 'potential_sha256')},
+                **{name: node.get(name, '') for name in ('formula', 'species', 'potential_sha256')},
+                potential_name=names.get(node.get('potential_sha256')) or node.get('potential_name', ''),
                 values={name: node.get(name) for name in NAMES},
                 spectrum=node['spectrum'],
                 settings=DescriptorSettings.from_dict(node.get('settings', {})),
@@ -159,6 +145,7 @@ def _entries(
                 is_candidate=uuid in candidates or bool(transport or activations),
                 problems=problems.get(uuid, {}),
                 spacing=node.get('spacing'),
+                cell=node.get('cell') or '',
             )
         )
     return sorted(found, key=lambda one: (*rank_key(one.values), one.label, one.source.uuid))
@@ -178,24 +165,14 @@ def _named(entries: list[Entry]) -> list[Entry]:
     return [replace(entry, name=name(entry)) for entry in entries]
 
 
-def _without_result(scan: WorkChainNode, descriptors: dict[int, DescriptorsData], notes: list[str]) -> list[Rejected]:
-    """Structures that a scan or screening rejected or could not scan, then those it says nothing of, with a note."""
-    structures, found, own = _structures(scan), {}, str(Source.of(scan))
-    for account in accounts_of_rejected(scan):
-        for key, entry in account.get_dict().items():
-            if key in structures and isinstance(entry, dict):
-                reason = entry.get('reason') or entry['error']
-                found.setdefault(key, (entry.get('stage', 'scan'), reason, Source.of(account)))
-    done = {node.get('structure_uuid') for node in descriptors.values()}
-    done |= set(keys_of(node.pk for node in descriptors_of(scan)).values())
-    missing = [key for key, node in structures.items() if key not in found and done.isdisjoint((key, node.uuid))]
-    if missing:
-        names = _listing([structures[key].label or key for key in missing])
-        notes.append(f'{own}: {len(missing)} of {len(structures)} structures have no result yet: {names}.')
-    end = 'is still to come' if not scan.is_terminated else 'is missing, although the scan has ended'
-    reason = f'its result {end}: `verdi process report {scan.pk}` says how far {own} came'
-    found |= dict.fromkeys(missing, ('missing', reason, Source.of(scan)))
-    return [
-        Rejected(structures[key].label or key, structures[key].get_formula(mode='hill_compact'), *entry)
-        for key, entry in found.items()
-    ]
+def _rejected(one: Unranked) -> Rejected:
+    formula = one.structure.get_formula(mode='hill_compact')
+    return Rejected(one.label, formula, one.stage, one.reason, Source.of(one.account or one.process))
+
+
+def _missing(scan: ProcessNode, left: list[Unranked]) -> list[str]:
+    """A sentence about the structures of a screening or scan that are missing, if there are any."""
+    names = [one.label for one in left if one.is_missing]
+    count = f'{len(names)} of {len(structures_of(scan))} structures are missing'
+    way = f'`verdi process report {scan.pk}` says how far it came'
+    return [f'{Source.of(scan)}: {count}, {_listing(names)}. {way}.'] if names else []

@@ -116,6 +116,7 @@ class Entry:
     :param properties: known before the scan, such as ``band_gap`` (eV).
     :param is_candidate: whether molecular dynamics were begun or done.
     :param problems: engine -> why its dynamics gave no result.
+    :param spacing: of the grid, A; ``cell`` is the kind of cell that was scanned.
     :param name: the label, and what tells the entry from others of the same label.
     """
 
@@ -138,6 +139,7 @@ class Entry:
     is_candidate: bool = False
     problems: dict[str, str] = field(default_factory=dict)
     spacing: float | None = None
+    cell: str = ''
     name: str = ''
 
     def __getitem__(self, name: str) -> float | None:

@@ -4,16 +4,17 @@ The structure in space is in :mod:`aiida_pesfp.report.view`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from html import escape
-from itertools import cycle, product
+from itertools import cycle
 
 import numpy as np
 
 from aiida_pesfp.fingerprint.percolation import EnergyProfile
 from aiida_pesfp.fingerprint.quantities import xi
-from aiida_pesfp.report.colours import COLOURS, CUT, EXCLUDED, FAINT, FLAGGED, LINE, PALE
+from aiida_pesfp.report.colours import COLOURS, EXCLUDED, FAINT, FLAGGED, PALE
 from aiida_pesfp.report.content import Entry, load_curves
+from aiida_pesfp.report.labels import place_labels, short
+from aiida_pesfp.report.parts import Axis, Band, Contours, Guide, Plot, Trace
 from aiida_pesfp.report.view import StructureView, view_of
 from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point
@@ -26,113 +27,6 @@ LOWEST_LOG = -6.0
 _MARGIN, _LOWEST = 3.0, 1e-8
 #: Most structures whose spectra the overview shows, whose names the map shows, and lags of one run in the report.
 SPECTRA, _NAMED, _LAGS = 6, 20, 300
-#: Labels of points: the area of a plot, pixels, in which they must have room, and where they are tried.
-_FRAME, _LONGEST_LABEL = np.array([430, 300]), 24
-_SIDES = {
-    'top center': (0, 1),
-    'bottom center': (0, -1),
-    'middle right': (1, 0),
-    'middle left': (-1, 0),
-    'top right': (1, 1),
-    'top left': (-1, 1),
-    'bottom right': (1, -1),
-    'bottom left': (-1, -1),
-}
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis; limits that are None are left to the data.
-
-    :param above: further ticks on the opposite side, text -> value, and their title.
-    """
-
-    title: str
-    limits: tuple[float | None, float | None] = (None, None)
-    logarithmic: bool = False
-    above: dict[str, float] = field(default_factory=dict)
-    above_title: str = ''
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A line, points, or both.
-
-    :param name: in the legend, where traces of the same name are one entry.
-    :param colour: of the line, and of points without ``fill`` and ``rim``.
-    :param dash: ``solid``, ``dash`` or ``dot``; None for no line.
-    :param symbols: ``circle``, ``square``, ``triangle-down``: one for all points or one each; None for no points.
-    :param fill: of the points; a number each if there is a ``scale``.
-    :param scale: name of the colours, lowest and highest number, title.
-    :param errors: (2, n) lengths of the error bars down and up.
-    :param hover: a text for each point, or one with plotly's placeholders, in HTML.
-    :param labels: beside the points.
-    :param label_places: of each label, such as ``top center``.
-    """
-
-    x: Sequence[float]
-    y: Sequence[float]
-    name: str | None
-    colour: str = LINE
-    dash: str | None = None
-    width: float = 2
-    symbols: str | list[str] | None = None
-    size: float = 8
-    fill: str | list[float] | None = None
-    rim: str | None = None
-    scale: tuple[str, float, float, str] | None = None
-    errors: Sequence[Sequence[float]] | None = None
-    hover: str | list[str] | None = None
-    labels: list[str] | None = None
-    label_places: list[str] | None = None
-
-
-@dataclass(frozen=True)
-class Band:
-    """The area between two curves."""
-
-    x: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    colour: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Guide:
-    """A line at one value of the ``axis`` x or y."""
-
-    axis: str
-    value: float
-    colour: str = CUT
-    dash: str = 'dash'
-    text: str = ''
-
-
-@dataclass(frozen=True)
-class Contours:
-    """Contour lines of ``values`` (y, x)."""
-
-    x: np.ndarray
-    y: np.ndarray
-    values: np.ndarray
-    levels: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure with two axes, and the flags of the result that it shows."""
-
-    x: Axis
-    y: Axis
-    parts: list[Trace | Band | Guide | Contours]
-    title: str = ''
-    flags: Iterable[str] = ()
-
-    @property
-    def remark(self) -> str:
-        """The flags in words, for the line below the title."""
-        return ', '.join(flag.replace('_', ' ') for flag in self.flags)
 
 
 def overview(entries: Sequence[Entry]) -> dict[str, Plot]:
@@ -193,53 +87,6 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     at = ', '.join(f'{value:g}' for value in sorted({one.threshold for one in settings}))
     titles = (f'log₁₀ of {kind} free volume at {at} eV' for kind in ('disconnected', 'connected'))
     return Plot(*map(Axis, titles, limits), parts)
-
-
-def place_labels(
-    points: np.ndarray, labels: Sequence[str], limits: Sequence[tuple[float, float]], parts: Iterable = ()
-) -> dict[str, list]:
-    """``labels`` and ``label_places`` such that no label covers another or a point; those without room are empty.
-
-    :param points: (2, n) in the units of the axes, with ``limits`` of each.
-    :param labels: of the first points, the most important first.
-    :param parts: of the plot; labels keep off its guides as far as they can.
-    """
-    low, high = np.array(limits).T
-    pixels = (points.T - low) / (high - low) * _FRAME
-    taken = [(*(point - 6), *(point + 6)) for point in pixels]
-    lines = []
-    for axis, value in ((('x', 'y').index(part.axis), part.value) for part in parts if isinstance(part, Guide)):
-        box = np.array([[0, 0], _FRAME], dtype=float)
-        box[:, axis] = (value - low[axis]) / (high[axis] - low[axis]) * _FRAME[axis]
-        lines.append(tuple(box.ravel()))
-    texts, places = [''] * len(pixels), ['top center'] * len(pixels)
-    for number, label in enumerate(labels):
-        if label in labels[:number]:
-            continue
-        text = short(label)
-        size = np.array([6.5 * len(text), 14])
-        others = taken[:number] + taken[number + 1 :]
-        for obstacles, place in product(([*others, *lines], others), _SIDES):
-            corner = pixels[number] + np.array(_SIDES[place]) * (8 + size / 2) - size / 2
-            box = np.array([*corner, *(corner + size)])
-            if (
-                (box < np.tile(_FRAME, 2)).all()
-                and (corner > 0).all()
-                and not any(_overlap(box, other) for other in obstacles)
-            ):
-                texts[number], places[number] = text, place
-                taken.append(box)
-                break
-    return {'labels': texts, 'label_places': places}
-
-
-def short(label: str) -> str:
-    """A label that is not too long for a figure."""
-    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + '…'
-
-
-def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def spectra(entries: Sequence[Entry]) -> Plot:

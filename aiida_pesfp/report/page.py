@@ -20,6 +20,7 @@ from aiida_pesfp import __version__
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
 from aiida_pesfp.report import drawings
 from aiida_pesfp.report.content import Entry, Report
+from aiida_pesfp.report.parts import Plot
 from aiida_pesfp.report.plots.plotly import TEMPLATE, draw
 from aiida_pesfp.report.table import TOO_SHORT, Column, columns, distinctions, with_error
 from aiida_pesfp.report.view import StructureView
@@ -77,7 +78,7 @@ def _payload(environment: Environment, entry: Entry, place: int, count: int, sho
     return {'html': html, 'figures': _plain(figures)}
 
 
-def _plain(figures: dict[str, drawings.Plot | StructureView]) -> dict[str, dict]:
+def _plain(figures: dict[str, Plot | StructureView]) -> dict[str, dict]:
     """Figures as JSON types without their template, which the page holds once."""
     found = {name: json.loads(draw(content).to_json(engine='json')) for name, content in figures.items()}
     for figure in found.values():

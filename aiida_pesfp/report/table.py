@@ -67,6 +67,7 @@ class Distinction:
 _DISTINCTIONS = (
     Distinction('Ion', lambda entry: entry.species),
     Distinction('Potential', lambda entry: entry.potential_name),
+    Distinction('Cell', lambda entry: entry.cell.replace('_', ' ')),
     Distinction('Spacing / \N{ANGSTROM SIGN}', lambda entry: '' if entry.spacing is None else f'{entry.spacing:g}'),
     Distinction('Threshold / eV', lambda entry: f'{entry.settings.xi.threshold:g}'),
 )

@@ -1,7 +1,5 @@
 """Structures of a folder of files, with their properties from a table."""
 
-import csv
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +7,8 @@ from typing import Self
 
 from aiida_pesfp.crystals.files import printable, read_files
 from aiida_pesfp.crystals.formats import file_label
-from aiida_pesfp.crystals.text import read_text
-from aiida_pesfp.errors import SourceError, StructureError
+from aiida_pesfp.crystals.tables import open_table
+from aiida_pesfp.errors import SourceError, StructureError, TableError
 from aiida_pesfp.sources.entry import Entry, number
 
 PROPERTIES = ('band_gap', 'energy_above_hull')
@@ -22,11 +20,13 @@ class Table:
 
     :param columns: property -> column that holds it.
     :param unused: identifiers without a file so far.
+    :param problems: lines that cannot be read.
     """
 
     rows: dict[str, dict[str, str]]
     columns: dict[str, str]
     unused: set[str]
+    problems: list[str]
 
     @classmethod
     def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Self:
@@ -38,10 +38,9 @@ class Table:
         :raises SourceError: if the file cannot be read, a column is missing or an identifier occurs twice.
         """
         try:
-            reader = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
-            headers, lines = reader.fieldnames or [], list(reader)
-        except (OSError, ValueError, csv.Error) as error:
-            raise SourceError(f'the table {path} cannot be read: {error}') from error
+            headers, lines = open_table(path)
+        except TableError as error:
+            raise SourceError(str(error)) from error
         chosen = {name: column for name, column in columns.items() if column is not None}
         for column in (id_column, *chosen.values()):
             if column not in headers:
@@ -50,14 +49,16 @@ class Table:
         if not chosen:
             found = f'name them; it has {", ".join(headers)}'
             raise SourceError(f'the table {path} has neither a column band_gap nor energy_above_hull: {found}')
-        rows = {}
+        rows, problems = {}, []
         for line in lines:
-            if not line[id_column]:
-                continue
-            if line[id_column] in rows:
-                raise SourceError(f'the table {path} has two lines for {line[id_column]!r}: remove one')
-            rows[line[id_column]] = line
-        return cls(rows, chosen, set(rows))
+            identifier = line.cells.get(id_column)
+            if identifier in rows:
+                raise SourceError(f'the table {path} has two lines for {identifier!r}: remove one')
+            if line.problem is not None:
+                problems.append(f'line {line.line}: {line.problem}')
+            elif identifier:
+                rows[identifier] = line.cells
+        return cls(rows, chosen, set(rows), problems)
 
     def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
         """Properties of a structure; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number.

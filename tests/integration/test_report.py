@@ -156,8 +156,10 @@ def test_a_killed_screening_says_what_is_missing(screen_of, structures, tmp_path
     answer = call(node.pk, '-o', tmp_path / 'report.html')
     assert answer.exit_code == 0, answer.output
     assert f'ScreenWorkChain<{node.pk}> was killed' in answer.output
-    assert f'{len(found.rejected)} of 3 structures have no result yet' in answer.output
-    assert f'verdi process report {node.pk}' in (tmp_path / 'report.html').read_text()
+    assert f'{len(found.rejected)} of 3 structures are missing' in answer.output
+    text = (tmp_path / 'report.html').read_text()
+    assert f'verdi process report {node.pk}' in text
+    assert 'was killed before it had a result' in text
 
 
 def test_what_cannot_be_found_is_said(tmp_path):

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from aiida_pesfp.assessment.features import SPECTRA
 from aiida_pesfp.report.colours import COLOURS, EXCLUDED
-from aiida_pesfp.report.drawings import Axis, Band, Guide, Trace
+from aiida_pesfp.report.parts import Axis, Band, Guide, Trace
 from aiida_pesfp.report.plots.plotly import TEMPLATE, add, axis
 
 _SYMBOLS = dict(zip(SPECTRA, ('circle', 'square')))

@@ -13,7 +13,7 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
 from aiida_pesfp.report import colours, drawings
 from aiida_pesfp.report.content import Report
-from aiida_pesfp.report.drawings import Axis, Band, Contours, Guide, Plot, Trace
+from aiida_pesfp.report.parts import Axis, Band, Contours, Guide, Plot, Trace
 from aiida_pesfp.report.view import StructureView
 
 #: Width and height of a figure, inches: one column of most journals.

@@ -8,7 +8,7 @@ from plotly.colors import hex_to_rgb
 from plotly.io import templates
 
 from aiida_pesfp.report import colours
-from aiida_pesfp.report.drawings import Axis, Band, Contours, Guide, Plot, Trace
+from aiida_pesfp.report.parts import Axis, Band, Contours, Guide, Plot, Trace
 from aiida_pesfp.report.view import StructureView
 
 #: The look of all figures; the HTML report holds it once.

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from aiida_pesfp.report.drawings import EXCLUDED, FLAGGED, arrhenius, displacements
+from aiida_pesfp.report.colours import EXCLUDED, FLAGGED
+from aiida_pesfp.report.drawings import arrhenius, displacements
 from aiida_pesfp.report.plots.plotly import draw
 from aiida_pesfp.transport.arrhenius import Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse

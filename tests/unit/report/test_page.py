@@ -20,7 +20,7 @@ from aiida_pesfp.calculations.transport import conductivity
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS
 from aiida_pesfp.report.collect import collect
-from aiida_pesfp.report.drawings import short
+from aiida_pesfp.report.labels import short
 from aiida_pesfp.report.page import write_html
 from aiida_pesfp.report.plots.matplotlib import write_figures
 from aiida_pesfp.report.table import SIGMA, TOO_SHORT, Cell, columns, distinctions, with_error

@@ -50,6 +50,21 @@ def test_columns_have_any_name(folder):
     assert entries['LiCl.cif'].band_gap == 6.5
 
 
+def test_a_line_that_is_broken_affects_itself(folder):
+    table = table_of(folder, 'id;band_gap\nLiCl;6.2;1;2;3\nPOSCAR_Li2O;5\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    assert (entries['LiCl.cif'].band_gap, entries['POSCAR_Li2O'].band_gap) == (None, 5.0)
+    assert table.problems[0].startswith('line 2: ')
+
+
+@pytest.mark.parametrize('value', ['nan', 'inf', '1e999', '--'])
+def test_what_is_no_number_costs_its_row(folder, value):
+    table = table_of(folder, f'id,band_gap\nLiCl,{value}\nPOSCAR_Li2O,5\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    assert f'band_gap = {value!r} is not a number' in entries['LiCl.cif'].error
+    assert entries['POSCAR_Li2O'].band_gap == 5.0
+
+
 def test_a_value_that_is_not_a_number_affects_one_structure(folder):
     table = table_of(folder, 'id,band_gap\nLiCl,large\nPOSCAR_Li2O,5\n')
     entries = {entry.id: entry for entry in read_folder([folder], table)}
@@ -64,7 +79,7 @@ def test_a_value_that_is_not_a_number_affects_one_structure(folder):
         ('id,gap\nLiCl,6\n', {}, 'neither a column band_gap nor energy_above_hull'),
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
         ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
-        ('', {}, "no column 'id'"),
+        ('', {}, 'is empty'),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(folder, text, columns, words):
