@@ -89,6 +89,7 @@ def test_a_parent_folder_that_is_gone_costs_time_only(code_that, potential, stru
     assert set(results['descriptors']) == set(structures)
 
 
+@pytest.mark.timeout(1200)
 def test_what_kills_its_job_costs_itself_only(code, potential_of, with_test_calculators):
     """Two of seven kill their job at once, wherever they stand."""
     structures = salts(5)
@@ -130,6 +131,7 @@ def runners(folder):
     return found
 
 
+@pytest.mark.timeout(1800)
 def test_runners_are_killed_at_random(code, potential_of, with_test_calculators, patient_daemon):
     """With the daemon: `kill -9` at early moments, again and again, and one structure that always kills its job."""
     structures = salts(12)
@@ -138,7 +140,7 @@ def test_runners_are_killed_at_random(code, potential_of, with_test_calculators,
     overrides = COARSE | {'max_structures_per_job': 5, 'max_concurrent_jobs': 3}
     builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
     pk, folder = submit(builder).pk, Path(code.computer.get_workdir())
-    moments, kills, end = random.Random(0), 0, time.monotonic() + 540
+    moments, kills, end = random.Random(0), 0, time.monotonic() + 1500
     while not load_node(pk).is_terminated:
         assert time.monotonic() < end
         if (running := runners(folder)) and kills < 8:

@@ -68,7 +68,7 @@ def test_each_structure_has_its_own_outputs(base_of, potential, structures):
     structure = structures['LiCl'].get_pymatgen_structure()
     with potential.base.repository.as_path() as folder:
         evaluator = load_potential(str(folder)).evaluator(structure)
-        expected = scan(structure, evaluator, settings=ScanSettings(**COARSE))
+        expected = scan(structure, evaluator, settings=ScanSettings(spacing=COARSE['spacing']))
     np.testing.assert_allclose(surface.energies, expected.energies, atol=1e-5)
     np.testing.assert_allclose(surface.reference_energies, expected.reference_energies, atol=1e-9)
 
