@@ -10,8 +10,8 @@ from aiida.orm import Computer, Dict, InstalledCode, RemoteData, SinglefileData,
 from common import REPOSITORY, SHARED
 from pymatgen.core import Structure
 
-from aiida_pesfp.assessment.labels import primitive_cell
 from aiida_pesfp.calculations.assessment import read_labels, structures_of_labels
+from aiida_pesfp.crystals.canonical import canonical_cell
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
@@ -63,21 +63,21 @@ def make_code(folder: Path) -> InstalledCode:
 
 
 def load_set(name: str) -> tuple[LabelsData, dict[str, StructureData]]:
-    """Labels, and primitive cells by key, labelled by the ids of the table."""
+    """Labels, and structures by key, labelled by the ids of the table."""
     table, form, _ = SETS[name]
     labels = read_labels(SinglefileData(SHARED / 'labels' / table), Dict(form.as_dict()))
     content = labels.to_table()
     for entry in content.excluded:
         print(f'{name}: row {entry["row"]} ({entry["id"]}): {entry["reason"]}')
     if content.structures:
-        nodes = structures_of_labels(labels, Dict({'reduce': True}))
+        nodes = structures_of_labels(labels)
         ids = {measurement.row: measurement.id for measurement in content.measurements}
         for row in content.structures:
             nodes[f'row_{row}'].label = ids[row]
         return labels, nodes
     nodes = {}
     for path in sorted((SHARED / 'structures' / name).glob('*.cif')):
-        node = StructureData(pymatgen=primitive_cell(Structure.from_file(path)), label=path.stem)
+        node = StructureData(pymatgen=canonical_cell(Structure.from_file(path)), label=path.stem)
         nodes[path.stem.replace('-', '_')] = node.store()
     return labels, nodes
 

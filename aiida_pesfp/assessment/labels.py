@@ -1,12 +1,10 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
-import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Element, Structure
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from aiida_pesfp.assessment.cells import NUMBERS, kelvin, read_quantity, read_text, value_and_error
 from aiida_pesfp.assessment.units import check_unit, unit_of_cell, unit_of_temperatures
@@ -118,19 +116,6 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
 def carrier_density(structure: Structure, species: str) -> float:
     """Number density of a species in a structure, 1/cm^3."""
     return structure.composition[Element(species)] / structure.volume * 1e24
-
-
-def primitive_cell(structure: Structure) -> Structure:
-    """The primitive cell, with the atoms in place to 0.001 A; the structure itself if spglib finds none.
-
-    It is cheaper to scan. But the moving ion is closer to its periodic images, which move with it, so its surface is
-    not quite that of the larger cell.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        found = SpacegroupAnalyzer(structure, symprec=1e-3).find_primitive() or structure.copy()
-    found.remove_oxidation_states()
-    return found
 
 
 def _with_units(columns: dict[str, str], first: dict[str, str]) -> dict[str, str]:

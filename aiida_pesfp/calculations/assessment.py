@@ -10,7 +10,7 @@ from aiida.orm import Dict, SinglefileData, StructureData
 from aiida_pesfp.assessment.calibration import LabelledSet
 from aiida_pesfp.assessment.calibration import calibrate as find_parameters
 from aiida_pesfp.assessment.features import matminer_features, select_features
-from aiida_pesfp.assessment.labels import carrier_density, primitive_cell, read_table
+from aiida_pesfp.assessment.labels import carrier_density, read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
 from aiida_pesfp.assessment.scores import score, score_rankings
@@ -36,18 +36,14 @@ def read_labels(table: SinglefileData, form: Dict) -> LabelsData:
 
 
 @calcfunction
-def structures_of_labels(labels: LabelsData, primitive: Dict) -> dict:
+def structures_of_labels(labels: LabelsData) -> dict:
     """The structures in a table of labels, by keys ``row_N``, ready for a scan.
 
-    :param primitive: ``reduce``: whether to take primitive cells (default), see
-        :func:`~aiida_pesfp.assessment.labels.primitive_cell`.
     :raises AssessmentError: if the table has none.
     """
     structures = labels.to_table().structures
     if not structures:
         raise AssessmentError('the table of labels has no structures')
-    if primitive.get_dict().get('reduce', True):
-        structures = {row: primitive_cell(structure) for row, structure in structures.items()}
     for structure in structures.values():
         structure.remove_oxidation_states()
     return {f'row_{row}': StructureData(pymatgen=one, label=f'row_{row}') for row, one in structures.items()}
