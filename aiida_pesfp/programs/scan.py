@@ -93,8 +93,8 @@ class ScanRequest(Request):
         if self.settings.cell == 'primitive':
             structure = canonical
         elif not np.allclose(sorted(structure.lattice.parameters), sorted(canonical.lattice.parameters), rtol=1e-3):
-            cells = f'{len(structure)} atoms as given, {len(canonical)} in the primitive cell'
-            outcome.doubts.append(f'scanned in another than the primitive cell ({cells}): its descriptors differ')
+            cells = f'{len(structure)} atoms; the reduced primitive cell has {len(canonical)}'
+            outcome.doubts.append(f'scanned as given, in a cell of {cells}: descriptors depend on it')
         outcome.atoms_scanned = len(structure)
         plan = plan_scan(structure, self.settings.species, self.settings.scan)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)

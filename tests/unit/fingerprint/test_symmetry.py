@@ -58,21 +58,24 @@ def lattice_of(system, a, b, c, alpha, beta, gamma):
 
 @st.composite
 def crystals(draw):
-    """A random crystal of a random space group, with lithium on a general or special position."""
+    """A random crystal of a random space group, with a mobile ion on a general or special position.
+
+    Hydrogen and helium may come closest: with larger elements few random crystals would be accepted.
+    """
     group = SpaceGroup.from_int_number(draw(st.sampled_from(GROUPS)), hexagonal=True)
     lengths = draw(st.tuples(*[st.floats(4.0, 6.0)] * 3))
     angles = draw(st.tuples(*[st.floats(75.0, 105.0)] * 3))
     lattice = lattice_of(group.crystal_system, *lengths, *angles)
     coordinate = st.sampled_from([0.0, 0.25, 0.5, 1 / 3, 0.1234, 0.37, 0.811])
     places = draw(st.lists(st.tuples(*[coordinate] * 3), min_size=2, max_size=2, unique=True))
-    crystal = Structure.from_spacegroup(group.symbol, lattice, ['Li', 'S'], places, tol=0.1)
+    crystal = Structure.from_spacegroup(group.symbol, lattice, ['H', 'He'], places, tol=0.1)
     return crystal.get_primitive_structure() if draw(st.booleans()) else crystal
 
 
 #: Grid points lie at the minimum distance exactly.
 AT_THE_LIMIT = Structure(
     Lattice.hexagonal(4.0, 4.0),
-    ['Li'] * 2 + ['S'] * 6,
+    ['H'] * 2 + ['He'] * 6,
     [[0, 0, 0.5], [0, 0, 0], *([x, y, z] for x, y in ((0, 0.5), (0.5, 0), (0.5, 0.5)) for z in (0, 0.5))],
 )
 
@@ -81,18 +84,18 @@ AT_THE_LIMIT = Structure(
 @example(AT_THE_LIMIT, 'paper')
 @settings(max_examples=60, deadline=None)
 def test_the_symmetric_scan_is_the_full_scan(crystal, grid):
-    if len(crystal) > 40 or 'Li' not in crystal.symbol_set or crystal.get_neighbor_list(0.6)[3].size:
+    if len(crystal) > 40 or 'H' not in crystal.symbol_set or crystal.get_neighbor_list(0.6)[3].size:
         return
     evaluator = PairPotential(crystal)
-    few = scan(crystal, evaluator, settings=ScanSettings(spacing=0.9, minimum_distance=0.8, grid=grid))
+    few = scan(crystal, evaluator, 'H', settings=ScanSettings(spacing=0.9, minimum_distance=0.8, grid=grid))
     number = len(few.mobile_ions)
     if grid == 'symmetric':
         assert all(n >= m for n, m in zip(few.shape, grid_shape(crystal.lattice.matrix, 0.9)))
-        few = scan(crystal, evaluator, settings=ScanSettings(spacing=0.9, minimum_distance=0.8, grid='symmetric'))
+        few = scan(crystal, evaluator, 'H', settings=ScanSettings(spacing=0.9, minimum_distance=0.8, grid='symmetric'))
         every = scan_all_points(crystal, evaluator, few.shape)
     else:
         settings_ = ScanSettings(spacing=0.9, minimum_distance=0.8, symmetry=False)
-        every = scan(crystal, evaluator, settings=settings_)
+        every = scan(crystal, evaluator, 'H', settings=settings_)
         assert few.evaluations <= every.evaluations
         assert describe(few).mpe == pytest.approx(describe(every).mpe, abs=1e-4)
         every = [every.on_grid(position) for position in range(number)]
@@ -103,10 +106,10 @@ def test_the_symmetric_scan_is_the_full_scan(crystal, grid):
 
 
 def scan_all_points(crystal, evaluator, shape):
-    """Surfaces of all lithium on a given grid, without any symmetry."""
+    """Surfaces of all mobile ions on a given grid, without any symmetry."""
     places = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape), axis=-1) / shape
     grids = []
-    for ion in [index for index, site in enumerate(crystal) if site.specie.symbol == 'Li']:
+    for ion in [index for index, site in enumerate(crystal) if site.specie.symbol == 'H']:
         others = np.delete(crystal.frac_coords, ion, axis=0)
         allowed = crystal.lattice.get_all_distances(places, others).min(axis=1) >= 0.8 - 1e-9
         grid = np.full(len(places), np.nan)

@@ -84,7 +84,7 @@ def test_only_some_options():
 @pytest.mark.parametrize(
     ('settings', 'values', 'words'),
     [
-        (FingerprintSettings, {'spacin': 0.2}, "unknown parameter 'spacin': known are species, spacing"),
+        (FingerprintSettings, {'spacin': 0.2}, "unknown parameter 'spacin': known are species, cell, spacing"),
         (
             FingerprintSettings,
             {'spacing': 0},
