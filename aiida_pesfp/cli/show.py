@@ -9,7 +9,7 @@ from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES
 
 @click.command('show')
 @click.argument('scanned', type=DescriptorsParamType(), metavar='NODE')
-@click.option('--ion', type=int, help='Only this ion, by its number in the structure.')
+@click.option('--ion', type=int, help='Only this ion, by its number in the scanned cell.')
 @decorators.with_dbenv()
 def show(scanned, ion):
     """Show descriptors, each ion, the structure, its potential and its source, and what was done with it.

@@ -4,6 +4,8 @@ What it writes, apart from ``OUT/run.json``:
 
 ``OUT/NAME/pes.npz``, ``OUT/NAME/descriptors.json``
     results of a structure that is done.
+``OUT/NAME/cell.cif``
+    the cell that was scanned: numbers and coordinates of ions are those of this file.
 ``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
     with ``--export``: the same to look at.
 ``OUT/NAME/checkpoint.npz``
@@ -16,6 +18,8 @@ from pathlib import Path
 
 import click
 import numpy as np
+from pymatgen.core import Structure
+from pymatgen.io.cif import CifWriter
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -28,7 +32,7 @@ from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.programs.checkpoint import Checkpoint, write_json, writing
+from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
 from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.programs.request import Request, program
 from aiida_pesfp.settings.options import options_of, take
@@ -61,7 +65,7 @@ class ScanRequest(Request):
     export_per_ion: bool = False
 
     UNIT = 'pt'
-    FILES = ('pes.npz', 'descriptors.json', 'checkpoint.npz', 'energy*.*', 'level*.*', 'profile-ion*.csv')
+    FILES = ('pes.npz', 'descriptors.json', 'cell.cif', 'checkpoint.npz', 'energy*.*', 'level*.*', 'profile-ion*.csv')
 
     def reported_settings(self) -> dict:
         return {
@@ -81,6 +85,9 @@ class ScanRequest(Request):
             raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
         if folder is not None:
             write_json(folder / 'descriptors.json', outcome.descriptors.as_dict())
+            scanned = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
+            with replacing(folder / 'cell.cif') as partial:
+                partial.write_text(str(CifWriter(scanned, significant_figures=10)))
         if self.exports:
             with writing(folder):
                 export(surface, folder, self.exports, settings.neighbours, self.export_per_ion)

@@ -116,6 +116,7 @@ def test_every_ion_is_described_and_drawn(pesfp_scan, tmp_path):
     assert stored['ions'] == found['ions']
 
     folder = tmp_path / 'out' / 'crystal'
+    np.testing.assert_allclose(Structure.from_file(folder / 'cell.cif').frac_coords[:2], places[:2], atol=1e-8)
     values, atoms = read_cube_data(str(folder / 'level.cube'))
     surface = PotentialEnergySurface.load(folder / 'pes.npz')
     assert values.shape == tuple(2 * n for n in surface.shape)
