@@ -44,7 +44,7 @@ def read_named_structures(paths: list[Path], tell: Callable[[str], None] = print
             if reading.structure is not None and (earlier := known.add(source, reading.structure)):
                 error = DuplicateStructure(f'the same structure as {earlier}, which has the result')
             found.append((label, source, reading.structure, error, reading.doubts))
-    names = unique_names([label for label, *_ in found])
+    names = unique_names([label for label, *_ in found], folders=True)
     return [NamedStructure(name, *fields) for name, (_, *fields) in zip(names, found)]
 
 

@@ -12,11 +12,14 @@ LONGEST = 60
 _DEVICES = re.compile(r'con|prn|aux|nul|(com|lpt)\d', re.IGNORECASE)
 
 
-def unique_names(labels: Iterable[str]) -> list[str]:
-    """Safe names of some labels, no two of them alike, in the order of the labels."""
+def unique_names(labels: Iterable[str], folders: bool = False) -> list[str]:
+    """Safe names of some labels, no two of them alike, in the order of the labels.
+
+    :param folders: names of folders, see :func:`folder_name`, and not keys.
+    """
     names: list[str] = []
     for label in labels:
-        names.append(safe_name(label, names))
+        names.append((folder_name if folders else safe_name)(label, names))
     return names
 
 
@@ -28,14 +31,32 @@ def safe_name(label: str, taken: Collection[str] = ()) -> str:
 
     A name that is safe and free stays as it is. Names that differ only in case count as one, as in some file systems.
     """
-    plain = ''.join(map(_ascii, unicodedata.normalize('NFKD', label[: 4 * LONGEST])))
-    name = re.sub(r'[\W_]+', '_', plain, flags=re.ASCII).strip('_')[:LONGEST].strip('_')
+    name = re.sub(r'[\W_]+', '_', _plain(label), flags=re.ASCII).strip('_')[:LONGEST].strip('_')
     if not name[:1].isalpha() or _DEVICES.fullmatch(name) or keyword.iskeyword(name):
         name = f's_{name}'[:LONGEST].strip('_')
+    return _free(name, taken)
+
+
+def folder_name(label: str, taken: Collection[str] = ()) -> str:
+    """As :func:`safe_name`, for a folder: hyphens and dots inside stay, and it may begin with a digit.
+
+    >>> folder_name('β-Li₃N')
+    'beta-Li3N'
+    """
+    name = re.sub(r'[^\w.-]+', '_', _plain(label), flags=re.ASCII)[:LONGEST].strip('_.-')
+    reserved = _DEVICES.fullmatch(name.partition('.')[0]) or name.lower().endswith(('.json', '.partial'))
+    return _free(safe_name(label) if reserved or not name else name, taken)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
     used = {other.lower() for other in taken}
     suffixes = itertools.chain([''], (f'_{number}' for number in itertools.count(2)))
-    names = (name[: LONGEST - len(suffix)].rstrip('_') + suffix for suffix in suffixes)
+    names = (name[: LONGEST - len(suffix)].rstrip('_.-') + suffix for suffix in suffixes)
     return next(one for one in names if one.lower() not in used)
+
+
+def _plain(label: str) -> str:
+    return ''.join(map(_ascii, unicodedata.normalize('NFKD', label[: 4 * LONGEST])))
 
 
 def _ascii(character: str) -> str:

@@ -1,11 +1,13 @@
 """Safe names of structures."""
 
+import re
+
 import pytest
 from aiida.engine.processes.ports import PortNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.crystals.names import LONGEST, safe_name, unique_names
+from aiida_pesfp.crystals.names import LONGEST, folder_name, safe_name, unique_names
 
 nasty = st.one_of(
     st.text(max_size=200),
@@ -53,3 +55,34 @@ def test_any_labels_give_names_that_are_safe_everywhere(labels):
         PortNamespace.validate_port_name(name)
         assert 0 < len(name) <= LONGEST
     assert unique_names(names) == names
+
+
+@pytest.mark.parametrize(
+    ('label', 'name'),
+    [
+        ('mp-149', 'mp-149'),
+        ('149', '149'),
+        ('Li2O.v2', 'Li2O.v2'),
+        ('a__b', 'a__b'),
+        ('-o', 'o'),
+        ('..', 's'),
+        ('run.json', 'run_json'),
+        ('con.x', 'con_x'),
+        ('../../etc/passwd', 'etc_passwd'),
+        ('Li₃N (β)', 'Li3N_beta'),
+    ],
+)
+def test_names_of_folders_stay_readable(label, name):
+    assert folder_name(label) == name
+
+
+@given(labels=st.lists(nasty, max_size=12))
+def test_any_labels_give_folders_that_are_safe(labels):
+    names = unique_names(labels, folders=True)
+    assert len({name.lower() for name in names}) == len(labels)
+    for name in names:
+        assert re.fullmatch(r'[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?', name)
+        assert len(name) <= LONGEST
+        assert not name.lower().endswith('.json')
+    keys = unique_names(labels)
+    assert unique_names(keys, folders=True) == keys
