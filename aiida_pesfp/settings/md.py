@@ -4,6 +4,9 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting
 
+#: Dynamics at a higher temperature are a mistake, K.
+HIGHEST_TEMPERATURE = 1e8
+
 
 @dataclass(frozen=True, kw_only=True)
 class MdSettings(Settings):
@@ -16,7 +19,7 @@ class MdSettings(Settings):
         'temperature of the thermostat and of the first velocities',
         unit='K',
         gt=0,
-        le=10_000,
+        le=HIGHEST_TEMPERATURE,
         option=('-T', '--temperature'),
     )
     steps: int = setting('number of steps of this run', gt=0, le=10**10)

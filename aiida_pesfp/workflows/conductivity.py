@@ -11,6 +11,7 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
+from aiida_pesfp.settings.md import HIGHEST_TEMPERATURE
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
 from aiida_pesfp.workflows.restart import how_it_ended
 
@@ -31,7 +32,7 @@ def _validate_temperatures(node, _) -> str | None:
     if not values:
         return 'the list of temperatures is empty'
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= HIGHEST_TEMPERATURE:
             return f'{value!r} is not a temperature in K'
     if len(set(map(temperature_key, values))) < len(values):
         return f'a temperature is there twice: {values}'

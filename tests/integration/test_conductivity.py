@@ -101,6 +101,7 @@ def test_too_short_dynamics_are_no_conductivity(builder_of):
     [
         ({'temperatures': []}, 'list of temperatures is empty'),
         ({'temperatures': [300, -5]}, '-5 is not a temperature'),
+        ({'temperatures': [300, 1e30]}, '1e\\+30 is not a temperature'),
         ({'temperatures': [300, 300.0]}, 'there twice'),
         ({'analysis': {'window': 3}}, "unknown parameter 'window'"),
         ({'ml': None}, 'exactly one engine must be given'),
