@@ -23,9 +23,12 @@ def structure_file(identifier: str) -> Path:
     raise FileNotFoundError(f'{identifier}.cif is not under {SHARED / "structures"}')
 
 
-def scan(identifiers: list[str], output: Path, *options: str) -> dict[str, dict]:
-    """Scan structures with the paper's potential, or take what an earlier call left; the summary of each."""
+def scan(identifiers: list[str], output: Path, *options: str, cell: str = 'as_given') -> dict[str, dict]:
+    """Scan structures with the paper's potential, or take what an earlier call left; the summary of each.
+
+    :param cell: that of the Materials Project by default, as in the paper.
+    """
     command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', *(str(structure_file(name)) for name in identifiers)]
-    command += ['--potential', PAPER, '-o', str(output), '--json', *options]
+    command += ['--potential', PAPER, '--cell', cell, '-o', str(output), '--json', *options]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY)
     return dict(zip(identifiers, json.loads(process.stdout)))
