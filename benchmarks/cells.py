@@ -1,4 +1,4 @@
-"""How far the canonical primitive cell is from the cells of the Materials Project, on which published numbers were made.
+"""How far canonical primitive cells are from the cells of the Materials Project, on which published numbers were made.
 
 Run ``python benchmarks/cells.py [IDENTIFIER...]``. It scans adaptively with the paper's potential, and is resumable.
 """

@@ -73,8 +73,8 @@ def test_conductivity_of_two_structures(aiida_pesfp, options_of, crystal, tmp_pa
     printed = aiida_pesfp(
         'launch', 'conductivity', crystal.label, path, *options_of('pesfp-md', MD), *SHORT, '--device', 'cpu'
     )
-    for key in (crystal.label.replace('-', '_'), 'imported'):
-        node = launched(ConductivityWorkChain, f'{key}, fast')
+    for label in (crystal.label, 'imported'):
+        node = launched(ConductivityWorkChain, f'{label}, fast')
         assert node.is_finished_ok
         assert set(node.outputs.conductivities) == {'T600K'}
         assert 'relaxed_structure' in node.outputs
@@ -128,7 +128,7 @@ def test_screen_and_validate(aiida_pesfp, options_of, crystal, tmp_path):
     assert 'Too short to publish' in printed
     status = aiida_pesfp('status', node.pk)
     assert 'structures done   1 of 1' in status
-    assert f'{row["key"]}, ml, 600 K: 60 of 60 steps (0.06 ps), finished' in status
+    assert f'{crystal.label}, ml, 600 K: 60 of 60 steps (0.06 ps), finished' in status
 
 
 def test_what_is_wrong_with_the_options_is_a_sentence(aiida_pesfp, options_of, machine, crystal):
