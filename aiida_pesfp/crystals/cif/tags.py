@@ -4,7 +4,11 @@ import math
 
 import gemmi
 
+from aiida_pesfp.errors import UnreadableStructure
+
 EMPTY = ('?', '.', '')
+#: Beginnings of the tags on which a crystal depends.
+DECISIVE = ('_cell_', '_symmetry_', '_space_group_', '_atom_site_fract_', '_chemical_formula_sum')
 
 
 def texts(block: gemmi.cif.Block, tags: tuple[str, ...]) -> list[str]:
@@ -22,3 +26,18 @@ def value(block: gemmi.cif.Block, tags: tuple[str, ...]) -> float | None:
     """The first number that one of the tags has, without its standard uncertainty."""
     numbers = (gemmi.cif.as_number(text) for text in texts(block, tags))
     return next((number for number in numbers if not math.isnan(number)), None)
+
+
+def check_single(block: gemmi.cif.Block) -> None:
+    """Refuse a block that gives the cell, symmetry, formula or atoms twice: a reader would take either.
+
+    :raises UnreadableStructure: if two items of one such name have different values, or two loops the same column.
+    """
+    found: dict[str, str] = {}
+    for item in block:
+        pairs = [item.pair] if item.pair is not None else []
+        pairs += [(tag, f'loop {id(item)}') for tag in item.loop.tags] if item.loop is not None else []
+        for tag, text in pairs:
+            tag = tag.lower()
+            if tag.startswith(DECISIVE) and found.setdefault(tag, text) != text:
+                raise UnreadableStructure(f'it gives {tag} twice: remove what is wrong')

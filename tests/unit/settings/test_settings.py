@@ -84,7 +84,7 @@ def test_only_some_options():
 @pytest.mark.parametrize(
     ('settings', 'values', 'words'),
     [
-        (FingerprintSettings, {'spacin': 0.2}, "unknown parameter 'spacin': known are species, spacing"),
+        (FingerprintSettings, {'spacin': 0.2}, "unknown parameter 'spacin': known are species, cell, spacing"),
         (
             FingerprintSettings,
             {'spacing': 0},
@@ -173,6 +173,12 @@ def test_help_texts_have_units_and_defaults():
         'disconnected_cut': -1.15,
         'slope': 10.0,
     }
+
+
+def test_numbers_of_an_option_that_are_not_allowed_are_refused():
+    command = click.command()(options_of(FingerprintSettings)(lambda **_: None))
+    refused = CliRunner().invoke(command, ['--xi', 'nan', '1', '1', '1'])
+    assert (refused.exit_code, 'nan: Input should be a finite number' in refused.output) == (2, True)
 
 
 def test_options_may_differ_or_be_left_out():
