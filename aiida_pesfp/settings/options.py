@@ -58,11 +58,15 @@ def take(settings: type[T], options: dict[str, Any]) -> T:
         raise click.UsageError(str(error)) from None
 
 
-def _made(of: type[T], values: tuple[float, ...]) -> T:
-    try:
-        return of(*values)
-    except ValueError as error:
-        raise click.BadParameter(', '.join(f'{one["input"]}: {one["msg"]}' for one in error.errors())) from None
+def _callback(of: type[T]) -> Callable[..., T]:
+    def make(context: click.Context, parameter: click.Parameter, values: tuple[float, ...]) -> T:
+        try:
+            return of(*values)
+        except ValueError as error:
+            reasons = ', '.join(f'{one["input"]}: {one["msg"]}' for one in error.errors())
+            raise click.BadParameter(reasons, context, parameter) from None
+
+    return make
 
 
 def _arguments(info: FieldInfo) -> dict[str, Any]:
@@ -76,7 +80,7 @@ def _arguments(info: FieldInfo) -> dict[str, Any]:
             'type': float,
             'nargs': len(values),
             'default': values,
-            'callback': lambda _, __, given: _made(of, given),
+            'callback': _callback(of),
         }
     kinds = {tuple: Numbers(), Path: click.Path(path_type=Path, file_okay=False)}
     given = {'required': True} if info.is_required() else {} if default is None else {'default': default}

@@ -163,7 +163,7 @@ PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' Li', ' N', ' N'), 'Li1 N2'),
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' N', ' Li', ' Li'), 'line 9 says N, its counts say Li'),
         (f'x\n1\n{CUBE}F N\n1 2\nSelective\n' + PLACES.format(*[' T F F'] * 3), 'N2 F1'),
-        (f'x\n0.5 1 0.5\n8 0 0\n0 4 0\n0 0 8\nLi N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
+        ('x\n0.5 1 0.5\n8 0 0\n0 4 0\n0 0 8\nLi N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'x\n1 1 1\n{CUBE}Li N\n1 2\n' + PLACES.replace('Direct', 'Cartesian').format(*[''] * 3), 'give one factor'),
         (f'Li N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'Li N2\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
