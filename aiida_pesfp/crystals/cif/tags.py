@@ -1,12 +1,14 @@
 """Values of a CIF block. ``?`` and ``.`` stand for no value."""
 
 import math
+import re
 
 import gemmi
 
 from aiida_pesfp.errors import UnreadableStructure
 
 EMPTY = ('?', '.', '')
+CELL = re.compile('_cell_(length|angle)_', re.IGNORECASE)
 #: Beginnings of the tags on which a crystal depends.
 DECISIVE = ('_cell_', '_symmetry_', '_space_group_', '_atom_site_fract_', '_chemical_formula_sum')
 
@@ -37,6 +39,8 @@ def check_single(block: gemmi.cif.Block) -> None:
     for item in block:
         pairs = [item.pair] if item.pair is not None else []
         pairs += [(tag, f'loop {id(item)}') for tag in item.loop.tags] if item.loop is not None else []
+        if item.loop is not None and item.loop.length() > 1 and any(map(CELL.match, item.loop.tags)):
+            raise UnreadableStructure(f'it has {item.loop.length()} cells in a loop: remove what is wrong')
         for tag, text in pairs:
             tag = tag.lower()
             if tag.startswith(DECISIVE) and found.setdefault(tag, text) != text:

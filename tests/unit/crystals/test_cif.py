@@ -164,6 +164,18 @@ def test_numbers_of_atoms_that_the_symmetry_does_not_give(numbers, right):
             read(text)
 
 
+def test_an_operation_with_a_wrong_translation_is_not_a_symmetry():
+    wrong = tuple(one.replace('-y,-x,z', '-y,-x,z+1/2') for one in OPERATIONS)
+    with pytest.raises(InconsistentFile, match='are not a group'):
+        read(cif(operations=wrong, space_group_name_H__M_alt=None, space_group_IT_number=None))
+
+
+def test_several_cells_in_a_loop():
+    text = cif().replace('_cell_length_c 4.766', 'loop_ _cell_length_c 4.766 4.9\n_a b')
+    with pytest.raises(UnreadableStructure, match='2 cells in a loop'):
+        read(text)
+
+
 def test_alternatives_in_disorder_are_not_both_there():
     columns, unsure = (*COLUMNS, 'disorder_assembly', 'disorder_group'), {'chemical_formula_sum': None}
     both = [f'{ATOMS[0]} . .', f'{ATOMS[1]} A 1', f'{ATOMS[2]} A 2']
