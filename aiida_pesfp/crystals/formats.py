@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Element, Structure
 from pymatgen.io.vasp import Poscar
 
 from aiida_pesfp.crystals.checks import MOST_ATOMS
@@ -86,6 +86,7 @@ def _from_poscar(text: str) -> list[Reading]:
 
 def _poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
     """The crystal of a POSCAR, on which the readers of ASE and pymatgen must agree."""
+    text = _one_scale(text)
     lines = [line.split() for line in text.splitlines()]
     start = 5 if _numbers(lines[5]) else 6  # before VASP 5 no line has the elements
     counts = _numbers(lines[start])
@@ -96,7 +97,10 @@ def _poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
     places = start + 2 + (lines[start + 1][0][0] in 'sS')  # after the line of selective dynamics
     if len(_numbers(lines[places + int(sum(counts))] if places + sum(counts) < len(lines) else [])) >= 3:
         raise UnreadableStructure(f'it lists more positions than its counts say, {sum(counts):g}: correct them')
+    if start == 5 and not all(Element.is_valid_symbol(word) for word in re.findall(r'[A-Za-z]+', ' '.join(lines[0]))):
+        raise UnreadableStructure('it names no elements: write them in a line above the counts of atoms')
     structure = from_atoms(ase.io.read(io.StringIO(text), format='vasp'))
+    _check_words(lines, start, places, structure)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         other = Poscar.from_str(text, read_velocities=False).structure
@@ -109,6 +113,36 @@ def _poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
     if np.abs(structure.lattice.get_cartesian_coords(difference - np.rint(difference))).max() > 1e-3:
         raise UnreadableStructure('ASE and pymatgen read different positions of the atoms: correct the file')
     return structure, ()
+
+
+def _one_scale(text: str) -> str:
+    """A POSCAR with three scaling factors, which VASP multiplies with x, y and z, as one with the factor 1."""
+    lines = text.splitlines()
+    scales = _numbers(lines[1].split())
+    if len(scales) != 3:
+        return text
+    if not any(line.strip()[:1] in 'dD' for line in lines[6:9]):
+        raise UnreadableStructure('it has three scaling factors and Cartesian positions: give one factor')
+    vectors = [np.array(_numbers(line.split())[:3]) * scales for line in lines[2:5]]
+    lines[1:5] = ['1.0', *(' '.join(f'{x:.12f}' for x in vector) for vector in vectors)]
+    return '\n'.join(lines) + '\n'
+
+
+def _check_words(lines: list[list[str]], start: int, places: int, structure: Structure) -> None:
+    """Refuse elements of a POSCAR that its own remarks contradict: its first line or the ends of its positions."""
+    first = ''.join(lines[0])
+    if start == 5 and re.search(r'\d', first):
+        found = structure.composition
+        if Composition(first).reduced_composition != found.reduced_composition:
+            raise UnreadableStructure(f'its first line says {first}, its counts give {found.formula}: correct either')
+    flags = 3 if places == start + 3 else 0
+    ends = [line[3 + flags :][:1] for line in lines[places : places + len(structure)]]
+    symbols = [re.match('[A-Z]?[a-z]?', one[0])[0] if one else '' for one in ends]
+    if all(map(Element.is_valid_symbol, symbols)):
+        for index, (symbol, specie) in enumerate(zip(symbols, structure.species)):
+            if symbol != specie.symbol:
+                at = f'line {places + index + 1} says {symbol}'
+                raise UnreadableStructure(f'{at}, its counts say {specie.symbol}: correct either')
 
 
 def _numbers(words: list[str]) -> list[float]:
@@ -141,7 +175,10 @@ def _frame(text: str) -> tuple[Structure, tuple[str, ...]]:
     counts = columns[1].split(':')[2::3] if columns else []
     if any(not re.fullmatch(r'\d{1,3}', count) for count in counts):  # ASE would count up to any number
         raise UnreadableStructure(f'its Properties have the numbers of columns {", ".join(counts)[:60]}')
-    return from_atoms(ase.io.read(io.StringIO(text), format='extxyz')), ()
+    try:
+        return from_atoms(ase.io.read(io.StringIO(text), format='extxyz')), ()
+    except KeyError as error:  # ASE looks up the elements
+        raise UnreadableStructure(f'{error} is no element: correct it') from error
 
 
 def _from_other(path: Path) -> list[Reading]:

@@ -11,7 +11,7 @@ from aiida_pesfp.errors import UnreadableStructure
 FIELDS = (
     *('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions'),
     *('dimension_types', 'structure_features', 'assemblies'),
-    *('nsites', 'nelements', 'elements', 'chemical_formula_reduced'),
+    *('nsites', 'nelements', 'elements', 'elements_ratios', 'chemical_formula_reduced'),
 )
 #: Features whose structure is not the one that its sites show.
 _UNUSABLE = {
@@ -87,10 +87,14 @@ def _compositions(species: list | None, names: list) -> tuple[dict[str, dict[str
     for one in species:
         symbols, concentrations = one['chemical_symbols'], one['concentration']
         occupied = {symbol: share for symbol, share in zip(symbols, concentrations) if symbol != 'vacancy' and share}
-        elements = all(map(Element.is_valid_symbol, occupied)) and not one.get('attached')
+        if any(one.get('attached') or ()):
+            raise UnreadableStructure(f'the species {one["name"]} has atoms attached, which have no position')
+        elements = all(map(Element.is_valid_symbol, occupied))
         if len(symbols) != len(concentrations) or not elements:
             raise UnreadableStructure(f'the species {one["name"]} does not consist of elements')
-        compositions[one['name']] = {symbol: _whole(share) for symbol, share in occupied.items()}
+        composition = {symbol: _whole(share) for symbol, share in occupied.items()}
+        if compositions.setdefault(one['name'], composition) != composition:
+            raise UnreadableStructure(f'the entry describes its species {one["name"]} twice')
     unknown = sorted({str(name) for name in names} - set(compositions))
     if unknown:
         raise UnreadableStructure(f'the entry does not describe its species {", ".join(unknown[:5])}')
@@ -114,6 +118,14 @@ def _check_formula(attributes: dict, structure: Structure) -> None:
         raise UnreadableStructure(f'the entry says elements = {elements}, its sites are of {sorted(symbols)}')
     if isinstance(kinds, int) and kinds != len(symbols):
         raise UnreadableStructure(f'the entry says nelements = {kinds}, its sites are of {sorted(symbols)}')
+    if 'disorder' in (attributes.get('structure_features') or []) and structure.is_ordered:
+        raise UnreadableStructure('the entry has disorder, its sites have none: their occupancies are lost')
+    ratios = attributes.get('elements_ratios')
+    if structure.is_ordered and isinstance(ratios, list) and isinstance(elements, list):
+        for symbol, ratio in zip(elements, ratios):
+            own = found.get_atomic_fraction(symbol) if Element.is_valid_symbol(symbol) else ratio
+            if isinstance(ratio, int | float) and abs(own - ratio) > 0.01:
+                raise UnreadableStructure(f'the entry says that {ratio:g} of its atoms are {symbol}, {own:.3g} are')
     check_stated_formula(attributes.get('chemical_formula_reduced'), structure)
 
 

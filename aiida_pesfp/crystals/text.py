@@ -5,12 +5,14 @@ import codecs
 import gzip
 import lzma
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 #: Endings of compressed files.
 COMPRESSIONS = {'.gz': gzip.open, '.bz2': bz2.open, '.xz': lzma.open}
 #: Most bytes that are read of one file, after decompression: a bomb of a few kB holds more.
 LARGEST = 256 * 2**20
+_COMPRESSED = {b'\x1f\x8b\x08': '.gz', b'BZh': '.bz2', b'\xfd7zXZ\0': '.xz'}
 _MARKS = {
     codecs.BOM_UTF8: 'utf-8-sig',
     codecs.BOM_UTF32_LE: 'utf-32',  # before UTF-16, whose mark it begins with
@@ -26,7 +28,7 @@ def read_text(path: Path) -> str:
     :raises OSError: if the file cannot be read.
     :raises ValueError: if it is too large, damaged or not text.
     """
-    with COMPRESSIONS.get(path.suffix.lower(), open)(path, 'rb') as stream:
+    with _opener(path)(path, 'rb') as stream:
         try:
             data = stream.read(LARGEST + 1)
         except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
@@ -34,6 +36,14 @@ def read_text(path: Path) -> str:
     if len(data) > LARGEST:
         raise ValueError(f'the file is larger than {LARGEST >> 20} MiB: split it')
     return decode(data)
+
+
+def _opener(path: Path) -> Callable:
+    """What opens a file: browsers leave files compressed whose names do not say so."""
+    with open(path, 'rb') as stream:
+        beginning = stream.read(8)
+    known = (COMPRESSIONS[ending] for mark, ending in _COMPRESSED.items() if beginning.startswith(mark))
+    return next(known, COMPRESSIONS.get(path.suffix.lower(), open))
 
 
 def decode(data: bytes) -> str:

@@ -58,6 +58,17 @@ def take(settings: type[T], options: dict[str, Any]) -> T:
         raise click.UsageError(str(error)) from None
 
 
+def _callback(of: type[T]) -> Callable[..., T]:
+    def make(context: click.Context, parameter: click.Parameter, values: tuple[float, ...]) -> T:
+        try:
+            return of(*values)
+        except ValueError as error:
+            reasons = ', '.join(f'{one["input"]}: {one["msg"]}' for one in error.errors())
+            raise click.BadParameter(reasons, context, parameter) from None
+
+    return make
+
+
 def _arguments(info: FieldInfo) -> dict[str, Any]:
     """Default and type of an option."""
     of, default = kind(info), info.default
@@ -65,7 +76,12 @@ def _arguments(info: FieldInfo) -> dict[str, Any]:
         return {'is_flag': True, 'default': bool(default)}
     if isinstance(default, Settings):
         values = astuple(default)
-        return {'type': float, 'nargs': len(values), 'default': values, 'callback': lambda _, __, given: of(*given)}
+        return {
+            'type': float,
+            'nargs': len(values),
+            'default': values,
+            'callback': _callback(of),
+        }
     kinds = {tuple: Numbers(), Path: click.Path(path_type=Path, file_okay=False)}
     given = {'required': True} if info.is_required() else {} if default is None else {'default': default}
     return given | {'type': click.Choice(get_args(info.annotation)) if of is Literal else kinds.get(of, of)}

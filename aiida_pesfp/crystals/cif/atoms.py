@@ -13,6 +13,8 @@ from aiida_pesfp.errors import UnreadableStructure
 
 #: Refinements without constraints exceed full occupancy by a few percent; this much is taken for 1.
 MOST_OVERFULL = 1.05
+#: From here on an occupancy is 1 but for its last digit.
+NEARLY_FULL = 0.999
 #: Two decimals are the fewest that count: fewer do not tell a special position from a general one.
 COARSEST = 0.005
 #: Hydrogen by the names of its isotopes.
@@ -20,7 +22,7 @@ ISOTOPES = {'D': 'H', 'T': 'H'}
 ELEMENTS = {element.symbol for element in Element} - set(ISOTOPES)
 COLUMNS = (
     *('fract_x', 'fract_y', 'fract_z', '?label', '?type_symbol', '?occupancy'),
-    *('?symmetry_multiplicity', '?site_symmetry_multiplicity', '?calc_flag'),
+    *('?symmetry_multiplicity', '?site_symmetry_multiplicity', '?calc_flag', '?disorder_assembly', '?disorder_group'),
 )
 
 
@@ -34,6 +36,7 @@ class Atom:
     :param occupancy: 0 to 1; None if the file leaves it open.
     :param blur: half a unit of the last digit of the occupancy, plus its standard uncertainty; 0 for a full site.
     :param multiplicity: how many such atoms the cell has, if the file says so.
+    :param disorder: its disorder assembly and group, if the file says so.
     """
 
     row: int
@@ -44,6 +47,7 @@ class Atom:
     occupancy: float | None
     blur: float
     multiplicity: int | None
+    disorder: tuple[str, str] | None = None
 
 
 def atom_table(block: gemmi.cif.Block) -> gemmi.cif.Table:
@@ -59,8 +63,9 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     """
     atoms: list[Atom] = []
     doubts: list[str] = []
+    empty: dict[str, str] = {}
     for row, line in enumerate(atom_table(block)):
-        x, y, z, label, symbol, occupancy, *multiplicities, flag = (
+        x, y, z, label, symbol, occupancy, *multiplicities, flag, assembly, group = (
             gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(COLUMNS))
         )
         if all(text in EMPTY for text in (x, y, z, label, symbol)):
@@ -73,16 +78,35 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
         doubts += filter(None, [doubt])
         fill, blur = _occupancy(label, occupancy)
         if fill == 0:
+            empty.setdefault(element, label)
             continue
-        if fill is not None and fill > 1:
+        if fill is not None and (fill > 1 or NEARLY_FULL <= fill < 1):
             doubts.append(f'{label} has an occupancy of {occupancy}, which was taken for 1')
             fill, blur = 1.0, 0.0
         multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
         position, accuracy = _position(label, element, [x, y, z])
-        atoms.append(Atom(row, label, element, position, accuracy, fill, blur, multiplicity))
+        disorder = None if group in EMPTY else (assembly, group)
+        atoms.append(Atom(row, label, element, position, accuracy, fill, blur, multiplicity, disorder))
     if not atoms:
         raise UnreadableStructure('it lists no atoms with fractional coordinates')
+    for element in set() if elements else empty.keys() - {atom.element for atom in atoms}:
+        raise UnreadableStructure(
+            f'atom {empty[element]} has an occupancy of 0, so no {element} is left: leave it out, or give the formula'
+        )
     return atoms, list(dict.fromkeys(doubts))
+
+
+def check_alternatives(atoms: list[Atom]) -> None:
+    """Refuse atoms that exclude each other, as members of several groups of one assembly, but are all there."""
+    groups: dict[str, dict[str, str]] = {}
+    for atom in atoms:
+        if atom.disorder and atom.occupancy in (None, 1):
+            assembly, group = atom.disorder
+            groups.setdefault(assembly, {}).setdefault(group, atom.label)
+    for labels in groups.values():
+        if len(labels) > 1:
+            several = ' and '.join(labels.values())
+            raise UnreadableStructure(f'atoms {several} are alternatives in disorder: give their occupancies')
 
 
 def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,8 @@ FORMULA = tuple(f'_chemical_formula_{kind}' for kind in ('sum', 'structural', 'm
 DENSITY_TOLERANCE, WEIGHT_TOLERANCE, VOLUME_TOLERANCE = 0.025, 0.01, 0.01
 #: Authors round the formula of a disordered crystal: Li7La3Zr2O12 has 6.9 Li. Relative.
 ROUNDED_FORMULA = 0.05
+#: Of a hydrate: CaSO4.2H2O has not 4.2 oxygen atoms.
+WATER = re.compile(r'\s*\.\s*(\d+\.\d+|\d*)\s*\(?H2\s*O\b\)?')
 #: g/cm3 of one atomic mass unit per A^3.
 GRAMS = 1.66053907
 
@@ -34,7 +36,8 @@ class Formula:
     @classmethod
     def read(cls, text: str) -> Self | None:
         """A formula of any notation; None if it is not sure what it says. D and T are hydrogen."""
-        if (parts := _parts(text)) is None:
+        text = WATER.sub(r' . \1(H2 O)', text)
+        if (parts := (None if ' . ' in text else _parts(text)) or _sum(text)) is None:
             return None
         counts, digits = {}, {}
         for name, number in parts:
@@ -76,6 +79,18 @@ def _parts(text: str) -> list[tuple[str, str]] | None:
             return None
         return [(symbol, f'{amount:g}') for symbol, amount in amounts.items()] if set(amounts) <= known else None
     return None
+
+
+def _sum(text: str) -> list[tuple[str, str]] | None:
+    """Symbols and numbers of the parts of a hydrate or of ions: Li Cl . 2(H2 O), Li +, H O -. None as of one part."""
+    found = []
+    for part in re.split(r'\s+\.\s+|\s*[*,]\s*', text):
+        part = re.sub(r'\s+\d*[+-]\d*(?=\s*\)?$)', '', part.strip())
+        times, inner, whole = re.fullmatch(r'(\d*\.?\d*)\s*\((.*)\)|(.*)', part, re.DOTALL).groups()
+        if not (parts := _parts(whole if inner is None else inner)):
+            return None
+        found += [(symbol, f'{float(times or 1) * float(count or 1):g}') for symbol, count in parts]
+    return found
 
 
 @dataclass(frozen=True)
@@ -158,6 +173,8 @@ class Facts:
         if objections and not (self.formula is not None and self.units is not None):
             raise InconsistentFile(objections[0])
         crystal.doubts.extend(objections)
+        if crystal.miscounted and not confirmed:
+            raise InconsistentFile(f'{crystal.miscounted}: correct either')
         return confirmed
 
     def _units(self, crystal: Crystal) -> float:

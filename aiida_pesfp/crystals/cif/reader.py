@@ -12,11 +12,11 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import Atom, atom_table, read_atoms
+from aiida_pesfp.crystals.cif.atoms import Atom, atom_table, check_alternatives, read_atoms
 from aiida_pesfp.crystals.cif.facts import Facts
 from aiida_pesfp.crystals.cif.sites import ROUNDING, Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import CENTRINGS, OPERATIONS, Symmetry, symmetries
-from aiida_pesfp.crystals.cif.tags import value
+from aiida_pesfp.crystals.cif.tags import check_single, value
 from aiida_pesfp.errors import (
     AmbiguousSymmetry,
     InconsistentFile,
@@ -30,6 +30,12 @@ from aiida_pesfp.errors import (
 MOST_COMPARED = 2000
 #: Sites of two readers that are this close are the same, A.
 SAME_SITE = 0.02
+#: Of an incommensurate crystal, whose atoms are not where their average positions are.
+MODULATION = ('_cell_modulation_dimension',)
+SUPERSPACE = (
+    *('_space_group_ssg_name', '_space_group_ssg_name_IT', '_space_group_ssg_name_WJJ'),
+    *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation.algebraic'),
+)
 #: Values with blanks need quotes, which people forget in names and formulas.
 UNQUOTED = re.compile(r'^(\s*_\S*(?:H-M|Hall|formula)\S*)[ \t]+([^\'";\s]\S*[ \t]+[^\'"\n]*?)[ \t]*$', re.MULTILINE)
 
@@ -63,6 +69,9 @@ def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]
 def _read_block(
     document: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]
 ) -> tuple[Structure, tuple[str, ...]]:
+    check_single(block)
+    if value(block, MODULATION) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
+        raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
     facts = Facts.of(block)
     facts.check_cell(lattice)
@@ -89,6 +98,8 @@ def _read_block(
     else:
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
+    if not confirmed:
+        check_alternatives(atoms)
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
         return crystal.structure, (*doubts, *crystal.doubts)

@@ -27,6 +27,7 @@ class Crystal:
     :param positions: (n, 3) of the atoms, special ones exact.
     :param blur: element -> by how many atoms its count in the cell may be off, as occupancies have few digits.
     :param counted: whether the file says of each atom how many the cell has, and this is so.
+    :param miscounted: what the file says of how many atoms of a kind the cell has, if it is not so.
     """
 
     structure: Structure
@@ -34,6 +35,7 @@ class Crystal:
     blur: dict[str, float]
     counted: bool
     doubts: list[str]
+    miscounted: str | None = None
 
 
 def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...]) -> Crystal:
@@ -83,7 +85,18 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
                 doubts.append(f'a site of {", ".join(filling)} has occupancies that sum to {total:.3f}, taken for 1')
     structure = Structure(lattice, [dict(one) for one in fillings], places).get_sorted_structure()
     counted = max(counts) > 1 and counts == [atom.multiplicity for atom in atoms]
-    return Crystal(structure, np.array(positions), dict(blur), counted, list(dict.fromkeys(doubts)))
+    miscounted = _miscounted(atoms, counts, len(operations))
+    return Crystal(structure, np.array(positions), dict(blur), counted, list(dict.fromkeys(doubts)), miscounted)
+
+
+def _miscounted(atoms: list[Atom], counts: list[int], order: int) -> str | None:
+    """How the numbers of atoms contradict those that the file gives. Some programs write the order of the site."""
+    given = [(atom, count) for atom, count in zip(atoms, counts, strict=True) if atom.multiplicity]
+    wrong = [(atom, count) for atom, count in given if atom.multiplicity != count]
+    if not wrong or all(atom.multiplicity * count == order for atom, count in given):
+        return None
+    atom, count = wrong[0]
+    return f'the file says that the cell has {atom.multiplicity} atoms {atom.label}, its symmetry gives {count}'
 
 
 def _fill(atom: Atom) -> float:

@@ -1,10 +1,16 @@
 """Values of a CIF block. ``?`` and ``.`` stand for no value."""
 
 import math
+import re
 
 import gemmi
 
+from aiida_pesfp.errors import UnreadableStructure
+
 EMPTY = ('?', '.', '')
+CELL = re.compile('_cell_(length|angle)_', re.IGNORECASE)
+#: Beginnings of the tags on which a crystal depends.
+DECISIVE = ('_cell_', '_symmetry_', '_space_group_', '_atom_site_fract_', '_chemical_formula_sum')
 
 
 def texts(block: gemmi.cif.Block, tags: tuple[str, ...]) -> list[str]:
@@ -22,3 +28,20 @@ def value(block: gemmi.cif.Block, tags: tuple[str, ...]) -> float | None:
     """The first number that one of the tags has, without its standard uncertainty."""
     numbers = (gemmi.cif.as_number(text) for text in texts(block, tags))
     return next((number for number in numbers if not math.isnan(number)), None)
+
+
+def check_single(block: gemmi.cif.Block) -> None:
+    """Refuse a block that gives the cell, symmetry, formula or atoms twice: a reader would take either.
+
+    :raises UnreadableStructure: if two items of one such name have different values, or two loops the same column.
+    """
+    found: dict[str, str] = {}
+    for item in block:
+        pairs = [item.pair] if item.pair is not None else []
+        pairs += [(tag, f'loop {id(item)}') for tag in item.loop.tags] if item.loop is not None else []
+        if item.loop is not None and item.loop.length() > 1 and any(map(CELL.match, item.loop.tags)):
+            raise UnreadableStructure(f'it has {item.loop.length()} cells in a loop: remove what is wrong')
+        for tag, text in pairs:
+            tag = tag.lower()
+            if tag.startswith(DECISIVE) and found.setdefault(tag, text) != text:
+                raise UnreadableStructure(f'it gives {tag} twice: remove what is wrong')

@@ -94,6 +94,21 @@ def test_the_example_is_brucite_without_doubt():
         (ATOMS, {'cell_length_c': '?'}, InvalidCell, '_cell_length_c is missing'),
         ([*ATOMS, 'Li1 Li 0 0 0 1'], {}, OverlappingAtoms, r'several atoms \(Mg, Li\) share one site'),
         ([ATOMS[0], 'O1 O 0.33333 0.66667 0.2203 1.5', ATOMS[2]], {}, UnreadableStructure, 'an occupancy of 1.5'),
+        (
+            ATOMS[:2],
+            {'chemical_formula_sum': None, 'chemical_formula_moiety': "'Mg 2+, 2(O H 1-)'"},
+            InconsistentFile,
+            'add the sites of H',
+        ),
+        (ATOMS, {'chemical_formula_sum': "'H2 Mg O2 . 2(H2 O)'"}, InconsistentFile, 'the file says Mg1H6O4'),
+        (ATOMS, {'cell_modulation_dimension': '1'}, UnreadableStructure, 'modulated'),
+        (ATOMS, {'cell_length_c': '4.766\n_cell_length_c 4.667'}, UnreadableStructure, 'gives _cell_length_c twice'),
+        (
+            [*ATOMS[:2], 'H1 H 0.33333 0.66667 0.4303 0'],
+            {'chemical_formula_sum': None},
+            UnreadableStructure,
+            'H1 has an occupancy of 0, so no H is left',
+        ),
         ([ATOMS[0], 'O1 O 0.3333 0.6767 0.2203 1', ATOMS[2]], {}, OverlappingAtoms, 'O1 are within .* more digits'),
     ],
 )  # fmt: skip
@@ -116,6 +131,7 @@ def test_what_contradicts_the_file_is_refused(atoms, changes, error, words):
         (['MG1 MG 0 0 0 1', *ATOMS[1:]], {}, 'MG1 was taken for Mg'),
         ([ATOMS[0], 'O1 O 0.333 0.667 0.2203 1', 'H1 H 0.33 0.67 0.4303 1'], {}, 'O1 has few digits'),
         ([ATOMS[0], 'O1 O 1/3 2/3 0.2203 1', ATOMS[2]], {}, None),
+        (['Mg1 Mg 0 0 0 0.9999', *ATOMS[1:]], {}, 'Mg1 has an occupancy of 0.9999, which was taken for 1'),
         (['Mg1 Mg 0 0 0 1.02', *ATOMS[1:]], {}, 'Mg1 has an occupancy of 1.02, which was taken for 1'),
         (ATOMS, {'chemical_formula_sum': "'H4 Mg2 O4'"}, None),
         (ATOMS, {'chemical_formula_sum': "'MG1 O2 H2'"}, None),
@@ -133,6 +149,40 @@ def test_odd_but_right_files_are_read(atoms, changes, doubt):
     structure, doubts = read(cif(atoms, **changes))
     assert same_sites(structure, read(cif())[0])
     assert doubts == () if doubt is None else doubt in doubts[0]
+
+
+@pytest.mark.parametrize(('numbers', 'right'), [('122', True), ('266', False), ('234', False), ('1266', True)])
+def test_numbers_of_atoms_that_the_symmetry_does_not_give(numbers, right):
+    """Some programs write the order of the site for the number of atoms: 12, 6 and 6."""
+    numbers = ['12', '6', '6'] if numbers == '1266' else list(numbers)
+    columns, unsure = (*COLUMNS, 'symmetry_multiplicity'), {'chemical_formula_sum': None}
+    text = cif([f'{atom} {number}' for atom, number in zip(ATOMS, numbers)], columns=columns, **unsure)
+    if right:
+        assert same_sites(read(text)[0], read(cif())[0])
+    else:
+        with pytest.raises(InconsistentFile, match='the file says that the cell has . atoms'):
+            read(text)
+
+
+def test_an_operation_with_a_wrong_translation_is_not_a_symmetry():
+    wrong = tuple(one.replace('-y,-x,z', '-y,-x,z+1/2') for one in OPERATIONS)
+    with pytest.raises(InconsistentFile, match='are not a group'):
+        read(cif(operations=wrong, space_group_name_H__M_alt=None, space_group_IT_number=None))
+
+
+def test_several_cells_in_a_loop():
+    text = cif().replace('_cell_length_c 4.766', 'loop_ _cell_length_c 4.766 4.9\n_a b')
+    with pytest.raises(UnreadableStructure, match='2 cells in a loop'):
+        read(text)
+
+
+def test_alternatives_in_disorder_are_not_both_there():
+    columns, unsure = (*COLUMNS, 'disorder_assembly', 'disorder_group'), {'chemical_formula_sum': None}
+    both = [f'{ATOMS[0]} . .', f'{ATOMS[1]} A 1', f'{ATOMS[2]} A 2']
+    with pytest.raises(UnreadableStructure, match='O1 and H1 are alternatives'):
+        read(cif(both, columns=columns, **unsure))
+    one = [f'{ATOMS[0]} . .', f'{ATOMS[1]} A 1', f'{ATOMS[2]} A 1']
+    assert same_sites(read(cif(one, columns=columns, **unsure))[0], read(cif())[0])
 
 
 def test_labels_without_types():
@@ -180,7 +230,12 @@ def test_the_element_of_an_atom(label, symbol, formula, element):
         ('Li (Al Cl4)', {'Li': 1, 'Al': 1, 'Cl': 4}),
         ('D2 O', {'H': 2, 'O': 1}),
         ('SI1 O2', None),  # silica or sulfur, iodine and oxygen
-        ('2(C6 H6), Cl', None),
+        ('2(C6 H6), Cl', {'C': 12, 'H': 12, 'Cl': 1}),
+        ('Li Cl . 1.5H2O', {'Li': 1, 'Cl': 1, 'H': 3, 'O': 1.5}),
+        ('CaSO4.2H2O', {'Ca': 1, 'S': 1, 'O': 6, 'H': 4}),
+        ('Li O H . (H2 O)', {'Li': 1, 'O': 2, 'H': 3}),
+        ('Li6.4 La3 Zr2 O12', {'Li': 6.4, 'La': 3, 'Zr': 2, 'O': 12}),
+        ('Li +, H O -', {'Li': 1, 'H': 1, 'O': 1}),
         ('unknown', None),
     ],
 )

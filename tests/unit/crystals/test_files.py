@@ -152,6 +152,34 @@ def test_poscars_that_are_wrong(tmp_path, old, new, words):
     assert words in str(reading.error)
 
 
+CUBE = '4 0 0\n0 4 0\n0 0 4\n'
+PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
+
+
+@pytest.mark.parametrize(
+    ('content', 'outcome'),
+    [
+        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
+        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' Li', ' N', ' N'), 'Li1 N2'),
+        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' N', ' Li', ' Li'), 'line 9 says N, its counts say Li'),
+        (f'x\n1\n{CUBE}F N\n1 2\nSelective\n' + PLACES.format(*[' T F F'] * 3), 'N2 F1'),
+        ('x\n0.5 1 0.5\n8 0 0\n0 4 0\n0 0 8\nLi N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
+        (f'x\n1 1 1\n{CUBE}Li N\n1 2\n' + PLACES.replace('Direct', 'Cartesian').format(*[''] * 3), 'give one factor'),
+        (f'Li N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
+        (f'Li N2\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
+        (f'Li2 N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'its first line says Li2N'),
+        (f'mine\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'it names no elements'),
+    ],
+)
+def test_poscars_are_what_their_remarks_say(tmp_path, content, outcome):
+    (tmp_path / 'POSCAR').write_text(content)
+    (reading,) = read_file(tmp_path / 'POSCAR')
+    if reading.error:
+        assert outcome in str(reading.error)
+    else:
+        assert (reading.structure.formula, round(reading.structure.volume, 6)) == (outcome, 64)
+
+
 def test_a_broken_frame_costs_itself(tmp_path):
     write(tmp_path / 'a.extxyz', [LICL.to_ase_atoms(), LI2O.to_ase_atoms(), LICL.to_ase_atoms()])
     lines = (tmp_path / 'a.extxyz').read_text().splitlines()

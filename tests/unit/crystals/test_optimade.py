@@ -75,7 +75,10 @@ def test_whole_crystals_are_read(changes, doubt):
         ({'species': None, 'species_at_sites': ['Li1', 'Li2', 'O']}, 'Li1, Li2 are no elements'),
         ({'species_at_sites': ['Li', 'Li', 'S']}, 'does not describe its species S'),
         ({'species': species(oxygen=('X', 1.0))}, 'does not consist of elements'),
-        ({'species': [*species()[:1], species()[1] | {'attached': ['H'], 'nattached': [1]}]}, 'does not consist of'),
+        ({'species': [*species()[:1], species()[1] | {'attached': ['H'], 'nattached': [1]}]}, 'has atoms attached'),
+        ({'structure_features': ['disorder']}, 'its sites have none: their occupancies are lost'),
+        ({'elements': ['Li', 'O'], 'elements_ratios': [0.5, 0.5]}, '0.5 of its atoms are Li, 0.667 are'),
+        ({'species': [species()[0] | {'chemical_symbols': ['Na']}, *species()]}, 'its species Li twice'),
     ],
 )
 def test_others_are_refused_by_name(changes, words):

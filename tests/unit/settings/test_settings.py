@@ -175,6 +175,12 @@ def test_help_texts_have_units_and_defaults():
     }
 
 
+def test_numbers_of_an_option_that_are_not_allowed_are_refused():
+    command = click.command()(options_of(FingerprintSettings)(lambda **_: None))
+    refused = CliRunner().invoke(command, ['--xi', 'nan', '1', '1', '1'])
+    assert (refused.exit_code, 'nan: Input should be a finite number' in refused.output) == (2, True)
+
+
 def test_options_may_differ_or_be_left_out():
     @click.command()
     @options_of(RelaxSettings, smax=None, steps={'help': 'How many.'})
