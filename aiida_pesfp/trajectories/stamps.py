@@ -14,7 +14,7 @@ UNITS = {'fs': 1.0, 'ps': 1000.0}
 _ASE = 1 / units.fs
 #: Times are printed with few digits: their largest distance from a whole step, and relative difference of time steps.
 _OFF_STEP, _OFF_RATIO = 0.2, 0.01
-_NUMBER = r'([-+]?\d+\.?\d*(?:[eE][-+]?\d+)?)(?![\d.:])'
+_NUMBER = r'([-+]?\d+\.?\d*(?:[eEdD][-+]?\d+)?)(?![\d.:])'
 _CP2K = re.compile(rf'\bi\s*=\s*{_NUMBER}\s*,\s*time\s*=\s*{_NUMBER}')
 _STEP = re.compile(rf'(?:\b(?:md[ _]?)?(?:(?:time)?step|iter)\b\s*[=:]?|\bi\s*=)\s*"?{_NUMBER}', re.IGNORECASE)
 _TIME = re.compile(
@@ -42,10 +42,15 @@ class Stamps(NamedTuple):
 def read_stamp(text: str) -> Stamp:
     """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``time=0.02``."""
     if cp2k := _CP2K.search(text):
-        return Stamp(float(cp2k[1]), float(cp2k[2]), UNITS['fs'])
+        return Stamp(_float(cp2k[1]), _float(cp2k[2]), UNITS['fs'])
     step, time = _STEP.search(text), _TIME.search(text)
     unit = time and UNITS.get((time[1] or time[3] or '').lower())
-    return Stamp(step and float(step[1]), time and float(time[2]), unit)
+    return Stamp(step and _float(step[1]), time and _float(time[2]), unit)
+
+
+def _float(text: str) -> float:
+    """A number, which may be Fortran's: 0.2D+02."""
+    return float(text.lower().replace('d', 'e'))
 
 
 def collect(stamps: Sequence[Stamp], counted: bool = False) -> Stamps:
