@@ -20,6 +20,8 @@ COMMENTS = {
     'DFTB+': lambda k: f' MD iter: {50 * k}',
     'ps': lambda k: f'{LATTICE} energy=-3.1 time={0.1 * k:.4f} pbc="T T T"',
     'ps, capital': lambda k: f'{LATTICE} pbc="T T T" Time={0.1 * k:.6f}',
+    'ns by its name': lambda k: f'{LATTICE} time_ns={1e-4 * k:.6f}',
+    'length of a step first': lambda k: f'{LATTICE} timestep=2.0 step={50 * k}',
     'ps, Fortran': lambda k: f'{LATTICE} time={k:.4f}D-01',
     'CP2K, Fortran': lambda k: f' i = {50 * k:8d}, time = {k:.6f}D+02, E = -17.16',
     'fs by its name': lambda k: f'{LATTICE} time_fs={100.0 * k}',
