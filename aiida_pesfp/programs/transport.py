@@ -94,6 +94,8 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     """
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
+        if np.isfinite(chosen.temperature) and chosen.temperature > 0:
+            check_temperature(chosen.temperature)
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
         try:
             found = analyse(
