@@ -19,6 +19,8 @@ from aiida_pesfp.settings.assessment import ROLES, UNITS, TableFormat, check_tem
 CELSIUS = 273.15
 #: Electrons conduct better than this, not ions, S/cm; no atom in a solid diffuses faster, cm^2/s.
 LARGEST = {'conductivity': 1e3, 'diffusion': 1e4}
+#: A smaller number in a column of logarithms is the conductivity itself.
+SMALLEST_LOGARITHM = 0.01
 #: No formula is longer.
 LONGEST_FORMULA = 500
 
@@ -111,6 +113,8 @@ def value_and_error(number: Number, error: Number | None, form: TableFormat) -> 
     :raises LabelError: if one of them cannot be right.
     """
     units = UNITS[form.quantity] | {'': form.factor}
+    if form.logarithmic and 0 < abs(number.value) < SMALLEST_LOGARITHM:
+        raise LabelError(f'its {form.quantity} of {number.value:g} is hardly a logarithm')
     value = 10 ** min(number.value, 300.0) * form.factor if form.logarithmic else number.value * units[number.unit]
     if abs(value) > LARGEST[form.quantity]:
         what = f'its {form.quantity} of {number.value:g} is larger than that of any ion'

@@ -18,18 +18,25 @@ _TEMPERATURES = {
     'K': re.compile(rf'{_DEGREES}k(?:elvins?)?{_END}'),
     'F': re.compile(rf'{_DEGREES}f(?:ahrenheit)?{_END}'),
 }
+#: Not kelvin, though it looks like it.
+_OTHER_TEMPERATURE = re.compile(rf'{_BEGIN}(?:m(?:illi)? ?k(?:elvin)?|m?ev|k ?b ?t|kt|beta){_END}|[+] ?273')
 _INVERSE = re.compile(rf'{_BEGIN}(?:10 ?\d+|1) ?/ ?t|{_BEGIN}k ?-1{_END}|inverse|reciprocal')
 _LOGARITHM = re.compile(rf'{_BEGIN}(log ?10|log|lg|ln)(?=[^a-z]|sigma|cond|diff|d{_END}|s{_END}|$)')
 _SIEMENS = re.compile(rf'{_BEGIN}(milli|micro|[mun])?s(?:iemens)? ?(?:/|per)? ?(cm|m)(?: ?-?1)?{_END}')
 _PER_OHM = re.compile(rf'{_BEGIN}(?:ohm ?-1 ?(cm|m) ?-1|1 ?/ ?ohm ?(cm|m)|ohm ?(cm|m) ?-1){_END}')
 _AREA = re.compile(rf'{_BEGIN}(cm|mm|nm|m|a|ang|angstrom) ?2 ?(?:/|per)? ?(s|ps|fs|ns)(?: ?-?1)?{_END}')
 _TIMES_TEN = '(?<![a-z])[x\u00d7\u00b7*] ?10(?![0-9])'
-_TEN_TO_THE = '10 ?(?:\\^|\\*\\*)|10[\u2070-\u207b\u00b9\u00b2\u00b3]|(?<![\\w.])(?:10 ?[-\u2212]|1e-?)[0-9]'
-_POWER_OF_TEN = re.compile(f'{_TIMES_TEN}|{_TEN_TO_THE}')
+_TEN_TO_THE = '10 ?(?:\\^|\\*\\*)|10[\u2070-\u207b\u00b9\u00b2\u00b3]'
+_SMALL = '(?<![\\w.])(?:x? ?(?:10 ?[-\u2212]|1e-?|e[-\u2212])[0-9]|0?[.]0+1(?![0-9]))'
+_POWER_OF_TEN = re.compile(f'{_TIMES_TEN}|{_TEN_TO_THE}|{_SMALL}')
 _MINUS_LOGARITHM = re.compile('(?:^|[^\\w])[-\u2212] ?(?:log|lg|ln)|neg(?:ative)?[ _]?log')
 _RESISTIVITY = re.compile(rf'resisti|{_BEGIN}[km]?ohm')
 _PRODUCT = re.compile(rf'(?:\u03c3|sigma) ?[x\u00d7\u00b7\u22c5*]? ?t{_END}')
 _PRODUCT_UNIT = re.compile(rf'{_BEGIN}(?:s ?k|k ?s) ?/? ?cm')
+_ENERGY = re.compile(rf'{_BEGIN}(?:m?ev|kj|kcal){_END}')
+_CONDUCTANCE = re.compile(rf'conductance|siemens|{_BEGIN}ms{_END}')
+#: In the name of a column of errors.
+_RELATIVE = re.compile('%|percent|relative')
 _SHORT = {'milli': 'm', 'micro': 'u', 'a': 'A', 'ang': 'A', 'angstrom': 'A'}
 _WORDS = {'\u03bc': 'u', '\u03c9': 'ohm', '\u03c3': 'sigma', '\u2212': '-', '\u00e5': 'a', '\u00b0': ' deg '}
 
@@ -42,6 +49,8 @@ def temperature_unit(text: str) -> str | None:
     plain = _plain(text)
     if _INVERSE.search(plain):
         raise ValueError('an inverse temperature')
+    if _OTHER_TEMPERATURE.search(plain):
+        raise ValueError('something else')
     found = [unit for unit, pattern in _TEMPERATURES.items() if pattern.search(plain)]
     return found[0] if len(found) == 1 else None
 
@@ -58,7 +67,11 @@ def value_unit(text: str, quantity: str) -> tuple[str | None, str | None]:
         raise ValueError('negative logarithms')
     logarithm = _LOGARITHM.search(plain)
     scale = logarithm and ('ln' if logarithm[1] == 'ln' else 'log10')
+    if _ENERGY.search(plain):
+        raise ValueError('an energy')
     if quantity == 'diffusion':
+        if _SIEMENS.search(plain):
+            raise ValueError('a conductivity')
         found = _AREA.search(plain)
         return found and f'{_SHORT.get(found[1], found[1])}2/{found[2]}', scale
     if found := _PER_OHM.search(plain):
@@ -67,7 +80,11 @@ def value_unit(text: str, quantity: str) -> tuple[str | None, str | None]:
         raise ValueError('a resistivity')
     if _PRODUCT.search(own) or _PRODUCT_UNIT.search(plain):
         raise ValueError('a conductivity times a temperature')
+    if _AREA.search(plain):
+        raise ValueError('a diffusion coefficient')
     found = _SIEMENS.search(plain)
+    if not found and _CONDUCTANCE.search(plain):
+        raise ValueError('a conductance without a length')
     return found and f'{_SHORT.get(found[1], found[1] or "")}S/{found[2]}', scale
 
 
@@ -105,11 +122,27 @@ def check_unit(form: TableFormat, texts: list[str], mark: str | None) -> None:
         raise LabelError(f"{column} holds logarithms: give the unit 'log10 {unit or wanted}', not {form.unit!r}")
     if unit not in (None, wanted):
         raise LabelError(f'{column} is in {unit}, but the unit is given as {form.unit!r}: change one of them')
+    _check_errors(form, wanted)
     numbers = [number.value for number in _numbers(texts, mark)]
     if not form.logarithmic and sum(number <= -1 for number in numbers) > len(numbers) / 2:
         raise LabelError(f"most numbers of {column} are below -1: if they are logarithms, give 'log10 {wanted}'")
     if form.logarithmic and sum(number + math.log10(form.factor) > 1 for number in numbers) > len(numbers) / 2:
         raise LabelError(f'most numbers of {column} are logarithms of more than 10: do they lack their minus?')
+
+
+def _check_errors(form: TableFormat, wanted: str) -> None:
+    """The same for the column of errors, if there is one."""
+    name = form.columns.get('error', '')
+    if _RELATIVE.search(name.casefold()):
+        raise LabelError(f'the column {name!r} holds relative errors: write the unit into its cells, as in 20 %')
+    try:
+        unit = value_unit(name, form.quantity)[0]
+    except ValueError as what:
+        raise LabelError(f'the column {name!r} has {what}, not a plain error: convert it, then rename it') from None
+    if unit not in (None, wanted):
+        raise LabelError(
+            f'the column {name!r} is in {unit}, but the unit is given as {form.unit!r}: change one of them'
+        )
 
 
 def unit_of_temperatures(form: TableFormat, texts: list[str], mark: str | None) -> tuple[str, list[str]]:

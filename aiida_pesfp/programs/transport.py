@@ -16,6 +16,7 @@ from tabulate import tabulate
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
+from aiida_pesfp.settings.assessment import check_temperature
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.trajectories.files import read_trajectory
@@ -93,6 +94,8 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     """
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
+        if np.isfinite(chosen.temperature) and chosen.temperature > 0:
+            check_temperature(chosen.temperature)
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
         try:
             found = analyse(
@@ -206,14 +209,22 @@ def read_points(path: Path) -> list[Point]:
     table = csv.DictReader([re.sub(r'\s*,\s*', ',', line.strip()) for line in lines if line.strip()])
     if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
         raise ValueError(f'{path}: no column {", ".join(missing)}; expected are {",".join(COLUMNS)}')
+    if twice := [name for name in COLUMNS if table.fieldnames.count(name) > 1]:
+        raise ValueError(f'{path}: two columns {twice[0]}')
     points = []
     for number, row in enumerate(table, start=1):
         values = []
+        if None in row:
+            raise ValueError(
+                f'{path}, row {number}: it has more cells than there are columns; write numbers with a point'
+            )
         for name in COLUMNS:
             try:
                 values.append(float(row[name]) if row[name] or name != COLUMNS[2] else None)
             except (TypeError, ValueError):
                 raise ValueError(f'{path}, row {number}: {name} = {row[name] or ""!r} is not a number') from None
+        if np.isfinite(values[0]) and values[0] > 0:
+            check_temperature(values[0])
         points.append(Point(*values, label=f'row {number} ({values[0]:g} K)'))
     return points
 

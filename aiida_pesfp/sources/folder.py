@@ -1,5 +1,6 @@
 """Structures of a folder of files, with their properties from a table."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,11 @@ from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import SourceError, StructureError, TableError
 from aiida_pesfp.sources.entry import Entry, number
 
+#: Units of energies other than eV, in the name of a column.
+_OTHER_UNIT = re.compile(
+    r'(?:^|[\s(\[/_])([mk\u00b5\u03bcu]eV|mev|k?J|kj|kcal|Ha|[Hh]artrees?|Ry|[Rr]ydbergs?|cm-1|nm)(?![a-zA-Z])'
+)
+_NOT_PER_ATOM = re.compile(r'(?:/|\bper) ?(f\.?u|cell|formula|unit|mol)', re.IGNORECASE)
 PROPERTIES = ('band_gap', 'energy_above_hull')
 
 
@@ -49,9 +55,17 @@ class Table:
         if not chosen:
             found = f'name them; it has {", ".join(headers)}'
             raise SourceError(f'the table {path} has neither a column band_gap nor energy_above_hull: {found}')
+        for column in (id_column, *chosen.values()):
+            if headers.count(column) > 1:
+                raise SourceError(f'the table {path} has two columns {column!r}: rename one')
+        for name, column in chosen.items():
+            _check_unit(name, column, column)
         rows, problems = {}, []
         for line in lines:
             identifier = line.cells.get(id_column)
+            if not identifier:  # some tables have a line of units below the header
+                for name, column in chosen.items():
+                    _check_unit(name, f'{column} ({line.cells.get(column, "")})', column)
             if identifier in rows:
                 raise SourceError(f'the table {path} has two lines for {identifier!r}: remove one')
             if line.problem is not None:
@@ -71,6 +85,14 @@ class Table:
             return {}
         self.unused.discard(found)
         return {name: number(self.rows[found][column], column) for name, column in self.columns.items()}
+
+
+def _check_unit(property: str, text: str, column: str) -> None:
+    """Raise :class:`~aiida_pesfp.errors.SourceError` if the name of a column has another unit than eV, or eV/atom."""
+    found = _OTHER_UNIT.search(text) or (property == 'energy_above_hull' and _NOT_PER_ATOM.search(text))
+    if found:
+        unit = 'eV/atom' if property == 'energy_above_hull' else 'eV'
+        raise SourceError(f'the column {column!r} is in {found[1]}, not in {unit}: convert it, then rename it')
 
 
 def read_folder(

@@ -15,6 +15,9 @@ from aiida_pesfp.trajectories.lammps import read_dump
 from aiida_pesfp.trajectories.stamps import collect, number_steps
 from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, check_unwrapped, constant_cell, unwrap
 
+#: Largest difference between two descriptions of one cell, A.
+_SAME = 0.01
+
 
 def read_trajectory(
     paths: list[Path],
@@ -127,6 +130,9 @@ def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Se
             positions = np.empty((256, len(frame.symbols), 3))
             if frame.cell is None and cell is None:
                 cell = _siesta_cell(path)
+            elif frame.cell is not None and cell is not None and not np.allclose(frame.cell, cell, rtol=0, atol=_SAME):
+                own = ', '.join(f'{number:g}' for number in frame.cell.ravel())
+                raise InvalidTrajectory(f'the file has a cell of its own, {own}, which is not the given one (--cell)')
         if frame.cell is None and cell is None:
             raise InvalidTrajectory('the file has no cell: give it (--cell)')
         if frame.symbols != first.symbols or frame.unwrapped != first.unwrapped:

@@ -174,7 +174,8 @@ class _Columns(NamedTuple):
 def _cell(comment: str) -> tuple[np.ndarray | None, float]:
     """(3, 3) lattice vectors, A, if the comment has them, and the unit of positions, A."""
     if found := _LATTICE.search(comment):
-        return np.array(found[1].replace(',', ' ').split(), dtype=float).reshape(3, 3), 1.0
+        cell = np.array(found[1].replace(',', ' ').split(), dtype=float).reshape(3, 3)
+        return cell if cell.any() else None, 1.0  # ASE writes zeros for no cell
     if not (found := _IPI_CELL.search(comment)):
         return None, 1.0
     units = {name: _LENGTHS.get(unit) for name, unit in _IPI_UNIT.findall(comment)}

@@ -190,13 +190,18 @@ def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> str | None
     """Check that each file continues the one before, and no atom leaps.
 
     :param unwrapped: positions are compared as they are, not to their nearest images.
-    :returns: a note on the longest step, if it is far longer than all others.
+    :returns: a note on a cell that seems wrong, or on the longest step, if it is far longer than all others.
     :raises InvalidTrajectory: if a file does not begin where the one before ends.
     """
     longest, spread = np.empty((2, len(joined.positions) - 1))
+    outside, inside = [], 0.0
     for begin in range(0, len(longest), _BLOCK):
         steps = np.diff(joined.positions[begin : begin + _BLOCK + 1], axis=0)
-        lengths = np.linalg.norm(steps if unwrapped else minimum_image(steps, cell), axis=2)
+        nearest = steps if unwrapped else minimum_image(steps, cell)
+        lengths = np.linalg.norm(nearest, axis=2)
+        left = (np.abs(nearest - steps) > _SAME).any(axis=2)
+        outside.append(lengths[left])
+        inside = max(inside, lengths[~left].max(initial=0.0))
         longest[begin : begin + _BLOCK] = lengths.max(axis=1)
         spread[begin : begin + _BLOCK] = np.sqrt((lengths**2).mean(axis=1))
     inner = np.delete(longest, [frame - 1 for frame, _, _ in joined.borders])
@@ -212,6 +217,12 @@ def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> str | None
             )
     if len(longest) < _FEWEST_STEPS:
         return None
+    outside = np.concatenate(outside)
+    if len(outside) >= _FEWEST_STEPS and (far := np.quantile(outside, 0.9)) > _LONGER * inside + _FARTHER:
+        return (
+            f'ions that leave the cell on one side return {far:.1f} A away from where they should on the other, and '
+            f'move by {inside:.2f} A at most elsewhere: is the cell the one of the dynamics?'
+        )
     # Two damaged frames are four leaps, away and back.
     usual, *_, first = np.sort(longest)[-5:]
     if first <= _LONGER * usual + _FARTHER:

@@ -114,6 +114,12 @@ def _positions(columns: dict, cell: np.ndarray, origin: np.ndarray) -> tuple[np.
 
 def _symbols(columns: dict, types: list[str] | None) -> list[str]:
     if 'element' in columns:
+        for kind, symbol in set(zip(columns.get('type', ()), columns['element'])) if types else ():
+            if not (kind.isdigit() and 1 <= int(kind) <= len(types) and types[int(kind) - 1] == symbol):
+                raise InvalidTrajectory(
+                    f'the dump says that atoms of type {kind} are {symbol}, the given types (--types) do not: leave '
+                    'them out, or correct one of the two'
+                )
         if unknown := set(columns['element']) - set(atomic_numbers):
             raise InvalidTrajectory(f'the element of an atom is {min(unknown)!r}: correct it, or leave out the column')
         return list(columns['element'])

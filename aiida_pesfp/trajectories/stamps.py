@@ -10,15 +10,15 @@ from ase import units
 from aiida_pesfp.errors import InvalidTrajectory
 
 #: Units of time in which programs write stamps, fs. ASE's own counts only where the others do not fit.
-UNITS = {'fs': 1.0, 'ps': 1000.0}
-_ASE = 1 / units.fs
+UNITS = {'fs': 1.0, 'ps': 1000.0, 'ns': 1e6}
+_UNSAID, _ASE = (UNITS['fs'], UNITS['ps']), 1 / units.fs
 #: Times are printed with few digits: their largest distance from a whole step, and relative difference of time steps.
 _OFF_STEP, _OFF_RATIO = 0.2, 0.01
-_NUMBER = r'([-+]?\d+\.?\d*(?:[eE][-+]?\d+)?)(?![\d.:])'
+_NUMBER = r'([-+]?\d+\.?\d*(?:[eEdD][-+]?\d+)?)(?![\d.:])'
 _CP2K = re.compile(rf'\bi\s*=\s*{_NUMBER}\s*,\s*time\s*=\s*{_NUMBER}')
 _STEP = re.compile(rf'(?:\b(?:md[ _]?)?(?:(?:time)?step|iter)\b\s*[=:]?|\bi\s*=)\s*"?{_NUMBER}', re.IGNORECASE)
 _TIME = re.compile(
-    rf'\b(?:time|(?-i:t))(?:[_ ]?[(\[]?(fs|ps)\b[)\]]?)?\s*[=:]\s*"?{_NUMBER}\s*(fs|ps)?\b', re.IGNORECASE
+    rf'\b(?:time|(?-i:t))(?:[_ ]?[(\[]?(fs|ps|ns)\b[)\]]?)?\s*[=:]\s*"?{_NUMBER}\s*(fs|ps|ns)?\b', re.IGNORECASE
 )
 
 
@@ -42,10 +42,17 @@ class Stamps(NamedTuple):
 def read_stamp(text: str) -> Stamp:
     """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``time=0.02``."""
     if cp2k := _CP2K.search(text):
-        return Stamp(float(cp2k[1]), float(cp2k[2]), UNITS['fs'])
-    step, time = _STEP.search(text), _TIME.search(text)
+        return Stamp(_float(cp2k[1]), _float(cp2k[2]), UNITS['fs'])
+    found, time = list(_STEP.finditer(text)), _TIME.search(text)
+    # Beside a step, timestep= is the length of one.
+    step = next((one for one in found if 'timestep' not in one[0].lower()), found[0] if found else None)
     unit = time and UNITS.get((time[1] or time[3] or '').lower())
-    return Stamp(step and float(step[1]), time and float(time[2]), unit)
+    return Stamp(step and _float(step[1]), time and _float(time[2]), unit)
+
+
+def _float(text: str) -> float:
+    """A number, which may be Fortran's: 0.2D+02."""
+    return float(text.lower().replace('d', 'e'))
 
 
 def collect(stamps: Sequence[Stamp], counted: bool = False) -> Stamps:
@@ -123,9 +130,9 @@ def _check_timestep(steps: np.ndarray, times: np.ndarray, unit: float | None, ti
     if not forward.any():
         return
     ratio = float(np.median(np.diff(times)[forward] / np.diff(steps)[forward]))
-    known = [unit] if unit is not None else [*UNITS.values(), _ASE]
+    known = [unit] if unit is not None else [*_UNSAID, _ASE]
     if not any(abs(ratio * one / timestep - 1) < _OFF_RATIO for one in known):
-        name = {1.0: ' fs', 1000.0: ' ps'}.get(unit, '')
+        name = {1.0: ' fs', 1000.0: ' ps', 1e6: ' ns'}.get(unit, '')
         raise InvalidTrajectory(
             f'by its own stamps a step is {ratio:g}{name} long, and {timestep:g} fs are given (--timestep-fs): '
             'correct the time step'
@@ -138,7 +145,7 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: int
         raise InvalidTrajectory('the times of the frames do not grow')
     fits = {
         one: round(interval * one / timestep)
-        for one in ([unit] if unit is not None else [*UNITS.values(), _ASE])
+        for one in ([unit] if unit is not None else [*_UNSAID, _ASE])
         if _are_steps(times * one / timestep, interval * one / timestep)
     }
     if len(fits) > 1:
@@ -149,7 +156,7 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: int
     certain = unit is not None or stride is not None or interval < timestep or _ASE in fits
     if len(fits) == 1 and certain:
         return next(iter(fits))
-    names = {1.0: 'fs', 1000.0: 'ps'}
+    names = {one: name for name, one in UNITS.items()}
     if fits:
         ways = ', or '.join(f'{n} if it is in {names[one]} (--stride {n})' for one, n in fits.items())
         raise InvalidTrajectory(

@@ -17,6 +17,7 @@ from aiida_pesfp.errors import closest, one_line
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.screen import Criteria
+from aiida_pesfp.settings.yaml_files import load_yaml
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
 #: Types that YAML and JSON have; the former has dates too.
@@ -84,7 +85,7 @@ class LaunchOptions(SimpleNamespace):
             return {}
         wrong = 'is not a YAML file of inputs, such as "max_iterations: 3"'
         try:
-            content = yaml.safe_load(read_text(self.overrides))
+            content = load_yaml(read_text(self.overrides))
             json.dumps(content, default=str, skipkeys=True)  # raises an error if some part of it contains itself
         except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
             echo.echo_critical(f'{self.overrides} {wrong}: {one_line(error)}')

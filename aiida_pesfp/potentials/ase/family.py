@@ -8,6 +8,7 @@ import yaml
 
 from aiida_pesfp.errors import PotentialError, one_line
 from aiida_pesfp.potentials.base import Family, PotentialIdentity, version
+from aiida_pesfp.settings.yaml_files import load_yaml
 
 PREFIX = 'ase:'
 #: Largest description that is read, bytes.
@@ -39,19 +40,10 @@ class AseFamily(Family):
         return PotentialIdentity(name, self.kind, digest, package, content['version'], path)
 
 
-class _Loader(yaml.SafeLoader):
-    """Without references: a few lines of them stand for a description of any size."""
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError('it has a reference (*)')
-        return super().compose_node(parent, index)
-
-
 def describe(path: Path) -> dict:
     """``calculator`` and ``parameters`` of a file, which is refused if it does not describe an ASE calculator."""
     try:
-        description = yaml.load(path.read_text(), _Loader)  # JSON is YAML
+        description = load_yaml(path.read_text())
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise PotentialError(f'{path} is neither YAML nor JSON: {one_line(error)}') from error
     description = {'parameters': None} | description if isinstance(description, dict) else {}

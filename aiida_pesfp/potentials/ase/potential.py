@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator, Calculator
+from ase.calculators.calculator import BaseCalculator, Calculator, FileIOCalculator
+from ase.calculators.genericfileio import GenericFileIOCalculator
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError, one_line
 from aiida_pesfp.potentials.ase.family import PREFIX, describe
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.trust import reason, without_code
+
+#: Calculators that hand any argument on to a program.
+_TAKE_ANYTHING, _PASS_ON = (FileIOCalculator, GenericFileIOCalculator), ('ase.calculators.lammpsrun',)
 
 
 class AsePotential(Potential):
@@ -32,6 +36,7 @@ class AsePotential(Potential):
             raise PotentialError(f'{what}: {way_out}') from error
         if not (isinstance(self._class, type) and issubclass(self._class, BaseCalculator)):
             raise PotentialError(f'{self._name} is no class of ASE calculators: {way_out}')
+        self._check_parameters()
         self.device = self._choose_device(device)
         self._make()
 
@@ -40,6 +45,19 @@ class AsePotential(Potential):
 
     def calculator(self, structure: Structure) -> Calculator:
         return self._make()
+
+    def _check_parameters(self) -> None:
+        """ASE's base class takes arguments of any name: a misprint would leave a default in place, in silence."""
+        known = set(getattr(self._class, 'default_parameters', None) or ())
+        if not known or issubclass(self._class, _TAKE_ANYTHING) or self._class.__module__ in _PASS_ON:
+            return
+        for base in self._class.__mro__:
+            if '__init__' in vars(base):
+                known |= set(inspect.signature(vars(base)['__init__']).parameters) - {'self', 'args', 'kwargs'}
+        if unknown := sorted(self._parameters.keys() - known):
+            raise PotentialError(
+                f'the ASE calculator {self._name} has no parameter {unknown[0]!r}: it has {", ".join(sorted(known))}'
+            )
 
     def _choose_device(self, device: str) -> str:
         """The device, which becomes a parameter of the calculator if its constructor takes one."""

@@ -129,6 +129,27 @@ class TestUnits:
         assert [entry.error for entry in found.measurements] == [pytest.approx(1e-3 * 0.1 * math.log(10)), None, 5e-6]
         assert [entry.limit for entry in found.measurements] == [None, '<', None]
 
+    def test_a_conductivity_among_logarithms_is_none(self, read):
+        found = read('material;T;log sigma\nLi3P;300;-3\nLi2S;300;1e-3\nLi3N;300;0\n', 'log10 S/cm')
+        assert [entry.value for entry in found.measurements] == pytest.approx([1e-3, 1.0])
+        assert 'is hardly a logarithm' in reasons(found)[3]
+
+    @pytest.mark.parametrize(
+        ('name', 'words'),
+        [
+            ('error (mS/cm)', 'is in mS/cm, but the unit is given'),
+            ('error (%)', 'holds relative errors'),
+            ('relative error', 'holds relative errors'),
+            ('error (1e-4 S/cm)', 'has a power of ten in its name'),
+        ],
+    )
+    def test_errors_are_in_the_unit_of_the_values(self, tmp_path, name, words):
+        path = tmp_path / 'labels.csv'
+        path.write_text(f'id;sigma;{name}\nLi3P;1e-3;20\n')
+        columns = {'id': 'id', 'conductivity': 'sigma', 'error': name}
+        with pytest.raises(LabelError, match=words):
+            read_table(path, TableFormat(columns, 'S/cm', temperature=300.0))
+
     def test_a_cell_may_have_its_own(self, read):
         found = read('material;T;sigma;error\nLi3P;300;2 mS/cm;1 uS/cm\nLi2S;300;2e-3;25%\nLi3N;300;5 ohm;\n')
         assert [(entry.value, entry.error) for entry in found.measurements] == [(2e-3, 1e-6), (2e-3, 5e-4)]

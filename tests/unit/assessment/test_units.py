@@ -27,6 +27,7 @@ def test_temperatures(unit, names):
         ('mS/cm', ['\u03c3 [mS/cm]', 'mS cm-1', 'sigma_ms_cm', 'milliSiemens per cm']),
         ('uS/cm', ['µS/cm', '\u03bcS cm^-1', 'uS/cm']),
         ('S/m', ['\u03c3 / S m^-1', 'Conductivity [S/m]']),
+        (None, ['sigma at 0.1 MPa', 'Li0.1 sigma', 'sigma v0.01', 'series e-mail']),
         (None, ['sigma max 1000 K', 'sigma_10', 'negative charge', 'run 10-b']),
         (None, ['sigma', 'conductivity', 'IC (Total)', 'target', 'series mean', 'sigma_300K', 'sigma_T', 'sigma(T)']),
     ],
@@ -76,11 +77,29 @@ def test_logarithms(found, name):
         ('ln(\u03c3T)', 'a conductivity times a temperature'),
         ('log(\u03c3*T)', 'a conductivity times a temperature'),
         ('log(\u03c3 / S K cm-1)', 'a conductivity times a temperature'),
+        ('sigma x1e-4', 'a power of ten in its name'),
+        ('sigma (e-4 S/cm)', 'a power of ten in its name'),
+        ('sigma (in units of 0.001 S/cm)', 'a power of ten in its name'),
+        ('conductance (S)', 'a conductance without a length'),
+        ('sigma_mS', 'a conductance without a length'),
+        ('D (cm2/s)', 'a diffusion coefficient'),
+        ('Ea (eV)', 'an energy'),
     ],
 )
 def test_other_quantities_are_no_conductivities(name, what):
     with pytest.raises(ValueError, match=what):
         value_unit(name, 'conductivity')
+
+
+def test_a_conductivity_is_no_diffusion_coefficient():
+    with pytest.raises(ValueError, match='a conductivity'):
+        value_unit('sigma (S/cm)', 'diffusion')
+
+
+@pytest.mark.parametrize('name', ['T (mK)', 'kT (eV)', 'kB T', 'beta (1/eV)', 'T[\u00b0C] + 273'])
+def test_not_everything_with_a_k_is_in_kelvin(name):
+    with pytest.raises(ValueError, match='something else'):
+        temperature_unit(name)
 
 
 @pytest.mark.parametrize('name', ['1000/T (K-1)', '1000/T', '10^3/T', '1/T', 'inverse temperature', 'T⁻¹ (K⁻¹)'])

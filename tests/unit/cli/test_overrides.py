@@ -100,7 +100,7 @@ def test_any_bytes(build, content):
         (b'scan:\n', 'scan is'),
         (b'scan: 3\n', "scan is '3': it has to hold entries"),
         (b'max_iterations:\n', 'max_iterations has no value'),
-        (b'scan: &a {parameters: *a}\n', 'Circular reference'),
+        (b'scan: &a {parameters: *a}\n', 'has a reference'),
         (b'max_iterations: 2020-01-01\n', "max_iterations is '2020-01-01': give a value such as"),
         (b'- 1\n', 'is not a YAML file of inputs'),
         (b'properties: {LICL: {band_gap: 6}}\n', "the properties of 'LICL' belong to no structure: did you mean LiCl?"),

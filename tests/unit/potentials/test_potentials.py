@@ -245,6 +245,17 @@ def test_descriptions_of_calculators_are_checked(tmp_path, content, words):
         load_potential(str(tmp_path / 'calculator.yaml'))
 
 
+def test_a_misprint_in_the_parameters_of_a_calculator_is_refused(tmp_path):
+    path = tmp_path / 'calculator.yaml'
+    faults = {'{sgima: 2.2}': "has no parameter 'sgima': it has .*sigma", '{sigma: 2, sigma: 3}': "has 'sigma' twice"}
+    for parameters, words in faults.items():
+        path.write_text(f'calculator: ase.calculators.lj.LennardJones\nparameters: {parameters}')
+        with pytest.raises(errors.PotentialError, match=words):
+            load_potential(str(path))
+    path.write_text('calculator: ase.calculators.lj.LennardJones\nparameters: {sigma: 2.2, rc: 5.0, smooth: true}')
+    load_potential(str(path))
+
+
 def test_an_unexpected_hash_is_refused():
     with pytest.raises(errors.PotentialError, match='is asked for'):
         load_potential('sevennet-0', expected_sha256='0' * 64)

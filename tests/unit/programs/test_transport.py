@@ -96,6 +96,7 @@ def test_msd_as_a_table_and_its_curves(files, tmp_path):
         (('--species', 'Na'), 'no Na among the elements of the trajectory (Li, S)'),
         (('--species', 'S', '--charge', '0'), 'carries no current'),
         (('--temperature', '-5'), '-5 K is not a temperature'),
+        (('--temperature', '25'), '25 degrees Celsius are 298.15 K'),
         (('--timestep-fs', '0'), '0 fs is not a time step'),
         (('--stride', 200, '--fit-start-ps', 20), 'the fit begins at 20 ps, after the window'),
         (('--stride', 200, '--equilibration-ps', 100), 'within the equilibration of 100 ps'),
@@ -206,6 +207,9 @@ def test_arrhenius_reads_a_table_as_people_write_it_and_excludes(tmp_path):
     [
         ('T_K,sigma_S_cm,sigma_error_S_cm\n', 'no point'),
         ('', 'no column T_K'),
+        ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', 'two columns T_K'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,0,1,0,01\n700,0,2,0,01\n', 'more cells than there are columns'),
+        ('T_K,sigma_S_cm,sigma_error_S_cm\n26,1,0.1\n227,2,0.1\n', '26 degrees Celsius are 299.15 K'),
         ('T,sigma\n500,1\n', 'no column T_K, sigma_S_cm, sigma_error_S_cm'),
         ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,0.1\n', '500 K is the only temperature'),
         ('T_K,sigma_S_cm,sigma_error_S_cm\n500,0,0.1\n700,-1,0.1\n900,0,0.1\n', 'no conductivity is above zero'),

@@ -80,6 +80,11 @@ def test_a_value_that_is_not_a_number_affects_one_structure(folder):
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
         ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
         ('', {}, 'is empty'),
+        ('id,Eg (meV)\nLiCl,6000\n', {'band_gap': 'Eg (meV)'}, 'is in meV, not in eV: convert it'),
+        ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, 'is in Ry, not in eV'),
+        ('id,band_gap\n,meV\nLiCl,6000\n', {}, 'is in meV, not in eV'),
+        ('id,hull (eV/f.u.)\nLiCl,1\n', {'energy_above_hull': 'hull (eV/f.u.)'}, 'not in eV/atom'),
+        ('id,band_gap,band_gap\nLiCl,1,2\n', {}, "two columns 'band_gap'"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(folder, text, columns, words):

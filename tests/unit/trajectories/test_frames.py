@@ -137,6 +137,10 @@ def test_faults_of_dumps_are_named(slow, tmp_path):
     path.write_text(text)
     with pytest.raises(errors.InvalidTrajectory, match='atom type 2, but 1 elements'):
         read_trajectory([path], 2.0, types=['Li'])
+    path.write_text(text.replace('type mass', 'type element').replace(' 6.94 ', ' Li ').replace(' 32.06 ', ' S '))
+    assert read_trajectory([path], 2.0, types=['Li', 'S'])[0].symbols == slow.symbols
+    with pytest.raises(errors.InvalidTrajectory, match='the given types .* do not'):
+        read_trajectory([path], 2.0, types=['S', 'Li'])
 
 
 def write_xyz(path, walk, comment, factor=1.0, labels=None, extra=''):
@@ -304,3 +308,16 @@ def test_a_leap_within_a_file_is_told(slow, tmp_path):
     assert len(notes) == 1
     assert 'from frame 11 to 12' in notes[0] or 'from frame 12 to 13' in notes[0]
     assert 'a hop, or a fault of the file' in notes[0]
+
+
+def test_a_cell_that_is_not_the_one_of_the_dynamics(slow, tmp_path):
+    inside = slow.positions - np.floor(slow.positions @ INVERSE) @ CELL
+    wrapped = type(slow)(slow.symbols, inside, slow.times, slow.cell)
+    wrong = CELL + np.array([[0, 0, 0], [2.5, 0, 0], [0, 2.5, 0]])
+    path = write_xyz(tmp_path / 'run.xyz', wrapped, lambda k: f'step={k}')
+    assert read_trajectory([path], 100.0, cell=CELL)[1] == []
+    assert 'is the cell the one of the dynamics' in read_trajectory([path], 100.0, cell=wrong)[1][0]
+    path = write_xyz(tmp_path / 'run.xyz', wrapped, lambda k: f'Lattice="{LATTICE}" step={k}')
+    assert read_trajectory([path], 100.0, cell=CELL)[1] == []
+    with pytest.raises(errors.InvalidTrajectory, match='which is not the given one'):
+        read_trajectory([path], 100.0, cell=wrong)
