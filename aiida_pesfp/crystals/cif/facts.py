@@ -21,6 +21,8 @@ DENSITY_TOLERANCE, WEIGHT_TOLERANCE, VOLUME_TOLERANCE = 0.025, 0.01, 0.01
 ROUNDED_FORMULA = 0.05
 #: Of a hydrate: CaSO4.2H2O has not 4.2 oxygen atoms.
 WATER = re.compile(r'\s*\.\s*(\d+\.\d+|\d*)\s*\(?H2\s*O\b\)?')
+#: A number of electrons in the cell (F000) that differs by more contradicts the atoms; anomalous scattering has less.
+ELECTRONS_TOLERANCE = 0.02
 #: g/cm3 of one atomic mass unit per A^3.
 GRAMS = 1.66053907
 
@@ -101,6 +103,7 @@ class Facts:
     :param weight: of a formula unit, atomic mass units.
     :param density: calculated from the crystal, g/cm3.
     :param volume: of the cell, A^3.
+    :param electrons: in the cell, F000.
     :param hydrogens: whether some are attached to atoms, without positions of their own.
     """
 
@@ -109,6 +112,7 @@ class Facts:
     weight: float | None
     density: float | None
     volume: float | None
+    electrons: float | None
     hydrogens: bool
 
     @classmethod
@@ -125,6 +129,7 @@ class Facts:
             None if isotopes else value(block, ('_chemical_formula_weight',)) or None,
             None if isotopes else value(block, ('_exptl_crystal_density_diffrn',)) or None,
             value(block, ('_cell_volume',)) or None,
+            value(block, ('_exptl_crystal_F_000',)) or None,
             any(number > 0 for number in attached),
         )
 
@@ -169,6 +174,10 @@ class Facts:
         if self.density is not None and not dense:
             own = f'its sites give {density:.3g}'
             objections.append(f'the file says that the density is {self.density:.4g} g/cm3, {own}')
+        electrons = sum(element.Z * count for element, count in structure.composition.element_composition.items())
+        if self.electrons is not None and abs(electrons / self.electrons - 1) > ELECTRONS_TOLERANCE:
+            own = f'its sites give {electrons:.4g}'
+            objections.append(f'the file says that the cell has {self.electrons:g} electrons (F000), {own}')
         # Atoms that agree with formula and Z have the right mass: then a slip of the authors is a doubt only.
         if objections and not (self.formula is not None and self.units is not None):
             raise InconsistentFile(objections[0])

@@ -14,7 +14,7 @@ from pymatgen.io.cif import CifParser
 from aiida_pesfp.crystals.checks import check_cell, check_distances
 from aiida_pesfp.crystals.cif.atoms import Atom, atom_table, check_alternatives, read_atoms
 from aiida_pesfp.crystals.cif.facts import Facts
-from aiida_pesfp.crystals.cif.sites import ROUNDING, Crystal, build
+from aiida_pesfp.crystals.cif.sites import ROUNDING, Crystal, build, check_uncounted
 from aiida_pesfp.crystals.cif.symmetry import CENTRINGS, OPERATIONS, Symmetry, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, value
 from aiida_pesfp.errors import (
@@ -100,6 +100,8 @@ def _read_block(
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if not confirmed:
         check_alternatives(atoms)
+        if facts.formula is None:
+            doubts += check_uncounted(atoms, crystal.structure)
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
         return crystal.structure, (*doubts, *crystal.doubts)

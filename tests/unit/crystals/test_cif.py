@@ -110,6 +110,18 @@ def test_the_example_is_brucite_without_doubt():
             'H1 has an occupancy of 0, so no H is left',
         ),
         ([ATOMS[0], 'O1 O 0.3333 0.6767 0.2203 1', ATOMS[2]], {}, OverlappingAtoms, 'O1 are within .* more digits'),
+        (
+            ATOMS[:2],
+            {'chemical_formula_sum': None, 'exptl_crystal_F_000': '30'},
+            InconsistentFile,
+            'the cell has 30 electrons .*, its sites give 28',
+        ),
+        (
+            ['Li1 Li 0 0 0.2 1', 'I1 I 0.33333 0.66667 0.5 1'],
+            {'chemical_formula_sum': None},
+            OverlappingAtoms,
+            'two Li are 1.91 A apart, as on sites that are half full',
+        ),
     ],
 )  # fmt: skip
 def test_what_contradicts_the_file_is_refused(atoms, changes, error, words):
@@ -182,7 +194,15 @@ def test_alternatives_in_disorder_are_not_both_there():
     with pytest.raises(UnreadableStructure, match='O1 and H1 are alternatives'):
         read(cif(both, columns=columns, **unsure))
     one = [f'{ATOMS[0]} . .', f'{ATOMS[1]} A 1', f'{ATOMS[2]} A 1']
-    assert same_sites(read(cif(one, columns=columns, **unsure))[0], read(cif())[0])
+    structure, doubts = read(cif(one, columns=columns, **unsure))
+    assert same_sites(structure, read(cif())[0])
+    assert doubts == ('O1, H1 belong to a group of disorder, but are all there',)
+
+
+def test_atoms_that_nothing_in_the_file_counts_should_be_balanced():
+    _, doubts = read(cif(ATOMS[:2], chemical_formula_sum=None))
+    assert doubts == ('no usual oxidation states balance Mg1O2: are all occupancies given?',)
+    assert read(cif(chemical_formula_sum=None))[1] == ()
 
 
 def test_labels_without_types():
