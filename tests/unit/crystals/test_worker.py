@@ -1,5 +1,6 @@
 """A process that may die alone."""
 
+import faulthandler
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from aiida_pesfp.crystals.worker import Worker, WorkerDied
 
 def misbehave(how: str) -> str:
     if how == 'crash':
+        faulthandler.disable()  # pytest's would print the stack
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == 'exit':
         os._exit(3)

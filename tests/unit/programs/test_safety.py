@@ -43,7 +43,7 @@ class TestFresh:
         (tmp_path / 'out' / 'LiCl' / 'notes.txt').write_text('mine')
         (tmp_path / 'out' / 'notes.txt').write_text('mine')
         assert scan(crystal, '-o', tmp_path / 'out', '--fresh').returncode == 0
-        ours = {'pes.npz', 'descriptors.json', MARKER}
+        ours = {'pes.npz', 'descriptors.json', 'cell.cif', MARKER}
         assert {path.name for path in (tmp_path / 'out' / 'LiCl').iterdir()} == {*ours, 'notes.txt'}
         assert (tmp_path / 'out' / 'notes.txt').exists()
 
