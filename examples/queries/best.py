@@ -16,7 +16,7 @@ def best_structures(minimum_xi: float = 0.25) -> list[tuple]:
     A structure has a row for each potential and settings with which it was scanned: its newest result.
     """
     found = newest(QueryBuilder().append(DescriptorsData).all(flat=True))
-    rows = [(node.pk, node['formula'], node.xi, node.mpe) for node in found if node.xi > float(minimum_xi)]
+    rows = [(node.pk, node.get('formula'), node.xi, node.mpe) for node in found if node.xi > float(minimum_xi)]
     return sorted(rows, key=lambda row: -row[2])
 
 
