@@ -11,6 +11,9 @@ SHORTEST_DISTANCE = 0.5
 #: Nor closer than this times the sum of their covalent radii (Cordero et al., Dalton Trans. 2832 (2008), from ASE):
 #: 1.54 A for Li-Li. Over 360 ordered crystals the least is 0.66, a Ti-O bond of a measured structure.
 LEAST_CONTACT = 0.6
+#: Nor alkali ions of one element closer than this: 1.92 A for Li-Li. Li3N has 2.08 A, the least of 159 crystals; on
+#: sites that are half full they are closer.
+ALKALI, LEAST_ALKALI_CONTACT = [3, 11, 19, 37, 55], 0.75
 #: Generous bounds of what a cell can be: its longest vector (A), the volume of an atom (A^3; that of hydrogen in dense
 #: hydrides is about 2, of an atom in the most open frameworks about 60), and its atoms.
 LONGEST_VECTOR, ATOMIC_VOLUMES, MOST_ATOMS = 1000.0, (1.0, 1000.0), 20_000
@@ -53,9 +56,24 @@ def sound(structure: Structure) -> Structure:
 def check_structure(structure: Structure, species: str) -> None:
     """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned for a mobile species."""
     check_crystal(structure)
+    check_alkali_ions(structure)
     if species not in structure.symbol_set:
         way_out = 'name the mobile species (--species) or leave the structure out'
         raise NoMobileSpecies(f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): {way_out}')
+
+
+def check_alkali_ions(structure: Structure) -> None:
+    """Raise :class:`~aiida_pesfp.errors.OverlappingAtoms` if ions of lithium and its kin are as close as on sites that
+    are half full. It is not for moments of dynamics.
+    """
+    numbers = np.array(structure.atomic_numbers)
+    first, second, _, distances = structure.get_neighbor_list(2 * LEAST_ALKALI_CONTACT * covalent_radii[ALKALI].max())
+    alike = np.isin(numbers[first], ALKALI) & (numbers[first] == numbers[second])
+    near = np.flatnonzero(alike & (distances < 2 * LEAST_ALKALI_CONTACT * covalent_radii[numbers[first]]))
+    if len(near):
+        ion, apart = structure[int(first[near[0]])].specie, distances[near].min()
+        words = f'two {ion} are {apart:.2f} A apart, as on sites that are half full'
+        raise OverlappingAtoms(f'{words}: give an ordered approximant of the structure')
 
 
 def check_crystal(structure: Structure) -> None:

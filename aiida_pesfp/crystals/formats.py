@@ -181,6 +181,21 @@ def _frame(text: str) -> tuple[Structure, tuple[str, ...]]:
         raise UnreadableStructure(f'{error} is no element: correct it') from error
 
 
+#: What ASE reads as if all atoms were listed, with their elements.
+INCOMPLETE = {
+    *(
+        'proteindatabank',
+        'dmol-car',
+        'res',
+        'lammps-dump-text',
+        'lammps-dump-binary',
+        'lammps-data',
+        'gromos',
+        'gromacs',
+    ),
+}
+
+
 def _from_other(path: Path) -> list[Reading]:
     """A file that ASE may know by its name or content."""
     try:
@@ -188,6 +203,10 @@ def _from_other(path: Path) -> list[Reading]:
     except ase.io.formats.UnknownFileTypeError:
         known = ', '.join(ENDINGS)
         raise UnreadableStructure(f'its name has none of the endings {known}, and ASE does not know it') from None
+    if (kind := ase.io.formats.filetype(str(path))) in INCOMPLETE:
+        raise UnreadableStructure(
+            f'files of the kind {kind} may lack symmetry, elements or occupancies: make a CIF of it'
+        )
     return [attempt(lambda atoms=atoms: (from_atoms(atoms), ())) for atoms in found]
 
 

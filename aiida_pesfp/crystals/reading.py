@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 from ase import Atoms
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp.crystals.checks import check_cell, sound
-from aiida_pesfp.errors import StructureError, UnreadableStructure, one_line
+from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure, one_line
 
 
 @dataclass(frozen=True)
@@ -52,4 +53,15 @@ def unreadable(error: Exception) -> UnreadableStructure:
 def from_atoms(atoms: Atoms) -> Structure:
     """A structure of ASE's atoms, without constraints, velocities and the like."""
     check_cell(atoms.cell.array, atoms.pbc)
+    if not _is_full(atoms):
+        raise PartialOccupancy('it has partly occupied sites: give an ordered approximant of the structure')
     return AseAtomsAdaptor.get_structure(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True))
+
+
+def _is_full(atoms: Atoms) -> bool:
+    """Whether all sites are full, as ASE keeps the occupancies of a CIF or a column of that name."""
+    kept, column = atoms.info.get('occupancy'), atoms.arrays.get('occupancy')
+    sites = kept.values() if isinstance(kept, dict) else ()
+    return all(list(site.values()) == [1] for site in sites if isinstance(site, dict)) and (
+        column is None or bool(np.all(np.asarray(column, dtype=float) == 1))
+    )

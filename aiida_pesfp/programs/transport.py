@@ -40,7 +40,11 @@ def main():
     """
 
 
-def _cell(_context, _parameter, value: str | None) -> np.ndarray | None:
+#: Where the number of atoms of the structure file of ``--cell`` is kept.
+_ATOMS = f'{__name__}.atoms'
+
+
+def _cell(context, _parameter, value: str | None) -> np.ndarray | None:
     """Lattice vectors from a structure file, or from 3 or 9 numbers."""
     if value is None:
         return None
@@ -48,9 +52,11 @@ def _cell(_context, _parameter, value: str | None) -> np.ndarray | None:
         numbers = [float(number) for number in value.split(',')]
     except ValueError:
         try:
-            return ase.io.read(value).cell.array
+            atoms = ase.io.read(value)
         except Exception as error:  # the parsers raise anything
             raise click.BadParameter(f'{value}: neither numbers nor a structure file ({error})') from None
+        context.meta[_ATOMS] = len(atoms)
+        return atoms.cell.array
     if len(numbers) not in (3, 9):
         raise click.BadParameter(f'{len(numbers)} numbers: give 3 lengths, 9 components, or a structure file')
     return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
@@ -97,6 +103,10 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
         if np.isfinite(chosen.temperature) and chosen.temperature > 0:
             check_temperature(chosen.temperature)
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
+        atoms = click.get_current_context().meta.get(_ATOMS)
+        if atoms is not None and atoms != len(trajectory.symbols):
+            words = f'the structure of --cell has {atoms} atoms and the frames have {len(trajectory.symbols)}'
+            raise errors.InvalidTrajectory(f'{words}: give the cell of the dynamics')
         try:
             found = analyse(
                 trajectory, chosen.species, chosen.temperature, chosen.charge, chosen.diffusion, chosen.bayesian

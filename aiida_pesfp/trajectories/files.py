@@ -50,6 +50,10 @@ def read_trajectory(
     if ordered != paths:
         notes.append(f'the files are taken in the order of their numbers, {ordered[0].name} to {ordered[-1].name}')
     numbers = number_steps([segment.stamps for segment in segments], timestep, stride)
+    if numbers and stride is None and all(one.stamps.counted for one in segments) and list(numbers[0][:2]) == [1, 2]:
+        notes.append(
+            'the frames are numbered 1, 2, ...: if these are no steps, say how many lie between two (--stride)'
+        )
     numbered = [replace(one, steps=steps) for one, steps in zip(segments, numbers or [None] * len(segments))]
     segments = [part for segment in numbered for part in split_at_restarts(segment)]
     joined = join(segments)

@@ -194,6 +194,8 @@ class Facts:
         if set(found) != set(counts):
             raise InconsistentFile(self._contradiction(crystal))
         units = float(np.median([found[element] / count for element, count in counts.items()]))
+        if units < 0.98:  # less than one formula
+            raise InconsistentFile(self._contradiction(crystal))
         for element, count in counts.items():
             allowed = 1e-3 + units * digits[element]
             if not structure.is_ordered:

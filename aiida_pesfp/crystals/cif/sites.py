@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
-from ase.data import covalent_radii
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.checks import MOST_ATOMS
@@ -17,8 +16,6 @@ from aiida_pesfp.errors import OverlappingAtoms, UnreadableStructure
 SAME_SITE = 0.01
 #: Two images of a full site that are closer are one atom whose coordinates are inexact, or two half atoms, A.
 TOO_CLOSE = 0.5
-#: Alkali ions of one element are not closer than this times the sum of their radii: two Li 1.92 A; Li3N has 2.08 A.
-ALKALI, LEAST_ALKALI_CONTACT = [3, 11, 19, 37, 55], 0.75
 #: Most atoms and elements of a formula for which oxidation states are tried: many take long.
 MOST_BALANCED, MOST_BALANCED_ELEMENTS = 60, 5
 #: Shifts of coordinates to their special positions that nobody needs to hear of.
@@ -44,20 +41,10 @@ class Crystal:
 
 
 def check_uncounted(atoms: list[Atom], structure: Structure) -> list[str]:
-    """What is doubtful about atoms whose number nothing else in the file confirms.
-
-    :raises OverlappingAtoms: if alkali ions are closer than in any crystal.
-    """
+    """What is doubtful about atoms whose number nothing else in the file confirms."""
     if not structure.is_ordered:
         return []
-    doubts, numbers = [], np.array(structure.atomic_numbers)
-    first, second, _, distances = structure.get_neighbor_list(2 * LEAST_ALKALI_CONTACT * covalent_radii[ALKALI].max())
-    alkali = np.isin(numbers[first], ALKALI) & (numbers[first] == numbers[second])
-    near = alkali & (distances < 2 * LEAST_ALKALI_CONTACT * covalent_radii[numbers[first]])
-    if near.any():
-        ion, apart = structure[int(first[near][0])].specie, distances[near].min()
-        apart = f'two {ion} are {apart:.2f} A apart, as on sites that are half full'
-        raise OverlappingAtoms(f'{apart}: give their occupancies, or the formula')
+    doubts = []
     grouped = [atom.label for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
     if grouped:
         doubts.append(f'{", ".join(grouped)} belong to a group of disorder, but are all there')

@@ -3,7 +3,7 @@
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from aiida_pesfp.crystals.checks import check_crystal
+from aiida_pesfp.crystals.checks import check_crystal, check_structure
 from aiida_pesfp.errors import OverlappingAtoms
 
 
@@ -34,3 +34,11 @@ def couple(pair, distance):
     """Two atoms in a large cell."""
     first = pair[: next(i for i in range(1, len(pair)) if pair[i].isupper())]
     return Structure(Lattice.cubic(8), [first, pair[len(first) :]], [[0, 0, 0], [0, 0, distance / 8]])
+
+
+def test_alkali_ions_on_half_full_sites_are_not_scanned():
+    split = couple('LiLi', 1.87)
+    check_crystal(split)  # a moment of dynamics may be like this
+    with pytest.raises(OverlappingAtoms, match='two Li are 1.87 A apart, as on sites that are half full'):
+        check_structure(split, 'Li')
+    check_structure(couple('LiLi', 2.05), 'Li')

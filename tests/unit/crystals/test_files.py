@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.db import connect
 from ase.io import write
 from ase.io.jsonio import encode
@@ -267,3 +268,23 @@ def test_atoms_far_away_come_back_and_others_stay(tmp_path):
     np.testing.assert_allclose(sound(far).frac_coords[1], [0.5, 0.5, 0.5])
     near = Structure(Lattice.cubic(4), ['Li', 'Cl'], [[0, 0, 0], [1.5, -0.5, 0.5]])
     assert sound(near) is near
+
+
+def test_what_other_formats_may_lack_is_not_taken_for_whole(tmp_path):
+    """A PDB with the asymmetric unit alone, a dump without elements, and occupancies beside the atoms."""
+    (tmp_path / 'a.pdb').write_text(
+        'CRYST1    5.130    5.130    5.130  90.00  90.00  90.00 F m -3 m\n'
+        'ATOM      1 LI   MOL     1       0.000   0.000   0.000  1.00  0.00          LI\n'
+    )
+    frame = 'ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS pp pp pp\n0 5\n0 5\n0 5\n'
+    (tmp_path / 'b.lammpstrj').write_text(f'{frame}ITEM: ATOMS id type x y z\n1 3 0 0 0\n')
+    atoms = Atoms('LiCl', scaled_positions=[[0, 0, 0], [0.5] * 3], cell=2.6 * (1 - np.eye(3)), pbc=True)
+    for name, fill in (('c', 0.5), ('d', 1.0)):
+        atoms.info['occupancy'] = {'0': {'Li': fill}, '1': {'Cl': 1.0}}
+        atoms.write(tmp_path / f'{name}.extxyz')
+    files = [tmp_path / name for name in ('a.pdb', 'b.lammpstrj', 'c.extxyz', 'd.extxyz')]
+    found = {one.name: one for one in read_named_structures(files)}
+    assert 'may lack symmetry' in str(found['a'].error)
+    assert 'may lack symmetry' in str(found['b'].error)
+    assert 'partly occupied' in str(found['c'].error)
+    assert found['d'].error is None

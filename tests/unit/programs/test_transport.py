@@ -119,7 +119,10 @@ def test_a_file_without_a_cell(walk, tmp_path):
     assert 'give it (--cell)' in process.stderr
     by_numbers = call('msd', tmp_path / 'bare.xyz', *options, '--cell', ','.join(map(str, CELL.ravel())))
     assert by_numbers.returncode == 0, by_numbers.stderr
-    write(tmp_path / 'cell.cif', Atoms('Li', cell=CELL, pbc=True))
+    write(tmp_path / 'one.cif', Atoms('Li', cell=CELL, pbc=True))
+    other = call('msd', tmp_path / 'bare.xyz', *options, '--cell', tmp_path / 'one.cif')
+    assert 'the structure of --cell has 1 atoms and the frames have' in other.stderr
+    write(tmp_path / 'cell.cif', Atoms(walk.symbols, positions=walk.positions[0], cell=CELL, pbc=True))
     by_file = call('msd', tmp_path / 'bare.xyz', *options, '--cell', tmp_path / 'cell.cif')
     assert by_file.found['carrier_density'] == pytest.approx(by_numbers.found['carrier_density'], rel=1e-4)
     assert call('msd', tmp_path / 'bare.xyz', *options, '--cell', '1,2').returncode == 2
