@@ -1,15 +1,24 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
+import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
-from aiida_pesfp.assessment.cells import NUMBERS, kelvin, read_quantity, read_text, value_and_error
-from aiida_pesfp.assessment.units import check_unit, unit_of_cell, unit_of_temperatures
-from aiida_pesfp.crystals.numbers import decimal_mark
-from aiida_pesfp.crystals.tables import open_table
+from aiida_pesfp.assessment.cells import (
+    NUMBERS,
+    check_heads,
+    kelvin,
+    read_cell,
+    read_text,
+    unit_of_temperatures,
+    value_and_error,
+)
+from aiida_pesfp.crystals.heads import read_heads
+from aiida_pesfp.crystals.numbers import Number, read_number
+from aiida_pesfp.crystals.tables import Row, open_table
 from aiida_pesfp.errors import LabelError, TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
@@ -81,25 +90,28 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     """
     try:
         _, rows = open_table(path, form.columns.values())
+        numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
+        heads, rows, mark = read_heads(numeric, rows, of=form.quantity)
     except TableError as error:
         raise LabelError(str(error)) from error
-    cells = {row.line: {role: row.cells.get(name, '') for role, name in form.columns.items()} for row in rows}
-    mark = decimal_mark(texts[role] for texts in cells.values() for role in texts if role in NUMBERS)
-    named = replace(form, columns=_with_units(form.columns, next(iter(cells.values()))))
-    check_unit(named, [texts[form.quantity] for texts in cells.values()], mark)
-    unit, notes = unit_of_temperatures(named, [texts.get('temperature', '') for texts in cells.values()], mark)
+    check_heads(form, heads, _numbers(rows, form.columns[form.quantity], mark))
+    unit, notes = 'K', []
+    if 'temperature' in heads:
+        temperatures = _numbers(rows, form.columns['temperature'], mark)
+        unit, note = unit_of_temperatures(form, heads['temperature'], temperatures)
+        notes.append(note)
     table, seen = LabelTable(notes=notes), {}
     for row in rows:
+        cells = {role: row.cells.get(name, '') for role, name in form.columns.items()}
         try:
             if row.problem:
                 raise LabelError(row.problem)
-            measurement, structure = _read_row(row.line, cells[row.line], form, unit, mark)
+            measurement, structure = _read_row(row.line, cells, form, unit, mark)
             first = seen.setdefault(replace(measurement, row=0), row.line)
             if first != row.line:
                 raise LabelError(f'the same as row {first}')
         except LabelError as error:
-            identifier = cells[row.line].get('id') or None
-            table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
+            table.excluded.append({'row': row.line, 'id': cells.get('id') or None, 'reason': str(error)})
             continue
         table.measurements.append(measurement)
         if structure is not None:
@@ -118,10 +130,13 @@ def carrier_density(structure: Structure, species: str) -> float:
     return structure.composition[Element(species)] / structure.volume * 1e24
 
 
-def _with_units(columns: dict[str, str], first: dict[str, str]) -> dict[str, str]:
-    """Names of columns, with what the first row has of units: some tables have a line of them below the header."""
-    units = {role: text for role, text in first.items() if role in NUMBERS and unit_of_cell(text, role)}
-    return {role: f'{name} {units.get(role, "")}'.strip() for role, name in columns.items()}
+def _numbers(rows: list[Row], column: str, mark: str | None) -> list[Number]:
+    """Those cells of a column that are numbers."""
+    found = []
+    for row in rows:
+        with contextlib.suppress(ValueError):
+            found.append(read_number(row.cells.get(column, ''), mark))
+    return found
 
 
 def _read_row(
@@ -129,7 +144,7 @@ def _read_row(
 ) -> tuple[Measurement, Structure | None]:
     values: dict = dict.fromkeys(ROLES)
     for role, text in cells.items():
-        values[role] = read_quantity(role, text, form, mark) if role in NUMBERS else read_text(role, text)
+        values[role] = read_cell(role, text, form, mark) if role in NUMBERS else read_text(role, text)
     structure, formula = values['structure'], values['composition']
     if structure is not None:
         formula = formula or structure.composition.reduced_formula

@@ -25,9 +25,8 @@ _POWER = r'\s*(?:[eEdD]([+-]?[0-9]+)|[xX]?\s*10\s*\^\s*[({]?([+-]?[0-9]+)[)}]?|[
 _PART = rf'([+-]?)\s*(?:({_MANTISSA})\s*(?:\(([0-9.,]+)\))?(?:{_POWER})?|10\s*\^\s*([+-]?[0-9]+))'
 #: Not the rest of a number, such as the second half of 1e-4-1e-3.
 _UNIT = r'\s*((?![eEdDxX]\s*[+-]?[0-9])[^\W\d_].*|[%\u00b0].*)?'
-_NUMBER = re.compile(rf'{_PART}{_UNIT}')
-_WITH_ERROR = re.compile(rf'{_PART}\s*(?:\+/?-)\s*{_PART}{_UNIT}')
-_IN_BRACKETS = re.compile(rf'\({_PART}\s*(?:\+/?-)\s*{_PART}\)(?:{_POWER})?{_UNIT}')
+#: A value, perhaps with its uncertainty; a power of ten behind brackets belongs to both.
+_NUMBER = re.compile(rf'(\()?{_PART}(?:\s*\+/?-\s*{_PART})?(?(1)\)(?:{_POWER})?){_UNIT}')
 _GROUPS = re.compile(r"[0-9]{1,3}(?:([.,' ])[0-9]{3}(?:\1[0-9]{3})*)?")
 _AMBIGUOUS = re.compile(r'[1-9][0-9]{0,2}[.,][0-9]{3}')
 
@@ -61,20 +60,18 @@ def read_number(text: str, mark: str | None = None) -> Number:
     plain = _plain(text)
     limit = _LIMIT.match(plain)
     plain = _ABOUT.sub('', plain[limit.end() :] if limit else plain, count=1) if len(plain) <= LONGEST else ''
-    if found := _IN_BRACKETS.fullmatch(plain):
-        *both, e, p, x, unit = found.groups()
-        power = e or p or x or '0'
-        value, error = (_part(part, mark, power)[0] for part in (both[:7], both[7:]))
-    elif found := _WITH_ERROR.fullmatch(plain):
-        *both, unit = found.groups()
-        value, error = (_part(part, mark)[0] for part in (both[:7], both[7:]))
-        if any(both[10:]) and not any(both[3:7]):
-            raise ValueError('not clear: put both numbers of the power of ten into brackets')
-    elif found := _NUMBER.fullmatch(plain):
-        *part, unit = found.groups()
-        value, error = _part(part, mark)
-    else:
+    found = _NUMBER.fullmatch(plain)
+    if not found:
         raise ValueError('not a number')
+    bracket, *parts, e, p, x, unit = found.groups()
+    first, second, has_error = parts[:7], parts[7:], any(parts[7:])
+    if bracket and not has_error:
+        raise ValueError('not a number')
+    if has_error and not bracket and any(second[3:]) and not any(first[3:]):
+        raise ValueError('not clear: put both numbers of the power of ten into brackets')
+    power = e or p or x or '0'
+    value, error = _part(first, mark, power)
+    error = _part(second, mark, power)[0] if has_error else error
     if limit and error is not None:
         raise ValueError('a limit with an uncertainty')
     return Number(value, error, limit and limit[1], (unit or '').strip())

@@ -29,13 +29,13 @@ class Row:
     problem: str | None = None
 
 
-def open_table(path: Path, needed: Collection[str] = ()) -> tuple[list[str], list[Row]]:
+def open_table(path: Path, needed: Collection[str], optional: Collection[str] = ()) -> tuple[list[str], list[Row]]:
     """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
 
-    The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and lines
-    before the header that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
+    The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and comments
+    that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
 
-    :param needed: columns without which the table is of no use.
+    :param needed: columns without which the table is of no use; ``optional`` ones may be missing.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
         follows the header.
     """
@@ -49,8 +49,9 @@ def open_table(path: Path, needed: Collection[str] = ()) -> tuple[list[str], lis
     lines = [line + '\n' for line in text.split('\n')]
     found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
     separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
-    _check(path, columns, needed)
-    rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
+    _check(path, columns, [*needed, *(column for column in optional if column in columns)])
+    records = _records(lines, separator, end, len(columns))
+    rows = [_row(*record, columns, separator == ',') for record in records if not _is_comment(record[2])]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
     return columns, rows
@@ -65,6 +66,11 @@ def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, li
         if needed <= set(columns) or not passed_over:
             return end, columns
     return len(lines), columns
+
+
+def _is_comment(cells: list[str] | None) -> bool:
+    """A row of one cell that begins with ``#``: what has a number has a name beside it."""
+    return cells is not None and cells[0].startswith('#') and not any(cell.strip() for cell in cells[1:])
 
 
 def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:

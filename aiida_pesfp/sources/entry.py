@@ -10,6 +10,7 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.reading import attempt
 from aiida_pesfp.errors import StructureError, UnreadableStructure
+from aiida_pesfp.settings.units import MEASURES
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,20 @@ class Entry:
 
 
 def number(value, what: str) -> float | None:
-    """A number from a source, if it has one; :class:`UnreadableStructure` if that is no finite number."""
+    """A property from a source, if it has one; :class:`UnreadableStructure` if it is no number that can be right.
+
+    :param what: ``band_gap`` (eV) or ``energy_above_hull`` (eV/atom).
+    """
     try:
         found = None if value is None or value == '' else float(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if found is not None and not math.isfinite(found):
+    if found is None:
+        return None
+    if not math.isfinite(found):
         raise UnreadableStructure(f'{what} = {value!r} is not a number: correct it, or leave it out')
+    try:
+        MEASURES[what].check(found, f'its {what}')
+    except ValueError as error:
+        raise UnreadableStructure(f'{error}, or leave it out') from None
     return found

@@ -1,0 +1,261 @@
+"""Heads of columns: what is known is read, what is not known to its end is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiida_pesfp.crystals.heads import Head, read_head, read_heads, read_quantity
+from aiida_pesfp.crystals.tables import Row
+from aiida_pesfp.errors import TableError
+from aiida_pesfp.settings.units import MEASURES
+
+#: Measure -> unit, or scale -> names that say so.
+KNOWN = {
+    'temperature': {
+        'C': [
+            *(
+                'T_C',
+                'temperature (°C)',
+                'degC',
+                'Temp. [\u00baC]',
+                'T/°C',
+                'T in degrees Celsius',
+                'temp_celsius',
+                'C',
+            ),
+            *('T\u2103', 'Temperature/oC', 'temp_degC', 'T(C)', 'deg. C', '°C'),
+        ],
+        'K': [
+            'T (K)',
+            'T/K',
+            'T_K',
+            'kelvin',
+            'temperature_K',
+            'T [K]',
+            'K',
+            'Temperature, K',
+            'T \u212a',
+            'T (K) of test',
+        ],
+        None: ['T', 'temperature', 'temperature of measurement', 'temp\u00e9rature'],
+    },
+    'conductivity': {
+        'S/cm': [
+            *('sigma_RT_S_cm', 'Ionic conductivity (S cm-1)', '\u03c3 (S·cm⁻¹)', 'S/cm', '\u03c3(S/cm)', 'sigma_Scm-1'),
+            *(
+                '\u03c3 (\u03a9⁻¹ cm⁻¹)',
+                'sigma (1/(\u03a9 cm))',
+                '(\u2126 cm)-1',
+                'S_per_cm',
+                'conductivity at 25 °C, S/cm',
+            ),
+            *(
+                '\u03c3(300 K) / S cm^{-1}',
+                'Leitf\u00e4higkeit [S.cm-1]',
+                'Li-ion conductivity - total (S/cm)',
+                'mho/cm',
+            ),
+        ],
+        'mS/cm': ['\u03c3 [mS/cm]', 'mS cm-1', 'sigma_ms_cm', 'milliSiemens per cm'],
+        'uS/cm': ['µS/cm', '\u03bcS cm^-1', 'uS/cm', 'micro S/cm', 'micro-siemens/cm'],
+        'S/m': ['\u03c3 / S m^-1', 'Conductivity [S/m]'],
+        None: [
+            *('sigma', 'conductivity', 'IC (Total)', 'target', 'sigma_300K', 'sigma_T', 'sigma(T)', 'sigma max 1000 K'),
+        ],
+        ('S/cm', 'log10'): ['log10(sigma/(S/cm))', 'log_sigma_S_cm'],
+        (None, 'log10'): ['log sigma', 'log\u03c3', 'lg \u03c3', 'log 10 conductivity'],
+        (None, 'ln'): ['ln \u03c3'],
+    },
+    'diffusion': {
+        'cm2/s': ['diffusion_mean_cm2_s', 'D (cm²/s)', 'cm^2 s^-1'],
+        'm2/s': ['D [m^2 s^-1]', 'm²/s'],
+        'um2/s': ['D (\u03bcm²/s)', 'D (\u00b5m^2/s)', 'um2/s'],
+        'A2/ps': ['li_msd_slope_A2_per_ps', 'D / \u00c52 ps-1', '\u212b²/ps'],
+        'nm2/ns': ['D (nm2/ns)'],
+        None: ['D', 'diffusion'],
+    },
+    'band_gap': {
+        'eV': ['Eg (eV)', 'bandgap_eV', 'band gap / eV', 'gap (HSE06), eV'],
+        'meV': ['Eg (meV)'],
+        None: ['band_gap', 'Eg', 'gap', 'PBE gap'],
+    },
+    'energy_above_hull': {
+        'eV/atom': ['e_hull_eV_atom', 'hull (eV/atom)', 'E_hull / eV per atom', 'eV atom^-1'],
+        'meV/atom': ['e_above_hull (meV/atom)'],
+        None: ['energy_above_hull', 'ehull', 'hull', 'distance to hull'],
+    },
+}
+REFUSED = {
+    'temperature': [
+        *(
+            'T (°F)',
+            'fahrenheit',
+            'T (K or °C)',
+            'Tc',
+            'Kind',
+            'Check',
+            '1000/T (K-1)',
+            '1000/T',
+            '10^3/T',
+            '1/T',
+            'log T',
+        ),
+        *('inverse temperature', 'T⁻¹ (K⁻¹)', 'T (mK)', 'kT (eV)', 'kB T', 'beta (1/eV)', 'T[\u00b0C] + 273', 'T x 10'),
+    ],
+    'conductivity': [
+        *(
+            'resistivity (ohm cm)',
+            '\u03c1 / \u03a9 cm',
+            'conductance (S)',
+            'sigma_mS',
+            'D (cm2/s)',
+            'Ea (eV)',
+            'S/cm/K',
+        ),
+        *('\u03c3 (10⁻⁴ S/cm)', '1e-4 S/cm', 'sigma x1e-4', 'sigma (e-4 S/cm)', 'sigma (in units of 0.001 S/cm)'),
+        *('sigma x 1000', '1000*sigma (S/cm)', 'sigma e3', 'sigma (1000 S/cm)', 'x1000 sigma', 'sigma (S/cm) x10'),
+        *('\u2212log \u03c3', 'negative log sigma', 'sigma -log', 'log log sigma', 'log2 sigma', 'ln(\u03c3T)'),
+        *(
+            'log(\u03c3*T)',
+            'log(\u03c3 / S K cm-1)',
+            'sigma T',
+            'sigma/T',
+            'S/cm2',
+            'sigma (%)',
+            'milli sigma',
+            '2 sigma',
+        ),
+        *('MS/cm', 'kS/cm', 'pS/cm', 'S/mm', 'sigma (S/cm, mS/cm)', 'sigma_300', 'sigma at 0.1 MPa', 'Widerstand'),
+    ],
+    'diffusion': [
+        *(
+            'pm2/s',
+            'D (cm/s)',
+            'D (S/cm)',
+            'D e5',
+            'D x 1e5',
+            'D (10^-5 cm2/s)',
+            'D (cm2/min)',
+            'D_0 (cm2/s)',
+            'D (m2/s2)',
+        ),
+    ],
+    'band_gap': [
+        *(
+            'gap (a.u.)',
+            'gap_ry',
+            'gap (cm^-1)',
+            'gap (mEv)',
+            'gap (MeV)',
+            'gap/kT',
+            'gap (Ha)',
+            'gap (eV*10)',
+            'gap (nm)',
+        ),
+        *('gap [keV]', 'gap (kJ/mol)', 'gap (eV/atom)', 'log gap'),
+    ],
+    'energy_above_hull': ['hull (eV/f.u.)', 'hull (kJ/mol)', 'hull (eV/cell)', 'formation energy', 'hull_mRy'],
+}
+ERRORS = [
+    'rel. err',
+    'err x1000',
+    'error factor',
+    '1/err',
+    'error (%)',
+    'relative error',
+    'error (1e-4 S/cm)',
+    '2 sigma',
+]
+
+
+def pairs(table):
+    return [(measure, text) for measure, texts in table.items() for text in texts]
+
+
+@pytest.mark.parametrize(('measure', 'found'), pairs(KNOWN))
+def test_what_is_known_is_read(measure, found):
+    names = KNOWN[measure][found]
+    expected = Head(*found) if isinstance(found, tuple) else Head(found)
+    assert {name: read_head(name, measure) for name in names} == dict.fromkeys(names, expected)
+
+
+@pytest.mark.parametrize(('measure', 'name'), pairs(REFUSED))
+def test_what_is_not_known_is_refused_by_name(measure, name):
+    with pytest.raises(TableError, match=f'is not understood from .* one of {next(iter(MEASURES[measure].units))}'):
+        read_head(name, measure)
+
+
+@pytest.mark.parametrize('name', ERRORS)
+def test_an_error_of_another_kind_is_refused(name):
+    with pytest.raises(TableError, match='write relative errors as 20 %, each in its cell'):
+        read_head(name, 'conductivity', error=True)
+
+
+def test_errors_have_names_of_their_own():
+    names = ['error', 'err', '\u0394\u03c3', 'std. dev.', 'sigma_sem', '\u00b1', 'uncertainty of sigma']
+    assert {read_head(name, 'conductivity', error=True) for name in names} == {Head()}
+    assert read_head('sigma_error_S_cm', 'conductivity', error=True) == Head('S/cm')
+    assert read_head('err (log10)', 'conductivity', error=True) == Head(None, 'log10')
+    with pytest.raises(TableError, match="'uncertainty' on"):
+        read_head('uncertainty', 'conductivity')
+
+
+@given(st.sampled_from(pairs(KNOWN)), st.text('0123456789.-+x*/%^=<> eEmkKSCT', min_size=1, max_size=5), st.booleans())
+def test_no_digit_and_no_sign_is_passed_over(known, text, before):
+    """What joins a name is refused, or has neither a digit (but in a temperature) nor the sign of a factor."""
+    measure, found = known
+    name = KNOWN[measure][found][0]
+    try:
+        read_head(f'{text} {name}' if before else f'{name} {text}', measure)
+    except TableError:
+        return
+    assert not set(text) & set('*%^=<>+')
+    assert not any(character.isdigit() for character in text) or set(text) & set('kKCc')
+
+
+@pytest.mark.parametrize(
+    ('identifier', 'text', 'unit'),
+    [
+        *(('unit', 'eV', 'eV'), ('', '[meV]', 'meV'), ('-', '(eV)', 'eV')),
+        *(('a', text, None) for text in ('-', '3 eV', '<0.1', 'inf', '.5', '')),
+    ],
+)
+def test_a_row_of_units_belongs_to_the_head(identifier, text, unit):
+    rows = [Row(2, {'id': identifier, 'gap': text}), Row(3, {'id': 'b', 'gap': '1'})]
+    heads, left, _ = read_heads({'band_gap': 'gap'}, rows)
+    assert (heads, left) == ({'band_gap': Head(unit)}, rows[1:] if unit else rows)
+
+
+@pytest.mark.parametrize('text', ['Hartree', 'large', 'Ry', '1/cm'])
+def test_a_first_row_without_numbers_must_be_units(text):
+    with pytest.raises(TableError, match=f"column 'gap', with '{text}' in its first row"):
+        read_heads({'band_gap': 'gap'}, [Row(2, {'id': 'unit', 'gap': text})])
+
+
+@pytest.mark.parametrize(
+    ('unit', 'measure', 'texts'),
+    [
+        ('C', 'temperature', ['°C', 'C', 'deg C', 'oC']),
+        ('K', 'temperature', ['K', 'kelvin']),
+        ('mS/cm', 'conductivity', ['mS/cm', 'mS cm-1', 'mS·cm⁻¹']),
+        ('S/cm', 'conductivity', ['S/cm', '\u03a9⁻¹cm⁻¹']),
+        ('cm2/s', 'diffusion', ['cm2/s', 'cm² s⁻¹']),
+        ('eV', 'band_gap', ['eV']),
+    ],
+)
+def test_the_unit_behind_a_number(unit, measure, texts):
+    assert {read_quantity(f'3 {text}', measure, None).unit for text in texts} == {unit}
+
+
+@pytest.mark.parametrize(
+    ('measure', 'texts'),
+    [
+        ('conductivity', ['to 2 S/cm', 'S/cm at 25 C', 'S', 'ohm cm', 'cm2/s', 'x', '%', 'sigma', 'MS/cm']),
+        ('temperature', ['to 300 K', 'K or C', 'RT', 'S/cm']),
+        ('band_gap', ['Ry', 'eV/atom']),
+    ],
+)
+def test_behind_a_number_nothing_else_may_stand(measure, texts):
+    for text in texts:
+        with pytest.raises(ValueError, match='not a number'):
+            read_quantity(f'3 {text}', measure, None)
