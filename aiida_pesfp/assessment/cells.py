@@ -12,7 +12,7 @@ from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.crystals.heads import Head, read_quantity
 from aiida_pesfp.crystals.numbers import Number, is_blank
 from aiida_pesfp.errors import LabelError
-from aiida_pesfp.settings.assessment import ROLES, SURELY_KELVIN, TableFormat, check_temperature
+from aiida_pesfp.settings.assessment import LOG10, ROLES, SURELY_KELVIN, TableFormat, check_temperature
 from aiida_pesfp.settings.units import MEASURES
 
 #: Degrees Celsius at 0 K.
@@ -58,36 +58,28 @@ _READERS = {
 NUMBERS = [role for role in ROLES if role not in _READERS]
 
 
-def read_text(role: str, text: str):
-    """What a cell says that is no number; None if it is blank."""
-    if is_blank(text) and text not in chemical_symbols:  # Na is no NA
-        return None
-    what, read = _READERS[role]
-    try:
-        return read(text)
-    except Exception as error:  # pymatgen raises many kinds
-        raise LabelError(f'its {role.replace("_", " ")} {text[:40]!r} is not {what}') from error
+def read_cell(role: str, text: str, form: TableFormat, mark: str | None):
+    """What a cell says: a :class:`~aiida_pesfp.crystals.numbers.Number`, with its unit if it has its own, or what its
+    role tells; None if it is blank.
 
-
-def read_cell(role: str, text: str, form: TableFormat, mark: str | None) -> Number | None:
-    """The number in a cell, with its unit if it has its own; None if it is blank and may be.
-
-    :param mark: decimal mark of the column.
+    :param mark: decimal mark of the numbers.
     :raises LabelError: naming the cell.
     """
-    of_value = role in ('error', form.quantity)
-    try:
-        number = read_quantity(text, form.quantity if of_value else role, mark, percent=role == 'error')
-    except ValueError as what:
-        raise LabelError(f'its {role} {text[:40]!r} is {what}') from None
-    if number is None and role != 'error':
-        raise LabelError(f'it has no {role}')
-    if number is None:
+    what, read = _READERS.get(role, ('', None))
+    if is_blank(text) and not (read and text in chemical_symbols):  # Na is no NA
+        if role in ('temperature', form.quantity):
+            raise LabelError(f'it has no {role}')
         return None
-    if number.limit and role != form.quantity:
-        raise LabelError(f'its {role} {text[:40]!r} is not a number but a limit')
-    if of_value and form.logarithmic and number.unit not in ('', '%'):
-        raise LabelError(f'its {role} {text[:40]!r} has a unit among logarithms')
+    try:
+        if read:
+            return read(text)
+        measure = form.quantity if role == 'error' else role
+        number = read_quantity(text, measure, mark, percent=role == 'error', limit=role == form.quantity)
+        if number.unit not in ('', '%') and form.logarithmic and measure == form.quantity:
+            raise ValueError('a number with a unit among logarithms')
+    except Exception as error:  # pymatgen raises many kinds
+        what = f'not {what}' if read else error
+        raise LabelError(f'its {role.replace("_", " ")} {text[:40]!r} is {what}') from error
     return number
 
 
@@ -96,45 +88,48 @@ def check_heads(form: TableFormat, heads: dict[str, Head], values: list[Number])
 
     :param values: numbers of the column of values.
     """
+    scale = LOG10.strip() if form.logarithmic else None
     for role in (form.quantity, 'error'):
         head, column = heads.get(role, Head()), f'the column {form.columns.get(role)!r}'
-        if head.scale == 'ln':
-            raise LabelError(f'{column} holds natural logarithms: convert them to decimal ones or to plain numbers')
-        if head.scale and not form.logarithmic:
-            raise LabelError(
-                f"{column} holds logarithms: give the unit 'log10 {head.unit or form.plain_unit}', not {form.unit!r}"
-            )
-        if head.unit not in (None, form.plain_unit):
-            raise LabelError(f'{column} is in {head.unit}, but the unit is given as {form.unit!r}: change one of them')
-        if role == 'error' and head.unit and form.logarithmic and not head.scale:
-            raise LabelError(f'{column} is in {head.unit}, but the values are logarithms: give errors of logarithms')
-    column, half = f'the column {form.columns[form.quantity]!r}', len(values) / 2
-    if not form.logarithmic and sum(number.value <= SURELY_LOGARITHM for number in values) > half:
-        raise LabelError(
-            f"most numbers of {column} are below -1: if they are logarithms, give 'log10 {form.plain_unit}'"
+        lacks_scale = role == 'error' and form.logarithmic and head.unit is not None and head.scale is None
+        if head.unit not in (None, form.plain_unit) or head.scale not in (None, scale) or lacks_scale:
+            own = ' '.join(filter(None, [head.scale, head.unit or form.plain_unit]))
+            raise LabelError(f'{column} is in {own}, but the unit is given as {form.unit!r}: change one of them')
+    wrong = [
+        one.value
+        for one in values
+        if (one.value > -math.log10(form.factor) + 1 if scale else one.value <= SURELY_LOGARITHM)
+    ]
+    if len(wrong) > len(values) / 2:
+        doubt = (
+            'do logarithms lack their minus?' if scale else f"if they are logarithms, give 'log10 {form.plain_unit}'"
         )
-    if form.logarithmic and sum(number.value + math.log10(form.factor) > 1 for number in values) > half:
-        raise LabelError(f'most numbers of {column} are logarithms of more than 10: do they lack their minus?')
+        raise LabelError(f'most numbers of the column {form.columns[form.quantity]!r} are like {wrong[0]:g}: {doubt}')
 
 
-def unit_of_temperatures(form: TableFormat, head: Head, temperatures: list[Number]) -> tuple[str, str]:
+def unit_of_temperatures(
+    form: TableFormat, heads: dict[str, Head], temperatures: list[Number]
+) -> tuple[str, list[str]]:
     """``K`` or ``C`` for the temperatures that have no unit of their own, and a sentence that says how it was found.
 
     :raises LabelError: if the name of the column says another one than the table's format, or nobody can tell.
     """
-    given, column = form.temperature_unit, f'the column {form.columns["temperature"]!r}'
-    if given != 'header':
-        if head.unit not in (None, given):
-            raise LabelError(f'{column} is in {head.unit}, but temperature_unit is {given!r}: change one of them')
-        return given, f'temperatures of {column} are in {given}, as given'
-    if head.unit:
-        return head.unit, f'temperatures of {column} are in {head.unit}, by its name'
-    way_out = "give temperature_unit (--temperature-unit) 'K' or 'C'"
+    if 'temperature' not in heads:
+        return 'K', []
+    given = form.temperature_unit if form.temperature_unit != 'header' else None
+    said, column = heads['temperature'].unit, f'the column {form.columns["temperature"]!r}'
+    if None not in (given, said) and said != given:
+        raise LabelError(f'{column} is in {said}, but temperature_unit is {given!r}: change one of them')
+    if given or said:
+        return given or said, [
+            f'temperatures of {column} are in {given or said}, {"as given" if given else "by its name"}'
+        ]
+    way_out = "ive temperature_unit (--temperature-unit) 'K' or 'C'"
     for number in temperatures:
         if not number.unit and number.value < SURELY_KELVIN:
             doubt = f'{column} has {number.value:g} without a unit: kelvin or degrees Celsius?'
-            raise LabelError(f"{doubt} {way_out[0].upper()}{way_out[1:]}, or put it into the name, as in 'T (K)'")
-    return 'K', f'temperatures of {column} are taken as kelvin; otherwise {way_out}'
+            raise LabelError(f"{doubt} G{way_out}, or put it into the name, as in 'T (K)'")
+    return 'K', [f'temperatures of {column} are taken as kelvin; otherwise g{way_out}']
 
 
 def kelvin(number: Number, unit: str) -> float:
@@ -172,9 +167,7 @@ def value_and_error(number: Number, error: Number | None, form: TableFormat) -> 
         raise LabelError(f'{what} of {number.value:g} says nothing')
     if deviation is not None and deviation < 0:
         raise LabelError(f'its error of {deviation:g} is negative')
-    try:
-        measure.check(value, what)
-        measure.check(deviation or 0.0, 'its error')
-    except ValueError as reason:
-        raise LabelError(str(reason)) from None
+    for word, one in ((what, value), ('its error', deviation or 0.0)):
+        if problem := measure.problem(one):
+            raise LabelError(f'{word} of {problem}')
     return value, deviation

@@ -2,23 +2,15 @@
 
 import contextlib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
-from aiida_pesfp.assessment.cells import (
-    NUMBERS,
-    check_heads,
-    kelvin,
-    read_cell,
-    read_text,
-    unit_of_temperatures,
-    value_and_error,
-)
+from aiida_pesfp.assessment.cells import NUMBERS, check_heads, kelvin, read_cell, unit_of_temperatures, value_and_error
 from aiida_pesfp.crystals.heads import read_heads
-from aiida_pesfp.crystals.numbers import Number, read_number
-from aiida_pesfp.crystals.tables import Row, open_table
+from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import LabelError, TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
@@ -79,6 +71,14 @@ class LabelTable:
     structures: dict[int, Structure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @contextlib.contextmanager
+    def excluding(self, row: int, id: str | None) -> Iterator[None]:
+        """Exclude a row if what is done with it raises a LabelError."""
+        try:
+            yield
+        except LabelError as error:
+            self.excluded.append({'row': row, 'id': id or None, 'reason': str(error)})
+
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:
     """Read a table with a header, see :func:`~aiida_pesfp.crystals.tables.open_table`.
@@ -94,28 +94,26 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         heads, rows, mark = read_heads(numeric, rows, of=form.quantity)
     except TableError as error:
         raise LabelError(str(error)) from error
-    check_heads(form, heads, _numbers(rows, form.columns[form.quantity], mark))
-    unit, notes = 'K', []
-    if 'temperature' in heads:
-        temperatures = _numbers(rows, form.columns['temperature'], mark)
-        unit, note = unit_of_temperatures(form, heads['temperature'], temperatures)
-        notes.append(note)
-    table, seen = LabelTable(notes=notes), {}
+    table, cells = LabelTable(), {}
     for row in rows:
-        cells = {role: row.cells.get(name, '') for role, name in form.columns.items()}
-        try:
+        with table.excluding(row.line, row.cells.get(form.columns.get('id'))):
             if row.problem:
                 raise LabelError(row.problem)
-            measurement, structure = _read_row(row.line, cells, form, unit, mark)
-            first = seen.setdefault(replace(measurement, row=0), row.line)
-            if first != row.line:
+            texts = {role: row.cells[name] for role, name in form.columns.items()}
+            cells[row.line] = dict.fromkeys(ROLES) | {
+                role: read_cell(role, text, form, mark) for role, text in texts.items()
+            }
+    check_heads(form, heads, [found[form.quantity] for found in cells.values()])
+    unit, table.notes = unit_of_temperatures(form, heads, [found['temperature'] for found in cells.values()])
+    seen = {}
+    for line, found in cells.items():
+        with table.excluding(line, found['id']):
+            measurement = _measurement(line, found, form, unit)
+            first = seen.setdefault(replace(measurement, row=0), line)
+            if first != line:
                 raise LabelError(f'the same as row {first}')
-        except LabelError as error:
-            table.excluded.append({'row': row.line, 'id': cells.get('id') or None, 'reason': str(error)})
-            continue
-        table.measurements.append(measurement)
-        if structure is not None:
-            table.structures[row.line] = structure
+            table.measurements.append(measurement)
+            table.structures |= {line: found['structure']} if found['structure'] is not None else {}
     _exclude_contradictions(table)
     if not table.measurements:
         first = f', the first because {table.excluded[0]["reason"]}' if table.excluded else ''
@@ -130,21 +128,7 @@ def carrier_density(structure: Structure, species: str) -> float:
     return structure.composition[Element(species)] / structure.volume * 1e24
 
 
-def _numbers(rows: list[Row], column: str, mark: str | None) -> list[Number]:
-    """Those cells of a column that are numbers."""
-    found = []
-    for row in rows:
-        with contextlib.suppress(ValueError):
-            found.append(read_number(row.cells.get(column, ''), mark))
-    return found
-
-
-def _read_row(
-    line: int, cells: dict[str, str], form: TableFormat, unit: str, mark: str | None
-) -> tuple[Measurement, Structure | None]:
-    values: dict = dict.fromkeys(ROLES)
-    for role, text in cells.items():
-        values[role] = read_cell(role, text, form, mark) if role in NUMBERS else read_text(role, text)
+def _measurement(line: int, values: dict, form: TableFormat, unit: str) -> Measurement:
     structure, formula = values['structure'], values['composition']
     if structure is not None:
         formula = formula or structure.composition.reduced_formula
@@ -161,7 +145,7 @@ def _read_row(
     known |= {'row': line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density, 'charge': charge}
     temperature = form.temperature if values['temperature'] is None else kelvin(values['temperature'], unit)
     known |= {'temperature': temperature, 'limit': values[form.quantity].limit}
-    return Measurement(**known, value=value, error=error), structure
+    return Measurement(**known, value=value, error=error)
 
 
 def _exclude_contradictions(table: LabelTable) -> None:
@@ -170,7 +154,8 @@ def _exclude_contradictions(table: LabelTable) -> None:
     for entry in table.measurements:
         formulas[entry.id] |= {entry.formula} - {None}
     for entry in [entry for entry in table.measurements if entry.id and len(formulas[entry.id]) > 1]:
-        reason = f'its id belongs to several compositions: {", ".join(sorted(formulas[entry.id]))}'
-        table.excluded.append({'row': entry.row, 'id': entry.id, 'reason': reason})
-        table.measurements.remove(entry)
-        table.structures.pop(entry.row, None)
+        with table.excluding(entry.row, entry.id):
+            table.measurements.remove(entry)
+            table.structures.pop(entry.row, None)
+            raise LabelError(f'its id belongs to several compositions: {", ".join(sorted(formulas[entry.id]))}')
+    table.excluded.sort(key=lambda entry: entry['row'])

@@ -1,18 +1,16 @@
 """Columns of numbers: heads of known words and units, and cells. What is not understood to its end is refused."""
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache
 
-from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, read_number
+from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, plain, read_number
 from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import TableError
 from aiida_pesfp.settings.units import MEASURES
 
-_PLAIN = {'\u03bc': 'u', '\u03a9': ' ohm', '\u00b0': ' deg ', '\u00c5': 'A', '\u03c3': ' sigma ', '\u03b4': ' delta '}
-_PLAIN |= {'\u0394': ' delta ', '\u00b1': ' +- ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7', '**': '^'}
-_PLAIN |= dict.fromkeys('\u2212\u2010\u2011\u2012\u2013\u2014', '-')
+_GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
+_PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
 #: How the parts of units are written. Capitals count: MS is not mS.
 _SIEMENS, _DEGREES = '(?:[Ss]|(?i:siemens)|mho)', '(?:o|deg(?:rees?|[.])? ?)?'
 _PARTS = {
@@ -73,7 +71,7 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
     :param below: what a row of units below the name has.
     :raises TableError: naming what is neither a word that is known for the measure nor one of its units.
     """
-    text, tokens, place, found = _plain(f'{name} {below}'), _tokens(measure, error), 0, []
+    text, tokens, place, found = _words(f'{name} {below}'), _tokens(measure, error), 0, []
     while place < len(text) and (token := tokens.match(text, place)):
         found += [token.lastgroup] if token.lastgroup else []
         place = token.end()
@@ -108,18 +106,18 @@ def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[
     return heads, rows, decimal_mark(row.cells.get(name, '') for row in rows for name in first)
 
 
-def read_quantity(text: str, measure: str, mark: str | None, percent: bool = False) -> Number | None:
-    """The number in a cell, with one of the units of a measure if it has its own; None if it is blank.
+def read_quantity(text: str, measure: str, mark: str | None, *, percent: bool = False, limit: bool = False) -> Number:
+    """The number in a cell, with one of the units of a measure if it has its own.
 
     :param mark: decimal mark of the column.
-    :param percent: whether it may be in per cent of another number.
-    :raises ValueError: if it is anything else.
+    :param percent: whether it may be in per cent of another number; ``limit``: whether it may be a limit.
+    :raises ValueError: if it is anything else, with what it is.
     """
-    if is_blank(text):
-        return None
     number = read_number(text, mark)
+    if number.limit and not limit:
+        raise ValueError('not a number but a limit')
     if number.unit and not (percent and number.unit == '%'):
-        found = _tokens(measure, False).fullmatch(_plain(number.unit).strip('()[]'))
+        found = _tokens(measure, False).fullmatch(_words(number.unit).strip('()[]'))
         if found is None or found.lastgroup not in _units(measure):
             raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[measure].units)}')
         number = replace(number, unit=_units(measure)[found.lastgroup])
@@ -154,9 +152,6 @@ def _written(unit: str) -> str:
     return pattern
 
 
-def _plain(text: str) -> str:
-    """The same in few characters."""
-    text = unicodedata.normalize('NFKC', text.replace('\u00ba', '\u00b0'))
-    for written, meant in _PLAIN.items():
-        text = text.replace(written, meant)
-    return ' '.join(text.split())
+def _words(text: str) -> str:
+    """The same in few characters, with words for Greek letters."""
+    return ' '.join(plain(text).translate(_PLAIN).split())

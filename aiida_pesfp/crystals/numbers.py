@@ -48,7 +48,7 @@ class Number:
 
 def is_blank(text: str) -> bool:
     """Whether a cell says that there is no number: nothing, a dash, NA, n.d., null and the like."""
-    return _BLANK.fullmatch(_plain(text)) is not None
+    return _BLANK.fullmatch(plain(text)) is not None
 
 
 def read_number(text: str, mark: str | None = None) -> Number:
@@ -57,10 +57,10 @@ def read_number(text: str, mark: str | None = None) -> Number:
     :param mark: decimal mark of the column, from :func:`decimal_mark`: it decides what ``1,234`` means.
     :raises ValueError: if this is not a number or has two meanings, with the reason.
     """
-    plain = _plain(text)
-    limit = _LIMIT.match(plain)
-    plain = _ABOUT.sub('', plain[limit.end() :] if limit else plain, count=1) if len(plain) <= LONGEST else ''
-    found = _NUMBER.fullmatch(plain)
+    text = plain(text)
+    limit = _LIMIT.match(text)
+    text = _ABOUT.sub('', text[limit.end() :] if limit else text, count=1) if len(text) <= LONGEST else ''
+    found = _NUMBER.fullmatch(text)
     if not found:
         raise ValueError('not a number')
     bracket, *parts, e, p, x, unit = found.groups()
@@ -81,7 +81,7 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     """The decimal mark of a column, ``.`` or ``,``, if its numbers leave no doubt."""
     marks = set()
     for text in texts:
-        for mantissa in re.findall(_MANTISSA, _plain(text[:LONGEST])):
+        for mantissa in re.findall(_MANTISSA, plain(text[:LONGEST])):
             kinds = set(mantissa) & set('.,')
             beyond_doubt = len(kinds) == 2 or (kinds and not _AMBIGUOUS.fullmatch(mantissa.strip()))
             if beyond_doubt and mantissa.count(last := max(kinds, key=mantissa.rfind)) == 1:
@@ -89,7 +89,7 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     return marks.pop() if len(marks) == 1 else None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The same in few characters: one minus, one sign for times, powers of ten with ``^``."""
     text = _SUPERSCRIPT.sub(lambda found: f'^{unicodedata.normalize("NFKC", found[0])}', text)
     text = unicodedata.normalize('NFKC', text).replace('**', '^').translate(_PLAIN)

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiida_pesfp.crystals.text import read_text
 from aiida_pesfp.errors import TableError
 
-SEPARATORS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'bars'}
+SEPARATORS = ',;\t|'
 #: A spreadsheet takes a cell that begins so for a formula, after blanks too, and wide forms of these signs.
 _FORMULA = '=+-@'
 
@@ -50,8 +50,7 @@ def open_table(path: Path, needed: Collection[str], optional: Collection[str] = 
     found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
     separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
     _check(path, columns, [*needed, *(column for column in optional if column in columns)])
-    records = _records(lines, separator, end, len(columns))
-    rows = [_row(*record, columns, separator == ',') for record in records if not _is_comment(record[2])]
+    rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
     return columns, rows
@@ -68,11 +67,6 @@ def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, li
     return len(lines), columns
 
 
-def _is_comment(cells: list[str] | None) -> bool:
-    """A row of one cell that begins with ``#``: what has a number has a name beside it."""
-    return cells is not None and cells[0].startswith('#') and not any(cell.strip() for cell in cells[1:])
-
-
 def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
     shown = ', '.join(columns)
     for column in needed:
@@ -86,10 +80,11 @@ def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
 def _records(
     lines: list[str], separator: str, start: int = 0, width: int | None = None
 ) -> Iterator[tuple[int, int, list[str] | None]]:
-    """First line (from 1), last line, and cells of each record that is not empty; None if quotation marks do not match.
+    """First line (from 1), last line, and cells of each record; None if quotation marks do not match.
 
-    Quoted cells may hold line breaks. But a record of several lines that has not ``width`` cells was opened by a stray
-    quotation mark: only its first line is given up.
+    Empty ones are passed over, and comments below the header: nothing stands beside them. Quoted cells may hold line
+    breaks. But a record of several lines that has not ``width`` cells was opened by a stray quotation mark: only its
+    first line is given up.
     """
     csv.field_size_limit(sys.maxsize)  # a structure is longer than the default limit
     while start < len(lines):
@@ -101,7 +96,9 @@ def _records(
             cells, used = None, 1
         if cells is not None and used > 1 and width not in (None, len(cells)):
             cells, used = None, 1
-        if cells is None or any(cell.strip() for cell in cells):
+        filled = [cell for cell in cells or () if cell.strip()]
+        is_comment = len(filled) == 1 and filled[0].startswith('#') and width is not None
+        if cells is None or (filled and not is_comment):
             yield start + 1, start + used, cells
         start += used
 

@@ -26,10 +26,8 @@ TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
 
 def check_temperature(temperature: float) -> None:
     """Raise :class:`~aiida_pesfp.errors.LabelError` if no ion moves at it (K)."""
-    known = MEASURES['temperature']
-    if not known.lowest <= temperature <= known.highest:
-        cold = 0 < temperature < known.lowest
-        meant = f' ({temperature:g} degrees Celsius are {temperature + 273.15:g} K)' if cold else ''
+    if MEASURES['temperature'].problem(temperature):
+        meant = f' ({temperature:g} degrees Celsius are {temperature + 273.15:g} K)' if 0 < temperature < 150 else ''
         raise LabelError(f'{temperature:g} K is not a temperature at which ions move in solids{meant}')
 
 

@@ -69,12 +69,7 @@ def number(value, what: str) -> float | None:
         found = None if value is None or value == '' else float(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if found is None:
-        return None
-    if not math.isfinite(found):
-        raise UnreadableStructure(f'{what} = {value!r} is not a number: correct it, or leave it out')
-    try:
-        MEASURES[what].check(found, f'its {what}')
-    except ValueError as error:
-        raise UnreadableStructure(f'{error}, or leave it out') from None
+    if found is not None and (problem := MEASURES[what].problem(found)):
+        problem = problem if math.isfinite(found) else f'{value!r} is not a number: correct it'
+        raise UnreadableStructure(f'{what} = {problem}, or leave it out')
     return found

@@ -8,6 +8,7 @@ from typing import Self
 from aiida_pesfp.crystals.files import printable, read_files
 from aiida_pesfp.crystals.formats import file_label
 from aiida_pesfp.crystals.heads import read_heads, read_quantity
+from aiida_pesfp.crystals.numbers import is_blank
 from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import SourceError, StructureError, TableError, UnreadableStructure
 from aiida_pesfp.settings.units import MEASURES, PROPERTIES
@@ -76,13 +77,13 @@ class Table:
         return {name: self._value(name, text) for name, text in self.rows[found].items()}
 
     def _value(self, name: str, text: str) -> float | None:
+        if is_blank(text):
+            return None
         try:
             found = read_quantity(text, name, self.mark)
         except ValueError as what:
             raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
-        if found is not None and found.limit:
-            raise UnreadableStructure(f'{name} = {text!r} is a limit: correct it, or leave it out')
-        return found and found.value * MEASURES[name].units[found.unit or self.units[name]]
+        return found.value * MEASURES[name].units[found.unit or self.units[name]]
 
 
 def read_folder(

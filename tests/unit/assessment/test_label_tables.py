@@ -92,12 +92,12 @@ class TestUnits:
         ('name', 'unit', 'words'),
         [
             ('sigma (mS/cm)', 'S/cm', "is in mS/cm, but the unit is given as 'S/cm'"),
-            ('log sigma (S/cm)', 'S/cm', "holds logarithms: give the unit 'log10 S/cm'"),
-            ('ln sigma', 'log10 S/cm', 'holds natural logarithms'),
+            ('log sigma (S/cm)', 'S/cm', "is in log10 S/cm, but the unit is given as 'S/cm'"),
+            ('ln sigma', 'log10 S/cm', 'is in ln S/cm, but'),
             ('resistivity (ohm cm)', 'S/cm', 'not understood from .resistivity'),
             ('sigma (10^-4 S/cm)', 'S/cm', 'not understood from .10'),
             ('sigma / 10-4 S cm-1', 'S/cm', 'not understood from ./ 10'),
-            ('sigma x 10\u2074', 'S/cm', 'not understood from .x 104'),
+            ('sigma x 10\u2074', 'S/cm', 'not understood from .x 10.4'),
             ('-log sigma', 'log10 S/cm', 'not understood from .-log'),
             ('log(sigma*T)', 'log10 S/cm', r'not understood from .\*T'),
         ],
@@ -108,13 +108,16 @@ class TestUnits:
 
     def test_logarithms_that_nobody_mentioned_are_refused(self, read):
         content = 'material;T;sigma\nLi3P;300;-3.1\nLi2S;300;-9\nLi3N;300;-2,5\n'
-        with pytest.raises(LabelError, match="most numbers of the column 'sigma' are below -1: if they are logarithms"):
+        with pytest.raises(
+            LabelError,
+            match="most numbers of the column 'sigma' are like -3.1: if they are logarithms, give 'log10 S/cm'",
+        ):
             read(content)
         found = read(content, 'log10 S/cm')
         assert [math.log10(entry.value) for entry in found.measurements] == pytest.approx([-3.1, -9, -2.5])
 
     def test_logarithms_without_their_minus_are_refused(self, read):
-        with pytest.raises(LabelError, match='do they lack their minus'):
+        with pytest.raises(LabelError, match='do logarithms lack their minus'):
             read('material;T;sigma\nLi3P;300;3.1\nLi2S;300;9\n', 'log10 S/cm')
 
     def test_a_line_of_units_below_the_header(self, read):
@@ -159,9 +162,9 @@ class TestUnits:
     @pytest.mark.parametrize(
         ('name', 'unit', 'words'),
         [
-            ('err (log10)', 'S/cm', 'holds logarithms'),
-            ('error of ln sigma', 'log10 S/cm', 'holds natural logarithms'),
-            ('error (S/cm)', 'log10 S/cm', 'is in S/cm, but the values are logarithms'),
+            ('err (log10)', 'S/cm', 'is in log10 S/cm, but the unit is'),
+            ('error of ln sigma', 'log10 S/cm', 'is in ln S/cm, but'),
+            ('error (S/cm)', 'log10 S/cm', "is in S/cm, but the unit is given as 'log10"),
         ],
     )
     def test_errors_are_logarithms_as_the_values_are(self, read, name, unit, words):
