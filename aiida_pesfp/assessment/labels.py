@@ -1,18 +1,19 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
-import contextlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
-from aiida_pesfp.assessment.cells import NUMBERS, check_heads, kelvin, read_cell, unit_of_temperatures, value_and_error
-from aiida_pesfp.crystals.heads import read_heads
-from aiida_pesfp.crystals.tables import open_table
+from aiida_pesfp.assessment.cells import NUMBERS, columns_of, read_text
+from aiida_pesfp.crystals.heads import Column, read_heads
+from aiida_pesfp.crystals.numbers import is_blank
+from aiida_pesfp.crystals.tables import Row, open_table
 from aiida_pesfp.errors import LabelError, TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
+from aiida_pesfp.settings.units import ImplausibleValue
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 
@@ -71,13 +72,9 @@ class LabelTable:
     structures: dict[int, Structure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    @contextlib.contextmanager
-    def excluding(self, row: int, id: str | None) -> Iterator[None]:
-        """Exclude a row if what is done with it raises a LabelError."""
-        try:
-            yield
-        except LabelError as error:
-            self.excluded.append({'row': row, 'id': id or None, 'reason': str(error)})
+    def exclude(self, row: int, id: str | None, reason: str) -> None:
+        """Note why a row is not used."""
+        self.excluded.append({'row': row, 'id': id or None, 'reason': reason})
 
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:
@@ -88,32 +85,29 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     :raises LabelError: if columns are missing, no row can be used, or the table leaves open what its numbers mean: the
         name of a column contradicts the given unit, or temperatures may be in kelvin or in degrees Celsius.
     """
+    table, seen, implausible = LabelTable(), {}, []
     try:
         _, rows = open_table(path, form.columns.values())
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
         heads, rows, mark = read_heads(numeric, rows, of=form.quantity)
+        columns, table.notes = columns_of(form, heads, mark)
+        for row in rows:
+            try:
+                measurement, structure = _read_row(row, form, columns)
+                first = seen.setdefault(replace(measurement, row=0), row.line)
+                if first != row.line:
+                    raise ValueError(f'the same as row {first}')
+            except ValueError as error:
+                implausible += [error] if isinstance(error.__cause__, ImplausibleValue) else []
+                table.exclude(row.line, row.cells.get(form.columns.get('id')), str(error))
+                continue
+            table.measurements.append(measurement)
+            if structure is not None:
+                table.structures[row.line] = structure
+        if len(implausible) > len(rows) / 2:
+            raise TableError(f'most rows of {Path(path).name} cannot be right, the first because {implausible[0]}')
     except TableError as error:
         raise LabelError(str(error)) from error
-    table, cells = LabelTable(), {}
-    for row in rows:
-        with table.excluding(row.line, row.cells.get(form.columns.get('id'))):
-            if row.problem:
-                raise LabelError(row.problem)
-            texts = {role: row.cells[name] for role, name in form.columns.items()}
-            cells[row.line] = dict.fromkeys(ROLES) | {
-                role: read_cell(role, text, form, mark) for role, text in texts.items()
-            }
-    check_heads(form, heads, [found[form.quantity] for found in cells.values()])
-    unit, table.notes = unit_of_temperatures(form, heads, [found['temperature'] for found in cells.values()])
-    seen = {}
-    for line, found in cells.items():
-        with table.excluding(line, found['id']):
-            measurement = _measurement(line, found, form, unit)
-            first = seen.setdefault(replace(measurement, row=0), line)
-            if first != line:
-                raise LabelError(f'the same as row {first}')
-            table.measurements.append(measurement)
-            table.structures |= {line: found['structure']} if found['structure'] is not None else {}
     _exclude_contradictions(table)
     if not table.measurements:
         first = f', the first because {table.excluded[0]["reason"]}' if table.excluded else ''
@@ -128,24 +122,44 @@ def carrier_density(structure: Structure, species: str) -> float:
     return structure.composition[Element(species)] / structure.volume * 1e24
 
 
-def _measurement(line: int, values: dict, form: TableFormat, unit: str) -> Measurement:
-    structure, formula = values['structure'], values['composition']
+def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[Measurement, Structure | None]:
+    """The measurement of a row and its structure, if it has one.
+
+    :raises ValueError: if it cannot be used; from an ImplausibleValue if a number cannot be right in its unit.
+    """
+    if row.problem:
+        raise ValueError(row.problem)
+    cells = {role: row.cells[name] for role, name in form.columns.items()}
+    texts = {role: read_text(role, cells.get(role, '')) for role in ROLES if role not in NUMBERS}
+    structure, formula = texts.pop('structure'), texts.pop('composition')
     if structure is not None:
         formula = formula or structure.composition.reduced_formula
-    if values['id'] is None and formula is None:
-        raise LabelError('it does not identify a material')
+    if texts['id'] is None and formula is None:
+        raise ValueError('it does not identify a material')
     density, charge = None, None
     if form.quantity == 'diffusion':
         charge = form.charge if form.charge is not None else charge_of(form.species)
         density = None if structure is None else carrier_density(structure, form.species)
         if density == 0.0:
-            raise LabelError(f'its structure has no {form.species}')
-    value, error = value_and_error(values[form.quantity], values['error'], form)
-    known = {name: values[name] for name in ('id', 'series', 'space_group')}
-    known |= {'row': line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density, 'charge': charge}
-    temperature = form.temperature if values['temperature'] is None else kelvin(values['temperature'], unit)
-    known |= {'temperature': temperature, 'limit': values[form.quantity].limit}
-    return Measurement(**known, value=value, error=error)
+            raise ValueError(f'its structure has no {form.species}')
+    numbers = {role: _number(role, cells[role], column.read) for role, column in columns.items()}
+    found, temperature = numbers[form.quantity], numbers.get('temperature')
+    error = cells.get('error', '')
+    if not is_blank(error):
+        found = replace(found, error=_number('error', error, columns[form.quantity].read_error, found.value))
+    known = {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
+    known |= {'temperature': form.temperature if temperature is None else temperature.value, 'charge': charge}
+    return Measurement(**known, **texts, value=found.value, error=found.error, limit=found.limit), structure
+
+
+def _number(role: str, text: str, read: Callable, *further):
+    """What is read from a cell of numbers, with the name of the cell in errors."""
+    if is_blank(text):
+        raise ValueError(f'it has no {role}')
+    try:
+        return read(text, *further)
+    except ValueError as what:
+        raise ValueError(f'its {role} {text[:40]!r} is {what}') from what
 
 
 def _exclude_contradictions(table: LabelTable) -> None:
@@ -154,8 +168,7 @@ def _exclude_contradictions(table: LabelTable) -> None:
     for entry in table.measurements:
         formulas[entry.id] |= {entry.formula} - {None}
     for entry in [entry for entry in table.measurements if entry.id and len(formulas[entry.id]) > 1]:
-        with table.excluding(entry.row, entry.id):
-            table.measurements.remove(entry)
-            table.structures.pop(entry.row, None)
-            raise LabelError(f'its id belongs to several compositions: {", ".join(sorted(formulas[entry.id]))}')
-    table.excluded.sort(key=lambda entry: entry['row'])
+        several = ', '.join(sorted(formulas[entry.id]))
+        table.exclude(entry.row, entry.id, f'its id belongs to several compositions: {several}')
+        table.measurements.remove(entry)
+        table.structures.pop(entry.row, None)

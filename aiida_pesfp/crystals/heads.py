@@ -1,5 +1,6 @@
 """Columns of numbers: heads of known words and units, and cells. What is not understood to its end is refused."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -7,7 +8,7 @@ from functools import cache
 from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, plain, read_number
 from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import TableError
-from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.settings.units import MEASURES, ImplausibleValue
 
 _GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
 _PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
@@ -53,6 +54,18 @@ _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- 
 _WORDY = re.compile(r'[^\W\d_]|%')
 #: A number, or an attempt to write one; but 1/(ohm cm) is a unit.
 _LIKE_NUMBER = re.compile(r'(?i:[<>\u2264\u2265~\u2248+\u2212-]?\s*(?:[.,]?\d(?! ?/)|inf))')
+
+
+#: Measures of which tables have logarithms and limits.
+SCALED = ('conductivity', 'diffusion')
+#: A smaller number in a column of logarithms is the value itself.
+SMALLEST_LOGARITHM = 0.01
+#: A plain number that is not larger than this, in whatever unit, is a logarithm.
+SURELY_LOGARITHM = -1.0
+#: A lower temperature in a column that names no unit may be one in degrees Celsius, K.
+SURELY_KELVIN = 273.0
+#: Degrees Celsius at 0 K.
+CELSIUS = 273.15
 
 
 @dataclass(frozen=True)
@@ -106,22 +119,81 @@ def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[
     return heads, rows, decimal_mark(row.cells.get(name, '') for row in rows for name in first)
 
 
-def read_quantity(text: str, measure: str, mark: str | None, *, percent: bool = False, limit: bool = False) -> Number:
-    """The number in a cell, with one of the units of a measure if it has its own.
+@dataclass(frozen=True)
+class Column:
+    """How the numbers of a column are read.
 
-    :param mark: decimal mark of the column.
-    :param percent: whether it may be in per cent of another number; ``limit``: whether it may be a limit.
-    :raises ValueError: if it is anything else, with what it is.
+    :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`; values are in the first of its units.
+    :param unit: of the cells without their own; None if nobody knows.
+    :param mark: decimal mark.
+    :param logarithmic: whether the numbers are decimal logarithms.
     """
-    number = read_number(text, mark)
-    if number.limit and not limit:
-        raise ValueError('not a number but a limit')
-    if number.unit and not (percent and number.unit == '%'):
-        found = _tokens(measure, False).fullmatch(_words(number.unit).strip('()[]'))
-        if found is None or found.lastgroup not in _units(measure):
-            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[measure].units)}')
-        number = replace(number, unit=_units(measure)[found.lastgroup])
-    return number
+
+    name: str
+    measure: str
+    unit: str | None
+    mark: str | None
+    logarithmic: bool = False
+
+    def read(self, text: str) -> Number:
+        """The number in a cell.
+
+        :raises ValueError: if it is none or cannot be right, with the reason.
+        :raises TableError: if its unit may be K or C.
+        """
+        number = self._number(text)
+        if number.limit and self.measure not in SCALED:
+            raise ValueError('not a number but a limit')
+        if self.logarithmic and 0 < abs(number.value) < SMALLEST_LOGARITHM:
+            raise ImplausibleValue('hardly a logarithm')
+        if self.measure in SCALED and not self.logarithmic and number.value <= SURELY_LOGARITHM:
+            raise ImplausibleValue(f"a logarithm among plain numbers: if all are, give the unit 'log10 {self.unit}'")
+        value = self._in_first_unit(number)
+        if value <= 0 and (number.limit or self.logarithmic):
+            raise ValueError('without a meaning')
+        MEASURES[self.measure].check(value)
+        return replace(number, value=value, error=number.error and self._error(number.error, number.unit, value))
+
+    def read_error(self, text: str, value: float) -> float:
+        """The standard error of a value, from a cell of its own; see :meth:`read`."""
+        number = self._number(text, percent=True)
+        if number.limit or number.value < 0:
+            raise ValueError('negative' if number.value < 0 else 'not a number but a limit')
+        return self._error(number.value, number.unit, value)
+
+    def _number(self, text: str, percent: bool = False) -> Number:
+        """With a known unit."""
+        number = read_number(text, self.mark)
+        if number.unit == '' or (percent and number.unit == '%'):
+            return number
+        found, units = _tokens(self.measure, False).fullmatch(_words(number.unit).strip('()[]')), _units(self.measure)
+        if self.logarithmic or found is None or found.lastgroup not in units:
+            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
+        return replace(number, unit=units[found.lastgroup])
+
+    def _in_first_unit(self, number: Number) -> float:
+        unit, units = number.unit or self.unit, MEASURES[self.measure].units
+        if unit is None:
+            if number.value < SURELY_KELVIN:
+                doubt = f'the column {self.name!r} has {number.value:g} without a unit: kelvin or degrees Celsius?'
+                raise TableError(
+                    f"{doubt} Give temperature_unit (--temperature-unit) 'K' or 'C', or put it into the name"
+                )
+            unit = 'K'
+        if unit == 'C':
+            return number.value + CELSIUS
+        return units[unit] * (10 ** min(number.value, 300.0) if self.logarithmic else number.value)
+
+    def _error(self, error: float, unit: str, value: float) -> float:
+        """In the first unit; the error of a logarithm is a part of the value."""
+        if unit == '%':
+            found = abs(value) * error / 100
+        elif self.logarithmic:
+            found = error * math.log(10) * value
+        else:
+            found = error * MEASURES[self.measure].units[unit or self.unit]
+        MEASURES[self.measure].check(found)
+        return found
 
 
 @cache
@@ -136,7 +208,7 @@ def _tokens(measure: str, error: bool) -> re.Pattern:
     units = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in _units(measure).items())
     words = ' '.join([_ANYWHERE, _WORDS[measure], _WORDS['error'] if error else '']).split()
     words = f'(?i:{"|".join(sorted(words, key=len, reverse=True))}){_END}'
-    values = f'|{_LOGARITHM}|{_AT}' if measure in ('conductivity', 'diffusion') else ''
+    values = f'|{_LOGARITHM}|{_AT}' if measure in SCALED else ''
     return re.compile(rf'(?:/[ (\[]*)?(?:{units}){_END}{values}|{words}|{_BETWEEN}')
 
 

@@ -7,15 +7,13 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import Settings, setting
-from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.settings.units import MEASURES, ImplausibleValue
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
 _UNITS = [unit for quantity in ('conductivity', 'diffusion') for unit in MEASURES[quantity].units]
 #: Before a unit: the column holds logarithms.
 LOG10 = 'log10 '
-#: A lower temperature in a column that names no unit may be one in degrees Celsius, K.
-SURELY_KELVIN = 273.0
 #: Ways to find the structure of a label.
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
@@ -26,9 +24,11 @@ TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
 
 def check_temperature(temperature: float) -> None:
     """Raise :class:`~aiida_pesfp.errors.LabelError` if no ion moves at it (K)."""
-    if MEASURES['temperature'].problem(temperature):
-        meant = f' ({temperature:g} degrees Celsius are {temperature + 273.15:g} K)' if 0 < temperature < 150 else ''
-        raise LabelError(f'{temperature:g} K is not a temperature at which ions move in solids{meant}')
+    try:
+        MEASURES['temperature'].check(temperature)
+    except ImplausibleValue as reason:
+        celsius = f'{temperature:g} degrees Celsius are {temperature + 273.15:g} K'
+        raise LabelError(f'the temperature is {reason}; {celsius}') from None
 
 
 class AssessmentSettings(Settings):
@@ -89,11 +89,6 @@ class TableFormat(AssessmentSettings):
     def plain_unit(self) -> str:
         """The unit without that of logarithms."""
         return self.unit.removeprefix(LOG10)
-
-    @property
-    def factor(self) -> float:
-        """Of the unit, to S/cm or cm^2/s."""
-        return MEASURES[self.quantity].units[self.plain_unit]
 
 
 @dataclass(frozen=True)

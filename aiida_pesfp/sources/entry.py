@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.reading import attempt
 from aiida_pesfp.errors import StructureError, UnreadableStructure
-from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.settings.units import MEASURES, ImplausibleValue
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,10 @@ def number(value, what: str) -> float | None:
         found = None if value is None or value == '' else float(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if found is not None and (problem := MEASURES[what].problem(found)):
-        problem = problem if math.isfinite(found) else f'{value!r} is not a number: correct it'
-        raise UnreadableStructure(f'{what} = {problem}, or leave it out')
+    if found is not None and not math.isfinite(found):
+        raise UnreadableStructure(f'{what} = {value!r} is not a number: correct it, or leave it out')
+    try:
+        MEASURES[what].check(found or 0.0)
+    except ImplausibleValue as reason:
+        raise UnreadableStructure(f'{what} is {reason}: correct it, or leave it out') from None
     return found

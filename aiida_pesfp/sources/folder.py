@@ -7,7 +7,7 @@ from typing import Self
 
 from aiida_pesfp.crystals.files import printable, read_files
 from aiida_pesfp.crystals.formats import file_label
-from aiida_pesfp.crystals.heads import read_heads, read_quantity
+from aiida_pesfp.crystals.heads import Column, read_heads
 from aiida_pesfp.crystals.numbers import is_blank
 from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import SourceError, StructureError, TableError, UnreadableStructure
@@ -19,16 +19,14 @@ from aiida_pesfp.sources.entry import Entry, number
 class Table:
     """Properties by the name of the structure's file, with or without its ending.
 
-    :param rows: name -> property -> text of its cell.
-    :param units: property -> unit of its column.
-    :param mark: decimal mark.
+    :param rows: name -> cells.
+    :param columns: property -> its column.
     :param unused: identifiers without a file so far.
     :param problems: lines that cannot be read.
     """
 
     rows: dict[str, dict[str, str]]
-    units: dict[str, str]
-    mark: str | None
+    columns: dict[str, Column]
     unused: set[str]
     problems: list[str]
 
@@ -60,9 +58,11 @@ class Table:
             if line.problem is not None:
                 problems.append(f'line {line.line}: {line.problem}')
             elif identifier:
-                rows[identifier] = {name: line.cells[column] for name, column in chosen.items()}
-        units = {name: head.unit or MEASURES[name].unit for name, head in heads.items()}
-        return cls(rows, units, mark, set(rows), problems)
+                rows[identifier] = line.cells
+        found = {
+            name: Column(chosen[name], name, head.unit or MEASURES[name].unit, mark) for name, head in heads.items()
+        }
+        return cls(rows, found, set(rows), problems)
 
     def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
         """Properties of a structure; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number.
@@ -74,16 +74,14 @@ class Table:
         if found is None:
             return {}
         self.unused.discard(found)
-        return {name: self._value(name, text) for name, text in self.rows[found].items()}
-
-    def _value(self, name: str, text: str) -> float | None:
-        if is_blank(text):
-            return None
-        try:
-            found = read_quantity(text, name, self.mark)
-        except ValueError as what:
-            raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
-        return found.value * MEASURES[name].units[found.unit or self.units[name]]
+        cells = {name: self.rows[found][column.name] for name, column in self.columns.items()}
+        properties = {}
+        for name, text in cells.items():
+            try:
+                properties[name] = None if is_blank(text) else self.columns[name].read(text).value
+            except ValueError as what:
+                raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
+        return properties
 
 
 def read_folder(

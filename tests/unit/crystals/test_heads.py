@@ -1,10 +1,12 @@
 """Heads of columns: what is known is read, what is not known to its end is refused."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.crystals.heads import Head, read_head, read_heads, read_quantity
+from aiida_pesfp.crystals.heads import Column, Head, read_head, read_heads
 from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import TableError
 from aiida_pesfp.settings.units import MEASURES
@@ -232,30 +234,61 @@ def test_a_first_row_without_numbers_must_be_units(text):
         read_heads({'band_gap': 'gap'}, [Row(2, {'id': 'unit', 'gap': text})])
 
 
+def column(measure, unit=None, **options):
+    return Column('x', measure, unit or MEASURES[measure].unit, '.', **options)
+
+
 @pytest.mark.parametrize(
-    ('unit', 'measure', 'texts'),
+    ('value', 'measure', 'texts'),
     [
-        ('C', 'temperature', ['°C', 'C', 'deg C', 'oC']),
-        ('K', 'temperature', ['K', 'kelvin']),
-        ('mS/cm', 'conductivity', ['mS/cm', 'mS cm-1', 'mS·cm⁻¹']),
-        ('S/cm', 'conductivity', ['S/cm', '\u03a9⁻¹cm⁻¹']),
-        ('cm2/s', 'diffusion', ['cm2/s', 'cm² s⁻¹']),
-        ('eV', 'band_gap', ['eV']),
+        (298.15, 'temperature', ['25 °C', '25C', '25 deg C', '25 oC', '298.15 K', '298.15 kelvin', '298.15']),
+        (3e-3, 'conductivity', ['3 mS/cm', '3 mS cm-1', '3 mS·cm⁻¹', '0.003 S/cm', '3e-3 \u03a9⁻¹cm⁻¹', '3e-3']),
+        (3e-6, 'diffusion', ['3e-6 cm2/s', '3e-6 cm² s⁻¹', '300 um2/s', '3e-6']),
+        (0.3, 'band_gap', ['0.3 eV', '300 meV', '0.3']),
+        (0.3, 'energy_above_hull', ['0.3 eV', '300 meV/atom', '0.3 eV/atom']),
     ],
 )
-def test_the_unit_behind_a_number(unit, measure, texts):
-    assert {read_quantity(f'3 {text}', measure, None).unit for text in texts} == {unit}
+def test_a_cell_may_have_a_unit_of_its_own(value, measure, texts):
+    for text in texts:
+        assert column(measure).read(text).value == pytest.approx(value)
+
+
+def test_errors_are_in_the_unit_of_their_value():
+    assert column('conductivity', 'mS/cm').read('1.2(3)').error == pytest.approx(3e-4)
+    assert column('conductivity', 'mS/cm').read('1.2(3) S/cm').error == pytest.approx(0.3)
+    assert column('conductivity', logarithmic=True).read('-3 +- 0.1').error == pytest.approx(1e-4 * math.log(10))
+    assert column('conductivity', 'mS/cm').read_error('0.5', 1.0) == 5e-4
+    assert column('conductivity', 'mS/cm').read_error('5 %', -1e-3) == 5e-5
 
 
 @pytest.mark.parametrize(
     ('measure', 'texts'),
     [
-        ('conductivity', ['to 2 S/cm', 'S/cm at 25 C', 'S', 'ohm cm', 'cm2/s', 'x', '%', 'sigma', 'MS/cm']),
-        ('temperature', ['to 300 K', 'K or C', 'RT', 'S/cm']),
-        ('band_gap', ['Ry', 'eV/atom']),
+        (
+            'conductivity',
+            [f'3 {unit}' for unit in ('to 2 S/cm', 'S/cm at 25 C', 'S', 'ohm cm', 'cm2/s', 'x', '%', 'MS/cm')],
+        ),
+        ('temperature', ['3 to 300 K', '300 K or C', '25 RT', '300 S/cm', '<300', '25', '6000', '-300 °C']),
+        ('band_gap', ['3 Ry', '3 eV/atom', '31', '-0.1', '<1', '3200']),
+        ('energy_above_hull', ['-0.1', '5.1', '45', '3 Ry']),
+        ('diffusion', ['1', '1e-3 m2/s', '-1', '0.1']),
+        ('conductivity', ['-4.2', '-1', '-0.2', '11', '2e4 mS/cm', '<0', '1e-3 +- 20']),
     ],
 )
-def test_behind_a_number_nothing_else_may_stand(measure, texts):
+def test_what_cannot_be_right_is_refused(measure, texts):
     for text in texts:
-        with pytest.raises(ValueError, match='not a number'):
-            read_quantity(f'3 {text}', measure, None)
+        with pytest.raises(ValueError, match='not a number|not between|logarithm among plain|without a meaning'):
+            column(measure).read(text)
+
+
+@pytest.mark.parametrize('text', ['1e-3', '1.1', '-3 S/cm', '0.001', '<400'])
+def test_logarithms_are_logarithms(text):
+    with pytest.raises(ValueError, match='hardly a logarithm|not between|not a number'):
+        column('conductivity', logarithmic=True).read(text)
+
+
+def test_kelvin_or_celsius():
+    unknown = Column('T', 'temperature', None, None)
+    assert [unknown.read(text).value for text in ('300', '20 °C')] == [300, 293.15]
+    with pytest.raises(TableError, match="column 'T' has 25 without a unit: kelvin or degrees Celsius"):
+        unknown.read('25')
