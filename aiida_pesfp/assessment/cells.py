@@ -2,16 +2,17 @@
 
 import json
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 from ase.data import chemical_symbols
 from pymatgen.core import Composition, Structure
 
 from aiida_pesfp.crystals.checks import check_cell
-from aiida_pesfp.crystals.heads import Column, Head
+from aiida_pesfp.crystals.heads import Column
 from aiida_pesfp.crystals.numbers import is_blank
 from aiida_pesfp.errors import TableError
-from aiida_pesfp.settings.assessment import LOG10, ROLES, TableFormat
+from aiida_pesfp.settings.assessment import ROLES, TableFormat
 
 #: No formula is longer.
 LONGEST_FORMULA = 500
@@ -50,44 +51,40 @@ _READERS = {
 NUMBERS = [role for role in ROLES if role not in _READERS]
 
 
-def read_text(role: str, text: str):
-    """What a cell says that is no number; None if it is blank.
+def read_cell(role: str, text: str, column: Column | None):
+    """What a cell says, None if it is blank.
 
+    :param column: how its number is read, if its role is one of :data:`NUMBERS`.
     :raises ValueError: naming the cell.
     """
-    if is_blank(text) and text not in chemical_symbols:  # Na is no NA
+    if is_blank(text) and (column or text not in chemical_symbols):  # Na is no NA
         return None
-    what, read = _READERS[role]
+    what, read = _READERS.get(role) or ('', column.read)
     try:
         return read(text)
+    except TableError:
+        raise
     except Exception as error:  # pymatgen raises many kinds
-        raise ValueError(f'its {role.replace("_", " ")} {text[:40]!r} is not {what}') from error
+        what = f'not {what}' if what else error
+        raise ValueError(f'its {role.replace("_", " ")} {text[:40]!r} is {what}') from error
 
 
-def columns_of(form: TableFormat, heads: dict[str, Head], mark: str | None) -> tuple[dict[str, Column], list[str]]:
-    """How the columns of numbers are read, but those of errors, and a sentence on the unit of temperatures.
+def agree(form: TableFormat, columns: dict[str, Column]) -> tuple[dict[str, Column], list[str]]:
+    """The columns of numbers with what the format says of them, and a sentence on the unit of temperatures.
 
-    :raises TableError: if the name of a column says something else than the format.
+    :raises TableError: if the name of a column says something else.
     """
-    scale, notes = LOG10.strip() if form.logarithmic else None, []
-    wanted = {form.quantity: (form.plain_unit, scale), 'error': (form.plain_unit, scale)}
-    given = form.temperature_unit if form.temperature_unit != 'header' else None
-    wanted['temperature'] = given, None
-    for role, head in heads.items():
-        unit, scale = wanted[role]
-        plain_error = role == 'error' and scale and head.unit and not head.scale
-        if (unit and head.unit not in (None, unit)) or head.scale not in (None, scale) or plain_error:
-            own = ' '.join(filter(None, [head.scale, head.unit or unit]))
-            said = form.unit if role != 'temperature' else given
-            raise TableError(
-                f'the column {form.columns[role]!r} is in {own}, but {said!r} is given: change one of them'
-            )
-    columns = {
-        form.quantity: Column(form.columns[form.quantity], form.quantity, form.plain_unit, mark, form.logarithmic)
-    }
-    if 'temperature' in heads:
-        name, said = form.columns['temperature'], heads['temperature'].unit
-        columns['temperature'] = Column(name, 'temperature', given or said, mark)
-        how = f'in {given or said}, {"as given" if given else "by its name"}' if given or said else 'taken as kelvin'
-        notes = [f'temperatures of the column {name!r} are {how}']
-    return columns, notes
+    given, found = form.temperature_unit if form.temperature_unit != 'header' else None, {}
+    for role, column in columns.items():
+        unit, scale = (given, None) if role == 'temperature' else (form.plain_unit, form.scale)
+        plain_error = column.is_error and scale and column.unit and not column.scale
+        if (unit and column.unit not in (None, unit)) or column.scale not in (None, scale) or plain_error:
+            own = ' '.join(filter(None, [column.scale, column.unit or unit]))
+            wanted = ' '.join(filter(None, [scale, unit]))
+            raise TableError(f'the column {column.name!r} is in {own}, but {wanted!r} is given: change one of them')
+        found[role] = replace(column, unit=unit or column.unit, scale=scale)
+    if 'temperature' not in found:
+        return found, []
+    unit = found['temperature'].unit
+    how = f'in {unit}, {"as given" if given else "by its name"}' if unit else 'taken as kelvin'
+    return found, [f'temperatures of the column {found["temperature"].name!r} are {how}']

@@ -1,15 +1,13 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
-from aiida_pesfp.assessment.cells import NUMBERS, columns_of, read_text
+from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
 from aiida_pesfp.crystals.heads import Column, read_heads
-from aiida_pesfp.crystals.numbers import is_blank
 from aiida_pesfp.crystals.tables import Row, open_table
 from aiida_pesfp.errors import LabelError, TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
@@ -72,10 +70,6 @@ class LabelTable:
     structures: dict[int, Structure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def exclude(self, row: int, id: str | None, reason: str) -> None:
-        """Note why a row is not used."""
-        self.excluded.append({'row': row, 'id': id or None, 'reason': reason})
-
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:
     """Read a table with a header, see :func:`~aiida_pesfp.crystals.tables.open_table`.
@@ -89,8 +83,8 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     try:
         _, rows = open_table(path, form.columns.values())
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
-        heads, rows, mark = read_heads(numeric, rows, of=form.quantity)
-        columns, table.notes = columns_of(form, heads, mark)
+        columns, rows = read_heads(numeric, rows, of=form.quantity)
+        columns, table.notes = agree(form, columns)
         for row in rows:
             try:
                 measurement, structure = _read_row(row, form, columns)
@@ -98,8 +92,9 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
             except ValueError as error:
-                implausible += [error] if isinstance(error.__cause__, ImplausibleValue) else []
-                table.exclude(row.line, row.cells.get(form.columns.get('id')), str(error))
+                implausible += [error] if isinstance(error.__cause__ or error, ImplausibleValue) else []
+                identifier = row.cells.get(form.columns.get('id')) or None
+                table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
                 continue
             table.measurements.append(measurement)
             if structure is not None:
@@ -129,12 +124,15 @@ def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[
     """
     if row.problem:
         raise ValueError(row.problem)
-    cells = {role: row.cells[name] for role, name in form.columns.items()}
-    texts = {role: read_text(role, cells.get(role, '')) for role in ROLES if role not in NUMBERS}
-    structure, formula = texts.pop('structure'), texts.pop('composition')
+    values = {role: read_cell(role, row.cells[name], columns.get(role)) for role, name in form.columns.items()}
+    for role in columns:
+        if values[role] is None and role != 'error':
+            raise ValueError(f'it has no {role}')
+    values = dict.fromkeys(ROLES) | values
+    structure, formula = values['structure'], values['composition']
     if structure is not None:
         formula = formula or structure.composition.reduced_formula
-    if texts['id'] is None and formula is None:
+    if values['id'] is None and formula is None:
         raise ValueError('it does not identify a material')
     density, charge = None, None
     if form.quantity == 'diffusion':
@@ -142,24 +140,12 @@ def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[
         density = None if structure is None else carrier_density(structure, form.species)
         if density == 0.0:
             raise ValueError(f'its structure has no {form.species}')
-    numbers = {role: _number(role, cells[role], column.read) for role, column in columns.items()}
-    found, temperature = numbers[form.quantity], numbers.get('temperature')
-    error = cells.get('error', '')
-    if not is_blank(error):
-        found = replace(found, error=_number('error', error, columns[form.quantity].read_error, found.value))
-    known = {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
+    found, temperature = values[form.quantity], values['temperature']
+    error = found.error if values['error'] is None else columns['error'].error_of(found.value, values['error'])
+    known = {name: values[name] for name in ('id', 'series', 'space_group')}
+    known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': form.temperature if temperature is None else temperature.value, 'charge': charge}
-    return Measurement(**known, **texts, value=found.value, error=found.error, limit=found.limit), structure
-
-
-def _number(role: str, text: str, read: Callable, *further):
-    """What is read from a cell of numbers, with the name of the cell in errors."""
-    if is_blank(text):
-        raise ValueError(f'it has no {role}')
-    try:
-        return read(text, *further)
-    except ValueError as what:
-        raise ValueError(f'its {role} {text[:40]!r} is {what}') from what
+    return Measurement(**known, value=found.value, error=error, limit=found.limit), structure
 
 
 def _exclude_contradictions(table: LabelTable) -> None:
@@ -168,7 +154,7 @@ def _exclude_contradictions(table: LabelTable) -> None:
     for entry in table.measurements:
         formulas[entry.id] |= {entry.formula} - {None}
     for entry in [entry for entry in table.measurements if entry.id and len(formulas[entry.id]) > 1]:
-        several = ', '.join(sorted(formulas[entry.id]))
-        table.exclude(entry.row, entry.id, f'its id belongs to several compositions: {several}')
+        reason = f'its id belongs to several compositions: {", ".join(sorted(formulas[entry.id]))}'
+        table.excluded.append({'row': entry.row, 'id': entry.id, 'reason': reason})
         table.measurements.remove(entry)
         table.structures.pop(entry.row, None)

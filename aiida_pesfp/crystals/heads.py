@@ -27,24 +27,21 @@ _PARTS = {
 }
 _TIMES, _INVERSE, _END = r'[ _.\u00b7*]*', r' ?\^?[ ({]*-1[)}]*', r'(?![^\W\d_])'
 _PER = rf'{_TIMES}(?:(?:/|per)[ _(]*)?'
-_ANYWHERE = """
-    mean average avg median max maximum value values in of the at and from by unit units mobile exp experiment test data
-    experimental meas measured measurement ref reference lit literature calc calculated computed sim simulation
-    simulated md aimd mlmd dft run sample target label y result reported published li lithium na sodium ion ions
-    ionic"""
+_ANYWHERE = """mean average avg median max maximum value values in of the at and from by unit units mobile exp test
+    experiment experimental data meas measured measurement ref reference lit literature calc calculated computed sim md
+    simulation simulated aimd mlmd dft pbe pbesol gga lda scan r2scan hse hse06 rt room temperature temp run sample mp
+    target label y result reported published li lithium na sodium ion ions ionic"""
 #: Words that may stand in the head of a column.
 _WORDS = {
-    'temperature': 't temp temps temperature temperatures temperatur temp\u00e9rature temperatura thermostat room',
-    'conductivity': r"""sigma _t \(t\) s_rt rt conductivity conductivities cond conduction ic total tot bulk grain
-        boundary gb overall dc ac room temperature temp superionic solid electrolyte conductivit\u00e9 conductividad
-        leitf\u00e4higkeit ionenleitf\u00e4higkeit""",
-    'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump msd slope
-        rt room temperature temp diffusionskoeffizient""",
-    'band_gap': """band gap bandgap gaps eg e g energy direct indirect optical fundamental electronic pbe pbesol gga lda
-        hse hse06 scan r2scan gw g0w0 mbj optb88vdw bandl\u00fccke""",
-    'energy_above_hull': """e energy energies above hull ehull convex distance to stability d phase pbe pbesol gga lda
-        scan r2scan""",
-    'error': r"""err e errs error errors std stdev stddev sd sem se stderr standard deviation dev uncertainty
+    'temperature': 't temps temperatures temperatur température temperatura thermostat',
+    'conductivity': r"""sigma _t \(t\) s_rt conductivity conductivities cond conduction ic total tot bulk grain boundary
+        gb overall dc ac superionic solid electrolyte conductivité conductividad leitfähigkeit ionenleitfähigkeit""",
+    'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump chemical
+        msd slope diffusionskoeffizient""",
+    'band_gap': """band gap bandgap bandgaps gaps bg eg e g energy direct indirect optical fundamental electronic gw g0w0
+        mbj optb88vdw bandlücke""",
+    'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per atom',
+    'error': r"""err e errs error errors bar bars std stdev stddev sd sem se stderr standard deviation dev uncertainty
         uncertainties unc abs absolute delta d fehler \+/?-""",
 }
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
@@ -68,16 +65,8 @@ SURELY_KELVIN = 273.0
 CELSIUS = 273.15
 
 
-@dataclass(frozen=True)
-class Head:
-    """What the head of a column says: its unit, and ``log10`` or ``ln``, each None if it is not there."""
-
-    unit: str | None = None
-    scale: str | None = None
-
-
-def read_head(name: str, measure: str, error: bool = False, below: str = '') -> Head:
-    """The unit that the name of a column tells.
+def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple[str | None, str | None]:
+    """The unit that the name of a column tells, and ``log10`` or ``ln``; each None if it is not there.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`.
     :param error: whether the column holds errors of this measure.
@@ -95,11 +84,89 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
         known = f'known are words for {measure} and one of {", ".join(MEASURES[measure].units)}'
         way_out = 'write relative errors as 20 %, each in its cell' if error else 'convert its numbers if need be'
         raise TableError(f'{column} is not understood from {text[place:] or text!r} on: {known}. Rename it; {way_out}')
-    return Head(*(next(iter(one), None) for one in (ours, scales)))
+    return next(iter(ours), None), next(iter(scales), None)
 
 
-def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[dict[str, Head], list[Row], str | None]:
-    """Heads of all columns of numbers, the rows below them, and the decimal mark of the numbers.
+@dataclass(frozen=True)
+class Column:
+    """How the numbers of a column are read.
+
+    :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`; values are in the first of its units.
+    :param mark: decimal mark.
+    :param unit: of the cells without their own; None for the first one of the measure, and if K or C may be meant.
+    :param scale: ``log10`` for logarithms.
+    :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
+    """
+
+    name: str
+    measure: str
+    mark: str | None = None
+    unit: str | None = None
+    scale: str | None = None
+    is_error: bool = False
+
+    def read(self, text: str) -> Number:
+        """The number in a cell.
+
+        :raises ValueError: if it is none or cannot be right, with the reason.
+        :raises TableError: if its unit may be K or C.
+        """
+        number, scaled = self._with_unit(read_number(text, self.mark)), self.measure in SCALED
+        if number.limit and (self.is_error or not scaled):
+            raise ValueError('not a number but a limit')
+        if self.is_error:
+            return number
+        if self.scale and 0 < abs(number.value) < SMALLEST_LOGARITHM:
+            raise ImplausibleValue('hardly a logarithm')
+        if scaled and not self.scale and number.value <= SURELY_LOGARITHM:
+            raise ImplausibleValue(f"a logarithm among plain numbers: if all are, give the unit 'log10 {self.unit}'")
+        value = self._in_first_unit(number)
+        if value <= 0 and (number.limit or self.scale):
+            raise ValueError('without a meaning')
+        MEASURES[self.measure].check(value)
+        if number.error is None or not scaled:
+            return replace(number, value=value, error=None)
+        return replace(number, value=value, error=self.error_of(value, Number(number.error, unit=number.unit)))
+
+    def error_of(self, value: float, error: Number) -> float:
+        """The standard error of a value, in its unit. That of a logarithm is a part of the value.
+
+        :raises ValueError: if it cannot be right.
+        """
+        if error.unit == '%':
+            found = abs(value) * error.value / 100
+        elif self.scale:
+            found = error.value * math.log(10) * value
+        else:
+            found = error.value * self._factor(error.unit)
+        if found < 0:
+            raise ValueError(f'its error of {found:g} is negative')
+        MEASURES[self.measure].check(found, 'its error is ')
+        return found
+
+    def _with_unit(self, number: Number) -> Number:
+        if number.unit == '' or (self.is_error and number.unit == '%'):
+            return number
+        found, units = _tokens(self.measure, False).fullmatch(_words(number.unit).strip('()[]')), _units(self.measure)
+        if self.scale or found is None or found.lastgroup not in units:
+            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
+        return replace(number, unit=units[found.lastgroup])
+
+    def _in_first_unit(self, number: Number) -> float:
+        unit = number.unit or self.unit
+        if unit is None and self.measure == 'temperature' and number.value < SURELY_KELVIN:
+            doubt = f'the column {self.name!r} has {number.value:g} without a unit: kelvin or degrees Celsius?'
+            raise TableError(f"{doubt} Give temperature_unit (--temperature-unit) 'K' or 'C', or put it into the name")
+        if unit == 'C':
+            return number.value + CELSIUS
+        return self._factor(unit) * (10 ** min(number.value, 300.0) if self.scale else number.value)
+
+    def _factor(self, unit: str | None) -> float:
+        return MEASURES[self.measure].units[unit or self.unit or MEASURES[self.measure].unit]
+
+
+def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[dict[str, Column], list[Row]]:
+    """How each column of numbers is read, and the rows below the heads.
 
     If the first row has words and no number, it holds units, and belongs to the heads.
 
@@ -111,89 +178,12 @@ def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[
     below = {name: text for name, text in first.items() if _WORDY.search(text) and not is_blank(text)}
     if any(_LIKE_NUMBER.match(text) for text in first.values()):
         below = {}
-    rows = rows[1:] if below else rows
-    heads = {
-        role: read_head(name, of if role == 'error' else role, role == 'error', below.get(name, ''))
-        for role, name in columns.items()
-    }
-    return heads, rows, decimal_mark(row.cells.get(name, '') for row in rows for name in first)
-
-
-@dataclass(frozen=True)
-class Column:
-    """How the numbers of a column are read.
-
-    :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`; values are in the first of its units.
-    :param unit: of the cells without their own; None if nobody knows.
-    :param mark: decimal mark.
-    :param logarithmic: whether the numbers are decimal logarithms.
-    """
-
-    name: str
-    measure: str
-    unit: str | None
-    mark: str | None
-    logarithmic: bool = False
-
-    def read(self, text: str) -> Number:
-        """The number in a cell.
-
-        :raises ValueError: if it is none or cannot be right, with the reason.
-        :raises TableError: if its unit may be K or C.
-        """
-        number = self._number(text)
-        if number.limit and self.measure not in SCALED:
-            raise ValueError('not a number but a limit')
-        if self.logarithmic and 0 < abs(number.value) < SMALLEST_LOGARITHM:
-            raise ImplausibleValue('hardly a logarithm')
-        if self.measure in SCALED and not self.logarithmic and number.value <= SURELY_LOGARITHM:
-            raise ImplausibleValue(f"a logarithm among plain numbers: if all are, give the unit 'log10 {self.unit}'")
-        value = self._in_first_unit(number)
-        if value <= 0 and (number.limit or self.logarithmic):
-            raise ValueError('without a meaning')
-        MEASURES[self.measure].check(value)
-        return replace(number, value=value, error=number.error and self._error(number.error, number.unit, value))
-
-    def read_error(self, text: str, value: float) -> float:
-        """The standard error of a value, from a cell of its own; see :meth:`read`."""
-        number = self._number(text, percent=True)
-        if number.limit or number.value < 0:
-            raise ValueError('negative' if number.value < 0 else 'not a number but a limit')
-        return self._error(number.value, number.unit, value)
-
-    def _number(self, text: str, percent: bool = False) -> Number:
-        """With a known unit."""
-        number = read_number(text, self.mark)
-        if number.unit == '' or (percent and number.unit == '%'):
-            return number
-        found, units = _tokens(self.measure, False).fullmatch(_words(number.unit).strip('()[]')), _units(self.measure)
-        if self.logarithmic or found is None or found.lastgroup not in units:
-            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
-        return replace(number, unit=units[found.lastgroup])
-
-    def _in_first_unit(self, number: Number) -> float:
-        unit, units = number.unit or self.unit, MEASURES[self.measure].units
-        if unit is None:
-            if number.value < SURELY_KELVIN:
-                doubt = f'the column {self.name!r} has {number.value:g} without a unit: kelvin or degrees Celsius?'
-                raise TableError(
-                    f"{doubt} Give temperature_unit (--temperature-unit) 'K' or 'C', or put it into the name"
-                )
-            unit = 'K'
-        if unit == 'C':
-            return number.value + CELSIUS
-        return units[unit] * (10 ** min(number.value, 300.0) if self.logarithmic else number.value)
-
-    def _error(self, error: float, unit: str, value: float) -> float:
-        """In the first unit; the error of a logarithm is a part of the value."""
-        if unit == '%':
-            found = abs(value) * error / 100
-        elif self.logarithmic:
-            found = error * math.log(10) * value
-        else:
-            found = error * MEASURES[self.measure].units[unit or self.unit]
-        MEASURES[self.measure].check(found)
-        return found
+    rows, found = rows[1:] if below else rows, {}
+    mark = decimal_mark(row.cells.get(name, '') for row in rows for name in first)
+    for role, name in columns.items():
+        measure, is_error = (of, True) if role == 'error' else (role, False)
+        found[role] = Column(name, measure, mark, *read_head(name, measure, is_error, below.get(name, '')), is_error)
+    return found, rows
 
 
 @cache

@@ -61,17 +61,15 @@ def read_number(text: str, mark: str | None = None) -> Number:
     limit = _LIMIT.match(text)
     text = _ABOUT.sub('', text[limit.end() :] if limit else text, count=1) if len(text) <= LONGEST else ''
     found = _NUMBER.fullmatch(text)
-    if not found:
+    if not found or (found[1] and not any(found.groups()[8:15])):  # brackets hold a value and its uncertainty
         raise ValueError('not a number')
     bracket, *parts, e, p, x, unit = found.groups()
-    first, second, has_error = parts[:7], parts[7:], any(parts[7:])
-    if bracket and not has_error:
-        raise ValueError('not a number')
-    if has_error and not bracket and any(second[3:]) and not any(first[3:]):
+    first, second, power = parts[:7], parts[7:], e or p or x or '0'
+    if not bracket and any(second[3:]) and not any(first[3:]):
         raise ValueError('not clear: put both numbers of the power of ten into brackets')
-    power = e or p or x or '0'
     value, error = _part(first, mark, power)
-    error = _part(second, mark, power)[0] if has_error else error
+    if any(second):
+        error, _ = _part(second, mark, power)
     if limit and error is not None:
         raise ValueError('a limit with an uncertainty')
     return Number(value, error, limit and limit[1], (unit or '').strip())

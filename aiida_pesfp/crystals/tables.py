@@ -68,11 +68,9 @@ def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, li
 
 
 def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
-    shown = ', '.join(columns)
     for column in needed:
         if column not in columns:
-            known = shown if len(shown) < 500 else f'{shown[:500]}...'
-            raise TableError(f'the table {path.name} has no column {column!r}: it has {known}')
+            raise TableError(f'the table {path.name} has no column {column!r}: it has {", ".join(columns)[:500]}')
         if columns.count(column) > 1:
             raise TableError(f'the table {path.name} has two columns {column!r}: rename one')
 

@@ -213,14 +213,12 @@ def read_points(path: Path) -> list[Point]:
     """
     from aiida_pesfp.assessment.labels import read_table
 
-    roles = 'temperature', 'conductivity', 'error'
-    # Nothing else but its temperature names a point.
-    table = read_table(path, TableFormat(dict(zip(roles, COLUMNS)) | {'id': COLUMNS[0]}, 'S/cm'))
-    wrong = {entry['row']: entry['reason'] for entry in table.excluded}
-    wrong |= {one.row: 'its conductivity is a limit' for one in table.measurements if one.limit}
+    roles = 'id', 'temperature', 'conductivity', 'error'  # nothing but its temperature names a point
+    table = read_table(path, TableFormat(dict(zip(roles, COLUMNS[:1] + COLUMNS)), 'S/cm'))
+    wrong = [(entry['row'], entry['reason']) for entry in table.excluded]
+    wrong += [(one.row, 'its conductivity is a limit') for one in table.measurements if one.limit]
     if wrong:
-        row = min(wrong)
-        raise errors.LabelError(f'{path}, row {row}: {wrong[row]}: correct the row, or remove it')
+        raise errors.LabelError('{}, row {}: {}: correct the row, or remove it'.format(path, *min(wrong)))
     return [
         Point(one.temperature, one.value, one.error, label=f'row {one.row} ({one.temperature:g} K)')
         for one in table.measurements

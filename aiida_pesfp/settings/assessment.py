@@ -81,9 +81,9 @@ class TableFormat(AssessmentSettings):
         return 'conductivity' if 'conductivity' in self.columns else 'diffusion'
 
     @property
-    def logarithmic(self) -> bool:
-        """Whether value and error are decimal logarithms."""
-        return self.unit.startswith(LOG10)
+    def scale(self) -> str | None:
+        """``log10`` if value and error are decimal logarithms."""
+        return LOG10.strip() if self.unit.startswith(LOG10) else None
 
     @property
     def plain_unit(self) -> str:

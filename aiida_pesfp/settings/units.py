@@ -24,11 +24,11 @@ class Measure:
         """In which values are kept."""
         return next(iter(self.units))
 
-    def check(self, value: float) -> None:
+    def check(self, value: float, before: str = '') -> None:
         """Raise :class:`ImplausibleValue` if a value in the first unit cannot be right."""
         if not self.lowest <= value <= self.highest:
             between = f'{self.lowest:g} and {self.highest:g} {self.unit}'
-            raise ImplausibleValue(f'{value:g} {self.unit}, not between {between} (check its unit)')
+            raise ImplausibleValue(f'{before}{value:g} {self.unit}, not between {between} (check its unit)')
 
 
 _CONDUCTIVITY = {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'nS/cm': 1e-9, 'S/m': 1e-2, 'mS/m': 1e-5, 'uS/m': 1e-8}

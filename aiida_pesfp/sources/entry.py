@@ -1,7 +1,6 @@
 """One structure of a source."""
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -65,14 +64,12 @@ def number(value, what: str) -> float | None:
 
     :param what: ``band_gap`` (eV) or ``energy_above_hull`` (eV/atom).
     """
+    if value is None or value == '':
+        return None
     try:
-        found = None if value is None or value == '' else float(value)
-    except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if found is not None and not math.isfinite(found):
-        raise UnreadableStructure(f'{what} = {value!r} is not a number: correct it, or leave it out')
-    try:
-        MEASURES[what].check(found or 0.0)
-    except ImplausibleValue as reason:
-        raise UnreadableStructure(f'{what} is {reason}: correct it, or leave it out') from None
+        found = float(value)
+        MEASURES[what].check(found)
+    except (TypeError, ValueError, OverflowError) as error:
+        reason = error if isinstance(error, ImplausibleValue) else 'not a number'
+        raise UnreadableStructure(f'{what} = {value!r} is {reason}: correct it, or leave it out') from None
     return found

@@ -11,7 +11,7 @@ from aiida_pesfp.crystals.heads import Column, read_heads
 from aiida_pesfp.crystals.numbers import is_blank
 from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import SourceError, StructureError, TableError, UnreadableStructure
-from aiida_pesfp.settings.units import MEASURES, PROPERTIES
+from aiida_pesfp.settings.units import PROPERTIES
 from aiida_pesfp.sources.entry import Entry, number
 
 
@@ -45,9 +45,9 @@ class Table:
             headers, lines = open_table(path, [id_column, *given.values()], PROPERTIES)
             chosen = {name: name for name in PROPERTIES if name in headers} | given
             if not chosen:
-                found = f'name them; it has {", ".join(headers)}'
-                raise TableError(f'the table {path} has neither a column band_gap nor energy_above_hull: {found}')
-            heads, lines, mark = read_heads(chosen, lines)
+                has = f'name them; it has {", ".join(headers)}'
+                raise TableError(f'the table {path} has neither a column band_gap nor energy_above_hull: {has}')
+            found, lines = read_heads(chosen, lines)
         except TableError as error:
             raise SourceError(str(error)) from error
         rows, problems = {}, []
@@ -59,9 +59,6 @@ class Table:
                 problems.append(f'line {line.line}: {line.problem}')
             elif identifier:
                 rows[identifier] = line.cells
-        found = {
-            name: Column(chosen[name], name, head.unit or MEASURES[name].unit, mark) for name, head in heads.items()
-        }
         return cls(rows, found, set(rows), problems)
 
     def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
@@ -74,11 +71,11 @@ class Table:
         if found is None:
             return {}
         self.unused.discard(found)
-        cells = {name: self.rows[found][column.name] for name, column in self.columns.items()}
         properties = {}
-        for name, text in cells.items():
+        for name, column in self.columns.items():
+            text = self.rows[found][column.name]
             try:
-                properties[name] = None if is_blank(text) else self.columns[name].read(text).value
+                properties[name] = None if is_blank(text) else column.read(text).value
             except ValueError as what:
                 raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
         return properties

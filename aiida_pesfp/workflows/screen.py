@@ -15,10 +15,9 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
 from aiida_pesfp.queries.descriptors import descriptors_of, surfaces_of
 from aiida_pesfp.queries.progress import estimated_cost
-from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.queries.structures import PROPERTIES, known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria
-from aiida_pesfp.settings.units import PROPERTIES
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 

@@ -173,7 +173,7 @@ class TestUnits:
 
     def test_an_error_larger_than_any_conductivity_is_in_per_cent(self, read):
         found = read('material;T (K);sigma;error\nLi3P;300;1e-4;20\nLi2S;300;1e-4;20 %\n')
-        assert reasons(found) == {2: "its error '20' is 20 S/cm, not between -0.1 and 10 S/cm (check its unit)"}
+        assert reasons(found) == {2: 'its error is 20 S/cm, not between -0.1 and 10 S/cm (check its unit)'}
         assert found.measurements[0].error == pytest.approx(2e-5)
 
     def test_a_cell_may_have_its_own(self, read):
@@ -216,7 +216,7 @@ def test_numbers_as_people_write_them(read):
         assert {row: reason[:40] for row, reason in reasons(found).items()} == {
             7: 'it has no conductivity',
             9: "its conductivity '7 \u00d7 10^-3 to 8 \u00d7 10^-3'"[:40],
-            10: "its error '-0,1' is negative",
+            10: 'its error of -0.1 is negative',
             12: 'it does not identify a material',
             14: 'it has 5 cells for 4 columns: put a cell',
             15: 'the same as row 11',

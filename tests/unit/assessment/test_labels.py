@@ -97,7 +97,7 @@ class TestReading:
             3: "conductivity 'high' is not a number",
             4: 'it has no conductivity',
             5: "'inf' is not a number",
-            6: "its error '-1' is negative",
+            6: 'its error of -1 is negative',
             7: 'is 0 K, not between',
             8: 'does not identify a material',
             9: 'the same as row 2',
