@@ -38,8 +38,8 @@ _WORDS = {
         gb overall dc ac superionic solid electrolyte conductivité conductividad leitfähigkeit ionenleitfähigkeit""",
     'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump chemical
         msd slope diffusionskoeffizient""",
-    'band_gap': """band gap bandgap bandgaps gaps bg eg e g energy direct indirect optical fundamental electronic gw g0w0
-        mbj optb88vdw bandlücke""",
+    'band_gap': """band gap bandgap bandgaps gaps bg eg e g energy direct indirect optical fundamental electronic gw
+        g0w0 mbj optb88vdw bandlücke""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per atom',
     'error': r"""err e errs error errors bar bars std stdev stddev sd sem se stderr standard deviation dev uncertainty
         uncertainties unc abs absolute delta d fehler \+/?-""",
