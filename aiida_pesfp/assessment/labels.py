@@ -11,7 +11,6 @@ from aiida_pesfp.crystals.heads import Column, read_heads
 from aiida_pesfp.crystals.tables import Row, open_table
 from aiida_pesfp.errors import LabelError, TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
-from aiida_pesfp.settings.units import ImplausibleValue
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 
@@ -79,12 +78,14 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     :raises LabelError: if columns are missing, no row can be used, or the table leaves open what its numbers mean: the
         name of a column contradicts the given unit, or temperatures may be in kelvin or in degrees Celsius.
     """
-    table, seen, implausible = LabelTable(), {}, []
+    table, seen = LabelTable(), {}
     try:
         _, rows = open_table(path, form.columns.values())
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
         columns, rows = read_heads(numeric, rows, of=form.quantity)
         columns, table.notes = agree(form, columns)
+        for column in columns.values():
+            column.check(rows)
         for row in rows:
             try:
                 measurement, structure = _read_row(row, form, columns)
@@ -92,15 +93,12 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
             except ValueError as error:
-                implausible += [error] if isinstance(error.__cause__ or error, ImplausibleValue) else []
                 identifier = row.cells.get(form.columns.get('id')) or None
                 table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
                 continue
             table.measurements.append(measurement)
             if structure is not None:
                 table.structures[row.line] = structure
-        if len(implausible) > len(rows) / 2:
-            raise TableError(f'most rows of {Path(path).name} cannot be right, the first because {implausible[0]}')
     except TableError as error:
         raise LabelError(str(error)) from error
     _exclude_contradictions(table)
@@ -120,7 +118,7 @@ def carrier_density(structure: Structure, species: str) -> float:
 def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[Measurement, Structure | None]:
     """The measurement of a row and its structure, if it has one.
 
-    :raises ValueError: if it cannot be used; from an ImplausibleValue if a number cannot be right in its unit.
+    :raises ValueError: if it cannot be used.
     """
     if row.problem:
         raise ValueError(row.problem)

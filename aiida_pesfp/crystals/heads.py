@@ -128,6 +128,19 @@ class Column:
             return replace(number, value=value, error=None)
         return replace(number, value=value, error=self.error_of(value, Number(number.error, unit=number.unit)))
 
+    def check(self, rows: list[Row]) -> None:
+        """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right in the unit of the column."""
+        texts, wrong = [text for row in rows if not is_blank(text := row.cells.get(self.name, ''))], []
+        for text in texts:
+            try:
+                self.read(text)
+            except ImplausibleValue as reason:
+                wrong.append(f'{text[:40]!r} is {reason}')
+            except ValueError:  # costs its row only
+                continue
+        if len(wrong) > len(texts) / 2:
+            raise TableError(f'most numbers of the column {self.name!r} cannot be right: {wrong[0]}')
+
     def error_of(self, value: float, error: Number) -> float:
         """The standard error of a value, in its unit. That of a logarithm is a part of the value.
 

@@ -16,7 +16,8 @@ _PLAIN = str.maketrans(
     | dict.fromkeys('\u223c\u2248\u2243\u2245', '~')
 )
 _TIMES_TEN = re.compile('[\u00d7\u00b7\u22c5\u2219*](?=\\s*10)')
-_SUPERSCRIPT = re.compile('(?<=10)[\u207a\u207b]?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+')
+#: The power in 10⁻⁴; behind another number it is the mark of a footnote, and the number is refused.
+_SUPERSCRIPT = re.compile('(?<=[0-9])[\u207a\u207b]?[\u00b9\u00b2\u00b3\u2070-\u2079\u2080-\u2089\u2460-\u249b]+')
 _LIMIT = re.compile(r'([<>])=?\s*')
 _ABOUT = re.compile(r'(~|ca\.?|approx\.?|about)\s*', re.IGNORECASE)
 _MANTISSA = r"[0-9][0-9.,' ]*|[.,][0-9]+"

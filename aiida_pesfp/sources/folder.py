@@ -48,6 +48,8 @@ class Table:
                 has = f'name them; it has {", ".join(headers)}'
                 raise TableError(f'the table {path} has neither a column band_gap nor energy_above_hull: {has}')
             found, lines = read_heads(chosen, lines)
+            for column in found.values():
+                column.check(lines)
         except TableError as error:
             raise SourceError(str(error)) from error
         rows, problems = {}, []

@@ -110,14 +110,14 @@ class TestUnits:
         content = 'material;T;sigma\nLi3P;300;-3.1\nLi2S;300;-9\nLi3N;300;-2,5\n'
         with pytest.raises(
             LabelError,
-            match="most rows of lab.csv cannot be right, the first because its conductivity '-3.1' is a",
+            match="most numbers of the column 'sigma' cannot be right: '-3.1' is a logarithm among plain numbers",
         ):
             read(content)
         found = read(content, 'log10 S/cm')
         assert [math.log10(entry.value) for entry in found.measurements] == pytest.approx([-3.1, -9, -2.5])
 
     def test_logarithms_without_their_minus_are_refused(self, read):
-        with pytest.raises(LabelError, match='most rows .* 1258.93 S/cm, not between -0.1 and 10'):
+        with pytest.raises(LabelError, match='most numbers .* 1258.93 S/cm, not between -0.1 and 10'):
             read('material;T;sigma\nLi3P;300;3.1\nLi2S;300;9\n', 'log10 S/cm')
 
     def test_a_line_of_units_below_the_header(self, read):

@@ -94,7 +94,7 @@ def test_tables_as_people_write_them(folder, text, options, gap, hull):
 
 def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
     for value in (-0.2, 45):
-        table = table_of(folder, f'id,energy_above_hull\nLiCl,{value}\n')
+        table = table_of(folder, f'id,energy_above_hull\nother,0\nLiCl,{value}\n')
         entries = {entry.id: entry for entry in read_folder([folder], table)}
         assert f'is {value} eV/atom, not between -0.001 and 5 eV/atom' in entries['LiCl.cif'].error
 
@@ -110,6 +110,7 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
         ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, "'gap_Ry' is not understood from 'Ry' on"),
         ('id,band_gap\nunits,Hartree\nLiCl,6\n', {}, "'band_gap', with 'Hartree' in its first row, is not understood"),
         ('id,hull (eV/f.u.)\nLiCl,1\n', {'energy_above_hull': 'hull (eV/f.u.)'}, "not understood from '/f.u."),
+        ('id,energy_above_hull\nLiCl,12\nPOSCAR_Li2O,0\nx,30\n', {}, "most numbers .* '12' is 12 eV/atom, not between"),
         ('id,band_gap,band_gap\nLiCl,1,2\n', {}, "two columns 'band_gap'"),
     ],
 )
