@@ -9,7 +9,7 @@ from pymatgen.core import Element, Structure
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
 from aiida_pesfp.crystals.heads import Column, read_heads
 from aiida_pesfp.crystals.tables import Row, open_table
-from aiida_pesfp.errors import LabelError, TableError
+from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
@@ -92,7 +92,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
                 first = seen.setdefault(replace(measurement, row=0), row.line)
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
-            except ValueError as error:
+            except (ValueError, ImplausibleValue) as error:
                 identifier = row.cells.get(form.columns.get('id')) or None
                 table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
                 continue

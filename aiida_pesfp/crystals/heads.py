@@ -7,8 +7,8 @@ from functools import cache
 
 from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, plain, read_number
 from aiida_pesfp.crystals.tables import Row
-from aiida_pesfp.errors import TableError
-from aiida_pesfp.settings.units import MEASURES, ImplausibleValue
+from aiida_pesfp.errors import ImplausibleValue, TableError
+from aiida_pesfp.settings.units import MEASURES
 
 _GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
 _PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
@@ -108,7 +108,8 @@ class Column:
     def read(self, text: str) -> Number:
         """The number in a cell.
 
-        :raises ValueError: if it is none or cannot be right, with the reason.
+        :raises ValueError: if it is none, with the reason.
+        :raises ImplausibleValue: if it cannot be right.
         :raises TableError: if its unit may be K or C.
         """
         number, scaled = self._with_unit(read_number(text, self.mark)), self.measure in SCALED
@@ -144,7 +145,7 @@ class Column:
     def error_of(self, value: float, error: Number) -> float:
         """The standard error of a value, in its unit. That of a logarithm is a part of the value.
 
-        :raises ValueError: if it cannot be right.
+        :raises ImplausibleValue: if it cannot be right.
         """
         if error.unit == '%':
             found = abs(value) * error.value / 100
@@ -153,7 +154,7 @@ class Column:
         else:
             found = error.value * self._factor(error.unit)
         if found < 0:
-            raise ValueError(f'its error of {found:g} is negative')
+            raise ImplausibleValue(f'its error of {found:g} is negative')
         MEASURES[self.measure].check(found, 'its error is ')
         return found
 

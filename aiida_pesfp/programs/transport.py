@@ -14,9 +14,10 @@ from tabulate import tabulate
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
-from aiida_pesfp.settings.assessment import TableFormat, check_temperature
+from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.settings.options import options_of
+from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.trajectories.files import read_trajectory
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
@@ -99,7 +100,7 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
         if np.isfinite(chosen.temperature) and chosen.temperature > 0:
-            check_temperature(chosen.temperature)
+            MEASURES['temperature'].check(chosen.temperature, 'the temperature is ')
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
         atoms = click.get_current_context().meta.get(_ATOMS)
         if atoms is not None and atoms != len(trajectory.symbols):

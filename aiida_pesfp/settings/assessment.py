@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import Settings, setting
-from aiida_pesfp.settings.units import MEASURES, ImplausibleValue
+from aiida_pesfp.settings.units import MEASURES
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
@@ -20,15 +20,6 @@ MATCHING_METHODS = ('id', 'composition', 'structure')
 FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Kinds of ranking models that can be trained.
 TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
-
-
-def check_temperature(temperature: float) -> None:
-    """Raise :class:`~aiida_pesfp.errors.LabelError` if no ion moves at it (K)."""
-    try:
-        MEASURES['temperature'].check(temperature)
-    except ImplausibleValue as reason:
-        celsius = f'{temperature:g} degrees Celsius are {temperature + 273.15:g} K'
-        raise LabelError(f'the temperature is {reason}; {celsius}') from None
 
 
 class AssessmentSettings(Settings):
@@ -71,7 +62,7 @@ class TableFormat(AssessmentSettings):
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
         if self.temperature is not None:
-            check_temperature(self.temperature)
+            MEASURES['temperature'].check(self.temperature, 'the temperature is ')
         if self.species not in chemical_symbols[1:]:
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
 

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-
-class ImplausibleValue(ValueError):
-    """A number that cannot be right in its unit."""
+from aiida_pesfp.errors import ImplausibleValue
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Self
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.reading import attempt
-from aiida_pesfp.errors import StructureError, UnreadableStructure
-from aiida_pesfp.settings.units import MEASURES, ImplausibleValue
+from aiida_pesfp.errors import ImplausibleValue, StructureError, UnreadableStructure
+from aiida_pesfp.settings.units import MEASURES
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def number(value, what: str) -> float | None:
     try:
         found = float(value)
         MEASURES[what].check(found)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, ImplausibleValue) as error:
         reason = error if isinstance(error, ImplausibleValue) else 'not a number'
         raise UnreadableStructure(f'{what} = {value!r} is {reason}: correct it, or leave it out') from None
     return found

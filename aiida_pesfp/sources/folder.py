@@ -10,7 +10,7 @@ from aiida_pesfp.crystals.formats import file_label
 from aiida_pesfp.crystals.heads import Column, read_heads
 from aiida_pesfp.crystals.numbers import is_blank
 from aiida_pesfp.crystals.tables import open_table
-from aiida_pesfp.errors import SourceError, StructureError, TableError, UnreadableStructure
+from aiida_pesfp.errors import ImplausibleValue, SourceError, StructureError, TableError, UnreadableStructure
 from aiida_pesfp.settings.units import PROPERTIES
 from aiida_pesfp.sources.entry import Entry, number
 
@@ -78,7 +78,7 @@ class Table:
             text = self.rows[found][column.name]
             try:
                 properties[name] = None if is_blank(text) else column.read(text).value
-            except ValueError as what:
+            except (ValueError, ImplausibleValue) as what:
                 raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
         return properties
 
