@@ -25,13 +25,6 @@ def _formula(text: str) -> str:
     return formula
 
 
-def _space_group(text: str) -> int:
-    number = float(text)  # tables of pandas have 225.0
-    if number not in range(1, 231):
-        raise ValueError(text)
-    return int(number)
-
-
 def _structure(text: str) -> Structure:
     structure = Structure.from_dict(json.loads(text))
     check_cell(structure.lattice.matrix, structure.lattice.pbc)
@@ -44,7 +37,7 @@ def _structure(text: str) -> Structure:
 _READERS = {
     **dict.fromkeys(('id', 'series'), ('text', str)),
     'composition': ('a formula', _formula),
-    'space_group': ('the number of a space group', _space_group),
+    'space_group': ('the number of a space group', lambda text: 1 + range(1, 231).index(float(text))),
     'structure': ("a structure in pymatgen's JSON", _structure),
 }
 #: Roles of columns of numbers.
@@ -62,8 +55,6 @@ def read_cell(role: str, text: str, column: Column | None):
     what, read = _READERS.get(role) or ('', column.read)
     try:
         return read(text)
-    except TableError:
-        raise
     except Exception as error:  # pymatgen raises many kinds
         what = f'not {what}' if what else error
         raise ValueError(f'its {role.replace("_", " ")} {text[:40]!r} is {what}') from error

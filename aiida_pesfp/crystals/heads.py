@@ -8,7 +8,7 @@ from functools import cache
 from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, plain, read_number
 from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import ImplausibleValue, TableError
-from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.settings.units import MEASURES, SCALED
 
 _GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
 _PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
@@ -53,8 +53,6 @@ _WORDY = re.compile(r'[^\W\d_]|%')
 _LIKE_NUMBER = re.compile(r'(?i:[<>\u2264\u2265~\u2248+\u2212-]?\s*(?:[.,]?\d(?! ?/)|inf))')
 
 
-#: Measures of which tables have logarithms and limits.
-SCALED = ('conductivity', 'diffusion')
 #: A smaller number in a column of logarithms is the value itself.
 SMALLEST_LOGARITHM = 0.01
 #: A plain number that is not larger than this, in whatever unit, is a logarithm.
@@ -73,11 +71,10 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
     :param below: what a row of units below the name has.
     :raises TableError: naming what is neither a word that is known for the measure nor one of its units.
     """
-    text, tokens, place, found = _words(f'{name} {below}'), _tokens(measure, error), 0, []
+    text, (tokens, units), place, found = _words(f'{name} {below}'), _tokens(measure, error), 0, []
     while place < len(text) and (token := tokens.match(text, place)):
         found += [token.lastgroup] if token.lastgroup else []
         place = token.end()
-    units = _units(measure)
     scales, ours = [one for one in found if one not in units], {units[one] for one in found if one in units}
     if place < len(text) or len(scales) > 1 or len(ours) > 1:
         column = f'the column {name!r}' + (f', with {below!r} in its first row,' if below else '')
@@ -161,7 +158,8 @@ class Column:
     def _with_unit(self, number: Number) -> Number:
         if number.unit == '' or (self.is_error and number.unit == '%'):
             return number
-        found, units = _tokens(self.measure, False).fullmatch(_words(number.unit).strip('()[]')), _units(self.measure)
+        tokens, units = _tokens(self.measure)
+        found = tokens.fullmatch(_words(number.unit).strip('()[]'))
         if self.scale or found is None or found.lastgroup not in units:
             raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
         return replace(number, unit=units[found.lastgroup])
@@ -201,19 +199,14 @@ def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[
 
 
 @cache
-def _units(measure: str) -> dict[str, str]:
-    """Names of groups in a pattern -> units, those with parts in common from the longest one on."""
-    return {f'unit{n}': unit for n, unit in enumerate(sorted(MEASURES[measure].units, key=len, reverse=True))}
-
-
-@cache
-def _tokens(measure: str, error: bool) -> re.Pattern:
-    """What the head of a column may consist of."""
-    units = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in _units(measure).items())
+def _tokens(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, str]]:
+    """What the head of a column may consist of, and the unit that each group of the pattern stands for."""
+    units = {f'unit{n}': unit for n, unit in enumerate(sorted(MEASURES[measure].units, key=len, reverse=True))}
+    written = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in units.items())
     words = ' '.join([_ANYWHERE, _WORDS[measure], _WORDS['error'] if error else '']).split()
     words = f'(?i:{"|".join(sorted(words, key=len, reverse=True))}){_END}'
     values = f'|{_LOGARITHM}|{_AT}' if measure in SCALED else ''
-    return re.compile(rf'(?:/[ (\[]*)?(?:{units}){_END}{values}|{words}|{_BETWEEN}')
+    return re.compile(rf'(?:/[ (\[]*)?(?:{written}){_END}{values}|{words}|{_BETWEEN}'), units
 
 
 def _written(unit: str) -> str:

@@ -7,11 +7,10 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import Settings, setting
-from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.settings.units import MEASURES, SCALED
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
-_UNITS = [unit for quantity in ('conductivity', 'diffusion') for unit in MEASURES[quantity].units]
 #: Before a unit: the column holds logarithms.
 LOG10 = 'log10 '
 #: Ways to find the structure of a label.
@@ -39,7 +38,7 @@ class TableFormat(AssessmentSettings):
     """
 
     columns: dict = setting('role of each column -> its name')
-    unit: str = setting(f'unit of value and error: {", ".join(_UNITS)}')
+    unit: str = setting(f'unit of value, error: {", ".join(unit for name in SCALED for unit in MEASURES[name].units)}')
     temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', gt=0)
     temperature_unit: Literal['header', 'K', 'C'] = setting(
         "unit of the column of temperatures; header: as its name says, 'T (K)' or 'T (°C)'", 'header'
