@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -48,7 +49,6 @@ _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|
 #: Temperature at which the values of a column were measured.
 _AT = rf'[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]}){_END}'
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
-_WORDY = re.compile(r'[^\W\d_]|%')
 #: A number, or an attempt to write one; but 1/(ohm cm) is a unit.
 _LIKE_NUMBER = re.compile(r'(?i:[<>\u2264\u2265~\u2248+\u2212-]?\s*(?:[.,]?\d(?! ?/)|inf))')
 
@@ -82,6 +82,14 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
         way_out = 'write relative errors as 20 %, each in its cell' if error else 'convert its numbers if need be'
         raise TableError(f'{column} is not understood from {text[place:] or text!r} on: {known}. Rename it; {way_out}')
     return next(iter(ours), None), next(iter(scales), None)
+
+
+def _tells_unit(text: str, measure: str) -> bool:
+    """Whether a text is a head with a unit."""
+    try:
+        return read_head(text, measure)[0] is not None
+    except TableError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,9 @@ class Column:
         return replace(number, value=value, error=self.error_of(value, Number(number.error, unit=number.unit)))
 
     def check(self, rows: list[Row]) -> None:
-        """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right in the unit of the column."""
+        """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right in the unit of the column, or
+        another head stands among them.
+        """
         texts, wrong = [text for row in rows if not is_blank(text := row.cells.get(self.name, ''))], []
         for text in texts:
             try:
@@ -135,7 +145,10 @@ class Column:
             except ImplausibleValue as reason:
                 wrong.append(f'{text[:40]!r} is {reason}')
             except ValueError:  # costs its row only
-                continue
+                if text != self.name and _tells_unit(text, self.measure):
+                    raise TableError(
+                        f'the column {self.name!r} has {text!r} among its numbers: split the table'
+                    ) from None
         if len(wrong) > len(texts) / 2:
             raise TableError(f'most numbers of the column {self.name!r} cannot be right: {wrong[0]}')
 
@@ -177,21 +190,26 @@ class Column:
         return MEASURES[self.measure].units[unit or self.unit or MEASURES[self.measure].unit]
 
 
-def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[dict[str, Column], list[Row]]:
+def read_heads(
+    columns: dict[str, str], rows: list[Row], names: Iterable[str] = (), of: str = ''
+) -> tuple[dict[str, Column], list[Row]]:
     """How each column of numbers is read, and the rows below the heads.
 
-    If the first row has words and no number, it holds units, and belongs to the heads.
+    The first row belongs to the heads if it has a unit, no number, or no name: it holds units.
 
     :param columns: measure, or ``error``, -> name of its column.
+    :param names: columns that name what a row is about.
     :param of: the measure of which ``error`` is the error.
     :raises TableError: as :func:`read_head`.
     """
-    first = {name: rows[0].cells.get(name, '') for name in columns.values()}
-    below = {name: text for name, text in first.items() if _WORDY.search(text) and not is_blank(text)}
-    if any(_LIKE_NUMBER.match(text) for text in first.values()):
+    first = {role: rows[0].cells.get(name, '') for role, name in columns.items()}
+    below = {columns[role]: text for role, text in first.items() if not is_blank(text)}
+    no_name = names and not any(map(str.isalnum, ''.join(rows[0].cells.get(name, '') for name in names)))
+    is_unit = any(_tells_unit(text, of if role == 'error' else role) for role, text in first.items())
+    if not (no_name or is_unit) and any(_LIKE_NUMBER.match(text) for text in below.values()):
         below = {}
     rows, found = rows[1:] if below else rows, {}
-    mark = decimal_mark(row.cells.get(name, '') for row in rows for name in first)
+    mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
     for role, name in columns.items():
         measure, is_error = (of, True) if role == 'error' else (role, False)
         found[role] = Column(name, measure, mark, *read_head(name, measure, is_error, below.get(name, '')), is_error)

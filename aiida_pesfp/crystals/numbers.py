@@ -9,7 +9,7 @@ from dataclasses import dataclass
 #: No number is longer.
 LONGEST = 100
 #: Cells that say that there is no number.
-_BLANK = re.compile(r'[-.?/]*|n\.? ?[/.]? ?[ad]\.?|nan|null|none|missing|unknown|#n/a|tb[acd]', re.IGNORECASE)
+_BLANK = re.compile(r'[-.?/()\[\]]*|n\.? ?[/.]? ?[ad]\.?|nan|null|none|missing|unknown|#n/a|tb[acd]', re.IGNORECASE)
 _PLAIN = str.maketrans(
     dict.fromkeys('\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d', '-')
     | {'\u2264': '<=', '\u2a7d': '<=', '\u2265': '>=', '\u2a7e': '>=', '\u2019': "'", '\u00b1': '+-'}

@@ -11,6 +11,8 @@ from aiida_pesfp.settings.units import MEASURES, SCALED
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
+#: Roles that tell which material a row is about.
+IDENTIFYING = ('id', 'composition', 'structure')
 #: Before a unit: the column holds logarithms.
 LOG10 = 'log10 '
 #: Ways to find the structure of a label.
@@ -53,7 +55,7 @@ class TableFormat(AssessmentSettings):
                 raise LabelError(f'unknown role {role!r} of a column: known are {", ".join(ROLES)}')
         if ('conductivity' in roles) == ('diffusion' in roles):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
-        if not {'id', 'composition', 'structure'} & roles:
+        if not roles & {*IDENTIFYING}:
             raise LabelError('no column identifies the material: name one as id, composition or structure')
         if self.plain_unit not in units:
             known = f'{", ".join(units)}, each with {LOG10.strip()!r} before it for logarithms'

@@ -47,7 +47,7 @@ class Table:
             if not chosen:
                 has = f'name them; it has {", ".join(headers)}'
                 raise TableError(f'the table {path} has neither a column band_gap nor energy_above_hull: {has}')
-            found, lines = read_heads(chosen, lines)
+            found, lines = read_heads(chosen, lines, [id_column])
             for column in found.values():
                 column.check(lines)
         except TableError as error:
