@@ -342,3 +342,24 @@ def test_potentials_that_differ_have_a_column_and_a_note(scanned, tmp_path):
 )
 def test_errors_decide_the_digits(value, error, text):
     assert with_error(value, error) == text
+
+
+@pytest.mark.parametrize('width', (800, 1440, 2560))
+def test_figures_fit_their_columns_on_paper(driver, twenty, width):
+    size = driver.get_window_size()
+    try:
+        driver.set_window_size(width, 1200)
+        browser.open_page(driver, twenty, '#structure-1')
+        driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+        driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'media': 'print'})
+        driver.set_window_size(1122, 793)  # A4
+        figures = driver.execute_script(
+            """return [...document.querySelectorAll('.js-plotly-plot .svg-container')].map(plot =>
+            [plot.parentElement.parentElement.dataset.figure, plot.getBoundingClientRect().right - plot.closest('figure').getBoundingClientRect().right]);"""
+        )
+        assert len(figures) >= 4
+        assert all(beyond < 1 for _, beyond in figures), figures
+    finally:
+        driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'media': ''})
+        driver.execute_script("dispatchEvent(new Event('afterprint'))")
+        driver.set_window_size(size['width'], size['height'])
