@@ -5,44 +5,54 @@ from typing import Any
 
 import yaml
 
-#: YAML 1.1 reads 010 as 8, 1:30 as 90 and 1_0 as 10.
-_SURPRISING = re.compile(r'[-+]?0[0-9]+|.*[:_].*')
+_INT, _FLOAT, _DATE = (f'tag:yaml.org,2002:{name}' for name in ('int', 'float', 'timestamp'))
+#: The numbers of JSON, and those that lack digits on one side of the point; all else is text.
+_NUMBER = re.compile(r'[-+]?(?:(?P<integer>0|[1-9]\d*)|(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)', re.ASCII)
+_NOT_FINITE = re.compile(r'[-+]?\.inf|\.nan', re.IGNORECASE)
 
 
 class _Loader(yaml.SafeLoader):
-    """Without references: a few lines of them stand for a text of any size."""
+    """Without references, of which a few lines stand for a text of any size, and without tags."""
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError('it has a reference (*): write out what it stands for')
+            raise ValueError('it has a reference (*): write out what it stands for')
+        if getattr(self.peek_event(), 'tag', None) is not None:
+            raise ValueError('it has a tag (!): write values plainly')
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise yaml.YAMLError(f'it has {twice[:60]!r} twice, and only one of them would count')
+            raise ValueError(f'it has {twice[:60]!r} twice, and only one of them would count')
         return super().construct_mapping(node, deep)
 
-    def construct_plain_int(self, node):
-        return super().construct_yaml_int(_plain(node))
-
-    def construct_plain_float(self, node):
-        return super().construct_yaml_float(_plain(node))
-
-
-_Loader.add_constructor('tag:yaml.org,2002:int', _Loader.construct_plain_int)
-_Loader.add_constructor('tag:yaml.org,2002:float', _Loader.construct_plain_float)
-
-
-def _plain(node):
-    if _SURPRISING.fullmatch(node.value):
-        raise yaml.YAMLError(f'{node.value[:60]} is another number in YAML: write it plainly, or put it into quotes')
-    return node
+    def resolve(self, kind, value, implicit):
+        """YAML 1.1 reads 1e-2 as text, but 010 as 8, 1:30 as 90, 1_0 as 10 and 2020-01-01 as a date."""
+        tag = super().resolve(kind, value, implicit)
+        if kind is not yaml.ScalarNode or not implicit[0]:
+            return tag
+        if number := _NUMBER.fullmatch(value):
+            return _INT if number['integer'] else _FLOAT
+        if tag in (_INT, _FLOAT, _DATE) and not _NOT_FINITE.fullmatch(value):
+            raise ValueError(f'{value[:60]} is another value in YAML: write it plainly, or put it into quotes')
+        return tag
 
 
 def load_yaml(text: str) -> Any:
     """What a text in YAML, or JSON, holds.
 
-    :raises yaml.YAMLError: if it is neither, or does not mean what it seems to.
+    :raises ValueError: if it is neither, or does not mean what it seems to.
     """
-    return yaml.load(text, _Loader)
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, OverflowError, RecursionError) as error:
+        raise ValueError(f'it is neither YAML nor JSON: {error}') from error
+
+
+def is_value(text: str) -> bool:
+    """Whether a text would be a number, or true or false, if it stood in YAML without quotes."""
+    try:
+        return isinstance(load_yaml(text), bool | int | float)
+    except ValueError:
+        return False

@@ -1,8 +1,11 @@
 """Any ASE calculator as a potential: one configuration after the other."""
 
 import inspect
+import math
 import pkgutil
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -14,9 +17,11 @@ from aiida_pesfp.errors import EvaluationFailed, PotentialError, one_line
 from aiida_pesfp.potentials.ase.family import PREFIX, describe
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.trust import reason, without_code
+from aiida_pesfp.settings.yaml_files import is_value
 
-#: Calculators that hand any argument on to a program.
-_TAKE_ANYTHING, _PASS_ON = (FileIOCalculator, GenericFileIOCalculator), ('ase.calculators.lammpsrun',)
+#: Calculators that hand any argument on to a program, and modules of such.
+_TAKE_ANYTHING = FileIOCalculator, GenericFileIOCalculator
+_PASS_ON = 'ase.calculators.lammpsrun', 'ase.calculators.lammpslib'
 
 
 class AsePotential(Potential):
@@ -47,17 +52,23 @@ class AsePotential(Potential):
         return self._make()
 
     def _check_parameters(self) -> None:
-        """ASE's base class takes arguments of any name: a misprint would leave a default in place, in silence."""
-        known = set(getattr(self._class, 'default_parameters', None) or ())
-        if not known or issubclass(self._class, _TAKE_ANYTHING) or self._class.__module__ in _PASS_ON:
-            return
-        for base in self._class.__mro__:
+        """ASE's base class takes arguments of any name and kind: a misprint would leave a default in place, in silence,
+        and a text in the place of a number or of true or false would mean something else."""
+        usual = {}
+        for base in reversed(self._class.__mro__):
             if '__init__' in vars(base):
-                known |= set(inspect.signature(vars(base)['__init__']).parameters) - {'self', 'args', 'kwargs'}
-        if unknown := sorted(self._parameters.keys() - known):
-            raise PotentialError(
-                f'the ASE calculator {self._name} has no parameter {unknown[0]!r}: it has {", ".join(sorted(known))}'
-            )
+                arguments = inspect.signature(vars(base)['__init__']).parameters
+                usual |= {name: None if one.default is one.empty else one.default for name, one in arguments.items()}
+        defaults = getattr(self._class, 'default_parameters', None) or {}
+        usual = {name: value for name, value in (usual | defaults).items() if name not in ('self', 'args', 'kwargs')}
+        passes_on = issubclass(self._class, _TAKE_ANYTHING) or self._class.__module__ in _PASS_ON
+        for name, value in sorted(self._parameters.items()):
+            if name not in usual and defaults and not passes_on:
+                known = ', '.join(sorted(usual))
+                raise PotentialError(f'the ASE calculator {self._name} has no parameter {name!r}: it has {known}')
+            if problem := _misfit(value, usual.get(name)):
+                where = f'the parameter {name} of the ASE calculator {self._name}'
+                raise PotentialError(f'{where} is {value!r:.200}: {problem}')
 
     def _choose_device(self, device: str) -> str:
         """The device, which becomes a parameter of the calculator if its constructor takes one."""
@@ -83,6 +94,21 @@ class AsePotential(Potential):
         except (Exception, SystemExit) as error:  # whatever a calculator's constructor may raise
             what = f'the ASE calculator {self._name} cannot be made with the parameters {self._parameters}'
             raise PotentialError(f'{what}: {reason(error)}') from error
+
+
+def _misfit(value: Any, usual: Any) -> str | None:
+    """What is wrong with the kind of a value of a file, beside a usual value, which may be None."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if isinstance(usual, bool) and not isinstance(value, bool):
+        return 'it must be true or false, without quotes'
+    if isinstance(usual, Real) and not isinstance(usual, bool) and not (is_number and math.isfinite(value)):
+        return 'it must be a finite number, without quotes and unit'
+    if isinstance(usual, str) and isinstance(value, Real):
+        return 'it must be a text: put it into quotes'
+    if is_number and not math.isfinite(value):
+        return 'it must be finite'
+    # Nothing is known of what it should be; a text that would be a number without quotes is hardly meant as one.
+    return 'leave out the quotes' if usual is None and isinstance(value, str) and is_value(value) else None
 
 
 class AseEvaluator(Evaluator):
