@@ -5,22 +5,36 @@ from typing import Any
 
 from aiida.engine.processes.process_spec import ProcessSpec
 from aiida.orm import Dict, Int, RemoteData, StructureData, TrajectoryData
+from pydantic.fields import FieldInfo
 
 from aiida_pesfp.crystals.names import unique_names
-from aiida_pesfp.settings.base import Settings
+from aiida_pesfp.settings.base import Settings, check_value
+from aiida_pesfp.settings.jobs import JobSettings
+
+
+def _validator(limits: FieldInfo | dict, check: Callable[[Any], Any]) -> Callable[[Any, Any], str | None]:
+    """The validator of a port. Its attribute ``limits`` is what is known of plain values; ``check`` raises an error."""
+
+    def validate(given: Any, _) -> str | None:
+        try:
+            if given is not None:
+                check(given)
+        except ValueError as error:
+            return str(error)
+
+    validate.limits = limits
+    return validate
 
 
 def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
     """The validator of a ``Dict`` that holds some settings."""
+    return _validator(settings.limits(), lambda node: settings.from_dict(node.get_dict()))
 
-    def validate(node: Dict | None, _) -> str | None:
-        try:
-            if node is not None:
-                settings.from_dict(node.get_dict())
-        except ValueError as error:
-            return str(error)
 
-    return validate
+def limited(name: str) -> Callable[[Any, Any], str | None]:
+    """The validator of an input with the limits that :class:`~aiida_pesfp.settings.jobs.JobSettings` has for it."""
+    info = JobSettings.known()[name]
+    return _validator(info, lambda given: check_value(name, getattr(given, 'value', given), info))
 
 
 def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None, help: str = '') -> None:
@@ -45,14 +59,10 @@ def structures_port(spec: ProcessSpec, help: str) -> None:
     spec.input_namespace('structures', valid_type=StructureData, dynamic=True, validator=validate, help=help)
 
 
-def positive_port(spec: ProcessSpec, name: str, default: int | None, help: str) -> None:
-    """Add an input port for a positive whole number. Without a default it may be left out."""
-
-    def validate(node: Int | None, _) -> str | None:
-        return f'{node.value} is not a positive number' if node is not None and node.value < 1 else None
-
+def number_port(spec: ProcessSpec, name: str, default: int | None, help: str) -> None:
+    """Add an input port for a number, with its limits. Without a default it may be left out."""
     optional = {'required': False} if default is None else {'default': lambda: Int(default)}
-    spec.input(name, valid_type=Int, validator=validate, help=help, **optional)
+    spec.input(name, valid_type=Int, validator=limited(name.rpartition('.')[2]), help=help, **optional)
 
 
 def dynamics_ports(spec: ProcessSpec) -> None:
@@ -64,8 +74,10 @@ def dynamics_ports(spec: ProcessSpec) -> None:
     spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
 
-def job_exit_codes(spec: ProcessSpec) -> None:
-    """Add the exit codes of all jobs, whatever program they run."""
+def job_ports(spec: ProcessSpec) -> None:
+    """Limit the options, and add the exit codes, that all jobs have, whatever program they run."""
+    for name in ('max_wallclock_seconds', 'max_memory_kb'):
+        spec.inputs['metadata']['options'][name].validator = limited(name)
     spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
     spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
     spec.exit_code(340, 'ERROR_DIVERGED', message='The calculation diverged: {reason}')

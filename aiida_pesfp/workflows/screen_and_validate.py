@@ -1,17 +1,19 @@
 """``pesfp.screen_and_validate``: screen, and validate the best by dynamics (arXiv:2411.06804, Fig. 1)."""
 
+from collections.abc import Callable
+
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 from aiida.plugins import DataFactory
 
 from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise, tabulate_candidates
-from aiida_pesfp.calculations.ports import positive_port, settings_port
+from aiida_pesfp.calculations.ports import number_port, settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.structures import name_of
-from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
+from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, check_run, planned
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.restart import how_it_ended
@@ -32,6 +34,22 @@ def _expression_port(spec: ProcessSpec, name: str, default: str, help: str) -> N
     spec.input(name, valid_type=Str, default=lambda: Str(default), validator=validate, help=help)
 
 
+def _validator_of_stage(engine: Engine) -> Callable:
+    """Dynamics that would be refused after the screening are refused before it."""
+
+    def validate(stage, _) -> str | None:
+        try:
+            inputs = planned(engine, 'Li', stage['protocol'].value, stage['overrides'].get_dict())
+            for temperature in inputs['temperatures']:
+                check_run(engine.dynamics_workchain.dynamics_of(inputs, temperature), inputs['analysis'])
+        except KeyError:
+            return None  # what is missing has its own message
+        except ValueError as error:
+            return str(error)
+
+    return validate
+
+
 class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     """Screen structures, run molecular dynamics of the best with one engine, of the best of these with the next.
 
@@ -48,7 +66,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(ScreenWorkChain, namespace='screen')
         words = 'Candidates are structures for which this expression over the columns of the ranking is true.'
         _expression_port(spec, 'select', 'xi > 0.25', words)
-        positive_port(spec, 'max_concurrent_candidates', 2, 'Candidates whose dynamics run at once.')
+        number_port(spec, 'max_concurrent_candidates', 2, 'Candidates whose dynamics run at once.')
         for engine in ENGINES.values():
             cls._define_stage(spec, engine)
         spec.outline(
@@ -68,24 +86,33 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def _define_stage(cls, spec, engine: Engine) -> None:
         """Inputs and outputs of the stage of an engine."""
         stage, words = engine.name, f'dynamics with {engine.title}'
-        spec.input_namespace(stage, required=False, populate_defaults=False, help=f'The stage of {words}.')
+        options = {'required': False, 'populate_defaults': False, 'validator': _validator_of_stage(engine)}
+        spec.input_namespace(stage, **options, help=f'The stage of {words}.')
         spec.input(f'{stage}.code', valid_type=AbstractCode, help=f'Code of {engine.program.label}.')
         relax = f'Code of {engine.relax_program.label}. Without it nothing is relaxed.'
         spec.input(f'{stage}.relax_code', valid_type=AbstractCode, required=False, help=relax)
         for need in engine.needs:
             kind = DataFactory(need.data)
             spec.input(f'{stage}.{need.name}', valid_type=kind, required=need.required, help=need.help)
-        positive_port(spec, f'{stage}.candidates', 5, 'Most candidates of this stage.')
+        number_port(spec, f'{stage}.candidates', 5, 'Most candidates of this stage.')
         rank_by = 'Those with the largest value of this expression over the columns of the table; then by Xi.'
         _expression_port(spec, f'{stage}.rank_by', 'xi', rank_by)
         spec.input(f'{stage}.protocol', valid_type=Str, help='Protocol of pesfp.conductivity.')
-        settings_port(
-            spec, f'{stage}.overrides', None, 'Of that protocol, such as temperatures, duration_ps, analysis.'
-        )
+        words = 'Of that protocol, such as temperatures, duration_ps, analysis.'
+        settings_port(spec, f'{stage}.overrides', None, words)
         jobs = 'Options of the jobs, and device.'
         spec.input(f'{stage}.options', valid_type=dict, required=False, non_db=True, help=jobs)
         results = f'Conductivities and fits by {words}: CANDIDATE.T667K, CANDIDATE.arrhenius'
         spec.output_namespace(stage, dynamic=True, help=results)
+
+    @classmethod
+    def known_overrides(cls) -> dict:
+        """As of all workchains; the inputs of the engines stand in ``stages``."""
+        known = super().known_overrides()
+        stages = {name: known.pop(name) for name in ENGINES}
+        for name, stage in stages.items():
+            stage['overrides'] = ENGINES[name].dynamics_workchain.known_overrides()
+        return known | {'stages': stages}
 
     @classmethod
     def get_builder_from_protocol(

@@ -3,7 +3,7 @@
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 
-from aiida_pesfp.calculations.ports import positive_port
+from aiida_pesfp.calculations.ports import number_port
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
 from aiida_pesfp.settings.md import MdSettings
 from aiida_pesfp.workflows.protocols import merge
@@ -26,7 +26,7 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     _namespace = 'md'
     _passed_on = ()
     #: Settings of the dynamics of this engine.
-    _settings: type[MdSettings]
+    SETTINGS: type[MdSettings]
     #: Exit statuses of jobs whose steps are good, whether or not another job has to follow.
     _GOOD = (0, DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)
     #: Exit statuses after which the dynamics are restarted from the last step.
@@ -40,7 +40,7 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         super().define(spec)
         spec.inputs['md']['dynamics'].help += ' Here `steps` are those of all jobs together.'
         words = 'Most steps of one job; by default as many as its walltime allows.'
-        positive_port(spec, 'max_steps_per_job', None, words)
+        number_port(spec, 'max_steps_per_job', None, words)
         # The default of aiida-core is for repeated attempts at one thing; these jobs are segments.
         spec.inputs['max_iterations'].default = lambda: Int(100)
         spec.output('trajectory', valid_type=TrajectoryData, required=False, help='All stored steps, joined.')
@@ -68,16 +68,24 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         :param timestep: fs. The simulated time stays the same. The paper checked 0.25 and 0.5 fs against 1 fs. The
             other parameters are those of :meth:`RestartWorkChain.get_builder_from_protocol`.
         """
-        chosen = {'temperature': temperature} | ({} if timestep is None else {'timestep': timestep})
-        overrides = merge(overrides or {}, {'md': {'dynamics': chosen}})
+        if timestep is not None:
+            overrides = merge(overrides or {}, {'md': {'dynamics': {'timestep': timestep}}})
         builder = super().get_builder_from_protocol(code, structure, protocol, overrides, options, **own)
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        dynamics = inputs['md']['dynamics']
-        steps = round(inputs['duration_ps'] * 1000 / dynamics.get('timestep', cls._settings.timestep))
-        builder.md.dynamics = cls._settings.from_dict({'steps': steps} | dynamics).as_dict()
-        if 'max_steps_per_job' in inputs:
-            builder.max_steps_per_job = inputs['max_steps_per_job']
+        builder.md.dynamics = cls.dynamics_of(inputs, temperature).as_dict()
         return builder
+
+    @classmethod
+    def dynamics_of(cls, inputs: dict, temperature: float) -> MdSettings:
+        """The dynamics that the inputs of a protocol describe.
+
+        :raises ValueError: if they are not understood, or say the temperature too.
+        """
+        dynamics = inputs['md']['dynamics']
+        if 'temperature' in dynamics:
+            raise ValueError('leave out md.dynamics.temperature: `temperatures` are those of the dynamics')
+        steps = round(inputs['duration_ps'] * 1000 / dynamics.get('timestep', cls.SETTINGS.timestep))
+        return cls.SETTINGS.from_dict({'steps': steps, 'temperature': temperature} | dynamics)
 
     def setup(self) -> None:
         super().setup()
