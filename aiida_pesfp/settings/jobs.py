@@ -7,7 +7,7 @@ from aiida_pesfp.settings.base import Settings, setting
 _TEN_YEARS, _MOST = 10 * 366 * 24 * 3600, 10**6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JobSettings(Settings):
     """A table of limits, of which no settings are made: each input stands where it belongs."""
 

@@ -38,6 +38,14 @@ class _Loader(yaml.SafeLoader):
             raise ValueError(f'{value[:60]} is another value in YAML: write it plainly, or put it into quotes')
         return tag
 
+    def construct_number(self, node):
+        """1e5 is as whole as 100000, so that it can be a number of steps."""
+        number = super().construct_yaml_float(node)
+        return int(number) if number.is_integer() and '.' not in node.value else number
+
+
+_Loader.add_constructor(_FLOAT, _Loader.construct_number)
+
 
 def load_yaml(text: str) -> Any:
     """What a text in YAML, or JSON, holds.

@@ -108,11 +108,9 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     @classmethod
     def known_overrides(cls) -> dict:
         """As of all workchains; the inputs of the engines stand in ``stages``."""
-        known = super().known_overrides()
-        stages = {name: known.pop(name) for name in ENGINES}
-        for name, stage in stages.items():
-            stage['overrides'] = ENGINES[name].dynamics_workchain.known_overrides()
-        return known | {'stages': stages}
+        known = dict(super().known_overrides())
+        inner = {name: engine.dynamics_workchain.known_overrides() for name, engine in ENGINES.items()}
+        return known | {'stages': {name: {**known.pop(name), 'overrides': inner[name]} for name in ENGINES}}
 
     @classmethod
     def get_builder_from_protocol(

@@ -1,6 +1,7 @@
 """Protocols: named sets of inputs in YAML files, one file for each workchain."""
 
 import copy
+import functools
 from importlib import resources
 
 import yaml
@@ -44,6 +45,7 @@ class ProtocolMixin:
         return merge(inputs, overrides)
 
     @classmethod
+    @functools.cache
     def known_overrides(cls) -> dict:
         """What overrides may hold: entries of the protocols, and inputs of the workchains that read them."""
         content = cls._protocol_file()

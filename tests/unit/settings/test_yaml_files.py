@@ -29,6 +29,10 @@ def test_numbers_that_yaml_1_1_reads_as_text(text):
     assert is_value(text)
 
 
+def test_a_whole_number_may_have_an_exponent():
+    assert [type(load_yaml(text)) for text in ('1e5', '1E+2', '1.0e5', '1e-1')] == [int, int, float, float]
+
+
 @pytest.mark.parametrize('text', ['0.02 Ry', '12h', '2,2', 'n', 'mp-12', '1.2.3', '[1', '-'])
 def test_text(text):
     assert load_yaml(f'{{a: {json.dumps(text)}}}') == {'a': text}
