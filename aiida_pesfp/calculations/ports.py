@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida.engine.processes.process_spec import ProcessSpec
-from aiida.orm import Dict, Int, RemoteData, StructureData, TrajectoryData
+from aiida.orm import Data, Dict, Int, RemoteData, StructureData, TrajectoryData
 from pydantic.fields import FieldInfo
 
 from aiida_pesfp.crystals.names import unique_names
@@ -12,13 +12,18 @@ from aiida_pesfp.settings.base import Settings, check_value
 from aiida_pesfp.settings.jobs import JobSettings
 
 
-def _validator(limits: FieldInfo | dict, check: Callable[[Any], Any]) -> Callable[[Any, Any], str | None]:
-    """The validator of a port. Its attribute ``limits`` is what is known of plain values; ``check`` raises an error."""
+def validator_by(
+    check: Callable[[Any], Any], limits: FieldInfo | dict | None = None
+) -> Callable[[Any, Any], str | None]:
+    """The validator of a port for plain values, or nodes of such, by a function that raises ``ValueError``.
+
+    :param limits: what is known of the values, for overrides: becomes an attribute of the validator.
+    """
 
     def validate(given: Any, _) -> str | None:
         try:
             if given is not None:
-                check(given)
+                check(given.value if isinstance(given, Data) else given)
         except ValueError as error:
             return str(error)
 
@@ -28,13 +33,13 @@ def _validator(limits: FieldInfo | dict, check: Callable[[Any], Any]) -> Callabl
 
 def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
     """The validator of a ``Dict`` that holds some settings."""
-    return _validator(settings.limits(), lambda node: settings.from_dict(node.get_dict()))
+    return validator_by(settings.from_dict, settings.limits())
 
 
 def limited(name: str) -> Callable[[Any, Any], str | None]:
     """The validator of an input with the limits that :class:`~aiida_pesfp.settings.jobs.JobSettings` has for it."""
     info = JobSettings.known()[name]
-    return _validator(info, lambda given: check_value(name, getattr(given, 'value', given), info))
+    return validator_by(lambda value: check_value(name, value, info), info)
 
 
 def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None, help: str = '') -> None:

@@ -3,7 +3,7 @@
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
 from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
-from aiida_pesfp.calculations.ports import settings_port
+from aiida_pesfp.calculations.ports import settings_port, validator_by
 from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
@@ -42,7 +42,7 @@ def check_run(dynamics: MdSettings, analysis: dict) -> None:
     """Raise ``ValueError`` if an analysis finds no window, or too few frames in it, in a run."""
     analysis = ConductivitySettings.from_dict(analysis)
     if analysis.temperature is not None:
-        raise ValueError('leave out the temperature of the analysis: it is that of each run')
+        raise ValueError('leave out analysis.temperature: it is that of each run')
     frame, chosen = dynamics.timestep * dynamics.stride / 1000, analysis.diffusion
     if dynamics.steps * dynamics.timestep / 1000 + frame < chosen.equilibration + chosen.window:
         raise ValueError(
@@ -53,20 +53,19 @@ def check_run(dynamics: MdSettings, analysis: dict) -> None:
         raise ValueError(f'frames that are {frame:g} ps apart are too few for a fit: choose a smaller stride')
 
 
-def _validate_temperatures(node, _) -> str | None:
-    values = node.get_list()
+def check_temperatures(values: list) -> None:
+    """Raise ``ValueError`` unless they are different temperatures (K) at which ions move."""
     if not values:
-        return 'the list of temperatures is empty'
+        raise ValueError('the list of temperatures is empty')
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f'{value!r} is not a temperature in K'
+            raise ValueError(f'{value!r} is not a temperature in K')
         try:
             check_temperature(value)
         except LabelError as error:
-            return str(error)
+            raise ValueError(str(error)) from None
     if len(set(map(temperature_key, values))) < len(values):
-        return f'a temperature is there twice: {values}'
-    return None
+        raise ValueError(f'a temperature is there twice: {values}')
 
 
 def temperature_key(temperature: float) -> str:
@@ -80,6 +79,7 @@ def planned(engine: Engine, species: str, protocol: str | None, overrides: dict 
     :raises ValueError: if they are not understood.
     """
     inputs = engine.dynamics_workchain.get_protocol_inputs(protocol, overrides)
+    check_temperatures(inputs['temperatures'])
     duration, analysis = inputs['duration_ps'], {'species': species, 'equilibration_ps': EQUILIBRATION}
     analysis |= inputs['analysis']
     if duration < _SHORT_RUN:
@@ -102,7 +102,8 @@ class ConductivityWorkChain(WorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.input('structure', valid_type=StructureData, help='Primitive cell of the crystal.')
-        spec.input('temperatures', valid_type=List, validator=_validate_temperatures, help='Of the dynamics, K.')
+        words = 'Of the dynamics, K.'
+        spec.input('temperatures', valid_type=List, validator=validator_by(check_temperatures), help=words)
         settings_port(spec, 'supercell', SupercellSettings, 'Parameters of pesfp.make_supercell.')
         settings_port(spec, 'analysis', ConductivitySettings, 'Parameters of pesfp.transport.conductivity.')
         settings_port(spec, 'arrhenius', ArrheniusSettings, 'Parameters of pesfp.transport.arrhenius.')

@@ -75,7 +75,8 @@ def _check(given: Any, here: FieldInfo | dict, known: dict, where: tuple[str, ..
 def _hint(key: str, here: dict, known: dict, where: tuple[str, ...]) -> str:
     """What may have been meant instead."""
     if elsewhere := list(_places(key, known)):
-        return f'it belongs to {" or ".join(elsewhere[:3])}'
+        near = [path for path in elsewhere if path.startswith('.'.join(where))] or elsewhere
+        return f'it belongs to {" or ".join(near[:3])}'
     if close := closest(key, here):
         return f'did you mean {".".join((*where, close))}?'
     if close := closest(key, (path.rpartition('.')[2] for path in _places(None, known))):

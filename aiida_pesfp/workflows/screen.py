@@ -20,14 +20,14 @@ from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
 
-def _validate(inputs, context) -> str | None:
-    return _validate_properties(inputs) or _validate_model(inputs, context)
+def _validate(inputs, _) -> str | None:
+    if not inputs.get('structures') or not {'properties', 'criteria'} <= set(inputs):
+        return None  # has its own message
+    return _validate_properties(inputs) or _validate_model(inputs)
 
 
 def _validate_properties(inputs) -> str | None:
     """What does not belong to a structure, or is no number, would silently be without effect."""
-    if 'properties' not in inputs or not inputs.get('structures'):
-        return None
     for key, properties in inputs['properties'].get_dict().items():
         if key not in inputs['structures']:
             close = closest(key, inputs['structures'])
@@ -40,11 +40,13 @@ def _validate_properties(inputs) -> str | None:
     return None
 
 
-def _validate_model(inputs, _) -> str | None:
-    if 'model' not in inputs:
-        return None
+def _validate_model(inputs) -> str | None:
     try:
         parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
+        if inputs['criteria'].get('species', parameters.species) != parameters.species:
+            return f'leave out criteria.species: {parameters.species} is scanned, by scan.parameters.species'
+        if 'model' not in inputs:
+            return None
         grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
         return inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid)
     except (KeyError, ValueError):

@@ -50,6 +50,14 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         spec.exit_code(320, 'ERROR_SEGMENTS_DO_NOT_JOIN', message='The segments cannot be joined: {reason}')
 
     @classmethod
+    def get_protocol_inputs(cls, protocol: str | None = None, overrides: dict | None = None) -> dict:
+        """As of all workchains; overrides may give the length of a run once."""
+        inputs = super().get_protocol_inputs(protocol, overrides)
+        if overrides and 'duration_ps' in overrides and 'steps' in overrides.get('md', {}).get('dynamics', {}):
+            raise ValueError('duration_ps and md.dynamics.steps are both given: leave out one')
+        return inputs
+
+    @classmethod
     def get_builder_from_protocol(
         cls,
         code: AbstractCode,

@@ -54,10 +54,10 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
                 structure,
                 engine=engine.name,
                 relax_code=relax_code,
-                species=launching.species,
                 protocol=launching.protocol,
                 overrides=overrides,
                 options=launching.jobs,
+                **shared.without_none(species=launching.species),
                 **shared.needs_of(engine, needs),
             )
         report = f'dynamics of {label} at {", ".join(map("{:g} K".format, builder.temperatures))} ...'

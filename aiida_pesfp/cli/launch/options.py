@@ -39,14 +39,14 @@ class DurationParamType(click.ParamType):
 _LAUNCH_OPTIONS = combined(
     click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
     click.option('--protocol', type=click.Choice(['fast', 'paper', 'stringent']), default='paper', help='Settings.'),
-    click.option('--species', default='Li', help='The mobile ion.'),
+    click.option('--species', help='The mobile ion.  [default: Li]'),
     click.option(
         '--overrides', type=EXISTING_FILE, help="YAML file of inputs, nested like the protocol's, which they override."
     ),
     click.option('--label', help='Label of the process.'),
     click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.'),
     click.option('--walltime', type=DurationParamType(), help='Longest time of a job, such as 12h.'),
-    click.option('--num-machines', type=click.IntRange(1), default=1, help='Nodes of a job.'),
+    click.option('--num-machines', type=click.IntRange(1), help='Nodes of a job.'),
     click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
     click.option('--queue', help='Queue or partition of the scheduler.'),
     click.option('--account', help='Account of the scheduler.'),
@@ -63,13 +63,13 @@ class LaunchOptions(SimpleNamespace):
     @property
     def jobs(self) -> dict:
         """``options`` of ``get_builder_from_protocol``: how jobs run."""
-        resources = {'num_machines': self.num_machines}
+        resources = without_none(num_machines=self.num_machines)
         if self.num_cores:
             # One process uses all cores of its node by threads.
             resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': self.num_cores}
         chosen = {'max_wallclock_seconds': self.walltime, 'queue_name': self.queue}
         chosen |= {'device': self.device, 'trust_weights': self.trust_weights}
-        return without_none(resources=resources, account=self.account, **chosen)
+        return without_none(resources=resources or None, account=self.account, **chosen)
 
     def read_overrides(self, workchain) -> dict:
         """The content of the file of overrides of the protocol of a workchain, all of which must be known."""

@@ -48,7 +48,7 @@ def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
 
 
 def _parameters(launching: shared.LaunchOptions) -> dict:
-    return {'scan': {'parameters': {'species': launching.species}}}
+    return {'scan': {'parameters': shared.without_none(species=launching.species)}}
 
 
 def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, potential, code, **stages):
