@@ -36,9 +36,9 @@ def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str |
     return validator_by(settings.from_dict, settings.limits())
 
 
-def limited(name: str) -> Callable[[Any, Any], str | None]:
-    """The validator of an input with the limits that :class:`~aiida_pesfp.settings.jobs.JobSettings` has for it."""
-    info = JobSettings.known()[name]
+def limited(name: str, settings: type[Settings] = JobSettings) -> Callable[[Any, Any], str | None]:
+    """The validator of an input with the limits of the key of that name."""
+    info = settings.known()[name]
     return validator_by(lambda value: check_value(name, value, info), info)
 
 

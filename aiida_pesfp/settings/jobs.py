@@ -19,6 +19,5 @@ class JobSettings(Settings):
     max_concurrent_jobs: int = setting('most jobs at once', gt=0, le=_MOST)
     max_concurrent_candidates: int = setting('candidates whose dynamics run at once', gt=0, le=_MOST)
     candidates: int = setting('most candidates of a stage', gt=0, le=_MOST)
-    batch_size: int = setting('most configurations in a batch', gt=0, le=_MOST)
     duration_ps: float = setting('length of each run', unit='ps', gt=0, le=1e6)
     reciprocal_density: float = setting('k-points for each A^-3 of the reciprocal cell', gt=0, le=1e5)
