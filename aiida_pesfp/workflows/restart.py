@@ -4,6 +4,8 @@ from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerRep
 from aiida.orm import AbstractCode, ProcessNode, StructureData
 
 from aiida_pesfp.calculations.ports import limited
+from aiida_pesfp.settings.base import check_value
+from aiida_pesfp.settings.jobs import JobSettings
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 
 #: Exit status of a job that ended before all was done -> how.
@@ -65,11 +67,11 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         how = {name: value for name, value in inputs[cls._runs_like].items() if name in _HOW}
         chosen = merge(how, inputs[cls._namespace] | of_jobs)
         inputs['max_iterations'] = chosen.pop('max_iterations', inputs['max_iterations'])
-        metadata = chosen.pop('metadata')
-        options = merge(metadata['options'], of_code | chosen.pop('options', {}) | options)
-        chosen |= (
-            {'options': options} if 'options' in job._valid_fields else {'metadata': metadata | {'options': options}}
-        )
+        options = merge(chosen['metadata'].pop('options'), of_code | chosen.pop('options', {}) | options)
+        for name in options.keys() & JobSettings.known():
+            check_value(f'options.{name}', options[name], JobSettings.known()[name])
+        holder = chosen if 'options' in job._valid_fields else chosen['metadata']
+        holder['options'] = options
         chosen.pop('dynamics', None)  # incomplete without the temperature
         chosen |= {'code': code} | cls.job_inputs(inputs, structure, **own)
         for holder, values in ((job, chosen), (builder, inputs)):
