@@ -5,14 +5,19 @@ from typing import Any
 
 import yaml
 
-_INT, _FLOAT, _DATE = (f'tag:yaml.org,2002:{name}' for name in ('int', 'float', 'timestamp'))
-#: The numbers of JSON, and those that lack digits on one side of the point; all else is text.
-_NUMBER = re.compile(r'[-+]?(?:(?P<integer>0|[1-9]\d*)|(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)', re.ASCII)
-_NOT_FINITE = re.compile(r'[-+]?\.inf|\.nan', re.IGNORECASE)
+#: What is not text, by the kind of its value. YAML 1.1 reads 1e-2 as text, but 010 as 8, 1:30 as 90 and 1_0 as 10.
+_GRAMMAR = {
+    'null': r'~|null|',
+    'bool': r'true|false|yes|no|on|off',
+    'int': r'[-+]?(0|[1-9]\d*)',
+    'float': r'[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[-+]?\d+)?|[-+]?\.inf|\.nan',
+}
 
 
 class _Loader(yaml.SafeLoader):
     """Without references, of which a few lines stand for a text of any size, and without tags."""
+
+    yaml_implicit_resolvers = {}
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
@@ -27,24 +32,16 @@ class _Loader(yaml.SafeLoader):
             raise ValueError(f'it has {twice[:60]!r} twice, and only one of them would count')
         return super().construct_mapping(node, deep)
 
-    def resolve(self, kind, value, implicit):
-        """YAML 1.1 reads 1e-2 as text, but 010 as 8, 1:30 as 90, 1_0 as 10 and 2020-01-01 as a date."""
-        tag = super().resolve(kind, value, implicit)
-        if kind is not yaml.ScalarNode or not implicit[0]:
-            return tag
-        if number := _NUMBER.fullmatch(value):
-            return _INT if number['integer'] else _FLOAT
-        if tag in (_INT, _FLOAT, _DATE) and not _NOT_FINITE.fullmatch(value):
-            raise ValueError(f'{value[:60]} is another value in YAML: write it plainly, or put it into quotes')
-        return tag
-
     def construct_number(self, node):
         """1e5 is as whole as 100000, so that it can be a number of steps."""
         number = super().construct_yaml_float(node)
         return int(number) if number.is_integer() and '.' not in node.value else number
 
 
-_Loader.add_constructor(_FLOAT, _Loader.construct_number)
+for _kind, _pattern in _GRAMMAR.items():
+    _whole = re.compile(rf'({_pattern})\Z', re.ASCII | re.IGNORECASE)
+    _Loader.add_implicit_resolver(f'tag:yaml.org,2002:{_kind}', _whole, None)
+_Loader.add_constructor('tag:yaml.org,2002:float', _Loader.construct_number)
 
 
 def load_yaml(text: str) -> Any:
@@ -58,9 +55,6 @@ def load_yaml(text: str) -> Any:
         raise ValueError(f'it is neither YAML nor JSON: {error}') from error
 
 
-def is_value(text: str) -> bool:
-    """Whether a text would be a number, or true or false, if it stood in YAML without quotes."""
-    try:
-        return isinstance(load_yaml(text), bool | int | float)
-    except ValueError:
-        return False
+def is_text(text: str) -> bool:
+    """Whether it is text without quotes too."""
+    return _Loader('').resolve(yaml.ScalarNode, text, (True, False)) == 'tag:yaml.org,2002:str'

@@ -1,27 +1,39 @@
 """Any ASE calculator as a potential: one configuration after the other."""
 
 import inspect
-import math
 import pkgutil
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, Calculator, FileIOCalculator
 from ase.calculators.genericfileio import GenericFileIOCalculator
+from pydantic import AfterValidator, JsonValue
+from pydantic.fields import FieldInfo
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError, one_line
 from aiida_pesfp.potentials.ase.family import PREFIX, describe
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.trust import reason, without_code
-from aiida_pesfp.settings.yaml_files import is_value
+from aiida_pesfp.settings.base import check_value
+from aiida_pesfp.settings.yaml_files import is_text
 
 #: Calculators that hand any argument on to a program, and modules of such.
 _TAKE_ANYTHING = FileIOCalculator, GenericFileIOCalculator
 _PASS_ON = 'ase.calculators.lammpsrun', 'ase.calculators.lammpslib'
+
+
+def _meant_as_text(value: Any) -> Any:
+    if isinstance(value, str) and not is_text(value):
+        raise ValueError(f'leave out the quotes of {value!r}')
+    return value
+
+
+#: Where nothing is known, a text that would be a value without quotes is hardly meant as text.
+_UNKNOWN = Annotated[JsonValue, AfterValidator(_meant_as_text)]
 
 
 class AsePotential(Potential):
@@ -66,9 +78,10 @@ class AsePotential(Potential):
             if name not in usual and defaults and not passes_on:
                 known = ', '.join(sorted(usual))
                 raise PotentialError(f'the ASE calculator {self._name} has no parameter {name!r}: it has {known}')
-            if problem := _misfit(value, usual.get(name)):
-                where = f'the parameter {name} of the ASE calculator {self._name}'
-                raise PotentialError(f'{where} is {value!r:.200}: {problem}')
+            try:
+                check_value(name, value, _like(usual.get(name)))
+            except ValueError as error:
+                raise PotentialError(f'the parameter {name} of the ASE calculator {self._name}: {error}') from error
 
     def _choose_device(self, device: str) -> str:
         """The device, which becomes a parameter of the calculator if its constructor takes one."""
@@ -96,19 +109,11 @@ class AsePotential(Potential):
             raise PotentialError(f'{what}: {reason(error)}') from error
 
 
-def _misfit(value: Any, usual: Any) -> str | None:
-    """What is wrong with the kind of a value of a file, beside a usual value, which may be None."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if isinstance(usual, bool) and not isinstance(value, bool):
-        return 'it must be true or false, without quotes'
-    if isinstance(usual, Real) and not isinstance(usual, bool) and not (is_number and math.isfinite(value)):
-        return 'it must be a finite number, without quotes and unit'
-    if isinstance(usual, str) and isinstance(value, Real):
-        return 'it must be a text: put it into quotes'
-    if is_number and not math.isfinite(value):
-        return 'it must be finite'
-    # Nothing is known of what it should be; a text that would be a number without quotes is hardly meant as one.
-    return 'leave out the quotes' if usual is None and isinstance(value, str) and is_value(value) else None
+def _like(usual: Any) -> FieldInfo:
+    """What may stand in a file where the calculator has a usual value, which may be None."""
+    kinds = {bool: bool, Real: float, str: str | list[JsonValue] | dict[str, JsonValue] | None}
+    kind = next((kinds[kind] for kind in kinds if isinstance(usual, kind)), _UNKNOWN)
+    return FieldInfo(annotation=kind, description=f'such as {usual}')
 
 
 class AseEvaluator(Evaluator):

@@ -99,7 +99,7 @@ def test_any_bytes(build, content):
         (b'scan: 3\n', 'scan = 3: it has to hold entries'),
         (b'max_iterations:\n', 'max_iterations = None: Input should be a valid integer'),
         (b'scan: &a {parameters: *a}\n', 'has a reference'),
-        (b'max_iterations: 2020-01-01\n', '2020-01-01 is another value in YAML'),
+        (b'max_iterations: 2020-01-01\n', "max_iterations = '2020-01-01': Input should be a valid integer"),
         (b'- 1\n', 'the overrides = [1]: it has to hold entries'),
         (b'properties: {LICL: {band_gap: 6}}\n', "the properties of 'LICL' belong to no structure: did you mean LiCl?"),
         (b'properties: {LiCl: {gap: 6}}\n', "unknown parameter 'gap'"),

@@ -243,10 +243,10 @@ LJ = f'{MODULE}.LennardJones\nparameters: '
         (LJ + '{rc: [}', 'neither YAML nor JSON'),
         (LJ + '{sgima: 2.2}', "has no parameter 'sgima': it has .*sigma"),
         (LJ + '{sigma: 2, sigma: 3}', "has 'sigma' twice"),
-        *((LJ + f'{{smooth: {value}}}', 'smooth .* must be true or false') for value in ('"no"', 'n', '.false.', 1)),
-        *((LJ + f'{{sigma: {value}}}', 'sigma .* finite number') for value in ('"2.2"', '2.2 A', 'on', '.nan', '')),
+        *((LJ + f'{{smooth: {value}}}', 'smooth .* valid boolean') for value in ('"no"', 'n', '.false.', 1)),
+        *((LJ + f'{{sigma: {value}}}', 'sigma .* number') for value in ('"2.2"', '2.2 A', 'on', '.nan', '')),
         *((LJ + f'{{rc: {value}}}', 'rc .* (quotes|finite)') for value in ('"5"', '"off"', '.inf')),
-        ('calculator: tests.helpers.calculators.KilledAfter\nparameters: {after: "3"}', 'after .* without quotes'),
+        ('calculator: tests.helpers.calculators.KilledAfter\nparameters: {after: "3"}', 'after .* valid number'),
     ],
 )  # fmt: skip
 def test_descriptions_of_calculators_are_checked(tmp_path, content, words):
