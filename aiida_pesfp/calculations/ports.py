@@ -64,10 +64,14 @@ def structures_port(spec: ProcessSpec, help: str) -> None:
     spec.input_namespace('structures', valid_type=StructureData, dynamic=True, validator=validate, help=help)
 
 
-def number_port(spec: ProcessSpec, name: str, default: int | None, help: str) -> None:
-    """Add an input port for a number, with its limits. Without a default it may be left out."""
-    optional = {'required': False} if default is None else {'default': lambda: Int(default)}
-    spec.input(name, valid_type=Int, validator=limited(name.rpartition('.')[2]), help=help, **optional)
+def number_port(spec: ProcessSpec, name: str, default: int | None = None) -> None:
+    """Add an input port for a number of :class:`~aiida_pesfp.settings.jobs.JobSettings`, which has a default or may be
+    left out."""
+    key, optional = (
+        name.rpartition('.')[2],
+        {'required': False} if default is None else {'default': lambda: Int(default)},
+    )
+    spec.input(name, valid_type=Int, validator=limited(key), help=JobSettings.help_of(key), **optional)
 
 
 def dynamics_ports(spec: ProcessSpec) -> None:

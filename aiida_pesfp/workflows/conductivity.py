@@ -3,14 +3,13 @@
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
 from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
-from aiida_pesfp.calculations.ports import settings_port, validator_by
+from aiida_pesfp.calculations.ports import limited, settings_port
 from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
-from aiida_pesfp.errors import LabelError, PesfpError
+from aiida_pesfp.errors import PesfpError
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
-from aiida_pesfp.settings.assessment import check_temperature
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
 from aiida_pesfp.settings.md import MdSettings, SupercellSettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
@@ -53,21 +52,6 @@ def check_run(dynamics: MdSettings, analysis: dict) -> None:
         raise ValueError(f'frames that are {frame:g} ps apart are too few for a fit: choose a smaller stride')
 
 
-def check_temperatures(values: list) -> None:
-    """Raise ``ValueError`` unless they are different temperatures (K) at which ions move."""
-    if not values:
-        raise ValueError('the list of temperatures is empty')
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f'{value!r} is not a temperature in K')
-        try:
-            check_temperature(value)
-        except LabelError as error:
-            raise ValueError(str(error)) from None
-    if len(set(map(temperature_key, values))) < len(values):
-        raise ValueError(f'a temperature is there twice: {values}')
-
-
 def temperature_key(temperature: float) -> str:
     """Key of a temperature (K) in namespaces: ``T667K``, ``T412_5K``."""
     return 'T{}K'.format(f'{temperature:.6f}'.rstrip('0').rstrip('.').replace('.', '_'))
@@ -79,7 +63,6 @@ def planned(engine: Engine, species: str, protocol: str | None, overrides: dict 
     :raises ValueError: if they are not understood.
     """
     inputs = engine.dynamics_workchain.get_protocol_inputs(protocol, overrides)
-    check_temperatures(inputs['temperatures'])
     duration, analysis = inputs['duration_ps'], {'species': species, 'equilibration_ps': EQUILIBRATION}
     analysis |= inputs['analysis']
     if duration < _SHORT_RUN:
@@ -102,8 +85,7 @@ class ConductivityWorkChain(WorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.input('structure', valid_type=StructureData, help='Primitive cell of the crystal.')
-        words = 'Of the dynamics, K.'
-        spec.input('temperatures', valid_type=List, validator=validator_by(check_temperatures), help=words)
+        spec.input('temperatures', valid_type=List, validator=limited('temperatures'), help='Of the dynamics, K.')
         settings_port(spec, 'supercell', SupercellSettings, 'Parameters of pesfp.make_supercell.')
         settings_port(spec, 'analysis', ConductivitySettings, 'Parameters of pesfp.transport.conductivity.')
         settings_port(spec, 'arrhenius', ArrheniusSettings, 'Parameters of pesfp.transport.arrhenius.')

@@ -67,8 +67,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         words = 'Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).'
         settings_port(spec, 'properties', None, words)
         settings_port(spec, 'criteria', Criteria, 'What is scanned; None switches a limit off.')
-        number_port(spec, 'max_structures_per_job', 16, 'Most structures of one job.')
-        number_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
+        number_port(spec, 'max_structures_per_job', 16)
+        number_port(spec, 'max_concurrent_jobs', 4)
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))

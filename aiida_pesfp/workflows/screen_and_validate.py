@@ -66,7 +66,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(ScreenWorkChain, namespace='screen')
         words = 'Candidates are structures for which this expression over the columns of the ranking is true.'
         _expression_port(spec, 'select', 'xi > 0.25', words)
-        number_port(spec, 'max_concurrent_candidates', 2, 'Candidates whose dynamics run at once.')
+        number_port(spec, 'max_concurrent_candidates', 2)
         for engine in ENGINES.values():
             cls._define_stage(spec, engine)
         spec.outline(
@@ -94,7 +94,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         for need in engine.needs:
             kind = DataFactory(need.data)
             spec.input(f'{stage}.{need.name}', valid_type=kind, required=need.required, help=need.help)
-        number_port(spec, f'{stage}.candidates', 5, 'Most candidates of this stage.')
+        number_port(spec, f'{stage}.candidates', 5)
         rank_by = 'Those with the largest value of this expression over the columns of the table; then by Xi.'
         _expression_port(spec, f'{stage}.rank_by', 'xi', rank_by)
         spec.input(f'{stage}.protocol', valid_type=Str, help='Protocol of pesfp.conductivity.')

@@ -39,8 +39,7 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.inputs['md']['dynamics'].help += ' Here `steps` are those of all jobs together.'
-        words = 'Most steps of one job; by default as many as its walltime allows.'
-        number_port(spec, 'max_steps_per_job', None, words)
+        number_port(spec, 'max_steps_per_job')
         # The default of aiida-core is for repeated attempts at one thing; these jobs are segments.
         spec.inputs['max_iterations'].default = lambda: Int(100)
         spec.output('trajectory', valid_type=TrajectoryData, required=False, help='All stored steps, joined.')

@@ -103,11 +103,11 @@ def test_what_cannot_be_analysed_is_no_conductivity(builder_of):
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        ({'temperatures': []}, 'list of temperatures is empty'),
-        ({'temperatures': [300, -5]}, '-5 K is not a temperature'),
-        ({'temperatures': [300, 1e30]}, '1e\\+30 K is not a temperature'),
+        ({'temperatures': []}, 'temperatures = .* at least 1 item'),
+        ({'temperatures': [300, -5]}, 'temperatures.1 = -5: '),
+        ({'temperatures': [300, 1e30]}, 'temperatures.1 = 1e.30: '),
         ({'temperatures': [25]}, '25 degrees Celsius are 298.15 K'),
-        ({'temperatures': [300, '400']}, "'400' is not a temperature"),
+        ({'temperatures': [300, '400']}, "temperatures.1 = '400': "),
         ({'analysis': {'window_ps': 15.0}}, 'a run of 60 steps of 1 fs has no window of 15 ps after 5 ps'),
         ({'analysis': ANALYSIS | {'fit_start_ps': 0.019}}, 'too few for a fit: choose a smaller stride'),
         ({'analysis': ANALYSIS | {'temperature': 300}}, 'leave out analysis.temperature'),
