@@ -65,12 +65,9 @@ def structures_port(spec: ProcessSpec, help: str) -> None:
 
 
 def number_port(spec: ProcessSpec, name: str, default: int | None = None) -> None:
-    """Add an input port for a number of :class:`~aiida_pesfp.settings.jobs.JobSettings`, which has a default or may be
-    left out."""
-    key, optional = (
-        name.rpartition('.')[2],
-        {'required': False} if default is None else {'default': lambda: Int(default)},
-    )
+    """Add an input port for a number of ``JobSettings``, which has a default or may be left out."""
+    key = name.rpartition('.')[2]
+    optional = {'required': False} if default is None else {'default': lambda: Int(default)}
     spec.input(name, valid_type=Int, validator=limited(key), help=JobSettings.help_of(key), **optional)
 
 
