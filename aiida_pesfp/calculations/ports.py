@@ -8,35 +8,38 @@ from aiida.orm import Data, Dict, Int, RemoteData, StructureData, TrajectoryData
 from pydantic.fields import FieldInfo
 
 from aiida_pesfp.crystals.names import unique_names
+from aiida_pesfp.errors import PesfpError
 from aiida_pesfp.settings.base import Settings, check_value
 from aiida_pesfp.settings.jobs import JobSettings
 
+Validator = Callable[[Any, Any], str | None]
 
-def validator_by(
-    check: Callable[[Any], Any], limits: FieldInfo | dict | None = None
-) -> Callable[[Any, Any], str | None]:
-    """The validator of a port for plain values, or nodes of such, by a function that raises ``ValueError``.
 
-    :param limits: what is known of the values, for overrides: becomes an attribute of the validator.
+def validator_by(check: Callable[[Any], Any], limits: FieldInfo | dict | None = None) -> Validator:
+    """The validator of a port, by a function that raises an error for a wrong value, or for one of several inputs.
+
+    :param limits: what is known of plain values, for overrides: becomes an attribute of the validator.
     """
 
     def validate(given: Any, _) -> str | None:
         try:
             if given is not None:
                 check(given.value if isinstance(given, Data) else given)
-        except ValueError as error:
+        except KeyError:
+            return None  # an input that is missing has its own message
+        except (ValueError, PesfpError) as error:
             return str(error)
 
     validate.limits = limits
     return validate
 
 
-def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
+def validator_of(settings: type[Settings]) -> Validator:
     """The validator of a ``Dict`` that holds some settings."""
     return validator_by(settings.from_dict, settings.limits())
 
 
-def limited(name: str, settings: type[Settings] = JobSettings) -> Callable[[Any, Any], str | None]:
+def limited(name: str, settings: type[Settings] = JobSettings) -> Validator:
     """The validator of an input with the limits of the key of that name."""
     info = settings.known()[name]
     return validator_by(lambda value: check_value(name, value, info), info)
@@ -55,13 +58,14 @@ def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None,
 def structures_port(spec: ProcessSpec, help: str) -> None:
     """Add the input namespace ``structures``, which must not be empty and whose keys must be safe names."""
 
-    def validate(structures: Mapping, _) -> str | None:
+    def check(structures: Mapping) -> None:
         if not structures:
-            return 'the list of structures is empty: give at least one StructureData'
-        wrong = {key: name for key, name in zip(structures, unique_names(structures)) if key != name}
-        return f'the keys name folders: rename {wrong}' if wrong else None
+            raise ValueError('the list of structures is empty: give at least one StructureData')
+        if wrong := {key: name for key, name in zip(structures, unique_names(structures)) if key != name}:
+            raise ValueError(f'the keys name folders: rename {wrong}')
 
-    spec.input_namespace('structures', valid_type=StructureData, dynamic=True, validator=validate, help=help)
+    options = {'dynamic': True, 'validator': validator_by(check), 'help': help}
+    spec.input_namespace('structures', valid_type=StructureData, **options)
 
 
 def number_port(spec: ProcessSpec, name: str, default: int | None = None) -> None:

@@ -3,7 +3,7 @@
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
 from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
-from aiida_pesfp.calculations.ports import limited, settings_port
+from aiida_pesfp.calculations.ports import limited, settings_port, validator_by
 from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
@@ -19,22 +19,15 @@ from aiida_pesfp.workflows.restart import how_it_ended
 _SHORT_RUN = 20
 
 
-def _validate(inputs, _) -> str | None:
+def _check(inputs) -> None:
     given = [name for name in ENGINES if name in inputs]
     if len(given) != 1:
-        return f'exactly one engine must be given ({" or ".join(ENGINES)}), not {" and ".join(given) or "none"}'
-    others = [name for name in ENGINES if f'{name}_relax' in inputs and name not in given]
-    if others:
-        return f'{others[0]}_relax is given, but the engine is {given[0]}'
-    try:
-        dynamics = ENGINES[given[0]].dynamics_workchain.SETTINGS.from_dict(
-            inputs[given[0]]['md']['dynamics'].get_dict()
-        )
-        check_run(dynamics, inputs['analysis'].get_dict())
-    except KeyError:
-        return None  # what is missing has its own message
-    except ValueError as error:
-        return str(error)
+        words = f'not {" and ".join(given) or "none"}'
+        raise ValueError(f'exactly one engine must be given ({" or ".join(ENGINES)}), {words}')
+    if others := [name for name in ENGINES if f'{name}_relax' in inputs and name not in given]:
+        raise ValueError(f'{others[0]}_relax is given, but the engine is {given[0]}')
+    dynamics = inputs[given[0]]['md']['dynamics'].get_dict()
+    check_run(ENGINES[given[0]].dynamics_workchain.SETTINGS.from_dict(dynamics), inputs['analysis'].get_dict())
 
 
 def check_run(dynamics: MdSettings, analysis: dict) -> None:
@@ -96,7 +89,7 @@ class ConductivityWorkChain(WorkChain):
             ):
                 optional = {'required': False, 'populate_defaults': False, 'help': f'{words} with {engine.title}.'}
                 spec.expose_inputs(workchain, namespace=namespace, exclude=excluded, namespace_options=optional)
-        spec.inputs.validator = _validate
+        spec.inputs.validator = validator_by(_check)
         spec.outline(
             cls.setup,
             if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),

@@ -4,7 +4,7 @@ from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_node
 
 from aiida_pesfp.calculations.assessment import featurise
-from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port
+from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
@@ -20,37 +20,23 @@ from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
 
-def _validate(inputs, _) -> str | None:
-    if not inputs.get('structures') or not {'properties', 'criteria'} <= set(inputs):
-        return None  # has its own message
-    return _validate_properties(inputs) or _validate_model(inputs)
-
-
-def _validate_properties(inputs) -> str | None:
-    """What does not belong to a structure, or is no number, would silently be without effect."""
+def _check(inputs) -> None:
+    """What does not belong to a structure, or to the scan, would silently be without effect."""
     for key, properties in inputs['properties'].get_dict().items():
         if key not in inputs['structures']:
             close = closest(key, inputs['structures'])
             hint = f'did you mean {close}?' if close else f'the keys are {", ".join(inputs["structures"])}'
-            return f'the properties of {key!r} belong to no structure: {hint}'
+            raise ValueError(f'the properties of {key!r} belong to no structure: {hint}')
         try:
             Properties.from_dict(properties)
         except ValueError as error:
-            return f'the properties of {key!r}: {error}'
-    return None
-
-
-def _validate_model(inputs) -> str | None:
-    try:
-        parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
-        if inputs['criteria'].get('species', parameters.species) != parameters.species:
-            return f'leave out criteria.species: {parameters.species} is scanned, by scan.parameters.species'
-        if 'model' not in inputs:
-            return None
-        grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
-        return inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid)
-    except (KeyError, ValueError):
-        return None  # missing and wrong inputs have their own messages
+            raise ValueError(f'the properties of {key!r}: {error}') from None
+    parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
+    if inputs['criteria'].get('species', parameters.species) != parameters.species:
+        raise ValueError(f'leave out criteria.species: {parameters.species} is scanned, by scan.parameters.species')
+    grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
+    if problem := inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid):
+        raise ValueError(problem)
 
 
 class ScreenWorkChain(ProtocolMixin, WorkChain):
@@ -72,7 +58,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
-        spec.inputs.validator = _validate
+        spec.inputs.validator = validator_by(_check)
         spec.outline(cls.select, while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results), cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')

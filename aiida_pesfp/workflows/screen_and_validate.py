@@ -1,15 +1,14 @@
 """``pesfp.screen_and_validate``: screen, and validate the best by dynamics (arXiv:2411.06804, Fig. 1)."""
 
-from collections.abc import Callable
+from functools import partial
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 from aiida.plugins import DataFactory
 
 from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise, tabulate_candidates
-from aiida_pesfp.calculations.ports import number_port, settings_port
+from aiida_pesfp.calculations.ports import number_port, settings_port, validator_by
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.structures import name_of
@@ -24,30 +23,15 @@ COLUMNS = ('formula', *NAMES, *(f'{engine}_{name}' for engine in ENGINES for nam
 
 
 def _expression_port(spec: ProcessSpec, name: str, default: str, help: str) -> None:
-    def validate(node: Str, _) -> str | None:
-        try:
-            Expression(node.value, COLUMNS)
-        except ExpressionError as error:
-            return str(error)
-        return None
-
-    spec.input(name, valid_type=Str, default=lambda: Str(default), validator=validate, help=help)
+    validator = validator_by(lambda text: Expression(text, COLUMNS))
+    spec.input(name, valid_type=Str, default=lambda: Str(default), validator=validator, help=help)
 
 
-def _validator_of_stage(engine: Engine) -> Callable:
+def _check_stage(engine: Engine, stage) -> None:
     """Dynamics that would be refused after the screening are refused before it."""
-
-    def validate(stage, _) -> str | None:
-        try:
-            inputs = planned(engine, 'Li', stage['protocol'].value, stage['overrides'].get_dict())
-            for temperature in inputs['temperatures']:
-                check_run(engine.dynamics_workchain.dynamics_of(inputs, temperature), inputs['analysis'])
-        except KeyError:
-            return None  # what is missing has its own message
-        except ValueError as error:
-            return str(error)
-
-    return validate
+    inputs = planned(engine, 'Li', stage['protocol'].value, stage['overrides'].get_dict())
+    for temperature in inputs['temperatures']:
+        check_run(engine.dynamics_workchain.dynamics_of(inputs, temperature), inputs['analysis'])
 
 
 class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
@@ -86,7 +70,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def _define_stage(cls, spec, engine: Engine) -> None:
         """Inputs and outputs of the stage of an engine."""
         stage, words = engine.name, f'dynamics with {engine.title}'
-        options = {'required': False, 'populate_defaults': False, 'validator': _validator_of_stage(engine)}
+        validator = validator_by(partial(_check_stage, engine))
+        options = {'required': False, 'populate_defaults': False, 'validator': validator}
         spec.input_namespace(stage, **options, help=f'The stage of {words}.')
         spec.input(f'{stage}.code', valid_type=AbstractCode, help=f'Code of {engine.program.label}.')
         relax = f'Code of {engine.relax_program.label}. Without it nothing is relaxed.'

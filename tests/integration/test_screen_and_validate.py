@@ -108,7 +108,7 @@ def test_without_candidates_there_is_a_ranking_all_the_same(builder_of, structur
     [
         ({'select': 'xi >'}, 'not an expression'),
         ({'select': 'sigma > 1'}, 'sigma'),
-        ({'max_concurrent_candidates': 0}, 'not a positive number'),
+        ({'max_concurrent_candidates': 0}, 'greater than 0'),
     ],
 )
 def test_wrong_inputs_are_refused_before_anything_runs(builder_of, structures, change, words):
