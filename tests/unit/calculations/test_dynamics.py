@@ -32,7 +32,7 @@ def trajectory_of(steps, **changed):
         ({'temperature': 500, 'steps': 5.0}, 'steps = 5.0: Input should be a valid integer'),
         (
             {'temperature': -1, 'steps': 5},
-            'temperature = -1: Input should be greater than 0 (temperature of',
+            'temperature = -1: Input should be greater than or equal to 1 (temperature of',
         ),
         ({'temperature': float('nan'), 'steps': 5}, 'temperature = nan: Input should be a finite number'),
         ({'temperature': '500', 'steps': 5}, "temperature = '500': Input should be a valid number"),
@@ -114,9 +114,9 @@ def test_a_supercell_keeps_kinds_and_says_where_atoms_are_from():
 @pytest.mark.parametrize(
     ('parameters', 'words'),
     [
-        ({'distance': 5}, 'unknown parameters'),
-        ({'matrix': [[1, 0], [0, 1]]}, '3 x 3'),
-        ({'minimum_distance': -1}, 'positive'),
+        ({'distance': 5}, "unknown parameter 'distance'"),
+        ({'matrix': [[1, 0], [0, 1]]}, 'matrix.0 = .* at least 3 items'),
+        ({'minimum_distance': -1}, 'minimum_distance = -1: .* greater than 0'),
     ],
 )
 def test_wrong_supercells_are_refused(parameters, words):
