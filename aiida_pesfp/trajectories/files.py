@@ -49,11 +49,8 @@ def read_trajectory(
     notes = [segment.note for segment in segments if segment.note]
     if ordered != paths:
         notes.append(f'the files are taken in the order of their numbers, {ordered[0].name} to {ordered[-1].name}')
-    numbers = number_steps([segment.stamps for segment in segments], timestep, stride)
-    if numbers and stride is None and all(one.stamps.counted for one in segments) and list(numbers[0][:2]) == [1, 2]:
-        notes.append(
-            'the frames are numbered 1, 2, ...: if these are no steps, say how many lie between two (--stride)'
-        )
+    numbers, remarks = number_steps([segment.stamps for segment in segments], timestep, stride)
+    notes += remarks
     numbered = [replace(one, steps=steps) for one, steps in zip(segments, numbers or [None] * len(segments))]
     segments = [part for segment in numbered for part in split_at_restarts(segment)]
     joined = join(segments)
@@ -150,8 +147,7 @@ def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Se
     if first is None:
         raise InvalidTrajectory('holds no frame')
     positions.resize((count, len(first.symbols), 3), refcheck=False)
-    collected = collect(stamps, counted=form == 'vasp-xdatcar')
-    return Segment(str(path), first.symbols, positions, np.array(cells), collected, first.unwrapped, note)
+    return Segment(str(path), first.symbols, positions, np.array(cells), collect(stamps), first.unwrapped, note)
 
 
 def _siesta_cell(path: Path) -> np.ndarray | None:

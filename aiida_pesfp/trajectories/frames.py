@@ -15,7 +15,7 @@ from ase.io.formats import open_with_compression
 from ase.units import Bohr
 
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.stamps import Stamp, read_stamp
+from aiida_pesfp.trajectories.stamps import CONFIGURATION, Stamp, read_stamp
 
 _LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]([^"\'}\]]*)', re.IGNORECASE)
 _PROPERTIES = re.compile(r'\bproperties\s*=\s*"?([^\s"]+)', re.IGNORECASE)
@@ -44,7 +44,7 @@ class Frame(NamedTuple):
     symbols: tuple[str, ...]
     positions: np.ndarray
     cell: np.ndarray | None
-    stamp: Stamp = Stamp()
+    stamp: Stamp
     unwrapped: bool = False
 
 
@@ -97,7 +97,7 @@ def read_xdatcar(file: TextIO) -> Iterator[Frame]:
         read = numbers(take(file, len(head.symbols)), count=3)
         number = line.split('=')[1].strip()
         positions = read * head.scale if line.lstrip()[0] in 'CcKk' else read @ head.cell
-        yield Frame(head.symbols, positions, head.cell, Stamp(float(number) if number.isdigit() else None))
+        yield Frame(head.symbols, positions, head.cell, {CONFIGURATION: float(number)} if number.isdigit() else {})
 
 
 class _Head(NamedTuple):

@@ -121,9 +121,6 @@ def _check_same_kind(segments: list[Segment]) -> None:
     """Raise an error unless all segments have the same atoms, wrapping and stride."""
     first = segments[0]
     for before, segment in itertools.pairwise(segments):
-        if (segment.stamps.steps is None) != (first.stamps.steps is None):
-            one, other = sorted((first, segment), key=lambda kind: kind.stamps.steps is None)
-            raise InvalidTrajectory(f'{one.source} numbers its steps, {other.source} does not: give files of one kind')
         if segment.symbols != first.symbols:
             raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         if segment.unwrapped != first.unwrapped:

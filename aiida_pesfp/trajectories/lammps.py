@@ -10,7 +10,7 @@ from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 
 from aiida_pesfp.errors import InvalidTrajectory
 from aiida_pesfp.trajectories.frames import CutOff, Frame, numbers, take
-from aiida_pesfp.trajectories.stamps import Stamp
+from aiida_pesfp.trajectories.stamps import STEP, Clock
 
 #: Columns of positions, the best first, whether they are in units of the cell, and of image flags beside them.
 _POSITIONS = (
@@ -59,9 +59,9 @@ def read_dump(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         cell, origin = _cell(items['BOX BOUNDS'])
         positions, unwrapped = _positions(columns, cell, origin)
         length, time = (convert(1.0, quantity, style or 'metal', 'ASE') for quantity in ('distance', 'time'))
-        stamp = Stamp(float(items['TIMESTEP'][1]))
+        stamp = {STEP: float(items['TIMESTEP'][1])}
         if 'TIME' in items:
-            stamp = stamp._replace(time=float(items['TIME'][1]), unit=time / units.fs if style else None)
+            stamp[Clock('TIME', 'time', time / units.fs if style else None)] = float(items['TIME'][1])
         yield Frame(tuple(symbols[k] for k in order), positions[order] * length, cell * length, stamp, unwrapped)
 
 

@@ -1,4 +1,8 @@
-"""What files say of the step and the time of each frame, and the numbers of the steps that follow."""
+"""What files say of the step and the time of each frame, and the numbers of the steps that follow.
+
+Every number whose name has a word of steps, frames or time is a clock. One that grows from frame to frame is
+understood, or the user has to say how many steps lie between two frames: none is passed over.
+"""
 
 import re
 from collections.abc import Sequence
@@ -9,112 +13,164 @@ from ase import units
 
 from aiida_pesfp.errors import InvalidTrajectory
 
-#: Units of time in which programs write stamps, fs. ASE's own counts only where the others do not fit.
-UNITS = {'fs': 1.0, 'ps': 1000.0, 'ns': 1e6}
-_UNSAID, _ASE = (UNITS['fs'], UNITS['ps']), 1 / units.fs
+#: Units of time by their names, fs. Where a file says none, it is fs, ps, or ASE's own if these do not fit.
+UNITS = {'fs': 1.0, 'ps': 1000.0, 'ns': 1e6, 'femtoseconds': 1.0, 'picoseconds': 1000.0, 'nanoseconds': 1e6}
+UNITS |= dict.fromkeys(('au', 'a.u.', 'atomic_unit'), units._aut * 1e15)
+_UNSAID, _ASE = (1.0, 1000.0), 1 / units.fs
 #: Times are printed with few digits: their largest distance from a whole step, and relative difference of time steps.
 _OFF_STEP, _OFF_RATIO = 0.2, 0.01
-_NUMBER = r'([-+]?\d+\.?\d*(?:[eEdD][-+]?\d+)?)(?![\d.:])'
-_CP2K = re.compile(rf'\bi\s*=\s*{_NUMBER}\s*,\s*time\s*=\s*{_NUMBER}')
-_STEP = re.compile(rf'(?:\b(?:md[ _]?)?(?:(?:time)?step|iter)\b\s*[=:]?|\bi\s*=)\s*"?{_NUMBER}', re.IGNORECASE)
-_TIME = re.compile(
-    rf'\b(?:time|(?-i:t))(?:[_ ]?[(\[]?(fs|ps|ns)\b[)\]]?)?\s*[=:]\s*"?{_NUMBER}\s*(fs|ps|ns)?\b', re.IGNORECASE
+#: A clock goes forward at most frames more than backward, in shares of them.
+_ONE_WAY = 0.3
+#: A name (and words before it), a unit in brackets, a sign between, a number (none of a date or a time of the day), and
+#: the word behind it.
+_PAIR = re.compile(
+    r'\b([A-Za-z][\w .-]{0,60}?)(?: ?[(\[/] ?([\w.]{1,20}) ?[)\]]?)?(\s*[=:#]+\s*|\s+#?)["\']?'
+    r'((?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?))(?![\d.:-])["\']?(?=\s*[(\[]?([A-Za-z.]*))'
 )
+_WORD = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])')
+#: Words of each kind of clock, of clocks that do not count the dynamics, and of what may be a clock.
+_KINDS = {
+    'step': re.compile('(n|i|md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
+    'frame': re.compile('(n|i)?(frame|snapshot|image|config|configuration|konfig)s?'),
+    'time': re.compile('(sim|md|simulation)?times?|t'),
+}
+_FOREIGN = re.compile('wall|cpu|gpu|elapsed|real|user|run|unix|scf|electronic|elec|per|since|left|remaining')
+_LOOKS = re.compile('step|frame|iter|time|clock')
 
 
-class Stamp(NamedTuple):
-    """The number of the step, and the time in units of ``unit`` fs (None: not said), as far as a frame has them."""
+class Clock(NamedTuple):
+    """What counts frames: ``kind`` is step, frame, time or unknown; ``unit`` of times, fs (None: not said)."""
 
-    step: float | None = None
-    time: float | None = None
+    name: str
+    kind: str
     unit: float | None = None
 
 
-class Stamps(NamedTuple):
-    """Those of (s,) frames, as far as all have them; ``counted`` if steps may be just the count of the frames."""
-
-    steps: np.ndarray | None = None
-    times: np.ndarray | None = None
-    unit: float | None = None
-    counted: bool = False
+STEP, CONFIGURATION = Clock('step', 'step'), Clock('configuration', 'frame')
+#: What the clocks of a frame show; and of a file: (s,) of all frames.
+Stamp = dict[Clock, float]
+Stamps = dict[Clock, np.ndarray]
 
 
 def read_stamp(text: str) -> Stamp:
-    """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``time=0.02``."""
-    if cp2k := _CP2K.search(text):
-        return Stamp(_float(cp2k[1]), _float(cp2k[2]), UNITS['fs'])
-    found, time = list(_STEP.finditer(text)), _TIME.search(text)
-    # Beside a step, timestep= is the length of one.
-    step = next((one for one in found if 'timestep' not in one[0].lower()), found[0] if found else None)
-    unit = time and UNITS.get((time[1] or time[3] or '').lower())
-    return Stamp(step and _float(step[1]), time and _float(time[2]), unit)
+    """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``MD_time_ps=0.02``."""
+    stamp: Stamp = {}
+    for phrase, bracket, sign, number, behind in _PAIR.findall(text):
+        words = [word if len(word) == 1 else word.lower() for word in _WORD.findall(phrase)]
+        kinds = [
+            k for k, known in _KINDS.items() if any(known.fullmatch(w) for w in words if len(w) > 1 or sign.strip())
+        ]
+        if not kinds and not any(_LOOKS.search(word) for word in words):
+            continue
+        unit = next((UNITS[name.lower()] for name in (bracket, behind, *words) if name.lower() in UNITS), None)
+        strange = not kinds or (bracket and unit is None) or any(map(_FOREIGN.fullmatch, words))
+        kind = 'unknown' if strange else kinds[0]
+        clock = Clock(phrase.split()[-1], kind, unit if kind == 'time' else None)
+        stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
+    if {'i', 'time'} == {clock.name for clock in stamp}:  # CP2K
+        return {clock._replace(unit=1.0 if clock.kind == 'time' else None): value for clock, value in stamp.items()}
+    return stamp
 
 
-def _float(text: str) -> float:
-    """A number, which may be Fortran's: 0.2D+02."""
-    return float(text.lower().replace('d', 'e'))
+def collect(stamps: Sequence[Stamp]) -> Stamps:
+    """The clocks that all frames of a file have.
 
-
-def collect(stamps: Sequence[Stamp], counted: bool = False) -> Stamps:
-    """Those of all frames of a file.
-
-    :raises InvalidTrajectory: if some frames have a stamp and others have none.
+    :raises InvalidTrajectory: if a clock is missing from some frames, and none is in all, or it shows no number.
     """
-    steps, times = (_column([stamp[k] for stamp in stamps], name) for k, name in enumerate(('step', 'time')))
-    return Stamps(steps, times, stamps[0].unit if stamps else None, counted)
+    names = dict.fromkeys(clock for stamp in stamps for clock in stamp)
+    found = {clock: np.array([stamp.get(clock, np.nan) for stamp in stamps]) for clock in names}
+    whole = {clock: values for clock, values in found.items() if all(clock in stamp for stamp in stamps)}
+    kinds = {'unknown', *(clock.kind for clock in whole)}
+    if partial := [clock for clock in found if clock.kind not in kinds]:
+        frame = next(k for k, stamp in enumerate(stamps) if partial[0] not in stamp)
+        raise InvalidTrajectory(f'frame {frame} has no {partial[0].name}, other frames have')
+    for clock, values in whole.items():
+        if not (np.abs(values) < 1e15).all():
+            raise InvalidTrajectory(f'the {clock.name} of a frame is not a number')
+    return whole
 
 
-def _column(values: list[float | None], name: str) -> np.ndarray | None:
-    missing = [value is None for value in values]
-    if all(missing):
-        return None
-    if any(missing):
-        raise InvalidTrajectory(f'frame {missing.index(True)} has no {name}, other frames have')
-    if not np.isfinite(column := np.array(values, dtype=float)).all() or np.abs(column).max() > 1e15:
-        raise InvalidTrajectory(f'the {name} of a frame is not a number')
-    return column
-
-
-def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> list[np.ndarray] | None:
-    """The (s,) numbers of the steps of each file of a run, by its stamps; None if they have none.
+def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tuple[list[np.ndarray] | None, list[str]]:
+    """The (s,) numbers of the steps of each file of a run, by its clocks (None if it has none); and notes.
 
     :param timestep: of the dynamics, fs.
     :param stride: steps between two frames, as the user says.
-    :raises InvalidTrajectory: if stamps contradict each other or what the user says, or fit several units of time.
+    :raises InvalidTrajectory: if clocks contradict each other or what the user says, fit several units of time, or are
+        not understood and no stride is given.
     """
-    steps, times = _joined([one.steps for one in files]), _joined([one.times for one in files])
-    unit = next((one.unit for one in files if one.unit is not None), None)
-    if steps is not None:
-        if len(wrong := np.flatnonzero(steps != np.rint(steps))):
-            raise InvalidTrajectory(f'frame {wrong[0]} has the step {steps[wrong[0]]:g}, which is no whole number')
-        if times is not None:
-            _check_timestep(steps, times, unit, timestep)
-        numbers = steps.astype(np.int64)
-    elif times is not None:
-        numbers = np.rint((times - times[0]) * _unit_of(times, unit, timestep, stride) / timestep).astype(np.int64)
+    clocks, counted, notes = _growing(files), False, []
+    time = min((one for one in clocks if one.kind == 'time'), key=lambda one: one.unit is None, default=None)
+    counter = _counter(clocks, 'step', stride) or (_counter(clocks, 'frame', stride) if time is None else None)
+    if counter is not None:
+        counts = clocks[counter]
+        if len(wrong := np.flatnonzero(counts != np.rint(counts))):
+            raise InvalidTrajectory(f'frame {wrong[0]} has the step {counts[wrong[0]]:g}, which is no whole number')
+        if time is not None:
+            _check_timestep(counts, clocks[time], time.unit, timestep)
+        numbers = counts.astype(np.int64)
+    elif time is not None:
+        times = clocks[time]
+        numbers = np.rint((times - times[0]) * _unit_of(times, time.unit, timestep, stride) / timestep).astype(np.int64)
+    elif clocks and stride is None:
+        names = ', '.join(one.name for one in clocks)
+        raise InvalidTrajectory(f'what {names} counts is not clear: say how many steps lie between frames (--stride)')
     else:
-        return None
+        return None, []
     if (found := _interval(numbers)) is None:
         if len(numbers) > 1:
             raise InvalidTrajectory('the steps of the frames do not grow: give them in their order')
-        return None
+        return None, []
+    if counter is not None and counter.kind == 'frame':
+        counted = found == 1
+        if stride is None and counted and counter != CONFIGURATION:
+            raise InvalidTrajectory(f'{counter.name} only counts frames: say how many steps lie between two (--stride)')
+        if stride is None and (counter != CONFIGURATION or list(numbers[:2]) == [1, 2]):
+            shown = ', '.join(map(str, numbers[:2]))
+            notes.append(
+                f'the numbers of the frames, {shown}, ..., are taken for those of steps: if they are not, say how many '
+                'steps lie between two frames (--stride)'
+            )
     if stride is not None and found != stride:
-        if not (found == 1 and all(one.counted for one in files)):
+        if not counted:
             raise InvalidTrajectory(
                 f'the frames are {found:g} steps of {timestep:g} fs apart by their own stamps, and {stride} are given '
                 '(--stride): leave it out, or correct the time step (--timestep-fs)'
             )
         numbers = numbers * stride
-    lengths = [len(one.times if steps is None else one.steps) for one in files]
-    return np.split(numbers, np.cumsum(lengths)[:-1])
+    lengths = [len(next(iter(one.values()))) for one in files]
+    return np.split(numbers, np.cumsum(lengths)[:-1]), notes
 
 
-def _joined(columns: list[np.ndarray | None]) -> np.ndarray | None:
-    """One column of all files, or None if one of them has none, or they say the same of all frames."""
-    if any(column is None for column in columns):
-        return None
-    joined = np.concatenate(columns)
-    return joined if np.ptp(joined) or len(joined) == 1 else None
+def _growing(files: list[Stamps]) -> Stamps:
+    """The clocks that all files have, joined, as far as they go forward or, for the error, backward; restarts aside.
+
+    :raises InvalidTrajectory: if some files have a clock, and none is in all.
+    """
+    common = [clock for clock in files[0] if all(clock in one for one in files)]
+    own = ((k, clock) for k, one in enumerate(files) for clock in one if len(one[clock]) == 1 or np.ptp(one[clock]))
+    if not common and (first := next(own, None)):
+        other = next(k for k, one in enumerate(files) if first[1] not in one)
+        found = f'{first[1].name} stands in file {first[0] + 1} of {len(files)}, and not in file {other + 1}'
+        raise InvalidTrajectory(f'{found}: give files of one kind')
+    growing = {}
+    for clock in common:
+        parts = [one[clock] for one in files]
+        joined = np.concatenate(parts)
+        moves = np.sign(np.concatenate([np.diff(part) for part in (parts if len(parts) < len(joined) else [joined])]))
+        if abs(moves.sum()) > _ONE_WAY * len(moves) or len(joined) == 1:
+            growing[clock] = joined
+    return growing
+
+
+def _counter(clocks: Stamps, kind: str, stride: int | None) -> Clock | None:
+    """The clock of this kind, if there is one; of several, that which fits the stride."""
+    found = {clock: _interval(clocks[clock]) for clock in clocks if clock.kind == kind}
+    if stride in found.values():
+        found = {clock: interval for clock, interval in found.items() if interval == stride}
+    if len(set(found.values())) > 1:
+        names = ', '.join(f'{clock.name} by {interval or 0:g}' for clock, interval in found.items())
+        raise InvalidTrajectory(f'several numbers may be that of the step ({names}): say which is (--stride)')
+    return next(iter(found), None)
 
 
 def _interval(values: np.ndarray) -> float | None:
@@ -132,9 +188,8 @@ def _check_timestep(steps: np.ndarray, times: np.ndarray, unit: float | None, ti
     ratio = float(np.median(np.diff(times)[forward] / np.diff(steps)[forward]))
     known = [unit] if unit is not None else [*_UNSAID, _ASE]
     if not any(abs(ratio * one / timestep - 1) < _OFF_RATIO for one in known):
-        name = {1.0: ' fs', 1000.0: ' ps', 1e6: ' ns'}.get(unit, '')
         raise InvalidTrajectory(
-            f'by its own stamps a step is {ratio:g}{name} long, and {timestep:g} fs are given (--timestep-fs): '
+            f'by its own stamps a step is {ratio:g} {_name(unit)} long, and {timestep:g} fs are given (--timestep-fs): '
             'correct the time step'
         )
 
@@ -156,17 +211,20 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: int
     certain = unit is not None or stride is not None or interval < timestep or _ASE in fits
     if len(fits) == 1 and certain:
         return next(iter(fits))
-    names = {one: name for name, one in UNITS.items()}
     if fits:
-        ways = ', or '.join(f'{n} if it is in {names[one]} (--stride {n})' for one, n in fits.items())
+        ways = ', or '.join(f'{n} if it is in {_name(one)} (--stride {n})' for one, n in fits.items())
         raise InvalidTrajectory(
             f'the times of frames grow by {interval:g}, of a unit that the file does not say. These are {ways} steps '
             f'of {timestep:g} fs: say which, or correct the time step'
         )
     raise InvalidTrajectory(
-        f'the times of frames grow by {interval:g} {names.get(unit, "fs or ps")}, which is no whole number of steps of '
+        f'the times of frames grow by {interval:g} {_name(unit)}, which is no whole number of steps of '
         f'{timestep:g} fs (--timestep-fs): correct the time step'
     )
+
+
+def _name(unit: float | None) -> str:
+    return next((name for name, value in UNITS.items() if value == unit), 'fs or ps')
 
 
 def _are_steps(numbers: np.ndarray, interval: float) -> bool:
