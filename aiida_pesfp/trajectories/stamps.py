@@ -28,6 +28,7 @@ _PAIR = re.compile(
     r'((?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?))(?![\d.:-])["\']?(?=\s*[(\[]?([A-Za-z.]*))'
 )
 _WORD = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])')
+_LETTER = re.compile(f'^[it](?=$|_(?:{"|".join(UNITS)})$)')
 #: Words of each kind of clock, of clocks that do not count the dynamics, and of what may be a clock.
 _KINDS = {
     'step': re.compile('(n|i|md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
@@ -56,16 +57,17 @@ def read_stamp(text: str) -> Stamp:
     """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``MD_time_ps=0.02``."""
     stamp: Stamp = {}
     for phrase, bracket, sign, number, behind in _PAIR.findall(text):
-        words = [word if len(word) == 1 else word.lower() for word in _WORD.findall(phrase)]
-        kinds = [
-            k for k, known in _KINDS.items() if any(known.fullmatch(w) for w in words if len(w) > 1 or sign.strip())
-        ]
+        name = phrase.split()[-1]
+        words = [word.lower() for word in _WORD.findall(phrase) if len(word) > 1]
+        if sign.strip():
+            words += _LETTER.findall(name)
+        kinds = [kind for kind, known in _KINDS.items() if any(map(known.fullmatch, words))]
         if not kinds and not any(_LOOKS.search(word) for word in words):
             continue
         unit = next((UNITS[name.lower()] for name in (bracket, behind, *words) if name.lower() in UNITS), None)
         strange = not kinds or (bracket and unit is None) or any(map(_FOREIGN.fullmatch, words))
         kind = 'unknown' if strange else kinds[0]
-        clock = Clock(phrase.split()[-1], kind, unit if kind == 'time' else None)
+        clock = Clock(name, kind, unit if kind == 'time' else None)
         stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
     if {'i', 'time'} == {clock.name for clock in stamp}:  # CP2K
         return {clock._replace(unit=1.0 if clock.kind == 'time' else None): value for clock, value in stamp.items()}
