@@ -83,7 +83,7 @@ def _one_line_errors():
 @click.option('--timestep-fs', type=float, required=True, help='Time step of the dynamics (fs).')
 @click.option('--stride', type=click.IntRange(1), help='Steps between frames. [default: what the files say, or 1]')
 @click.option('--cell', callback=_cell, help='For files without a cell: 3 or 9 numbers (A), or a structure file.')
-@click.option('--types', callback=_symbols, help='Elements of the atom types 1, 2, ... of a LAMMPS dump: Li,P,S.')
+@click.option('--types', callback=_symbols, help='Elements of atom types 1, 2, ... if a file names none: Li,P,S.')
 @options_of(
     ConductivitySettings,
     temperature={'required': True, 'help': 'Temperature of the thermostat (K).'},

@@ -17,6 +17,8 @@ from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, check_
 
 #: Largest difference between two descriptions of one cell, A.
 _SAME = 0.01
+#: Readers of the formats that can be long; ASE reads all others.
+_READERS = {'vasp-xdatcar': read_xdatcar, 'extxyz': read_xyz, 'lammps-dump-text': read_dump}
 
 
 def read_trajectory(
@@ -36,7 +38,7 @@ def read_trajectory(
     :param timestep: of the dynamics, fs.
     :param stride: steps between two frames; by default as the files say, else 1.
     :param cell: (3, 3) A, for files that have none.
-    :param types: elements of the atom types 1, 2, ... of a LAMMPS dump.
+    :param types: elements of the atom types 1, 2, ... of a LAMMPS dump, or of an XDATCAR that names none.
     :param unwrapped: the positions are not wrapped into the cell, however far ions go between two frames.
     :returns: the trajectory, and notes on what was left out or assumed.
     :raises InvalidTrajectory: if a file cannot be read, the files do not fit together, frames are missing, or what
@@ -57,8 +59,7 @@ def read_trajectory(
     positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or segments[0].unwrapped
     check_finite(positions)
     lattice = constant_cell(joined.cells)
-    if leap := check_steps(joined, lattice, unwrapped):
-        notes.append(leap)
+    notes += check_steps(joined, lattice, unwrapped)
     if unwrapped:
         check_unwrapped(positions, lattice)
     else:
@@ -88,23 +89,30 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
 
 
 def _form(path: Path) -> str:
-    """ASE's name of the format of a file."""
+    """ASE's name of the format of a file, by how it begins."""
+    with open_text(path) as file:
+        lines = file.read(4000).split('\n')
     name = Path(get_compression(path.name)[0])
-    if 'XDATCAR' in name.name.upper():
+    if lines[0].startswith('ITEM:'):
+        return 'lammps-dump-text'
+    if (
+        'XDATCAR' in name.name.upper()
+        or name.suffix == '.MD_CAR'
+        or any('configuration=' in line for line in lines[:8])
+    ):
         return 'vasp-xdatcar'
-    return 'extxyz' if name.suffix in ('.ANI', '.xyz', '.extxyz') else filetype(str(path.absolute()))
+    if lines[0].strip().isdigit() or name.suffix in ('.ANI', '.xyz', '.extxyz'):
+        return 'extxyz'
+    return filetype(str(path.absolute()))
 
 
 def _frames(path: Path, form: str, types: list[str] | None) -> Iterator[Frame]:
     """The frames of a file one by one, as a long trajectory does not fit into memory as ``Atoms``."""
-    if form not in ('vasp-xdatcar', 'extxyz', 'lammps-dump-text'):
+    if (reader := _READERS.get(form)) is None:
         yield from read_others(path, form)
         return
     with open_text(path) as file:
-        if form == 'vasp-xdatcar':
-            yield from read_xdatcar(file)
-        else:
-            yield from (read_xyz if form == 'extxyz' else read_dump)(file, types)
+        yield from reader(file, types)
 
 
 def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Segment:

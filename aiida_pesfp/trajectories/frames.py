@@ -77,16 +77,19 @@ def numbers(lines: list[str], first: int = 0, count: int | None = None) -> np.nd
     return np.array([row[first:length] for row in rows], dtype=float)
 
 
-def read_xdatcar(file: TextIO) -> Iterator[Frame]:
-    """Frames of an XDATCAR, whose head stands once or before each frame."""
+def read_xdatcar(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
+    """Frames of an XDATCAR, whose head stands once or before each frame, or of an MD_CAR of SIESTA.
+
+    :param types: elements in the order of their numbers, if the head does not name them (VASP 4).
+    """
     head = None
     while line := file.readline():
-        if 'configuration=' not in line:
+        if not _begins_frame(line):
             first = file.readline()
-            if head is not None and not line.strip() and (not first.strip() or 'configuration=' in first):
+            if head is not None and not line.strip() and (not first.strip() or _begins_frame(first)):
                 line = first  # a blank line is no head
             else:
-                head = _Head.read([first, *take(file, 5)])
+                head = _Head.read(file, first, types)
                 continue
         if not line.strip():
             continue
@@ -95,9 +98,13 @@ def read_xdatcar(file: TextIO) -> Iterator[Frame]:
         if not line.endswith('\n'):
             raise CutOff
         read = numbers(take(file, len(head.symbols)), count=3)
-        number = line.split('=')[1].strip()
+        number = line.partition('=')[2].strip()
         positions = read * head.scale if line.lstrip()[0] in 'CcKk' else read @ head.cell
         yield Frame(head.symbols, positions, head.cell, {CONFIGURATION: float(number)} if number.isdigit() else {})
+
+
+def _begins_frame(line: str) -> bool:
+    return 'configuration=' in line or line.strip().lower() in ('direct', 'cartesian')
 
 
 class _Head(NamedTuple):
@@ -108,15 +115,24 @@ class _Head(NamedTuple):
     scale: float
 
     @classmethod
-    def read(cls, lines: list[str]) -> '_Head':
-        scale, cell = float(lines[0]), numbers(lines[1:4], count=3)
+    def read(cls, file: TextIO, scale: str, types: list[str] | None) -> '_Head':
+        """What follows the title and the line of the ``scale``."""
+        lines = take(file, 4)
+        if lines[1].strip() == 'CAR':
+            raise InvalidTrajectory('it is of VASP 4 and has no cell: convert it to extended XYZ, with your POSCAR')
+        scale, cell, names = float(scale), numbers(lines[:3], count=3), lines[3].split()
         if scale < 0:
             scale = (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
+        if all(map(str.isdigit, names)):
+            names, counts = [str(k + 1) for k in range(len(names))], names
+        else:
+            counts = take(file, 1)[0].split()
         # VASP appends the kind of the pseudopotential and, in version 6, its hash.
-        kinds = [re.split('[_/]', symbol)[0] for symbol in lines[4].split()]
-        counts = [int(count) for count in lines[5].split()]
-        if len(kinds) != len(counts) or not set(kinds) <= set(atomic_numbers) or not 1 <= sum(counts) <= _MOST_ATOMS:
-            raise ValueError(f'elements {lines[4].strip()!r} and their numbers {lines[5].strip()!r} make no crystal')
+        kinds, counts = [symbol_of(name, types) for name in names], list(map(int, counts))
+        if types and kinds != types:
+            raise InvalidTrajectory(f'the elements are {",".join(kinds)}, and {",".join(types)} are given (--types)')
+        if len(kinds) != len(counts) or min(counts) < 0 or not 1 <= sum(counts) <= _MOST_ATOMS:
+            raise ValueError(f'elements {" ".join(kinds)} and their numbers {counts} make no crystal')
         return cls(tuple(np.repeat(kinds, counts).tolist()), cell * scale, scale)
 
 
@@ -138,8 +154,12 @@ def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         cell, factor = _cell(comment)
         positions = numbers(rows, columns.places, 3) * factor
         words = [row.split() for row in rows]
-        known = chemical_symbols[1:] if columns.by_number else types
-        symbols = [_symbol(row[columns.species], known) for row in words]
+        labels = [row[columns.species] for row in words]
+        known = {
+            label: symbol_of(label, chemical_symbols[1:] if columns.by_number else types)
+            for label in sorted(set(labels))
+        }
+        symbols = [known[label] for label in labels]
         if columns.identity is not None:  # atoms may come in any order
             order = np.argsort([int(row[columns.identity]) for row in words])
             positions, symbols = positions[order], [symbols[k] for k in order]
@@ -186,15 +206,15 @@ def _cell(comment: str) -> tuple[np.ndarray | None, float]:
     return cellpar_to_cell(lengths), factor
 
 
-def _symbol(label: str, known: list[str] | None) -> str:
-    """The element of a label such as ``Li``, ``LI``, ``Li1``, or of a number (of ``known`` elements)."""
+def symbol_of(label: str, types: list[str] | None) -> str:
+    """The element of a label such as ``Li``, ``LI``, ``Li1``, or of a number: of the ``types`` 1, 2, ..."""
     if label.isdigit():
-        if known is None or not 1 <= int(label) <= len(known):
-            raise InvalidTrajectory(f'no element is known for the type {label}: give all in their order (--types)')
-        return known[int(label) - 1]
+        if types is None or not 1 <= int(label) <= len(types):
+            raise InvalidTrajectory(f'the file does not say which element type {label} is: give all (--types Li,P,S)')
+        label = types[int(label) - 1]
     symbol = re.match('[A-Za-z]*', label)[0].capitalize()
-    if symbol not in atomic_numbers:
-        raise ValueError(f'{label!r} is not an element')
+    if not atomic_numbers.get(symbol):
+        raise InvalidTrajectory(f'{label!r} is not an element: name elements in the file, or types (--types Li,P,S)')
     return symbol
 
 

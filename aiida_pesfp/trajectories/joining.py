@@ -183,26 +183,36 @@ def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.
     return steps - steps[begin] + last + stride
 
 
-def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> str | None:
+def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> list[str]:
     """Check that each file continues the one before, and no atom leaps.
 
-    :param unwrapped: positions are compared as they are, not to their nearest images.
-    :returns: a note on a cell that seems wrong, or on the longest step, if it is far longer than all others.
+    :param unwrapped: positions are compared as they are, not to their nearest images. Where nothing but the border of
+        two files puts atoms into other cells, a restarted program has counted these anew: positions are shifted back.
+    :returns: notes on that, on a cell that seems wrong, and on the longest step, if it is far longer than all others.
     :raises InvalidTrajectory: if a file does not begin where the one before ends.
     """
-    longest, spread = np.empty((2, len(joined.positions) - 1))
+    positions, notes = joined.positions, []
+    longest, spread, turned = np.empty((3, len(positions) - 1))
     outside, inside = [], 0.0
     for begin in range(0, len(longest), _BLOCK):
-        steps = np.diff(joined.positions[begin : begin + _BLOCK + 1], axis=0)
-        nearest = steps if unwrapped else minimum_image(steps, cell)
-        lengths = np.linalg.norm(nearest, axis=2)
+        frames = slice(begin, begin + _BLOCK)
+        steps = np.diff(positions[begin : begin + _BLOCK + 1], axis=0)
+        nearest = minimum_image(steps, cell)
         left = (np.abs(nearest - steps) > _SAME).any(axis=2)
-        outside.append(lengths[left])
+        lengths = np.linalg.norm(steps if unwrapped else nearest, axis=2)
+        outside.append(lengths[left & (not unwrapped)])
         inside = max(inside, lengths[~left].max(initial=0.0))
-        longest[begin : begin + _BLOCK] = lengths.max(axis=1)
-        spread[begin : begin + _BLOCK] = np.sqrt((lengths**2).mean(axis=1))
-    inner = np.delete(longest, [frame - 1 for frame, _, _ in joined.borders])
+        turned[frames], longest[frames] = left.any(axis=1), lengths.max(axis=1)
+        spread[frames] = np.sqrt((lengths**2).mean(axis=1))
+    borders = [frame - 1 for frame, _, _ in joined.borders]
+    inner, inner_turned = np.delete(longest, borders), np.delete(turned, borders)
     for frame, before, after in joined.borders:
+        if unwrapped and turned[frame - 1] and len(inner) and not inner_turned.any():
+            step = positions[frame] - positions[frame - 1]
+            nearest = minimum_image(step, cell)
+            positions[frame:] += nearest - step
+            longest[frame - 1] = np.linalg.norm(nearest, axis=1).max()
+            notes.append(f'{after} has atoms in other cells than {before}, as after a restart: they are put back')
         # Among files of one frame each, a hop of one ion is no gap.
         found, usual = (longest[frame - 1], inner.max()) if len(inner) else (spread[frame - 1], np.median(spread))
         if found > _LONGER * usual + _FARTHER:
@@ -213,17 +223,18 @@ def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> str | None
                 f'{after} does not begin where {before} ends: {what.format(found, usual)}; {way_out}'
             )
     if len(longest) < _FEWEST_STEPS:
-        return None
+        return notes
     outside = np.concatenate(outside)
     if len(outside) >= _FEWEST_STEPS and (far := np.quantile(outside, 0.9)) > _LONGER * inside + _FARTHER:
-        return (
+        return [
+            *notes,
             f'ions that leave the cell on one side return {far:.1f} A away from where they should on the other, and '
-            f'move by {inside:.2f} A at most elsewhere: is the cell the one of the dynamics?'
-        )
+            f'move by {inside:.2f} A at most elsewhere: is the cell the one of the dynamics?',
+        ]
     # Two damaged frames are four leaps, away and back.
     usual, *_, first = np.sort(longest)[-5:]
-    if first <= _LONGER * usual + _FARTHER:
-        return None
-    frame = int(longest.argmax())
-    found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'
-    return f'{found}: a hop, or a fault of the file'
+    if first > _LONGER * usual + _FARTHER:
+        frame = int(longest.argmax())
+        found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'
+        notes.append(f'{found}: a hop, or a fault of the file')
+    return notes

@@ -6,10 +6,10 @@ from typing import TextIO
 import numpy as np
 from ase import units
 from ase.calculators.lammps import convert
-from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from ase.data import atomic_masses, chemical_symbols
 
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.frames import CutOff, Frame, numbers, take
+from aiida_pesfp.trajectories.frames import CutOff, Frame, numbers, symbol_of, take
 from aiida_pesfp.trajectories.stamps import STEP, Clock
 
 #: Columns of positions, the best first, whether they are in units of the cell, and of image flags beside them.
@@ -32,9 +32,6 @@ def read_dump(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
     :raises CutOff: if the file ends within a frame.
     :raises InvalidTrajectory: if elements or positions are not said, or atoms come and go.
     """
-    unknown = [symbol for symbol in types or () if symbol not in atomic_numbers]
-    if unknown:
-        raise InvalidTrajectory(f'{unknown[0]!r} among the types is not an element')
     style, identities = None, None
     while items := _items(file):
         style = items.pop('UNITS', [style])[0]
@@ -113,27 +110,18 @@ def _positions(columns: dict, cell: np.ndarray, origin: np.ndarray) -> tuple[np.
 
 
 def _symbols(columns: dict, types: list[str] | None) -> list[str]:
-    if 'element' in columns:
-        for kind, symbol in set(zip(columns.get('type', ()), columns['element'])) if types else ():
-            if not (kind.isdigit() and 1 <= int(kind) <= len(types) and types[int(kind) - 1] == symbol):
-                raise InvalidTrajectory(
-                    f'the dump says that atoms of type {kind} are {symbol}, the given types (--types) do not: leave '
-                    'them out, or correct one of the two'
-                )
-        if unknown := set(columns['element']) - set(atomic_numbers):
-            raise InvalidTrajectory(f'the element of an atom is {min(unknown)!r}: correct it, or leave out the column')
-        return list(columns['element'])
-    if 'mass' in columns and types is None:
+    labels = next((columns[name] for name in ('element', 'typelabel', 'type') if name in columns), ('1',))
+    if 'mass' in columns and types is None and labels[0].isdigit():
         return [_element_of(float(mass)) for mass in columns['mass']]
-    if types is None or 'type' not in columns:
-        way_out = 'give the elements (--types Li,P,S for the types 1, 2 and 3)'
-        raise InvalidTrajectory(f'the dump names atom types, not elements: {way_out}')
-    kinds = [int(kind) for kind in columns['type']]
-    if not 1 <= min(kinds) <= max(kinds) <= len(types):
-        raise InvalidTrajectory(
-            f'the dump has the atom type {max(kinds)}, but {len(types)} elements are given (--types)'
-        )
-    return [types[kind - 1] for kind in kinds]
+    known = {label: symbol_of(label, types) for label in sorted(set(labels))}
+    symbols = [known[label] for label in labels]
+    for kind, symbol in set(zip(columns.get('type', ()), symbols)):
+        if types and kind.isdigit() and symbol_of(kind, types) != symbol:
+            raise InvalidTrajectory(
+                f'the dump says that atoms of type {kind} are {symbol}, the given types (--types) do not: leave them '
+                'out, or correct one of the two'
+            )
+    return symbols
 
 
 def _element_of(mass: float) -> str:

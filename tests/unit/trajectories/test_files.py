@@ -196,7 +196,7 @@ def test_faults_are_named_with_the_file_and_the_way_out(walk, tmp_path):
         'junk.extxyz': 'cannot be read as a trajectory',
         'empty.extxyz': 'cannot be read|holds no frame|unknown format',
         'strange.abc': 'unknown format',
-        'types.lammpstrj': 'names atom types, not elements.*--types',
+        'types.lammpstrj': 'does not say which element type 1 is.*--types',
         'molecule.xyz': 'has no cell: give it',
         'order.extxyz': 'frame 2 has other atoms, or in another order',
     }.items():

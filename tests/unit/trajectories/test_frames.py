@@ -135,7 +135,7 @@ def test_faults_of_dumps_are_named(slow, tmp_path):
         with pytest.raises(errors.InvalidTrajectory, match=words):
             read_trajectory([path], 2.0)
     path.write_text(text)
-    with pytest.raises(errors.InvalidTrajectory, match='atom type 2, but 1 elements'):
+    with pytest.raises(errors.InvalidTrajectory, match='which element type 2 is'):
         read_trajectory([path], 2.0, types=['Li'])
     path.write_text(text.replace('type mass', 'type element').replace(' 6.94 ', ' Li ').replace(' 32.06 ', ' S '))
     assert read_trajectory([path], 2.0, types=['Li', 'S'])[0].symbols == slow.symbols
@@ -165,7 +165,7 @@ def test_columns_labels_and_units_of_xyz(slow, tmp_path):
         write_xyz(path, slow, lambda k, comment=comment: f'{comment} step={k}', **options)
         assert_same(read_trajectory([path], 100.0, cell=CELL)[0], slow)
     write_xyz(path, slow, lambda k: f'Atoms. Timestep: {k}', labels={'Li': 1, 'S': 2})
-    with pytest.raises(errors.InvalidTrajectory, match=r'no element is known for the type 1: .*\(--types\)'):
+    with pytest.raises(errors.InvalidTrajectory, match=r'does not say which element type 1 is: .*--types'):
         read_trajectory([path], 100.0, cell=CELL)
     assert_same(read_trajectory([path], 100.0, cell=CELL, types=['Li', 'S'])[0], slow)
 

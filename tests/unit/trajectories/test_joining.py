@@ -149,11 +149,19 @@ def test_two_runs_from_one_frame_are_not_one(walk, tmp_path):
         read_trajectory([first, second], 2.0)
 
 
-def test_positions_that_are_not_wrapped_have_to_go_on_as_they_are(walk, tmp_path):
-    for name, frames, shift in (('a', range(31), 0.0), ('b', range(31, 61), 0.0), ('c', range(31, 61), CELL[0])):
+def test_positions_that_are_not_wrapped_go_on_in_the_cell_where_they_were(walk, tmp_path):
+    """A restarted program may count the cells that its ions have left anew."""
+    rng = np.random.default_rng(4)
+    anew = rng.integers(-9, 9, (len(walk.symbols), 3)) @ CELL
+    for name, frames, shift in (('a', range(31), 0.0), ('b', range(31, 61), 0.0), ('c', range(31, 61), anew)):
         images = [Atoms(walk.symbols, positions=walk.positions[k] + shift, cell=CELL, pbc=True) for k in frames]
         write(tmp_path / f'{name}.xyz', images)
     found, _ = read_trajectory([tmp_path / 'a.xyz', tmp_path / 'b.xyz'], 2.0, 50, unwrapped=True)
     assert_right(found, walk)
-    with pytest.raises(errors.InvalidTrajectory, match='c.xyz does not begin where .*a.xyz ends'):
-        read_trajectory([tmp_path / 'a.xyz', tmp_path / 'c.xyz'], 2.0, 50, unwrapped=True)
+    found, notes = read_trajectory([tmp_path / 'a.xyz', tmp_path / 'c.xyz'], 2.0, 50, unwrapped=True)
+    assert_right(found, walk)
+    assert any('c.xyz has atoms in other cells' in note for note in notes)
+    images = [Atoms(walk.symbols, positions=walk.positions[k] + anew / 7, cell=CELL, pbc=True) for k in range(31, 61)]
+    write(tmp_path / 'd.xyz', images)
+    with pytest.raises(errors.InvalidTrajectory, match='d.xyz does not begin where .*a.xyz ends'):
+        read_trajectory([tmp_path / 'a.xyz', tmp_path / 'd.xyz'], 2.0, 50, unwrapped=True)
