@@ -163,7 +163,7 @@ def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         if columns.identity is not None:  # atoms may come in any order
             order = np.argsort([int(row[columns.identity]) for row in words])
             positions, symbols = positions[order], [symbols[k] for k in order]
-        yield Frame(tuple(symbols), positions, cell, read_stamp(comment), columns.unwrapped)
+        yield Frame(tuple(symbols), positions, cell, read_stamp(_LATTICE.sub('', comment)), columns.unwrapped)
 
 
 class _Columns(NamedTuple):

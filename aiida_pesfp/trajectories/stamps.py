@@ -21,17 +21,18 @@ _UNSAID, _ASE = (1.0, 1000.0), 1 / units.fs
 _OFF_STEP, _OFF_RATIO = 0.2, 0.01
 #: A clock goes forward at most frames more than backward, in shares of them.
 _ONE_WAY = 0.3
-#: A name (and words before it), a unit in brackets, a sign between, a number (none of a date or a time of the day), and
-#: the word behind it.
+#: A name (and words before it), a unit in brackets, a sign between, what begins like a number, and the word behind it.
 _PAIR = re.compile(
-    r'\b([A-Za-z][\w .-]{0,60}?)(?: ?[(\[/] ?([\w.]{1,20}) ?[)\]]?)?(\s*[=:#]+\s*|\s+#?)["\']?'
-    r'((?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?))(?![\d.:-])["\']?(?=\s*[(\[]?([A-Za-z.]*))'
+    r'\b([A-Za-z][\w .-]{0,60}?)["\']?(?: ?[(\[/] ?([\w.]{1,20}) ?[)\]]?)?(\s*[=:#]+\s*|\s+#?)["\']?'
+    r'([-+.]?\d(?:[^\s"\';,|(\[\])}]|,(?=\d))*)["\']?(?=\s*[(\[]?([A-Za-z.]*))'
 )
+_NUMBER = re.compile(r'([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?)(?:/\d+)?([A-Za-z.]*)')
+_BARE = re.compile(r'\d+(?:\.\d+)?')
 _WORD = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])')
 _LETTER = re.compile(f'^[it](?=$|_(?:{"|".join(UNITS)})$)')
 #: Words of each kind of clock, of clocks that do not count the dynamics, and of what may be a clock.
 _KINDS = {
-    'step': re.compile('(n|i|md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
+    'step': re.compile('[a-z]?(md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
     'frame': re.compile('(n|i)?(frame|snapshot|image|config|configuration|konfig)s?'),
     'time': re.compile('(sim|md|simulation)?times?|t'),
 }
@@ -40,7 +41,7 @@ _LOOKS = re.compile('step|frame|iter|time|clock')
 
 
 class Clock(NamedTuple):
-    """What counts frames: ``kind`` is step, frame, time or unknown; ``unit`` of times, fs (None: not said)."""
+    """What counts frames: ``kind`` is step, frame, time, unknown or bare; ``unit`` of times, fs (None: not said)."""
 
     name: str
     kind: str
@@ -56,7 +57,7 @@ Stamps = dict[Clock, np.ndarray]
 def read_stamp(text: str) -> Stamp:
     """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``MD_time_ps=0.02``."""
     stamp: Stamp = {}
-    for phrase, bracket, sign, number, behind in _PAIR.findall(text):
+    for phrase, bracket, sign, shown, behind in _PAIR.findall(text):
         name = phrase.split()[-1]
         words = [word.lower() for word in _WORD.findall(phrase) if len(word) > 1]
         if sign.strip():
@@ -64,13 +65,21 @@ def read_stamp(text: str) -> Stamp:
         kinds = [kind for kind, known in _KINDS.items() if any(map(known.fullmatch, words))]
         if not kinds and not any(_LOOKS.search(word) for word in words):
             continue
-        unit = next((UNITS[name.lower()] for name in (bracket, behind, *words) if name.lower() in UNITS), None)
-        strange = not kinds or (bracket and unit is None) or any(map(_FOREIGN.fullmatch, words))
-        kind = 'unknown' if strange else kinds[0]
-        clock = Clock(name, kind, unit if kind == 'time' else None)
-        stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
+        number = _NUMBER.fullmatch(shown)
+        units_said = bracket, number[2] if number else '', behind, *words
+        unit = next((UNITS[word.lower()] for word in units_said if word.lower() in UNITS), None)
+        # The digits of 12:30:01 or 1,000 grow with what they show.
+        value = number[1].lower().replace('d', 'e') if number else ''.join(re.findall(r'\d', shown))[:15]
+        if kinds and number and (unit or not bracket) and not any(map(_FOREIGN.fullmatch, words)):
+            clock = Clock(name, kinds[0], unit if kinds[0] == 'time' else None)
+        else:
+            clock = Clock(name, 'unknown')
+        stamp.setdefault(clock, float(value))
     if {'i', 'time'} == {clock.name for clock in stamp}:  # CP2K
         return {clock._replace(unit=1.0 if clock.kind == 'time' else None): value for clock, value in stamp.items()}
+    if all(clock.kind == 'unknown' for clock in stamp):
+        bare = enumerate(_BARE.findall(text), start=1)
+        stamp |= {Clock(f'number {k} in the comment', 'bare'): float(value) for k, value in bare}
     return stamp
 
 
@@ -82,10 +91,10 @@ def collect(stamps: Sequence[Stamp]) -> Stamps:
     names = dict.fromkeys(clock for stamp in stamps for clock in stamp)
     found = {clock: np.array([stamp.get(clock, np.nan) for stamp in stamps]) for clock in names}
     whole = {clock: values for clock, values in found.items() if all(clock in stamp for stamp in stamps)}
-    kinds = {'unknown', *(clock.kind for clock in whole)}
+    kinds = {'unknown', 'bare', *(clock.kind for clock in whole)}
     if partial := [clock for clock in found if clock.kind not in kinds]:
         frame = next(k for k, stamp in enumerate(stamps) if partial[0] not in stamp)
-        raise InvalidTrajectory(f'frame {frame} has no {partial[0].name}, other frames have')
+        raise InvalidTrajectory(f'frame {frame} has no {partial[0].name}, other frames have: repair it')
     for clock, values in whole.items():
         if not (np.abs(values) < 1e15).all():
             raise InvalidTrajectory(f'the {clock.name} of a frame is not a number')
@@ -114,8 +123,8 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
         times = clocks[time]
         numbers = np.rint((times - times[0]) * _unit_of(times, time.unit, timestep, stride) / timestep).astype(np.int64)
     elif clocks and stride is None:
-        names = ', '.join(one.name for one in clocks)
-        raise InvalidTrajectory(f'what {names} counts is not clear: say how many steps lie between frames (--stride)')
+        name = next((one.name for one in clocks if one.kind == 'unknown'), next(iter(clocks)).name)
+        raise InvalidTrajectory(f'what {name} counts is not clear: say how many steps lie between frames (--stride)')
     else:
         return None, []
     if (found := _interval(numbers)) is None:
@@ -146,6 +155,8 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
 def _growing(files: list[Stamps]) -> Stamps:
     """The clocks that all files have, joined, as far as they go forward or, for the error, backward; restarts aside.
 
+    A number without a name of a clock counts if it grows by the same amount from each frame to the next.
+
     :raises InvalidTrajectory: if some files have a clock, and none is in all.
     """
     common = [clock for clock in files[0] if all(clock in one for one in files)]
@@ -158,8 +169,12 @@ def _growing(files: list[Stamps]) -> Stamps:
     for clock in common:
         parts = [one[clock] for one in files]
         joined = np.concatenate(parts)
-        moves = np.sign(np.concatenate([np.diff(part) for part in (parts if len(parts) < len(joined) else [joined])]))
-        if abs(moves.sum()) > _ONE_WAY * len(moves) or len(joined) == 1:
+        moves = np.concatenate([np.diff(part) for part in (parts if len(parts) < len(joined) else [joined])])
+        if clock.kind == 'bare':
+            grows = len(moves) > 1 and moves.min() > 0 and np.ptp(moves) <= _OFF_RATIO * moves.min()
+        else:
+            grows = len(joined) == 1 or abs(np.sign(moves).sum()) > _ONE_WAY * len(moves)
+        if grows:
             growing[clock] = joined
     return growing
 
