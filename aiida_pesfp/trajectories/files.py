@@ -13,7 +13,14 @@ from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_other
 from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, split_at_restarts
 from aiida_pesfp.trajectories.lammps import read_dump
 from aiida_pesfp.trajectories.stamps import collect, number_steps
-from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, check_unwrapped, constant_cell, unwrap
+from aiida_pesfp.trajectories.trajectory import (
+    Trajectory,
+    check_filling,
+    check_finite,
+    check_unwrapped,
+    constant_cell,
+    unwrap,
+)
 
 #: Largest difference between two descriptions of one cell, A.
 _SAME = 0.01
@@ -59,6 +66,7 @@ def read_trajectory(
     positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or segments[0].unwrapped
     check_finite(positions)
     lattice = constant_cell(joined.cells)
+    check_filling(positions[0], lattice)
     notes += check_steps(joined, lattice, unwrapped)
     if unwrapped:
         check_unwrapped(positions, lattice)
@@ -83,9 +91,11 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
     except PesfpError as error:
         raise type(error)(f'{path}: {error}') from error
     except UnknownFileTypeError as error:
-        raise InvalidTrajectory(f'{path}: empty or of unknown format, convert it to extended XYZ') from error
+        raise InvalidTrajectory(f'{path}: empty or of unknown format: convert it to extended XYZ') from error
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        raise InvalidTrajectory(f'{path}: cannot be read as a trajectory ({one_line(error)})') from error
+        raise InvalidTrajectory(
+            f'{path}: cannot be read as a trajectory ({one_line(error)}): convert it to extended XYZ'
+        ) from error
 
 
 def _form(path: Path) -> str:
@@ -143,7 +153,8 @@ def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Se
                 own = ', '.join(f'{number:g}' for number in frame.cell.ravel())
                 raise InvalidTrajectory(f'the file has a cell of its own, {own}, which is not the given one (--cell)')
         if frame.cell is None and cell is None:
-            raise InvalidTrajectory('the file has no cell: give it (--cell)')
+            which = f'frame {count}' if cells else 'the file'
+            raise InvalidTrajectory(f'{which} has no cell: give it (--cell)')
         if frame.symbols != first.symbols or frame.unwrapped != first.unwrapped:
             raise InvalidTrajectory(f'frame {count} has other atoms, or in another order, than the first')
         if count == len(positions):

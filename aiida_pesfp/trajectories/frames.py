@@ -15,9 +15,9 @@ from ase.io.formats import open_with_compression
 from ase.units import Bohr
 
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.stamps import CONFIGURATION, Stamp, read_stamp
+from aiida_pesfp.trajectories.stamps import CONFIGURATION, Clock, Stamp, read_stamp
 
-_LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]([^"\'}\]]*)', re.IGNORECASE)
+_LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]((?:[-+.,\s\d\[\]]|e(?=[-+\d]))*)', re.IGNORECASE)
 _PROPERTIES = re.compile(r'\bproperties\s*=\s*"?([^\s"]+)', re.IGNORECASE)
 #: Columns of elements and of positions, the best first.
 _NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_positions', 'pos', 'positions')
@@ -25,6 +25,8 @@ _NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_position
 _IPI_CELL, _IPI_UNIT = re.compile(r'CELL\(abcABC\):((?:\s+[-+.\deE]+){6})'), re.compile(r'(\w+)\{(\w+)\}')
 _LENGTHS = {'angstrom': 1.0, 'atomic_unit': Bohr}
 _IPI_POSITIONS = ('positions', 'x_centroid')
+#: Formats that have all stamps in ASE's ``info``, or a frame for each step.
+_KNOWN_STEPS = ('traj', 'vasp-out', 'vasp-xml', 'espresso-out')
 #: More atoms are a misprint.
 _MOST_ATOMS = 10_000_000
 #: Where Fortran leaves no blank before a minus.
@@ -194,7 +196,7 @@ class _Columns(NamedTuple):
 def _cell(comment: str) -> tuple[np.ndarray | None, float]:
     """(3, 3) lattice vectors, A, if the comment has them, and the unit of positions, A."""
     if found := _LATTICE.search(comment):
-        cell = np.array(found[1].replace(',', ' ').split(), dtype=float).reshape(3, 3)
+        cell = np.array(re.sub(r'[,\[\]]', ' ', found[1]).split(), dtype=float).reshape(3, 3)
         return cell if cell.any() else None, 1.0  # ASE writes zeros for no cell
     if not (found := _IPI_CELL.search(comment)):
         return None, 1.0
@@ -219,9 +221,10 @@ def symbol_of(label: str, types: list[str] | None) -> str:
 
 
 def read_others(path: Path, form: str) -> Iterator[Frame]:
-    """Frames of a file in one of ASE's formats."""
+    """Frames of a file in one of ASE's formats, which does not read the steps of most."""
     frames = ase.io.iread(str(path.absolute()), index=':', format=form, do_not_split_by_at_sign=True)
-    for atoms in frames:
-        text = ' '.join(f'{name}={value}' for name, value in atoms.info.items() if np.isscalar(value))
-        cell = atoms.cell.array if atoms.cell.rank else None
-        yield Frame(tuple(atoms.symbols), atoms.positions, cell, read_stamp(text))
+    for number, atoms in enumerate(frames):
+        stamp = read_stamp(' '.join(f'{name}={value}' for name, value in atoms.info.items() if np.isscalar(value)))
+        if form not in _KNOWN_STEPS:
+            stamp = stamp or {Clock(f'a file of the format {form}', 'frame'): number}
+        yield Frame(tuple(atoms.symbols), atoms.positions, atoms.cell.array if atoms.cell.rank else None, stamp)

@@ -19,6 +19,8 @@ LONGEST_STEP = 0.35
 _WRAPPED_SPAN = 1.25
 #: No ion is farther away, and no lattice vector longer, A. Atoms of the densest crystals have 5 A^3 each.
 _FARTHEST, _LEAST_VOLUME = 1e6, 1.0
+#: So many atoms of a crystal span more than this share of the cell.
+_MANY_ATOMS, _LEAST_FILLED = 8, 0.4
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,14 @@ def check_finite(positions: np.ndarray) -> None:
             found = f'is {value:g} A from the origin' if np.isfinite(value) else 'is not a number'
             where = f'the position of atom {atom} in frame {begin + frame} {found}'
             raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
+
+
+def check_filling(positions: np.ndarray, cell: np.ndarray) -> None:
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if (n, 3) positions fill a corner of the cell only, A."""
+    filled = np.ptp(positions @ np.linalg.inv(cell), axis=0).max()
+    if len(positions) >= _MANY_ATOMS and filled < _LEAST_FILLED:
+        found = f'all atoms of the first frame lie within {100 * filled:.0f} % of the cell vectors'
+        raise InvalidTrajectory(f'{found}: give positions and cell in the same unit, A')
 
 
 def _check_cell(cell: np.ndarray, atoms: int = 1) -> None:
