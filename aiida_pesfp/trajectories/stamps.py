@@ -1,7 +1,7 @@
 """What files say of the step and the time of each frame, and the numbers of the steps that follow.
 
-Every number whose name has a word of steps, frames or time is a clock. One that grows from frame to frame is
-understood, or the user has to say how many steps lie between two frames: none is passed over.
+A number whose name has a word of steps, time or frames is a clock. Any other number that grows steadily may be one: the
+user has to say how many steps lie between two frames. None is passed over.
 """
 
 import re
@@ -17,31 +17,30 @@ from aiida_pesfp.errors import InvalidTrajectory
 UNITS = {'fs': 1.0, 'ps': 1000.0, 'ns': 1e6, 'femtoseconds': 1.0, 'picoseconds': 1000.0, 'nanoseconds': 1e6}
 UNITS |= dict.fromkeys(('au', 'a.u.', 'atomic_unit'), units._aut * 1e15)
 _UNSAID, _ASE = (1.0, 1000.0), 1 / units.fs
-#: Times are printed with few digits: their largest distance from a whole step, and relative difference of time steps.
+#: Times are printed with few digits: their largest distance from a whole step, and relative difference of intervals.
 _OFF_STEP, _OFF_RATIO = 0.2, 0.01
 #: A clock goes forward at most frames more than backward, in shares of them.
 _ONE_WAY = 0.3
-#: A name (and words before it), a unit in brackets, a sign between, what begins like a number, and the word behind it.
+#: A name (and words before it), a unit in brackets, a sign, a number that is none of a date, and the word behind it.
 _PAIR = re.compile(
     r'\b([A-Za-z][\w .-]{0,60}?)["\']?(?: ?[(\[/] ?([\w.]{1,20}) ?[)\]]?)?(\s*[=:#]+\s*|\s+#?)["\']?'
-    r'([-+.]?\d(?:[^\s"\';,|(\[\])}]|,(?=\d))*)["\']?(?=\s*[(\[]?([A-Za-z.]*))'
+    r'((?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?))(?![\d.:_-]|,\d)["\']?(?=\s*[(\[]?([A-Za-z.]*))'
 )
-_NUMBER = re.compile(r'([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?)(?:/\d+)?([A-Za-z.]*)')
 _BARE = re.compile(r'\d+(?:\.\d+)?')
-_WORD = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])')
-_LETTER = re.compile(f'^[it](?=$|_(?:{"|".join(UNITS)})$)')
-#: Words of each kind of clock, of clocks that do not count the dynamics, and of what may be a clock.
+#: Words of a name, also of ``mdStep``; a single letter counts where it is the name.
+_WORD, _LETTER = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])'), re.compile(f'^[it](?=$|_(?:{"|".join(UNITS)})$)')
 _KINDS = {
     'step': re.compile('[a-z]?(md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
-    'frame': re.compile('(n|i)?(frame|snapshot|image|config|configuration|konfig)s?'),
     'time': re.compile('(sim|md|simulation)?times?|t'),
+    'frame': re.compile('(n|i)?(frame|snapshot|image|config|configuration|konfig)s?'),
 }
+#: What makes a growing number a clock that is not understood; and words of clocks that do not count the dynamics.
+_LOOKS = re.compile('step|time|frame|iter|clock', re.IGNORECASE)
 _FOREIGN = re.compile('wall|cpu|gpu|elapsed|real|user|run|unix|scf|electronic|elec|per|since|left|remaining')
-_LOOKS = re.compile('step|frame|iter|time|clock')
 
 
 class Clock(NamedTuple):
-    """What counts frames: ``kind`` is step, frame, time, unknown or bare; ``unit`` of times, fs (None: not said)."""
+    """What counts frames: ``kind`` is step, time, frame, doubtful or bare; ``unit`` of times, fs (None: not said)."""
 
     name: str
     kind: str
@@ -57,30 +56,20 @@ Stamps = dict[Clock, np.ndarray]
 def read_stamp(text: str) -> Stamp:
     """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``MD_time_ps=0.02``."""
     stamp: Stamp = {}
-    for phrase, bracket, sign, shown, behind in _PAIR.findall(text):
+    for phrase, bracket, sign, number, behind in _PAIR.findall(text):
         name = phrase.split()[-1]
         words = [word.lower() for word in _WORD.findall(phrase) if len(word) > 1]
-        if sign.strip():
-            words += _LETTER.findall(name)
-        kinds = [kind for kind, known in _KINDS.items() if any(map(known.fullmatch, words))]
-        if not kinds and not any(_LOOKS.search(word) for word in words):
-            continue
-        number = _NUMBER.fullmatch(shown)
-        units_said = bracket, number[2] if number else '', behind, *words
-        unit = next((UNITS[word.lower()] for word in units_said if word.lower() in UNITS), None)
-        # The digits of 12:30:01 or 1,000 grow with what they show.
-        value = number[1].lower().replace('d', 'e') if number else ''.join(re.findall(r'\d', shown))[:15]
-        if kinds and number and (unit or not bracket) and not any(map(_FOREIGN.fullmatch, words)):
-            clock = Clock(name, kinds[0], unit if kinds[0] == 'time' else None)
-        else:
-            clock = Clock(name, 'unknown')
-        stamp.setdefault(clock, float(value))
-    if {'i', 'time'} == {clock.name for clock in stamp}:  # CP2K
-        return {clock._replace(unit=1.0 if clock.kind == 'time' else None): value for clock, value in stamp.items()}
-    if all(clock.kind == 'unknown' for clock in stamp):
-        bare = enumerate(_BARE.findall(text), start=1)
-        stamp |= {Clock(f'number {k} in the comment', 'bare'): float(value) for k, value in bare}
-    return stamp
+        letter = _LETTER.findall(name) if sign.strip() else []
+        kind = next((kind for kind, known in _KINDS.items() if any(map(known.fullmatch, words + letter))), None)
+        unit = next((UNITS[word.lower()] for word in (bracket, behind, *words) if word.lower() in UNITS), None)
+        if kind and (unit or not bracket) and not any(map(_FOREIGN.fullmatch, words)):
+            clock = Clock(name, kind, unit if kind == 'time' else None)
+            stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
+    if {clock.name for clock in stamp} == {'i', 'time'}:  # CP2K
+        stamp = {clock._replace(unit=1.0 if clock.kind == 'time' else None): value for clock, value in stamp.items()}
+    kind = 'doubtful' if _LOOKS.search(text) else 'bare'
+    bare = enumerate(_BARE.findall(text), start=1)
+    return stamp | {Clock(f'number {k} in the comment', kind): float(value) for k, value in bare}
 
 
 def collect(stamps: Sequence[Stamp]) -> Stamps:
@@ -88,13 +77,12 @@ def collect(stamps: Sequence[Stamp]) -> Stamps:
 
     :raises InvalidTrajectory: if a clock is missing from some frames, and none is in all, or it shows no number.
     """
-    names = dict.fromkeys(clock for stamp in stamps for clock in stamp)
-    found = {clock: np.array([stamp.get(clock, np.nan) for stamp in stamps]) for clock in names}
-    whole = {clock: values for clock, values in found.items() if all(clock in stamp for stamp in stamps)}
-    kinds = {'unknown', 'bare', *(clock.kind for clock in whole)}
-    if partial := [clock for clock in found if clock.kind not in kinds]:
-        frame = next(k for k, stamp in enumerate(stamps) if partial[0] not in stamp)
-        raise InvalidTrajectory(f'frame {frame} has no {partial[0].name}, other frames have: repair it')
+    found = dict.fromkeys(clock for stamp in stamps for clock in stamp)
+    whole = {one: np.array([s[one] for s in stamps]) for one in found if all(one in stamp for stamp in stamps)}
+    missing = set(_KINDS) - {clock.kind for clock in whole}
+    if partial := next((clock for clock in found if clock.kind in missing), None):
+        frame = next(k for k, stamp in enumerate(stamps) if partial not in stamp)
+        raise InvalidTrajectory(f'frame {frame} has no {partial.name}, other frames have: repair it')
     for clock, values in whole.items():
         if not (np.abs(values) < 1e15).all():
             raise InvalidTrajectory(f'the {clock.name} of a frame is not a number')
@@ -109,45 +97,32 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
     :raises InvalidTrajectory: if clocks contradict each other or what the user says, fit several units of time, or are
         not understood and no stride is given.
     """
-    clocks, counted, notes = _growing(files), False, []
-    time = min((one for one in clocks if one.kind == 'time'), key=lambda one: one.unit is None, default=None)
-    counter = _counter(clocks, 'step', stride) or (_counter(clocks, 'frame', stride) if time is None else None)
-    if counter is not None:
-        counts = clocks[counter]
-        if len(wrong := np.flatnonzero(counts != np.rint(counts))):
-            raise InvalidTrajectory(f'frame {wrong[0]} has the step {counts[wrong[0]]:g}, which is no whole number')
-        if time is not None:
-            _check_timestep(counts, clocks[time], time.unit, timestep)
-        numbers = counts.astype(np.int64)
+    clocks, notes = _growing(files), []
+    steps, times, frames = ({one: values for one, values in clocks.items() if one.kind == kind} for kind in _KINDS)
+    time = min(times, key=lambda clock: clock.unit is None, default=None)
+    if steps:
+        _, numbers = _counter(steps, stride)
+        if time is not None and (interval := _interval(numbers)):
+            _unit_of(times[time], time.unit, timestep, interval)
     elif time is not None:
-        times = clocks[time]
-        numbers = np.rint((times - times[0]) * _unit_of(times, time.unit, timestep, stride) / timestep).astype(np.int64)
+        numbers = (times[time] - times[time][0]) * _unit_of(times[time], time.unit, timestep, stride) / timestep
+    elif frames:
+        numbers, notes = _count(*_counter(frames, stride), stride)
     elif clocks and stride is None:
-        name = next((one.name for one in clocks if one.kind == 'unknown'), next(iter(clocks)).name)
+        name = next(iter(clocks)).name
         raise InvalidTrajectory(f'what {name} counts is not clear: say how many steps lie between frames (--stride)')
     else:
         return None, []
+    numbers = np.rint(numbers).astype(np.int64)
     if (found := _interval(numbers)) is None:
         if len(numbers) > 1:
             raise InvalidTrajectory('the steps of the frames do not grow: give them in their order')
         return None, []
-    if counter is not None and counter.kind == 'frame':
-        counted = found == 1
-        if stride is None and counted and counter != CONFIGURATION:
-            raise InvalidTrajectory(f'{counter.name} only counts frames: say how many steps lie between two (--stride)')
-        if stride is None and (counter != CONFIGURATION or list(numbers[:2]) == [1, 2]):
-            shown = ', '.join(map(str, numbers[:2]))
-            notes.append(
-                f'the numbers of the frames, {shown}, ..., are taken for those of steps: if they are not, say how many '
-                'steps lie between two frames (--stride)'
-            )
     if stride is not None and found != stride:
-        if not counted:
-            raise InvalidTrajectory(
-                f'the frames are {found:g} steps of {timestep:g} fs apart by their own stamps, and {stride} are given '
-                '(--stride): leave it out, or correct the time step (--timestep-fs)'
-            )
-        numbers = numbers * stride
+        raise InvalidTrajectory(
+            f'the frames are {found:g} steps of {timestep:g} fs apart by their own stamps, and {stride} are given '
+            '(--stride): leave it out, or correct the time step (--timestep-fs)'
+        )
     lengths = [len(next(iter(one.values()))) for one in files]
     return np.split(numbers, np.cumsum(lengths)[:-1]), notes
 
@@ -160,34 +135,52 @@ def _growing(files: list[Stamps]) -> Stamps:
     :raises InvalidTrajectory: if some files have a clock, and none is in all.
     """
     common = [clock for clock in files[0] if all(clock in one for one in files)]
-    own = ((k, clock) for k, one in enumerate(files) for clock in one if len(one[clock]) == 1 or np.ptp(one[clock]))
-    if not common and (first := next(own, None)):
-        other = next(k for k, one in enumerate(files) if first[1] not in one)
-        found = f'{first[1].name} stands in file {first[0] + 1} of {len(files)}, and not in file {other + 1}'
-        raise InvalidTrajectory(f'{found}: give files of one kind')
+    own = (
+        (clock, k)
+        for k, one in enumerate(files)
+        for clock, values in one.items()
+        if clock.kind in _KINDS and (len(values) == 1 or np.ptp(values))
+    )
+    if not any(clock.kind in _KINDS for clock in common) and (first := next(own, None)):
+        raise InvalidTrajectory(f'{first[0].name} stands in file {first[1] + 1}, not in all: give files of one kind')
     growing = {}
     for clock in common:
         parts = [one[clock] for one in files]
         joined = np.concatenate(parts)
         moves = np.concatenate([np.diff(part) for part in (parts if len(parts) < len(joined) else [joined])])
-        if clock.kind == 'bare':
-            grows = len(moves) > 1 and moves.min() > 0 and np.ptp(moves) <= _OFF_RATIO * moves.min()
-        else:
-            grows = len(joined) == 1 or abs(np.sign(moves).sum()) > _ONE_WAY * len(moves)
-        if grows:
+        steady = len(moves) > 1 and moves.min() > 0 and np.ptp(moves) <= _OFF_RATIO * moves.min()
+        one_way = len(joined) == 1 or abs(np.sign(moves).sum()) > _ONE_WAY * len(moves)
+        if steady or (one_way and clock.kind != 'bare'):
             growing[clock] = joined
     return growing
 
 
-def _counter(clocks: Stamps, kind: str, stride: int | None) -> Clock | None:
-    """The clock of this kind, if there is one; of several, that which fits the stride."""
-    found = {clock: _interval(clocks[clock]) for clock in clocks if clock.kind == kind}
+def _counter(clocks: Stamps, stride: int | None) -> tuple[Clock, np.ndarray]:
+    """The clock that counts steps or frames; of several, that which fits the stride. It shows whole numbers."""
+    found = {clock: _interval(values) for clock, values in clocks.items()}
     if stride in found.values():
         found = {clock: interval for clock, interval in found.items() if interval == stride}
     if len(set(found.values())) > 1:
         names = ', '.join(f'{clock.name} by {interval or 0:g}' for clock, interval in found.items())
         raise InvalidTrajectory(f'several numbers may be that of the step ({names}): say which is (--stride)')
-    return next(iter(found), None)
+    clock = next(iter(found))
+    if len(wrong := np.flatnonzero(clocks[clock] != np.rint(clocks[clock]))):
+        number = clocks[clock][wrong[0]]
+        raise InvalidTrajectory(f'frame {wrong[0]} has the {clock.name} {number:g}, which is no whole number')
+    return clock, clocks[clock]
+
+
+def _count(clock: Clock, numbers: np.ndarray, stride: int | None) -> tuple[np.ndarray, list[str]]:
+    """The (s,) steps of frames that are only numbered, and notes."""
+    counted = _interval(numbers) == 1
+    if stride is not None:
+        return numbers * (stride if counted else 1), []
+    if counted and clock != CONFIGURATION:
+        raise InvalidTrajectory(f'{clock.name} only counts frames: say how many steps lie between two (--stride)')
+    shown = [round(number) for number in numbers[:2]]
+    note = f'the numbers of the frames, {shown[0]}, {shown[-1]}, ..., are taken for those of steps'
+    way_out = 'if they are not, say how many steps lie between two frames (--stride)'
+    return numbers, [f'{note}: {way_out}'] if clock != CONFIGURATION or shown == [1, 2] else []
 
 
 def _interval(values: np.ndarray) -> float | None:
@@ -197,46 +190,35 @@ def _interval(values: np.ndarray) -> float | None:
     return float(np.median(forward)) if len(forward) else None
 
 
-def _check_timestep(steps: np.ndarray, times: np.ndarray, unit: float | None, timestep: float) -> None:
-    """Compare the time between frames with the number of steps between them."""
-    forward = (np.diff(steps) > 0) & (np.diff(times) > 0)
-    if not forward.any():
-        return
-    ratio = float(np.median(np.diff(times)[forward] / np.diff(steps)[forward]))
-    known = [unit] if unit is not None else [*_UNSAID, _ASE]
-    if not any(abs(ratio * one / timestep - 1) < _OFF_RATIO for one in known):
-        raise InvalidTrajectory(
-            f'by its own stamps a step is {ratio:g} {_name(unit)} long, and {timestep:g} fs are given (--timestep-fs): '
-            'correct the time step'
-        )
-
-
-def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: int | None) -> float:
-    """The unit of times, fs, in which frames are a whole number of steps apart."""
+def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: float | None) -> float:
+    """The unit of times, fs, in which frames are ``stride`` steps apart; if that is not known, a whole number."""
     if (interval := _interval(times)) is None:
         raise InvalidTrajectory('the times of the frames do not grow')
-    fits = {
-        one: round(interval * one / timestep)
-        for one in ([unit] if unit is not None else [*_UNSAID, _ASE])
-        if _are_steps(times * one / timestep, interval * one / timestep)
-    }
-    if len(fits) > 1:
-        fits.pop(_ASE, None)
-    if stride in fits.values():
-        fits = {one: steps for one, steps in fits.items() if steps == stride}
+    apart = {one: interval * one / timestep for one in ([unit] if unit is not None else [*_UNSAID, _ASE])}
+    shown = f'the times of the frames grow by {interval:g} {_name(unit)}'
+    if stride is not None:
+        fits = [one for one, steps in apart.items() if abs(steps / stride - 1) < _OFF_RATIO]
+        if not fits:
+            ways = ' or '.join(f'{steps:g}' for steps in apart.values())
+            raise InvalidTrajectory(
+                f'{shown}, {ways} steps of {timestep:g} fs (--timestep-fs), and frames are {stride:g} steps apart by '
+                'their numbers or by what is given (--stride): correct one of the two'
+            )
+        return fits[0]
+    fits = [one for one in apart if _are_steps(times * one / timestep, apart[one])]
+    if len(fits) > 1 and _ASE in fits:
+        fits.remove(_ASE)
     # Any number is whole in a unit that is small enough: ps is certain only where fs is out of the question.
-    certain = unit is not None or stride is not None or interval < timestep or _ASE in fits
-    if len(fits) == 1 and certain:
-        return next(iter(fits))
+    if len(fits) == 1 and (unit is not None or interval < timestep or _ASE in fits):
+        return fits[0]
     if fits:
-        ways = ', or '.join(f'{n} if it is in {_name(one)} (--stride {n})' for one, n in fits.items())
+        ways = ', or '.join(f'{apart[one]:.0f} if it is in {_name(one)} (--stride {apart[one]:.0f})' for one in fits)
         raise InvalidTrajectory(
-            f'the times of frames grow by {interval:g}, of a unit that the file does not say. These are {ways} steps '
-            f'of {timestep:g} fs: say which, or correct the time step'
+            f'{shown}, of a unit that the file does not say. These are {ways} steps of {timestep:g} fs: say which, or '
+            'correct the time step'
         )
     raise InvalidTrajectory(
-        f'the times of frames grow by {interval:g} {_name(unit)}, which is no whole number of steps of '
-        f'{timestep:g} fs (--timestep-fs): correct the time step'
+        f'{shown}, which is no whole number of steps of {timestep:g} fs (--timestep-fs): correct the time step'
     )
 
 

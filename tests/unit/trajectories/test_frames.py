@@ -109,7 +109,7 @@ def test_a_dump_that_does_not_say_it_is_refused(walk, slow, tmp_path):
 def test_units_of_lammps(walk, tmp_path, unit, length, time):
     path = write_dump(tmp_path / 'run.lammpstrj', walk, 'xu yu zu', unit, length, time)
     assert_same(read_trajectory([path], 2.0)[0], walk, 1e-4)
-    with pytest.raises(errors.InvalidTrajectory, match='a step is .* long, and 1 fs are given'):
+    with pytest.raises(errors.InvalidTrajectory, match=r'1 fs \(--timestep-fs\), and frames are 500 steps'):
         read_trajectory([path], 1.0)
 
 

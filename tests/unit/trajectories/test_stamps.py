@@ -68,14 +68,16 @@ def test_the_time_between_frames_is_that_of_the_file(walk, tmp_path, program):
         assert found.time_step == pytest.approx(0.1, rel=1e-9)
         np.testing.assert_allclose(found.positions, walk.positions, atol=1e-6)
         assert notes == [] or (program == 'frame' and stride is None and 'taken for those of steps' in notes[0])
-    with pytest.raises(errors.InvalidTrajectory, match=r'50 steps of 2 fs apart .* and 5 are given|these are 50'):
+    with pytest.raises(
+        errors.InvalidTrajectory, match=r'\b(50|5e\+01)\b.* steps of 2 fs .*(and 5 are given|are 5 steps apart)'
+    ):
         read_trajectory([path], 2.0, 5, cell=CELL)
 
 
 @pytest.mark.parametrize('program', ['CP2K', 'LAMMPS with time', 'restarted clock', 'GROMACS'])
 def test_a_time_step_that_contradicts_the_file_is_refused(walk, tmp_path, program):
     path = write_xyz(tmp_path / 'run.xyz', walk, COMMENTS[program])
-    with pytest.raises(errors.InvalidTrajectory, match='a step is .* long, and 1 fs are given'):
+    with pytest.raises(errors.InvalidTrajectory, match=r'1 fs \(--timestep-fs\), and frames are 50 steps apart'):
         read_trajectory([path], 1.0, cell=CELL)
 
 
@@ -93,15 +95,15 @@ def test_a_time_step_that_contradicts_the_file_is_refused(walk, tmp_path, progra
         (lambda k: f'step={10 * k if k % 2 else 10 * k + 1}', 'from frame 1 to 2'),
         (lambda k: f'step={1000 - 10 * k}', 'do not grow: give them in their order'),
         (lambda k: f'frame={k}', r'frame only counts frames: say how many .*--stride'),
-        (lambda k: f'wall_time={3 * k + k % 2}', r'what wall_time counts is not clear: .*--stride'),
+        (lambda k: f'wall_time={3 * k + k % 2}', r'what number 1 in the comment counts is not clear: .*--stride'),
         (
             lambda k: f'at {k // 60 + 10:02d}:{k % 60:02d} E={k % 7}, time={k // 60 + 10:02d}:{k % 60:02d}',
-            r'what time counts',
+            r'what number \d in the comment counts',
         ),
         (lambda k: f'n_step={k + 990:,}', 'frame 10 has no n_step, other frames have'),
         (lambda k: f'run_{50 * k} E=-{k % 7}', 'what number 1 in the comment counts is not clear: .*--stride'),
-        (lambda k: f'steptimer={k}', r'what steptimer counts is not clear: .*--stride'),
-        (lambda k: f'time_in_s(h)={k}', r'what time_in_s counts is not clear: .*--stride'),
+        (lambda k: f'steptimer={k}', r'what number 1 in the comment counts is not clear: .*--stride'),
+        (lambda k: f'time_in_s(h)={k}', r'what number 1 in the comment counts is not clear: .*--stride'),
         (lambda k: f'step={k} iteration={50 * k}', r'step by 1, iteration by 50\): say which is \(--stride\)'),
     ],
     ids=[
@@ -180,21 +182,15 @@ def test_any_stamps_give_their_steps(timestep, stride, first, lengths, unit, kin
         ('MD step 5 time 2.5 fs', {('step', 'step', None): 5, ('time', 'time', 1.0): 2.5}),
         ('Frame 12 of 100, t = .5D+01ps', {('Frame', 'frame', None): 12, ('t', 'time', 1000.0): 5}),
         ('simulationTime(ns): 2e-3 nStep=#4', {('simulationTime', 'time', 1e6): 2e-3, ('nStep', 'step', None): 4}),
-        ('wall_time=3.2 cpu time: 3 scf steps = 12', {
-            ('wall_time', 'unknown', None): 3.2, ('time', 'unknown', None): 3, ('steps', 'unknown', None): 12
-        }),
-        ('time (minutes) = 5 timesteps_done=4', {('time', 'unknown', None): 5, ('timesteps_done', 'step', None): 4}),
-        ('T=500 t 5 i 7 E_i=3 t_ps=1 estimate=3 time: 12:30:00 Properties=pos:R:3', {
-            ('t_ps', 'time', 1000.0): 1, ('time', 'unknown', None): 123000
-        }),
+        ('wall_time=3.2 cpu time: 3 scf steps = 12', {}),
+        ('time (minutes) = 5 timesteps_done=4', {('timesteps_done', 'step', None): 4}),
+        ('T=500 t 5 i 7 E_i=3 t_ps=1 estimate=3 time: 12:30:00 Properties=pos:R:3', {('t_ps', 'time', 1000.0): 1}),
         ('', {}),
-        ('t 5 E=-3.5', {('number 1 in the comment', 'bare', None): 5, ('number 2 in the comment', 'bare', None): 3.5}),
     ],
 )  # fmt: skip
 def test_a_clock_is_what_has_a_word_of_steps_or_time(text, clocks):
     found = {tuple(clock): value for clock, value in read_stamp(text).items()}
-    known = any(kind != 'bare' for _, kind, _ in clocks)
-    assert {clock: value for clock, value in found.items() if clock[1] != 'bare' or not known} == clocks
+    assert {clock: value for clock, value in found.items() if clock[1] not in ('bare', 'doubtful')} == clocks
 
 
 def test_a_stamp_that_is_no_number_is_refused():
