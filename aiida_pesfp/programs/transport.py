@@ -40,14 +40,10 @@ def main():
     """
 
 
-#: Where the number of atoms of the structure file of ``--cell`` is kept.
-_ATOMS = f'{__name__}.atoms'
-
-
-def _cell(context, _parameter, value: str | None) -> np.ndarray | None:
-    """Lattice vectors from a structure file, or from 3 or 9 numbers."""
+def _cell(_context, _parameter, value: str | None) -> tuple[np.ndarray | None, int | None]:
+    """Lattice vectors, from 3 or 9 numbers, or from a structure file with the number of its atoms."""
     if value is None:
-        return None
+        return None, None
     try:
         numbers = [float(number) for number in value.split(',')]
     except ValueError:
@@ -55,11 +51,10 @@ def _cell(context, _parameter, value: str | None) -> np.ndarray | None:
             atoms = ase.io.read(value)
         except Exception as error:  # the parsers raise anything
             raise click.BadParameter(f'{value}: neither numbers nor a structure file ({error})') from None
-        context.meta[_ATOMS] = len(atoms)
-        return atoms.cell.array
+        return atoms.cell.array, len(atoms)
     if len(numbers) not in (3, 9):
         raise click.BadParameter(f'{len(numbers)} numbers: give 3 lengths, 9 components, or a structure file')
-    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
+    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3)), None
 
 
 def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
@@ -102,8 +97,8 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
         chosen = ConductivitySettings.from_dict(options)
         if np.isfinite(chosen.temperature) and chosen.temperature > 0:
             check_temperature(chosen.temperature)
+        cell, atoms = cell
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
-        atoms = click.get_current_context().meta.get(_ATOMS)
         if atoms is not None and atoms != len(trajectory.symbols):
             words = f'the structure of --cell has {atoms} atoms and the frames have {len(trajectory.symbols)}'
             raise errors.InvalidTrajectory(f'{words}: give the cell of the dynamics')

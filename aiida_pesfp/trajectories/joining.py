@@ -124,8 +124,7 @@ def _check_same_kind(segments: list[Segment]) -> None:
         if segment.symbols != first.symbols:
             raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         if segment.unwrapped != first.unwrapped:
-            one, other = sorted((first, segment), key=lambda kind: not kind.unwrapped)
-            found = f'{one.source} has positions that are not wrapped, {other.source} has not'
+            found = f'only one of {first.source} and {segment.source} has positions that are not wrapped'
             raise InvalidTrajectory(f'{found}: give files of one kind')
         both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
         strides = [int(steps[1] - steps[0]) for steps in both]

@@ -4,7 +4,6 @@ Each reader ignores what a killed run left incomplete at the end of a file that 
 :class:`CorruptFile` for any other fault and for a restart file that is not complete.
 """
 
-import itertools
 import re
 import struct
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.trajectories.frames import CutOff, open_text, read_xyz
 
 
 class CorruptFile(Exception):
@@ -116,14 +118,16 @@ def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarra
 
 def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
     """Frames of ``.ANI``: positions of step k + 1, A, six decimals, shape (n, 3)."""
-    with path.open(encoding='utf-8', errors='replace') as stream:
-        while len(lines := list(itertools.islice(stream, atoms + 2))) == atoms + 2 and lines[-1].endswith('\n'):
-            try:
-                if int(lines[0]) != atoms:
-                    raise CorruptFile(f'{path.name} has a frame of {int(lines[0])} atoms instead of {atoms}')
-                yield np.array([line.split()[1:4] for line in lines[2:]], dtype=float)
-            except ValueError as error:
-                raise CorruptFile(f'{path.name}: {error}') from error
+    try:
+        with open_text(path) as stream:
+            for frame in read_xyz(stream):
+                if len(frame.symbols) != atoms:
+                    raise CorruptFile(f'{path.name} has a frame of {len(frame.symbols)} atoms instead of {atoms}')
+                yield frame.positions
+    except CutOff:
+        return
+    except (ValueError, PesfpError) as error:
+        raise CorruptFile(f'{path.name}: {error}') from error
 
 
 def read_mde(path: Path) -> Energies:

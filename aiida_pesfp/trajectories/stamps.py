@@ -134,17 +134,14 @@ def _growing(files: list[Stamps]) -> Stamps:
 
     :raises InvalidTrajectory: if some files have a clock, and none is in all.
     """
-    common = [clock for clock in files[0] if all(clock in one for one in files)]
-    own = (
-        (clock, k)
-        for k, one in enumerate(files)
-        for clock, values in one.items()
-        if clock.kind in _KINDS and (len(values) == 1 or np.ptp(values))
-    )
-    if not any(clock.kind in _KINDS for clock in common) and (first := next(own, None)):
-        raise InvalidTrajectory(f'{first[0].name} stands in file {first[1] + 1}, not in all: give files of one kind')
+    known = [{clock for clock in one if clock.kind in _KINDS} for one in files]
+    if any(known) and not set.intersection(*known):
+        names = ', '.join(sorted(clock.name for clock in set.union(*known)))
+        raise InvalidTrajectory(f'{names} does not stand in all files: give files of one kind')
     growing = {}
-    for clock in common:
+    for clock in files[0]:
+        if any(clock not in one for one in files):
+            continue
         parts = [one[clock] for one in files]
         joined = np.concatenate(parts)
         moves = np.concatenate([np.diff(part) for part in (parts if len(parts) < len(joined) else [joined])])
@@ -205,7 +202,7 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: flo
                 'their numbers or by what is given (--stride): correct one of the two'
             )
         return fits[0]
-    fits = [one for one in apart if _are_steps(times * one / timestep, apart[one])]
+    fits = [one for one, steps in apart.items() if steps > 1 - _OFF_RATIO and _are_whole(times * one / timestep)]
     if len(fits) > 1 and _ASE in fits:
         fits.remove(_ASE)
     # Any number is whole in a unit that is small enough: ps is certain only where fs is out of the question.
@@ -226,7 +223,6 @@ def _name(unit: float | None) -> str:
     return next((name for name, value in UNITS.items() if value == unit), 'fs or ps')
 
 
-def _are_steps(numbers: np.ndarray, interval: float) -> bool:
-    """Whether frames are at whole numbers of steps, at least one of them apart."""
-    away = numbers - numbers[0]
-    return interval > 1 - _OFF_RATIO and float(np.abs(away - np.rint(away)).max()) < _OFF_STEP
+def _are_whole(steps: np.ndarray) -> bool:
+    away = steps - steps[0]
+    return float(np.abs(away - np.rint(away)).max()) < _OFF_STEP

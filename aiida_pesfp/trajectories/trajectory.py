@@ -94,14 +94,12 @@ class Trajectory:
 
 def check_finite(positions: np.ndarray) -> None:
     """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if one of (s, n, 3) positions is no number, or absurd."""
-    for begin in range(0, len(positions), _BLOCK):
-        bad = np.argwhere(~(np.abs(positions[begin : begin + _BLOCK]) < _FARTHEST))
-        if len(bad):
-            frame, atom, axis = bad[0]
-            value = positions[begin + frame, atom, axis]
-            found = f'is {value:g} A from the origin' if np.isfinite(value) else 'is not a number'
-            where = f'the position of atom {atom} in frame {begin + frame} {found}'
-            raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
+    if positions.size and not (positions.min() > -_FARTHEST and positions.max() < _FARTHEST):  # NaN is neither
+        frame, atom, axis = np.argwhere(~(np.abs(positions) < _FARTHEST))[0]
+        value = positions[frame, atom, axis]
+        found = f'is {value:g} A from the origin' if np.isfinite(value) else 'is not a number'
+        where = f'the position of atom {atom} in frame {frame} {found}'
+        raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
 
 
 def check_filling(positions: np.ndarray, cell: np.ndarray) -> None:

@@ -157,7 +157,7 @@ def test_parts_that_do_not_belong_together_are_refused(walk, tmp_path):
         read('b', 'a')
     with pytest.raises(errors.InvalidTrajectory, match='other.extxyz has other atoms'):
         read('a', 'other')
-    with pytest.raises(errors.InvalidTrajectory, match='step stands in file 1, not in all'):
+    with pytest.raises(errors.InvalidTrajectory, match='step does not stand in all files'):
         read('a_steps', 'b')
     with pytest.raises(errors.InvalidTrajectory, match='a frame every 10 steps, .* every 20'):
         read('a_steps', 'b_strided')

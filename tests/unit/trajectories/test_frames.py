@@ -98,7 +98,9 @@ def test_a_dump_that_does_not_say_it_is_refused(walk, slow, tmp_path):
             read_trajectory([path], 2.0, unwrapped=True)
         assert_same(read_trajectory([write_dump(path, slow, columns)], 2.0)[0], slow)
     whole, wrapped = (write_dump(tmp_path / f'{name[:2]}.dump', slow, name) for name in ('xu yu zu', 'x y z'))
-    with pytest.raises(errors.InvalidTrajectory, match='xu.dump has positions that are not wrapped, .*x .dump has not'):
+    with pytest.raises(
+        errors.InvalidTrajectory, match='only one of .*xu.dump and .*x .dump has positions that are not wrapped'
+    ):
         read_trajectory([whole, wrapped], 2.0)
 
 
