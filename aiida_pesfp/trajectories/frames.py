@@ -84,58 +84,50 @@ def read_xdatcar(file: TextIO, types: list[str] | None = None) -> Iterator[Frame
 
     :param types: elements in the order of their numbers, if the head does not name them (VASP 4).
     """
-    head = None
+    symbols, cell, scale = None, None, None
     while line := file.readline():
         if not _begins_frame(line):
             first = file.readline()
-            if head is not None and not line.strip() and (not first.strip() or _begins_frame(first)):
+            if symbols is not None and not line.strip() and (not first.strip() or _begins_frame(first)):
                 line = first  # a blank line is no head
             else:
-                head = _Head.read(file, first, types)
+                symbols, cell, scale = _read_head(file, first, types)
                 continue
         if not line.strip():
             continue
-        if head is None:
+        if symbols is None:
             raise ValueError('no cell and elements stand before the first frame')
         if not line.endswith('\n'):
             raise CutOff
-        read = numbers(take(file, len(head.symbols)), count=3)
+        read = numbers(take(file, len(symbols)), count=3)
         number = line.partition('=')[2].strip()
-        positions = read * head.scale if line.lstrip()[0] in 'CcKk' else read @ head.cell
-        yield Frame(head.symbols, positions, head.cell, {CONFIGURATION: float(number)} if number.isdigit() else {})
+        positions = read * scale if line.lstrip()[0] in 'CcKk' else read @ cell
+        yield Frame(symbols, positions, cell, {CONFIGURATION: float(number)} if number.isdigit() else {})
 
 
 def _begins_frame(line: str) -> bool:
     return 'configuration=' in line or line.strip().lower() in ('direct', 'cartesian')
 
 
-class _Head(NamedTuple):
-    """What stands before the frames of an XDATCAR."""
-
-    symbols: tuple[str, ...]
-    cell: np.ndarray
-    scale: float
-
-    @classmethod
-    def read(cls, file: TextIO, scale: str, types: list[str] | None) -> '_Head':
-        """What follows the title and the line of the ``scale``."""
-        lines = take(file, 4)
-        if lines[1].strip() == 'CAR':
-            raise InvalidTrajectory('it is of VASP 4 and has no cell: convert it to extended XYZ, with your POSCAR')
-        scale, cell, names = float(scale), numbers(lines[:3], count=3), lines[3].split()
-        if scale < 0:
-            scale = (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
-        if all(map(str.isdigit, names)):
-            names, counts = [str(k + 1) for k in range(len(names))], names
-        else:
-            counts = take(file, 1)[0].split()
-        # VASP appends the kind of the pseudopotential and, in version 6, its hash.
-        kinds, counts = [symbol_of(name, types) for name in names], list(map(int, counts))
-        if types and kinds != types:
-            raise InvalidTrajectory(f'the elements are {",".join(kinds)}, and {",".join(types)} are given (--types)')
-        if len(kinds) != len(counts) or min(counts) < 0 or not 1 <= sum(counts) <= _MOST_ATOMS:
-            raise ValueError(f'elements {" ".join(kinds)} and their numbers {counts} make no crystal')
-        return cls(tuple(np.repeat(kinds, counts).tolist()), cell * scale, scale)
+def _read_head(file: TextIO, scale: str, types: list[str] | None) -> tuple[tuple[str, ...], np.ndarray, float]:
+    """Symbols, (3, 3) cell, A, and scale, of what follows the title and the line of the ``scale``."""
+    lines = take(file, 4)
+    if lines[1].strip() == 'CAR':
+        raise InvalidTrajectory('it is of VASP 4 and has no cell: convert it to extended XYZ, with your POSCAR')
+    scale, cell, names = float(scale), numbers(lines[:3], count=3), lines[3].split()
+    if scale < 0:
+        scale = (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
+    if all(map(str.isdigit, names)):
+        names, counts = [str(k + 1) for k in range(len(names))], names
+    else:
+        counts = take(file, 1)[0].split()
+    # VASP appends the kind of the pseudopotential and, in version 6, its hash.
+    kinds, counts = [symbol_of(name, types) for name in names], list(map(int, counts))
+    if types and kinds != types:
+        raise InvalidTrajectory(f'the elements are {",".join(kinds)}, and {",".join(types)} are given (--types)')
+    if len(kinds) != len(counts) or min(counts) < 0 or not 1 <= sum(counts) <= _MOST_ATOMS:
+        raise ValueError(f'elements {" ".join(kinds)} and their numbers {counts} make no crystal')
+    return tuple(np.repeat(kinds, counts).tolist()), cell * scale, scale
 
 
 def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:

@@ -192,35 +192,26 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: flo
     if (interval := _interval(times)) is None:
         raise InvalidTrajectory('the times of the frames do not grow')
     apart = {one: interval * one / timestep for one in ([unit] if unit is not None else [*_UNSAID, _ASE])}
-    shown = f'the times of the frames grow by {interval:g} {_name(unit)}'
     if stride is not None:
         fits = [one for one, steps in apart.items() if abs(steps / stride - 1) < _OFF_RATIO]
-        if not fits:
-            ways = ' or '.join(f'{steps:g}' for steps in apart.values())
-            raise InvalidTrajectory(
-                f'{shown}, {ways} steps of {timestep:g} fs (--timestep-fs), and frames are {stride:g} steps apart by '
-                'their numbers or by what is given (--stride): correct one of the two'
-            )
-        return fits[0]
-    fits = [one for one, steps in apart.items() if steps > 1 - _OFF_RATIO and _are_whole(times * one / timestep)]
-    if len(fits) > 1 and _ASE in fits:
-        fits.remove(_ASE)
+    else:
+        fits = [one for one, steps in apart.items() if steps > 1 - _OFF_RATIO and _are_whole(times * one / timestep)]
+        if len(fits) > 1 and _ASE in fits:
+            fits.remove(_ASE)
     # Any number is whole in a unit that is small enough: ps is certain only where fs is out of the question.
-    if len(fits) == 1 and (unit is not None or interval < timestep or _ASE in fits):
+    certain = unit is not None or stride is not None or interval < timestep or _ASE in fits
+    if len(fits) == 1 and certain:
         return fits[0]
-    if fits:
-        ways = ', or '.join(f'{apart[one]:.0f} if it is in {_name(one)} (--stride {apart[one]:.0f})' for one in fits)
-        raise InvalidTrajectory(
-            f'{shown}, of a unit that the file does not say. These are {ways} steps of {timestep:g} fs: say which, or '
-            'correct the time step'
-        )
+    ways = ', or '.join(f'{steps:g} if it is in {_name(one)}' for one, steps in apart.items())
+    wanted = 'of a whole number of steps' if stride is None else f'of {stride:g} steps, as numbers or --stride say'
     raise InvalidTrajectory(
-        f'{shown}, which is no whole number of steps of {timestep:g} fs (--timestep-fs): correct the time step'
+        f'the times of the frames grow by {interval:g}, which should be the time {wanted}. In steps of {timestep:g} fs '
+        f'(--timestep-fs), it is {ways}: correct the time step, or say how many steps lie between frames (--stride)'
     )
 
 
 def _name(unit: float | None) -> str:
-    return next((name for name, value in UNITS.items() if value == unit), 'fs or ps')
+    return next((name for name, value in UNITS.items() if value == unit), 'units of ASE')
 
 
 def _are_whole(steps: np.ndarray) -> bool:

@@ -219,14 +219,7 @@ def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
     if not is_wrapped(positions, cell):
         return
     inverse = np.linalg.inv(cell)
-    turns = np.zeros(positions.shape[1:])
-    previous = positions[0] @ inverse
     for begin in range(1, len(positions), _BLOCK):
-        block = positions[begin : begin + _BLOCK]
-        fractional = block @ inverse
-        crossings = np.rint(np.diff(fractional, axis=0, prepend=previous[None]))
-        previous = fractional[-1]
-        crossings[0] += turns
-        shifts = np.cumsum(crossings, axis=0)
-        turns = shifts[-1]
-        block -= shifts @ cell
+        block = positions[begin - 1 : begin + _BLOCK]  # its first frame is whole already
+        crossings = np.rint(np.diff(block @ inverse, axis=0))
+        block[1:] -= np.cumsum(crossings, axis=0) @ cell

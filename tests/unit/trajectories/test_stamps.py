@@ -68,26 +68,29 @@ def test_the_time_between_frames_is_that_of_the_file(walk, tmp_path, program):
         assert found.time_step == pytest.approx(0.1, rel=1e-9)
         np.testing.assert_allclose(found.positions, walk.positions, atol=1e-6)
         assert notes == [] or (program == 'frame' and stride is None and 'taken for those of steps' in notes[0])
-    with pytest.raises(
-        errors.InvalidTrajectory, match=r'\b(50|5e\+01)\b.* steps of 2 fs .*(and 5 are given|are 5 steps apart)'
-    ):
+    with pytest.raises(errors.InvalidTrajectory, match='50 steps of 2 fs .* and 5 are given|time of 5 steps'):
         read_trajectory([path], 2.0, 5, cell=CELL)
 
 
 @pytest.mark.parametrize('program', ['CP2K', 'LAMMPS with time', 'restarted clock', 'GROMACS'])
 def test_a_time_step_that_contradicts_the_file_is_refused(walk, tmp_path, program):
     path = write_xyz(tmp_path / 'run.xyz', walk, COMMENTS[program])
-    with pytest.raises(errors.InvalidTrajectory, match=r'1 fs \(--timestep-fs\), and frames are 50 steps apart'):
+    with pytest.raises(
+        errors.InvalidTrajectory, match='should be the time of 50 steps.* In steps of 1 fs .* 100 if it is in'
+    ):
         read_trajectory([path], 1.0, cell=CELL)
 
 
 @pytest.mark.parametrize(
     ('comment', 'words'),
     [
-        (lambda k: f'time={100 * k}', r'50 if it is in fs \(--stride 50\), or 50000 if it is in ps \(--stride 50000\)'),
-        (lambda k: f'time={33 * k}', r'16500 if it is in ps \(--stride 16500\)'),
-        (lambda k: f'time={0.0033 * k:.4f}', 'no whole number of steps of 2 fs'),
-        (lambda k: f'time_fs={33.3 * k}', 'grow by 33.3 fs, which is no whole number of steps of 2 fs'),
+        (lambda k: f'time={100 * k}', '50 if it is in fs, or 50000 if it is in ps'),
+        (lambda k: f'time={33 * k}', '16500 if it is in ps'),
+        (lambda k: f'time={0.0033 * k:.4f}', 'of a whole number of steps. In steps of 2 fs .* 1.65 if it is in ps'),
+        (
+            lambda k: f'time_fs={33.3 * k}',
+            'grow by 33.3, which should .* whole number of steps. In steps of 2 fs .* it is 16.65 if it is in fs: ',
+        ),
         (lambda k: f'step={0.5 + k}', 'frame 0 has the step 0.5, which is no whole number'),
         (lambda k: f'step={10 * k}' if k != 7 else 'a remark', 'frame 7 has no step, other frames have'),
         (lambda k: f'step={10 * k}' if k < 30 else f'step={10 * k + 200}', 'from frame 29 to 30: frames are missing'),
