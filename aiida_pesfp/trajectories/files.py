@@ -10,7 +10,7 @@ from ase.io.formats import UnknownFileTypeError, filetype, get_compression
 
 from aiida_pesfp.errors import InvalidTrajectory, PesfpError, one_line
 from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_others, read_xdatcar, read_xyz
-from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, split_at_restarts
+from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, numbers_of_files, split_at_restarts
 from aiida_pesfp.trajectories.lammps import read_dump
 from aiida_pesfp.trajectories.stamps import collect, number_steps
 from aiida_pesfp.trajectories.trajectory import (
@@ -24,6 +24,8 @@ from aiida_pesfp.trajectories.trajectory import (
 
 #: Largest difference between two descriptions of one cell, A.
 _SAME = 0.01
+#: Shortest and longest time step of a dynamics, fs; of a longer one, ions would fly through each other.
+_TIMESTEPS = 0.01, 200.0
 #: Readers of the formats that can be long; ASE reads all others.
 _READERS = {'vasp-xdatcar': read_xdatcar, 'extxyz': read_xyz, 'lammps-dump-text': read_dump}
 
@@ -51,14 +53,19 @@ def read_trajectory(
     :raises InvalidTrajectory: if a file cannot be read, the files do not fit together, frames are missing, or what
         the files say contradicts what is given.
     """
-    if not (np.isfinite(timestep) and timestep > 0):
-        raise InvalidTrajectory(f'{timestep:g} fs is not a time step')
+    if not _TIMESTEPS[0] <= timestep <= _TIMESTEPS[1]:
+        raise InvalidTrajectory(f'{timestep:g} fs is not a time step of a molecular dynamics: give it in fs')
     ordered = in_order(paths)
     segments = [read_segment(path, cell, types) for path in ordered]
     notes = [segment.note for segment in segments if segment.note]
     if ordered != paths:
         notes.append(f'the files are taken in the order of their numbers, {ordered[0].name} to {ordered[-1].name}')
-    numbers, remarks = number_steps([segment.stamps for segment in segments], timestep, stride)
+    stamps = [segment.stamps for segment in segments]
+    if all(len(one.positions) == 1 for one in segments) and not any(
+        c.kind in ('step', 'time') for s in stamps for c in s
+    ):
+        stamps = numbers_of_files(ordered) or stamps
+    numbers, remarks = number_steps(stamps, timestep, stride)
     notes += remarks
     numbered = [replace(one, steps=steps) for one, steps in zip(segments, numbers or [None] * len(segments))]
     segments = [part for segment in numbered for part in split_at_restarts(segment)]

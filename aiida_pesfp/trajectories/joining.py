@@ -9,7 +9,7 @@ import numpy as np
 
 from aiida_pesfp.crystals.periodic import minimum_image
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.stamps import Stamps
+from aiida_pesfp.trajectories.stamps import FILE, Stamps
 
 #: Largest difference between two copies of the same frame, A.
 _SAME = 1e-4
@@ -70,6 +70,12 @@ def in_order(paths: list[Path]) -> list[Path]:
 
 def _words(path: Path) -> list[str]:
     return [word for word in re.split(r'(\d+)', str(path)) if word]
+
+
+def numbers_of_files(paths: list[Path]) -> list[Stamps] | None:
+    """The last number in the name of each file, as a clock; None if one has none."""
+    found = [re.findall(r'\d+', path.stem) for path in paths]
+    return [{FILE: np.array([float(one[-1])])} for one in found] if all(found) else None
 
 
 def split_at_restarts(segment: Segment) -> list[Segment]:

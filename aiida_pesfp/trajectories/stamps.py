@@ -20,15 +20,16 @@ _UNSAID, _ASE = (1.0, 1000.0), 1 / units.fs
 #: Times are printed with few digits: their largest distance from a whole step, and relative difference of intervals.
 _OFF_STEP, _OFF_RATIO = 0.2, 0.01
 #: A clock goes forward at most frames more than backward, in shares of them.
-_ONE_WAY = 0.3
+_ONE_WAY = 0.6
 #: A name (and words before it), a unit in brackets, a sign, a number that is none of a date, and the word behind it.
 _PAIR = re.compile(
     r'\b([A-Za-z][\w .-]{0,60}?)["\']?(?: ?[(\[/] ?([\w.]{1,20}) ?[)\]]?)?(\s*[=:#]+\s*|\s+#?)["\']?'
     r'((?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?))(?![\d.:_-]|,\d)["\']?(?=\s*[(\[]?([A-Za-z.]*))'
 )
 _BARE = re.compile(r'\d+(?:\.\d+)?')
-#: Words of a name, also of ``mdStep``; a single letter counts where it is the name.
-_WORD, _LETTER = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])'), re.compile(f'^[it](?=$|_(?:{"|".join(UNITS)})$)')
+#: Words of a name, also of ``mdStep``: the last must be that of a clock, but for a unit or a word of numbering.
+_WORD = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])')
+_BEHIND = re.compile(f'{"|".join(map(re.escape, UNITS))}|id|no|nr|num|number|index|idx|count|done')
 _KINDS = {
     'step': re.compile('[a-z]?(md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
     'time': re.compile('(sim|md|simulation)?times?|t'),
@@ -47,7 +48,7 @@ class Clock(NamedTuple):
     unit: float | None = None
 
 
-STEP, CONFIGURATION = Clock('step', 'step'), Clock('configuration', 'frame')
+STEP, CONFIGURATION, FILE = Clock('step', 'step'), Clock('configuration', 'frame'), Clock('name of a file', 'frame')
 #: What the clocks of a frame show; and of a file: (s,) of all frames.
 Stamp = dict[Clock, float]
 Stamps = dict[Clock, np.ndarray]
@@ -58,10 +59,12 @@ def read_stamp(text: str) -> Stamp:
     stamp: Stamp = {}
     for phrase, bracket, sign, number, behind in _PAIR.findall(text):
         name = phrase.split()[-1]
-        words = [word.lower() for word in _WORD.findall(phrase) if len(word) > 1]
-        letter = _LETTER.findall(name) if sign.strip() else []
-        kind = next((kind for kind, known in _KINDS.items() if any(map(known.fullmatch, words + letter))), None)
+        words = [word if len(word) == 1 else word.lower() for word in _WORD.findall(phrase)]
         unit = next((UNITS[word.lower()] for word in (bracket, behind, *words) if word.lower() in UNITS), None)
+        last = next((word for word in reversed(words) if not _BEHIND.fullmatch(word)), '')
+        kind = next((kind for kind, known in _KINDS.items() if known.fullmatch(last)), None)
+        if len(last) == 1 and not (sign.strip() and name.startswith(last)):
+            continue  # of a single letter, that is the name
         if kind and (unit or not bracket) and not any(map(_FOREIGN.fullmatch, words)):
             clock = Clock(name, kind, unit if kind == 'time' else None)
             stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
@@ -109,8 +112,11 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
     elif frames:
         numbers, notes = _count(*_counter(frames, stride), stride)
     elif clocks and stride is None:
-        name = next(iter(clocks)).name
-        raise InvalidTrajectory(f'what {name} counts is not clear: say how many steps lie between frames (--stride)')
+        clock, values = next(iter(clocks.items()))
+        shown = ', '.join(f'{value:g}' for value in values[:3])
+        raise InvalidTrajectory(
+            f'what {clock.name} ({shown}) counts is not clear: say how many steps lie between frames (--stride)'
+        )
     else:
         return None, []
     numbers = np.rint(numbers).astype(np.int64)
@@ -130,7 +136,8 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
 def _growing(files: list[Stamps]) -> Stamps:
     """The clocks that all files have, joined, as far as they go forward or, for the error, backward; restarts aside.
 
-    A number without a name of a clock counts if it grows by the same amount from each frame to the next.
+    A number without a name of a clock counts if it grows by the same amount from each frame to the next. A clock that
+    goes to and fro is doubtful.
 
     :raises InvalidTrajectory: if some files have a clock, and none is in all.
     """
@@ -149,6 +156,8 @@ def _growing(files: list[Stamps]) -> Stamps:
         one_way = len(joined) == 1 or abs(np.sign(moves).sum()) > _ONE_WAY * len(moves)
         if steady or (one_way and clock.kind != 'bare'):
             growing[clock] = joined
+        elif moves.any() and clock.kind in _KINDS:
+            growing[clock._replace(kind='doubtful')] = joined
     return growing
 
 
@@ -169,10 +178,10 @@ def _counter(clocks: Stamps, stride: int | None) -> tuple[Clock, np.ndarray]:
 
 def _count(clock: Clock, numbers: np.ndarray, stride: int | None) -> tuple[np.ndarray, list[str]]:
     """The (s,) steps of frames that are only numbered, and notes."""
-    counted = _interval(numbers) == 1
-    if stride is not None:
-        return numbers * (stride if counted else 1), []
-    if counted and clock != CONFIGURATION:
+    apart = _interval(numbers)
+    if stride is not None and apart and (apart == 1 or clock != CONFIGURATION):
+        return numbers * (stride / apart), []
+    if stride is None and apart == 1 and clock != CONFIGURATION:
         raise InvalidTrajectory(f'{clock.name} only counts frames: say how many steps lie between two (--stride)')
     shown = [round(number) for number in numbers[:2]]
     note = f'the numbers of the frames, {shown[0]}, {shown[-1]}, ..., are taken for those of steps'

@@ -7,7 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.geometry import cell_to_cellpar, cellpar_to_cell
+from ase.io import write
 from ase.units import Bohr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -154,6 +156,66 @@ def write_xyz(path, walk, comment, factor=1.0, labels=None, extra=''):
             rows = [f'{labels[s]} {extra}{x:.8f} {y:.8f} {z:.8f}\n' for s, (x, y, z) in zip(walk.symbols, places)]
             file.writelines([f'{len(rows)}\n{comment(k)}\n', *rows])
     return path
+
+
+def test_names_of_types_in_dumps(slow, tmp_path):
+    """Also with the ends of lines of Windows, and under a name without a suffix."""
+    text = write_dump(tmp_path / 'run', slow, 'xu yu zu').read_text()
+    for head, lithium, sulphur in (('type', 'Li', 'S'), ('typelabel', 'Li+', 'S2-'), ('element', 'LI', 'S')):
+        named = text.replace('type mass', head).replace(' 1 6.94 ', f' {lithium} ').replace(' 2 32.06 ', f' {sulphur} ')
+        (tmp_path / 'run').write_text(named, newline='\r\n')
+        assert read_trajectory([tmp_path / 'run'], 2.0)[0].symbols == slow.symbols
+    (tmp_path / 'run').write_text(named.replace(' LI ', ' cation '))
+    with pytest.raises(errors.InvalidTrajectory, match="'cation' is not an element: .*--types"):
+        read_trajectory([tmp_path / 'run'], 2.0)
+
+
+def test_heads_without_elements(slow, tmp_path):
+    """XDATCAR of VASP 4, and MD_CAR of SIESTA, which has a head before each frame and no number."""
+    path = write_xdatcar(tmp_path / 'XDATCAR', slow, every=50)
+    text = path.read_text()
+    path.write_text(text.replace('Li S\n', ''))
+    with pytest.raises(
+        errors.InvalidTrajectory, match='XDATCAR: the file does not say which element type 1 is: .*--types'
+    ):
+        read_trajectory([path], 2.0)
+    assert_same(read_trajectory([path], 2.0, types=['Li', 'S'])[0], slow, 1e-6)
+    path.write_text(text)
+    with pytest.raises(errors.InvalidTrajectory, match='the elements are Li,S, and S,Li are given'):
+        read_trajectory([path], 2.0, types=['S', 'Li'])
+    path.write_text(' 24 24 50\n 0.1E+02 0.12E-08\n 300.0\n  CAR\n walk\n\n 0.1 0.2 0.3\n')
+    with pytest.raises(errors.InvalidTrajectory, match='of VASP 4 and has no cell: convert it'):
+        read_trajectory([path], 2.0)
+    lines = write_xdatcar(tmp_path / 'run.MD_CAR', slow, repeat=True).read_text().replace('Li S\n', '').splitlines()
+    lines = ['Direct' if 'configuration' in line else line for line in lines]
+    (tmp_path / 'run.MD_CAR').write_text('\n'.join(lines) + '\n')
+    found, notes = read_trajectory([tmp_path / 'run.MD_CAR'], 2.0, 50, types=['Li', 'S'])
+    assert_same(found, slow, 1e-6)
+    assert notes == []
+
+
+@pytest.mark.parametrize('suffix', ['pdb', 'xsf', 'json'])
+def test_formats_whose_steps_are_not_read_need_a_stride(slow, tmp_path, suffix):
+    frames = [Atoms(slow.symbols, positions=places, cell=CELL, pbc=True) for places in slow.positions]
+    write(tmp_path / f'run.{suffix}', frames)
+    with pytest.raises(errors.InvalidTrajectory, match='only counts frames: say how many .*--stride'):
+        read_trajectory([tmp_path / f'run.{suffix}'], 2.0)
+    assert read_trajectory([tmp_path / f'run.{suffix}'], 2.0, 50)[0].time_step == pytest.approx(0.1)
+
+
+def test_a_time_step_or_a_length_in_another_unit_is_refused(slow, tmp_path):
+    path = write_xyz(tmp_path / 'run.xyz', slow, lambda k: f'step={k}')
+    for timestep in (0.002, 2e-15, 2000.0, float('nan')):
+        with pytest.raises(errors.InvalidTrajectory, match='is not a time step of a molecular dynamics: give it in fs'):
+            read_trajectory([path], timestep, cell=CELL)
+    path = write_xyz(tmp_path / 'run.xyz', slow, lambda k: f'Lattice="{LATTICE}" step={k}', factor=0.1)
+    with pytest.raises(errors.InvalidTrajectory, match='within . % of the cell vectors: .* in the same unit'):
+        read_trajectory([path], 2.0)
+
+
+def test_a_lattice_in_json(slow, tmp_path):
+    path = write_xyz(tmp_path / 'run.xyz', slow, lambda k: f'Lattice={CELL.tolist()} energy=-3e-1 step={k}')
+    assert_same(read_trajectory([path], 100.0)[0], slow)
 
 
 def test_columns_labels_and_units_of_xyz(slow, tmp_path):

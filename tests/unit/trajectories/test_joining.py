@@ -68,6 +68,9 @@ def test_files_of_one_frame_each(walk, tmp_path, suffix, steps):
     np.testing.assert_allclose(moved, walk.positions - walk.positions[0], atol=1e-3)
     assert 'in the order of their numbers, frame_0' in notes[0]
     assert read_trajectory(paths, 2.0, 50)[1] == []
+    if steps is None:
+        with pytest.raises(errors.InvalidTrajectory, match='name of a file only counts frames: .*--stride'):
+            read_trajectory(paths, 2.0)
 
 
 def test_files_of_one_frame_in_disorder_are_refused(tmp_path):
@@ -77,8 +80,8 @@ def test_files_of_one_frame_in_disorder_are_refused(tmp_path):
         disorder = [*paths[60:], *paths[:60]]
         with pytest.raises(errors.InvalidTrajectory, match='in their order'):
             read_trajectory(disorder, 2.0, 50)
-    with pytest.raises(errors.InvalidTrajectory, match='frames are missing'):
-        read_trajectory([path for path in paths if path.stem != 'b_17'], 2.0)
+        with pytest.raises(errors.InvalidTrajectory, match='frames are missing'):
+            read_trajectory([path for path in paths if path.stem != f'{name}_17'], 2.0, 50)
 
 
 def test_a_file_to_which_two_runs_were_written(walk, tmp_path):
