@@ -60,21 +60,17 @@ def read_trajectory(
     notes = [segment.note for segment in segments if segment.note]
     if ordered != paths:
         notes.append(f'the files are taken in the order of their numbers, {ordered[0].name} to {ordered[-1].name}')
-    stamps = [segment.stamps for segment in segments]
-    if all(len(one.positions) == 1 for one in segments) and not any(
-        c.kind in ('step', 'time') for s in stamps for c in s
-    ):
-        stamps = numbers_of_files(ordered) or stamps
+    stamps = numbers_of_files(segments) or [segment.stamps for segment in segments]
     numbers, remarks = number_steps(stamps, timestep, stride)
     notes += remarks
     numbered = [replace(one, steps=steps) for one, steps in zip(segments, numbers or [None] * len(segments))]
     segments = [part for segment in numbered for part in split_at_restarts(segment)]
-    joined = join(segments)
-    positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or segments[0].unwrapped
+    joined, borders, replaced = join(segments)
+    positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or joined.unwrapped
     check_finite(positions)
     lattice = constant_cell(joined.cells)
     check_filling(positions[0], lattice)
-    notes += check_steps(joined, lattice, unwrapped)
+    notes += check_steps(positions, borders, lattice, unwrapped)
     if unwrapped:
         check_unwrapped(positions, lattice)
     else:
@@ -83,7 +79,7 @@ def read_trajectory(
         steps = np.arange(len(positions)) * (stride or 1)
         if stride is None:
             notes.append('the files do not say how many steps lie between two frames: 1 is assumed (--stride)')
-    return Trajectory(segments[0].symbols, positions, steps * timestep / 1000, lattice), notes + joined.notes
+    return Trajectory(joined.symbols, positions, steps * timestep / 1000, lattice), notes + replaced
 
 
 def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | None = None) -> Segment:

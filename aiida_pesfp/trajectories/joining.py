@@ -19,6 +19,8 @@ _LONGER, _FARTHER = 3.0, 0.5
 _FEWEST_STEPS = 10
 #: Number of frames that are compared together, to save a second copy of a large trajectory.
 _BLOCK = 1024
+#: Number of the first frame of a file in the joined run, the file before, and the file.
+Border = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,6 @@ class Segment:
         return replace(self, positions=self.positions[frames], cells=self.cells[frames], steps=steps)
 
 
-@dataclass(frozen=True)
-class Joined:
-    """The frames of all files, as in :class:`Segment`; ``notes``; ``borders``: frame, file before, file after."""
-
-    positions: np.ndarray
-    cells: np.ndarray
-    steps: np.ndarray | None
-    borders: list[tuple[int, str, str]]
-    notes: list[str]
-
-
 def in_order(paths: list[Path]) -> list[Path]:
     """Files in the order of the numbers in their names, if they come in the alphabetical order of a shell.
 
@@ -72,10 +63,13 @@ def _words(path: Path) -> list[str]:
     return [word for word in re.split(r'(\d+)', str(path)) if word]
 
 
-def numbers_of_files(paths: list[Path]) -> list[Stamps] | None:
-    """The last number in the name of each file, as a clock; None if one has none."""
-    found = [re.findall(r'\d+', path.stem) for path in paths]
-    return [{FILE: np.array([float(one[-1])])} for one in found] if all(found) else None
+def numbers_of_files(segments: list[Segment]) -> list[Stamps] | None:
+    """The last numbers in the names of files of one frame, as clocks, if all have one and none says a step or time."""
+    numbers = [re.findall(r'\d+', Path(one.source).stem) for one in segments if len(one.positions) == 1]
+    said = any(clock.kind in ('step', 'time') for one in segments for clock in one.stamps)
+    if said or len(numbers) < len(segments) or not all(numbers):
+        return None
+    return [{FILE: np.array([float(found[-1])])} for found in numbers]
 
 
 def split_at_restarts(segment: Segment) -> list[Segment]:
@@ -91,8 +85,8 @@ def split_at_restarts(segment: Segment) -> list[Segment]:
     return [replace(segment.part(a, b), source=f'{segment.source} from frame {a} on') for a, b in pairs]
 
 
-def join(segments: list[Segment]) -> Joined:
-    """One run from its parts. A frame that a restarted run wrote again counts once, in its later copy.
+def join(segments: list[Segment]) -> tuple[Segment, list[Border], list[str]]:
+    """One run from its parts, their borders, and notes. A frame that a restart wrote again counts once, the later.
 
     :raises InvalidTrajectory: if the parts differ in kind, atoms or stride, or one does not follow the one before.
     """
@@ -113,14 +107,16 @@ def join(segments: list[Segment]) -> Joined:
             if segment.steps is not None:
                 segment = replace(segment, steps=_continued(before, segment, begin, segments[0].steps[0]))
         parts.append(segment.part(begin))
-    borders = np.cumsum([len(part.positions) for part in parts]).tolist()
     sources = [part.source for part in parts]
+    borders = list(zip(np.cumsum([len(part.positions) for part in parts]).tolist(), sources, sources[1:]))
     if len(parts) == 1:
-        positions, cells, steps = parts[0].positions, parts[0].cells, parts[0].steps
-    else:
-        positions, cells = (np.concatenate([getattr(part, name) for part in parts]) for name in ('positions', 'cells'))
-        steps = None if parts[0].steps is None else np.concatenate([part.steps for part in parts])
-    return Joined(positions, cells, steps, list(zip(borders, sources, sources[1:])), notes)
+        return parts[0], borders, notes
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ('positions', 'cells', 'steps')
+        if getattr(parts[0], name) is not None
+    }
+    return replace(parts[0], **arrays), borders, notes
 
 
 def _check_same_kind(segments: list[Segment]) -> None:
@@ -188,7 +184,7 @@ def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.
     return steps - steps[begin] + last + stride
 
 
-def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> list[str]:
+def check_steps(positions: np.ndarray, borders: list[Border], cell: np.ndarray, unwrapped: bool) -> list[str]:
     """Check that each file continues the one before, and no atom leaps.
 
     :param unwrapped: positions are compared as they are, not to their nearest images. Where nothing but the border of
@@ -196,7 +192,7 @@ def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> list[str]:
     :returns: notes on that, on a cell that seems wrong, and on the longest step, if it is far longer than all others.
     :raises InvalidTrajectory: if a file does not begin where the one before ends.
     """
-    positions, notes = joined.positions, []
+    notes = []
     longest, spread, turned = np.empty((3, len(positions) - 1))
     outside, inside = [], 0.0
     for begin in range(0, len(longest), _BLOCK):
@@ -209,9 +205,8 @@ def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> list[str]:
         inside = max(inside, lengths[~left].max(initial=0.0))
         turned[frames], longest[frames] = left.any(axis=1), lengths.max(axis=1)
         spread[frames] = np.sqrt((lengths**2).mean(axis=1))
-    borders = [frame - 1 for frame, _, _ in joined.borders]
-    inner, inner_turned = np.delete(longest, borders), np.delete(turned, borders)
-    for frame, before, after in joined.borders:
+    inner, inner_turned = (np.delete(values, [frame - 1 for frame, _, _ in borders]) for values in (longest, turned))
+    for frame, before, after in borders:
         if unwrapped and turned[frame - 1] and len(inner) and not inner_turned.any():
             step = positions[frame] - positions[frame - 1]
             nearest = minimum_image(step, cell)

@@ -151,34 +151,24 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     return cells[0]
 
 
-@dataclass(frozen=True)
-class _Motion:
+def _motion(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, tuple[int, int]]:
     """Of fractional coordinates: (3,) whether steps of more than half a cell vector occur, (3,) how far positions span,
-    and the longest step without whole cell vectors, before some ``frame``, of some ``atom``.
+    and the longest step without whole cell vectors, before which frame and of which atom.
     """
-
-    crossed: np.ndarray
-    span: np.ndarray
-    longest: float
-    frame: int
-    atom: int
-
-    @classmethod
-    def of(cls, positions: np.ndarray, cell: np.ndarray) -> Self:
-        inverse, crossed, longest, frame, atom = np.linalg.inv(cell), np.zeros(3, dtype=bool), 0.0, 1, 0
-        lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-        for begin in range(1, len(positions), _BLOCK):
-            fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-            lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-            highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-            steps = np.diff(fractional, axis=0)
-            crossings = np.rint(steps)
-            crossed |= crossings.any(axis=(0, 1))
-            residuals = np.abs(steps - crossings).max(axis=2)
-            if residuals.max() > longest:
-                longest = float(residuals.max())
-                frame, atom = np.argwhere(residuals == longest)[0] + (begin, 0)
-        return cls(crossed, highest - lowest, longest, int(frame), int(atom))
+    inverse, crossed, longest, where = np.linalg.inv(cell), np.zeros(3, dtype=bool), 0.0, (1, 0)
+    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+    for begin in range(1, len(positions), _BLOCK):
+        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
+        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
+        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
+        steps = np.diff(fractional, axis=0)
+        crossings = np.rint(steps)
+        crossed |= crossings.any(axis=(0, 1))
+        residuals = np.abs(steps - crossings).max(axis=2)
+        if residuals.max() > longest:
+            longest, (frame, atom) = float(residuals.max()), np.unravel_index(residuals.argmax(), residuals.shape)
+            where = int(frame) + begin, int(atom)
+    return crossed, highest - lowest, longest, where
 
 
 def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
@@ -187,12 +177,11 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     :param positions: (s, n, 3) Cartesian, A.
     :raises InvalidTrajectory: if steps are so long that the shortest displacement may not be the real one.
     """
-    motion = _Motion.of(positions, cell)
-    if not motion.crossed.any() and (motion.longest <= LONGEST_STEP or motion.span.max() > 1 + 1e-3):
+    crossed, span, longest, (frame, atom) = _motion(positions, cell)
+    if not crossed.any() and (longest <= LONGEST_STEP or span.max() > 1 + 1e-3):
         return False
-    if motion.longest > LONGEST_STEP:
-        between = f'between frames {motion.frame - 1} and {motion.frame}'
-        found = f'atom {motion.atom} moves by {motion.longest:.2f} of a cell vector {between}'
+    if longest > LONGEST_STEP:
+        found = f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}'
         certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
         way_out = 'Store frames more often, or give positions that are not wrapped and say so'
         raise InvalidTrajectory(f'{found}. {certain}. {way_out}')
@@ -204,8 +193,8 @@ def check_unwrapped(positions: np.ndarray, cell: np.ndarray) -> None:
 
     Ions that are never wrapped and go far spread beyond one cell. Parameters are those of :func:`is_wrapped`.
     """
-    motion = _Motion.of(positions, cell)
-    wrapped = np.flatnonzero(motion.crossed & (motion.span < _WRAPPED_SPAN))
+    crossed, span, _, _ = _motion(positions, cell)
+    wrapped = np.flatnonzero(crossed & (span < _WRAPPED_SPAN))
     if len(wrapped):
         found = f'positions jump by whole cell vectors along lattice vector {wrapped[0] + 1} and stay within one cell'
         raise InvalidTrajectory(f'{found}: they are wrapped, do not say that they are not (--unwrapped)')
