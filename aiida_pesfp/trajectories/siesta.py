@@ -5,11 +5,9 @@ Each reader ignores what a killed run left incomplete at the end of a file that 
 """
 
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -78,42 +76,37 @@ class Energies:
     pressures: np.ndarray
 
 
-def read_records(stream: BinaryIO, marker: str) -> Iterator[bytes]:
-    """Records of a Fortran unformatted file. A truncated last record is ignored, subrecords are joined.
-
-    :param marker: :mod:`struct`'s format of the length before and after each record; it is negative for subrecords.
-    :raises CorruptFile: if the lengths before and after a record differ.
-    """
-    size, parts = struct.calcsize(marker), []
-    while len(head := stream.read(size)) == size:
-        (length,) = struct.unpack(marker, head)
-        data, tail = stream.read(abs(length)), stream.read(size)
-        if len(data) < abs(length) or len(tail) < size:
-            return
-        if abs(struct.unpack(marker, tail)[0]) != abs(length):
-            raise CorruptFile(f'the lengths around the record before byte {stream.tell()} differ')
-        parts.append(data)
-        if length >= 0:
-            yield b''.join(parts)
-            parts = []
-
-
 def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr) and velocities of step k (Bohr/fs)."""
+    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr) and velocities of step k (Bohr/fs).
+
+    Each is a record of a Fortran unformatted file, between two markers of its length.
+    """
     length = 4 + 2 * 3 * 8 * atoms
     with path.open('rb') as stream:
-        marker = _find_marker(stream.read(12), length)
-        if marker is None:
+        begin = stream.read(12)
+        kinds = [_record(marker, atoms) for marker in ('<i4', '>i4', '<i8', '>i8')]
+        kind = next((kind for kind in kinds if _begins(begin, kind, length)), None)
+        if kind is None:
             if stream.seek(0, 2) < length + 8:
                 return
             raise CorruptFile(f'{path.name} does not begin with a record of {atoms} atoms')
         stream.seek(0)
-        for record in read_records(stream, marker):
-            if len(record) != length:
-                raise CorruptFile(f'{path.name} has a record of {len(record)} bytes instead of {length}')
-            (step,) = struct.unpack_from(f'{marker[0]}i', record)
-            values = np.frombuffer(record, f'{marker[0]}f8', offset=4).reshape(2, atoms, 3)
-            yield step, values[0], values[1]
+        while len(record := stream.read(kind.itemsize)) == kind.itemsize:
+            frame = np.frombuffer(record, kind)[0]
+            if not frame['head'] == frame['tail'] == length:
+                raise CorruptFile(f'{path.name} has no record of {length} bytes before byte {stream.tell()}')
+            yield int(frame['step']), *frame['values']
+
+
+def _record(marker: str, atoms: int) -> np.dtype:
+    order = marker[0]
+    values = ('step', f'{order}i4'), ('values', f'{order}f8', (2, atoms, 3))
+    return np.dtype([('head', marker), *values, ('tail', marker)])
+
+
+def _begins(begin: bytes, kind: np.dtype, length: int) -> bool:
+    head, step = np.frombuffer(begin.ljust(kind.itemsize, b'\0'), kind)[0].tolist()[:2]
+    return head == length and step > 0
 
 
 def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
@@ -208,13 +201,3 @@ def read_out(lines: Iterable[str]) -> Summary:
         elif line.startswith('Job completed'):
             found['completed'] = True
     return Summary(**found)
-
-
-def _find_marker(begin: bytes, length: int) -> str | None:
-    """The marker that gives the right length, or that of a subrecord, before the number of a step."""
-    for marker in ('<i', '>i', '<q', '>q'):
-        if len(begin) >= struct.calcsize(f'{marker}i'):
-            found, step = struct.unpack_from(f'{marker}i', begin)
-            if step > 0 and (found == length or -length < found < 0):
-                return marker
-    return None
