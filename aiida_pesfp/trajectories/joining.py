@@ -56,11 +56,8 @@ def in_order(paths: list[Path]) -> list[Path]:
     plain = [re.sub(r'[\W_]', '', name).casefold() for name in names]
     if names != sorted(names) and plain != sorted(plain):
         return paths
-    return sorted(paths, key=lambda path: [(not p.isdecimal(), int(p) if p.isdecimal() else p) for p in _words(path)])
-
-
-def _words(path: Path) -> list[str]:
-    return [word for word in re.split(r'(\d+)', str(path)) if word]
+    words = {path: [word for word in re.split(r'(\d+)', str(path)) if word] for path in paths}
+    return sorted(paths, key=lambda path: [(not w.isdecimal(), int(w) if w.isdecimal() else w) for w in words[path]])
 
 
 def numbers_of_files(segments: list[Segment]) -> list[Stamps] | None:

@@ -34,7 +34,7 @@ def read_dump(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
     """
     style, identities = None, None
     while items := _items(file):
-        style = items.pop('UNITS', [style])[0]
+        style = items['UNITS'][1].strip() if 'UNITS' in items else style
         if style == 'lj':
             raise InvalidTrajectory('the dump is in units of Lennard-Jones (lj): convert it to A and fs')
         header, rows = items['ATOMS'][0].split(), items['ATOMS'][1:]
@@ -64,12 +64,9 @@ def read_dump(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
 
 def _items(file: TextIO) -> dict[str, list[str]]:
     """Lines of each item of the next frame, the first of which is what stands behind its name; empty at the end."""
-    items, lines = {}, {'TIMESTEP': 1, 'TIME': 1, 'NUMBER OF ATOMS': 1, 'BOX BOUNDS': 3}
+    items, lines = {}, {'UNITS': 1, 'TIMESTEP': 1, 'TIME': 1, 'NUMBER OF ATOMS': 1, 'BOX BOUNDS': 3}
     while line := file.readline():
         if not line.strip():
-            continue
-        if line.strip() == 'ITEM: UNITS':
-            items['UNITS'] = [take(file, 1)[0].strip()]
             continue
         name = next((name for name in (*lines, 'ATOMS') if f'{line.strip()} '.startswith(f'ITEM: {name} ')), None)
         if name is None:

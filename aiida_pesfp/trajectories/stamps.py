@@ -204,7 +204,9 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: flo
     if stride is not None:
         fits = [one for one, steps in apart.items() if abs(steps / stride - 1) < _OFF_RATIO]
     else:
-        fits = [one for one, steps in apart.items() if steps > 1 - _OFF_RATIO and _are_whole(times * one / timestep)]
+        away = {one: (times - times[0]) * one / timestep for one in apart}
+        whole = {one for one, steps in away.items() if np.abs(steps - np.rint(steps)).max() < _OFF_STEP}
+        fits = [one for one, steps in apart.items() if steps > 1 - _OFF_RATIO and one in whole]
         if len(fits) > 1 and _ASE in fits:
             fits.remove(_ASE)
     # Any number is whole in a unit that is small enough: ps is certain only where fs is out of the question.
@@ -221,8 +223,3 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: flo
 
 def _name(unit: float | None) -> str:
     return next((name for name, value in UNITS.items() if value == unit), 'units of ASE')
-
-
-def _are_whole(steps: np.ndarray) -> bool:
-    away = steps - steps[0]
-    return float(np.abs(away - np.rint(away)).max()) < _OFF_STEP
