@@ -101,12 +101,12 @@ def read_xdatcar(file: TextIO, types: list[str] | None = None) -> Iterator[Frame
             raise CutOff
         read = numbers(take(file, len(symbols)), count=3)
         number = line.partition('=')[2].strip()
-        positions = read * scale if line.lstrip()[0] in 'CcKk' else read @ cell
+        positions = read * scale if line.lstrip()[0] in 'Cc' else read @ cell
         yield Frame(symbols, positions, cell, {CONFIGURATION: float(number)} if number.isdigit() else {})
 
 
 def _begins_frame(line: str) -> bool:
-    return 'configuration=' in line or line.strip().lower() in ('direct', 'cartesian')
+    return 'configuration=' in line or line.startswith('Konfig=') or line.strip().lower() in ('direct', 'cartesian')
 
 
 def _read_head(file: TextIO, scale: str, types: list[str] | None) -> tuple[tuple[str, ...], np.ndarray, float]:

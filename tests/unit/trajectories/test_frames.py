@@ -180,6 +180,8 @@ def test_heads_without_elements(slow, tmp_path):
     ):
         read_trajectory([path], 2.0)
     assert_same(read_trajectory([path], 2.0, types=['Li', 'S'])[0], slow, 1e-6)
+    path.write_text(text.replace('Direct configuration=', 'Konfig='))
+    assert_same(read_trajectory([path], 2.0)[0], slow, 1e-6)
     path.write_text(text)
     with pytest.raises(errors.InvalidTrajectory, match='the elements are Li,S, and S,Li are given'):
         read_trajectory([path], 2.0, types=['S', 'Li'])
