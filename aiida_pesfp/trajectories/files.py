@@ -104,17 +104,13 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
 def _form(path: Path) -> str:
     """ASE's name of the format of a file, by how it begins."""
     with open_text(path) as file:
-        lines = file.read(4000).split('\n')
+        begin = ''.join(file.readline(1000) for _ in range(8))
     name = Path(get_compression(path.name)[0])
-    if lines[0].startswith('ITEM:'):
+    if begin.startswith('ITEM:'):
         return 'lammps-dump-text'
-    if (
-        'XDATCAR' in name.name.upper()
-        or name.suffix == '.MD_CAR'
-        or any('configuration=' in line for line in lines[:8])
-    ):
+    if 'XDATCAR' in name.name.upper() or name.suffix == '.MD_CAR' or 'configuration=' in begin:
         return 'vasp-xdatcar'
-    if lines[0].strip().isdigit() or name.suffix in ('.ANI', '.xyz', '.extxyz'):
+    if name.suffix in ('.ANI', '.xyz', '.extxyz') or begin.partition('\n')[0].strip().isdigit():
         return 'extxyz'
     return filetype(str(path.absolute()))
 

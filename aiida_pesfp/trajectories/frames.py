@@ -149,10 +149,8 @@ def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         positions = numbers(rows, columns.places, 3) * factor
         words = [row.split() for row in rows]
         labels = [row[columns.species] for row in words]
-        known = {
-            label: symbol_of(label, chemical_symbols[1:] if columns.by_number else types)
-            for label in sorted(set(labels))
-        }
+        numbered = chemical_symbols[1:] if columns.by_number else types
+        known = {label: symbol_of(label, numbered) for label in sorted(set(labels))}
         symbols = [known[label] for label in labels]
         if columns.identity is not None:  # atoms may come in any order
             order = np.argsort([int(row[columns.identity]) for row in words])

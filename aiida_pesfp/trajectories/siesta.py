@@ -83,30 +83,21 @@ def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarra
     """
     length = 4 + 2 * 3 * 8 * atoms
     with path.open('rb') as stream:
-        begin = stream.read(12)
-        kinds = [_record(marker, atoms) for marker in ('<i4', '>i4', '<i8', '>i8')]
-        kind = next((kind for kind in kinds if _begins(begin, kind, length)), None)
+        begin = stream.read(8)
+        markers = {np.array(length, kind).tobytes(): kind for kind in ('<i8', '>i8', '<i4', '>i4')}
+        kind = next((kind for marker, kind in markers.items() if begin.startswith(marker)), None)
         if kind is None:
             if stream.seek(0, 2) < length + 8:
                 return
             raise CorruptFile(f'{path.name} does not begin with a record of {atoms} atoms')
+        fields = ('step', f'{kind[0]}i4'), ('values', f'{kind[0]}f8', (2, atoms, 3))
+        frame = np.dtype([('head', kind), *fields, ('tail', kind)])
         stream.seek(0)
-        while len(record := stream.read(kind.itemsize)) == kind.itemsize:
-            frame = np.frombuffer(record, kind)[0]
-            if not frame['head'] == frame['tail'] == length:
+        while len(record := stream.read(frame.itemsize)) == frame.itemsize:
+            head, step, values, tail = np.frombuffer(record, frame)[0]
+            if not head == tail == length:
                 raise CorruptFile(f'{path.name} has no record of {length} bytes before byte {stream.tell()}')
-            yield int(frame['step']), *frame['values']
-
-
-def _record(marker: str, atoms: int) -> np.dtype:
-    order = marker[0]
-    values = ('step', f'{order}i4'), ('values', f'{order}f8', (2, atoms, 3))
-    return np.dtype([('head', marker), *values, ('tail', marker)])
-
-
-def _begins(begin: bytes, kind: np.dtype, length: int) -> bool:
-    head, step = np.frombuffer(begin.ljust(kind.itemsize, b'\0'), kind)[0].tolist()[:2]
-    return head == length and step > 0
+            yield int(step), values[0], values[1]
 
 
 def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
