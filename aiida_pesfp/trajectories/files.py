@@ -152,8 +152,7 @@ def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Se
                 own = ', '.join(f'{number:g}' for number in frame.cell.ravel())
                 raise InvalidTrajectory(f'the file has a cell of its own, {own}, which is not the given one (--cell)')
         if frame.cell is None and cell is None:
-            which = f'frame {count}' if cells else 'the file'
-            raise InvalidTrajectory(f'{which} has no cell: give it (--cell)')
+            raise InvalidTrajectory(f'frame {count} has no cell: give it (--cell)')
         if frame.symbols != first.symbols or frame.unwrapped != first.unwrapped:
             raise InvalidTrajectory(f'frame {count} has other atoms, or in another order, than the first')
         if count == len(positions):

@@ -125,10 +125,9 @@ def _check_same_kind(segments: list[Segment]) -> None:
         if segment.unwrapped != first.unwrapped:
             found = f'only one of {first.source} and {segment.source} has positions that are not wrapped'
             raise InvalidTrajectory(f'{found}: give files of one kind')
-        both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
-        strides = [int(steps[1] - steps[0]) for steps in both]
-        if len(set(strides)) > 1:
-            found = f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}'
+        one, other = _stride(before), _stride(segment)
+        if None not in (one, other) and one != other:
+            found = f'{before.source} has a frame every {one} steps, {segment.source} every {other}'
             raise InvalidTrajectory(f'{found}: analyse them separately')
 
 
@@ -164,7 +163,8 @@ def _overlap(before: Segment, segment: Segment) -> int | None:
 
 
 def _stride(*segments: Segment) -> int | None:
-    return next((int(one.steps[1] - one.steps[0]) for one in segments if len(one.steps) > 1), None)
+    known = (one.steps for one in segments if one.steps is not None and len(one.steps) > 1)
+    return next((int(steps[1] - steps[0]) for steps in known), None)
 
 
 def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.ndarray:
@@ -213,11 +213,9 @@ def check_steps(positions: np.ndarray, borders: list[Border], cell: np.ndarray, 
         # Among files of one frame each, a hop of one ion is no gap.
         found, usual = (longest[frame - 1], inner.max()) if len(inner) else (spread[frame - 1], np.median(spread))
         if found > _LONGER * usual + _FARTHER:
-            what = 'an atom moves by {:.1f} A, but at most by {:.2f} A between other frames'
-            what = what if len(inner) else 'atoms move by {:.1f} A (root mean square), by {:.2f} A between most others'
-            way_out = 'give the files of one run in their order'
             raise InvalidTrajectory(
-                f'{after} does not begin where {before} ends: {what.format(found, usual)}; {way_out}'
+                f'{after} does not begin where {before} ends: atoms move by {found:.1f} A, by {usual:.2f} A between '
+                'other frames; give the files of one run in their order'
             )
     if len(longest) < _FEWEST_STEPS:
         return notes

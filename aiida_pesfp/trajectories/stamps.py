@@ -213,13 +213,12 @@ def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: flo
     certain = unit is not None or stride is not None or interval < timestep or _ASE in fits
     if len(fits) == 1 and certain:
         return fits[0]
-    ways = ', or '.join(f'{steps:g} if it is in {_name(one)}' for one, steps in apart.items())
+    names = {value: name for name, value in reversed(UNITS.items())} | {_ASE: 'units of ASE'}
+    ways = ', or '.join(
+        f'{steps:g} if it is in {names.get(one, f"units of {one:g} fs")}' for one, steps in apart.items()
+    )
     wanted = 'of a whole number of steps' if stride is None else f'of {stride:g} steps, as numbers or --stride say'
     raise InvalidTrajectory(
         f'the times of the frames grow by {interval:g}, which should be the time {wanted}. In steps of {timestep:g} fs '
         f'(--timestep-fs), it is {ways}: correct the time step, or say how many steps lie between frames (--stride)'
     )
-
-
-def _name(unit: float | None) -> str:
-    return next((name for name, value in UNITS.items() if value == unit), 'units of ASE')
