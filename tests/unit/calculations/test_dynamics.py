@@ -79,10 +79,14 @@ class TestJoining:
     @pytest.mark.parametrize(
         ('first', 'second', 'words'),
         [
-            ({'steps': range(5)}, {'steps': range(7, 9)}, 'steps 5-6 are in no segment'),
-            ({'steps': range(5)}, {'steps': range(6, 9)}, 'steps 5 are in no segment'),
-            ({'steps': range(5)}, {'steps': range(3, 9)}, 'steps 3 are in more than one segment'),
-            ({'steps': [0, 2, 4], 'stride': 2}, {'steps': [5, 7], 'stride': 2}, 'step 5 does not follow step 4'),
+            ({'steps': range(5)}, {'steps': range(7, 9)}, 'step 7 follows step 4, .* steps are missing'),
+            ({'steps': range(5)}, {'steps': range(6, 9)}, 'step 6 follows step 4, .* steps are missing'),
+            ({'steps': range(5)}, {'steps': range(3, 9)}, 'step 3 follows step 4, .* steps are repeated'),
+            (
+                {'steps': [0, 2, 4], 'stride': 2},
+                {'steps': [5, 7], 'stride': 2},
+                'step 5 follows step 4, with the stride 2',
+            ),
             ({'steps': range(5)}, {'steps': range(5, 9), 'timestep_fs': 0.5}, 'differ in timestep_fs'),
             ({'steps': range(5)}, {'steps': range(5, 9), 'temperature': 501.0}, 'differ in temperature'),
         ],
