@@ -9,14 +9,15 @@ from ase.io.jsonio import object_hook
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.checks import check_cell
-from aiida_pesfp.crystals.optimade import check_stated_formula, from_optimade
+from aiida_pesfp.crystals.facts import check_document
+from aiida_pesfp.crystals.optimade import from_optimade
 from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms
+from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import InvalidCell, UnreadableStructure
 
-#: Keys under which databases keep the crystal, its identifier, its formula, its number of sites and its properties.
+#: Keys under which databases keep the crystal, its identifier, and its properties.
 _CRYSTALS = ('structure', 'atoms', 'attributes')
 _IDS = ('material_id', 'jid', 'entry_id', 'task_id', 'id')
-_FORMULAS, _COUNTS = ('formula_pretty', 'pretty_formula', 'formula'), ('nsites', 'nat')
 _PROPERTIES = {
     'band_gap': ('band_gap', 'bandgap', 'optb88vdw_bandgap'),  # eV
     'energy_above_hull': ('energy_above_hull', 'e_above_hull', 'ehull'),  # eV/atom
@@ -26,18 +27,41 @@ _LISTS = ('data', 'response', 'structures', 'entries')
 
 
 def read_documents(text: str) -> list[Reading]:
-    """All structures of a JSON document; one that cannot be read is in the list with the reason.
+    """All structures of a JSON document, or of one document a line; one that cannot be read is in the list with the
+    reason.
 
     :raises UnreadableStructure: if it is not JSON or empty.
     """
+    lines = [line for line in text.splitlines() if line.strip()]
     try:
-        content = json.loads(text, object_hook=object_hook)  # ASE's arrays; pymatgen's hook would import what is named
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UnreadableStructure(f'the file is not JSON ({error})') from error
-    found = [_read(document, name) for name, document in _documents(content)]
+        found = _readings(text)
+    except UnreadableStructure as error:
+        try:
+            _load(lines[0])
+        except (UnreadableStructure, IndexError):
+            raise error from None
+        found = [reading for line in lines for reading in _line(line)]
     if not found:
         raise UnreadableStructure('contains no structure')
     return found
+
+
+def _line(text: str) -> list[Reading]:
+    try:
+        return _readings(text)
+    except UnreadableStructure as error:
+        return [Reading(error=error)]
+
+
+def _readings(text: str) -> list[Reading]:
+    return [_read(document, name) for name, document in _documents(_load(text))]
+
+
+def _load(text: str) -> object:
+    try:
+        return json.loads(text, object_hook=object_hook)  # ASE's arrays; pymatgen's hook would import what is named
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnreadableStructure(f'the file is not JSON ({error})') from error
 
 
 def _documents(content, name: str | None = None) -> Iterator[tuple[str | None, object]]:
@@ -73,10 +97,10 @@ def _read(document, name: str | None) -> Reading:
         return attempt(lambda: (from_atoms(document), ()), id=name)
     if not isinstance(document, dict) or _crystal(document) is None:
         return Reading(error=_unknown(document), id=name)
-    data = document['data'] if isinstance(document.get('data'), dict) else {}
-    stated = data | document | (document.get('key_value_pairs') or {})  # pymatgen's entries, ASE's rows
+    stated = _stated(document)
     identifier = name or next((str(stated[key]) for key in _IDS if isinstance(stated.get(key), str)), None)
-    return attempt(lambda: from_document(document), id=identifier, properties=_properties(stated))
+    properties = {name: _first(stated, keys) for name, keys in _PROPERTIES.items()}
+    return attempt(lambda: from_document(document), id=identifier, properties=properties)
 
 
 def from_document(document: dict) -> tuple[Structure, tuple[str, ...]]:
@@ -91,21 +115,24 @@ def from_document(document: dict) -> tuple[Structure, tuple[str, ...]]:
         structure, doubts = from_atoms(crystal), ()
     else:
         structure, doubts = next(reader for keys, reader in _READERS if keys <= set(crystal))(crystal)
-    check_stated_formula(next((document[key] for key in _FORMULAS if key in document), None), structure)
-    count = next((document[key] for key in _COUNTS if key in document), None)
-    if isinstance(count, int) and count != len(structure):
-        raise UnreadableStructure(f'the document says that there are {count} sites, and has {len(structure)}')
-    return structure, doubts
+    if 'species_at_sites' in crystal:  # such an entry has been compared with its own statements
+        return structure, doubts
+    return structure, (*doubts, *check_document(_stated(document), structure))
+
+
+def _stated(document: dict) -> dict:
+    """All that a document says beside its crystal; entries of pymatgen and rows of ASE keep some a level below."""
+    levels = [document.get(key) for key in ('data', 'key_value_pairs')]
+    return {key: value for level in levels if isinstance(level, dict) for key, value in level.items()} | document
+
+
+def _first(stated: dict, keys: tuple[str, ...]):
+    return next((stated[key] for key in keys if stated.get(key) not in (None, 'na')), None)
 
 
 def _unknown(document) -> UnreadableStructure:
     known = 'pymatgen, the Materials Project, JARVIS, OPTIMADE or ASE'
     return UnreadableStructure(f'is no structure of {known}: {str(document)[:60]}')
-
-
-def _properties(stated: dict) -> dict:
-    values = {name: [stated.get(key) for key in keys] for name, keys in _PROPERTIES.items()}
-    return {name: next((value for value in found if value not in (None, 'na')), None) for name, found in values.items()}
 
 
 def _from_pymatgen(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
@@ -119,7 +146,8 @@ def _from_pymatgen(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
         if value is not None and not np.isclose(value, found, rtol=1e-2):
             raise InvalidCell(f'the document says {name} = {value} A, its lattice vector has {found:.4f} A')
     sites = [_site(index, site, lattice, 'matrix' in stated) for index, site in enumerate(crystal['sites'])]
-    return Structure.from_dict({'lattice': {'matrix': matrix}, 'sites': sites}), ()
+    structure = Structure.from_dict({'lattice': {'matrix': matrix}, 'sites': sites})
+    return structure, tuple(check_document({'volume': stated.get('volume')}, structure))
 
 
 def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
@@ -131,12 +159,13 @@ def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
             raise UnreadableStructure(f'site {index} has abc = {site["abc"]} and xyz = {site["xyz"]}: these differ')
     keys = ('element', 'occu', 'oxidation_state')
     species = [{key: one[key] for key in keys if one.get(key) is not None} for one in site['species']]
+    species = [one | {'element': element_of(one['element'])[0]} for one in species]
     return {'species': species, 'abc': list(place)}
 
 
 def _from_jarvis(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
     check_cell(crystal['lattice_mat'], (True,) * 3)
-    elements, coordinates = crystal['elements'], crystal['coords']
+    elements, coordinates = [element_of(one)[0] for one in crystal['elements']], crystal['coords']
     cartesian = crystal.get('cartesian', False)
     return Structure(crystal['lattice_mat'], elements, coordinates, coords_are_cartesian=bool(cartesian)), ()
 

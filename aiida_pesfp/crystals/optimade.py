@@ -1,10 +1,10 @@
 """Structures in the format of OPTIMADE (https://www.optimade.org)."""
 
-import re
-
-from pymatgen.core import Composition, Element, Structure
+from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.checks import sound
+from aiida_pesfp.crystals.facts import check_document
+from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import UnreadableStructure
 
 #: Fields of a structure (OPTIMADE v1, Sec. "Structures Entries").
@@ -12,6 +12,7 @@ FIELDS = (
     *('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions'),
     *('dimension_types', 'structure_features', 'assemblies'),
     *('nsites', 'nelements', 'elements', 'elements_ratios', 'chemical_formula_reduced'),
+    *('chemical_formula_descriptive', 'chemical_formula_hill'),
 )
 #: Features whose structure is not the one that its sites show.
 _UNUSABLE = {
@@ -46,8 +47,13 @@ def from_optimade(attributes: dict) -> tuple[Structure, tuple[str, ...]]:
         [positions[index] for index in occupied],
         coords_are_cartesian=True,
     )
-    _check_formula(attributes, structure)
-    return sound(structure), doubts
+    structure = sound(structure)
+    listed, sites = len(names), attributes.get('nsites')
+    if isinstance(sites, int) and sites != listed:
+        raise UnreadableStructure(f'the entry says nsites = {sites}, and lists {listed}')
+    if 'disorder' in (attributes.get('structure_features') or []) and structure.is_ordered:
+        raise UnreadableStructure('the entry has disorder, its sites have none: their occupancies are lost')
+    return structure, (*doubts, *check_document(attributes | {'nsites': len(occupied)}, structure))
 
 
 def _check_features(attributes: dict) -> None:
@@ -79,20 +85,17 @@ def _numbers(attributes: dict, field: str, length: int | None) -> list[list[floa
 def _compositions(species: list | None, names: list) -> tuple[dict[str, dict[str, float]], tuple[str, ...]]:
     """Occupancies by the names of species, and doubts. Vacancies count for nothing."""
     if not species:
-        wrong = sorted({str(name) for name in names if not Element.is_valid_symbol(name)})
-        if wrong:
-            raise UnreadableStructure(f'the entry describes no species, and {", ".join(wrong[:5])} are no elements')
-        return {name: {name: 1.0} for name in names}, ('the entry has no species: they are read from species_at_sites',)
+        found = {name: {element_of(name)[0]: 1.0} for name in names}
+        return found, ('the entry has no species: they are read from species_at_sites',)
     compositions = {}
     for one in species:
         symbols, concentrations = one['chemical_symbols'], one['concentration']
-        occupied = {symbol: share for symbol, share in zip(symbols, concentrations) if symbol != 'vacancy' and share}
         if any(one.get('attached') or ()):
             raise UnreadableStructure(f'the species {one["name"]} has atoms attached, which have no position')
-        elements = all(map(Element.is_valid_symbol, occupied))
-        if len(symbols) != len(concentrations) or not elements:
-            raise UnreadableStructure(f'the species {one["name"]} does not consist of elements')
-        composition = {symbol: _whole(share) for symbol, share in occupied.items()}
+        if len(symbols) != len(concentrations):
+            raise UnreadableStructure(f'the species {one["name"]} has not one concentration for each symbol')
+        shares = [(symbol, share) for symbol, share in zip(symbols, concentrations) if symbol != 'vacancy' and share]
+        composition = {element_of(symbol)[0]: _whole(share) for symbol, share in shares}
         if compositions.setdefault(one['name'], composition) != composition:
             raise UnreadableStructure(f'the entry describes its species {one["name"]} twice')
     unknown = sorted({str(name) for name in names} - set(compositions))
@@ -104,35 +107,3 @@ def _compositions(species: list | None, names: list) -> tuple[dict[str, dict[str
 def _whole(share: float) -> float:
     """A concentration; 1 if it is 1 but for rounding."""
     return 1.0 if abs(share - 1) < 1e-4 else float(share)
-
-
-def _check_formula(attributes: dict, structure: Structure) -> None:
-    """Refuse sites that contradict the formula, the elements or the number of sites that the entry states."""
-    found = structure.composition.element_composition
-    sites, elements, kinds = (attributes.get(name) for name in ('nsites', 'elements', 'nelements'))
-    listed = len(attributes['species_at_sites'])
-    if isinstance(sites, int) and sites != listed:
-        raise UnreadableStructure(f'the entry says nsites = {sites}, and lists {listed}')
-    symbols = {element.symbol for element in found}
-    if isinstance(elements, list) and set(filter(Element.is_valid_symbol, elements)) != symbols:  # others name species
-        raise UnreadableStructure(f'the entry says elements = {elements}, its sites are of {sorted(symbols)}')
-    if isinstance(kinds, int) and kinds != len(symbols):
-        raise UnreadableStructure(f'the entry says nelements = {kinds}, its sites are of {sorted(symbols)}')
-    if 'disorder' in (attributes.get('structure_features') or []) and structure.is_ordered:
-        raise UnreadableStructure('the entry has disorder, its sites have none: their occupancies are lost')
-    ratios = attributes.get('elements_ratios')
-    if structure.is_ordered and isinstance(ratios, list) and isinstance(elements, list):
-        for symbol, ratio in zip(elements, ratios):
-            own = found.get_atomic_fraction(symbol) if Element.is_valid_symbol(symbol) else ratio
-            if isinstance(ratio, int | float) and abs(own - ratio) > 0.01:
-                raise UnreadableStructure(f'the entry says that {ratio:g} of its atoms are {symbol}, {own:.3g} are')
-    check_stated_formula(attributes.get('chemical_formula_reduced'), structure)
-
-
-def check_stated_formula(formula: str | None, structure: Structure) -> None:
-    """Refuse a structure whose composition is not that of a formula of whole numbers, up to a common factor."""
-    if not isinstance(formula, str) or not re.fullmatch(r'([A-Z][a-z]?\d*)+', formula):
-        return
-    stated, found = Composition(formula), structure.composition.element_composition
-    if structure.is_ordered and stated.reduced_composition != found.reduced_composition:
-        raise UnreadableStructure(f'the formula is {formula}, but the sites are {found.reduced_formula}')

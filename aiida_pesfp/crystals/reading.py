@@ -8,7 +8,7 @@ from ase import Atoms
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from aiida_pesfp.crystals.checks import check_cell, sound
+from aiida_pesfp.crystals.checks import check_cell, doubts_of_occupancies, sound
 from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure, one_line
 
 
@@ -35,7 +35,8 @@ def attempt(make: Callable[[], tuple[Structure, tuple[str, ...]]], **fields) -> 
     """
     try:
         structure, doubts = make()
-        return Reading(sound(structure), doubts=doubts, **fields)
+        structure = sound(structure)
+        return Reading(structure, doubts=(*doubts, *doubts_of_occupancies(structure)), **fields)
     except StructureError as error:
         return Reading(error=error, **fields)
     except MemoryError:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
-from pymatgen.core import Element
 
 from aiida_pesfp.crystals.checks import FARTHEST_CELL
 from aiida_pesfp.crystals.cif.tags import EMPTY
+from aiida_pesfp.crystals.species import element_of, element_of_label
 from aiida_pesfp.errors import UnreadableStructure
 
 #: Refinements without constraints exceed full occupancy by a few percent; this much is taken for 1.
@@ -17,9 +17,6 @@ MOST_OVERFULL = 1.05
 NEARLY_FULL = 0.999
 #: Two decimals are the fewest that count: fewer do not tell a special position from a general one.
 COARSEST = 0.005
-#: Hydrogen by the names of its isotopes.
-ISOTOPES = {'D': 'H', 'T': 'H'}
-ELEMENTS = {element.symbol for element in Element} - set(ISOTOPES)
 COLUMNS = (
     *('fract_x', 'fract_y', 'fract_z', '?label', '?type_symbol', '?occupancy'),
     *('?symmetry_multiplicity', '?site_symmetry_multiplicity', '?calc_flag', '?disorder_assembly', '?disorder_group'),
@@ -143,29 +140,10 @@ def _occupancy(label: str, text: str) -> tuple[float | None, float]:
 
 def _element(label: str, symbol: str, elements: set[str]) -> tuple[str, str | None]:
     """The element of an atom, from its type or else its label, and what is doubtful about it."""
-    if symbol not in EMPTY:
-        match = re.fullmatch(r'\d{0,3}([A-Za-z]{1,2})(?:\(?\d*[+-]?\d*\)?)', symbol.strip())
-        choices = _of_symbol(match[1], elements) if match else []
-    else:
-        match = re.match(r'\d*([A-Za-z]+)', label)
-        choices = _of_label(match[1]) if match else []
-    choices = [one for one in choices if one in elements] or choices
-    if not choices:
-        raise UnreadableStructure(f'atom {label} of type {symbol!r} is no element: give each atom its own line')
-    if len(choices) > 1 and not match[1].startswith(choices[0]):
-        raise UnreadableStructure(f'atom {label} may be {" or ".join(choices)}: give its _atom_site_type_symbol')
-    return choices[0], None if match[1] == choices[0] else f'{label} was taken for {choices[0]}'
-
-
-def _of_symbol(letters: str, elements: set[str]) -> list[str]:
-    """The elements that a type can mean: without a formula, CO may be cobalt or a group of two atoms."""
-    symbol = ISOTOPES.get(letters, letters.title())
-    if letters != symbol and len(letters) == 2 and symbol not in elements and set(letters) < ELEMENTS:
-        return [symbol, *letters]
-    return [symbol] if symbol in ELEMENTS else []
-
-
-def _of_label(letters: str) -> list[str]:
-    """The elements that a label can mean, likeliest first: CA may be Ca or C, but OW is O."""
-    found = (letters[:2].title(), letters[0].upper())
-    return list(dict.fromkeys(one for one in found if one in ELEMENTS)) or (['H'] if letters == 'D' else [])
+    try:
+        if symbol in EMPTY:
+            return element_of_label(label, elements)
+        element, doubt = element_of(symbol, elements)
+        return element, doubt and f'{label} was taken for {element}'
+    except UnreadableStructure as error:
+        raise UnreadableStructure(f'atom {label}: its type {error}') from error

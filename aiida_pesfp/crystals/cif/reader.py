@@ -13,10 +13,11 @@ from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
 from aiida_pesfp.crystals.cif.atoms import Atom, atom_table, check_alternatives, read_atoms
-from aiida_pesfp.crystals.cif.facts import Facts
-from aiida_pesfp.crystals.cif.sites import ROUNDING, Crystal, build, check_uncounted
+from aiida_pesfp.crystals.cif.facts import check_hydrogens, facts_of
+from aiida_pesfp.crystals.cif.sites import ROUNDING, Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import CENTRINGS, OPERATIONS, Symmetry, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, value
+from aiida_pesfp.crystals.facts import Facts
 from aiida_pesfp.errors import (
     AmbiguousSymmetry,
     InconsistentFile,
@@ -34,8 +35,10 @@ SAME_SITE = 0.02
 MODULATION = ('_cell_modulation_dimension',)
 SUPERSPACE = (
     *('_space_group_ssg_name', '_space_group_ssg_name_IT', '_space_group_ssg_name_WJJ'),
-    *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation.algebraic'),
+    *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation_algebraic'),
 )
+#: The names of dictionaries since 2011 (DDLm) and of mmCIF have a dot after the category.
+DOTTED = re.compile(r'(?<!\S)(_[A-Za-z_]+)\.(?=[A-Za-z])')
 #: Values with blanks need quotes, which people forget in names and formulas.
 UNQUOTED = re.compile(r'^(\s*_\S*(?:H-M|Hall|formula)\S*)[ \t]+([^\'";\s]\S*[ \t]+[^\'"\n]*?)[ \t]*$', re.MULTILINE)
 
@@ -49,6 +52,7 @@ def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]
     """
     text = re.sub(r'[\u2010-\u2015\u2212]', '-', text).replace('\u00a0', ' ')
     text = re.sub(r'[^\n\r\t -~]', '?', text)  # Names of people. Everything that counts is ASCII.
+    text = DOTTED.sub(r'\1_', text)
     doubts = []
     try:
         document = gemmi.cif.read_string(text, 0)
@@ -73,11 +77,13 @@ def _read_block(
     if value(block, MODULATION) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
-    facts = Facts.of(block)
-    facts.check_cell(lattice)
-    atoms, atom_doubts = read_atoms(block, facts.elements)
+    facts, formula_doubts = facts_of(block)
+    elements = {element for formula in facts.formulas for element in formula.counts}
+    atoms, atom_doubts = read_atoms(block, elements)
     choices, disputed, symmetry_doubts = symmetries(block, lattice)
-    doubts = [*doubts, *atom_doubts, *symmetry_doubts]
+    doubts = [*doubts, *formula_doubts, *atom_doubts, *symmetry_doubts]
+    if not elements:
+        check_hydrogens(block, {atom.element for atom in atoms})
     open_labels = [atom.label for atom in atoms if atom.occupancy is None]
     try:
         symmetry, crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
@@ -100,8 +106,9 @@ def _read_block(
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if not confirmed:
         check_alternatives(atoms)
-        if facts.formula is None:
-            doubts += check_uncounted(atoms, crystal.structure)
+        grouped = [atom.label for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
+        if grouped and not elements and crystal.structure.is_ordered:
+            doubts.append(f'{", ".join(grouped)} belong to a group of disorder, but are all there')
     second = _second_reading(block, atoms, symmetry, crystal)
     if second is None or (confirmed and not _same_sites(second, crystal.structure)):
         return crystal.structure, (*doubts, *crystal.doubts)
@@ -147,7 +154,11 @@ def _decide(
     for choice in choices:
         try:
             crystal = build(lattice, atoms, choice.operations)
-            confirmed = facts.check(crystal)
+            confirmed, objections = facts.check(crystal.structure, crystal.blur)
+            confirmed |= crystal.counted
+            if crystal.miscounted and not confirmed:
+                raise InconsistentFile(f'{crystal.miscounted}: correct either')
+            crystal.doubts.extend(objections)
             if len(choices) > 1 and crystal.structure.is_ordered:
                 check_distances(crystal.structure)
         except StructureError as error:

@@ -16,8 +16,6 @@ from aiida_pesfp.errors import OverlappingAtoms, UnreadableStructure
 SAME_SITE = 0.01
 #: Two images of a full site that are closer are one atom whose coordinates are inexact, or two half atoms, A.
 TOO_CLOSE = 0.5
-#: Most atoms and elements of a formula for which oxidation states are tried: many take long.
-MOST_BALANCED, MOST_BALANCED_ELEMENTS = 60, 5
 #: Shifts of coordinates to their special positions that nobody needs to hear of.
 ROUNDING = 1e-4
 
@@ -38,23 +36,6 @@ class Crystal:
     counted: bool
     doubts: list[str]
     miscounted: str | None = None
-
-
-def check_uncounted(atoms: list[Atom], structure: Structure) -> list[str]:
-    """What is doubtful about atoms whose number nothing else in the file confirms."""
-    if not structure.is_ordered:
-        return []
-    doubts = []
-    grouped = [atom.label for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
-    if grouped:
-        doubts.append(f'{", ".join(grouped)} belong to a group of disorder, but are all there')
-    reduced = structure.composition.reduced_composition
-    small = reduced.num_atoms <= MOST_BALANCED and len(reduced) <= MOST_BALANCED_ELEMENTS
-    if small and not reduced.oxi_state_guesses():
-        doubts.append(
-            f'no usual oxidation states balance {reduced.formula.replace(" ", "")}: are all occupancies given?'
-        )
-    return doubts
 
 
 def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...]) -> Crystal:

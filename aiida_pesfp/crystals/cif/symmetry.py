@@ -18,21 +18,19 @@ from aiida_pesfp.crystals.cif.tags import texts, value
 from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 
 OPERATIONS = (
-    *('_symmetry_equiv_pos_as_xyz', '_space_group_symop_operation_xyz', '_space_group_symop.operation_xyz'),
-    *('_space_group_symop_magn_operation.xyz', '_space_group_symop_magn_operation_xyz'),
+    '_symmetry_equiv_pos_as_xyz',
+    '_space_group_symop_operation_xyz',
+    '_space_group_symop_magn_operation_xyz',
 )
-CENTRINGS = ('_space_group_symop_magn_centering.xyz', '_space_group_symop_magn_centering_xyz')
-HALL = ('_symmetry_space_group_name_Hall', '_space_group_name_Hall', '_space_group.name_Hall')
+CENTRINGS = ('_space_group_symop_magn_centering_xyz',)
+HALL = ('_symmetry_space_group_name_Hall', '_space_group_name_Hall')
 HERMANN_MAUGUIN = (
     *('_symmetry_space_group_name_H-M', '_symmetry_space_group_name_H-M_full', '_symmetry_space_group_name_H_M'),
     *('_space_group_name_H-M_alt', '_space_group_name_H-M_full', '_space_group_name_H-M', '_space_group_name_H_M'),
-    *('_space_group_name_H-M_ref', '_space_group.name_H-M_alt', '_space_group.name_H-M_full'),
+    '_space_group_name_H-M_ref',
 )
-NUMBER = (
-    *('_symmetry_Int_Tables_number', '_space_group_IT_number', '_space_group.IT_number'),
-    '_symmetry_IT_number',
-)
-AXES = ('_space_group_IT_coordinate_system_code', '_space_group.IT_coordinate_system_code')
+NUMBER = ('_symmetry_Int_Tables_number', '_space_group_IT_number', '_symmetry_IT_number')
+AXES = ('_space_group_IT_coordinate_system_code',)
 #: A lattice has a symmetry if this keeps its metric tensor to the relative accuracy ``LOOSE``. Of the settings of a
 #: name, those count that keep it to ``STRICT``, if any does: an angle of 90.1 degrees tells a monoclinic axis.
 STRICT, LOOSE = 1e-4, 1e-2

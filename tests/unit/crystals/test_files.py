@@ -81,7 +81,7 @@ def test_identifiers_and_properties_come_along(tmp_path):
 @pytest.mark.parametrize(
     ('document', 'words'),
     [
-        ({'structure': LICL.as_dict(), 'formula_pretty': 'Li2Cl'}, 'the formula is Li2Cl, but the sites are LiCl'),
+        ({'structure': LICL.as_dict(), 'formula_pretty': 'Li2Cl'}, 'says Li2Cl1, its sites give Li1Cl1'),
         ({'structure': LICL.as_dict(), 'nsites': 3}, '3 sites, and has 2'),
         (LICL.as_dict() | {'lattice': LICL.as_dict()['lattice'] | {'b': 36.3}}, 'says b = 36.3 A'),
         (LICL.as_dict() | {'sites': [s | {'abc': [0.1, 0.2, 0.3]} for s in LICL.as_dict()['sites']]}, 'these differ'),
@@ -140,9 +140,9 @@ def test_encodings_of_any_format(tmp_path, encoding):
         ('Li Cl', 'Li', 'names 1 elements and has 2 counts'),
         ('1 1', '1 1 1', 'names 2 elements and has 3 counts'),
         ('1 1', '1 0', 'more positions than its counts'),
-        ('1 1', '99999999999 1', 'not between 1 and'),
-        ('1 1', '1 2', 'cannot be read'),
-        ('0.5', 'nan', 'cannot be read'),
+        ('1 1', '99999999999 1', 'between 1 and 20000 in all'),
+        ('1 1', '1 2', 'line 11 must be one of 3 positions'),
+        ('0.5', 'nan', 'line 10 must be one of 2 positions'),
         ('0.5', '5e8', 'correct its coordinates'),
     ],
 )
@@ -168,7 +168,7 @@ PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
         (f'x\n1 1 1\n{CUBE}Li N\n1 2\n' + PLACES.replace('Direct', 'Cartesian').format(*[''] * 3), 'give one factor'),
         (f'Li N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'Li N2\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
-        (f'Li2 N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'its first line says Li2N'),
+        (f'Li2 N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'its first line says Li2 N, its counts give Li1 N2'),
         (f'mine\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'it names no elements'),
     ],
 )
