@@ -26,7 +26,11 @@ _FORMULAS = (
     'chemical_formula_descriptive',
 )
 _NUMBERS = {
-    **dict(density='density', volume='volume', nsites='sites', nat='sites', nelements='kinds'),
+    'density': 'density',
+    'volume': 'volume',
+    'nsites': 'sites',
+    'nat': 'sites',
+    'nelements': 'kinds',
     **dict.fromkeys(('spg_number', 'space_group_number'), 'group'),
 }
 #: g/cm3 of one atomic mass unit per A^3.

@@ -27,7 +27,6 @@ COLUMNS = (
 class Atom:
     """A row of the list of atoms.
 
-    :param row: its number in the list.
     :param position: (3,) fractional coordinates.
     :param accuracy: (3,) half a unit of the last digit of each, plus its standard uncertainty.
     :param occupancy: 0 to 1; None if the file leaves it open.
@@ -36,7 +35,6 @@ class Atom:
     :param disorder: its disorder assembly and group, if the file says so.
     """
 
-    row: int
     label: str
     element: str
     position: np.ndarray
@@ -45,11 +43,6 @@ class Atom:
     blur: float
     multiplicity: int | None
     disorder: tuple[str, str] | None = None
-
-
-def atom_table(block: gemmi.cif.Block) -> gemmi.cif.Table:
-    """The rows of the atoms of a block, with :data:`COLUMNS`; empty if it has no atoms with fractional coordinates."""
-    return block.find('_atom_site_', list(COLUMNS))
 
 
 def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], list[str]]:
@@ -61,7 +54,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     atoms: list[Atom] = []
     doubts: list[str] = []
     empty: dict[str, str] = {}
-    for row, line in enumerate(atom_table(block)):
+    for line in block.find('_atom_site_', list(COLUMNS)):
         x, y, z, label, symbol, occupancy, *multiplicities, flag, assembly, group = (
             gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(COLUMNS))
         )
@@ -83,7 +76,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
         multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
         position, accuracy = _position(label, element, [x, y, z])
         disorder = None if group in EMPTY else (assembly, group)
-        atoms.append(Atom(row, label, element, position, accuracy, fill, blur, multiplicity, disorder))
+        atoms.append(Atom(label, element, position, accuracy, fill, blur, multiplicity, disorder))
     if not atoms:
         raise UnreadableStructure('it lists no atoms with fractional coordinates')
     for element in set() if elements else empty.keys() - {atom.element for atom in atoms}:

@@ -12,10 +12,10 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import Atom, atom_table, check_alternatives, read_atoms
+from aiida_pesfp.crystals.cif.atoms import Atom, check_alternatives, read_atoms
 from aiida_pesfp.crystals.cif.facts import check_hydrogens, facts_of
-from aiida_pesfp.crystals.cif.sites import ROUNDING, Crystal, build
-from aiida_pesfp.crystals.cif.symmetry import CENTRINGS, OPERATIONS, Symmetry, symmetries
+from aiida_pesfp.crystals.cif.sites import Crystal, build
+from aiida_pesfp.crystals.cif.symmetry import Symmetry, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, value
 from aiida_pesfp.crystals.facts import Facts
 from aiida_pesfp.errors import (
@@ -27,10 +27,6 @@ from aiida_pesfp.errors import (
     one_line,
 )
 
-#: Larger crystals are not read a second time, which takes the square of their size: this many atoms take some seconds.
-MOST_COMPARED = 2000
-#: Sites of two readers that are this close are the same, A.
-SAME_SITE = 0.02
 #: Of an incommensurate crystal, whose atoms are not where their average positions are.
 MODULATION = ('_cell_modulation_dimension',)
 SUPERSPACE = (
@@ -86,14 +82,14 @@ def _read_block(
         check_hydrogens(block, {atom.element for atom in atoms})
     open_labels = [atom.label for atom in atoms if atom.occupancy is None]
     try:
-        symmetry, crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
+        crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
     except InconsistentFile:
         # Old files write an occupancy of 0 as a dot, which means 1.
         atoms = [atom for atom in atoms if atom.occupancy is not None]
         if not open_labels or not atoms:
             raise
         try:
-            symmetry, crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
+            crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
         except StructureError:
             confirmed = False
         if not confirmed:
@@ -109,17 +105,8 @@ def _read_block(
         grouped = [atom.label for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
         if grouped and not elements and crystal.structure.is_ordered:
             doubts.append(f'{", ".join(grouped)} belong to a group of disorder, but are all there')
-    second = _second_reading(block, atoms, symmetry, crystal)
-    if second is None or (confirmed and not _same_sites(second, crystal.structure)):
-        return crystal.structure, (*doubts, *crystal.doubts)
-    if not _same_sites(second, crystal.structure):
-        both = f'{_content(crystal.structure)} and {_content(second)}'
-        raise InconsistentFile(f'two readers find different crystals in it ({both}): give formula and Z, or correct it')
-    return second, (*doubts, *crystal.doubts)
-
-
-def _content(structure: Structure) -> str:
-    return f'{structure.composition.element_composition.formula.replace(" ", "")} in {structure.volume:.1f} A^3'
+        _check_second_reading(block, crystal.structure)
+    return crystal.structure, (*doubts, *crystal.doubts)
 
 
 def _lattice(block: gemmi.cif.Block) -> Lattice:
@@ -145,8 +132,8 @@ def _lattice(block: gemmi.cif.Block) -> Lattice:
 
 def _decide(
     lattice: Lattice, atoms: list[Atom], choices: list[Symmetry], disputed: bool, facts: Facts
-) -> tuple[Symmetry, Crystal, bool]:
-    """The symmetry whose crystal agrees with the file, that crystal, and whether the file confirms it.
+) -> tuple[Crystal, bool]:
+    """The crystal of the symmetry that agrees with the file, and whether the file confirms it.
 
     :raises StructureError: if there is none, or several different ones, or one of several for no reason.
     """
@@ -180,61 +167,23 @@ def _decide(
     choice, crystal, confirmed = found[0]
     if failures:
         crystal.doubts.append(f'its symmetry may be {names}: only {choice.origin} fits the rest of the file')
-    return choice, crystal, confirmed
+    return crystal, confirmed
 
 
 def _same_crystal(first: Structure, second: Structure) -> bool:
     return bool(StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(first, second))
 
 
-def _second_reading(
-    block: gemmi.cif.Block, atoms: list[Atom], symmetry: Symmetry, crystal: Crystal
-) -> Structure | None:
-    """What pymatgen reads, once symmetry, elements and special positions are settled; None if it cannot read it."""
-    if len(crystal.structure) > MOST_COMPARED:
-        return None
+def _check_second_reading(block: gemmi.cif.Block, structure: Structure) -> None:
+    """Refuse a crystal of which pymatgen, if it can read the block, finds other atoms in the cell."""
     document = gemmi.cif.Document()
-    own = document.add_copied_block(block)
-    if not symmetry.listed:
-        for tag in (*OPERATIONS, *CENTRINGS):
-            if len(own.find_values(tag)):
-                own.find([tag]).erase()
-        loop = own.init_loop('_symmetry_equiv_pos_', ['as_xyz'])
-        for operation in symmetry.operations:
-            loop.add_row([gemmi.cif.quote(operation.triplet())])
-    table, kept = atom_table(own), {}
-    for atom, position in zip(atoms, crystal.positions, strict=True):
-        row = table[atom.row]
-        kept[atom.row] = atom
-        if np.abs(position - atom.position).max() > ROUNDING:
-            for k in range(3):
-                row[k] = f'{position[k]:.12f}'
-        if row.has(4):
-            row[4] = atom.element
-        if row.has(5) and (atom.occupancy is None or atom.occupancy == 1):
-            row[5] = '1'
-    for number in reversed(range(len(table))):
-        if number not in kept:
-            table.remove_row(number)
+    document.add_copied_block(block)
     try:
         with warnings.catch_warnings(action='ignore'):
-            [structure] = CifParser.from_str(document.as_string(), check_cif=False).parse_structures(on_error='raise')
+            [second] = CifParser.from_str(document.as_string(), check_cif=False).parse_structures(on_error='raise')
     except Exception:  # a parser raises all kinds of errors on files that it does not understand
-        return None
-    return structure
-
-
-def _same_sites(first: Structure, second: Structure) -> bool:
-    """Whether two structures in one cell have the same atoms at the same places."""
-    if len(first) != len(second) or not np.allclose(first.lattice.matrix, second.lattice.matrix, rtol=0, atol=1e-3):
-        return False
-    apart = first.frac_coords[:, None] - second.frac_coords[None]
-    apart -= np.rint(apart)
-    nearest = np.linalg.norm(apart @ first.lattice.matrix, axis=-1)
-    partners = np.argmin(nearest, axis=1)
-    if nearest.min(axis=1).max() > SAME_SITE or len(set(partners)) < len(first):
-        return False
-    return all(
-        site.species.element_composition.almost_equals(second[partner].species.element_composition, rtol=0, atol=2e-3)
-        for site, partner in zip(first, partners.tolist(), strict=True)
-    )
+        return
+    found, other = structure.composition.element_composition, second.composition.element_composition
+    if not found.almost_equals(other, rtol=1e-2, atol=1e-2) or abs(structure.volume / second.volume - 1) > 1e-3:
+        both = f'{found.formula} in {structure.volume:.1f} A^3 and {other.formula} in {second.volume:.1f} A^3'
+        raise InconsistentFile(f'two readers find different crystals in it ({both}): give formula and Z, or correct it')

@@ -24,14 +24,12 @@ ROUNDING = 1e-4
 class Crystal:
     """A crystal that atoms and operations give.
 
-    :param positions: (n, 3) of the atoms, special ones exact.
     :param blur: element -> by how many atoms its count in the cell may be off, as occupancies have few digits.
     :param counted: whether the file says of each atom how many the cell has, and this is so.
     :param miscounted: what the file says of how many atoms of a kind the cell has, if it is not so.
     """
 
     structure: Structure
-    positions: np.ndarray
     blur: dict[str, float]
     counted: bool
     doubts: list[str]
@@ -47,7 +45,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
     :raises OverlappingAtoms: if atoms at one place are more than one, or images of a full site nearly coincide.
     """
     rotations, translations = as_arrays(operations)
-    doubts, positions, counts, blur = [], [], [], defaultdict(float)
+    doubts, counts, blur = [], [], defaultdict(float)
     fillings: list[dict[str, float]] = []
     places = np.empty((0, 3))
     for atom in atoms:
@@ -60,7 +58,6 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
         _check_images(lattice, atom, images)
         if len(places) + len(images) > MOST_ATOMS:
             raise UnreadableStructure(f'the cell has more than {MOST_ATOMS} atoms')
-        positions.append(position)
         counts.append(len(images))
         blur[atom.element] += len(images) * atom.blur
         for image in images:
@@ -86,7 +83,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
     structure = Structure(lattice, [dict(one) for one in fillings], places).get_sorted_structure()
     counted = max(counts) > 1 and counts == [atom.multiplicity for atom in atoms]
     miscounted = _miscounted(atoms, counts, len(operations))
-    return Crystal(structure, np.array(positions), dict(blur), counted, list(dict.fromkeys(doubts)), miscounted)
+    return Crystal(structure, dict(blur), counted, list(dict.fromkeys(doubts)), miscounted)
 
 
 def _miscounted(atoms: list[Atom], counts: list[int], order: int) -> str | None:

@@ -68,7 +68,6 @@ class Symmetry:
 
     origin: str
     operations: tuple[gemmi.Op, ...]
-    listed: bool = False
 
 
 def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry], bool, list[str]]:
@@ -100,7 +99,7 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
     origin = (
         f'{len(listed)} listed operations' if len(listed) > 1 else f'the one listed operation ({listed[0].triplet()})'
     )
-    own = Symmetry(origin, listed, listed=True)
+    own = Symmetry(origin, listed)
     if _deviation(lattice, listed) > LOOSE:
         raise InconsistentFile(f'the cell does not have the symmetry of its {origin}: correct either')
     if named is None:
