@@ -164,12 +164,12 @@ class Facts:
         if 'volume' in wrong:
             raise InconsistentFile(f'{wrong["volume"]}: correct either')
         if self.sites is not None and self.sites != len(structure):
-            raise InconsistentFile(f'the file says that there are {self.sites} sites, and has {len(structure)}')
+            raise InconsistentFile(f'the file says that there are {self.sites:g} sites, and has {len(structure)}')
         if self.elements is not None and self.elements != set(_content(structure)):
             stated = ', '.join(sorted(self.elements))
             raise InconsistentFile(f'the file says that its elements are {stated}, its sites are {found.formula}')
         if self.kinds is not None and self.kinds != len(found):
-            raise InconsistentFile(f'the file says that it has {self.kinds} elements, its sites are {found.formula}')
+            raise InconsistentFile(f'the file says that it has {self.kinds:g} elements, its sites are {found.formula}')
         dense = self.density is not None and 'density' not in wrong
         for formula in self.formulas:
             self._check_formula(formula, structure, blur, dense)
@@ -230,7 +230,7 @@ class Facts:
         found = [one.number for one in data if one is not None]
         if not found or self.group in found:
             return []
-        return [f'the file says that the space group is number {self.group}, its sites have number {found[0]}']
+        return [f'the file says that the space group is number {self.group:g}, its sites have number {found[0]}']
 
 
 def _content(structure: Structure) -> dict[str, float]:
@@ -250,12 +250,21 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
     for key in ('symmetry', 'spacegroup'):
         if isinstance(stated.get(key), dict):
             stated = stated | {'spg_number': stated[key].get('number')}
-    numbers = {name: stated[key] for key, name in _NUMBERS.items() if type(stated.get(key)) in (int, float)}
+    numbers = {name: _number(stated[key]) for key, name in _NUMBERS.items() if key in stated}
     facts = Facts(
         formulas=tuple(filter(None, formulas)),
         # Some providers name species that are no elements.
         elements=frozenset(ELEMENTS.intersection(elements)) if isinstance(elements, list) else None,
-        **{name: number for name, number in numbers.items() if number > 0},
+        **numbers,
     )
     unknown = [f'the formula {one!r} is not understood' for one, formula in zip(given, formulas) if formula is None]
     return unknown + facts.check(structure)[1]
+
+
+def _number(value) -> float | None:
+    """What is a positive number, though it may be text."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if 0 < number < np.inf else None

@@ -12,7 +12,7 @@ from aiida_pesfp.crystals.poscar import read_poscar
 from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms, unreadable
 from aiida_pesfp.crystals.text import COMPRESSIONS, read_text
 from aiida_pesfp.crystals.xyz import read_xyz
-from aiida_pesfp.errors import StructureError, UnreadableStructure
+from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure
 
 ENDINGS = {
     **dict.fromkeys(('.cif', '.mcif'), 'cif'),
@@ -75,6 +75,8 @@ def _parse(path: Path) -> list[Reading]:
     if kind in _READERS:
         found = _READERS[kind](read_text(path))
     else:
+        if kind == 'castep-cell' and 'MIXTURE' in read_text(path).upper():  # ASE overlooks it
+            raise PartialOccupancy('it has mixtures of atoms: give an ordered approximant of the structure')
         atoms = ase.io.read(path, index=':', format=kind, do_not_split_by_at_sign=True)
         found = [attempt(lambda one=one: (from_atoms(one), ())) for one in atoms]
     if not found:
@@ -85,7 +87,7 @@ def _parse(path: Path) -> list[Reading]:
 def _kind_by_ase(path: Path) -> str:
     """One of our formats or one of :data:`WHOLE`, as ASE knows it by its name or content."""
     try:
-        kind = ase.io.formats.filetype(str(path))
+        kind = ase.io.formats.filetype(str(path), guess=False)
     except ase.io.formats.UnknownFileTypeError:
         known = ', '.join(ENDINGS)
         raise UnreadableStructure(f'its name has none of the endings {known}, and ASE does not know it') from None

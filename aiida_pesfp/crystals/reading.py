@@ -60,9 +60,10 @@ def from_atoms(atoms: Atoms) -> Structure:
 
 
 def _is_full(atoms: Atoms) -> bool:
-    """Whether all sites are full, as ASE keeps the occupancies of a CIF or a column of that name."""
-    kept, column = atoms.info.get('occupancy'), atoms.arrays.get('occupancy')
+    """Whether all sites are full, as ASE keeps the occupancies of a CIF or a column of such a name."""
+    kept = atoms.info.get('occupancy')
     sites = kept.values() if isinstance(kept, dict) else ()
-    return all(list(site.values()) == [1] for site in sites if isinstance(site, dict)) and (
-        column is None or bool(np.all(np.asarray(column, dtype=float) == 1))
+    columns = [array for name, array in atoms.arrays.items() if name.lower().startswith('occ')]
+    return all(list(site.values()) == [1] for site in sites if isinstance(site, dict)) and all(
+        bool(np.all(np.asarray(column, dtype=float) == 1)) for column in columns
     )

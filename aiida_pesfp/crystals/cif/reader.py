@@ -15,7 +15,7 @@ from aiida_pesfp.crystals.checks import check_cell, check_distances
 from aiida_pesfp.crystals.cif.atoms import Atom, check_alternatives, read_atoms
 from aiida_pesfp.crystals.cif.facts import check_hydrogens, facts_of
 from aiida_pesfp.crystals.cif.sites import Crystal, build
-from aiida_pesfp.crystals.cif.symmetry import Symmetry, symmetries
+from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, value
 from aiida_pesfp.crystals.facts import Facts
 from aiida_pesfp.errors import (
@@ -175,7 +175,12 @@ def _same_crystal(first: Structure, second: Structure) -> bool:
 
 
 def _check_second_reading(block: gemmi.cif.Block, structure: Structure) -> None:
-    """Refuse a crystal of which pymatgen, if it can read the block, finds other atoms in the cell."""
+    """Refuse a crystal of which pymatgen finds other atoms in the cell, if the block lists operations and it reads it.
+
+    From names alone, it takes the wrong setting or none of some groups.
+    """
+    if not any(len(block.find_values(tag)) for tag in OPERATIONS):
+        return
     document = gemmi.cif.Document()
     document.add_copied_block(block)
     try:
