@@ -1,6 +1,7 @@
 """Structures from JSON: pymatgen, Materials Project, JARVIS, OPTIMADE and ASE, one or many in a document."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,29 +33,26 @@ def read_documents(text: str) -> list[Reading]:
 
     :raises UnreadableStructure: if it is not JSON or empty.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
     try:
-        found = _readings(text)
-    except UnreadableStructure as error:
-        try:
-            _load(lines[0])
-        except (UnreadableStructure, IndexError):
-            raise error from None
-        found = [reading for line in lines for reading in _line(line)]
+        contents = [_load(text)]
+    except UnreadableStructure:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or not re.fullmatch(r'\s*\{.*\}\s*', lines[0]):
+            raise
+        contents = lines
+    found = [reading for content in contents for reading in _readings(content)]
     if not found:
         raise UnreadableStructure('contains no structure')
     return found
 
 
-def _line(text: str) -> list[Reading]:
+def _readings(content) -> list[Reading]:
+    """The structures of a document, or of the line that it is."""
     try:
-        return _readings(text)
+        content = _load(content) if isinstance(content, str) else content
     except UnreadableStructure as error:
         return [Reading(error=error)]
-
-
-def _readings(text: str) -> list[Reading]:
-    return [_read(document, name) for name, document in _documents(_load(text))]
+    return [_read(document, name) for name, document in _documents(content)]
 
 
 def _load(text: str) -> object:

@@ -12,9 +12,16 @@ from pymatgen.core import Composition, Structure
 from aiida_pesfp.crystals.species import ELEMENTS, ISOTOPES
 from aiida_pesfp.errors import InconsistentFile
 
-#: Relative differences above which a density, formula weight, volume or number of electrons (F000) contradicts the
+#: What the crystal as a whole has: relative difference that contradicts the atoms, what is said of the file and of the
 #: atoms. The hydrogen of LiOH is 4 % of its weight; anomalous scattering makes F000 smaller.
-DENSITY_TOLERANCE, WEIGHT_TOLERANCE, VOLUME_TOLERANCE, ELECTRONS_TOLERANCE = 0.025, 0.01, 0.01, 0.02
+QUANTITIES = {
+    'volume': (0.01, 'the cell has {:.2f} A^3', 'its lengths and angles give {:.2f}: correct either'),
+    'sites': (0.0, 'there are {:g} sites', 'and has {:g}'),
+    'kinds': (0.0, 'there are {:g} elements', 'and has {:g}'),
+    'weight': (0.01, 'the formula weight is {:g}', 'its sites give {:.2f} for this Z'),
+    'density': (0.025, 'the density is {:.4g} g/cm3', 'its sites give {:.3g}'),
+    'electrons': (0.02, 'the cell has {:g} electrons (F000)', 'its sites give {:.4g}'),
+}
 #: Authors round the formula of a disordered crystal: Li7La3Zr2O12 has 6.9 Li. Relative.
 ROUNDED_FORMULA = 0.05
 #: Databases find the space group within one of these displacements, A.
@@ -90,7 +97,7 @@ class Formula:
 
     def units_in(self, structure: Structure, blur: Mapping[str, float]) -> float | None:
         """How many formulas are in the cell; None if it has other elements or other proportions."""
-        found = _content(structure)
+        found = structure.composition.element_composition.get_el_amt_dict()
         if set(found) != set(self.counts):
             return None
         units = float(np.median([found[element] / count for element, count in self.counts.items()]))
@@ -156,66 +163,41 @@ class Facts:
         found, mass = structure.composition.element_composition, float(structure.composition.weight)
         own = {
             'volume': structure.volume,
-            'density': mass / structure.volume * GRAMS,
+            'sites': len(structure),
+            'kinds': len(found),
             'weight': mass / (self.units or np.nan),
+            'density': mass / structure.volume * GRAMS,
             'electrons': sum(element.Z * count for element, count in found.items()),
         }
-        wrong = {name: words for name, words in self._differences(own).items() if words}
-        if 'volume' in wrong:
-            raise InconsistentFile(f'{wrong["volume"]}: correct either')
-        if self.sites is not None and self.sites != len(structure):
-            raise InconsistentFile(f'the file says that there are {self.sites:g} sites, and has {len(structure)}')
-        if self.elements is not None and self.elements != set(_content(structure)):
-            stated = ', '.join(sorted(self.elements))
-            raise InconsistentFile(f'the file says that its elements are {stated}, its sites are {found.formula}')
-        if self.kinds is not None and self.kinds != len(found):
-            raise InconsistentFile(f'the file says that it has {self.kinds:g} elements, its sites are {found.formula}')
-        dense = self.density is not None and 'density' not in wrong
-        for formula in self.formulas:
-            self._check_formula(formula, structure, blur, dense)
-        counted = bool(self.formulas) and self.units is not None
-        objections = list(wrong.values())
-        if self.content is not None and abs((self.content.units_in(structure, blur) or 0) - 1) > 0.02:
-            said = f'the file says that the cell has {self.content}'
-            objections.append(f'{said}, its sites give {found.formula.replace(" ", "")}')
-        # Atoms that agree with formula and Z have the right mass: then a slip of the authors is a doubt only.
-        if objections and not counted:
-            raise InconsistentFile(objections[0])
-        weighed = self.weight is not None and self.units is not None and 'weight' not in wrong
-        return dense or counted or weighed or self.content is not None, objections + self._check_group(structure)
-
-    def _differences(self, own: Mapping[str, float]) -> dict[str, str | None]:
-        """What contradicts quantities of the crystal, by their names."""
-        rows = (
-            ('volume', VOLUME_TOLERANCE, 'the cell has {:.2f} A^3', 'its lengths and angles give {:.2f}'),
-            (
-                'weight',
-                WEIGHT_TOLERANCE,
-                'the formula weight is {:g}',
-                f'its sites give {{:.2f}} for Z = {self.units or 0:g}',
-            ),
-            ('density', DENSITY_TOLERANCE, 'the density is {:.4g} g/cm3', 'its sites give {:.3g}'),
-            ('electrons', ELECTRONS_TOLERANCE, 'the cell has {:g} electrons (F000)', 'its sites give {:.4g}'),
-        )
-        found = {}
-        for name, tolerance, said, has in rows:
+        wrong = {}
+        for name, (tolerance, said, has) in QUANTITIES.items():
             stated = getattr(self, name)
-            if (
-                stated is not None and abs(own[name] / stated - 1) > tolerance
-            ):  # not for NaN: there is nothing to compare
-                found[name] = f'the file says that {said.format(stated)}, {has.format(own[name])}'
-        return found
+            if stated is not None and abs(own[name] / stated - 1) > tolerance:  # not for NaN: nothing to compare
+                wrong[name] = f'the file says that {said.format(stated)}, {has.format(own[name])}'
+        dense, formula = self.density is not None and 'density' not in wrong, found.formula.replace(' ', '')
+        if self.elements is not None and self.elements != {element.symbol for element in found}:
+            stated = ', '.join(sorted(self.elements))
+            raise InconsistentFile(f'the file says that its elements are {stated}, its sites are {formula}')
+        for one in self.formulas:
+            self._check_formula(one, structure, blur, dense)
+        if self.content is not None and abs((self.content.units_in(structure, blur) or 0) - 1) > 0.02:
+            wrong['content'] = f'the file says that the cell has {self.content}, its sites give {formula}'
+        # Atoms that agree with formula and Z have the right mass: then a slip of the authors is a doubt only.
+        counted = bool(self.formulas) and self.units is not None
+        for name, objection in wrong.items():
+            if not counted or name in ('volume', 'sites', 'kinds'):
+                raise InconsistentFile(objection)
+        weighed = self.weight is not None and self.units is not None and 'weight' not in wrong
+        confirmed = dense or counted or weighed or self.content is not None
+        return confirmed, [*wrong.values(), *self._check_group(structure)]
 
     def _check_formula(self, formula: Formula, structure: Structure, blur: Mapping[str, float], dense: bool) -> None:
         """Raise :class:`InconsistentFile` unless the cell has Z times the formula."""
-        units = formula.units_in(structure, blur)
-        if units is not None and (self.units is None or dense):
-            return
-        # Z counts the formula or its smallest form: some programs write the content of the cell as formula.
-        if units is not None and any(abs(self.units / one - 1) < 0.02 for one in (units, units * formula.factor)):
-            return
-        if units is not None and any(formula.digits.values()) and abs(units - 1) < 0.02:
-            return
+        if (units := formula.units_in(structure, blur)) is not None:
+            # Z counts the formula or its smallest form: some programs write the content of the cell as formula.
+            is_z = any(abs((self.units or units) / one - 1) < 0.02 for one in (units, units * formula.factor))
+            if dense or is_z or (any(formula.digits.values()) and abs(units - 1) < 0.02):
+                return
         found = structure.composition.element_composition
         lost = ', '.join(sorted(set(formula.counts) - {str(element) for element in found}))
         z = '' if self.units is None else f' (Z = {self.units:g})'
@@ -233,10 +215,6 @@ class Facts:
         return [f'the file says that the space group is number {self.group:g}, its sites have number {found[0]}']
 
 
-def _content(structure: Structure) -> dict[str, float]:
-    return {str(element): count for element, count in structure.composition.element_composition.items()}
-
-
 def check_document(stated: dict, structure: Structure) -> list[str]:
     """Compare a structure with what a JSON document says of it; what is doubtful.
 
@@ -247,9 +225,8 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
     elements, ratios = stated.get('elements'), stated.get('elements_ratios')
     if isinstance(elements, list) and isinstance(ratios, list):
         formulas.append(Formula.of(dict(zip(elements, ratios))))
-    for key in ('symmetry', 'spacegroup'):
-        if isinstance(stated.get(key), dict):
-            stated = stated | {'spg_number': stated[key].get('number')}
+    symmetry = stated.get('symmetry') or stated.get('spacegroup')
+    stated = {'spg_number': symmetry.get('number') if isinstance(symmetry, dict) else None} | stated
     numbers = {name: _number(stated[key]) for key, name in _NUMBERS.items() if key in stated}
     facts = Facts(
         formulas=tuple(filter(None, formulas)),

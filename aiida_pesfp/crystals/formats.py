@@ -87,10 +87,12 @@ def _parse(path: Path) -> list[Reading]:
 def _kind_by_ase(path: Path) -> str:
     """One of our formats or one of :data:`WHOLE`, as ASE knows it by its name or content."""
     try:
-        kind = ase.io.formats.filetype(str(path), guess=False)
+        kind = ase.io.formats.filetype(str(path))  # the ending of the name, if it does not know it
     except ase.io.formats.UnknownFileTypeError:
+        kind = None
+    if kind not in ase.io.formats.ioformats:
         known = ', '.join(ENDINGS)
-        raise UnreadableStructure(f'its name has none of the endings {known}, and ASE does not know it') from None
+        raise UnreadableStructure(f'its name has none of the endings {known}, and ASE does not know it')
     kind = {'vasp': 'poscar', 'extxyz': 'xyz'}.get(kind, kind)
     if kind not in _READERS and kind not in WHOLE:
         words = f'files of the kind {kind} may lack symmetry, elements or occupancies'

@@ -1,5 +1,6 @@
 """POSCAR and its kin (CONTCAR, CHGCAR, LOCPOT), as https://vasp.at/wiki/POSCAR describes them, line by line."""
 
+import itertools
 import re
 
 import numpy as np
@@ -10,12 +11,10 @@ from aiida_pesfp.crystals.facts import Facts, Formula
 from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 
-_NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?'
-#: Three numbers, flags of selective dynamics, the label of the atom, its Wyckoff letter, and a remark.
-_PLACE = re.compile(
-    rf'\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})(?:(?:\s+\.?[TFtf]\w*\.?){{3}})?'
-    r'(?:\s+([A-Za-z]\S*))?(?:\s+\(?\d+[a-z]\)?)?\s*(?:[!#].*)?'
-)
+_NUMBER = r'([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?)'
+_VECTOR = rf'{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}'
+#: A position, flags of selective dynamics, the label of the atom and its Wyckoff position.
+_PLACE = rf'{_VECTOR}(?:(?:\s+\.?[TFtf]\w*\.?){{3}})?(?:\s+([A-Za-z]\S*))?(?:\s+\(?\d+[a-z]\)?)?'
 
 
 def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
@@ -23,34 +22,40 @@ def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
 
     :raises UnreadableStructure: if a line is not what it must be, or the lines contradict each other.
     """
-    lines = text.splitlines() + [''] * 9
-    scales = _numbers(lines, 1, 'one or three scaling factors', (1, 3))
-    matrix = np.array([_numbers(lines, row, 'a lattice vector') for row in (2, 3, 4)])
-    names, row = (None, 5) if re.match(r'\s*\d', lines[5]) else (_words(lines[5]), 6)
-    counts = [int(word) if word.isdecimal() else -1 for word in _words(lines[row])]
-    if not counts or min(counts) < 0 or not 0 < sum(counts) <= MOST_ATOMS:
-        raise _wrong(lines, row, f'the counts of atoms, between 1 and {MOST_ATOMS} in all')
-    species, doubts = _species(lines[0], names, counts)
-    row += 1
-    selective = lines[row].strip()[:1] in tuple('sS')
-    row += selective
-    mode = lines[row].strip()[:1].lower()
-    if mode not in tuple('dfck') or not mode:
-        raise _wrong(lines, row, 'Direct or Cartesian')
-    cartesian = mode in 'ck'
+    lines = [re.split('[!#]', line)[0].strip() for line in text.splitlines()] + [''] * 9
+
+    def take(row: int, pattern: str, what: str) -> tuple[str, ...]:
+        if match := re.fullmatch(pattern, lines[row]):
+            return match.groups()
+        raise UnreadableStructure(f'line {row + 1} must be {what}, not {lines[row][:60]!r}')
+
+    scales = _numbers(take(1, rf'{_NUMBER}(?:\s+{_NUMBER}\s+{_NUMBER})?', 'one or three scaling factors'))
+    matrix = np.array([_numbers(take(row, _VECTOR, 'a lattice vector')) for row in (2, 3, 4)])
+    row = 5 if re.match(r'\d', lines[5]) else 6  # before VASP 5 no line has the elements
+    names = None if row == 5 else take(5, '(.+)', 'the elements')[0].split()
+    counts = [int(word) for word in take(row, r'(\d+(?:\s+\d+)*)', 'the counts of atoms')[0].split()]
+    if not 0 < (count := sum(counts)) <= MOST_ATOMS:
+        raise UnreadableStructure(f'its counts of atoms are {counts}: not between 1 and {MOST_ATOMS} in all')
+    species, doubts = _species(text.splitlines()[0], names, counts)
+    row += 1 + (lines[row + 1][:1] in ('s', 'S'))
+    cartesian = take(row, '([DdFfCcKk]).*', 'Direct or Cartesian')[0] in 'CcKk'
     if len(scales) == 3 and cartesian:
         raise UnreadableStructure('it has three scaling factors and Cartesian positions: give one factor')
-    first = row + 1
-    places, labels = zip(*(_place(lines, first + k, len(species)) for k in range(len(species))))
-    _check_labels(labels, species, first + 1)
-    _check_tail(lines, first + len(places), len(places))
-    if scales[0] < 0 and len(scales) == 1:
+    what = f'one of {count} positions: three numbers, with nothing behind them but a label'
+    places = [take(row + 1 + index, _PLACE, what) for index in range(count)]
+    _check_labels([place[3] for place in places], species, row + 2)
+    _check_tail(lines[row + 1 + count :], count)
+    if len(scales) == 1 and scales[0] < 0:  # the volume
         scales = [(-scales[0] / abs(np.linalg.det(matrix))) ** (1 / 3)]
     matrix = matrix * scales
     check_cell(matrix, (True,) * 3)
-    places = np.array(places) * (scales if cartesian else 1)
+    places = np.array([_numbers(place[:3]) for place in places]) * (scales if cartesian else 1)
     structure = Structure(matrix, species, places, coords_are_cartesian=cartesian)
-    return structure, (*doubts, *_remark(lines[0], structure, names))
+    return structure, (*doubts, *_remark(text.splitlines()[0], structure, names))
+
+
+def _numbers(words: tuple[str | None, ...]) -> list[float]:
+    return [float(word.lower().replace('d', 'e')) for word in words if word]
 
 
 def _species(remark: str, names: list[str] | None, counts: list[int]) -> tuple[list[str], list[str]]:
@@ -68,75 +73,34 @@ def _species(remark: str, names: list[str] | None, counts: list[int]) -> tuple[l
     return [element for (element, _), count in zip(found, counts) for _ in range(count)], doubts
 
 
-def _place(lines: list[str], row: int, count: int) -> tuple[list[float], str | None]:
-    """A position and its label."""
-    match = _PLACE.fullmatch(lines[row]) if row < len(lines) else None
-    if match is None:
-        raise _wrong(lines, row, f'one of {count} positions: three numbers, with nothing behind them but a label')
-    return [_float(word) for word in match.groups()[:3]], match[4]
-
-
-def _check_labels(labels: tuple[str | None, ...], species: list[str], line: int) -> None:
+def _check_labels(labels: list[str | None], species: list[str], line: int) -> None:
     """Refuse elements that the labels of all atoms, if they are elements, contradict."""
     try:
         elements = [element_of(label or '')[0] for label in labels]
     except UnreadableStructure:
         return
-    for index, (label, found, element) in enumerate(zip(labels, elements, species)):
+    for number, (label, found, element) in enumerate(zip(labels, elements, species), line):
         if found != element:
-            raise UnreadableStructure(f'line {line + index} says {label}, its counts say {element}: correct either')
+            raise UnreadableStructure(f'line {number} says {label}, its counts say {element}: correct either')
 
 
-def _check_tail(lines: list[str], row: int, count: int) -> None:
-    """Refuse positions after the last: they would be taken for velocities."""
-    tail = lines[row:]
-    if _PLACE.fullmatch(tail[0]):
+def _check_tail(lines: list[str], count: int) -> None:
+    """Refuse further positions: they would be taken for velocities. A line of three whole numbers begins a grid."""
+    block = list(itertools.takewhile(bool, itertools.dropwhile(lambda line: not line, lines))) or ['']
+    more = lines[0] or (len(block) != count and not re.fullmatch(r'\d+\s+\d+\s+\d+', block[0]))
+    if more and re.fullmatch(_PLACE, block[0]):
         raise UnreadableStructure(f'it lists more positions than its counts say, {count}: correct them')
-    rows = [index for index, line in enumerate(tail) if line.strip()]
-    if rows and _PLACE.fullmatch(tail[rows[0]]):
-        block = tail[rows[0] :]
-        length = next(k for k, line in enumerate([*block, '']) if not line.strip())
-        grid = all(word.isdecimal() for word in _words(block[0]))
-        if not grid and length != count:
-            raise UnreadableStructure(f'{length} lines of numbers follow its {count} positions: correct the counts')
 
 
 def _remark(remark: str, structure: Structure, names: list[str] | None) -> list[str]:
     """Doubts, if the first line is the formula of something else; without other names of the elements, it counts."""
     is_formula = re.search(r'\d', remark) or re.fullmatch('[A-Z][A-Za-z]*[a-z]', remark.strip())  # Li Cl is a list
-    formula = Formula.read(remark) if is_formula else None
-    if formula is None:
-        return []
     try:
-        Facts(formulas=(formula,)).check(structure)
+        if is_formula and (formula := Formula.read(remark)):
+            Facts(formulas=(formula,)).check(structure)
     except InconsistentFile:
         words = f'its first line says {remark.strip()}, its counts give {structure.formula}'
         if names is None:
             raise UnreadableStructure(f'{words}: correct either') from None
         return [words]
     return []
-
-
-def _numbers(lines: list[str], row: int, what: str, lengths: tuple[int, ...] = (3,)) -> list[float]:
-    """All numbers of a line, up to a remark."""
-    words = re.split('[!#]', lines[row])[0].split()
-    if (
-        len(words) not in lengths
-        or not all(re.fullmatch(_NUMBER, word) for word in words)
-        or not any(map(_float, words))
-    ):
-        raise _wrong(lines, row, what)
-    return [_float(word) for word in words]
-
-
-def _words(line: str) -> list[str]:
-    return re.split('[!#]', line)[0].split()
-
-
-def _float(word: str) -> float:
-    return float(word.lower().replace('d', 'e'))
-
-
-def _wrong(lines: list[str], row: int, what: str) -> UnreadableStructure:
-    line = lines[row].strip()[:60] if row < len(lines) else ''
-    return UnreadableStructure(f'line {row + 1} must be {what}, not {line!r}')

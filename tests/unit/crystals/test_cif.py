@@ -86,7 +86,7 @@ def test_the_example_is_brucite_without_doubt():
             ATOMS[:2],
             {'chemical_formula_sum': '?', 'chemical_formula_weight': '58.32'},
             InconsistentFile,
-            'formula weight is 58.32, its sites give 56.30 for Z = 1',
+            'formula weight is 58.32, its sites give 56.30 for this Z',
         ),
         (ATOMS[:2], {'chemical_formula_sum': None, 'chemical_formula_structural': 'Mg(OH)2'}, InconsistentFile, 'H'),
         (ATOMS, {'cell_angle_gamma': '90'}, InconsistentFile, 'the cell does not have the symmetry of its 12 listed'),

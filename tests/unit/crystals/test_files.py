@@ -140,7 +140,7 @@ def test_encodings_of_any_format(tmp_path, encoding):
         ('Li Cl', 'Li', 'names 1 elements and has 2 counts'),
         ('1 1', '1 1 1', 'names 2 elements and has 3 counts'),
         ('1 1', '1 0', 'more positions than its counts'),
-        ('1 1', '99999999999 1', 'between 1 and 20000 in all'),
+        ('1 1', '99999999999 1', 'not between 1 and 20000 in all'),
         ('1 1', '1 2', 'line 11 must be one of 3 positions'),
         ('0.5', 'nan', 'line 10 must be one of 2 positions'),
         ('0.5', '5e8', 'correct its coordinates'),
