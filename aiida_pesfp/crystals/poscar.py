@@ -31,7 +31,7 @@ def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
 
     scales = _numbers(take(1, rf'{_NUMBER}(?:\s+{_NUMBER}\s+{_NUMBER})?', 'one or three scaling factors'))
     matrix = np.array([_numbers(take(row, _VECTOR, 'a lattice vector')) for row in (2, 3, 4)])
-    row = 5 if re.match(r'\d', lines[5]) else 6  # before VASP 5 no line has the elements
+    row = 5 if re.fullmatch(r'[\d\s]+', lines[5]) else 6  # before VASP 5 no line has the elements
     names = None if row == 5 else take(5, '(.+)', 'the elements')[0].split()
     counts = [int(word) for word in take(row, r'(\d+(?:\s+\d+)*)', 'the counts of atoms')[0].split()]
     if not 0 < (count := sum(counts)) <= MOST_ATOMS:
@@ -94,7 +94,7 @@ def _check_tail(lines: list[str], count: int) -> None:
 
 def _remark(remark: str, structure: Structure, names: list[str] | None) -> list[str]:
     """Doubts, if the first line is the formula of something else; without other names of the elements, it counts."""
-    is_formula = re.search(r'\d', remark) or re.fullmatch('[A-Z][A-Za-z]*[a-z]', remark.strip())  # Li Cl is a list
+    is_formula = re.search(r'\d', remark) or re.fullmatch('(?=.*[a-z])[A-Z][A-Za-z]*', remark.strip())
     try:
         if is_formula and (formula := Formula.read(remark)):
             Facts(formulas=(formula,)).check(structure)

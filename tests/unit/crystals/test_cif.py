@@ -1,5 +1,7 @@
 """CIF: the crystal that a file describes is read, or nothing. Brucite, Mg(OH)2, and its kin are the examples."""
 
+import re
+
 import numpy as np
 import pytest
 import spglib
@@ -256,6 +258,36 @@ def test_the_element_of_an_atom(label, symbol, formula, element):
 def test_formulas(text, counts):
     found = Formula.read(text)
     assert (found and found.counts) == counts
+
+
+def test_the_names_of_newer_dictionaries_have_a_dot():
+    dotted = re.sub(r'_(cell|space_group_symop|space_group|chemical_formula|atom_site)_(?=[a-zIH])', r'_\1.', cif())
+    assert '_cell.length_a' in dotted
+    assert '_space_group_symop.operation_xyz' in dotted
+    assert same_sites(read(dotted)[0], read(cif())[0])
+    with pytest.raises(InconsistentFile, match='says Mg2H2O2'):
+        read(dotted.replace('H2 Mg O2', 'H2 Mg2 O2'))
+
+
+@pytest.mark.parametrize(('counts', 'right'), [('1 2 2', True), ('1 2 1', False)])
+def test_the_atoms_of_the_cell_by_their_types(counts, right):
+    rows = ''.join(f'{one} {count}\n' for one, count in zip(('Mg2+', 'O2-', 'H'), counts.split()))
+    loop = f'loop_\n_atom_type_symbol\n_atom_type_number_in_cell\n{rows}'
+    text = cif(chemical_formula_sum=None).replace('loop_', f'{loop}loop_', 1)
+    if right:
+        assert same_sites(read(text)[0], read(cif())[0])
+    else:
+        with pytest.raises(InconsistentFile, match='the cell has Mg1H1O2, its sites give Mg1H2O2'):
+            read(text)
+
+
+def test_a_column_of_occupancies_with_another_name():
+    with pytest.raises(UnreadableStructure, match='_atom_site_occ is not known: name the occupancies'):
+        read(cif(columns=(*COLUMNS[:-1], 'occ')))
+
+
+def test_a_formula_that_is_not_understood_is_told():
+    assert read(cif(chemical_formula_sum="'Brucite'"))[1] == ("the formula 'Brucite' is not understood",)
 
 
 def test_partly_occupied_sites_are_compared_within_their_digits():
