@@ -59,21 +59,17 @@ def sound(structure: Structure) -> Structure:
 
 
 def check_structure(structure: Structure, species: str) -> None:
-    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned for a mobile species."""
-    check_crystal(structure)
-    check_alkali_ions(structure)
-    if species not in structure.symbol_set:
-        way_out = 'name the mobile species (--species) or leave the structure out'
-        raise NoMobileSpecies(f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): {way_out}')
+    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned for a mobile species.
 
-
-def check_alkali_ions(structure: Structure) -> None:
-    """Raise :class:`~aiida_pesfp.errors.OverlappingAtoms` if ions of lithium and its kin are as close as on sites that
-    are half full. It is not for moments of dynamics.
+    Ions of lithium and its kin must not be as close as on sites that are half full; in a moment of dynamics they may.
     """
+    check_crystal(structure)
     if close := _close_alkali_ions(structure, LEAST_ALKALI_CONTACT):
         way_out = 'give an ordered approximant of the structure'
         raise OverlappingAtoms(f'{close}, as on sites that are half full: {way_out}')
+    if species not in structure.symbol_set:
+        way_out = 'name the mobile species (--species) or leave the structure out'
+        raise NoMobileSpecies(f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): {way_out}')
 
 
 def doubts_of_occupancies(structure: Structure) -> tuple[str, ...]:

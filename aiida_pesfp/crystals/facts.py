@@ -115,16 +115,14 @@ def _capitalised(text: str) -> str:
 
     :raises ValueError: if a word may be an element or two, as in SI O2.
     """
-    words = text.split()
-    if text != text.upper() or len(words) < 2:
-        return text
-    for index, word in enumerate(words):
-        match = re.fullmatch(r'([A-Z]{2})([\d.]*)', word)
-        if match and match[1].title() in ELEMENTS:
-            if set(match[1]) <= ELEMENTS:
-                raise ValueError(f'{word} may be one element or two')
-            words[index] = match[1].title() + match[2]
-    return ' '.join(words)
+
+    def usual(match: re.Match) -> str:
+        if (symbol := match[0].title()) in ELEMENTS and set(match[0]) <= ELEMENTS:
+            raise ValueError(f'{match[0]} may be one element or two')
+        return symbol if symbol in ELEMENTS else match[0]
+
+    capitals = text == text.upper() and ' ' in text
+    return re.sub(r'\b[A-Z]{2}(?=[\d.]*(?:\s|$))', usual, text) if capitals else text
 
 
 @dataclass(frozen=True, kw_only=True)

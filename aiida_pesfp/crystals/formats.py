@@ -9,10 +9,10 @@ import ase.io
 from aiida_pesfp.crystals.cif import crystals_of
 from aiida_pesfp.crystals.documents import read_documents
 from aiida_pesfp.crystals.poscar import read_poscar
-from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms, unreadable
+from aiida_pesfp.crystals.reading import Reading, as_ours, attempt, from_atoms
 from aiida_pesfp.crystals.text import COMPRESSIONS, read_text
 from aiida_pesfp.crystals.xyz import read_xyz
-from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure
+from aiida_pesfp.errors import PartialOccupancy, UnreadableStructure
 
 ENDINGS = {
     **dict.fromkeys(('.cif', '.mcif'), 'cif'),
@@ -58,14 +58,8 @@ def read_file(path: Path) -> list[Reading]:
     try:
         with warnings.catch_warnings(action='ignore'):  # pymatgen warns of every rounded coordinate
             return _parse(path)
-    except StructureError as error:
-        return [Reading(error=error)]
-    except PermissionError:
-        return [Reading(error=UnreadableStructure('no permission to read the file'))]
-    except MemoryError:
-        return [Reading(error=UnreadableStructure('reading the file takes too much memory'))]
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        return [Reading(error=unreadable(error))]
+        return [Reading(error=as_ours(error))]
 
 
 def _parse(path: Path) -> list[Reading]:

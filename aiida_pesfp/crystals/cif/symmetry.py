@@ -113,11 +113,6 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
     return [own, *choices], True, doubts
 
 
-def settings_of(name: str) -> tuple[Setting, ...]:
-    """All settings that a Hermann-Mauguin name can mean, with or without blanks and underscores, full or short."""
-    return tuple(_settings()[0].get(_plain(name), ()))
-
-
 @functools.cache
 def _settings() -> tuple[dict[str, list[Setting]], dict[int, list[Setting]], dict[str, Setting]]:
     """Settings by the plain forms of their names, by number and by plain Hall symbol."""

@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 from aiida_pesfp.crystals.checks import check_crystal, check_distances
 from aiida_pesfp.crystals.cif import crystals_of
 from aiida_pesfp.crystals.cif.atoms import _element
-from aiida_pesfp.crystals.cif.symmetry import _settings, settings_of
+from aiida_pesfp.crystals.cif.symmetry import _plain, _settings
 from aiida_pesfp.crystals.facts import Formula
 from aiida_pesfp.crystals.text import read_text
 from aiida_pesfp.errors import (
@@ -50,6 +50,11 @@ def cif(atoms=ATOMS, operations=OPERATIONS, columns=COLUMNS, name='data_x', **ch
         lines += ['loop_', '_space_group_symop_operation_xyz', *(f"'{one}'" for one in operations)]
     lines += ['loop_', *(f'_atom_site_{column}' for column in columns), *atoms, '']
     return '\n'.join(lines)
+
+
+def settings_of(name):
+    """All settings that a name can mean."""
+    return _settings()[0].get(_plain(name), ())
 
 
 def read(text):
