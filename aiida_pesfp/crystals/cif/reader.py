@@ -110,21 +110,15 @@ def _read_block(
 
 
 def _lattice(block: gemmi.cif.Block) -> Lattice:
-    kinds = ('length_a', 'length_b', 'length_c', 'angle_alpha', 'angle_beta', 'angle_gamma')
-    names = [f'_cell_{kind}' for kind in kinds]
-    numbers = [value(block, (name,)) for name in names]
-    # An angle that is not given is 90 degrees: its default in the CIF dictionary.
-    numbers[3:] = [
-        90.0 if number is None and not len(block.find_values(name)) else number
-        for name, number in zip(names[3:], numbers[3:], strict=True)
+    names = [f'_cell_length_{axis}' for axis in 'abc'] + [
+        f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')
     ]
-    missing = [name for name, number in zip(names, numbers, strict=True) if number is None]
-    if missing:
-        raise InvalidCell(f'{", ".join(missing)} is missing or not a number: give the cell')
-    cosines = np.cos(np.radians(numbers[3:]))
-    if min(numbers) <= 0 or max(numbers[3:]) >= 180 or 1 + 2 * cosines.prod() - (cosines**2).sum() <= 0:
-        given = ', '.join(f'{number:g}' for number in numbers)
-        raise InvalidCell(f'lengths and angles of {given} make a cell of no volume: correct them')
+    # An angle that is not given is 90 degrees: its default in the CIF dictionary.
+    numbers = [value(block, (name,)) if len(block.find_values(name)) or 'length' in name else 90.0 for name in names]
+    limits = [np.inf] * 3 + [180.0] * 3
+    wrong = [name for name, number, limit in zip(names, numbers, limits) if number is None or not 0 < number < limit]
+    if wrong:
+        raise InvalidCell(f'{", ".join(wrong)} is missing or impossible: give the cell')
     lattice = Lattice.from_parameters(*numbers)
     check_cell(lattice.matrix, (True, True, True))
     return lattice
