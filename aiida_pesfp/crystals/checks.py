@@ -15,7 +15,7 @@ LEAST_CONTACT = 0.6
 #: sites that are half full they are closer.
 ALKALI, LEAST_ALKALI_CONTACT = [3, 11, 19, 37, 55], 0.75
 #: Of 360 ordered crystals, alkali ions are closer than this in those of Li3N alone; of 71 disordered ones whose
-#: contacts are possible with all sites full, in 15.
+#: contacts are possible with all sites full, in 11.
 USUAL_ALKALI_CONTACT = 0.82
 #: Most atoms and elements of a formula for which oxidation states are tried: many take long.
 MOST_BALANCED, MOST_BALANCED_ELEMENTS = 60, 5
@@ -75,8 +75,8 @@ def check_structure(structure: Structure, species: str) -> None:
 def doubts_of_occupancies(structure: Structure) -> tuple[str, ...]:
     """What makes it doubtful that all sites of a crystal are full, though its file says nothing else.
 
-    Of 71 disordered crystals whose contacts are possible with all sites full, these find half; of 360 ordered ones they
-    doubt nine: those of Li3N, and LiIO4.
+    Of 71 disordered crystals whose contacts are possible with all sites full, these find 31; of 360 ordered ones they
+    doubt five: those of Li3N, and LiIO4.
     """
     if not structure.is_ordered:
         return ()

@@ -1,5 +1,6 @@
 """The atoms that a CIF block lists: element, position with its digits, occupancy."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -93,17 +94,18 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     return atoms, list(dict.fromkeys(doubts))
 
 
-def check_alternatives(atoms: list[Atom]) -> None:
-    """Refuse atoms that exclude each other, as members of several groups of one assembly, but are all there."""
-    groups: dict[str, dict[str, str]] = {}
-    for atom in atoms:
-        if atom.disorder and atom.occupancy in (None, 1):
-            assembly, group = atom.disorder
-            groups.setdefault(assembly, {}).setdefault(group, atom.label)
-    for labels in groups.values():
-        if len(labels) > 1:
-            several = ' and '.join(labels.values())
-            raise UnreadableStructure(f'atoms {several} are alternatives in disorder: give their occupancies')
+def check_disorder(atoms: list[Atom]) -> list[str]:
+    """What is doubtful about full atoms of a group of disorder.
+
+    :raises UnreadableStructure: if they exclude each other, as members of several groups of one assembly.
+    """
+    full = [atom for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
+    for first, second in itertools.combinations(full, 2):
+        if first.disorder[0] == second.disorder[0] and first.disorder != second.disorder:
+            labels = f'{first.label} and {second.label}'
+            raise UnreadableStructure(f'atoms {labels} are alternatives in disorder: give their occupancies')
+    labels = ', '.join(atom.label for atom in full)
+    return [f'{labels} belong to a group of disorder, but are all there'] if full else []
 
 
 def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import Atom, check_alternatives, read_atoms
+from aiida_pesfp.crystals.cif.atoms import Atom, check_disorder, read_atoms
 from aiida_pesfp.crystals.cif.facts import check_hydrogens, facts_of
 from aiida_pesfp.crystals.cif.sites import Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
@@ -101,10 +101,7 @@ def _read_block(
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if not confirmed:
-        check_alternatives(atoms)
-        grouped = [atom.label for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
-        if grouped and not elements and crystal.structure.is_ordered:
-            doubts.append(f'{", ".join(grouped)} belong to a group of disorder, but are all there')
+        doubts += check_disorder(atoms)
         _check_second_reading(block, crystal.structure)
     return crystal.structure, (*doubts, *crystal.doubts)
 
