@@ -9,8 +9,8 @@ import numpy as np
 import spglib
 from pymatgen.core import Composition, Structure
 
-from aiida_pesfp.crystals.species import ELEMENTS, ISOTOPES
-from aiida_pesfp.errors import InconsistentFile
+from aiida_pesfp.crystals.species import ELEMENTS, ISOTOPES, element_of
+from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 
 #: What the crystal as a whole has: relative difference that contradicts the atoms, what is said of the file and of the
 #: atoms. The hydrogen of LiOH is 4 % of its weight; anomalous scattering makes F000 smaller.
@@ -78,8 +78,9 @@ class Formula:
         """
         counts, digits = {}, {}
         for name, amount in amounts.items():
-            symbol = ISOTOPES.get(name, name)
-            if symbol not in ELEMENTS:
+            try:
+                symbol, _ = element_of(name)
+            except UnreadableStructure:
                 return None
             decimals = texts.get(name, f'{amount:g}').partition('.')[2]
             counts[symbol] = counts.get(symbol, 0.0) + amount

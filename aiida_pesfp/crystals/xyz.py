@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 from aiida_pesfp.crystals.checks import MOST_ATOMS
 from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms
 from aiida_pesfp.crystals.species import element_of
-from aiida_pesfp.errors import UnreadableStructure
+from aiida_pesfp.errors import InvalidCell, UnreadableStructure
 
 #: Columns of a frame that names none.
 _PLAIN = 'species:S:1:pos:R:3'
@@ -42,16 +42,21 @@ def _frame(lines: list[str], number: int) -> tuple[Structure, tuple[str, ...]]:
         raise UnreadableStructure(f'its Properties have the numbers of columns {", ".join(counts)[:60]}')
     if 'pos' not in names or not {'species', 'Z', 'numbers'} & set(names):
         raise UnreadableStructure(f'its Properties {stated[1][:60]} have no species and pos')
+    if 'Lattice=' not in lines[1]:
+        raise InvalidCell('its second line gives no Lattice: it is no crystal')
     width = sum(map(int, counts))
     column = sum(map(int, counts[: names.index('species')])) if 'species' in names else None
-    doubts = {}
+    species, doubts = [], {}
     for index, line in enumerate(lines[2:], 2):
         words = line.split()
         if len(words) != width:
             raise UnreadableStructure(f'line {number + index - 2} must have {width} columns, not {line.strip()[:60]!r}')
         if column is not None:
             words[column], doubt = element_of(words[column])
+            species.append(words[column])
             doubts[doubt] = None
         lines[index] = ' '.join(words)
     atoms = ase.io.read(io.StringIO('\n'.join(lines) + '\n'), format='extxyz')
+    if species and species != atoms.get_chemical_symbols():
+        raise UnreadableStructure('its columns of species and of atomic numbers contradict each other: remove either')
     return from_atoms(atoms), tuple(filter(None, doubts))

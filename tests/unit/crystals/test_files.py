@@ -45,6 +45,7 @@ DOCUMENTS = {
     | dict.fromkeys(('alpha', 'beta', 'gamma'), 60.0)},
     'summary': {'material_id': 'mp-22905', 'band_gap': 6.2, 'structure': LICL.as_dict(), 'nsites': 2},
     'answer': {'data': [{'material_id': 'mp-22905', 'structure': LICL.as_dict()}], 'meta': {'total_doc': 1}},
+    'entry of ions': ComputedStructureEntry(LICL.copy().add_oxidation_state_by_guess(), -1.0).as_dict(),
     'entry': ComputedStructureEntry(LICL, -1.0, entry_id='mp-22905', data={'e_above_hull': 0.0}).as_dict(),
     'JARVIS': {'jid': 'JVASP-1', 'ehull': 'na', 'atoms': JARVIS | {'coords': LICL.frac_coords.tolist()}},
     'JARVIS, Cartesian': JARVIS | {'coords': LICL.cart_coords.tolist(), 'cartesian': True},
@@ -179,6 +180,8 @@ FRAME = '2\nLattice="0 2.565 2.565 2.565 0 2.565 2.565 2.565 0"{}\nLi 0 0 0{}\nC
         (' Properties=species:S:1:pos:R:3:occ:R:1', (' 1', ' 1'), None),
         (' Properties=pos:R:3:name:S:1', ('', ''), 'no species and pos'),
         (' pbc="T T F"', ('', ''), 'along 2 of 3'),
+        (' Properties=species:S:1:pos:R:3:Z:I:1', (' 3', ' 17'), None),
+        (' Properties=species:S:1:pos:R:3:Z:I:1', (' 11', ' 17'), 'species and of atomic numbers contradict'),
     ],
 )
 def test_each_column_of_a_frame_is_known(tmp_path, columns, values, words):
