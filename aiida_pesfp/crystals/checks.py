@@ -14,7 +14,7 @@ LEAST_CONTACT = 0.6
 #: Nor alkali ions of one element closer than this: 1.92 A for Li-Li. Li3N has 2.08 A, the least of 159 crystals; on
 #: sites that are half full they are closer.
 ALKALI, LEAST_ALKALI_CONTACT = [3, 11, 19, 37, 55], 0.75
-#: Of 360 ordered crystals, alkali ions are closer than this in those of Li3N alone; of 71 disordered ones whose
+#: Of 360 ordered crystals, ions of Li or Na are closer than this in those of Li3N alone; of 71 disordered ones whose
 #: contacts are possible with all sites full, in 11.
 USUAL_ALKALI_CONTACT = 0.82
 #: Most atoms and elements of a formula for which oxidation states are tried: many take long.
@@ -64,7 +64,7 @@ def check_structure(structure: Structure, species: str) -> None:
     Ions of lithium and its kin must not be as close as on sites that are half full; in a moment of dynamics they may.
     """
     check_crystal(structure)
-    if close := _close_alkali_ions(structure, LEAST_ALKALI_CONTACT):
+    if close := _close_ions(structure, ALKALI, LEAST_ALKALI_CONTACT):
         way_out = 'give an ordered approximant of the structure'
         raise OverlappingAtoms(f'{close}, as on sites that are half full: {way_out}')
     if species not in structure.symbol_set:
@@ -81,7 +81,7 @@ def doubts_of_occupancies(structure: Structure) -> tuple[str, ...]:
     if not structure.is_ordered:
         return ()
     doubts = []
-    if close := _close_alkali_ions(structure, USUAL_ALKALI_CONTACT):
+    if close := _close_ions(structure, ALKALI[:2], USUAL_ALKALI_CONTACT):
         doubts.append(f'{close}, closer than in most crystals: are all occupancies given?')
     reduced = structure.composition.element_composition.reduced_composition
     ionic = any(one.is_chalcogen or one.is_halogen or one.symbol in ('N', 'P') for one in reduced)
@@ -90,20 +90,6 @@ def doubts_of_occupancies(structure: Structure) -> tuple[str, ...]:
         formula = reduced.formula.replace(' ', '')
         doubts.append(f'no usual oxidation states balance {formula}: are all occupancies given?')
     return tuple(doubts)
-
-
-def _close_alkali_ions(structure: Structure, contact: float) -> str | None:
-    """The closest two alkali ions of one element, if they are closer than ``contact`` times their covalent radii."""
-    numbers = np.array([site.specie.Z for site in structure])
-    if not np.isin(numbers, ALKALI).any():
-        return None
-    first, second, _, distances = structure.get_neighbor_list(2 * contact * covalent_radii[ALKALI].max())
-    alike = np.isin(numbers[first], ALKALI) & (numbers[first] == numbers[second])
-    near = np.flatnonzero(alike & (distances < 2 * contact * covalent_radii[numbers[first]]))
-    if not len(near):
-        return None
-    closest = near[distances[near].argmin()]
-    return f'two {structure[int(first[closest])].specie.symbol} are {distances[closest]:.2f} A apart'
 
 
 def check_crystal(structure: Structure) -> None:
@@ -118,19 +104,38 @@ def check_crystal(structure: Structure) -> None:
 
 def check_distances(structure: Structure) -> None:
     """Raise :class:`~aiida_pesfp.errors.OverlappingAtoms` if atoms of an ordered structure are too close."""
+    if pair := _too_close(structure, LEAST_CONTACT):
+        *sites, distance, limit = pair
+        atoms = ' and '.join(f'{i} ({structure[i].specie}) at {_place(structure[i])}' for i in sites)
+        apart = f'atoms {atoms} are {distance:.3f} A apart, below the {limit:.2f} A of any crystal'
+        raise OverlappingAtoms(f'{apart}: remove one of them, or give both their occupancies if these were lost')
+
+
+def _close_ions(structure: Structure, kinds: list[int], contact: float) -> str | None:
+    pair = _too_close(structure, contact, kinds)
+    return pair and f'two {structure[pair[0]].specie.symbol} are {pair[2]:.2f} A apart'
+
+
+def _too_close(
+    structure: Structure, contact: float, kinds: list[int] | None = None
+) -> tuple[int, int, float, float] | None:
+    """Of atoms that are closer than ``contact`` times the sum of their covalent radii, the worst pair: two sites, their
+    distance and the limit, A.
+
+    :param kinds: only pairs of one element, with one of these atomic numbers.
+    """
     # What is no element has no radius.
-    numbers = [getattr(site.specie, 'element', site.specie).Z for site in structure]
+    numbers = np.array([getattr(site.specie, 'element', site.specie).Z for site in structure])
     radii = np.array([covalent_radii[number] if 0 < number < len(covalent_radii) else 0.0 for number in numbers])
-    longest = max(SHORTEST_DISTANCE, 2 * LEAST_CONTACT * radii.max())
+    longest = max(SHORTEST_DISTANCE, 2 * contact * radii.max())
     first, second, _, distances = structure.get_neighbor_list(longest)
-    limits = np.maximum(SHORTEST_DISTANCE, LEAST_CONTACT * (radii[first] + radii[second]))
+    limits = np.maximum(SHORTEST_DISTANCE, contact * (radii[first] + radii[second]))
+    if kinds is not None:
+        limits[~np.isin(numbers[first], kinds) | (numbers[first] != numbers[second])] = 1e-9
     if not len(distances) or (distances >= limits).all():
-        return
+        return None
     worst = int(np.argmin(distances / limits))
-    pair = sorted((int(first[worst]), int(second[worst])))
-    atoms = ' and '.join(f'{i} ({structure[i].specie}) at {_place(structure[i])}' for i in pair)
-    apart = f'atoms {atoms} are {distances[worst]:.3f} A apart, below the {limits[worst]:.2f} A of any crystal'
-    raise OverlappingAtoms(f'{apart}: remove one of them, or give both their occupancies if these were lost')
+    return *sorted((int(first[worst]), int(second[worst]))), float(distances[worst]), float(limits[worst])
 
 
 def check_cell(lattice: np.ndarray, pbc) -> None:

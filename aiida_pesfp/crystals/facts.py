@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import gemmi
 import numpy as np
 import spglib
 from pymatgen.core import Composition, Structure
@@ -32,16 +33,7 @@ _FORMULAS = (
     *('unit_cell_formula', 'reduced_cell_formula', 'chemical_formula_reduced', 'chemical_formula_hill'),
     'chemical_formula_descriptive',
 )
-_NUMBERS = {
-    'density': 'density',
-    'volume': 'volume',
-    'nsites': 'sites',
-    'nat': 'sites',
-    'nelements': 'kinds',
-    **dict.fromkeys(('spg_number', 'space_group_number'), 'group'),
-}
-#: g/cm3 of one atomic mass unit per A^3.
-GRAMS = 1.66053907
+_NUMBERS = {'density': 'density', 'volume': 'volume', 'nsites': 'sites', 'nelements': 'kinds', 'spg_number': 'group'}
 
 
 @dataclass(frozen=True)
@@ -159,13 +151,13 @@ class Facts:
         :param blur: element -> by how many atoms its count may be off, as occupancies have few digits.
         :raises InconsistentFile: if it contradicts the elements, their counts, the cell or its mass.
         """
-        found, mass = structure.composition.element_composition, float(structure.composition.weight)
+        found = structure.composition.element_composition
         own = {
             'volume': structure.volume,
             'sites': len(structure),
             'kinds': len(found),
-            'weight': mass / (self.units or np.nan),
-            'density': mass / structure.volume * GRAMS,
+            'weight': float(structure.composition.weight) / (self.units or np.nan),
+            'density': float(structure.density),
             'electrons': sum(element.Z * count for element, count in found.items()),
         }
         wrong = {}
@@ -225,22 +217,14 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
     if isinstance(elements, list) and isinstance(ratios, list):
         formulas.append(Formula.of(dict(zip(elements, ratios))))
     symmetry = stated.get('symmetry') or stated.get('spacegroup')
-    stated = {'spg_number': symmetry.get('number') if isinstance(symmetry, dict) else None} | stated
-    numbers = {name: _number(stated[key]) for key, name in _NUMBERS.items() if key in stated}
+    group = symmetry.get('number') if isinstance(symmetry, dict) else None
+    stated = {'spg_number': group, 'nsites': stated.get('nat')} | stated
+    numbers = {name: gemmi.cif.as_number(str(stated.get(key))) for key, name in _NUMBERS.items()}
     facts = Facts(
         formulas=tuple(filter(None, formulas)),
         # Some providers name species that are no elements.
         elements=frozenset(ELEMENTS.intersection(elements)) if isinstance(elements, list) else None,
-        **numbers,
+        **{name: number for name, number in numbers.items() if number > 0},  # not NaN
     )
     unknown = [f'the formula {one!r} is not understood' for one, formula in zip(given, formulas) if formula is None]
     return unknown + facts.check(structure)[1]
-
-
-def _number(value) -> float | None:
-    """What is a positive number, though it may be text."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        return None
-    return number if 0 < number < np.inf else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ase.io
 
-from aiida_pesfp.crystals.cif import crystals_of
+from aiida_pesfp.crystals.cif.reader import crystals_of
 from aiida_pesfp.crystals.documents import read_documents
 from aiida_pesfp.crystals.poscar import read_poscar
 from aiida_pesfp.crystals.reading import Reading, as_ours, attempt, from_atoms

@@ -29,9 +29,14 @@ def element_of(text: str, known: Collection[str] = ()) -> tuple[str, str | None]
 
 
 def element_of_label(text: str, known: Collection[str] = ()) -> tuple[str, str | None]:
-    """As :func:`element_of`, of the label of an atom, which may go on: CA1 may be Ca or C, but OW is O."""
+    """As :func:`element_of`, of the label of an atom, which may go on: CA1 may be Ca or C, but OW is O.
+
+    A word such as Wat is an element only if the formula has it.
+    """
     match = re.match(r'\d*([A-Za-z]+)', text)
     letters = match[1] if match else ''
+    if re.fullmatch('[A-Z][a-z]{2,}', letters) and letters[0] not in known and letters[:2] not in known:
+        letters = ''
     choices = dict.fromkeys([letters[:2].title(), letters[:1].upper(), *(['H'] if letters == 'D' else [])])
     return _choose(text, letters, list(choices), known, sure=letters.startswith(letters[:2].title()))
 

@@ -5,7 +5,6 @@ import gemmi
 from aiida_pesfp.crystals.cif.tags import texts, value
 from aiida_pesfp.crystals.facts import Facts, Formula
 from aiida_pesfp.crystals.species import ISOTOPES, element_of
-from aiida_pesfp.errors import InconsistentFile
 
 FORMULA = tuple(f'_chemical_formula_{kind}' for kind in ('sum', 'structural', 'moiety', 'iupac'))
 
@@ -31,10 +30,3 @@ def _content(block: gemmi.cif.Block) -> Formula | None:
         symbol, _ = element_of(row.str(0))
         amounts[symbol] = amounts.get(symbol, 0.0) + gemmi.cif.as_number(row[1])
     return Formula.of(amounts) if all(amount > 0 for amount in amounts.values()) else None  # NaN neither
-
-
-def check_hydrogens(block: gemmi.cif.Block, elements: set[str]) -> None:
-    """Refuse hydrogen that is attached to other atoms, without positions of its own."""
-    attached = [gemmi.cif.as_number(text) for text in texts(block, ('_atom_site_attached_hydrogens',))]
-    if any(number > 0 for number in attached) and 'H' not in elements:
-        raise InconsistentFile('hydrogen atoms are attached to others and have no positions: add them')

@@ -2,21 +2,19 @@
 
 import functools
 import re
-import warnings
 from collections.abc import Callable
 
 import gemmi
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
-from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
 from aiida_pesfp.crystals.cif.atoms import Atom, check_disorder, read_atoms
-from aiida_pesfp.crystals.cif.facts import check_hydrogens, facts_of
+from aiida_pesfp.crystals.cif.facts import facts_of
 from aiida_pesfp.crystals.cif.sites import Crystal, build
-from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
-from aiida_pesfp.crystals.cif.tags import check_single, value
+from aiida_pesfp.crystals.cif.symmetry import Symmetry, symmetries
+from aiida_pesfp.crystals.cif.tags import check_single, texts, value
 from aiida_pesfp.crystals.facts import Facts
 from aiida_pesfp.errors import (
     AmbiguousSymmetry,
@@ -78,8 +76,9 @@ def _read_block(
     atoms, atom_doubts = read_atoms(block, elements)
     choices, disputed, symmetry_doubts = symmetries(block, lattice)
     doubts = [*doubts, *formula_doubts, *atom_doubts, *symmetry_doubts]
-    if not elements:
-        check_hydrogens(block, {atom.element for atom in atoms})
+    attached = any(gemmi.cif.as_number(text) > 0 for text in texts(block, ('_atom_site_attached_hydrogens',)))
+    if attached and 'H' not in elements | {atom.element for atom in atoms}:
+        raise InconsistentFile('hydrogen atoms are attached to others and have no positions: add them')
     open_labels = [atom.label for atom in atoms if atom.occupancy is None]
     try:
         crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
@@ -102,7 +101,6 @@ def _read_block(
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if not confirmed:
         doubts += check_disorder(atoms)
-        _check_second_reading(block, crystal.structure)
     return crystal.structure, (*doubts, *crystal.doubts)
 
 
@@ -163,23 +161,3 @@ def _decide(
 
 def _same_crystal(first: Structure, second: Structure) -> bool:
     return bool(StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(first, second))
-
-
-def _check_second_reading(block: gemmi.cif.Block, structure: Structure) -> None:
-    """Refuse a crystal of which pymatgen finds other atoms in the cell, if the block lists operations and it reads it.
-
-    From names alone, it takes the wrong setting or none of some groups.
-    """
-    if not any(len(block.find_values(tag)) for tag in OPERATIONS):
-        return
-    document = gemmi.cif.Document()
-    document.add_copied_block(block)
-    try:
-        with warnings.catch_warnings(action='ignore'):
-            [second] = CifParser.from_str(document.as_string(), check_cif=False).parse_structures(on_error='raise')
-    except Exception:  # a parser raises all kinds of errors on files that it does not understand
-        return
-    found, other = structure.composition.element_composition, second.composition.element_composition
-    if not found.almost_equals(other, rtol=1e-2, atol=1e-2) or abs(structure.volume / second.volume - 1) > 1e-3:
-        both = f'{found.formula} in {structure.volume:.1f} A^3 and {other.formula} in {second.volume:.1f} A^3'
-        raise InconsistentFile(f'two readers find different crystals in it ({both}): give formula and Z, or correct it')
