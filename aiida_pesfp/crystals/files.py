@@ -1,5 +1,6 @@
 """The structures of files and folders, each with a name of its own."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,26 +92,29 @@ def structure_files(paths: list[Path], tell: Callable[[str], None]) -> Iterator[
         except OSError as error:
             tell(f'{printable(path)}: the folder cannot be read ({error.strerror})')
             continue
-        results = [file for file in content if _is_result(file)]
-        content = [file for file in content if file not in results]
-        folders = [file for file in content if file.is_dir()]
-        others = [file for file in content if file not in folders and format_of(file) is None]
-        yield from (file for file in content if file not in folders and file not in others)
-        _tell_skipped(path, others, 'no ending of a structure file', tell)
-        _tell_skipped(path, folders, 'folders: name them too', tell)
-        _tell_skipped(path, results, 'results of an earlier run', tell)
+        skipped = defaultdict(list)
+        for file in content:
+            if reason := _why_not(file):
+                skipped[reason].append(printable(file.name))
+            else:
+                yield file
+        for reason, names in skipped.items():
+            more = f' and {len(names) - 20} more' if len(names) > 20 else ''
+            tell(f'{printable(path)}: passed over {", ".join(names[:20])}{more} ({reason})')
+
+
+def _why_not(path: Path) -> str | None:
+    """Why something in a folder is no structure file."""
+    if _is_result(path):
+        return 'results of an earlier run'
+    if path.is_dir():
+        return 'folders: name them too'
+    return None if format_of(path) else 'no ending of a structure file'
 
 
 def _is_result(path: Path) -> bool:
     """Whether a program of ours has written a folder, or the file beside such folders."""
     return (path / MARKER).is_file() or (path.name == RUN and any(path.parent.glob(f'*/{MARKER}')))
-
-
-def _tell_skipped(folder: Path, skipped: list[Path], reason: str, tell: Callable[[str], None]) -> None:
-    if skipped:
-        some = ', '.join(printable(file.name) for file in skipped[:20])
-        more = f' and {len(skipped) - 20} more' if len(skipped) > 20 else ''
-        tell(f'{printable(folder)}: passed over {some}{more} ({reason})')
 
 
 def printable(path: Path | str) -> str:

@@ -127,9 +127,9 @@ def _decide(
     :raises StructureError: if there is none, or several different ones, or one of several for no reason.
     """
     found, failures = [], []
-    for choice in choices:
+    for origin, operations in choices:
         try:
-            crystal = build(lattice, atoms, choice.operations)
+            crystal = build(lattice, atoms, operations)
             confirmed, objections = facts.check(crystal.structure, crystal.blur)
             confirmed |= crystal.counted
             if crystal.miscounted and not confirmed:
@@ -138,24 +138,24 @@ def _decide(
             if len(choices) > 1 and crystal.structure.is_ordered:
                 check_distances(crystal.structure)
         except StructureError as error:
-            failures.append((choice, error))
+            failures.append((origin, error))
             continue
         if not any(_same_crystal(crystal.structure, other.structure) for _, other, _ in found):
-            found.append((choice, crystal, confirmed))
+            found.append((origin, crystal, confirmed))
     if not found and len(choices) == 1:
         raise failures[0][1]
-    names = ' or '.join(choice.origin for choice in choices)
+    names = ' or '.join(origin for origin, _ in choices)
     if not found:
-        reasons = '; '.join(f'{choice.origin}: {error}' for choice, error in failures)
+        reasons = '; '.join(f'{origin}: {error}' for origin, error in failures)
         raise InconsistentFile(f'no symmetry that it can mean agrees with the rest of the file ({reasons})')
     if len(found) > 1 or (not found[0][2] and len(failures) > 0) or (disputed and not found[0][2]):
         way_out = 'list all symmetry operations, or give formula and Z'
         if disputed:
             raise InconsistentFile(f'its symmetry may be {names}: {way_out}')
         raise AmbiguousSymmetry(f'the space group that it names may be {names}: {way_out}')
-    choice, crystal, confirmed = found[0]
+    origin, crystal, confirmed = found[0]
     if failures:
-        crystal.doubts.append(f'its symmetry may be {names}: only {choice.origin} fits the rest of the file')
+        crystal.doubts.append(f'its symmetry may be {names}: only {origin} fits the rest of the file')
     return crystal, confirmed
 
 

@@ -59,15 +59,8 @@ class Setting:
         return tuple(gemmi.symops_from_hall(self.hall))
 
 
-@dataclass(frozen=True)
-class Symmetry:
-    """One way to read the symmetry of a block.
-
-    :param origin: for messages: what in the file says so.
-    """
-
-    origin: str
-    operations: tuple[gemmi.Op, ...]
+#: One way to read the symmetry of a block: what in the file says so, for messages, and the operations.
+Symmetry = tuple[str, tuple[gemmi.Op, ...]]
 
 
 def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry], bool, list[str]]:
@@ -85,11 +78,11 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
         if doubts:
             raise UnreadableStructure(f'{doubts[0]}: list its operations')
         doubts.append('no symmetry is given: its atoms were taken for the whole cell')
-        return [Symmetry('no symmetry (P 1)', (gemmi.Op('x,y,z'),))], True, doubts
+        return [('no symmetry (P 1)', (gemmi.Op('x,y,z'),))], True, doubts
     deviations = {one: _deviation(lattice, one.operations) for one in named or ()}
     limit = STRICT if min(deviations.values(), default=0) < STRICT else LOOSE
     fitting = [one for one, deviation in deviations.items() if deviation < limit]
-    choices = [Symmetry(one.name, one.operations) for one in fitting]
+    choices = [(one.name, one.operations) for one in fitting]
     if not listed:
         if not choices:
             names = ', '.join(one.name for one in named)
@@ -99,7 +92,7 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
     origin = (
         f'{len(listed)} listed operations' if len(listed) > 1 else f'the one listed operation ({listed[0].triplet()})'
     )
-    own = Symmetry(origin, listed)
+    own = (origin, listed)
     if _deviation(lattice, listed) > LOOSE:
         raise InconsistentFile(f'the cell does not have the symmetry of its {origin}: correct either')
     if named is None:
