@@ -214,7 +214,8 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
     given = [stated[key] for key in _FORMULAS if stated.get(key)]
     formulas = [Formula.of(one) if isinstance(one, dict) else Formula.read(str(one)) for one in given]
     elements, ratios = stated.get('elements'), stated.get('elements_ratios')
-    if isinstance(elements, list) and isinstance(ratios, list):
+    named = isinstance(elements, list) and all(isinstance(one, str) for one in elements)
+    if named and isinstance(ratios, list):
         formulas.append(Formula.of(dict(zip(elements, ratios))))
     symmetry = stated.get('symmetry') or stated.get('spacegroup')
     group = symmetry.get('number') if isinstance(symmetry, dict) else None
@@ -223,7 +224,7 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
     facts = Facts(
         formulas=tuple(filter(None, formulas)),
         # Some providers name species that are no elements.
-        elements=frozenset(ELEMENTS.intersection(elements)) if isinstance(elements, list) else None,
+        elements=frozenset(ELEMENTS.intersection(elements)) if named else None,
         **{name: number for name, number in numbers.items() if number > 0},  # not NaN
     )
     unknown = [f'the formula {one!r} is not understood' for one, formula in zip(given, formulas) if formula is None]

@@ -36,6 +36,8 @@ def read_xyz(text: str) -> list[Reading]:
 
 def _frame(lines: list[str], number: int) -> tuple[Structure, tuple[str, ...]]:
     """The crystal of the lines of one frame, and doubts; ``number`` is that of the line of its first atom."""
+    if len(lines) < int(lines[0]) + 2:
+        raise UnreadableStructure(f'it has {max(len(lines) - 2, 0)} of the {lines[0].strip()} atoms of a frame')
     stated = re.search(r'Properties="?([^\s"]+)', lines[1])
     names, counts = (((stated and stated[1]) or _PLAIN).split(':')[k::3] for k in (0, 2))
     if any(not re.fullmatch(r'\d{1,3}', count) for count in counts) or len(names) != len(counts):

@@ -89,21 +89,19 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
             raise InconsistentFile(f'the cell does not have the symmetry of the space group that is named ({names})')
         return choices, False, doubts
     number, complete = _kind_of(listed, lattice)
-    origin = (
-        f'{len(listed)} listed operations' if len(listed) > 1 else f'the one listed operation ({listed[0].triplet()})'
-    )
-    own = (origin, listed)
+    alone = f'the one listed operation ({listed[0].triplet()})'
+    origin = f'{len(listed)} listed operations' if len(listed) > 1 else alone
     if _deviation(lattice, listed) > LOOSE:
         raise InconsistentFile(f'the cell does not have the symmetry of its {origin}: correct either')
     if named is None:
         if not complete:
             raise InconsistentFile(f'the {origin} are not a group: some are missing')
-        return [own], False, doubts
+        return [(origin, listed)], False, doubts
     if complete and number in {None, *(one.number for one in named)}:
         if fitting and not any(set(map(_key, one.operations)) == set(map(_key, listed)) for one in fitting):
             doubts.append(f'the {origin} are another setting than {" or ".join(one.name for one in named)}, and count')
-        return [own], False, doubts
-    return [own, *choices], True, doubts
+        return [(origin, listed)], False, doubts
+    return [(origin, listed), *choices], True, doubts
 
 
 @functools.cache
@@ -149,8 +147,7 @@ def _forms(name: str, number: int, choice: str) -> set[str]:
 def _plain(name: str) -> str:
     """A name without blanks, underscores, small print and remarks in brackets; P2(1)/c is P 21/c."""
     name = re.sub(r'\((\d)\)', r'\1', name)
-    name = re.sub(r'<[^>]*>|\(.*?\)|[\s_~]', '', name.lower())
-    return name.replace('\u2212', '-')
+    return re.sub(r'<[^>]*>|\(.*?\)|[\s_~]', '', name.lower())
 
 
 def _plain_hall(symbol: str) -> str:
@@ -159,12 +156,8 @@ def _plain_hall(symbol: str) -> str:
 
 def _listed(block: gemmi.cif.Block) -> tuple[gemmi.Op, ...]:
     """The operations that a block lists, each once, with the centrings of magnetic files."""
-    found = []
-    for triplet in texts(block, OPERATIONS):
-        found.append(_operation(triplet))
-    centrings = [_operation(triplet) for triplet in texts(block, CENTRINGS)]
-    if centrings:
-        found = [(centring * operation).wrap() for centring in centrings for operation in found]
+    found, centrings = (list(map(_operation, texts(block, tags))) for tags in (OPERATIONS, CENTRINGS))
+    found = [(centring * operation).wrap() for centring in centrings for operation in found] or found
     return tuple({_key(one): one for one in found}.values())
 
 

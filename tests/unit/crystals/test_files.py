@@ -155,6 +155,8 @@ def test_a_broken_frame_costs_itself(tmp_path):
     assert lines[4] == '3'
     (tmp_path / 'a.extxyz').write_text('\n'.join([*lines[:6], 'Li nan 0 0', *lines[7:]]))
     assert [reading.error is None for reading in read_file(tmp_path / 'a.extxyz')] == [True, False, True]
+    (tmp_path / 'a.extxyz').write_text('\n'.join(lines[:-1]))
+    assert 'it has 1 of the 2 atoms of a frame' in str(read_file(tmp_path / 'a.extxyz')[-1].error)
     (tmp_path / 'a.extxyz').write_text('\n'.join([*lines[:4], '2', *lines[5:]]))  # a count that is wrong
     assert [reading.error is None for reading in read_file(tmp_path / 'a.extxyz')] == [True, False]
 
