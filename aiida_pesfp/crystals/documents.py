@@ -34,10 +34,9 @@ _LISTS = ('data', 'response', 'structures', 'entries')
 
 
 def read_documents(text: str) -> list[Reading]:
-    """All structures of a JSON document, or of one document a line; one that cannot be read is in the list with the
-    reason.
+    """All structures of a JSON document, or of one document a line; one that cannot be read has the reason.
 
-    :raises UnreadableStructure: if it is not JSON or empty.
+    :raises UnreadableStructure: if it is not JSON.
     """
     try:
         contents = [_load(text)]
@@ -46,10 +45,7 @@ def read_documents(text: str) -> list[Reading]:
         if len(lines) < 2 or not re.fullmatch(r'\s*\{.*\}\s*', lines[0]):
             raise
         contents = lines
-    found = [reading for content in contents for reading in _readings(content)]
-    if not found:
-        raise UnreadableStructure('contains no structure')
-    return found
+    return [reading for content in contents for reading in _readings(content)]
 
 
 def _readings(content) -> list[Reading]:
