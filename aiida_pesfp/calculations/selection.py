@@ -37,7 +37,7 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
         elif reason is None and chosen.duplicates == 'identical':
             other = identical.setdefault(structure.base.caching.compute_hash(), key)
         if other not in (None, key):
-            reason = f'the same structure as {other}'
+            reason = f'the same structure as {structures[other].label or other}'
         if reason is not None:
             rejected[key] = {'stage': 'filter', 'reason': reason, 'uuid': structure.uuid}
     return Dict(rejected)

@@ -1,6 +1,7 @@
-"""Structures from JSON: pymatgen, Materials Project, JARVIS, OPTIMADE and ASE, one or many in a document."""
+"""Structures from JSON: pymatgen, Materials Project, JARVIS, OPTIMADE (https://www.optimade.org) and ASE."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,15 +9,22 @@ from ase import Atoms
 from ase.io.jsonio import object_hook
 from pymatgen.core import Lattice, Structure
 
-from aiida_pesfp.crystals.checks import check_cell
-from aiida_pesfp.crystals.optimade import check_stated_formula, from_optimade
+from aiida_pesfp.crystals.checks import check_cell, sound
+from aiida_pesfp.crystals.facts import check_document
 from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms
+from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import InvalidCell, UnreadableStructure
 
-#: Keys under which databases keep the crystal, its identifier, its formula, its number of sites and its properties.
+#: Fields of a structure (OPTIMADE v1, Sec. "Structures Entries").
+FIELDS = (
+    *('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions'),
+    *('dimension_types', 'structure_features', 'assemblies'),
+    *('nsites', 'nelements', 'elements', 'elements_ratios', 'chemical_formula_reduced'),
+    *('chemical_formula_descriptive', 'chemical_formula_hill'),
+)
+#: Keys under which databases keep the crystal, its identifier, and its properties.
 _CRYSTALS = ('structure', 'atoms', 'attributes')
 _IDS = ('material_id', 'jid', 'entry_id', 'task_id', 'id')
-_FORMULAS, _COUNTS = ('formula_pretty', 'pretty_formula', 'formula'), ('nsites', 'nat')
 _PROPERTIES = {
     'band_gap': ('band_gap', 'bandgap', 'optb88vdw_bandgap'),  # eV
     'energy_above_hull': ('energy_above_hull', 'e_above_hull', 'ehull'),  # eV/atom
@@ -26,18 +34,34 @@ _LISTS = ('data', 'response', 'structures', 'entries')
 
 
 def read_documents(text: str) -> list[Reading]:
-    """All structures of a JSON document; one that cannot be read is in the list with the reason.
+    """All structures of a JSON document, or of one document a line; one that cannot be read has the reason.
 
-    :raises UnreadableStructure: if it is not JSON or empty.
+    :raises UnreadableStructure: if it is not JSON.
     """
     try:
-        content = json.loads(text, object_hook=object_hook)  # ASE's arrays; pymatgen's hook would import what is named
+        contents = [_load(text)]
+    except UnreadableStructure:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or not re.fullmatch(r'\s*\{.*\}\s*', lines[0]):
+            raise
+        contents = lines
+    return [reading for content in contents for reading in _readings(content)]
+
+
+def _readings(content) -> list[Reading]:
+    """The structures of a document, or of the line that it is."""
+    try:
+        content = _load(content) if isinstance(content, str) else content
+    except UnreadableStructure as error:
+        return [Reading(error=error)]
+    return [_read(document, name) for name, document in _documents(content)]
+
+
+def _load(text: str) -> object:
+    try:
+        return json.loads(text, object_hook=object_hook)  # ASE's arrays; pymatgen's hook would import what is named
     except (ValueError, TypeError, RecursionError) as error:
         raise UnreadableStructure(f'the file is not JSON ({error})') from error
-    found = [_read(document, name) for name, document in _documents(content)]
-    if not found:
-        raise UnreadableStructure('contains no structure')
-    return found
 
 
 def _documents(content, name: str | None = None) -> Iterator[tuple[str | None, object]]:
@@ -73,10 +97,10 @@ def _read(document, name: str | None) -> Reading:
         return attempt(lambda: (from_atoms(document), ()), id=name)
     if not isinstance(document, dict) or _crystal(document) is None:
         return Reading(error=_unknown(document), id=name)
-    data = document['data'] if isinstance(document.get('data'), dict) else {}
-    stated = data | document | (document.get('key_value_pairs') or {})  # pymatgen's entries, ASE's rows
+    stated = _stated(document)
     identifier = name or next((str(stated[key]) for key in _IDS if isinstance(stated.get(key), str)), None)
-    return attempt(lambda: from_document(document), id=identifier, properties=_properties(stated))
+    properties = {name: _first(stated, keys) for name, keys in _PROPERTIES.items()}
+    return attempt(lambda: from_document(document), id=identifier, properties=properties)
 
 
 def from_document(document: dict) -> tuple[Structure, tuple[str, ...]]:
@@ -91,21 +115,24 @@ def from_document(document: dict) -> tuple[Structure, tuple[str, ...]]:
         structure, doubts = from_atoms(crystal), ()
     else:
         structure, doubts = next(reader for keys, reader in _READERS if keys <= set(crystal))(crystal)
-    check_stated_formula(next((document[key] for key in _FORMULAS if key in document), None), structure)
-    count = next((document[key] for key in _COUNTS if key in document), None)
-    if isinstance(count, int) and count != len(structure):
-        raise UnreadableStructure(f'the document says that there are {count} sites, and has {len(structure)}')
-    return structure, doubts
+    if 'species_at_sites' in crystal:  # such an entry has been compared with its own statements
+        return structure, doubts
+    return structure, (*doubts, *check_document(_stated(document), structure))
+
+
+def _stated(document: dict) -> dict:
+    """All that a document says beside its crystal; entries of pymatgen and rows of ASE keep some a level below."""
+    levels = [document.get(key) for key in ('data', 'key_value_pairs')]
+    return {key: value for level in levels if isinstance(level, dict) for key, value in level.items()} | document
+
+
+def _first(stated: dict, keys: tuple[str, ...]):
+    return next((stated[key] for key in keys if stated.get(key) not in (None, 'na')), None)
 
 
 def _unknown(document) -> UnreadableStructure:
     known = 'pymatgen, the Materials Project, JARVIS, OPTIMADE or ASE'
     return UnreadableStructure(f'is no structure of {known}: {str(document)[:60]}')
-
-
-def _properties(stated: dict) -> dict:
-    values = {name: [stated.get(key) for key in keys] for name, keys in _PROPERTIES.items()}
-    return {name: next((value for value in found if value not in (None, 'na')), None) for name, found in values.items()}
 
 
 def _from_pymatgen(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
@@ -119,7 +146,8 @@ def _from_pymatgen(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
         if value is not None and not np.isclose(value, found, rtol=1e-2):
             raise InvalidCell(f'the document says {name} = {value} A, its lattice vector has {found:.4f} A')
     sites = [_site(index, site, lattice, 'matrix' in stated) for index, site in enumerate(crystal['sites'])]
-    return Structure.from_dict({'lattice': {'matrix': matrix}, 'sites': sites}), ()
+    structure = Structure.from_dict({'lattice': {'matrix': matrix}, 'sites': sites})
+    return structure, tuple(check_document({'volume': stated.get('volume')}, structure))
 
 
 def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
@@ -131,12 +159,13 @@ def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
             raise UnreadableStructure(f'site {index} has abc = {site["abc"]} and xyz = {site["xyz"]}: these differ')
     keys = ('element', 'occu', 'oxidation_state')
     species = [{key: one[key] for key in keys if one.get(key) is not None} for one in site['species']]
+    species = [one | {'element': element_of(one['element'])[0]} for one in species]
     return {'species': species, 'abc': list(place)}
 
 
 def _from_jarvis(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
     check_cell(crystal['lattice_mat'], (True,) * 3)
-    elements, coordinates = crystal['elements'], crystal['coords']
+    elements, coordinates = [element_of(one)[0] for one in crystal['elements']], crystal['coords']
     cartesian = crystal.get('cartesian', False)
     return Structure(crystal['lattice_mat'], elements, coordinates, coords_are_cartesian=bool(cartesian)), ()
 
@@ -145,6 +174,73 @@ def _from_row(row: dict) -> tuple[Structure, tuple[str, ...]]:
     """A row of a database of ASE."""
     cell, periodic = row.get('cell', np.zeros((3, 3))), row.get('pbc', False)
     return from_atoms(Atoms(numbers=row['numbers'], positions=row['positions'], cell=cell, pbc=periodic)), ()
+
+
+def from_optimade(attributes: dict) -> tuple[Structure, tuple[str, ...]]:
+    """The structure of an entry, and doubts. (optimade's adapter refuses an entry for any unusual field.)
+
+    :raises StructureError: if the entry does not describe a whole crystal, or contradicts itself.
+    """
+    _check_features(attributes)
+    names, vectors = attributes.get('species_at_sites'), []
+    if not isinstance(names, list):
+        raise UnreadableStructure('the entry has no species_at_sites')
+    for field, length in (('lattice_vectors', 3), ('cartesian_site_positions', len(names))):
+        try:
+            vectors.append(np.array(attributes.get(field), dtype=float).reshape(length, 3))
+        except (TypeError, ValueError) as error:
+            raise UnreadableStructure(f'{field}: there are not {length} vectors of three numbers') from error
+    compositions, doubts = _compositions(attributes.get('species'), names)
+    occupied = [index for index, name in enumerate(names) if compositions[name]]
+    if len(occupied) < len(names):
+        doubts = (*doubts, f'{len(names) - len(occupied)} of its {len(names)} sites are vacancies, which are left out')
+    lattice, positions, species = vectors[0], vectors[1][occupied], [compositions[names[index]] for index in occupied]
+    structure = sound(Structure(lattice, species, positions, coords_are_cartesian=True))
+    if attributes.get('nsites') not in (None, len(names)):
+        raise UnreadableStructure(f'the entry says nsites = {attributes["nsites"]}, and lists {len(names)}')
+    if 'disorder' in (attributes.get('structure_features') or []) and structure.is_ordered:
+        raise UnreadableStructure('the entry has disorder, its sites have none: their occupancies are lost')
+    return structure, (*doubts, *check_document(attributes | {'nsites': len(occupied)}, structure))
+
+
+def _check_features(attributes: dict) -> None:
+    """Refuse what is not a three-dimensional crystal whose atoms are its sites."""
+    periodic = attributes.get('nperiodic_dimensions')
+    directions = attributes.get('dimension_types')
+    if isinstance(directions, list) and directions != [1, 1, 1]:
+        periodic = sum(one == 1 for one in directions)
+    if periodic not in (3, None):
+        raise UnreadableStructure(f'periodic along {periodic} of 3 lattice vectors')
+    found = [*(attributes.get('structure_features') or []), *(['assemblies'] if attributes.get('assemblies') else [])]
+    if unknown := [one for one in found if one != 'disorder']:
+        raise UnreadableStructure(f'the entry has {unknown[0]}: its sites are not its atoms, one by one')
+
+
+def _compositions(species: list | None, names: list) -> tuple[dict[str, dict[str, float]], tuple[str, ...]]:
+    """Occupancies by the names of species, and doubts. Vacancies count for nothing."""
+    if not species:
+        found = {name: {element_of(name)[0]: 1.0} for name in names}
+        return found, ('the entry has no species: they are read from species_at_sites',)
+    compositions = {}
+    for one in species:
+        symbols, concentrations = one['chemical_symbols'], one['concentration']
+        if any(one.get('attached') or ()):
+            raise UnreadableStructure(f'the species {one["name"]} has atoms attached, which have no position')
+        if len(symbols) != len(concentrations):
+            raise UnreadableStructure(f'the species {one["name"]} has not one concentration for each symbol')
+        shares = [(symbol, share) for symbol, share in zip(symbols, concentrations) if symbol != 'vacancy' and share]
+        composition = {element_of(symbol)[0]: _whole(share) for symbol, share in shares}
+        if compositions.setdefault(one['name'], composition) != composition:
+            raise UnreadableStructure(f'the entry describes its species {one["name"]} twice')
+    unknown = sorted({str(name) for name in names} - set(compositions))
+    if unknown:
+        raise UnreadableStructure(f'the entry does not describe its species {", ".join(unknown[:5])}')
+    return compositions, ()
+
+
+def _whole(share: float) -> float:
+    """A concentration; 1 if it is 1 but for rounding."""
+    return 1.0 if abs(share - 1) < 1e-4 else float(share)
 
 
 #: Keys of the formats, and their readers.

@@ -1,5 +1,6 @@
 """The structures of files and folders, each with a name of its own."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.crystals.reading import Reading
 from aiida_pesfp.crystals.worker import Worker, WorkerDied
 from aiida_pesfp.errors import DuplicateStructure, StructureError, UnreadableStructure
+
+#: The file in each folder that a program has made for results; the file beside such folders that says how far it got.
+MARKER, RUN = '.pesfp', 'run.json'
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def read_named_structures(paths: list[Path], tell: Callable[[str], None] = print
     for path, readings in read_files(paths, tell):
         for (label, source), reading in zip(labels(path, readings), readings):
             error = reading.error
-            if reading.structure is not None and (earlier := known.add(source, reading.structure)):
+            if reading.structure is not None and (earlier := known.add(label, reading.structure)):
                 error = DuplicateStructure(f'the same structure as {earlier}, which has the result')
             found.append((label, source, reading.structure, error, reading.doubts))
     names = unique_names([label for label, *_ in found], folders=True)
@@ -72,11 +76,14 @@ def read_files(paths: list[Path], tell: Callable[[str], None]) -> Iterator[tuple
 
 
 def structure_files(paths: list[Path], tell: Callable[[str], None]) -> Iterator[Path]:
-    """The files among the paths, and the structure files in the folders among them, in order.
+    """The files among the paths, and the structure files in the folders among them, in order, but no results of ours.
 
     :param tell: is told what else is in the folders.
     """
     for path in paths:
+        if _is_result(path):
+            tell(f'{printable(path)}: passed over (results of an earlier run)')
+            continue
         if not path.is_dir():
             yield path
             continue
@@ -85,18 +92,29 @@ def structure_files(paths: list[Path], tell: Callable[[str], None]) -> Iterator[
         except OSError as error:
             tell(f'{printable(path)}: the folder cannot be read ({error.strerror})')
             continue
-        folders = [file for file in content if file.is_dir()]
-        others = [file for file in content if file not in folders and format_of(file) is None]
-        yield from (file for file in content if file not in folders and file not in others)
-        _tell_skipped(path, others, 'no ending of a structure file', tell)
-        _tell_skipped(path, folders, 'folders: name them too', tell)
+        skipped = defaultdict(list)
+        for file in content:
+            if reason := _why_not(file):
+                skipped[reason].append(printable(file.name))
+            else:
+                yield file
+        for reason, names in skipped.items():
+            more = f' and {len(names) - 20} more' if len(names) > 20 else ''
+            tell(f'{printable(path)}: passed over {", ".join(names[:20])}{more} ({reason})')
 
 
-def _tell_skipped(folder: Path, skipped: list[Path], reason: str, tell: Callable[[str], None]) -> None:
-    if skipped:
-        some = ', '.join(printable(file.name) for file in skipped[:20])
-        more = f' and {len(skipped) - 20} more' if len(skipped) > 20 else ''
-        tell(f'{printable(folder)}: passed over {some}{more} ({reason})')
+def _why_not(path: Path) -> str | None:
+    """Why something in a folder is no structure file."""
+    if _is_result(path):
+        return 'results of an earlier run'
+    if path.is_dir():
+        return 'folders: name them too'
+    return None if format_of(path) else 'no ending of a structure file'
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a program of ours has written a folder, or the file beside such folders."""
+    return (path / MARKER).is_file() or (path.name == RUN and any(path.parent.glob(f'*/{MARKER}')))
 
 
 def printable(path: Path | str) -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 from ase import Atoms
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from aiida_pesfp.crystals.checks import check_cell, sound
+from aiida_pesfp.crystals.checks import check_cell, doubts_of_occupancies, sound
 from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure, one_line
 
 
@@ -35,19 +34,18 @@ def attempt(make: Callable[[], tuple[Structure, tuple[str, ...]]], **fields) -> 
     """
     try:
         structure, doubts = make()
-        return Reading(sound(structure), doubts=doubts, **fields)
-    except StructureError as error:
-        return Reading(error=error, **fields)
-    except MemoryError:
-        return Reading(error=UnreadableStructure('reading it takes too much memory'), **fields)
+        structure = sound(structure)
+        return Reading(structure, doubts=(*doubts, *doubts_of_occupancies(structure)), **fields)
     except Exception as error:
-        return Reading(error=unreadable(error), **fields)
+        return Reading(error=as_ours(error), **fields)
 
 
-def unreadable(error: Exception) -> UnreadableStructure:
-    """The error of a parser as one of ours."""
-    text = one_line(error) if str(error).strip() else type(error).__name__
-    return UnreadableStructure(f'cannot be read as a crystal structure ({text})')
+def as_ours(error: Exception) -> StructureError:
+    """The error of a parser, which may be of any kind, as one of ours."""
+    if isinstance(error, StructureError):
+        return error
+    texts = {PermissionError: 'no permission to read the file', MemoryError: 'reading it takes too much memory'}
+    return UnreadableStructure(texts.get(type(error), f'cannot be read as a crystal structure ({one_line(error)})'))
 
 
 def from_atoms(atoms: Atoms) -> Structure:
@@ -59,9 +57,8 @@ def from_atoms(atoms: Atoms) -> Structure:
 
 
 def _is_full(atoms: Atoms) -> bool:
-    """Whether all sites are full, as ASE keeps the occupancies of a CIF or a column of that name."""
-    kept, column = atoms.info.get('occupancy'), atoms.arrays.get('occupancy')
-    sites = kept.values() if isinstance(kept, dict) else ()
-    return all(list(site.values()) == [1] for site in sites if isinstance(site, dict)) and (
-        column is None or bool(np.all(np.asarray(column, dtype=float) == 1))
-    )
+    """Whether all sites are full, as ASE keeps the occupancies of a CIF or a column of such a name."""
+    kept = atoms.info.get('occupancy')
+    sites = [list(site.values()) for site in kept.values()] if isinstance(kept, dict) else []
+    columns = [array.astype(float) for name, array in atoms.arrays.items() if name.lower().startswith('occ')]
+    return all(site == [1] for site in sites) and all(bool((column == 1).all()) for column in columns)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from aiida_pesfp.crystals.files import MARKER
 from aiida_pesfp.errors import ForeignFolder, OutputError
 from aiida_pesfp.fingerprint.adaptive import ADAPTIVE_VERSION
 from aiida_pesfp.fingerprint.scan import ScanPlan, assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
-#: The file in each folder that a program has made for results. Nothing is written into, or discarded from, others.
-MARKER, _MEANING = '.pesfp', 'aiida-pesfp has made this folder. --fresh discards the results in it.\n'
+#: What the marker of each folder of results says. Nothing is written into, or discarded from, others.
+_MEANING = 'aiida-pesfp has made this folder. --fresh discards the results in it.\n'
 
 
 def claim(folder: Path) -> None:

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.checks import check_crystal
-from aiida_pesfp.crystals.files import read_named_structures
+from aiida_pesfp.crystals.files import RUN, read_named_structures
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.trust import without_code
 from aiida_pesfp.programs.checkpoint import claim, discard, size_of, write_json, writing
@@ -142,7 +142,7 @@ class Request(ABC):
 
     def _take_over(self) -> None:
         """Learn from ``run.json`` what earlier runs died of; with ``--fresh``, discard their results instead."""
-        path = self.output / 'run.json'
+        path = self.output / RUN
         with writing(path):
             content = path.read_bytes() if path.exists() else b''
         try:
@@ -217,7 +217,7 @@ class Request(ABC):
             'fatal': self.fatal,
             'structures': {outcome.name: outcome.report() for outcome in self.outcomes},
         }
-        write_json(self.output / 'run.json', content)
+        write_json(self.output / RUN, content)
 
     def finish(self) -> None:
         """Print the results, and exit with the status that tells a caller what to do next."""

@@ -39,14 +39,10 @@ def main():
     """
 
 
-#: Where the number of atoms of the structure file of ``--cell`` is kept.
-_ATOMS = f'{__name__}.atoms'
-
-
-def _cell(context, _parameter, value: str | None) -> np.ndarray | None:
-    """Lattice vectors from a structure file, or from 3 or 9 numbers."""
+def _cell(_context, _parameter, value: str | None) -> tuple[np.ndarray | None, int | None]:
+    """Lattice vectors, from 3 or 9 numbers, or from a structure file with the number of its atoms."""
     if value is None:
-        return None
+        return None, None
     try:
         numbers = [float(number) for number in value.split(',')]
     except ValueError:
@@ -54,11 +50,10 @@ def _cell(context, _parameter, value: str | None) -> np.ndarray | None:
             atoms = ase.io.read(value)
         except Exception as error:  # the parsers raise anything
             raise click.BadParameter(f'{value}: neither numbers nor a structure file ({error})') from None
-        context.meta[_ATOMS] = len(atoms)
-        return atoms.cell.array
+        return atoms.cell.array, len(atoms)
     if len(numbers) not in (3, 9):
         raise click.BadParameter(f'{len(numbers)} numbers: give 3 lengths, 9 components, or a structure file')
-    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
+    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3)), None
 
 
 def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
@@ -82,7 +77,7 @@ def _one_line_errors():
 @click.option('--timestep-fs', type=float, required=True, help='Time step of the dynamics (fs).')
 @click.option('--stride', type=click.IntRange(1), help='Steps between frames. [default: what the files say, or 1]')
 @click.option('--cell', callback=_cell, help='For files without a cell: 3 or 9 numbers (A), or a structure file.')
-@click.option('--types', callback=_symbols, help='Elements of the atom types 1, 2, ... of a LAMMPS dump: Li,P,S.')
+@click.option('--types', callback=_symbols, help='Elements of atom types 1, 2, ... if a file names none: Li,P,S.')
 @options_of(
     ConductivitySettings,
     temperature={'required': True, 'help': 'Temperature of the thermostat (K).'},
@@ -101,8 +96,8 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
         chosen = ConductivitySettings.from_dict(options)
         if np.isfinite(chosen.temperature) and chosen.temperature > 0:
             MEASURES['temperature'].check(chosen.temperature, 'the temperature is ')
+        cell, atoms = cell
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
-        atoms = click.get_current_context().meta.get(_ATOMS)
         if atoms is not None and atoms != len(trajectory.symbols):
             words = f'the structure of --cell has {atoms} atoms and the frames have {len(trajectory.symbols)}'
             raise errors.InvalidTrajectory(f'{words}: give the cell of the dynamics')

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import Settings, setting
-from aiida_pesfp.settings.units import MEASURES, SCALED
+from aiida_pesfp.settings.units import MEASURES, SCALED, TEMPERATURES
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
@@ -15,6 +15,7 @@ ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature
 IDENTIFYING = ('id', 'composition', 'structure')
 #: Before a unit: the column holds logarithms.
 LOG10 = 'log10 '
+_TEMPERATURE = {'ge': TEMPERATURES[0], 'le': TEMPERATURES[1]}
 #: Ways to find the structure of a label.
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
@@ -46,7 +47,7 @@ class TableFormat(AssessmentSettings):
         "unit of the column of temperatures; header: as its name says, 'T (K)' or 'T (°C)'", 'header'
     )
     species: str = setting('the mobile ion', 'Li')
-    charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e')
+    charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e', ge=-8, le=8)
 
     def __post_init__(self):
         roles, units = set(self.columns), MEASURES[self.quantity].units
@@ -87,19 +88,19 @@ class TableFormat(AssessmentSettings):
 class ClassSettings(AssessmentSettings):
     """What makes a good and a bad conductor."""
 
-    good: float = setting('sigma+: conductors above this are good', unit='S/cm', gt=0)
-    bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', gt=0)
-    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', gt=0)
+    good: float = setting('sigma+: conductors above this are good', unit='S/cm', gt=0, le=100)
+    bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', gt=0, le=100)
+    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', **_TEMPERATURE)
     # As in the middle panel of Fig. 3.
-    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', gt=0)
+    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', **_TEMPERATURE)
     # The paper takes 100 %.
-    relative_error: float = setting('standard error over value where a label has none', 1.0, ge=0)
+    relative_error: float = setting('standard error over value where a label has none', 1.0, ge=0, le=1000)
     floor: float | None = setting(
         'raise lower values to this; without it, values that are not positive and have no error are excluded',
-        None, unit='S/cm', gt=0,
+        None, unit='S/cm', gt=0, le=100,
     )  # fmt: skip
     tolerance: float = setting(
-        'a measurement this close to the temperature needs no extrapolation', 10.0, unit='K', ge=0
+        'a measurement this close to the temperature needs no extrapolation', 10.0, unit='K', ge=0, le=1000
     )
 
     def __post_init__(self):
@@ -118,7 +119,7 @@ class ScoreSettings(AssessmentSettings):
     maximum_false_positive_rate: float = setting(  # 10 % in the paper
         'the score is the area under the ROC curve up to this rate', 0.1, gt=0, le=1
     )
-    resamples: int = setting('number of bootstrap resamples', 1000, ge=2)
+    resamples: int = setting('number of bootstrap resamples', 1000, ge=2, le=10**6)
     seed: int = setting('seed of the random numbers', 0, ge=0)
 
 
@@ -128,7 +129,7 @@ class TrainingSettings(AssessmentSettings):
 
     kind: Literal[*TRAINABLE] = setting('kind of the ranking model', 'logistic_l2')
     feature_set: Literal[*FEATURE_SETS] = setting('features', 'pes')
-    regularisation: float = setting('C of scikit-learn: smaller values shrink coefficients more', 1.0, gt=0)
-    iterations: int = setting('number of trees of CatBoost', 200, gt=0)
-    depth: int = setting('depth of the trees', 4, gt=0)
+    regularisation: float = setting('C of scikit-learn: smaller values shrink coefficients more', 1.0, gt=0, le=1e6)
+    iterations: int = setting('number of trees of CatBoost', 200, gt=0, le=10**5)
+    depth: int = setting('depth of the trees', 4, gt=0, le=16)
     seed: int = setting('seed of the random numbers', 0, ge=0)

@@ -3,7 +3,3 @@
 ``tags`` gets values of a block, ``symmetry`` the operations, ``atoms`` the atoms, ``sites`` makes the crystal of them,
 ``facts`` compares it with the formula, Z, density and cell of the file, and ``reader`` decides.
 """
-
-from aiida_pesfp.crystals.cif.reader import crystals_of
-
-__all__ = ['crystals_of']

@@ -1,14 +1,15 @@
 """The atoms that a CIF block lists: element, position with its digits, occupancy."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
 import gemmi
 import numpy as np
-from pymatgen.core import Element
 
 from aiida_pesfp.crystals.checks import FARTHEST_CELL
 from aiida_pesfp.crystals.cif.tags import EMPTY
+from aiida_pesfp.crystals.species import element_of, element_of_label
 from aiida_pesfp.errors import UnreadableStructure
 
 #: Refinements without constraints exceed full occupancy by a few percent; this much is taken for 1.
@@ -17,20 +18,20 @@ MOST_OVERFULL = 1.05
 NEARLY_FULL = 0.999
 #: Two decimals are the fewest that count: fewer do not tell a special position from a general one.
 COARSEST = 0.005
-#: Hydrogen by the names of its isotopes.
-ISOTOPES = {'D': 'H', 'T': 'H'}
-ELEMENTS = {element.symbol for element in Element} - set(ISOTOPES)
 COLUMNS = (
     *('fract_x', 'fract_y', 'fract_z', '?label', '?type_symbol', '?occupancy'),
     *('?symmetry_multiplicity', '?site_symmetry_multiplicity', '?calc_flag', '?disorder_assembly', '?disorder_group'),
 )
 
 
+#: Columns that are about occupancies and known.
+OCCUPANCIES = ('_atom_site_occupancy', '_atom_site_refinement_flags')
+
+
 @dataclass(frozen=True)
 class Atom:
     """A row of the list of atoms.
 
-    :param row: its number in the list.
     :param position: (3,) fractional coordinates.
     :param accuracy: (3,) half a unit of the last digit of each, plus its standard uncertainty.
     :param occupancy: 0 to 1; None if the file leaves it open.
@@ -39,7 +40,6 @@ class Atom:
     :param disorder: its disorder assembly and group, if the file says so.
     """
 
-    row: int
     label: str
     element: str
     position: np.ndarray
@@ -50,21 +50,19 @@ class Atom:
     disorder: tuple[str, str] | None = None
 
 
-def atom_table(block: gemmi.cif.Block) -> gemmi.cif.Table:
-    """The rows of the atoms of a block, with :data:`COLUMNS`; empty if it has no atoms with fractional coordinates."""
-    return block.find('_atom_site_', list(COLUMNS))
-
-
 def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], list[str]]:
     """The atoms of a block, without dummies and empty sites, and what is doubtful.
 
     :param elements: those of the file's own formula, which decide what an ambiguous label means; empty if it has none.
     :raises UnreadableStructure: if an atom has no position, no known element or no possible occupancy.
     """
+    for tag in (tag.lower() for item in block if item.loop is not None for tag in item.loop.tags):
+        if tag.startswith('_atom_site_') and 'occ' in tag and not tag.startswith(OCCUPANCIES):
+            raise UnreadableStructure(f'the column {tag} is not known: name the occupancies _atom_site_occupancy')
     atoms: list[Atom] = []
     doubts: list[str] = []
     empty: dict[str, str] = {}
-    for row, line in enumerate(atom_table(block)):
+    for line in block.find('_atom_site_', list(COLUMNS)):
         x, y, z, label, symbol, occupancy, *multiplicities, flag, assembly, group = (
             gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(COLUMNS))
         )
@@ -86,7 +84,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
         multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
         position, accuracy = _position(label, element, [x, y, z])
         disorder = None if group in EMPTY else (assembly, group)
-        atoms.append(Atom(row, label, element, position, accuracy, fill, blur, multiplicity, disorder))
+        atoms.append(Atom(label, element, position, accuracy, fill, blur, multiplicity, disorder))
     if not atoms:
         raise UnreadableStructure('it lists no atoms with fractional coordinates')
     for element in set() if elements else empty.keys() - {atom.element for atom in atoms}:
@@ -96,17 +94,18 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     return atoms, list(dict.fromkeys(doubts))
 
 
-def check_alternatives(atoms: list[Atom]) -> None:
-    """Refuse atoms that exclude each other, as members of several groups of one assembly, but are all there."""
-    groups: dict[str, dict[str, str]] = {}
-    for atom in atoms:
-        if atom.disorder and atom.occupancy in (None, 1):
-            assembly, group = atom.disorder
-            groups.setdefault(assembly, {}).setdefault(group, atom.label)
-    for labels in groups.values():
-        if len(labels) > 1:
-            several = ' and '.join(labels.values())
-            raise UnreadableStructure(f'atoms {several} are alternatives in disorder: give their occupancies')
+def check_disorder(atoms: list[Atom]) -> list[str]:
+    """What is doubtful about full atoms of a group of disorder.
+
+    :raises UnreadableStructure: if they exclude each other, as members of several groups of one assembly.
+    """
+    full = [atom for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
+    for first, second in itertools.combinations(full, 2):
+        if first.disorder[0] == second.disorder[0] and first.disorder != second.disorder:
+            labels = f'{first.label} and {second.label}'
+            raise UnreadableStructure(f'atoms {labels} are alternatives in disorder: give their occupancies')
+    labels = ', '.join(atom.label for atom in full)
+    return [f'{labels} belong to a group of disorder, but are all there'] if full else []
 
 
 def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -143,29 +142,10 @@ def _occupancy(label: str, text: str) -> tuple[float | None, float]:
 
 def _element(label: str, symbol: str, elements: set[str]) -> tuple[str, str | None]:
     """The element of an atom, from its type or else its label, and what is doubtful about it."""
-    if symbol not in EMPTY:
-        match = re.fullmatch(r'\d{0,3}([A-Za-z]{1,2})(?:\(?\d*[+-]?\d*\)?)', symbol.strip())
-        choices = _of_symbol(match[1], elements) if match else []
-    else:
-        match = re.match(r'\d*([A-Za-z]+)', label)
-        choices = _of_label(match[1]) if match else []
-    choices = [one for one in choices if one in elements] or choices
-    if not choices:
-        raise UnreadableStructure(f'atom {label} of type {symbol!r} is no element: give each atom its own line')
-    if len(choices) > 1 and not match[1].startswith(choices[0]):
-        raise UnreadableStructure(f'atom {label} may be {" or ".join(choices)}: give its _atom_site_type_symbol')
-    return choices[0], None if match[1] == choices[0] else f'{label} was taken for {choices[0]}'
-
-
-def _of_symbol(letters: str, elements: set[str]) -> list[str]:
-    """The elements that a type can mean: without a formula, CO may be cobalt or a group of two atoms."""
-    symbol = ISOTOPES.get(letters, letters.title())
-    if letters != symbol and len(letters) == 2 and symbol not in elements and set(letters) < ELEMENTS:
-        return [symbol, *letters]
-    return [symbol] if symbol in ELEMENTS else []
-
-
-def _of_label(letters: str) -> list[str]:
-    """The elements that a label can mean, likeliest first: CA may be Ca or C, but OW is O."""
-    found = (letters[:2].title(), letters[0].upper())
-    return list(dict.fromkeys(one for one in found if one in ELEMENTS)) or (['H'] if letters == 'D' else [])
+    try:
+        if symbol in EMPTY:
+            return element_of_label(label, elements)
+        element, doubt = element_of(symbol, elements)
+        return element, doubt and f'{label} was taken for {element}'
+    except UnreadableStructure as error:
+        raise UnreadableStructure(f'atom {label}: its type {error}') from error

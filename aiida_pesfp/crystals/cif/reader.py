@@ -2,21 +2,20 @@
 
 import functools
 import re
-import warnings
 from collections.abc import Callable
 
 import gemmi
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
-from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import Atom, atom_table, check_alternatives, read_atoms
-from aiida_pesfp.crystals.cif.facts import Facts
-from aiida_pesfp.crystals.cif.sites import ROUNDING, Crystal, build, check_uncounted
-from aiida_pesfp.crystals.cif.symmetry import CENTRINGS, OPERATIONS, Symmetry, symmetries
-from aiida_pesfp.crystals.cif.tags import check_single, value
+from aiida_pesfp.crystals.cif.atoms import Atom, check_disorder, read_atoms
+from aiida_pesfp.crystals.cif.facts import facts_of
+from aiida_pesfp.crystals.cif.sites import Crystal, build
+from aiida_pesfp.crystals.cif.symmetry import Symmetry, symmetries
+from aiida_pesfp.crystals.cif.tags import check_single, texts, value
+from aiida_pesfp.crystals.facts import Facts
 from aiida_pesfp.errors import (
     AmbiguousSymmetry,
     InconsistentFile,
@@ -26,16 +25,14 @@ from aiida_pesfp.errors import (
     one_line,
 )
 
-#: Larger crystals are not read a second time, which takes the square of their size: this many atoms take some seconds.
-MOST_COMPARED = 2000
-#: Sites of two readers that are this close are the same, A.
-SAME_SITE = 0.02
 #: Of an incommensurate crystal, whose atoms are not where their average positions are.
 MODULATION = ('_cell_modulation_dimension',)
 SUPERSPACE = (
     *('_space_group_ssg_name', '_space_group_ssg_name_IT', '_space_group_ssg_name_WJJ'),
-    *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation.algebraic'),
+    *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation_algebraic'),
 )
+#: The names of dictionaries since 2011 (DDLm) and of mmCIF have a dot after the category.
+DOTTED = re.compile(r'(?<!\S)(_[A-Za-z_]+)\.(?=[A-Za-z])')
 #: Values with blanks need quotes, which people forget in names and formulas.
 UNQUOTED = re.compile(r'^(\s*_\S*(?:H-M|Hall|formula)\S*)[ \t]+([^\'";\s]\S*[ \t]+[^\'"\n]*?)[ \t]*$', re.MULTILINE)
 
@@ -49,6 +46,7 @@ def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]
     """
     text = re.sub(r'[\u2010-\u2015\u2212]', '-', text).replace('\u00a0', ' ')
     text = re.sub(r'[^\n\r\t -~]', '?', text)  # Names of people. Everything that counts is ASCII.
+    text = DOTTED.sub(r'\1_', text)
     doubts = []
     try:
         document = gemmi.cif.read_string(text, 0)
@@ -73,21 +71,24 @@ def _read_block(
     if value(block, MODULATION) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
-    facts = Facts.of(block)
-    facts.check_cell(lattice)
-    atoms, atom_doubts = read_atoms(block, facts.elements)
+    facts, formula_doubts = facts_of(block)
+    elements = {element for formula in facts.formulas for element in formula.counts}
+    atoms, atom_doubts = read_atoms(block, elements)
     choices, disputed, symmetry_doubts = symmetries(block, lattice)
-    doubts = [*doubts, *atom_doubts, *symmetry_doubts]
+    doubts = [*doubts, *formula_doubts, *atom_doubts, *symmetry_doubts]
+    attached = any(gemmi.cif.as_number(text) > 0 for text in texts(block, ('_atom_site_attached_hydrogens',)))
+    if attached and 'H' not in elements | {atom.element for atom in atoms}:
+        raise InconsistentFile('hydrogen atoms are attached to others and have no positions: add them')
     open_labels = [atom.label for atom in atoms if atom.occupancy is None]
     try:
-        symmetry, crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
+        crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
     except InconsistentFile:
         # Old files write an occupancy of 0 as a dot, which means 1.
         atoms = [atom for atom in atoms if atom.occupancy is not None]
         if not open_labels or not atoms:
             raise
         try:
-            symmetry, crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
+            crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
         except StructureError:
             confirmed = False
         if not confirmed:
@@ -99,38 +100,20 @@ def _read_block(
         if open_labels and not confirmed:
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if not confirmed:
-        check_alternatives(atoms)
-        if facts.formula is None:
-            doubts += check_uncounted(atoms, crystal.structure)
-    second = _second_reading(block, atoms, symmetry, crystal)
-    if second is None or (confirmed and not _same_sites(second, crystal.structure)):
-        return crystal.structure, (*doubts, *crystal.doubts)
-    if not _same_sites(second, crystal.structure):
-        both = f'{_content(crystal.structure)} and {_content(second)}'
-        raise InconsistentFile(f'two readers find different crystals in it ({both}): give formula and Z, or correct it')
-    return second, (*doubts, *crystal.doubts)
-
-
-def _content(structure: Structure) -> str:
-    return f'{structure.composition.element_composition.formula.replace(" ", "")} in {structure.volume:.1f} A^3'
+        doubts += check_disorder(atoms)
+    return crystal.structure, (*doubts, *crystal.doubts)
 
 
 def _lattice(block: gemmi.cif.Block) -> Lattice:
-    kinds = ('length_a', 'length_b', 'length_c', 'angle_alpha', 'angle_beta', 'angle_gamma')
-    names = [f'_cell_{kind}' for kind in kinds]
-    numbers = [value(block, (name,)) for name in names]
-    # An angle that is not given is 90 degrees: its default in the CIF dictionary.
-    numbers[3:] = [
-        90.0 if number is None and not len(block.find_values(name)) else number
-        for name, number in zip(names[3:], numbers[3:], strict=True)
+    names = [f'_cell_length_{axis}' for axis in 'abc'] + [
+        f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')
     ]
-    missing = [name for name, number in zip(names, numbers, strict=True) if number is None]
-    if missing:
-        raise InvalidCell(f'{", ".join(missing)} is missing or not a number: give the cell')
-    cosines = np.cos(np.radians(numbers[3:]))
-    if min(numbers) <= 0 or max(numbers[3:]) >= 180 or 1 + 2 * cosines.prod() - (cosines**2).sum() <= 0:
-        given = ', '.join(f'{number:g}' for number in numbers)
-        raise InvalidCell(f'lengths and angles of {given} make a cell of no volume: correct them')
+    # An angle that is not given is 90 degrees: its default in the CIF dictionary.
+    numbers = [value(block, (name,)) if len(block.find_values(name)) or 'length' in name else 90.0 for name in names]
+    limits = [np.inf] * 3 + [180.0] * 3
+    wrong = [name for name, number, limit in zip(names, numbers, limits) if number is None or not 0 < number < limit]
+    if wrong:
+        raise InvalidCell(f'{", ".join(wrong)} is missing or impossible: give the cell')
     lattice = Lattice.from_parameters(*numbers)
     check_cell(lattice.matrix, (True, True, True))
     return lattice
@@ -138,92 +121,43 @@ def _lattice(block: gemmi.cif.Block) -> Lattice:
 
 def _decide(
     lattice: Lattice, atoms: list[Atom], choices: list[Symmetry], disputed: bool, facts: Facts
-) -> tuple[Symmetry, Crystal, bool]:
-    """The symmetry whose crystal agrees with the file, that crystal, and whether the file confirms it.
+) -> tuple[Crystal, bool]:
+    """The crystal of the symmetry that agrees with the file, and whether the file confirms it.
 
     :raises StructureError: if there is none, or several different ones, or one of several for no reason.
     """
     found, failures = [], []
-    for choice in choices:
+    for origin, operations in choices:
         try:
-            crystal = build(lattice, atoms, choice.operations)
-            confirmed = facts.check(crystal)
+            crystal = build(lattice, atoms, operations)
+            confirmed, objections = facts.check(crystal.structure, crystal.blur)
+            confirmed |= crystal.counted
+            if crystal.miscounted and not confirmed:
+                raise InconsistentFile(f'{crystal.miscounted}: correct either')
+            crystal.doubts.extend(objections)
             if len(choices) > 1 and crystal.structure.is_ordered:
                 check_distances(crystal.structure)
         except StructureError as error:
-            failures.append((choice, error))
+            failures.append((origin, error))
             continue
         if not any(_same_crystal(crystal.structure, other.structure) for _, other, _ in found):
-            found.append((choice, crystal, confirmed))
+            found.append((origin, crystal, confirmed))
     if not found and len(choices) == 1:
         raise failures[0][1]
-    names = ' or '.join(choice.origin for choice in choices)
+    names = ' or '.join(origin for origin, _ in choices)
     if not found:
-        reasons = '; '.join(f'{choice.origin}: {error}' for choice, error in failures)
+        reasons = '; '.join(f'{origin}: {error}' for origin, error in failures)
         raise InconsistentFile(f'no symmetry that it can mean agrees with the rest of the file ({reasons})')
     if len(found) > 1 or (not found[0][2] and len(failures) > 0) or (disputed and not found[0][2]):
         way_out = 'list all symmetry operations, or give formula and Z'
         if disputed:
             raise InconsistentFile(f'its symmetry may be {names}: {way_out}')
         raise AmbiguousSymmetry(f'the space group that it names may be {names}: {way_out}')
-    choice, crystal, confirmed = found[0]
+    origin, crystal, confirmed = found[0]
     if failures:
-        crystal.doubts.append(f'its symmetry may be {names}: only {choice.origin} fits the rest of the file')
-    return choice, crystal, confirmed
+        crystal.doubts.append(f'its symmetry may be {names}: only {origin} fits the rest of the file')
+    return crystal, confirmed
 
 
 def _same_crystal(first: Structure, second: Structure) -> bool:
     return bool(StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(first, second))
-
-
-def _second_reading(
-    block: gemmi.cif.Block, atoms: list[Atom], symmetry: Symmetry, crystal: Crystal
-) -> Structure | None:
-    """What pymatgen reads, once symmetry, elements and special positions are settled; None if it cannot read it."""
-    if len(crystal.structure) > MOST_COMPARED:
-        return None
-    document = gemmi.cif.Document()
-    own = document.add_copied_block(block)
-    if not symmetry.listed:
-        for tag in (*OPERATIONS, *CENTRINGS):
-            if len(own.find_values(tag)):
-                own.find([tag]).erase()
-        loop = own.init_loop('_symmetry_equiv_pos_', ['as_xyz'])
-        for operation in symmetry.operations:
-            loop.add_row([gemmi.cif.quote(operation.triplet())])
-    table, kept = atom_table(own), {}
-    for atom, position in zip(atoms, crystal.positions, strict=True):
-        row = table[atom.row]
-        kept[atom.row] = atom
-        if np.abs(position - atom.position).max() > ROUNDING:
-            for k in range(3):
-                row[k] = f'{position[k]:.12f}'
-        if row.has(4):
-            row[4] = atom.element
-        if row.has(5) and (atom.occupancy is None or atom.occupancy == 1):
-            row[5] = '1'
-    for number in reversed(range(len(table))):
-        if number not in kept:
-            table.remove_row(number)
-    try:
-        with warnings.catch_warnings(action='ignore'):
-            [structure] = CifParser.from_str(document.as_string(), check_cif=False).parse_structures(on_error='raise')
-    except Exception:  # a parser raises all kinds of errors on files that it does not understand
-        return None
-    return structure
-
-
-def _same_sites(first: Structure, second: Structure) -> bool:
-    """Whether two structures in one cell have the same atoms at the same places."""
-    if len(first) != len(second) or not np.allclose(first.lattice.matrix, second.lattice.matrix, rtol=0, atol=1e-3):
-        return False
-    apart = first.frac_coords[:, None] - second.frac_coords[None]
-    apart -= np.rint(apart)
-    nearest = np.linalg.norm(apart @ first.lattice.matrix, axis=-1)
-    partners = np.argmin(nearest, axis=1)
-    if nearest.min(axis=1).max() > SAME_SITE or len(set(partners)) < len(first):
-        return False
-    return all(
-        site.species.element_composition.almost_equals(second[partner].species.element_composition, rtol=0, atol=2e-3)
-        for site, partner in zip(first, partners.tolist(), strict=True)
-    )

@@ -16,8 +16,6 @@ from aiida_pesfp.errors import OverlappingAtoms, UnreadableStructure
 SAME_SITE = 0.01
 #: Two images of a full site that are closer are one atom whose coordinates are inexact, or two half atoms, A.
 TOO_CLOSE = 0.5
-#: Most atoms and elements of a formula for which oxidation states are tried: many take long.
-MOST_BALANCED, MOST_BALANCED_ELEMENTS = 60, 5
 #: Shifts of coordinates to their special positions that nobody needs to hear of.
 ROUNDING = 1e-4
 
@@ -26,35 +24,16 @@ ROUNDING = 1e-4
 class Crystal:
     """A crystal that atoms and operations give.
 
-    :param positions: (n, 3) of the atoms, special ones exact.
     :param blur: element -> by how many atoms its count in the cell may be off, as occupancies have few digits.
     :param counted: whether the file says of each atom how many the cell has, and this is so.
     :param miscounted: what the file says of how many atoms of a kind the cell has, if it is not so.
     """
 
     structure: Structure
-    positions: np.ndarray
     blur: dict[str, float]
     counted: bool
     doubts: list[str]
     miscounted: str | None = None
-
-
-def check_uncounted(atoms: list[Atom], structure: Structure) -> list[str]:
-    """What is doubtful about atoms whose number nothing else in the file confirms."""
-    if not structure.is_ordered:
-        return []
-    doubts = []
-    grouped = [atom.label for atom in atoms if atom.disorder and atom.occupancy in (None, 1)]
-    if grouped:
-        doubts.append(f'{", ".join(grouped)} belong to a group of disorder, but are all there')
-    reduced = structure.composition.reduced_composition
-    small = reduced.num_atoms <= MOST_BALANCED and len(reduced) <= MOST_BALANCED_ELEMENTS
-    if small and not reduced.oxi_state_guesses():
-        doubts.append(
-            f'no usual oxidation states balance {reduced.formula.replace(" ", "")}: are all occupancies given?'
-        )
-    return doubts
 
 
 def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...]) -> Crystal:
@@ -66,7 +45,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
     :raises OverlappingAtoms: if atoms at one place are more than one, or images of a full site nearly coincide.
     """
     rotations, translations = as_arrays(operations)
-    doubts, positions, counts, blur = [], [], [], defaultdict(float)
+    doubts, counts, blur = [], [], defaultdict(float)
     fillings: list[dict[str, float]] = []
     places = np.empty((0, 3))
     for atom in atoms:
@@ -79,7 +58,6 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
         _check_images(lattice, atom, images)
         if len(places) + len(images) > MOST_ATOMS:
             raise UnreadableStructure(f'the cell has more than {MOST_ATOMS} atoms')
-        positions.append(position)
         counts.append(len(images))
         blur[atom.element] += len(images) * atom.blur
         for image in images:
@@ -105,7 +83,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
     structure = Structure(lattice, [dict(one) for one in fillings], places).get_sorted_structure()
     counted = max(counts) > 1 and counts == [atom.multiplicity for atom in atoms]
     miscounted = _miscounted(atoms, counts, len(operations))
-    return Crystal(structure, np.array(positions), dict(blur), counted, list(dict.fromkeys(doubts)), miscounted)
+    return Crystal(structure, dict(blur), counted, list(dict.fromkeys(doubts)), miscounted)
 
 
 def _miscounted(atoms: list[Atom], counts: list[int], order: int) -> str | None:

@@ -18,21 +18,19 @@ from aiida_pesfp.crystals.cif.tags import texts, value
 from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 
 OPERATIONS = (
-    *('_symmetry_equiv_pos_as_xyz', '_space_group_symop_operation_xyz', '_space_group_symop.operation_xyz'),
-    *('_space_group_symop_magn_operation.xyz', '_space_group_symop_magn_operation_xyz'),
+    '_symmetry_equiv_pos_as_xyz',
+    '_space_group_symop_operation_xyz',
+    '_space_group_symop_magn_operation_xyz',
 )
-CENTRINGS = ('_space_group_symop_magn_centering.xyz', '_space_group_symop_magn_centering_xyz')
-HALL = ('_symmetry_space_group_name_Hall', '_space_group_name_Hall', '_space_group.name_Hall')
+CENTRINGS = ('_space_group_symop_magn_centering_xyz',)
+HALL = ('_symmetry_space_group_name_Hall', '_space_group_name_Hall')
 HERMANN_MAUGUIN = (
     *('_symmetry_space_group_name_H-M', '_symmetry_space_group_name_H-M_full', '_symmetry_space_group_name_H_M'),
     *('_space_group_name_H-M_alt', '_space_group_name_H-M_full', '_space_group_name_H-M', '_space_group_name_H_M'),
-    *('_space_group_name_H-M_ref', '_space_group.name_H-M_alt', '_space_group.name_H-M_full'),
+    '_space_group_name_H-M_ref',
 )
-NUMBER = (
-    *('_symmetry_Int_Tables_number', '_space_group_IT_number', '_space_group.IT_number'),
-    '_symmetry_IT_number',
-)
-AXES = ('_space_group_IT_coordinate_system_code', '_space_group.IT_coordinate_system_code')
+NUMBER = ('_symmetry_Int_Tables_number', '_space_group_IT_number', '_symmetry_IT_number')
+AXES = ('_space_group_IT_coordinate_system_code',)
 #: A lattice has a symmetry if this keeps its metric tensor to the relative accuracy ``LOOSE``. Of the settings of a
 #: name, those count that keep it to ``STRICT``, if any does: an angle of 90.1 degrees tells a monoclinic axis.
 STRICT, LOOSE = 1e-4, 1e-2
@@ -61,16 +59,8 @@ class Setting:
         return tuple(gemmi.symops_from_hall(self.hall))
 
 
-@dataclass(frozen=True)
-class Symmetry:
-    """One way to read the symmetry of a block.
-
-    :param origin: for messages: what in the file says so.
-    """
-
-    origin: str
-    operations: tuple[gemmi.Op, ...]
-    listed: bool = False
+#: One way to read the symmetry of a block: what in the file says so, for messages, and the operations.
+Symmetry = tuple[str, tuple[gemmi.Op, ...]]
 
 
 def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry], bool, list[str]]:
@@ -88,37 +78,30 @@ def symmetries(block: gemmi.cif.Block, lattice: Lattice) -> tuple[list[Symmetry]
         if doubts:
             raise UnreadableStructure(f'{doubts[0]}: list its operations')
         doubts.append('no symmetry is given: its atoms were taken for the whole cell')
-        return [Symmetry('no symmetry (P 1)', (gemmi.Op('x,y,z'),))], True, doubts
+        return [('no symmetry (P 1)', (gemmi.Op('x,y,z'),))], True, doubts
     deviations = {one: _deviation(lattice, one.operations) for one in named or ()}
     limit = STRICT if min(deviations.values(), default=0) < STRICT else LOOSE
     fitting = [one for one, deviation in deviations.items() if deviation < limit]
-    choices = [Symmetry(one.name, one.operations) for one in fitting]
+    choices = [(one.name, one.operations) for one in fitting]
     if not listed:
         if not choices:
             names = ', '.join(one.name for one in named)
             raise InconsistentFile(f'the cell does not have the symmetry of the space group that is named ({names})')
         return choices, False, doubts
     number, complete = _kind_of(listed, lattice)
-    origin = (
-        f'{len(listed)} listed operations' if len(listed) > 1 else f'the one listed operation ({listed[0].triplet()})'
-    )
-    own = Symmetry(origin, listed, listed=True)
+    alone = f'the one listed operation ({listed[0].triplet()})'
+    origin = f'{len(listed)} listed operations' if len(listed) > 1 else alone
     if _deviation(lattice, listed) > LOOSE:
         raise InconsistentFile(f'the cell does not have the symmetry of its {origin}: correct either')
     if named is None:
         if not complete:
             raise InconsistentFile(f'the {origin} are not a group: some are missing')
-        return [own], False, doubts
+        return [(origin, listed)], False, doubts
     if complete and number in {None, *(one.number for one in named)}:
         if fitting and not any(set(map(_key, one.operations)) == set(map(_key, listed)) for one in fitting):
             doubts.append(f'the {origin} are another setting than {" or ".join(one.name for one in named)}, and count')
-        return [own], False, doubts
-    return [own, *choices], True, doubts
-
-
-def settings_of(name: str) -> tuple[Setting, ...]:
-    """All settings that a Hermann-Mauguin name can mean, with or without blanks and underscores, full or short."""
-    return tuple(_settings()[0].get(_plain(name), ()))
+        return [(origin, listed)], False, doubts
+    return [(origin, listed), *choices], True, doubts
 
 
 @functools.cache
@@ -164,8 +147,7 @@ def _forms(name: str, number: int, choice: str) -> set[str]:
 def _plain(name: str) -> str:
     """A name without blanks, underscores, small print and remarks in brackets; P2(1)/c is P 21/c."""
     name = re.sub(r'\((\d)\)', r'\1', name)
-    name = re.sub(r'<[^>]*>|\(.*?\)|[\s_~]', '', name.lower())
-    return name.replace('\u2212', '-')
+    return re.sub(r'<[^>]*>|\(.*?\)|[\s_~]', '', name.lower())
 
 
 def _plain_hall(symbol: str) -> str:
@@ -174,12 +156,8 @@ def _plain_hall(symbol: str) -> str:
 
 def _listed(block: gemmi.cif.Block) -> tuple[gemmi.Op, ...]:
     """The operations that a block lists, each once, with the centrings of magnetic files."""
-    found = []
-    for triplet in texts(block, OPERATIONS):
-        found.append(_operation(triplet))
-    centrings = [_operation(triplet) for triplet in texts(block, CENTRINGS)]
-    if centrings:
-        found = [(centring * operation).wrap() for centring in centrings for operation in found]
+    found, centrings = (list(map(_operation, texts(block, tags))) for tags in (OPERATIONS, CENTRINGS))
+    found = [(centring * operation).wrap() for centring in centrings for operation in found] or found
     return tuple({_key(one): one for one in found}.values())
 
 

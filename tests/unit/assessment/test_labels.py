@@ -269,7 +269,7 @@ class TestClasses:
             ({'good': 1e-5, 'bad': 1e-4}, 'is below bad'),
             ({'good': 1e-3, 'bad': 0}, 'bad = 0: Input should be greater than 0'),
             ({'good': 1e-3, 'bad': 1e-4, 'floor': 0}, 'floor = 0: Input should be greater than 0'),
-            ({'good': 1e-3, 'bad': 1e-4, 'temperature': -1}, 'temperature = -1: Input should be greater than 0'),
+            ({'good': 1e-3, 'bad': 1e-4, 'temperature': -1}, 'temperature = -1: Input should be greater than'),
             ({'good': 1e-3}, "need 'bad'"),
         ],
     )

@@ -1,10 +1,13 @@
 """What no crystal is: atoms closer than their elements can be."""
 
 import pytest
+from ase.io import write
 from pymatgen.core import Lattice, Structure
 
-from aiida_pesfp.crystals.checks import check_crystal, check_structure
+from aiida_pesfp.crystals.checks import check_crystal, check_structure, doubts_of_occupancies
+from aiida_pesfp.crystals.formats import read_file
 from aiida_pesfp.errors import OverlappingAtoms
+from tests.helpers.crystals import antifluorite, rock_salt
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,42 @@ def test_alkali_ions_on_half_full_sites_are_not_scanned():
     with pytest.raises(OverlappingAtoms, match='two Li are 1.87 A apart, as on sites that are half full'):
         check_structure(split, 'Li')
     check_structure(couple('LiLi', 2.05), 'Li')
+
+
+#: Li1.5TiO3 of rock salt type whose occupancies were lost: Li and Ti on one site each, both full.
+LOST = Structure.from_spacegroup(
+    'Fm-3m', Lattice.cubic(6.5), ['Li', 'Ti', 'O'], [[0.25] * 3, [0, 0, 0], [0.5, 0, 0]]
+).get_primitive_structure()
+
+
+@pytest.mark.parametrize(
+    'name', ['POSCAR', 'a.xyz', 'a.extxyz', 'a.xsf', 'a.cell', 'a.json', 'ase.json', 'a.cif', 'b.cif']
+)
+def test_lost_occupancies_are_doubted_in_every_format(tmp_path, name):
+    path = tmp_path / name
+    if name in ('a.json', 'a.cif', 'POSCAR'):
+        LOST.to(path, fmt={'a.json': 'json', 'a.cif': 'cif', 'POSCAR': 'poscar'}[name])
+    elif name == 'b.cif':  # without a formula
+        path.write_text('\n'.join(line for line in LOST.to(fmt='cif').splitlines() if '_formula_' not in line))
+    else:
+        kinds = {'a.xyz': 'extxyz', 'a.extxyz': 'extxyz', 'a.xsf': 'xsf', 'a.cell': 'castep-cell', 'ase.json': 'json'}
+        write(path, LOST.to_ase_atoms(), format=kinds[name])
+    (reading,) = read_file(path)
+    assert reading.structure.formula == LOST.formula
+    assert reading.doubts == ('no usual oxidation states balance Li2Ti1O1: are all occupancies given?',)
+
+
+@pytest.mark.parametrize(
+    ('structure', 'words'),
+    [
+        (rock_salt('Li', 'Cl', 5.13), None),
+        (antifluorite('Li', 'O', 4.62), None),
+        (couple('LiAl', 2.6), None),  # a metal has no oxidation states
+        (couple('LiLi', 2.05), 'two Li are 2.05 A apart, closer than in most crystals'),
+        (couple('LiLi', 2.3), None),
+        (rock_salt('Ca', 'Cl', 5.5), 'balance Ca1Cl1'),
+    ],
+)
+def test_doubts_of_occupancies(structure, words):
+    doubts = doubts_of_occupancies(structure)
+    assert (doubts == ()) if words is None else (words in doubts[0])

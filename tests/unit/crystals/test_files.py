@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ DOCUMENTS = {
     | dict.fromkeys(('alpha', 'beta', 'gamma'), 60.0)},
     'summary': {'material_id': 'mp-22905', 'band_gap': 6.2, 'structure': LICL.as_dict(), 'nsites': 2},
     'answer': {'data': [{'material_id': 'mp-22905', 'structure': LICL.as_dict()}], 'meta': {'total_doc': 1}},
+    'entry of ions': ComputedStructureEntry(LICL.copy().add_oxidation_state_by_guess(), -1.0).as_dict(),
     'entry': ComputedStructureEntry(LICL, -1.0, entry_id='mp-22905', data={'e_above_hull': 0.0}).as_dict(),
     'JARVIS': {'jid': 'JVASP-1', 'ehull': 'na', 'atoms': JARVIS | {'coords': LICL.frac_coords.tolist()}},
     'JARVIS, Cartesian': JARVIS | {'coords': LICL.cart_coords.tolist(), 'cartesian': True},
@@ -81,7 +83,12 @@ def test_identifiers_and_properties_come_along(tmp_path):
 @pytest.mark.parametrize(
     ('document', 'words'),
     [
-        ({'structure': LICL.as_dict(), 'formula_pretty': 'Li2Cl'}, 'the formula is Li2Cl, but the sites are LiCl'),
+        ({'structure': LICL.as_dict(), 'formula_pretty': 'Li2Cl'}, 'says Li2Cl1, its sites give Li1Cl1'),
+        ({'structure': LICL.as_dict(), 'density': 1.5}, 'the density is 1.5 g/cm3, its sites give 2.09'),
+        ({'structure': LICL.as_dict(), 'volume': 70.0}, 'the cell has 70.00 A^3'),
+        ({'structure': LICL.as_dict(), 'nelements': 3}, '3 elements, and has 2'),
+        ({'structure': LICL.as_dict(), 'elements': ['Li', 'F']}, 'its elements are F, Li'),
+        (ComputedStructureEntry(LICL, -1.0).as_dict() | {'composition': {'Li': 2, 'Cl': 1}}, 'says Li2Cl1'),
         ({'structure': LICL.as_dict(), 'nsites': 3}, '3 sites, and has 2'),
         (LICL.as_dict() | {'lattice': LICL.as_dict()['lattice'] | {'b': 36.3}}, 'says b = 36.3 A'),
         (LICL.as_dict() | {'sites': [s | {'abc': [0.1, 0.2, 0.3]} for s in LICL.as_dict()['sites']]}, 'these differ'),
@@ -95,6 +102,15 @@ def test_documents_that_contradict_themselves(tmp_path, document, words):
     (reading,) = read_file(tmp_path / 'a.json')
     assert words in str(reading.error)
     assert 'database' not in str(reading.error)
+
+
+@pytest.mark.parametrize(('number', 'doubted'), [(225, False), ('225', False), (216, True)])
+def test_the_group_of_a_document(tmp_path, number, doubted):
+    document = {'structure': LICL.as_dict(), 'symmetry': {'number': number}, 'density': 2.085, 'volume': 33.75}
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+    (reading,) = read_file(tmp_path / 'a.json')
+    words = 'the file says that the space group is number 216, its sites have number 225'
+    assert reading.doubts == ((words,) if doubted else ())
 
 
 def test_a_document_cannot_import_anything(tmp_path):
@@ -133,62 +149,73 @@ def test_encodings_of_any_format(tmp_path, encoding):
         assert reading.structure == LICL
 
 
-@pytest.mark.parametrize(
-    ('old', 'new', 'words'),
-    [
-        ('1 1', '1', 'names 2 elements and has 1 counts'),
-        ('Li Cl', 'Li', 'names 1 elements and has 2 counts'),
-        ('1 1', '1 1 1', 'names 2 elements and has 3 counts'),
-        ('1 1', '1 0', 'more positions than its counts'),
-        ('1 1', '99999999999 1', 'not between 1 and'),
-        ('1 1', '1 2', 'cannot be read'),
-        ('0.5', 'nan', 'cannot be read'),
-        ('0.5', '5e8', 'correct its coordinates'),
-    ],
-)
-def test_poscars_that_are_wrong(tmp_path, old, new, words):
-    assert old in POSCAR
-    (tmp_path / 'POSCAR').write_text(POSCAR.replace(old, new, 1) if old != '0.5' else POSCAR.replace(old, new))
-    (reading,) = read_file(tmp_path / 'POSCAR')
-    assert words in str(reading.error)
-
-
-CUBE = '4 0 0\n0 4 0\n0 0 4\n'
-PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
-
-
-@pytest.mark.parametrize(
-    ('content', 'outcome'),
-    [
-        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
-        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' Li', ' N', ' N'), 'Li1 N2'),
-        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' N', ' Li', ' Li'), 'line 9 says N, its counts say Li'),
-        (f'x\n1\n{CUBE}F N\n1 2\nSelective\n' + PLACES.format(*[' T F F'] * 3), 'N2 F1'),
-        ('x\n0.5 1 0.5\n8 0 0\n0 4 0\n0 0 8\nLi N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
-        (f'x\n1 1 1\n{CUBE}Li N\n1 2\n' + PLACES.replace('Direct', 'Cartesian').format(*[''] * 3), 'give one factor'),
-        (f'Li N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
-        (f'Li N2\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
-        (f'Li2 N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'its first line says Li2N'),
-        (f'mine\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'it names no elements'),
-    ],
-)
-def test_poscars_are_what_their_remarks_say(tmp_path, content, outcome):
-    (tmp_path / 'POSCAR').write_text(content)
-    (reading,) = read_file(tmp_path / 'POSCAR')
-    if reading.error:
-        assert outcome in str(reading.error)
-    else:
-        assert (reading.structure.formula, round(reading.structure.volume, 6)) == (outcome, 64)
-
-
 def test_a_broken_frame_costs_itself(tmp_path):
     write(tmp_path / 'a.extxyz', [LICL.to_ase_atoms(), LI2O.to_ase_atoms(), LICL.to_ase_atoms()])
     lines = (tmp_path / 'a.extxyz').read_text().splitlines()
     assert lines[4] == '3'
     (tmp_path / 'a.extxyz').write_text('\n'.join([*lines[:6], 'Li nan 0 0', *lines[7:]]))
     assert [reading.error is None for reading in read_file(tmp_path / 'a.extxyz')] == [True, False, True]
+    (tmp_path / 'a.extxyz').write_text('\n'.join(lines[:-1]))
+    assert 'it has 1 of the 2 atoms of a frame' in str(read_file(tmp_path / 'a.extxyz')[-1].error)
     (tmp_path / 'a.extxyz').write_text('\n'.join([*lines[:4], '2', *lines[5:]]))  # a count that is wrong
     assert [reading.error is None for reading in read_file(tmp_path / 'a.extxyz')] == [True, False]
+
+
+def test_one_document_a_line(tmp_path):
+    lines = [json.dumps(DOCUMENTS['summary']), '{"broken":', '', json.dumps(LI2O.as_dict())]
+    (tmp_path / 'a.jsonl').write_text('\n'.join(lines))
+    first, broken, last = read_file(tmp_path / 'a.jsonl')
+    assert (first.id, first.structure, last.structure) == ('mp-22905', LICL, LI2O)
+    assert 'not JSON' in str(broken.error)
+
+
+FRAME = '2\nLattice="0 2.565 2.565 2.565 0 2.565 2.565 2.565 0"{}\nLi 0 0 0{}\nCl 2.565 2.565 2.565{}\n'
+
+
+@pytest.mark.parametrize(
+    ('columns', 'values', 'words'),
+    [
+        ('', ('', ''), None),
+        (' Properties=species:S:1:pos:R:3:forces:R:3', (' 0 0 0', ' 0 0 0'), None),
+        ('', (' 0.5', ' 1'), "line 3 must have 4 columns, not 'Li 0 0 0 0.5'"),
+        (' Properties=species:S:1:pos:R:3:occ:R:1', (' 0.5', ' 1'), 'partly occupied'),
+        (' Properties=species:S:1:pos:R:3:occ:R:1', (' 1', ' 1'), None),
+        (' Properties=pos:R:3:name:S:1', ('', ''), 'no species and pos'),
+        (' pbc="T T F"', ('', ''), 'along 2 of 3'),
+        (' Properties=species:S:1:pos:R:3:Z:I:1', (' 3', ' 17'), None),
+        (' Properties=species:S:1:pos:R:3:Z:I:1', (' 11', ' 17'), 'species and of atomic numbers contradict'),
+    ],
+)
+def test_each_column_of_a_frame_is_known(tmp_path, columns, values, words):
+    (tmp_path / 'a.xyz').write_text(FRAME.format(columns, *values))
+    (reading,) = read_file(tmp_path / 'a.xyz')
+    if words is None:
+        assert reading.structure.matches(LICL)
+    else:
+        assert words in str(reading.error)
+
+
+def test_mixtures_of_castep_are_not_overlooked(tmp_path):
+    write(tmp_path / 'a.cell', LICL.to_ase_atoms())
+    text = (tmp_path / 'a.cell').read_text()
+    assert read_file(tmp_path / 'a.cell')[0].structure.matches(LICL)
+    (tmp_path / 'a.cell').write_text(re.sub(r'(?m)^(Li .*)$', r'\1 MIXTURE:(1 0.5)', text))
+    assert 'mixtures' in str(read_file(tmp_path / 'a.cell')[0].error)
+
+
+def test_results_of_ours_are_passed_over(tmp_path):
+    LICL.to(tmp_path / 'a.cif')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / '.pesfp').touch()
+    for path in (tmp_path / 'run.json', tmp_path / 'out' / 'cell.cif'):
+        path.write_text('{}')
+    told = []
+    paths = [tmp_path, tmp_path / 'out', tmp_path / 'run.json', tmp_path / 'a.cif']
+    assert [one.name for one in read_named_structures(paths, told.append)] == ['a', 'a_2']
+    passed = 'passed over (results of an earlier run)'
+    assert told[0] == f'{tmp_path}: passed over out, run.json (results of an earlier run)'
+    assert told[1:] == [f'{tmp_path / "out"}: {passed}', f'{tmp_path / "run.json"}: {passed}']
+    assert read_named_structures([tmp_path / 'out' / 'cell.cif'])[0].error is not None  # by its name, it is read
 
 
 def test_a_folder_tells_what_it_passes_over(tmp_path, capsys):

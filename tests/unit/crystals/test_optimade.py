@@ -2,7 +2,7 @@
 
 import pytest
 
-from aiida_pesfp.crystals.optimade import from_optimade
+from aiida_pesfp.crystals.documents import from_optimade
 from aiida_pesfp.errors import StructureError
 from tests.helpers import servers
 from tests.helpers.crystals import antifluorite
@@ -54,30 +54,35 @@ def test_whole_crystals_are_read(changes, doubt):
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'structure_features': ['implicit_atoms']}, 'implicit_atoms: some of its atoms have no site'),
+        ({'structure_features': ['implicit_atoms']}, 'has implicit_atoms: its sites are not its atoms'),
         ({'structure_features': ['disorder', 'assemblies']}, 'assemblies'),
         ({'assemblies': [{'sites_in_groups': [[0], [1]], 'group_probabilities': [0.5, 0.5]}]}, 'assemblies'),
         ({'structure_features': ['site_attachments']}, 'site_attachments'),
+        ({'structure_features': ['a_new_one']}, 'has a_new_one'),
         ({'dimension_types': [1, 1, 0], 'nperiodic_dimensions': None}, 'periodic along 2 of 3'),
         ({'nperiodic_dimensions': 0}, 'periodic along 0 of 3'),
-        ({'chemical_formula_reduced': 'HLi2O'}, 'the formula is HLi2O, but the sites are Li2O'),
-        ({'nelements': 3}, 'nelements = 3'),
+        *(({f'chemical_formula_{kind}': 'LiO'}, 'says Li1O1') for kind in ('descriptive', 'hill')),
+        ({'chemical_formula_reduced': 'HLi2O'}, 'says Li2H1O1, its sites give Li2O1: add the sites of H'),
+        ({'nelements': 3}, 'there are 3 elements, and has 2'),
         ({'elements': ['H', 'Li', 'O']}, 'elements'),
         ({'nsites': 4}, 'nsites = 4, and lists 3'),
-        ({'cartesian_site_positions': [[0, 0, 0], [1, None, 1], [2, 2, 2]]}, r'number 1 is \[1, None, 1\]'),
-        ({'cartesian_site_positions': [[0, 0, 0], None, [2, 2, 2]]}, 'number 1 is None'),
-        ({'cartesian_site_positions': None}, 'has no cartesian_site_positions'),
+        ({'cartesian_site_positions': [[0, 0, 0], [1, None, 1], [2, 2, 2]]}, 'correct its coordinates'),
+        (
+            {'cartesian_site_positions': [[0, 0, 0], None, [2, 2, 2]]},
+            'cartesian_site_positions: there are not 3 vectors',
+        ),
+        ({'cartesian_site_positions': None}, 'cartesian_site_positions: there are not 3 vectors'),
         ({'cartesian_site_positions': [[0, 0, 0], [float('nan'), 1, 1], [2, 2, 2]]}, 'correct its coordinates'),
-        ({'lattice_vectors': None}, 'has no lattice_vectors'),
-        ({'lattice_vectors': [[1, 0, 0], [0, 1, 0], [None, None, None]]}, 'lattice_vectors: number 2'),
-        ({'species_at_sites': ['Li', 'O']}, '3 positions and 2 species_at_sites'),
-        ({'species_at_sites': None}, '3 positions and no species_at_sites'),
-        ({'species': None, 'species_at_sites': ['Li1', 'Li2', 'O']}, 'Li1, Li2 are no elements'),
+        ({'lattice_vectors': None}, 'lattice_vectors: there are not 3 vectors of three numbers'),
+        ({'lattice_vectors': [[1, 0, 0], [0, 1, 0], [None, None, None]]}, 'a lattice vector is nan A long'),
+        ({'species_at_sites': ['Li', 'O']}, 'cartesian_site_positions: there are not 2 vectors'),
+        ({'species_at_sites': None}, 'has no species_at_sites'),
+        ({'species': None, 'species_at_sites': ['M1', 'Li2', 'O']}, "'M1' is no element"),
         ({'species_at_sites': ['Li', 'Li', 'S']}, 'does not describe its species S'),
-        ({'species': species(oxygen=('X', 1.0))}, 'does not consist of elements'),
+        ({'species': species(oxygen=('X', 1.0))}, "'X' is no element"),
         ({'species': [*species()[:1], species()[1] | {'attached': ['H'], 'nattached': [1]}]}, 'has atoms attached'),
         ({'structure_features': ['disorder']}, 'its sites have none: their occupancies are lost'),
-        ({'elements': ['Li', 'O'], 'elements_ratios': [0.5, 0.5]}, '0.5 of its atoms are Li, 0.667 are'),
+        ({'elements': ['Li', 'O'], 'elements_ratios': [0.5, 0.5]}, 'says Li0.5O0.5, its sites give Li2O1'),
         ({'species': [species()[0] | {'chemical_symbols': ['Na']}, *species()]}, 'its species Li twice'),
     ],
 )

@@ -238,12 +238,21 @@ Cl1 Cl 0.5 {y} 0.5
 """
 
 
+def test_a_folder_is_scanned_into_itself_twice(pesfp_scan, tmp_path):
+    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
+    for _ in range(2):
+        process = pesfp_scan(tmp_path, '-o', tmp_path, *COARSE, '--json')
+        assert process.returncode == 0
+        assert [one['structure'] for one in json.loads(process.stdout)] == [str(tmp_path / 'LiCl.cif')]
+    assert 'passed over LiCl, run.json (results of an earlier run)' in process.stderr
+
+
 @pytest.mark.parametrize(
     ('changes', 'error_type', 'words'),
     [
         ({'second': 'Li'}, 'OverlappingAtoms', 'several atoms (Li) share one site'),
         ({'second': 'Na'}, 'OverlappingAtoms', 'several atoms (Li, Na) share one site'),
-        ({'c': 0.0, 'second': 'Li'}, 'InvalidCell', 'no volume'),
+        ({'c': 0.0, 'second': 'Li'}, 'InvalidCell', '_cell_length_c is missing or impossible'),
         ({'y': 'half'}, 'UnreadableStructure', 'atom Cl1 (Cl) has no position (0.5, half, 0.5)'),
     ],
 )
@@ -358,7 +367,7 @@ def test_other_descriptors_of_a_finished_scan_cost_no_evaluation(pesfp_scan, tmp
     ('arguments', 'words'),
     [
         (('--species', 'Xx'), 'not the symbol of a chemical element'),
-        (('--spacing', '-1'), 'spacing = -1.0: Input should be greater than 0'),
+        (('--spacing', '-1'), 'spacing = -1.0: Input should be greater than'),
         (('--thresholds', '0.1,x'), 'comma-separated list of numbers'),
         (('--neighbours', '18'), "'18' is not one of"),
     ],
