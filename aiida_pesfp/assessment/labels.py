@@ -10,7 +10,7 @@ from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
 from aiida_pesfp.crystals.heads import Column, read_heads
 from aiida_pesfp.crystals.tables import Row, open_table
 from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
-from aiida_pesfp.settings.assessment import IDENTIFYING, ROLES, TableFormat
+from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 
@@ -82,8 +82,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     try:
         _, rows = open_table(path, form.columns.values())
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
-        names = [name for role, name in form.columns.items() if role in IDENTIFYING]
-        columns, rows = read_heads(numeric, rows, names, form.quantity)
+        columns, rows = read_heads(numeric, rows, map(form.columns.get, MATCHING_METHODS), form.quantity)
         columns, table.notes = agree(form, columns)
         for column in columns.values():
             column.check(rows)

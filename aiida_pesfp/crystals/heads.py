@@ -1,5 +1,6 @@
 """Columns of numbers: heads of known words and units, and cells. What is not understood to its end is refused."""
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable
@@ -86,10 +87,9 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
 
 def _tells_unit(text: str, measure: str) -> bool:
     """Whether a text is a head with a unit."""
-    try:
+    with contextlib.suppress(TableError):
         return read_head(text, measure)[0] is not None
-    except TableError:
-        return False
+    return False
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,13 @@ class Column:
         :raises ImplausibleValue: if it cannot be right.
         :raises TableError: if its unit may be K or C.
         """
-        number, scaled = self._with_unit(read_number(text, self.mark)), self.measure in SCALED
+        number, scaled = read_number(text, self.mark), self.measure in SCALED
+        if number.unit and not (self.is_error and number.unit == '%'):
+            tokens, units = _tokens(self.measure)
+            found = tokens.fullmatch(_words(number.unit).strip('()[]'))
+            if self.scale or found is None or found.lastgroup not in units:
+                raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
+            number = replace(number, unit=units[found.lastgroup])
         if number.limit and (self.is_error or not scaled):
             raise ValueError('not a number but a limit')
         if self.is_error:
@@ -130,14 +136,11 @@ class Column:
         if value <= 0 and (number.limit or self.scale):
             raise ValueError('without a meaning')
         MEASURES[self.measure].check(value)
-        if number.error is None or not scaled:
-            return replace(number, value=value, error=None)
-        return replace(number, value=value, error=self.error_of(value, Number(number.error, unit=number.unit)))
+        error = Number(number.error, unit=number.unit) if scaled and number.error is not None else None
+        return replace(number, value=value, error=error and self.error_of(value, error))
 
     def check(self, rows: list[Row]) -> None:
-        """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right in the unit of the column, or
-        another head stands among them.
-        """
+        """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right, or one is another head."""
         texts, wrong = [text for row in rows if not is_blank(text := row.cells.get(self.name, ''))], []
         for text in texts:
             try:
@@ -167,15 +170,6 @@ class Column:
             raise ImplausibleValue(f'its error of {found:g} is negative')
         MEASURES[self.measure].check(found, 'its error is ')
         return found
-
-    def _with_unit(self, number: Number) -> Number:
-        if number.unit == '' or (self.is_error and number.unit == '%'):
-            return number
-        tokens, units = _tokens(self.measure)
-        found = tokens.fullmatch(_words(number.unit).strip('()[]'))
-        if self.scale or found is None or found.lastgroup not in units:
-            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
-        return replace(number, unit=units[found.lastgroup])
 
     def _in_first_unit(self, number: Number) -> float:
         unit = number.unit or self.unit
@@ -230,9 +224,7 @@ def _tokens(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, st
 def _written(unit: str) -> str:
     """A pattern of all ways to write a unit."""
     above, per, below = unit.partition('/')
-    pattern = _PARTS[above]
-    if per:
-        pattern += f'{_PER}{_PARTS.get(below, below)}(?:{_INVERSE})?'
+    pattern = _PARTS[above] + (f'{_PER}{_PARTS.get(below, below)}(?:{_INVERSE})?' if per else '')
     if above == 'S':
         ohm = f'ohm{_TIMES}{below}'
         pattern += rf'|1 ?/[ (]*{ohm}|{ohm}\)?{_INVERSE}|ohm{_INVERSE}{_PER}{below}(?:{_INVERSE})?'

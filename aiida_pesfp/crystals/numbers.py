@@ -69,8 +69,7 @@ def read_number(text: str, mark: str | None = None) -> Number:
     if not bracket and any(second[3:]) and not any(first[3:]):
         raise ValueError('not clear: put both numbers of the power of ten into brackets')
     value, error = _part(first, mark, power)
-    if any(second):
-        error, _ = _part(second, mark, power)
+    error = _part(second, mark, power)[0] if any(second) else error
     if limit and error is not None:
         raise ValueError('a limit with an uncertainty')
     return Number(value, error, limit and limit[1], (unit or '').strip())

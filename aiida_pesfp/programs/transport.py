@@ -94,8 +94,7 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     """
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
-        if np.isfinite(chosen.temperature) and chosen.temperature > 0:
-            MEASURES['temperature'].check(chosen.temperature, 'the temperature is ')
+        MEASURES['temperature'].check(chosen.temperature, 'the temperature is ')
         cell, atoms = cell
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
         if atoms is not None and atoms != len(trajectory.symbols):

@@ -11,12 +11,10 @@ from aiida_pesfp.settings.units import MEASURES, SCALED, TEMPERATURES
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
-#: Roles that tell which material a row is about.
-IDENTIFYING = ('id', 'composition', 'structure')
 #: Before a unit: the column holds logarithms.
 LOG10 = 'log10 '
 _TEMPERATURE = {'ge': TEMPERATURES[0], 'le': TEMPERATURES[1]}
-#: Ways to find the structure of a label.
+#: Roles that tell which material a row is about: ways to find its structure.
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
 FEATURE_SETS = ('pes', 'matminer', 'both')
@@ -42,7 +40,7 @@ class TableFormat(AssessmentSettings):
 
     columns: dict = setting('role of each column -> its name')
     unit: str = setting(f'unit of value, error: {", ".join(unit for name in SCALED for unit in MEASURES[name].units)}')
-    temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', gt=0)
+    temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', **_TEMPERATURE)
     temperature_unit: Literal['header', 'K', 'C'] = setting(
         "unit of the column of temperatures; header: as its name says, 'T (K)' or 'T (°C)'", 'header'
     )
@@ -56,15 +54,13 @@ class TableFormat(AssessmentSettings):
                 raise LabelError(f'unknown role {role!r} of a column: known are {", ".join(ROLES)}')
         if ('conductivity' in roles) == ('diffusion' in roles):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
-        if not roles & {*IDENTIFYING}:
+        if not roles & {*MATCHING_METHODS}:
             raise LabelError('no column identifies the material: name one as id, composition or structure')
         if self.plain_unit not in units:
             known = f'{", ".join(units)}, each with {LOG10.strip()!r} before it for logarithms'
             raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {known}')
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
-        if self.temperature is not None:
-            MEASURES['temperature'].check(self.temperature, 'the temperature is ')
         if self.species not in chemical_symbols[1:]:
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
 

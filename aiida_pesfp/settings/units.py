@@ -9,21 +9,17 @@ from aiida_pesfp.errors import ImplausibleValue
 class Measure:
     """A kind of number in a table.
 
-    :param units: unit -> factor to the first of them, in which values are kept.
-    :param lowest: smallest value that can be right, in the first unit; ``highest`` is the largest.
+    :param unit: in which values are kept; of all ``units``, the factors to it.
+    :param lowest: smallest value that can be right; ``highest`` is the largest.
     """
 
+    unit: str
     units: dict[str, float]
     lowest: float
     highest: float
 
-    @property
-    def unit(self) -> str:
-        """In which values are kept."""
-        return next(iter(self.units))
-
     def check(self, value: float, before: str = '') -> None:
-        """Raise :class:`ImplausibleValue` if a value in the first unit cannot be right."""
+        """Raise :class:`ImplausibleValue` if a value cannot be right."""
         if not self.lowest <= value <= self.highest:
             between = f'{self.lowest:g} and {self.highest:g} {self.unit}'
             raise ImplausibleValue(f'{before}{value:g} {self.unit}, not between {between} (check its unit)')
@@ -36,11 +32,11 @@ _DIFFUSION |= {'nm2/ps': 1e-2, 'nm2/ns': 1e-5}
 TEMPERATURES = (150.0, 5000.0)
 #: Electrons conduct better than these ions, and no atom in a solid diffuses faster; fits give values below zero.
 MEASURES = {
-    'temperature': Measure({'K': 1.0, 'C': 1.0}, *TEMPERATURES),
-    'conductivity': Measure(_CONDUCTIVITY, -0.1, 10.0),
-    'diffusion': Measure(_DIFFUSION, -1e-3, 1e-2),
-    'band_gap': Measure({'eV': 1.0, 'meV': 1e-3}, 0.0, 30.0),
-    'energy_above_hull': Measure({'eV/atom': 1.0, 'meV/atom': 1e-3, 'eV': 1.0, 'meV': 1e-3}, -0.001, 5.0),
+    'temperature': Measure('K', {'K': 1.0, 'C': 1.0}, *TEMPERATURES),
+    'conductivity': Measure('S/cm', _CONDUCTIVITY, -0.1, 10.0),
+    'diffusion': Measure('cm2/s', _DIFFUSION, -1e-3, 1e-2),
+    'band_gap': Measure('eV', {'eV': 1.0, 'meV': 1e-3}, 0.0, 30.0),
+    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, 'eV': 1.0, 'meV': 1e-3}, -0.001, 5.0),
 }
 #: Measures of which tables have logarithms and limits.
 SCALED = ('conductivity', 'diffusion')

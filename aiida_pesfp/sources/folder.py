@@ -45,8 +45,7 @@ class Table:
             headers, lines = open_table(path, [id_column, *given.values()], PROPERTIES)
             chosen = {name: name for name in PROPERTIES if name in headers} | given
             if not chosen:
-                has = f'name them; it has {", ".join(headers)}'
-                raise TableError(f'the table {path} has neither a column band_gap nor energy_above_hull: {has}')
+                raise TableError(f'{path} has no column {" or ".join(PROPERTIES)}: name some of {", ".join(headers)}')
             found, lines = read_heads(chosen, lines, [id_column])
             for column in found.values():
                 column.check(lines)

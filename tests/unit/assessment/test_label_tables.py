@@ -6,7 +6,7 @@ import pytest
 
 from aiida_pesfp.assessment.classes import classify
 from aiida_pesfp.assessment.labels import read_table
-from aiida_pesfp.errors import LabelError
+from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
 
 COLUMNS = {'composition': 'material', 'temperature': 'T (°C)', 'conductivity': 'sigma'}
@@ -77,8 +77,9 @@ class TestTemperatures:
             read(f'material;{name};sigma\nLi3P;300;1e-4\n', **options)
 
     def test_one_temperature_for_all_is_in_kelvin(self):
-        with pytest.raises(LabelError, match='the temperature is 25 K, not between 150 and 5000'):
-            TableFormat({'id': 'a', 'conductivity': 'b'}, 'S/cm', temperature=25.0)
+        form = {'columns': {'id': 'a', 'conductivity': 'b'}, 'unit': 'S/cm', 'temperature': 25.0}
+        with pytest.raises(AssessmentError, match='temperature = 25.0: Input should be greater than or equal to 150'):
+            TableFormat.from_dict(form)
 
 
 class TestUnits:
@@ -126,6 +127,26 @@ class TestUnits:
         assert reasons(found) == {}
         with pytest.raises(LabelError, match="is in mS/cm, but 'S/cm' is given"):
             read('material;T;sigma\n;°C;mS/cm\nLi3P;300;2\n')
+
+    @pytest.mark.parametrize(
+        ('rows', 'words'),
+        [
+            (';K;10^-4 S/cm\n', "with '10\\^-4 S/cm' in its first row, is not understood"),
+            (';;1e-4 S/cm\n', "with '1e-4 S/cm' in its first row, is not understood"),
+            ('-;K;1\n', "with '1' in its first row, is not understood"),
+            ('sample;temperature;conductivity\n;K;mS/cm\n', "has 'K' among its numbers: split the table"),
+            ('Li2S;300;1\n;;S/m\n', "has 'S/m' among its numbers"),
+            ('Li2S;300;1\nmaterial;T;sigma (mS/cm)\n', "has 'sigma \\(mS/cm\\)' among its numbers"),
+        ],
+    )
+    def test_units_in_other_rows_are_refused(self, read, rows, words):
+        with pytest.raises(LabelError, match=words):
+            read(f'material;T;sigma\n{rows}Li3P;300;2\n')
+
+    def test_the_same_head_again_is_a_row_without_numbers(self, read):
+        found = read('material;T;sigma\nLi3P;300;2\nmaterial;T;sigma\nLi2S;300;1\n')
+        assert [entry.formula for entry in found.measurements] == ['Li3P', 'Li2S']
+        assert list(reasons(found)) == [3]
 
     def test_errors_of_logarithms_are_parts_of_the_value(self, read):
         found = read('material;T;log sigma;error\nLi3P;300;-3;0.1\nLi2S;300;<-9;\nLi3N;300;-4;5%\n', 'log10 S/cm')

@@ -95,7 +95,7 @@ def test_msd_as_a_table_and_its_curves(files, tmp_path):
         (('--stride', 100, '--window-ps', 40), 'less than one window of 40 ps'),
         (('--species', 'Na'), 'no Na among the elements of the trajectory (Li, S)'),
         (('--species', 'S', '--charge', '0'), 'carries no current'),
-        (('--temperature', '-5'), '-5 K is not a temperature'),
+        (('--temperature', '-5'), 'temperature = -5.0: Input should be'),
         (('--temperature', '25'), 'the temperature is 25 K, not between 150 and 5000 K (check its unit)'),
         (('--timestep-fs', '0'), '0 fs is not a time step'),
         (('--stride', 200, '--fit-start-ps', 20), 'the fit begins at 20 ps, after the window'),
