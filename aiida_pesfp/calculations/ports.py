@@ -84,8 +84,8 @@ def dynamics_ports(spec: ProcessSpec) -> None:
     spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
 
-def job_ports(spec: ProcessSpec) -> None:
-    """Limit the options, and add the exit codes, that all jobs have, whatever program they run."""
+def job_exit_codes(spec: ProcessSpec) -> None:
+    """Add the exit codes of all jobs, whatever program they run, and the limits of their options."""
     for name in ('max_wallclock_seconds', 'max_memory_kb'):
         spec.inputs['metadata']['options'][name].validator = limited(name)
     spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')

@@ -36,7 +36,7 @@ def _refusing():
         handler.addFilter(_no_traceback_of_ours)
     try:
         yield
-    except AssessmentError as error:
+    except (AssessmentError, ValueError) as error:
         echo.echo_critical(str(error))
     finally:
         for handler in handlers:
@@ -103,13 +103,11 @@ def assess(table, **options):
     from aiida_pesfp.calculations.assessment import read_labels
     from aiida_pesfp.queries.assessment import scanned_structures
     from aiida_pesfp.report.plots.assessment import write_figures
-    from aiida_pesfp.workflows.assess import AssessWorkChain, validate_parameters
+    from aiida_pesfp.workflows.assess import AssessWorkChain, check_parameters
 
     with _refusing():
-        parameters = Dict(_parameters(options))
-    wrong = validate_parameters(parameters, None)
-    if wrong:
-        echo.echo_critical(wrong)
+        parameters = _parameters(options)
+        check_parameters(parameters)
     potential, species, group = options['potential'], options['species'], options['group']
     structures, descriptors = scanned_structures(potential, species, group)
     if not structures:
@@ -124,7 +122,7 @@ def assess(table, **options):
         labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     _print_labels(table.name, labels, options['everything'])
     echo.echo_report(f'{len(structures)} structures were scanned for {species} with {potential.name}: assessing them')
-    inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': parameters}
+    inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': Dict(parameters)}
     with _refusing():
         results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
     if 'assessments' not in results:
