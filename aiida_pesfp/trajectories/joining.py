@@ -81,7 +81,7 @@ def split_at_restarts(segment: Segment) -> list[Segment]:
 
 
 def join(segments: list[Segment]) -> tuple[Segment, list[tuple[int, str, str]], list[str]]:
-    """One run; the borders of its parts (frame, part before, part); notes. A frame that comes again counts once, the later.
+    """One run; the borders of its parts (frame, part before, part); notes. A frame that comes again counts once.
 
     :raises InvalidTrajectory: if the parts differ in kind, atoms or stride, or one does not follow the one before.
     """

@@ -104,7 +104,9 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
         not understood and no stride is given.
     """
     for clock, values in files[0].items():
-        constant = values[0] > 0 and all(clock in one and (one[clock] == values[0]).all() for one in files)
+        constant = (
+            values[0] > 0 and len(values) > 1 and all(clock in one and (one[clock] == values[0]).all() for one in files)
+        )
         known = [abs(values[0] * unit / timestep - 1) < _OFF_RATIO for unit in (*UNITS.values(), _ASE)]
         if constant and _LENGTH.match(clock.name) and not any(known):
             said = f'{clock.name} = {values[0]:g}'
