@@ -106,11 +106,8 @@ def join(segments: list[Segment]) -> tuple[Segment, list[tuple[int, str, str]], 
     borders = list(zip(np.cumsum([len(part.positions) for part in parts]).tolist(), sources, sources[1:]))
     if len(parts) == 1:
         return parts[0], borders, notes
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ('positions', 'cells', 'steps')
-        if getattr(parts[0], name) is not None
-    }
+    names = [name for name in ('positions', 'cells', 'steps') if getattr(parts[0], name) is not None]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return replace(parts[0], **arrays), borders, notes
 
 
