@@ -40,10 +40,9 @@ def _frame(lines: list[str], number: int) -> tuple[Structure, tuple[str, ...]]:
         raise UnreadableStructure(f'it has {max(len(lines) - 2, 0)} of the {lines[0].strip()} atoms of a frame')
     stated = re.search(r'Properties="?([^\s"]+)', lines[1])
     names, counts = (((stated and stated[1]) or _PLAIN).split(':')[k::3] for k in (0, 2))
-    if any(not re.fullmatch(r'\d{1,3}', count) for count in counts) or len(names) != len(counts):
-        raise UnreadableStructure(f'its Properties have the numbers of columns {", ".join(counts)[:60]}')
-    if 'pos' not in names or not {'species', 'Z', 'numbers'} & set(names):
-        raise UnreadableStructure(f'its Properties {stated[1][:60]} have no species and pos')
+    whole = len(names) == len(counts) and all(re.fullmatch(r'\d{1,3}', count) for count in counts)
+    if not whole or 'pos' not in names or not {'species', 'Z', 'numbers'} & set(names):
+        raise UnreadableStructure(f'its Properties {stated[1][:60]} do not give columns of species and pos')
     if 'Lattice=' not in lines[1]:
         raise InvalidCell('its second line gives no Lattice: it is no crystal')
     width = sum(map(int, counts))
