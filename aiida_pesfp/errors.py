@@ -115,6 +115,10 @@ class LabelError(AssessmentError):
     """A table of labels, or one of its rows, cannot be used."""
 
 
+class ImplausibleValue(LabelError):
+    """A number cannot be right in its unit."""
+
+
 class ExpressionError(AssessmentError):
     """An expression is invalid."""
 

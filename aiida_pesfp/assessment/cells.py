@@ -1,7 +1,6 @@
-"""Cells of a table of labels: what each says, or why it cannot be used."""
+"""Heads and cells of a table of labels: what each says, or why it cannot be used."""
 
 import json
-import math
 import unicodedata
 from dataclasses import replace
 
@@ -9,18 +8,12 @@ import numpy as np
 from ase.data import chemical_symbols
 from pymatgen.core import Composition, Structure
 
-from aiida_pesfp.assessment.units import unit_of_cell
 from aiida_pesfp.crystals.checks import check_cell
-from aiida_pesfp.crystals.numbers import Number, is_blank, read_number
-from aiida_pesfp.errors import LabelError
-from aiida_pesfp.settings.assessment import ROLES, UNITS, TableFormat, check_temperature
+from aiida_pesfp.crystals.heads import Column
+from aiida_pesfp.crystals.numbers import is_blank
+from aiida_pesfp.errors import TableError
+from aiida_pesfp.settings.assessment import ROLES, TableFormat
 
-#: Degrees Celsius at 0 K.
-CELSIUS = 273.15
-#: Electrons conduct better than this, not ions, S/cm; no atom in a solid diffuses faster, cm^2/s.
-LARGEST = {'conductivity': 1e3, 'diffusion': 1e4}
-#: A smaller number in a column of logarithms is the conductivity itself.
-SMALLEST_LOGARITHM = 0.01
 #: No formula is longer.
 LONGEST_FORMULA = 500
 
@@ -30,13 +23,6 @@ def _formula(text: str) -> str:
     if not formula or len(text) > LONGEST_FORMULA:
         raise ValueError(text)
     return formula
-
-
-def _space_group(text: str) -> int:
-    number = float(text)  # tables of pandas have 225.0
-    if number not in range(1, 231):
-        raise ValueError(text)
-    return int(number)
 
 
 def _structure(text: str) -> Structure:
@@ -51,86 +37,45 @@ def _structure(text: str) -> Structure:
 _READERS = {
     **dict.fromkeys(('id', 'series'), ('text', str)),
     'composition': ('a formula', _formula),
-    'space_group': ('the number of a space group', _space_group),
+    'space_group': ('the number of a space group', lambda text: 1 + range(1, 231).index(float(text))),
     'structure': ("a structure in pymatgen's JSON", _structure),
 }
 #: Roles of columns of numbers.
 NUMBERS = [role for role in ROLES if role not in _READERS]
 
 
-def read_text(role: str, text: str):
-    """What a cell says that is no number; None if it is blank."""
-    if is_blank(text) and text not in chemical_symbols:  # Na is no NA
+def read_cell(role: str, text: str, column: Column | None):
+    """What a cell says, None if it is blank.
+
+    :param column: how its number is read, if its role is one of :data:`NUMBERS`.
+    :raises ValueError: naming the cell.
+    """
+    if is_blank(text) and (column or text not in chemical_symbols):  # Na is no NA
         return None
-    what, read = _READERS[role]
+    what, read = _READERS.get(role) or ('', column.read)
     try:
         return read(text)
     except Exception as error:  # pymatgen raises many kinds
-        raise LabelError(f'its {role.replace("_", " ")} {text[:40]!r} is not {what}') from error
+        what = f'not {what}' if what else error
+        raise ValueError(f'its {role.replace("_", " ")} {text[:40]!r} is {what}') from error
 
 
-def read_quantity(role: str, text: str, form: TableFormat, mark: str | None) -> Number | None:
-    """The number in a cell, with its unit if it has its own; None if it is blank and may be.
+def agree(form: TableFormat, columns: dict[str, Column]) -> tuple[dict[str, Column], list[str]]:
+    """The columns of numbers with what the format says of them, and a sentence on the unit of temperatures.
 
-    :param mark: decimal mark of the column.
-    :raises LabelError: naming the cell.
+    :raises TableError: if the name of a column says something else.
     """
-    if is_blank(text):
-        if role in ('temperature', form.quantity):
-            raise LabelError(f'it has no {role}')
-        return None
-    try:
-        number = read_number(text, mark)
-    except ValueError as what:
-        raise LabelError(f'its {role} {text[:40]!r} is {what}') from None
-    if number.unit == '%' and role == 'error':
-        return number
-    quantity = form.quantity if role == 'error' else role
-    known = {'temperature': ('K', 'C')}.get(quantity, UNITS.get(quantity))
-    unit = unit_of_cell(number.unit, quantity) if number.unit else ''
-    if unit not in ('', *known) or (unit and form.logarithmic and role != 'temperature'):
-        raise LabelError(f'its {role} {text[:40]!r} is not a number in a known unit: known are {", ".join(known)}')
-    if number.limit and role != form.quantity:
-        raise LabelError(f'its {role} {text[:40]!r} is not a number but a limit')
-    return replace(number, unit=unit)
-
-
-def kelvin(number: Number, unit: str) -> float:
-    """A temperature, K.
-
-    :param unit: ``K`` or ``C``, of a number without its own.
-    :raises LabelError: if no ion moves at it.
-    """
-    temperature = number.value + CELSIUS if (number.unit or unit) == 'C' else number.value
-    check_temperature(temperature)
-    return temperature
-
-
-def value_and_error(number: Number, error: Number | None, form: TableFormat) -> tuple[float, float | None]:
-    """A value and its standard error, S/cm or cm^2/s.
-
-    :param error: from its own column; without it, what stands beside the value.
-    :raises LabelError: if one of them cannot be right.
-    """
-    units = UNITS[form.quantity] | {'': form.factor}
-    if form.logarithmic and 0 < abs(number.value) < SMALLEST_LOGARITHM:
-        raise LabelError(f'its {form.quantity} of {number.value:g} is hardly a logarithm')
-    value = 10 ** min(number.value, 300.0) * form.factor if form.logarithmic else number.value * units[number.unit]
-    if abs(value) > LARGEST[form.quantity]:
-        what = f'its {form.quantity} of {number.value:g} is larger than that of any ion'
-        raise LabelError(f'{what}: check the unit {form.unit!r}')
-    if (number.limit or form.logarithmic) and value <= 0:
-        raise LabelError(f'its {form.quantity} of {number.value:g} says nothing')
-    if error is not None and error.unit == '%':
-        return value, _positive(abs(value) * error.value / 100)
-    error = error or Number(number.error, unit=number.unit)
-    if error.value is None:
-        return value, None
-    # The error of a logarithm is a part of the value.
-    return value, _positive(error.value * (math.log(10) * value if form.logarithmic else units[error.unit]))
-
-
-def _positive(error: float) -> float:
-    if error < 0:
-        raise LabelError(f'its error of {error:g} is negative')
-    return error
+    given, found = form.temperature_unit if form.temperature_unit != 'header' else None, {}
+    for role, column in columns.items():
+        unit, scale = (given, None) if role == 'temperature' else (form.plain_unit, form.scale)
+        plain_error = column.is_error and scale and column.unit and not column.scale
+        if (unit and column.unit not in (None, unit)) or column.scale not in (None, scale) or plain_error:
+            own = ' '.join(filter(None, [column.scale, column.unit or unit]))
+            wanted = ' '.join(filter(None, [scale, unit]))
+            raise TableError(f'the column {column.name!r} is in {own}, but {wanted!r} is given: change one of them')
+        found[role] = replace(column, unit=unit or column.unit, scale=scale)
+    if 'temperature' not in found:
+        return found, []
+    unit = found['temperature'].unit
+    how = f'in {unit}, {"as given" if given else "by its name"}' if unit else 'taken as kelvin'
+    return found, [f'temperatures of the column {found["temperature"].name!r} are {how}']

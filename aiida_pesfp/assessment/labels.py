@@ -6,11 +6,10 @@ from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
-from aiida_pesfp.assessment.cells import NUMBERS, kelvin, read_quantity, read_text, value_and_error
-from aiida_pesfp.assessment.units import check_unit, unit_of_cell, unit_of_temperatures
-from aiida_pesfp.crystals.numbers import decimal_mark
-from aiida_pesfp.crystals.tables import open_table
-from aiida_pesfp.errors import LabelError, TableError
+from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
+from aiida_pesfp.crystals.heads import Column, read_heads
+from aiida_pesfp.crystals.tables import Row, open_table
+from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
@@ -79,31 +78,29 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     :raises LabelError: if columns are missing, no row can be used, or the table leaves open what its numbers mean: the
         name of a column contradicts the given unit, or temperatures may be in kelvin or in degrees Celsius.
     """
+    table, seen = LabelTable(), {}
     try:
         _, rows = open_table(path, form.columns.values())
+        numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
+        columns, rows = read_heads(numeric, rows, of=form.quantity)
+        columns, table.notes = agree(form, columns)
+        for column in columns.values():
+            column.check(rows)
+        for row in rows:
+            try:
+                measurement, structure = _read_row(row, form, columns)
+                first = seen.setdefault(replace(measurement, row=0), row.line)
+                if first != row.line:
+                    raise ValueError(f'the same as row {first}')
+            except (ValueError, ImplausibleValue) as error:
+                identifier = row.cells.get(form.columns.get('id')) or None
+                table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
+                continue
+            table.measurements.append(measurement)
+            if structure is not None:
+                table.structures[row.line] = structure
     except TableError as error:
         raise LabelError(str(error)) from error
-    cells = {row.line: {role: row.cells.get(name, '') for role, name in form.columns.items()} for row in rows}
-    mark = decimal_mark(texts[role] for texts in cells.values() for role in texts if role in NUMBERS)
-    named = replace(form, columns=_with_units(form.columns, next(iter(cells.values()))))
-    check_unit(named, [texts[form.quantity] for texts in cells.values()], mark)
-    unit, notes = unit_of_temperatures(named, [texts.get('temperature', '') for texts in cells.values()], mark)
-    table, seen = LabelTable(notes=notes), {}
-    for row in rows:
-        try:
-            if row.problem:
-                raise LabelError(row.problem)
-            measurement, structure = _read_row(row.line, cells[row.line], form, unit, mark)
-            first = seen.setdefault(replace(measurement, row=0), row.line)
-            if first != row.line:
-                raise LabelError(f'the same as row {first}')
-        except LabelError as error:
-            identifier = cells[row.line].get('id') or None
-            table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
-            continue
-        table.measurements.append(measurement)
-        if structure is not None:
-            table.structures[row.line] = structure
     _exclude_contradictions(table)
     if not table.measurements:
         first = f', the first because {table.excluded[0]["reason"]}' if table.excluded else ''
@@ -118,35 +115,35 @@ def carrier_density(structure: Structure, species: str) -> float:
     return structure.composition[Element(species)] / structure.volume * 1e24
 
 
-def _with_units(columns: dict[str, str], first: dict[str, str]) -> dict[str, str]:
-    """Names of columns, with what the first row has of units: some tables have a line of them below the header."""
-    units = {role: text for role, text in first.items() if role in NUMBERS and unit_of_cell(text, role)}
-    return {role: f'{name} {units.get(role, "")}'.strip() for role, name in columns.items()}
+def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[Measurement, Structure | None]:
+    """The measurement of a row and its structure, if it has one.
 
-
-def _read_row(
-    line: int, cells: dict[str, str], form: TableFormat, unit: str, mark: str | None
-) -> tuple[Measurement, Structure | None]:
-    values: dict = dict.fromkeys(ROLES)
-    for role, text in cells.items():
-        values[role] = read_quantity(role, text, form, mark) if role in NUMBERS else read_text(role, text)
+    :raises ValueError: if it cannot be used.
+    """
+    if row.problem:
+        raise ValueError(row.problem)
+    values = {role: read_cell(role, row.cells[name], columns.get(role)) for role, name in form.columns.items()}
+    for role in columns:
+        if values[role] is None and role != 'error':
+            raise ValueError(f'it has no {role}')
+    values = dict.fromkeys(ROLES) | values
     structure, formula = values['structure'], values['composition']
     if structure is not None:
         formula = formula or structure.composition.reduced_formula
     if values['id'] is None and formula is None:
-        raise LabelError('it does not identify a material')
+        raise ValueError('it does not identify a material')
     density, charge = None, None
     if form.quantity == 'diffusion':
         charge = form.charge if form.charge is not None else charge_of(form.species)
         density = None if structure is None else carrier_density(structure, form.species)
         if density == 0.0:
-            raise LabelError(f'its structure has no {form.species}')
-    value, error = value_and_error(values[form.quantity], values['error'], form)
+            raise ValueError(f'its structure has no {form.species}')
+    found, temperature = values[form.quantity], values['temperature']
+    error = found.error if values['error'] is None else columns['error'].error_of(found.value, values['error'])
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
-    known |= {'row': line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density, 'charge': charge}
-    temperature = form.temperature if values['temperature'] is None else kelvin(values['temperature'], unit)
-    known |= {'temperature': temperature, 'limit': values[form.quantity].limit}
-    return Measurement(**known, value=value, error=error), structure
+    known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
+    known |= {'temperature': form.temperature if temperature is None else temperature.value, 'charge': charge}
+    return Measurement(**known, value=found.value, error=error, limit=found.limit), structure
 
 
 def _exclude_contradictions(table: LabelTable) -> None:

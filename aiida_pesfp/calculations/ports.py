@@ -4,23 +4,45 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida.engine.processes.process_spec import ProcessSpec
-from aiida.orm import Dict, Int, RemoteData, StructureData, TrajectoryData
+from aiida.orm import Data, Dict, Int, RemoteData, StructureData, TrajectoryData
+from pydantic.fields import FieldInfo
 
 from aiida_pesfp.crystals.names import unique_names
-from aiida_pesfp.settings.base import Settings
+from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.settings.base import Settings, check_value
+from aiida_pesfp.settings.jobs import JobSettings
+
+Validator = Callable[[Any, Any], str | None]
 
 
-def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
-    """The validator of a ``Dict`` that holds some settings."""
+def validator_by(check: Callable[[Any], Any], limits: FieldInfo | dict | None = None) -> Validator:
+    """The validator of a port, by a function that raises an error for a wrong value, or for one of several inputs.
 
-    def validate(node: Dict | None, _) -> str | None:
+    :param limits: what is known of plain values, for overrides: becomes an attribute of the validator.
+    """
+
+    def validate(given: Any, _) -> str | None:
         try:
-            if node is not None:
-                settings.from_dict(node.get_dict())
-        except ValueError as error:
+            if given is not None:
+                check(given.value if isinstance(given, Data) else given)
+        except KeyError:
+            return None  # an input that is missing has its own message
+        except (ValueError, PesfpError) as error:
             return str(error)
 
+    validate.limits = limits
     return validate
+
+
+def validator_of(settings: type[Settings]) -> Validator:
+    """The validator of a ``Dict`` that holds some settings."""
+    return validator_by(settings.from_dict, settings.limits())
+
+
+def limited(name: str, settings: type[Settings] = JobSettings) -> Validator:
+    """The validator of an input with the limits of the key of that name."""
+    info = settings.known()[name]
+    return validator_by(lambda value: check_value(name, value, info), info)
 
 
 def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None, help: str = '') -> None:
@@ -36,23 +58,21 @@ def settings_port(spec: ProcessSpec, name: str, settings: type[Settings] | None,
 def structures_port(spec: ProcessSpec, help: str) -> None:
     """Add the input namespace ``structures``, which must not be empty and whose keys must be safe names."""
 
-    def validate(structures: Mapping, _) -> str | None:
+    def check(structures: Mapping) -> None:
         if not structures:
-            return 'the list of structures is empty: give at least one StructureData'
-        wrong = {key: name for key, name in zip(structures, unique_names(structures)) if key != name}
-        return f'the keys name folders: rename {wrong}' if wrong else None
+            raise ValueError('the list of structures is empty: give at least one StructureData')
+        if wrong := {key: name for key, name in zip(structures, unique_names(structures)) if key != name}:
+            raise ValueError(f'the keys name folders: rename {wrong}')
 
-    spec.input_namespace('structures', valid_type=StructureData, dynamic=True, validator=validate, help=help)
+    options = {'dynamic': True, 'validator': validator_by(check), 'help': help}
+    spec.input_namespace('structures', valid_type=StructureData, **options)
 
 
-def positive_port(spec: ProcessSpec, name: str, default: int | None, help: str) -> None:
-    """Add an input port for a positive whole number. Without a default it may be left out."""
-
-    def validate(node: Int | None, _) -> str | None:
-        return f'{node.value} is not a positive number' if node is not None and node.value < 1 else None
-
+def number_port(spec: ProcessSpec, name: str, default: int | None = None) -> None:
+    """Add an input port for a number of ``JobSettings``, which has a default or may be left out."""
+    key = name.rpartition('.')[2]
     optional = {'required': False} if default is None else {'default': lambda: Int(default)}
-    spec.input(name, valid_type=Int, validator=validate, help=help, **optional)
+    spec.input(name, valid_type=Int, validator=limited(key), help=JobSettings.help_of(key), **optional)
 
 
 def dynamics_ports(spec: ProcessSpec) -> None:
@@ -64,8 +84,10 @@ def dynamics_ports(spec: ProcessSpec) -> None:
     spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
 
-def job_exit_codes(spec: ProcessSpec) -> None:
-    """Add the exit codes of all jobs, whatever program they run."""
+def job_ports(spec: ProcessSpec) -> None:
+    """Limit the options, and add the exit codes, that all jobs have, whatever program they run."""
+    for name in ('max_wallclock_seconds', 'max_memory_kb'):
+        spec.inputs['metadata']['options'][name].validator = limited(name)
     spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')
     spec.exit_code(301, 'ERROR_CORRUPT_OUTPUT', message='The output cannot be read: {reason}')
     spec.exit_code(340, 'ERROR_DIVERGED', message='The calculation diverged: {reason}')

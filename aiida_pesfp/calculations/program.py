@@ -10,7 +10,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.orm import CalcJobNode, Dict, StructureData
 
-from aiida_pesfp.calculations.ports import job_exit_codes, settings_port
+from aiida_pesfp.calculations.ports import job_ports, settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
@@ -49,7 +49,7 @@ class ProgramCalculation(CalcJob):
         options['resources'].default = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
         spec.output('output_parameters', valid_type=Dict, required=False, help='All results that are not arrays.')
         spec.default_output_node = 'output_parameters'
-        job_exit_codes(spec)
+        job_ports(spec)
         spec.exit_code(310, 'ERROR_POTENTIAL_UNUSABLE', message='The potential cannot be used: {reason}')
         spec.exit_code(320, 'ERROR_STRUCTURE_FAILED', message='There is no result for the structure: {reason}')
 

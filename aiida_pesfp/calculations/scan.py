@@ -15,6 +15,7 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, FolderData, RemoteData, StructureData
 from pymatgen.core import Structure
 
+from aiida_pesfp.calculations.ports import limited
 from aiida_pesfp.calculations.program import ProgramCalculation, as_json
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
@@ -60,7 +61,8 @@ class ScanCalculation(ProgramCalculation):
         earlier = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
         spec.input('parent_folder', valid_type=RemoteData, required=False, help=earlier)
         size = ProgramSettings.help_of('batch_size')
-        spec.input('batch_size', valid_type=int, required=False, non_db=True, help=size)
+        validator = limited('batch_size', ProgramSettings)
+        spec.input('batch_size', valid_type=int, required=False, non_db=True, validator=validator, help=size)
         words = 'What is done, by the keys of the structures. `take_scan` makes a surface and descriptors of each.'
         spec.output_namespace('results', valid_type=FolderData, dynamic=True, help=words)
         failures = 'Structures that could not be scanned: key -> error_type and error.'

@@ -43,17 +43,10 @@ def _ordered(segments: list[TrajectoryData]) -> list[TrajectoryData]:
     stride = segments[0].base.attributes.get('stride')
     ordered = sorted(segments, key=lambda segment: int(segment.get_array('steps')[0]))
     steps = np.concatenate([segment.get_array('steps') for segment in ordered])
-    jumps = np.diff(steps)
-    doubled = np.unique(steps[1:][jumps <= 0])
-    if len(doubled):
-        raise ValueError(f'steps {_ranges(doubled, stride)} are in more than one segment')
-    gaps = np.flatnonzero(jumps != stride)
-    if len(gaps):
-        missing = np.concatenate([np.arange(steps[gap] + stride, steps[gap + 1], stride) for gap in gaps])
-        if not len(missing):
-            before, after = steps[gaps[0] : gaps[0] + 2]
-            raise ValueError(f'step {after} does not follow step {before} with the stride {stride}')
-        raise ValueError(f'steps {_ranges(missing, stride)} are in no segment')
+    for before, after in itertools.pairwise(steps):
+        if after - before != stride:
+            what = 'repeated' if after <= before else 'missing'
+            raise ValueError(f'step {after} follows step {before}, with the stride {stride}: steps are {what}')
     return ordered
 
 
@@ -119,9 +112,3 @@ def _concatenate(segments: list[TrajectoryData], name: str) -> np.ndarray:
         del part
         segment.clear_internal_cache()
     return joined
-
-
-def _ranges(steps: np.ndarray, stride: int) -> str:
-    """Steps as text: 3, 7-12."""
-    runs = np.split(steps, np.flatnonzero(np.diff(steps) != stride) + 1)
-    return ', '.join(str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}' for run in runs)

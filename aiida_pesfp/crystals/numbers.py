@@ -16,7 +16,8 @@ _PLAIN = str.maketrans(
     | dict.fromkeys('\u223c\u2248\u2243\u2245', '~')
 )
 _TIMES_TEN = re.compile('[\u00d7\u00b7\u22c5\u2219*](?=\\s*10)')
-_SUPERSCRIPT = re.compile('(?<=10)[\u207a\u207b]?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+')
+#: The power in 10⁻⁴; behind another number it is the mark of a footnote, and the number is refused.
+_SUPERSCRIPT = re.compile('(?<=[0-9])[\u207a\u207b]?[\u00b9\u00b2\u00b3\u2070-\u2079\u2080-\u2089\u2460-\u249b]+')
 _LIMIT = re.compile(r'([<>])=?\s*')
 _ABOUT = re.compile(r'(~|ca\.?|approx\.?|about)\s*', re.IGNORECASE)
 _MANTISSA = r"[0-9][0-9.,' ]*|[.,][0-9]+"
@@ -25,9 +26,8 @@ _POWER = r'\s*(?:[eEdD]([+-]?[0-9]+)|[xX]?\s*10\s*\^\s*[({]?([+-]?[0-9]+)[)}]?|[
 _PART = rf'([+-]?)\s*(?:({_MANTISSA})\s*(?:\(([0-9.,]+)\))?(?:{_POWER})?|10\s*\^\s*([+-]?[0-9]+))'
 #: Not the rest of a number, such as the second half of 1e-4-1e-3.
 _UNIT = r'\s*((?![eEdDxX]\s*[+-]?[0-9])[^\W\d_].*|[%\u00b0].*)?'
-_NUMBER = re.compile(rf'{_PART}{_UNIT}')
-_WITH_ERROR = re.compile(rf'{_PART}\s*(?:\+/?-)\s*{_PART}{_UNIT}')
-_IN_BRACKETS = re.compile(rf'\({_PART}\s*(?:\+/?-)\s*{_PART}\)(?:{_POWER})?{_UNIT}')
+#: A value, perhaps with its uncertainty; a power of ten behind brackets belongs to both.
+_NUMBER = re.compile(rf'(\()?{_PART}(?:\s*\+/?-\s*{_PART})?(?(1)\)(?:{_POWER})?){_UNIT}')
 _GROUPS = re.compile(r"[0-9]{1,3}(?:([.,' ])[0-9]{3}(?:\1[0-9]{3})*)?")
 _AMBIGUOUS = re.compile(r'[1-9][0-9]{0,2}[.,][0-9]{3}')
 
@@ -49,7 +49,7 @@ class Number:
 
 def is_blank(text: str) -> bool:
     """Whether a cell says that there is no number: nothing, a dash, NA, n.d., null and the like."""
-    return _BLANK.fullmatch(_plain(text)) is not None
+    return _BLANK.fullmatch(plain(text)) is not None
 
 
 def read_number(text: str, mark: str | None = None) -> Number:
@@ -58,23 +58,19 @@ def read_number(text: str, mark: str | None = None) -> Number:
     :param mark: decimal mark of the column, from :func:`decimal_mark`: it decides what ``1,234`` means.
     :raises ValueError: if this is not a number or has two meanings, with the reason.
     """
-    plain = _plain(text)
-    limit = _LIMIT.match(plain)
-    plain = _ABOUT.sub('', plain[limit.end() :] if limit else plain, count=1) if len(plain) <= LONGEST else ''
-    if found := _IN_BRACKETS.fullmatch(plain):
-        *both, e, p, x, unit = found.groups()
-        power = e or p or x or '0'
-        value, error = (_part(part, mark, power)[0] for part in (both[:7], both[7:]))
-    elif found := _WITH_ERROR.fullmatch(plain):
-        *both, unit = found.groups()
-        value, error = (_part(part, mark)[0] for part in (both[:7], both[7:]))
-        if any(both[10:]) and not any(both[3:7]):
-            raise ValueError('not clear: put both numbers of the power of ten into brackets')
-    elif found := _NUMBER.fullmatch(plain):
-        *part, unit = found.groups()
-        value, error = _part(part, mark)
-    else:
+    text = plain(text)
+    limit = _LIMIT.match(text)
+    text = _ABOUT.sub('', text[limit.end() :] if limit else text, count=1) if len(text) <= LONGEST else ''
+    found = _NUMBER.fullmatch(text)
+    if not found or (found[1] and not any(found.groups()[8:15])):  # brackets hold a value and its uncertainty
         raise ValueError('not a number')
+    bracket, *parts, e, p, x, unit = found.groups()
+    first, second, power = parts[:7], parts[7:], e or p or x or '0'
+    if not bracket and any(second[3:]) and not any(first[3:]):
+        raise ValueError('not clear: put both numbers of the power of ten into brackets')
+    value, error = _part(first, mark, power)
+    if any(second):
+        error, _ = _part(second, mark, power)
     if limit and error is not None:
         raise ValueError('a limit with an uncertainty')
     return Number(value, error, limit and limit[1], (unit or '').strip())
@@ -84,7 +80,7 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     """The decimal mark of a column, ``.`` or ``,``, if its numbers leave no doubt."""
     marks = set()
     for text in texts:
-        for mantissa in re.findall(_MANTISSA, _plain(text[:LONGEST])):
+        for mantissa in re.findall(_MANTISSA, plain(text[:LONGEST])):
             kinds = set(mantissa) & set('.,')
             beyond_doubt = len(kinds) == 2 or (kinds and not _AMBIGUOUS.fullmatch(mantissa.strip()))
             if beyond_doubt and mantissa.count(last := max(kinds, key=mantissa.rfind)) == 1:
@@ -92,7 +88,7 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     return marks.pop() if len(marks) == 1 else None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The same in few characters: one minus, one sign for times, powers of ten with ``^``."""
     text = _SUPERSCRIPT.sub(lambda found: f'^{unicodedata.normalize("NFKC", found[0])}', text)
     text = unicodedata.normalize('NFKC', text).replace('**', '^').translate(_PLAIN)

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiida_pesfp.crystals.text import read_text
 from aiida_pesfp.errors import TableError
 
-SEPARATORS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'bars'}
+SEPARATORS = ',;\t|'
 #: A spreadsheet takes a cell that begins so for a formula, after blanks too, and wide forms of these signs.
 _FORMULA = '=+-@'
 
@@ -29,13 +29,13 @@ class Row:
     problem: str | None = None
 
 
-def open_table(path: Path, needed: Collection[str] = ()) -> tuple[list[str], list[Row]]:
+def open_table(path: Path, needed: Collection[str], optional: Collection[str] = ()) -> tuple[list[str], list[Row]]:
     """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
 
-    The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and lines
-    before the header that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
+    The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and comments
+    that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
 
-    :param needed: columns without which the table is of no use.
+    :param needed: columns without which the table is of no use; ``optional`` ones may be missing.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
         follows the header.
     """
@@ -49,7 +49,7 @@ def open_table(path: Path, needed: Collection[str] = ()) -> tuple[list[str], lis
     lines = [line + '\n' for line in text.split('\n')]
     found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
     separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
-    _check(path, columns, needed)
+    _check(path, columns, [*needed, *(column for column in optional if column in columns)])
     rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
@@ -68,11 +68,9 @@ def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, li
 
 
 def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
-    shown = ', '.join(columns)
     for column in needed:
         if column not in columns:
-            known = shown if len(shown) < 500 else f'{shown[:500]}...'
-            raise TableError(f'the table {path.name} has no column {column!r}: it has {known}')
+            raise TableError(f'the table {path.name} has no column {column!r}: it has {", ".join(columns)[:500]}')
         if columns.count(column) > 1:
             raise TableError(f'the table {path.name} has two columns {column!r}: rename one')
 
@@ -80,10 +78,11 @@ def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
 def _records(
     lines: list[str], separator: str, start: int = 0, width: int | None = None
 ) -> Iterator[tuple[int, int, list[str] | None]]:
-    """First line (from 1), last line, and cells of each record that is not empty; None if quotation marks do not match.
+    """First line (from 1), last line, and cells of each record; None if quotation marks do not match.
 
-    Quoted cells may hold line breaks. But a record of several lines that has not ``width`` cells was opened by a stray
-    quotation mark: only its first line is given up.
+    Empty ones are passed over, and comments below the header: nothing stands beside them. Quoted cells may hold line
+    breaks. But a record of several lines that has not ``width`` cells was opened by a stray quotation mark: only its
+    first line is given up.
     """
     csv.field_size_limit(sys.maxsize)  # a structure is longer than the default limit
     while start < len(lines):
@@ -95,7 +94,9 @@ def _records(
             cells, used = None, 1
         if cells is not None and used > 1 and width not in (None, len(cells)):
             cells, used = None, 1
-        if cells is None or any(cell.strip() for cell in cells):
+        filled = [cell for cell in cells or () if cell.strip()]
+        is_comment = len(filled) == 1 and filled[0].startswith('#') and width is not None
+        if cells is None or (filled and not is_comment):
             yield start + 1, start + used, cells
         start += used
 

@@ -1,9 +1,7 @@
 """``pesfp-transport``: conductivity from a trajectory, activation energy from conductivities, without AiiDA."""
 
 import contextlib
-import csv
 import json
-import re
 import sys
 import warnings
 from dataclasses import replace
@@ -16,9 +14,10 @@ from tabulate import tabulate
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
-from aiida_pesfp.settings.assessment import check_temperature
+from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.settings.options import options_of
+from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.trajectories.files import read_trajectory
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
@@ -40,14 +39,10 @@ def main():
     """
 
 
-#: Where the number of atoms of the structure file of ``--cell`` is kept.
-_ATOMS = f'{__name__}.atoms'
-
-
-def _cell(context, _parameter, value: str | None) -> np.ndarray | None:
-    """Lattice vectors from a structure file, or from 3 or 9 numbers."""
+def _cell(_context, _parameter, value: str | None) -> tuple[np.ndarray | None, int | None]:
+    """Lattice vectors, from 3 or 9 numbers, or from a structure file with the number of its atoms."""
     if value is None:
-        return None
+        return None, None
     try:
         numbers = [float(number) for number in value.split(',')]
     except ValueError:
@@ -55,11 +50,10 @@ def _cell(context, _parameter, value: str | None) -> np.ndarray | None:
             atoms = ase.io.read(value)
         except Exception as error:  # the parsers raise anything
             raise click.BadParameter(f'{value}: neither numbers nor a structure file ({error})') from None
-        context.meta[_ATOMS] = len(atoms)
-        return atoms.cell.array
+        return atoms.cell.array, len(atoms)
     if len(numbers) not in (3, 9):
         raise click.BadParameter(f'{len(numbers)} numbers: give 3 lengths, 9 components, or a structure file')
-    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
+    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3)), None
 
 
 def _symbols(_context, _parameter, value: str | None) -> list[str] | None:
@@ -83,7 +77,7 @@ def _one_line_errors():
 @click.option('--timestep-fs', type=float, required=True, help='Time step of the dynamics (fs).')
 @click.option('--stride', type=click.IntRange(1), help='Steps between frames. [default: what the files say, or 1]')
 @click.option('--cell', callback=_cell, help='For files without a cell: 3 or 9 numbers (A), or a structure file.')
-@click.option('--types', callback=_symbols, help='Elements of the atom types 1, 2, ... of a LAMMPS dump: Li,P,S.')
+@click.option('--types', callback=_symbols, help='Elements of atom types 1, 2, ... if a file names none: Li,P,S.')
 @options_of(
     ConductivitySettings,
     temperature={'required': True, 'help': 'Temperature of the thermostat (K).'},
@@ -101,9 +95,9 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
         if np.isfinite(chosen.temperature) and chosen.temperature > 0:
-            check_temperature(chosen.temperature)
+            MEASURES['temperature'].check(chosen.temperature, 'the temperature is ')
+        cell, atoms = cell
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
-        atoms = click.get_current_context().meta.get(_ATOMS)
         if atoms is not None and atoms != len(trajectory.symbols):
             words = f'the structure of --cell has {atoms} atoms and the frames have {len(trajectory.symbols)}'
             raise errors.InvalidTrajectory(f'{words}: give the cell of the dynamics')
@@ -178,7 +172,7 @@ def _describe(found: Conductivity) -> str:
 def arrhenius(table, scale, exclude, temperatures, as_json):
     """Activation energy, and conductivity at 300 K, from conductivities at several temperatures.
 
-    TABLE is a CSV file with the columns T_K, sigma_S_cm and sigma_error_S_cm.
+    TABLE has a header with the columns T_K, sigma_S_cm and sigma_error_S_cm, separated by commas, semicolons or tabs.
     """
     with _one_line_errors():
         points = read_points(table)
@@ -209,34 +203,22 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
 
 
 def read_points(path: Path) -> list[Point]:
-    """The rows of a table of conductivities.
+    """The rows of a table of conductivities, read as labels are.
 
-    :raises ValueError: naming the row and the value that is wrong.
+    :raises LabelError: naming the row and the value that is wrong: no point is left out without being told to.
     """
-    if not path.is_file():
-        raise ValueError(f'{path}: there is no such file')
-    lines = path.read_text(encoding='utf-8-sig').splitlines()
-    table = csv.DictReader([re.sub(r'\s*,\s*', ',', line.strip()) for line in lines if line.strip()])
-    if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
-        raise ValueError(f'{path}: no column {", ".join(missing)}; expected are {",".join(COLUMNS)}')
-    if twice := [name for name in COLUMNS if table.fieldnames.count(name) > 1]:
-        raise ValueError(f'{path}: two columns {twice[0]}')
-    points = []
-    for number, row in enumerate(table, start=1):
-        values = []
-        if None in row:
-            raise ValueError(
-                f'{path}, row {number}: it has more cells than there are columns; write numbers with a point'
-            )
-        for name in COLUMNS:
-            try:
-                values.append(float(row[name]) if row[name] or name != COLUMNS[2] else None)
-            except (TypeError, ValueError):
-                raise ValueError(f'{path}, row {number}: {name} = {row[name] or ""!r} is not a number') from None
-        if np.isfinite(values[0]) and values[0] > 0:
-            check_temperature(values[0])
-        points.append(Point(*values, label=f'row {number} ({values[0]:g} K)'))
-    return points
+    from aiida_pesfp.assessment.labels import read_table
+
+    roles = 'id', 'temperature', 'conductivity', 'error'  # nothing but its temperature names a point
+    table = read_table(path, TableFormat(dict(zip(roles, COLUMNS[:1] + COLUMNS)), 'S/cm'))
+    wrong = [(entry['row'], entry['reason']) for entry in table.excluded]
+    wrong += [(one.row, 'its conductivity is a limit') for one in table.measurements if one.limit]
+    if wrong:
+        raise errors.LabelError('{}, row {}: {}: correct the row, or remove it'.format(path, *min(wrong)))
+    return [
+        Point(one.temperature, one.value, one.error, label=f'row {one.row} ({one.temperature:g} K)')
+        for one in table.measurements
+    ]
 
 
 def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:

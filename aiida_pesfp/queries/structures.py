@@ -7,9 +7,7 @@ from aiida.orm import CalcFunctionNode, Node, ProcessNode, QueryBuilder, Structu
 
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.record import RecordData
-
-#: What a record may know of a structure, and a screening filter by: eV, eV/atom.
-PROPERTIES = ('band_gap', 'energy_above_hull')
+from aiida_pesfp.settings.units import PROPERTIES
 
 
 def structures_by_uuid(uuids: Iterable[str | None]) -> dict[str, StructureData]:

@@ -172,8 +172,8 @@ def arrhenius(fit: ArrheniusFit, flags: list[list[str]] | None = None, title: st
             colour = EXCLUDED if kind == 'excluded' else COLOURS[0]
             parts.append(_points(chosen, floor, name=kind, colour=colour, fill=fill, rim=rim))
     limits = floor, max(*tops, float(line.max())) * _MARGIN
-    above = {f'{temperature:g}': 1000 / temperature for temperature in sorted({ROOM_TEMPERATURE, *every})}
-    across = Axis('1000 K / T', above=_apart(above), above_title='T (K)')
+    above = {f'{temperature:g} K': 1000 / temperature for temperature in sorted({ROOM_TEMPERATURE, *every})}
+    across = Axis('1000 K / T', above=_apart(above))
     return Plot(across, Axis('conductivity (S/cm)', limits, True), parts, title, fit.remarks())
 
 

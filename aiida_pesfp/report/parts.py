@@ -12,14 +12,13 @@ from aiida_pesfp.report.colours import CUT, LINE
 class Axis:
     """One axis; limits that are None are left to the data.
 
-    :param above: further ticks on the opposite side, text -> value, and their title.
+    :param above: further ticks on the opposite side, text -> value.
     """
 
     title: str
     limits: tuple[float | None, float | None] = (None, None)
     logarithmic: bool = False
     above: dict[str, float] = field(default_factory=dict)
-    above_title: str = ''
 
 
 @dataclass(frozen=True)

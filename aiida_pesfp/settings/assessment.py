@@ -7,34 +7,19 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import Settings, setting
+from aiida_pesfp.settings.units import MEASURES, SCALED, TEMPERATURES
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
-#: Units of each quantity, with their factors to S/cm and to cm^2/s.
-UNITS = {
-    'conductivity': {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'S/m': 1e-2, 'mS/m': 1e-5},
-    'diffusion': {'cm2/s': 1.0, 'm2/s': 1e4, 'A2/ps': 1e-4, 'A2/fs': 1e-1},
-}
 #: Before a unit: the column holds logarithms.
 LOG10 = 'log10 '
-#: Temperatures at which ions are seen to move in solids, K.
-TEMPERATURES = (150.0, 5000.0)
-#: A lower temperature in a column that names no unit may be one in degrees Celsius, K.
-SURELY_KELVIN = 273.0
+_TEMPERATURE = {'ge': TEMPERATURES[0], 'le': TEMPERATURES[1]}
 #: Ways to find the structure of a label.
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
 FEATURE_SETS = ('pes', 'matminer', 'both')
 #: Kinds of ranking models that can be trained.
 TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
-
-
-def check_temperature(temperature: float) -> None:
-    """Raise :class:`~aiida_pesfp.errors.LabelError` if it (K) is outside of :data:`TEMPERATURES`."""
-    lowest, highest = TEMPERATURES
-    if not lowest <= temperature <= highest:
-        meant = f' ({temperature:g} degrees Celsius are {temperature + 273.15:g} K)' if 0 < temperature < lowest else ''
-        raise LabelError(f'{temperature:g} K is not a temperature at which ions move in solids{meant}')
 
 
 class AssessmentSettings(Settings):
@@ -54,16 +39,16 @@ class TableFormat(AssessmentSettings):
     """
 
     columns: dict = setting('role of each column -> its name')
-    unit: str = setting(f'unit of value and error: {", ".join(unit for units in UNITS.values() for unit in units)}')
+    unit: str = setting(f'unit of value, error: {", ".join(unit for name in SCALED for unit in MEASURES[name].units)}')
     temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', gt=0)
     temperature_unit: Literal['header', 'K', 'C'] = setting(
         "unit of the column of temperatures; header: as its name says, 'T (K)' or 'T (°C)'", 'header'
     )
     species: str = setting('the mobile ion', 'Li')
-    charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e')
+    charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e', ge=-8, le=8)
 
     def __post_init__(self):
-        roles, units = set(self.columns), UNITS[self.quantity]
+        roles, units = set(self.columns), MEASURES[self.quantity].units
         for role in self.columns:
             if role not in ROLES:
                 raise LabelError(f'unknown role {role!r} of a column: known are {", ".join(ROLES)}')
@@ -71,13 +56,13 @@ class TableFormat(AssessmentSettings):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
         if not {'id', 'composition', 'structure'} & roles:
             raise LabelError('no column identifies the material: name one as id, composition or structure')
-        if self.unit.removeprefix(LOG10) not in units:
+        if self.plain_unit not in units:
             known = f'{", ".join(units)}, each with {LOG10.strip()!r} before it for logarithms'
             raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {known}')
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
         if self.temperature is not None:
-            check_temperature(self.temperature)
+            MEASURES['temperature'].check(self.temperature, 'the temperature is ')
         if self.species not in chemical_symbols[1:]:
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
 
@@ -87,33 +72,33 @@ class TableFormat(AssessmentSettings):
         return 'conductivity' if 'conductivity' in self.columns else 'diffusion'
 
     @property
-    def logarithmic(self) -> bool:
-        """Whether value and error are decimal logarithms."""
-        return self.unit.startswith(LOG10)
+    def scale(self) -> str | None:
+        """``log10`` if value and error are decimal logarithms."""
+        return LOG10.strip() if self.unit.startswith(LOG10) else None
 
     @property
-    def factor(self) -> float:
-        """Of the unit, to S/cm or cm^2/s."""
-        return UNITS[self.quantity][self.unit.removeprefix(LOG10)]
+    def plain_unit(self) -> str:
+        """The unit without that of logarithms."""
+        return self.unit.removeprefix(LOG10)
 
 
 @dataclass(frozen=True)
 class ClassSettings(AssessmentSettings):
     """What makes a good and a bad conductor."""
 
-    good: float = setting('sigma+: conductors above this are good', unit='S/cm', gt=0)
-    bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', gt=0)
-    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', gt=0)
+    good: float = setting('sigma+: conductors above this are good', unit='S/cm', gt=0, le=100)
+    bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', gt=0, le=100)
+    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', **_TEMPERATURE)
     # As in the middle panel of Fig. 3.
-    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', gt=0)
+    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', **_TEMPERATURE)
     # The paper takes 100 %.
-    relative_error: float = setting('standard error over value where a label has none', 1.0, ge=0)
+    relative_error: float = setting('standard error over value where a label has none', 1.0, ge=0, le=1000)
     floor: float | None = setting(
         'raise lower values to this; without it, values that are not positive and have no error are excluded',
-        None, unit='S/cm', gt=0,
+        None, unit='S/cm', gt=0, le=100,
     )  # fmt: skip
     tolerance: float = setting(
-        'a measurement this close to the temperature needs no extrapolation', 10.0, unit='K', ge=0
+        'a measurement this close to the temperature needs no extrapolation', 10.0, unit='K', ge=0, le=1000
     )
 
     def __post_init__(self):
@@ -132,7 +117,7 @@ class ScoreSettings(AssessmentSettings):
     maximum_false_positive_rate: float = setting(  # 10 % in the paper
         'the score is the area under the ROC curve up to this rate', 0.1, gt=0, le=1
     )
-    resamples: int = setting('number of bootstrap resamples', 1000, ge=2)
+    resamples: int = setting('number of bootstrap resamples', 1000, ge=2, le=10**6)
     seed: int = setting('seed of the random numbers', 0, ge=0)
 
 
@@ -142,7 +127,7 @@ class TrainingSettings(AssessmentSettings):
 
     kind: Literal[*TRAINABLE] = setting('kind of the ranking model', 'logistic_l2')
     feature_set: Literal[*FEATURE_SETS] = setting('features', 'pes')
-    regularisation: float = setting('C of scikit-learn: smaller values shrink coefficients more', 1.0, gt=0)
-    iterations: int = setting('number of trees of CatBoost', 200, gt=0)
-    depth: int = setting('depth of the trees', 4, gt=0)
+    regularisation: float = setting('C of scikit-learn: smaller values shrink coefficients more', 1.0, gt=0, le=1e6)
+    iterations: int = setting('number of trees of CatBoost', 200, gt=0, le=10**5)
+    depth: int = setting('depth of the trees', 4, gt=0, le=16)
     seed: int = setting('seed of the random numbers', 0, ge=0)

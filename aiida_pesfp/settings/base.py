@@ -10,16 +10,11 @@ import json
 from collections.abc import Mapping
 from numbers import Real
 from types import NoneType
-from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
+from typing import Any, ClassVar, Self, get_args, get_origin
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
-
-#: At least one number, and no absurd ones.
-Numbers = Annotated[
-    tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(strict=False, min_length=1, max_length=1000)
-]
 
 #: Characters of a value in a message.
 _LONGEST = 200
@@ -86,6 +81,18 @@ class Settings:
         return found
 
     @classmethod
+    def limits(cls) -> dict[str, Any]:
+        """What is known of the value of each key, nested like the dictionary."""
+        return {
+            key: kind(info).limits()
+            if isinstance(info.default, Settings)
+            else FieldInfo(annotation=bool, description=info.description)
+            if is_flag(info)
+            else info
+            for key, info in cls.known().items()
+        }
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """From a dictionary of plain JSON types. A missing key has its default.
 
@@ -107,7 +114,8 @@ class Settings:
         try:
             return cls(**values)
         except ValidationError as error:
-            raise cls.ERROR('; '.join(_explain(one, known) for one in error.errors())) from error
+            problems = [_explain(one, one['loc'], known.get(next(iter(one['loc']), None))) for one in error.errors()]
+            raise cls.ERROR('; '.join(problems)) from error
 
     @classmethod
     def mapping(cls, values: Any) -> dict:
@@ -158,11 +166,19 @@ class Settings:
         return f'{text[0].upper()}{text[1:]}.'
 
 
-def _explain(error: dict, known: dict[str, FieldInfo]) -> str:
+def check_value(key: str, value: Any, info: FieldInfo) -> None:
+    """Raise ``ValueError`` if a value is not of the kind, or within the limits, of a field."""
+    kind = TypeAdapter(info.rebuild_annotation(), config=Settings.__pydantic_config__)
+    try:
+        kind.validate_python(value)
+    except ValidationError as error:
+        raise ValueError('; '.join(_explain(one, (key, *one['loc']), info) for one in error.errors()[:3])) from error
+
+
+def _explain(error: dict, where: tuple, info: FieldInfo | None) -> str:
     if 'error' in error.get('ctx', {}):  # raised by a check of several fields
         return str(error['ctx']['error'])
-    key = '.'.join(map(str, error['loc']))
-    return f'{key} = {error["input"]!r:.{_LONGEST}}: {error["msg"]} ({known[error["loc"][0]].description})'
+    return f'{".".join(map(str, where))} = {error["input"]!r:.{_LONGEST}}: {error["msg"]} ({info.description})'
 
 
 def _text(value: Any) -> str:

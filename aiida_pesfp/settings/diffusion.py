@@ -15,9 +15,9 @@ class DiffusionSettings(Settings):
     Nothing is left out of a trajectory by default: only who ran the dynamics knows whether it was equilibrated.
     """
 
-    window: float = setting('length of an independent window', 15.0, unit='ps', ge=0, alias='window_ps')
-    fit_start: float = setting('lag at which the linear fit begins', 1.0, unit='ps', ge=0, alias='fit_start_ps')
-    equilibration: float = setting('left out at the beginning', 0.0, unit='ps', ge=0, alias='equilibration_ps')
+    window: float = setting('length of an independent window', 15.0, unit='ps', ge=0, le=1e6, alias='window_ps')
+    fit_start: float = setting('lag at which the linear fit begins', 1.0, unit='ps', ge=0, le=1e6, alias='fit_start_ps')
+    equilibration: float = setting('left out at the beginning', 0.0, unit='ps', ge=0, le=1e6, alias='equilibration_ps')
 
     def __post_init__(self):
         if self.fit_start >= self.window:
@@ -29,8 +29,10 @@ class ConductivitySettings(Settings):
     """All settings of ``pesfp.transport.conductivity``."""
 
     species: str = setting('chemical symbol of the mobile ion', 'Li')
-    temperature: float | None = setting('temperature, by default that of the trajectory', None, unit='K')
-    charge: float | None = setting('charge of an ion, by default that of its element', None, unit='e')
+    temperature: float | None = setting(
+        'temperature, by default that of the trajectory', None, unit='K', ge=1, le=10_000
+    )
+    charge: float | None = setting('charge of an ion, by default that of its element', None, unit='e', ge=-8, le=8)
     diffusion: DiffusionSettings = setting(default=DiffusionSettings(equilibration=EQUILIBRATION), flat=True)
     unwrapped: bool = setting('positions are not wrapped, however far ions go between two frames', False)
     bayesian: bool = setting('also estimate D with kinisi', False)

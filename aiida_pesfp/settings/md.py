@@ -1,11 +1,11 @@
 """Settings of molecular dynamics, those that every engine has and those of one, and of relaxations."""
 
+from typing import Annotated
+
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting
-
-#: Dynamics at a higher temperature are a mistake, K.
-HIGHEST_TEMPERATURE = 1e8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +18,12 @@ class MdSettings(Settings):
     temperature: float = setting(
         'temperature of the thermostat and of the first velocities',
         unit='K',
-        gt=0,
-        le=HIGHEST_TEMPERATURE,
+        ge=1,
+        le=10_000,
         option=('-T', '--temperature'),
     )
     steps: int = setting('number of steps of this run', gt=0, le=10**10)
-    timestep: float = setting('length of a step', 1.0, unit='fs', gt=0, le=100, option='--timestep-fs')
+    timestep: float = setting('length of a step', 1.0, unit='fs', ge=0.01, le=20, option='--timestep-fs')
     stride: int = setting('every stride-th step is stored', 1, gt=0, le=10**10)
 
 
@@ -31,7 +31,7 @@ class MdSettings(Settings):
 class SiestaMdSettings(MdSettings):
     """Dynamics with the Nose thermostat of SIESTA. A step need not converge."""
 
-    nose_mass: float = setting('mass of the thermostat', 100.0, unit='Ry fs^2', gt=0, le=1e9)  # SIESTA's own default
+    nose_mass: float = setting('mass of the thermostat', 100.0, unit='Ry fs^2', ge=1e-3, le=1e6)  # SIESTA's own default
     max_scf_iterations: int = setting('maximum number of SCF iterations in a step', 10, gt=0, le=10_000)  # Sec. II C
 
 
@@ -40,15 +40,35 @@ class PotentialMdSettings(MdSettings):
     """Dynamics with a machine-learned potential and a Nose-Hoover chain."""
 
     # ASE recommends a hundred steps.
-    thermostat_time: float = setting('characteristic time of the Nose-Hoover chain', 100.0, unit='fs', gt=0, le=1e6)
+    thermostat_time: float = setting('characteristic time of the Nose-Hoover chain', 100.0, unit='fs', ge=1, le=1e6)
     seed: int = setting('seed of the first velocities', 0, ge=0, lt=2**63)
+
+
+_Row = Annotated[list[int], Field(min_length=3, max_length=3)]
+
+
+@dataclass(frozen=True)
+class SupercellSettings(Settings):
+    """The supercell of the dynamics: the smallest whose inter-planar distances are large enough, or the given one."""
+
+    minimum_distance: float = setting(
+        'smallest inter-planar distance',
+        6.5,  # "capable of accommodating a sphere with a diameter of at least 6.5 A", Sec. II C
+        unit='A',
+        gt=0,
+        le=100,
+    )
+    diagonal: bool = setting('only multiples of the vectors, not any integer matrix', False)
+    matrix: Annotated[list[_Row], Field(min_length=3, max_length=3)] | None = setting(
+        'rows are the new vectors in units of the old', None
+    )
 
 
 @dataclass(frozen=True)
 class RelaxSettings(Settings):
     """When a relaxation has converged, and when it gives up."""
 
-    fmax: float = setting('largest force on an atom at the end', 0.01, unit='eV/A', gt=0, le=1)
-    smax: float = setting('largest component of the stress at the end', 0.1, unit='GPa', gt=0, le=100)
+    fmax: float = setting('largest force on an atom at the end', 0.01, unit='eV/A', ge=1e-6, le=1)
+    smax: float = setting('largest component of the stress at the end', 0.1, unit='GPa', ge=1e-6, le=10)
     steps: int = setting('maximum number of steps', 500, gt=0, le=10**6)
     variable_cell: bool = setting('whether the cell is relaxed too', True, option='--variable-cell/--fixed-cell')

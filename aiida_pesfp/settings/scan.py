@@ -21,7 +21,9 @@ class ScanSettings(Settings):
     :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
     """
 
-    spacing: float = setting('largest distance between grid points along a lattice vector', 0.25, unit='A', gt=0, le=2)
+    spacing: float = setting(
+        'largest distance between grid points along a lattice vector', 0.25, unit='A', ge=0.03, le=2
+    )
     minimum_distance: float = setting(
         'grid points closer than this to another atom are not evaluated', 1.2, unit='A', ge=0, le=5
     )

@@ -8,12 +8,22 @@ from aiida_pesfp.settings.base import Settings, setting
 
 
 @dataclass(frozen=True)
+class Properties(Settings):
+    """What is known of a structure. The limits are wide: computed numbers may be odd."""
+
+    band_gap: float | None = setting('band gap', None, unit='eV', ge=-1, le=50)
+    energy_above_hull: float | None = setting('energy above the hull', None, unit='eV/atom', ge=-20, le=100)
+
+
+@dataclass(frozen=True)
 class Criteria(Settings):
     """What is scanned; by default as in the paper. None switches a limit off."""
 
     species: str = setting('chemical symbol of the mobile ion', 'Li')
-    minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV')
-    maximum_energy_above_hull: float | None = setting('largest energy above the hull', 0.05, unit='eV/atom')
+    minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV', ge=0, le=20)
+    maximum_energy_above_hull: float | None = setting(
+        'largest energy above the hull', 0.05, unit='eV/atom', ge=-2, le=2
+    )
     allow_transition_metals: bool = setting(
         'scan structures with transition metals or not', False, option='--transition-metals/--no-transition-metals'
     )

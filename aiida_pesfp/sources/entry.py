@@ -1,7 +1,6 @@
 """One structure of a source."""
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +8,8 @@ from typing import Self
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.reading import attempt
-from aiida_pesfp.errors import StructureError, UnreadableStructure
+from aiida_pesfp.errors import ImplausibleValue, StructureError, UnreadableStructure
+from aiida_pesfp.settings.units import MEASURES
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,16 @@ class Entry:
 
 
 def number(value, what: str) -> float | None:
-    """A number from a source, if it has one; :class:`UnreadableStructure` if that is no finite number."""
+    """A property from a source, if it has one; :class:`UnreadableStructure` if it is no number that can be right.
+
+    :param what: ``band_gap`` (eV) or ``energy_above_hull`` (eV/atom).
+    """
+    if value is None or value == '':
+        return None
     try:
-        found = None if value is None or value == '' else float(value)
-    except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if found is not None and not math.isfinite(found):
-        raise UnreadableStructure(f'{what} = {value!r} is not a number: correct it, or leave it out')
+        found = float(value)
+        MEASURES[what].check(found)
+    except (TypeError, ValueError, OverflowError, ImplausibleValue) as error:
+        reason = error if isinstance(error, ImplausibleValue) else 'not a number'
+        raise UnreadableStructure(f'{what} = {value!r} is {reason}: correct it, or leave it out') from None
     return found

@@ -10,13 +10,24 @@ from ase.io.formats import UnknownFileTypeError, filetype, get_compression
 
 from aiida_pesfp.errors import InvalidTrajectory, PesfpError, one_line
 from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_others, read_xdatcar, read_xyz
-from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, split_at_restarts
+from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, numbers_of_files, split_at_restarts
 from aiida_pesfp.trajectories.lammps import read_dump
 from aiida_pesfp.trajectories.stamps import collect, number_steps
-from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, check_unwrapped, constant_cell, unwrap
+from aiida_pesfp.trajectories.trajectory import (
+    Trajectory,
+    check_filling,
+    check_finite,
+    check_unwrapped,
+    constant_cell,
+    unwrap,
+)
 
 #: Largest difference between two descriptions of one cell, A.
 _SAME = 0.01
+#: Shortest and longest time step of a dynamics, fs; of a longer one, ions would fly through each other.
+_TIMESTEPS = 0.01, 200.0
+#: Readers of the formats that can be long; ASE reads all others.
+_READERS = {'vasp-xdatcar': read_xdatcar, 'extxyz': read_xyz, 'lammps-dump-text': read_dump}
 
 
 def read_trajectory(
@@ -36,32 +47,30 @@ def read_trajectory(
     :param timestep: of the dynamics, fs.
     :param stride: steps between two frames; by default as the files say, else 1.
     :param cell: (3, 3) A, for files that have none.
-    :param types: elements of the atom types 1, 2, ... of a LAMMPS dump.
+    :param types: elements of the atom types 1, 2, ... of a LAMMPS dump, or of an XDATCAR that names none.
     :param unwrapped: the positions are not wrapped into the cell, however far ions go between two frames.
     :returns: the trajectory, and notes on what was left out or assumed.
     :raises InvalidTrajectory: if a file cannot be read, the files do not fit together, frames are missing, or what
         the files say contradicts what is given.
     """
-    if not (np.isfinite(timestep) and timestep > 0):
-        raise InvalidTrajectory(f'{timestep:g} fs is not a time step')
+    if not _TIMESTEPS[0] <= timestep <= _TIMESTEPS[1]:
+        raise InvalidTrajectory(f'{timestep:g} fs is not a time step of a molecular dynamics: give it in fs')
     ordered = in_order(paths)
     segments = [read_segment(path, cell, types) for path in ordered]
     notes = [segment.note for segment in segments if segment.note]
     if ordered != paths:
         notes.append(f'the files are taken in the order of their numbers, {ordered[0].name} to {ordered[-1].name}')
-    numbers = number_steps([segment.stamps for segment in segments], timestep, stride)
-    if numbers and stride is None and all(one.stamps.counted for one in segments) and list(numbers[0][:2]) == [1, 2]:
-        notes.append(
-            'the frames are numbered 1, 2, ...: if these are no steps, say how many lie between two (--stride)'
-        )
+    stamps = numbers_of_files(segments) or [segment.stamps for segment in segments]
+    numbers, remarks = number_steps(stamps, timestep, stride)
+    notes += remarks
     numbered = [replace(one, steps=steps) for one, steps in zip(segments, numbers or [None] * len(segments))]
     segments = [part for segment in numbered for part in split_at_restarts(segment)]
-    joined = join(segments)
-    positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or segments[0].unwrapped
+    joined, borders, replaced = join(segments)
+    positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or joined.unwrapped
     check_finite(positions)
     lattice = constant_cell(joined.cells)
-    if leap := check_steps(joined, lattice, unwrapped):
-        notes.append(leap)
+    check_filling(positions[0], lattice)
+    notes += check_steps(positions, borders, lattice, unwrapped)
     if unwrapped:
         check_unwrapped(positions, lattice)
     else:
@@ -70,7 +79,7 @@ def read_trajectory(
         steps = np.arange(len(positions)) * (stride or 1)
         if stride is None:
             notes.append('the files do not say how many steps lie between two frames: 1 is assumed (--stride)')
-    return Trajectory(segments[0].symbols, positions, steps * timestep / 1000, lattice), notes + joined.notes
+    return Trajectory(joined.symbols, positions, steps * timestep / 1000, lattice), notes + replaced
 
 
 def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | None = None) -> Segment:
@@ -85,29 +94,34 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
     except PesfpError as error:
         raise type(error)(f'{path}: {error}') from error
     except UnknownFileTypeError as error:
-        raise InvalidTrajectory(f'{path}: empty or of unknown format, convert it to extended XYZ') from error
+        raise InvalidTrajectory(f'{path}: empty or of unknown format: convert it to extended XYZ') from error
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        raise InvalidTrajectory(f'{path}: cannot be read as a trajectory ({one_line(error)})') from error
+        raise InvalidTrajectory(
+            f'{path}: cannot be read as a trajectory ({one_line(error)}): convert it to extended XYZ'
+        ) from error
 
 
 def _form(path: Path) -> str:
-    """ASE's name of the format of a file."""
+    """ASE's name of the format of a file, by how it begins."""
+    with open_text(path) as file:
+        begin = ''.join(file.readline(1000) for _ in range(8))
     name = Path(get_compression(path.name)[0])
-    if 'XDATCAR' in name.name.upper():
+    if begin.startswith('ITEM:'):
+        return 'lammps-dump-text'
+    if 'XDATCAR' in name.name.upper() or name.suffix == '.MD_CAR' or 'configuration=' in begin:
         return 'vasp-xdatcar'
-    return 'extxyz' if name.suffix in ('.ANI', '.xyz', '.extxyz') else filetype(str(path.absolute()))
+    if name.suffix in ('.ANI', '.xyz', '.extxyz') or begin.partition('\n')[0].strip().isdigit():
+        return 'extxyz'
+    return filetype(str(path.absolute()))
 
 
 def _frames(path: Path, form: str, types: list[str] | None) -> Iterator[Frame]:
     """The frames of a file one by one, as a long trajectory does not fit into memory as ``Atoms``."""
-    if form not in ('vasp-xdatcar', 'extxyz', 'lammps-dump-text'):
+    if (reader := _READERS.get(form)) is None:
         yield from read_others(path, form)
         return
     with open_text(path) as file:
-        if form == 'vasp-xdatcar':
-            yield from read_xdatcar(file)
-        else:
-            yield from (read_xyz if form == 'extxyz' else read_dump)(file, types)
+        yield from reader(file, types)
 
 
 def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Segment:
@@ -138,7 +152,7 @@ def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Se
                 own = ', '.join(f'{number:g}' for number in frame.cell.ravel())
                 raise InvalidTrajectory(f'the file has a cell of its own, {own}, which is not the given one (--cell)')
         if frame.cell is None and cell is None:
-            raise InvalidTrajectory('the file has no cell: give it (--cell)')
+            raise InvalidTrajectory(f'frame {count} has no cell: give it (--cell)')
         if frame.symbols != first.symbols or frame.unwrapped != first.unwrapped:
             raise InvalidTrajectory(f'frame {count} has other atoms, or in another order, than the first')
         if count == len(positions):
@@ -150,8 +164,7 @@ def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Se
     if first is None:
         raise InvalidTrajectory('holds no frame')
     positions.resize((count, len(first.symbols), 3), refcheck=False)
-    collected = collect(stamps, counted=form == 'vasp-xdatcar')
-    return Segment(str(path), first.symbols, positions, np.array(cells), collected, first.unwrapped, note)
+    return Segment(str(path), first.symbols, positions, np.array(cells), collect(stamps), first.unwrapped, note)
 
 
 def _siesta_cell(path: Path) -> np.ndarray | None:

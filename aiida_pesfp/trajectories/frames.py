@@ -15,9 +15,9 @@ from ase.io.formats import open_with_compression
 from ase.units import Bohr
 
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.stamps import Stamp, read_stamp
+from aiida_pesfp.trajectories.stamps import CONFIGURATION, Clock, Stamp, read_stamp
 
-_LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]([^"\'}\]]*)', re.IGNORECASE)
+_LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]((?:[-+.,\s\d\[\]]|e(?=[-+\d]))*)', re.IGNORECASE)
 _PROPERTIES = re.compile(r'\bproperties\s*=\s*"?([^\s"]+)', re.IGNORECASE)
 #: Columns of elements and of positions, the best first.
 _NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_positions', 'pos', 'positions')
@@ -25,6 +25,8 @@ _NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_position
 _IPI_CELL, _IPI_UNIT = re.compile(r'CELL\(abcABC\):((?:\s+[-+.\deE]+){6})'), re.compile(r'(\w+)\{(\w+)\}')
 _LENGTHS = {'angstrom': 1.0, 'atomic_unit': Bohr}
 _IPI_POSITIONS = ('positions', 'x_centroid')
+#: Formats that have all stamps in ASE's ``info``, or a frame for each step.
+_KNOWN_STEPS = ('traj', 'vasp-out', 'vasp-xml', 'espresso-out')
 #: More atoms are a misprint.
 _MOST_ATOMS = 10_000_000
 #: Where Fortran leaves no blank before a minus.
@@ -44,7 +46,7 @@ class Frame(NamedTuple):
     symbols: tuple[str, ...]
     positions: np.ndarray
     cell: np.ndarray | None
-    stamp: Stamp = Stamp()
+    stamp: Stamp
     unwrapped: bool = False
 
 
@@ -77,47 +79,55 @@ def numbers(lines: list[str], first: int = 0, count: int | None = None) -> np.nd
     return np.array([row[first:length] for row in rows], dtype=float)
 
 
-def read_xdatcar(file: TextIO) -> Iterator[Frame]:
-    """Frames of an XDATCAR, whose head stands once or before each frame."""
-    head = None
+def read_xdatcar(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
+    """Frames of an XDATCAR, whose head stands once or before each frame, or of an MD_CAR of SIESTA.
+
+    :param types: elements in the order of their numbers, if the head does not name them (VASP 4).
+    """
+    symbols, cell, scale = None, None, None
     while line := file.readline():
-        if 'configuration=' not in line:
+        if not _begins_frame(line):
             first = file.readline()
-            if head is not None and not line.strip() and (not first.strip() or 'configuration=' in first):
+            if symbols is not None and not line.strip() and (not first.strip() or _begins_frame(first)):
                 line = first  # a blank line is no head
             else:
-                head = _Head.read([first, *take(file, 5)])
+                symbols, cell, scale = _read_head(file, first, types)
                 continue
         if not line.strip():
             continue
-        if head is None:
+        if symbols is None:
             raise ValueError('no cell and elements stand before the first frame')
         if not line.endswith('\n'):
             raise CutOff
-        read = numbers(take(file, len(head.symbols)), count=3)
-        number = line.split('=')[1].strip()
-        positions = read * head.scale if line.lstrip()[0] in 'CcKk' else read @ head.cell
-        yield Frame(head.symbols, positions, head.cell, Stamp(float(number) if number.isdigit() else None))
+        read = numbers(take(file, len(symbols)), count=3)
+        number = line.partition('=')[2].strip()
+        positions = read * scale if line.lstrip()[0] in 'Cc' else read @ cell
+        yield Frame(symbols, positions, cell, {CONFIGURATION: float(number)} if number.isdigit() else {})
 
 
-class _Head(NamedTuple):
-    """What stands before the frames of an XDATCAR."""
+def _begins_frame(line: str) -> bool:
+    return 'configuration=' in line or line.startswith('Konfig=') or line.strip().lower() in ('direct', 'cartesian')
 
-    symbols: tuple[str, ...]
-    cell: np.ndarray
-    scale: float
 
-    @classmethod
-    def read(cls, lines: list[str]) -> '_Head':
-        scale, cell = float(lines[0]), numbers(lines[1:4], count=3)
-        if scale < 0:
-            scale = (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
-        # VASP appends the kind of the pseudopotential and, in version 6, its hash.
-        kinds = [re.split('[_/]', symbol)[0] for symbol in lines[4].split()]
-        counts = [int(count) for count in lines[5].split()]
-        if len(kinds) != len(counts) or not set(kinds) <= set(atomic_numbers) or not 1 <= sum(counts) <= _MOST_ATOMS:
-            raise ValueError(f'elements {lines[4].strip()!r} and their numbers {lines[5].strip()!r} make no crystal')
-        return cls(tuple(np.repeat(kinds, counts).tolist()), cell * scale, scale)
+def _read_head(file: TextIO, scale: str, types: list[str] | None) -> tuple[tuple[str, ...], np.ndarray, float]:
+    """Symbols, (3, 3) cell, A, and scale, of what follows the title and the line of the ``scale``."""
+    lines = take(file, 4)
+    if lines[1].strip() == 'CAR':
+        raise InvalidTrajectory('it is of VASP 4 and has no cell: convert it to extended XYZ, with your POSCAR')
+    scale, cell, names = float(scale), numbers(lines[:3], count=3), lines[3].split()
+    if scale < 0:
+        scale = (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
+    if all(map(str.isdigit, names)):
+        names, counts = [str(k + 1) for k in range(len(names))], names
+    else:
+        counts = take(file, 1)[0].split()
+    # VASP appends the kind of the pseudopotential and, in version 6, its hash.
+    kinds, counts = [symbol_of(name, types) for name in names], list(map(int, counts))
+    if types and kinds != types:
+        raise InvalidTrajectory(f'the elements are {",".join(kinds)}, and {",".join(types)} are given (--types)')
+    if len(kinds) != len(counts) or min(counts) < 0 or not 1 <= sum(counts) <= _MOST_ATOMS:
+        raise ValueError(f'elements {" ".join(kinds)} and their numbers {counts} make no crystal')
+    return tuple(np.repeat(kinds, counts).tolist()), cell * scale, scale
 
 
 def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
@@ -138,12 +148,14 @@ def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         cell, factor = _cell(comment)
         positions = numbers(rows, columns.places, 3) * factor
         words = [row.split() for row in rows]
-        known = chemical_symbols[1:] if columns.by_number else types
-        symbols = [_symbol(row[columns.species], known) for row in words]
+        labels = [row[columns.species] for row in words]
+        numbered = chemical_symbols[1:] if columns.by_number else types
+        known = {label: symbol_of(label, numbered) for label in sorted(set(labels))}
+        symbols = [known[label] for label in labels]
         if columns.identity is not None:  # atoms may come in any order
             order = np.argsort([int(row[columns.identity]) for row in words])
             positions, symbols = positions[order], [symbols[k] for k in order]
-        yield Frame(tuple(symbols), positions, cell, read_stamp(comment), columns.unwrapped)
+        yield Frame(tuple(symbols), positions, cell, read_stamp(_LATTICE.sub('', comment)), columns.unwrapped)
 
 
 class _Columns(NamedTuple):
@@ -174,7 +186,7 @@ class _Columns(NamedTuple):
 def _cell(comment: str) -> tuple[np.ndarray | None, float]:
     """(3, 3) lattice vectors, A, if the comment has them, and the unit of positions, A."""
     if found := _LATTICE.search(comment):
-        cell = np.array(found[1].replace(',', ' ').split(), dtype=float).reshape(3, 3)
+        cell = np.array(re.sub(r'[,\[\]]', ' ', found[1]).split(), dtype=float).reshape(3, 3)
         return cell if cell.any() else None, 1.0  # ASE writes zeros for no cell
     if not (found := _IPI_CELL.search(comment)):
         return None, 1.0
@@ -186,22 +198,23 @@ def _cell(comment: str) -> tuple[np.ndarray | None, float]:
     return cellpar_to_cell(lengths), factor
 
 
-def _symbol(label: str, known: list[str] | None) -> str:
-    """The element of a label such as ``Li``, ``LI``, ``Li1``, or of a number (of ``known`` elements)."""
+def symbol_of(label: str, types: list[str] | None) -> str:
+    """The element of a label such as ``Li``, ``LI``, ``Li1``, or of a number: of the ``types`` 1, 2, ..."""
     if label.isdigit():
-        if known is None or not 1 <= int(label) <= len(known):
-            raise InvalidTrajectory(f'no element is known for the type {label}: give all in their order (--types)')
-        return known[int(label) - 1]
+        if types is None or not 1 <= int(label) <= len(types):
+            raise InvalidTrajectory(f'the file does not say which element type {label} is: give all (--types Li,P,S)')
+        label = types[int(label) - 1]
     symbol = re.match('[A-Za-z]*', label)[0].capitalize()
-    if symbol not in atomic_numbers:
-        raise ValueError(f'{label!r} is not an element')
+    if not atomic_numbers.get(symbol):
+        raise InvalidTrajectory(f'{label!r} is not an element: name elements in the file, or types (--types Li,P,S)')
     return symbol
 
 
 def read_others(path: Path, form: str) -> Iterator[Frame]:
-    """Frames of a file in one of ASE's formats."""
+    """Frames of a file in one of ASE's formats, which does not read the steps of most."""
     frames = ase.io.iread(str(path.absolute()), index=':', format=form, do_not_split_by_at_sign=True)
-    for atoms in frames:
-        text = ' '.join(f'{name}={value}' for name, value in atoms.info.items() if np.isscalar(value))
-        cell = atoms.cell.array if atoms.cell.rank else None
-        yield Frame(tuple(atoms.symbols), atoms.positions, cell, read_stamp(text))
+    for number, atoms in enumerate(frames):
+        stamp = read_stamp(' '.join(f'{name}={value}' for name, value in atoms.info.items() if np.isscalar(value)))
+        if form not in _KNOWN_STEPS:
+            stamp = stamp or {Clock(f'a file of the format {form}', 'frame'): number}
+        yield Frame(tuple(atoms.symbols), atoms.positions, atoms.cell.array if atoms.cell.rank else None, stamp)

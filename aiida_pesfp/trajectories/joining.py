@@ -9,7 +9,7 @@ import numpy as np
 
 from aiida_pesfp.crystals.periodic import minimum_image
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.stamps import Stamps
+from aiida_pesfp.trajectories.stamps import FILE, Stamps
 
 #: Largest difference between two copies of the same frame, A.
 _SAME = 1e-4
@@ -19,6 +19,8 @@ _LONGER, _FARTHER = 3.0, 0.5
 _FEWEST_STEPS = 10
 #: Number of frames that are compared together, to save a second copy of a large trajectory.
 _BLOCK = 1024
+#: Number of the first frame of a file in the joined run, the file before, and the file.
+Border = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,6 @@ class Segment:
         return replace(self, positions=self.positions[frames], cells=self.cells[frames], steps=steps)
 
 
-@dataclass(frozen=True)
-class Joined:
-    """The frames of all files, as in :class:`Segment`; ``notes``; ``borders``: frame, file before, file after."""
-
-    positions: np.ndarray
-    cells: np.ndarray
-    steps: np.ndarray | None
-    borders: list[tuple[int, str, str]]
-    notes: list[str]
-
-
 def in_order(paths: list[Path]) -> list[Path]:
     """Files in the order of the numbers in their names, if they come in the alphabetical order of a shell.
 
@@ -65,11 +56,17 @@ def in_order(paths: list[Path]) -> list[Path]:
     plain = [re.sub(r'[\W_]', '', name).casefold() for name in names]
     if names != sorted(names) and plain != sorted(plain):
         return paths
-    return sorted(paths, key=lambda path: [(not p.isdecimal(), int(p) if p.isdecimal() else p) for p in _words(path)])
+    words = {path: [word for word in re.split(r'(\d+)', str(path)) if word] for path in paths}
+    return sorted(paths, key=lambda path: [(not w.isdecimal(), int(w) if w.isdecimal() else w) for w in words[path]])
 
 
-def _words(path: Path) -> list[str]:
-    return [word for word in re.split(r'(\d+)', str(path)) if word]
+def numbers_of_files(segments: list[Segment]) -> list[Stamps] | None:
+    """The last numbers in the names of files of one frame, as clocks, if all have one and none says a step or time."""
+    numbers = [re.findall(r'\d+', Path(one.source).stem) for one in segments if len(one.positions) == 1]
+    said = any(clock.kind in ('step', 'time') for one in segments for clock in one.stamps)
+    if said or len(numbers) < len(segments) or not all(numbers):
+        return None
+    return [{FILE: np.array([float(found[-1])])} for found in numbers]
 
 
 def split_at_restarts(segment: Segment) -> list[Segment]:
@@ -85,8 +82,8 @@ def split_at_restarts(segment: Segment) -> list[Segment]:
     return [replace(segment.part(a, b), source=f'{segment.source} from frame {a} on') for a, b in pairs]
 
 
-def join(segments: list[Segment]) -> Joined:
-    """One run from its parts. A frame that a restarted run wrote again counts once, in its later copy.
+def join(segments: list[Segment]) -> tuple[Segment, list[Border], list[str]]:
+    """One run from its parts, their borders, and notes. A frame that a restart wrote again counts once, the later.
 
     :raises InvalidTrajectory: if the parts differ in kind, atoms or stride, or one does not follow the one before.
     """
@@ -107,33 +104,30 @@ def join(segments: list[Segment]) -> Joined:
             if segment.steps is not None:
                 segment = replace(segment, steps=_continued(before, segment, begin, segments[0].steps[0]))
         parts.append(segment.part(begin))
-    borders = np.cumsum([len(part.positions) for part in parts]).tolist()
     sources = [part.source for part in parts]
+    borders = list(zip(np.cumsum([len(part.positions) for part in parts]).tolist(), sources, sources[1:]))
     if len(parts) == 1:
-        positions, cells, steps = parts[0].positions, parts[0].cells, parts[0].steps
-    else:
-        positions, cells = (np.concatenate([getattr(part, name) for part in parts]) for name in ('positions', 'cells'))
-        steps = None if parts[0].steps is None else np.concatenate([part.steps for part in parts])
-    return Joined(positions, cells, steps, list(zip(borders, sources, sources[1:])), notes)
+        return parts[0], borders, notes
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ('positions', 'cells', 'steps')
+        if getattr(parts[0], name) is not None
+    }
+    return replace(parts[0], **arrays), borders, notes
 
 
 def _check_same_kind(segments: list[Segment]) -> None:
     """Raise an error unless all segments have the same atoms, wrapping and stride."""
     first = segments[0]
     for before, segment in itertools.pairwise(segments):
-        if (segment.stamps.steps is None) != (first.stamps.steps is None):
-            one, other = sorted((first, segment), key=lambda kind: kind.stamps.steps is None)
-            raise InvalidTrajectory(f'{one.source} numbers its steps, {other.source} does not: give files of one kind')
         if segment.symbols != first.symbols:
             raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         if segment.unwrapped != first.unwrapped:
-            one, other = sorted((first, segment), key=lambda kind: not kind.unwrapped)
-            found = f'{one.source} has positions that are not wrapped, {other.source} has not'
+            found = f'only one of {first.source} and {segment.source} has positions that are not wrapped'
             raise InvalidTrajectory(f'{found}: give files of one kind')
-        both = [one.steps for one in (before, segment) if one.steps is not None and len(one.steps) > 1]
-        strides = [int(steps[1] - steps[0]) for steps in both]
-        if len(set(strides)) > 1:
-            found = f'{before.source} has a frame every {strides[0]} steps, {segment.source} every {strides[1]}'
+        one, other = _stride(before), _stride(segment)
+        if None not in (one, other) and one != other:
+            found = f'{before.source} has a frame every {one} steps, {segment.source} every {other}'
             raise InvalidTrajectory(f'{found}: analyse them separately')
 
 
@@ -169,7 +163,8 @@ def _overlap(before: Segment, segment: Segment) -> int | None:
 
 
 def _stride(*segments: Segment) -> int | None:
-    return next((int(one.steps[1] - one.steps[0]) for one in segments if len(one.steps) > 1), None)
+    known = (one.steps for one in segments if one.steps is not None and len(one.steps) > 1)
+    return next((int(steps[1] - steps[0]) for steps in known), None)
 
 
 def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.ndarray:
@@ -186,47 +181,55 @@ def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.
     return steps - steps[begin] + last + stride
 
 
-def check_steps(joined: Joined, cell: np.ndarray, unwrapped: bool) -> str | None:
+def check_steps(positions: np.ndarray, borders: list[Border], cell: np.ndarray, unwrapped: bool) -> list[str]:
     """Check that each file continues the one before, and no atom leaps.
 
-    :param unwrapped: positions are compared as they are, not to their nearest images.
-    :returns: a note on a cell that seems wrong, or on the longest step, if it is far longer than all others.
+    :param unwrapped: positions are compared as they are, not to their nearest images. Where nothing but the border of
+        two files puts atoms into other cells, a restarted program has counted these anew: positions are shifted back.
+    :returns: notes on that, on a cell that seems wrong, and on the longest step, if it is far longer than all others.
     :raises InvalidTrajectory: if a file does not begin where the one before ends.
     """
-    longest, spread = np.empty((2, len(joined.positions) - 1))
+    notes = []
+    longest, spread, turned = np.empty((3, len(positions) - 1))
     outside, inside = [], 0.0
     for begin in range(0, len(longest), _BLOCK):
-        steps = np.diff(joined.positions[begin : begin + _BLOCK + 1], axis=0)
-        nearest = steps if unwrapped else minimum_image(steps, cell)
-        lengths = np.linalg.norm(nearest, axis=2)
+        frames = slice(begin, begin + _BLOCK)
+        steps = np.diff(positions[begin : begin + _BLOCK + 1], axis=0)
+        nearest = minimum_image(steps, cell)
         left = (np.abs(nearest - steps) > _SAME).any(axis=2)
-        outside.append(lengths[left])
+        lengths = np.linalg.norm(steps if unwrapped else nearest, axis=2)
+        outside.append(lengths[left & (not unwrapped)])
         inside = max(inside, lengths[~left].max(initial=0.0))
-        longest[begin : begin + _BLOCK] = lengths.max(axis=1)
-        spread[begin : begin + _BLOCK] = np.sqrt((lengths**2).mean(axis=1))
-    inner = np.delete(longest, [frame - 1 for frame, _, _ in joined.borders])
-    for frame, before, after in joined.borders:
+        turned[frames], longest[frames] = left.any(axis=1), lengths.max(axis=1)
+        spread[frames] = np.sqrt((lengths**2).mean(axis=1))
+    inner, inner_turned = (np.delete(values, [frame - 1 for frame, _, _ in borders]) for values in (longest, turned))
+    for frame, before, after in borders:
+        if unwrapped and turned[frame - 1] and len(inner) and not inner_turned.any():
+            step = positions[frame] - positions[frame - 1]
+            nearest = minimum_image(step, cell)
+            positions[frame:] += nearest - step
+            longest[frame - 1] = np.linalg.norm(nearest, axis=1).max()
+            notes.append(f'{after} has atoms in other cells than {before}, as after a restart: they are put back')
         # Among files of one frame each, a hop of one ion is no gap.
         found, usual = (longest[frame - 1], inner.max()) if len(inner) else (spread[frame - 1], np.median(spread))
         if found > _LONGER * usual + _FARTHER:
-            what = 'an atom moves by {:.1f} A, but at most by {:.2f} A between other frames'
-            what = what if len(inner) else 'atoms move by {:.1f} A (root mean square), by {:.2f} A between most others'
-            way_out = 'give the files of one run in their order'
             raise InvalidTrajectory(
-                f'{after} does not begin where {before} ends: {what.format(found, usual)}; {way_out}'
+                f'{after} does not begin where {before} ends: atoms move by {found:.1f} A, by {usual:.2f} A between '
+                'other frames; give the files of one run in their order'
             )
     if len(longest) < _FEWEST_STEPS:
-        return None
+        return notes
     outside = np.concatenate(outside)
     if len(outside) >= _FEWEST_STEPS and (far := np.quantile(outside, 0.9)) > _LONGER * inside + _FARTHER:
-        return (
+        return [
+            *notes,
             f'ions that leave the cell on one side return {far:.1f} A away from where they should on the other, and '
-            f'move by {inside:.2f} A at most elsewhere: is the cell the one of the dynamics?'
-        )
+            f'move by {inside:.2f} A at most elsewhere: is the cell the one of the dynamics?',
+        ]
     # Two damaged frames are four leaps, away and back.
     usual, *_, first = np.sort(longest)[-5:]
-    if first <= _LONGER * usual + _FARTHER:
-        return None
-    frame = int(longest.argmax())
-    found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'
-    return f'{found}: a hop, or a fault of the file'
+    if first > _LONGER * usual + _FARTHER:
+        frame = int(longest.argmax())
+        found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'
+        notes.append(f'{found}: a hop, or a fault of the file')
+    return notes

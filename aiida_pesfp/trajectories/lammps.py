@@ -6,11 +6,11 @@ from typing import TextIO
 import numpy as np
 from ase import units
 from ase.calculators.lammps import convert
-from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from ase.data import atomic_masses, chemical_symbols
 
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.frames import CutOff, Frame, numbers, take
-from aiida_pesfp.trajectories.stamps import Stamp
+from aiida_pesfp.trajectories.frames import CutOff, Frame, numbers, symbol_of, take
+from aiida_pesfp.trajectories.stamps import STEP, Clock
 
 #: Columns of positions, the best first, whether they are in units of the cell, and of image flags beside them.
 _POSITIONS = (
@@ -32,12 +32,9 @@ def read_dump(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
     :raises CutOff: if the file ends within a frame.
     :raises InvalidTrajectory: if elements or positions are not said, or atoms come and go.
     """
-    unknown = [symbol for symbol in types or () if symbol not in atomic_numbers]
-    if unknown:
-        raise InvalidTrajectory(f'{unknown[0]!r} among the types is not an element')
     style, identities = None, None
     while items := _items(file):
-        style = items.pop('UNITS', [style])[0]
+        style = items['UNITS'][1].strip() if 'UNITS' in items else style
         if style == 'lj':
             raise InvalidTrajectory('the dump is in units of Lennard-Jones (lj): convert it to A and fs')
         header, rows = items['ATOMS'][0].split(), items['ATOMS'][1:]
@@ -59,20 +56,17 @@ def read_dump(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         cell, origin = _cell(items['BOX BOUNDS'])
         positions, unwrapped = _positions(columns, cell, origin)
         length, time = (convert(1.0, quantity, style or 'metal', 'ASE') for quantity in ('distance', 'time'))
-        stamp = Stamp(float(items['TIMESTEP'][1]))
+        stamp = {STEP: float(items['TIMESTEP'][1])}
         if 'TIME' in items:
-            stamp = stamp._replace(time=float(items['TIME'][1]), unit=time / units.fs if style else None)
+            stamp[Clock('TIME', 'time', time / units.fs if style else None)] = float(items['TIME'][1])
         yield Frame(tuple(symbols[k] for k in order), positions[order] * length, cell * length, stamp, unwrapped)
 
 
 def _items(file: TextIO) -> dict[str, list[str]]:
     """Lines of each item of the next frame, the first of which is what stands behind its name; empty at the end."""
-    items, lines = {}, {'TIMESTEP': 1, 'TIME': 1, 'NUMBER OF ATOMS': 1, 'BOX BOUNDS': 3}
+    items, lines = {}, {'UNITS': 1, 'TIMESTEP': 1, 'TIME': 1, 'NUMBER OF ATOMS': 1, 'BOX BOUNDS': 3}
     while line := file.readline():
         if not line.strip():
-            continue
-        if line.strip() == 'ITEM: UNITS':
-            items['UNITS'] = [take(file, 1)[0].strip()]
             continue
         name = next((name for name in (*lines, 'ATOMS') if f'{line.strip()} '.startswith(f'ITEM: {name} ')), None)
         if name is None:
@@ -113,27 +107,18 @@ def _positions(columns: dict, cell: np.ndarray, origin: np.ndarray) -> tuple[np.
 
 
 def _symbols(columns: dict, types: list[str] | None) -> list[str]:
-    if 'element' in columns:
-        for kind, symbol in set(zip(columns.get('type', ()), columns['element'])) if types else ():
-            if not (kind.isdigit() and 1 <= int(kind) <= len(types) and types[int(kind) - 1] == symbol):
-                raise InvalidTrajectory(
-                    f'the dump says that atoms of type {kind} are {symbol}, the given types (--types) do not: leave '
-                    'them out, or correct one of the two'
-                )
-        if unknown := set(columns['element']) - set(atomic_numbers):
-            raise InvalidTrajectory(f'the element of an atom is {min(unknown)!r}: correct it, or leave out the column')
-        return list(columns['element'])
-    if 'mass' in columns and types is None:
+    labels = next((columns[name] for name in ('element', 'typelabel', 'type') if name in columns), ('1',))
+    if 'mass' in columns and types is None and labels[0].isdigit():
         return [_element_of(float(mass)) for mass in columns['mass']]
-    if types is None or 'type' not in columns:
-        way_out = 'give the elements (--types Li,P,S for the types 1, 2 and 3)'
-        raise InvalidTrajectory(f'the dump names atom types, not elements: {way_out}')
-    kinds = [int(kind) for kind in columns['type']]
-    if not 1 <= min(kinds) <= max(kinds) <= len(types):
-        raise InvalidTrajectory(
-            f'the dump has the atom type {max(kinds)}, but {len(types)} elements are given (--types)'
-        )
-    return [types[kind - 1] for kind in kinds]
+    known = {label: symbol_of(label, types) for label in sorted(set(labels))}
+    symbols = [known[label] for label in labels]
+    for kind, symbol in set(zip(columns.get('type', ()), symbols)):
+        if types and kind.isdigit() and symbol_of(kind, types) != symbol:
+            raise InvalidTrajectory(
+                f'the dump says that atoms of type {kind} are {symbol}, the given types (--types) do not: leave them '
+                'out, or correct one of the two'
+            )
+    return symbols
 
 
 def _element_of(mass: float) -> str:

@@ -4,15 +4,15 @@ Each reader ignores what a killed run left incomplete at the end of a file that 
 :class:`CorruptFile` for any other fault and for a restart file that is not complete.
 """
 
-import itertools
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
+
+from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.trajectories.frames import CutOff, open_text, read_xyz
 
 
 class CorruptFile(Exception):
@@ -76,54 +76,42 @@ class Energies:
     pressures: np.ndarray
 
 
-def read_records(stream: BinaryIO, marker: str) -> Iterator[bytes]:
-    """Records of a Fortran unformatted file. A truncated last record is ignored, subrecords are joined.
-
-    :param marker: :mod:`struct`'s format of the length before and after each record; it is negative for subrecords.
-    :raises CorruptFile: if the lengths before and after a record differ.
-    """
-    size, parts = struct.calcsize(marker), []
-    while len(head := stream.read(size)) == size:
-        (length,) = struct.unpack(marker, head)
-        data, tail = stream.read(abs(length)), stream.read(size)
-        if len(data) < abs(length) or len(tail) < size:
-            return
-        if abs(struct.unpack(marker, tail)[0]) != abs(length):
-            raise CorruptFile(f'the lengths around the record before byte {stream.tell()} differ')
-        parts.append(data)
-        if length >= 0:
-            yield b''.join(parts)
-            parts = []
-
-
 def read_md(path: Path, atoms: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr) and velocities of step k (Bohr/fs)."""
+    """Frames of ``.MD``: number of step k, positions of step k + 1 (Bohr) and velocities of step k (Bohr/fs).
+
+    Each is a record of a Fortran unformatted file, between two markers of its length.
+    """
     length = 4 + 2 * 3 * 8 * atoms
     with path.open('rb') as stream:
-        marker = _find_marker(stream.read(12), length)
-        if marker is None:
+        begin = stream.read(8)
+        markers = {np.array(length, kind).tobytes(): kind for kind in ('<i8', '>i8', '<i4', '>i4')}
+        kind = next((kind for marker, kind in markers.items() if begin.startswith(marker)), None)
+        if kind is None:
             if stream.seek(0, 2) < length + 8:
                 return
             raise CorruptFile(f'{path.name} does not begin with a record of {atoms} atoms')
+        fields = ('step', f'{kind[0]}i4'), ('values', f'{kind[0]}f8', (2, atoms, 3))
+        frame = np.dtype([('head', kind), *fields, ('tail', kind)])
         stream.seek(0)
-        for record in read_records(stream, marker):
-            if len(record) != length:
-                raise CorruptFile(f'{path.name} has a record of {len(record)} bytes instead of {length}')
-            (step,) = struct.unpack_from(f'{marker[0]}i', record)
-            values = np.frombuffer(record, f'{marker[0]}f8', offset=4).reshape(2, atoms, 3)
-            yield step, values[0], values[1]
+        while len(record := stream.read(frame.itemsize)) == frame.itemsize:
+            head, step, values, tail = np.frombuffer(record, frame)[0]
+            if not head == tail == length:
+                raise CorruptFile(f'{path.name} has no record of {length} bytes before byte {stream.tell()}')
+            yield int(step), values[0], values[1]
 
 
 def read_ani(path: Path, atoms: int) -> Iterator[np.ndarray]:
     """Frames of ``.ANI``: positions of step k + 1, A, six decimals, shape (n, 3)."""
-    with path.open(encoding='utf-8', errors='replace') as stream:
-        while len(lines := list(itertools.islice(stream, atoms + 2))) == atoms + 2 and lines[-1].endswith('\n'):
-            try:
-                if int(lines[0]) != atoms:
-                    raise CorruptFile(f'{path.name} has a frame of {int(lines[0])} atoms instead of {atoms}')
-                yield np.array([line.split()[1:4] for line in lines[2:]], dtype=float)
-            except ValueError as error:
-                raise CorruptFile(f'{path.name}: {error}') from error
+    try:
+        with open_text(path) as stream:
+            for frame in read_xyz(stream):
+                if len(frame.symbols) != atoms:
+                    raise CorruptFile(f'{path.name} has a frame of {len(frame.symbols)} atoms instead of {atoms}')
+                yield frame.positions
+    except CutOff:
+        return
+    except (ValueError, PesfpError) as error:
+        raise CorruptFile(f'{path.name}: {error}') from error
 
 
 def read_mde(path: Path) -> Energies:
@@ -204,13 +192,3 @@ def read_out(lines: Iterable[str]) -> Summary:
         elif line.startswith('Job completed'):
             found['completed'] = True
     return Summary(**found)
-
-
-def _find_marker(begin: bytes, length: int) -> str | None:
-    """The marker that gives the right length, or that of a subrecord, before the number of a step."""
-    for marker in ('<i', '>i', '<q', '>q'):
-        if len(begin) >= struct.calcsize(f'{marker}i'):
-            found, step = struct.unpack_from(f'{marker}i', begin)
-            if step > 0 and (found == length or -length < found < 0):
-                return marker
-    return None

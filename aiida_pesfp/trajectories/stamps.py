@@ -1,4 +1,8 @@
-"""What files say of the step and the time of each frame, and the numbers of the steps that follow."""
+"""What files say of the step and the time of each frame, and the numbers of the steps that follow.
+
+A number whose name has a word of steps, time or frames is a clock. Any other number that grows steadily may be one: the
+user has to say how many steps lie between two frames. None is passed over.
+"""
 
 import re
 from collections.abc import Sequence
@@ -9,112 +13,180 @@ from ase import units
 
 from aiida_pesfp.errors import InvalidTrajectory
 
-#: Units of time in which programs write stamps, fs. ASE's own counts only where the others do not fit.
-UNITS = {'fs': 1.0, 'ps': 1000.0, 'ns': 1e6}
-_UNSAID, _ASE = (UNITS['fs'], UNITS['ps']), 1 / units.fs
-#: Times are printed with few digits: their largest distance from a whole step, and relative difference of time steps.
+#: Units of time by their names, fs. Where a file says none, it is fs, ps, or ASE's own if these do not fit.
+UNITS = {'fs': 1.0, 'ps': 1000.0, 'ns': 1e6, 'femtoseconds': 1.0, 'picoseconds': 1000.0, 'nanoseconds': 1e6}
+UNITS |= dict.fromkeys(('au', 'a.u.', 'atomic_unit'), units._aut * 1e15)
+_UNSAID, _ASE = (1.0, 1000.0), 1 / units.fs
+#: Times are printed with few digits: their largest distance from a whole step, and relative difference of intervals.
 _OFF_STEP, _OFF_RATIO = 0.2, 0.01
-_NUMBER = r'([-+]?\d+\.?\d*(?:[eEdD][-+]?\d+)?)(?![\d.:])'
-_CP2K = re.compile(rf'\bi\s*=\s*{_NUMBER}\s*,\s*time\s*=\s*{_NUMBER}')
-_STEP = re.compile(rf'(?:\b(?:md[ _]?)?(?:(?:time)?step|iter)\b\s*[=:]?|\bi\s*=)\s*"?{_NUMBER}', re.IGNORECASE)
-_TIME = re.compile(
-    rf'\b(?:time|(?-i:t))(?:[_ ]?[(\[]?(fs|ps|ns)\b[)\]]?)?\s*[=:]\s*"?{_NUMBER}\s*(fs|ps|ns)?\b', re.IGNORECASE
+#: A clock goes forward at most frames more than backward, in shares of them.
+_ONE_WAY = 0.6
+#: A name (and words before it), a unit in brackets, a sign, a number that is none of a date, and the word behind it.
+_PAIR = re.compile(
+    r'\b([A-Za-z][\w .-]{0,60}?)["\']?(?: ?[(\[/] ?([\w.]{1,20}) ?[)\]]?)?(\s*[=:#]+\s*|\s+#?)["\']?'
+    r'((?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?))(?![\d.:_-]|,\d)["\']?(?=\s*[(\[]?([A-Za-z.]*))'
 )
+_BARE = re.compile(r'\d+(?:\.\d+)?')
+#: Words of a name, also of ``mdStep``: the last must be that of a clock, but for a unit or a word of numbering.
+_WORD = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])')
+_BEHIND = re.compile(f'{"|".join(map(re.escape, UNITS))}|id|no|nr|num|number|index|idx|count|done')
+_KINDS = {
+    'step': re.compile('[a-z]?(md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
+    'time': re.compile('(sim|md|simulation)?times?|t'),
+    'frame': re.compile('(n|i)?(frame|snapshot|image|config|configuration|konfig)s?'),
+}
+#: What makes a growing number a clock that is not understood; and words of clocks that do not count the dynamics.
+_LOOKS = re.compile('step|time|frame|iter|clock', re.IGNORECASE)
+_FOREIGN = re.compile('wall|cpu|gpu|elapsed|real|user|run|unix|scf|electronic|elec|per|since|left|remaining')
 
 
-class Stamp(NamedTuple):
-    """The number of the step, and the time in units of ``unit`` fs (None: not said), as far as a frame has them."""
+class Clock(NamedTuple):
+    """What counts frames: ``kind`` is step, time, frame, doubtful or bare; ``unit`` of times, fs (None: not said)."""
 
-    step: float | None = None
-    time: float | None = None
+    name: str
+    kind: str
     unit: float | None = None
 
 
-class Stamps(NamedTuple):
-    """Those of (s,) frames, as far as all have them; ``counted`` if steps may be just the count of the frames."""
-
-    steps: np.ndarray | None = None
-    times: np.ndarray | None = None
-    unit: float | None = None
-    counted: bool = False
+STEP, CONFIGURATION, FILE = Clock('step', 'step'), Clock('configuration', 'frame'), Clock('name of a file', 'frame')
+#: What the clocks of a frame show; and of a file: (s,) of all frames.
+Stamp = dict[Clock, float]
+Stamps = dict[Clock, np.ndarray]
 
 
 def read_stamp(text: str) -> Stamp:
-    """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``time=0.02``."""
-    if cp2k := _CP2K.search(text):
-        return Stamp(_float(cp2k[1]), _float(cp2k[2]), UNITS['fs'])
-    found, time = list(_STEP.finditer(text)), _TIME.search(text)
-    # Beside a step, timestep= is the length of one.
-    step = next((one for one in found if 'timestep' not in one[0].lower()), found[0] if found else None)
-    unit = time and UNITS.get((time[1] or time[3] or '').lower())
-    return Stamp(step and _float(step[1]), time and _float(time[2]), unit)
+    """From a comment, such as ``i = 10, time = 20.000`` (CP2K), ``Timestep: 10`` (LAMMPS) or ``MD_time_ps=0.02``."""
+    stamp: Stamp = {}
+    for phrase, bracket, sign, number, behind in _PAIR.findall(text):
+        name = phrase.split()[-1]
+        words = [word if len(word) == 1 else word.lower() for word in _WORD.findall(phrase)]
+        unit = next((UNITS[word.lower()] for word in (bracket, behind, *words) if word.lower() in UNITS), None)
+        last = next((word for word in reversed(words) if not _BEHIND.fullmatch(word)), '')
+        kind = next((kind for kind, known in _KINDS.items() if known.fullmatch(last)), None)
+        if len(last) == 1 and not (sign.strip() and name.startswith(last)):
+            continue  # of a single letter, that is the name
+        if kind and (unit or not bracket) and not any(map(_FOREIGN.fullmatch, words)):
+            clock = Clock(name, kind, unit if kind == 'time' else None)
+            stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
+    if {clock.name for clock in stamp} == {'i', 'time'}:  # CP2K
+        stamp = {clock._replace(unit=1.0 if clock.kind == 'time' else None): value for clock, value in stamp.items()}
+    kind = 'doubtful' if _LOOKS.search(text) else 'bare'
+    bare = enumerate(_BARE.findall(text), start=1)
+    return stamp | {Clock(f'number {k} in the comment', kind): float(value) for k, value in bare}
 
 
-def _float(text: str) -> float:
-    """A number, which may be Fortran's: 0.2D+02."""
-    return float(text.lower().replace('d', 'e'))
+def collect(stamps: Sequence[Stamp]) -> Stamps:
+    """The clocks that all frames of a file have.
 
-
-def collect(stamps: Sequence[Stamp], counted: bool = False) -> Stamps:
-    """Those of all frames of a file.
-
-    :raises InvalidTrajectory: if some frames have a stamp and others have none.
+    :raises InvalidTrajectory: if a clock is missing from some frames, and none is in all, or it shows no number.
     """
-    steps, times = (_column([stamp[k] for stamp in stamps], name) for k, name in enumerate(('step', 'time')))
-    return Stamps(steps, times, stamps[0].unit if stamps else None, counted)
+    found = dict.fromkeys(clock for stamp in stamps for clock in stamp)
+    whole = {one: np.array([s[one] for s in stamps]) for one in found if all(one in stamp for stamp in stamps)}
+    missing = set(_KINDS) - {clock.kind for clock in whole}
+    if partial := next((clock for clock in found if clock.kind in missing), None):
+        frame = next(k for k, stamp in enumerate(stamps) if partial not in stamp)
+        raise InvalidTrajectory(f'frame {frame} has no {partial.name}, other frames have: repair it')
+    for clock, values in whole.items():
+        if not (np.abs(values) < 1e15).all():
+            raise InvalidTrajectory(f'the {clock.name} of a frame is not a number')
+    return whole
 
 
-def _column(values: list[float | None], name: str) -> np.ndarray | None:
-    missing = [value is None for value in values]
-    if all(missing):
-        return None
-    if any(missing):
-        raise InvalidTrajectory(f'frame {missing.index(True)} has no {name}, other frames have')
-    if not np.isfinite(column := np.array(values, dtype=float)).all() or np.abs(column).max() > 1e15:
-        raise InvalidTrajectory(f'the {name} of a frame is not a number')
-    return column
-
-
-def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> list[np.ndarray] | None:
-    """The (s,) numbers of the steps of each file of a run, by its stamps; None if they have none.
+def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tuple[list[np.ndarray] | None, list[str]]:
+    """The (s,) numbers of the steps of each file of a run, by its clocks (None if it has none); and notes.
 
     :param timestep: of the dynamics, fs.
     :param stride: steps between two frames, as the user says.
-    :raises InvalidTrajectory: if stamps contradict each other or what the user says, or fit several units of time.
+    :raises InvalidTrajectory: if clocks contradict each other or what the user says, fit several units of time, or are
+        not understood and no stride is given.
     """
-    steps, times = _joined([one.steps for one in files]), _joined([one.times for one in files])
-    unit = next((one.unit for one in files if one.unit is not None), None)
-    if steps is not None:
-        if len(wrong := np.flatnonzero(steps != np.rint(steps))):
-            raise InvalidTrajectory(f'frame {wrong[0]} has the step {steps[wrong[0]]:g}, which is no whole number')
-        if times is not None:
-            _check_timestep(steps, times, unit, timestep)
-        numbers = steps.astype(np.int64)
-    elif times is not None:
-        numbers = np.rint((times - times[0]) * _unit_of(times, unit, timestep, stride) / timestep).astype(np.int64)
+    clocks, notes = _growing(files), []
+    steps, times, frames = ({one: values for one, values in clocks.items() if one.kind == kind} for kind in _KINDS)
+    time = min(times, key=lambda clock: clock.unit is None, default=None)
+    if steps:
+        _, numbers = _counter(steps, stride)
+        if time is not None and (interval := _interval(numbers)):
+            _unit_of(times[time], time.unit, timestep, interval)
+    elif time is not None:
+        numbers = (times[time] - times[time][0]) * _unit_of(times[time], time.unit, timestep, stride) / timestep
+    elif frames:
+        numbers, notes = _count(*_counter(frames, stride), stride)
+    elif clocks and stride is None:
+        clock, values = next(iter(clocks.items()))
+        shown = ', '.join(f'{value:g}' for value in values[:3])
+        raise InvalidTrajectory(
+            f'what {clock.name} ({shown}) counts is not clear: say how many steps lie between frames (--stride)'
+        )
     else:
-        return None
+        return None, []
+    numbers = np.rint(numbers).astype(np.int64)
     if (found := _interval(numbers)) is None:
         if len(numbers) > 1:
             raise InvalidTrajectory('the steps of the frames do not grow: give them in their order')
-        return None
+        return None, []
     if stride is not None and found != stride:
-        if not (found == 1 and all(one.counted for one in files)):
-            raise InvalidTrajectory(
-                f'the frames are {found:g} steps of {timestep:g} fs apart by their own stamps, and {stride} are given '
-                '(--stride): leave it out, or correct the time step (--timestep-fs)'
-            )
-        numbers = numbers * stride
-    lengths = [len(one.times if steps is None else one.steps) for one in files]
-    return np.split(numbers, np.cumsum(lengths)[:-1])
+        raise InvalidTrajectory(
+            f'the frames are {found:g} steps of {timestep:g} fs apart by their own stamps, and {stride} are given '
+            '(--stride): leave it out, or correct the time step (--timestep-fs)'
+        )
+    lengths = [len(next(iter(one.values()))) for one in files]
+    return np.split(numbers, np.cumsum(lengths)[:-1]), notes
 
 
-def _joined(columns: list[np.ndarray | None]) -> np.ndarray | None:
-    """One column of all files, or None if one of them has none, or they say the same of all frames."""
-    if any(column is None for column in columns):
-        return None
-    joined = np.concatenate(columns)
-    return joined if np.ptp(joined) or len(joined) == 1 else None
+def _growing(files: list[Stamps]) -> Stamps:
+    """The clocks that all files have, joined, as far as they go forward or, for the error, backward; restarts aside.
+
+    A number without a name of a clock counts if it grows by the same amount from each frame to the next. A clock that
+    goes to and fro is doubtful.
+
+    :raises InvalidTrajectory: if some files have a clock, and none is in all.
+    """
+    known = [{clock for clock in one if clock.kind in _KINDS} for one in files]
+    if any(known) and not set.intersection(*known):
+        names = ', '.join(sorted(clock.name for clock in set.union(*known)))
+        raise InvalidTrajectory(f'{names} does not stand in all files: give files of one kind')
+    growing = {}
+    for clock in files[0]:
+        if any(clock not in one for one in files):
+            continue
+        parts = [one[clock] for one in files]
+        joined = np.concatenate(parts)
+        moves = np.concatenate([np.diff(part) for part in (parts if len(parts) < len(joined) else [joined])])
+        steady = len(moves) > 1 and moves.min() > 0 and np.ptp(moves) <= _OFF_RATIO * moves.min()
+        one_way = len(joined) == 1 or abs(np.sign(moves).sum()) > _ONE_WAY * len(moves)
+        if steady or (one_way and clock.kind != 'bare'):
+            growing[clock] = joined
+        elif moves.any() and clock.kind in _KINDS:
+            growing[clock._replace(kind='doubtful')] = joined
+    return growing
+
+
+def _counter(clocks: Stamps, stride: int | None) -> tuple[Clock, np.ndarray]:
+    """The clock that counts steps or frames; of several, that which fits the stride. It shows whole numbers."""
+    found = {clock: _interval(values) for clock, values in clocks.items()}
+    if stride in found.values():
+        found = {clock: interval for clock, interval in found.items() if interval == stride}
+    if len(set(found.values())) > 1:
+        names = ', '.join(f'{clock.name} by {interval or 0:g}' for clock, interval in found.items())
+        raise InvalidTrajectory(f'several numbers may be that of the step ({names}): say which is (--stride)')
+    clock = next(iter(found))
+    if len(wrong := np.flatnonzero(clocks[clock] != np.rint(clocks[clock]))):
+        number = clocks[clock][wrong[0]]
+        raise InvalidTrajectory(f'frame {wrong[0]} has the {clock.name} {number:g}, which is no whole number')
+    return clock, clocks[clock]
+
+
+def _count(clock: Clock, numbers: np.ndarray, stride: int | None) -> tuple[np.ndarray, list[str]]:
+    """The (s,) steps of frames that are only numbered, and notes."""
+    apart = _interval(numbers)
+    if stride is not None and apart and (apart == 1 or clock != CONFIGURATION):
+        return numbers * (stride / apart), []
+    if stride is None and apart == 1 and clock != CONFIGURATION:
+        raise InvalidTrajectory(f'{clock.name} only counts frames: say how many steps lie between two (--stride)')
+    shown = [round(number) for number in numbers[:2]]
+    note = f'the numbers of the frames, {shown[0]}, {shown[-1]}, ..., are taken for those of steps'
+    way_out = 'if they are not, say how many steps lie between two frames (--stride)'
+    return numbers, [f'{note}: {way_out}'] if clock != CONFIGURATION or shown == [1, 2] else []
 
 
 def _interval(values: np.ndarray) -> float | None:
@@ -124,52 +196,29 @@ def _interval(values: np.ndarray) -> float | None:
     return float(np.median(forward)) if len(forward) else None
 
 
-def _check_timestep(steps: np.ndarray, times: np.ndarray, unit: float | None, timestep: float) -> None:
-    """Compare the time between frames with the number of steps between them."""
-    forward = (np.diff(steps) > 0) & (np.diff(times) > 0)
-    if not forward.any():
-        return
-    ratio = float(np.median(np.diff(times)[forward] / np.diff(steps)[forward]))
-    known = [unit] if unit is not None else [*_UNSAID, _ASE]
-    if not any(abs(ratio * one / timestep - 1) < _OFF_RATIO for one in known):
-        name = {1.0: ' fs', 1000.0: ' ps', 1e6: ' ns'}.get(unit, '')
-        raise InvalidTrajectory(
-            f'by its own stamps a step is {ratio:g}{name} long, and {timestep:g} fs are given (--timestep-fs): '
-            'correct the time step'
-        )
-
-
-def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: int | None) -> float:
-    """The unit of times, fs, in which frames are a whole number of steps apart."""
+def _unit_of(times: np.ndarray, unit: float | None, timestep: float, stride: float | None) -> float:
+    """The unit of times, fs, in which frames are ``stride`` steps apart; if that is not known, a whole number."""
     if (interval := _interval(times)) is None:
         raise InvalidTrajectory('the times of the frames do not grow')
-    fits = {
-        one: round(interval * one / timestep)
-        for one in ([unit] if unit is not None else [*_UNSAID, _ASE])
-        if _are_steps(times * one / timestep, interval * one / timestep)
-    }
-    if len(fits) > 1:
-        fits.pop(_ASE, None)
-    if stride in fits.values():
-        fits = {one: steps for one, steps in fits.items() if steps == stride}
+    apart = {one: interval * one / timestep for one in ([unit] if unit is not None else [*_UNSAID, _ASE])}
+    if stride is not None:
+        fits = [one for one, steps in apart.items() if abs(steps / stride - 1) < _OFF_RATIO]
+    else:
+        away = {one: (times - times[0]) * one / timestep for one in apart}
+        whole = {one for one, steps in away.items() if np.abs(steps - np.rint(steps)).max() < _OFF_STEP}
+        fits = [one for one, steps in apart.items() if steps > 1 - _OFF_RATIO and one in whole]
+        if len(fits) > 1 and _ASE in fits:
+            fits.remove(_ASE)
     # Any number is whole in a unit that is small enough: ps is certain only where fs is out of the question.
     certain = unit is not None or stride is not None or interval < timestep or _ASE in fits
     if len(fits) == 1 and certain:
-        return next(iter(fits))
-    names = {one: name for name, one in UNITS.items()}
-    if fits:
-        ways = ', or '.join(f'{n} if it is in {names[one]} (--stride {n})' for one, n in fits.items())
-        raise InvalidTrajectory(
-            f'the times of frames grow by {interval:g}, of a unit that the file does not say. These are {ways} steps '
-            f'of {timestep:g} fs: say which, or correct the time step'
-        )
-    raise InvalidTrajectory(
-        f'the times of frames grow by {interval:g} {names.get(unit, "fs or ps")}, which is no whole number of steps of '
-        f'{timestep:g} fs (--timestep-fs): correct the time step'
+        return fits[0]
+    names = {value: name for name, value in reversed(UNITS.items())} | {_ASE: 'units of ASE'}
+    ways = ', or '.join(
+        f'{steps:g} if it is in {names.get(one, f"units of {one:g} fs")}' for one, steps in apart.items()
     )
-
-
-def _are_steps(numbers: np.ndarray, interval: float) -> bool:
-    """Whether frames are at whole numbers of steps, at least one of them apart."""
-    away = numbers - numbers[0]
-    return interval > 1 - _OFF_RATIO and float(np.abs(away - np.rint(away)).max()) < _OFF_STEP
+    wanted = 'of a whole number of steps' if stride is None else f'of {stride:g} steps, as numbers or --stride say'
+    raise InvalidTrajectory(
+        f'the times of the frames grow by {interval:g}, which should be the time {wanted}. In steps of {timestep:g} fs '
+        f'(--timestep-fs), it is {ways}: correct the time step, or say how many steps lie between frames (--stride)'
+    )

@@ -19,6 +19,8 @@ LONGEST_STEP = 0.35
 _WRAPPED_SPAN = 1.25
 #: No ion is farther away, and no lattice vector longer, A. Atoms of the densest crystals have 5 A^3 each.
 _FARTHEST, _LEAST_VOLUME = 1e6, 1.0
+#: So many atoms of a crystal span more than this share of the cell.
+_MANY_ATOMS, _LEAST_FILLED = 8, 0.4
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,20 @@ class Trajectory:
 
 def check_finite(positions: np.ndarray) -> None:
     """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if one of (s, n, 3) positions is no number, or absurd."""
-    for begin in range(0, len(positions), _BLOCK):
-        bad = np.argwhere(~(np.abs(positions[begin : begin + _BLOCK]) < _FARTHEST))
-        if len(bad):
-            frame, atom, axis = bad[0]
-            value = positions[begin + frame, atom, axis]
-            found = f'is {value:g} A from the origin' if np.isfinite(value) else 'is not a number'
-            where = f'the position of atom {atom} in frame {begin + frame} {found}'
-            raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
+    if positions.size and not (positions.min() > -_FARTHEST and positions.max() < _FARTHEST):  # NaN is neither
+        frame, atom, axis = np.argwhere(~(np.abs(positions) < _FARTHEST))[0]
+        value = positions[frame, atom, axis]
+        found = f'is {value:g} A from the origin' if np.isfinite(value) else 'is not a number'
+        where = f'the position of atom {atom} in frame {frame} {found}'
+        raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
+
+
+def check_filling(positions: np.ndarray, cell: np.ndarray) -> None:
+    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if (n, 3) positions fill a corner of the cell only, A."""
+    filled = np.ptp(positions @ np.linalg.inv(cell), axis=0).max()
+    if len(positions) >= _MANY_ATOMS and filled < _LEAST_FILLED:
+        found = f'all atoms of the first frame lie within {100 * filled:.0f} % of the cell vectors'
+        raise InvalidTrajectory(f'{found}: give positions and cell in the same unit, A')
 
 
 def _check_cell(cell: np.ndarray, atoms: int = 1) -> None:
@@ -143,34 +151,24 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     return cells[0]
 
 
-@dataclass(frozen=True)
-class _Motion:
+def _motion(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, tuple[int, int]]:
     """Of fractional coordinates: (3,) whether steps of more than half a cell vector occur, (3,) how far positions span,
-    and the longest step without whole cell vectors, before some ``frame``, of some ``atom``.
+    and the longest step without whole cell vectors, before which frame and of which atom.
     """
-
-    crossed: np.ndarray
-    span: np.ndarray
-    longest: float
-    frame: int
-    atom: int
-
-    @classmethod
-    def of(cls, positions: np.ndarray, cell: np.ndarray) -> Self:
-        inverse, crossed, longest, frame, atom = np.linalg.inv(cell), np.zeros(3, dtype=bool), 0.0, 1, 0
-        lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-        for begin in range(1, len(positions), _BLOCK):
-            fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-            lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-            highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-            steps = np.diff(fractional, axis=0)
-            crossings = np.rint(steps)
-            crossed |= crossings.any(axis=(0, 1))
-            residuals = np.abs(steps - crossings).max(axis=2)
-            if residuals.max() > longest:
-                longest = float(residuals.max())
-                frame, atom = np.argwhere(residuals == longest)[0] + (begin, 0)
-        return cls(crossed, highest - lowest, longest, int(frame), int(atom))
+    inverse, crossed, longest, where = np.linalg.inv(cell), np.zeros(3, dtype=bool), 0.0, (1, 0)
+    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+    for begin in range(1, len(positions), _BLOCK):
+        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
+        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
+        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
+        steps = np.diff(fractional, axis=0)
+        crossings = np.rint(steps)
+        crossed |= crossings.any(axis=(0, 1))
+        residuals = np.abs(steps - crossings).max(axis=2)
+        if residuals.max() > longest:
+            longest, (frame, atom) = float(residuals.max()), np.unravel_index(residuals.argmax(), residuals.shape)
+            where = int(frame) + begin, int(atom)
+    return crossed, highest - lowest, longest, where
 
 
 def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
@@ -179,12 +177,11 @@ def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
     :param positions: (s, n, 3) Cartesian, A.
     :raises InvalidTrajectory: if steps are so long that the shortest displacement may not be the real one.
     """
-    motion = _Motion.of(positions, cell)
-    if not motion.crossed.any() and (motion.longest <= LONGEST_STEP or motion.span.max() > 1 + 1e-3):
+    crossed, span, longest, (frame, atom) = _motion(positions, cell)
+    if not crossed.any() and (longest <= LONGEST_STEP or span.max() > 1 + 1e-3):
         return False
-    if motion.longest > LONGEST_STEP:
-        between = f'between frames {motion.frame - 1} and {motion.frame}'
-        found = f'atom {motion.atom} moves by {motion.longest:.2f} of a cell vector {between}'
+    if longest > LONGEST_STEP:
+        found = f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}'
         certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
         way_out = 'Store frames more often, or give positions that are not wrapped and say so'
         raise InvalidTrajectory(f'{found}. {certain}. {way_out}')
@@ -196,8 +193,8 @@ def check_unwrapped(positions: np.ndarray, cell: np.ndarray) -> None:
 
     Ions that are never wrapped and go far spread beyond one cell. Parameters are those of :func:`is_wrapped`.
     """
-    motion = _Motion.of(positions, cell)
-    wrapped = np.flatnonzero(motion.crossed & (motion.span < _WRAPPED_SPAN))
+    crossed, span, _, _ = _motion(positions, cell)
+    wrapped = np.flatnonzero(crossed & (span < _WRAPPED_SPAN))
     if len(wrapped):
         found = f'positions jump by whole cell vectors along lattice vector {wrapped[0] + 1} and stay within one cell'
         raise InvalidTrajectory(f'{found}: they are wrapped, do not say that they are not (--unwrapped)')
@@ -211,14 +208,7 @@ def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
     if not is_wrapped(positions, cell):
         return
     inverse = np.linalg.inv(cell)
-    turns = np.zeros(positions.shape[1:])
-    previous = positions[0] @ inverse
     for begin in range(1, len(positions), _BLOCK):
-        block = positions[begin : begin + _BLOCK]
-        fractional = block @ inverse
-        crossings = np.rint(np.diff(fractional, axis=0, prepend=previous[None]))
-        previous = fractional[-1]
-        crossings[0] += turns
-        shifts = np.cumsum(crossings, axis=0)
-        turns = shifts[-1]
-        block -= shifts @ cell
+        block = positions[begin - 1 : begin + _BLOCK]  # its first frame is whole already
+        crossings = np.rint(np.diff(block @ inverse, axis=0))
+        block[1:] -= np.cumsum(crossings, axis=0) @ cell

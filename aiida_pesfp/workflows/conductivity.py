@@ -3,15 +3,15 @@
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
 from aiida.orm import AbstractCode, Dict, List, StructureData, TrajectoryData
 
-from aiida_pesfp.calculations.ports import settings_port
-from aiida_pesfp.calculations.supercell import MINIMUM_DISTANCE, make_supercell
+from aiida_pesfp.calculations.ports import limited, settings_port, validator_by
+from aiida_pesfp.calculations.supercell import make_supercell
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
-from aiida_pesfp.settings.md import HIGHEST_TEMPERATURE
+from aiida_pesfp.settings.md import MdSettings, SupercellSettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
 from aiida_pesfp.workflows.restart import how_it_ended
 
@@ -19,29 +19,49 @@ from aiida_pesfp.workflows.restart import how_it_ended
 _SHORT_RUN = 20
 
 
-def _validate_engine(inputs, _) -> str | None:
+def _check(inputs) -> None:
     given = [name for name in ENGINES if name in inputs]
     if len(given) != 1:
-        return f'exactly one engine must be given ({" or ".join(ENGINES)}), not {" and ".join(given) or "none"}'
-    others = [name for name in ENGINES if f'{name}_relax' in inputs and name not in given]
-    return f'{others[0]}_relax is given, but the engine is {given[0]}' if others else None
+        words = f'not {" and ".join(given) or "none"}'
+        raise ValueError(f'exactly one engine must be given ({" or ".join(ENGINES)}), {words}')
+    if others := [name for name in ENGINES if f'{name}_relax' in inputs and name not in given]:
+        raise ValueError(f'{others[0]}_relax is given, but the engine is {given[0]}')
+    dynamics = inputs[given[0]]['md']['dynamics'].get_dict()
+    check_run(ENGINES[given[0]].dynamics_workchain.SETTINGS.from_dict(dynamics), inputs['analysis'].get_dict())
 
 
-def _validate_temperatures(node, _) -> str | None:
-    values = node.get_list()
-    if not values:
-        return 'the list of temperatures is empty'
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= HIGHEST_TEMPERATURE:
-            return f'{value!r} is not a temperature in K'
-    if len(set(map(temperature_key, values))) < len(values):
-        return f'a temperature is there twice: {values}'
-    return None
+def check_run(dynamics: MdSettings, analysis: dict) -> None:
+    """Raise ``ValueError`` if an analysis finds no window, or too few frames in it, in a run."""
+    analysis = ConductivitySettings.from_dict(analysis)
+    if analysis.temperature is not None:
+        raise ValueError('leave out analysis.temperature: it is that of each run')
+    frame, chosen = dynamics.timestep * dynamics.stride / 1000, analysis.diffusion
+    if dynamics.steps * dynamics.timestep / 1000 + frame < chosen.equilibration + chosen.window:
+        raise ValueError(
+            f'a run of {dynamics.steps} steps of {dynamics.timestep:g} fs has no window of {chosen.window:g} ps after '
+            f'{chosen.equilibration:g} ps of equilibration: run longer, or choose shorter ones'
+        )
+    if chosen.window - chosen.fit_start < 2 * frame:
+        raise ValueError(f'frames that are {frame:g} ps apart are too few for a fit: choose a smaller stride')
 
 
 def temperature_key(temperature: float) -> str:
     """Key of a temperature (K) in namespaces: ``T667K``, ``T412_5K``."""
     return 'T{}K'.format(f'{temperature:.6f}'.rstrip('0').rstrip('.').replace('.', '_'))
+
+
+def planned(engine: Engine, species: str, protocol: str | None, overrides: dict | None) -> dict:
+    """The inputs of the protocol of an engine, with a complete ``analysis``.
+
+    :raises ValueError: if they are not understood.
+    """
+    inputs = engine.dynamics_workchain.get_protocol_inputs(protocol, overrides)
+    duration, analysis = inputs['duration_ps'], {'species': species, 'equilibration_ps': EQUILIBRATION}
+    analysis |= inputs['analysis']
+    if duration < _SHORT_RUN:
+        # Four windows. The results are flagged: they are not to be published.
+        analysis |= {'equilibration_ps': duration / 6, 'window_ps': duration / 5, 'fit_start_ps': duration / 75}
+    return inputs | {'analysis': analysis | (overrides or {}).get('analysis', {})}
 
 
 class ConductivityWorkChain(WorkChain):
@@ -51,12 +71,15 @@ class ConductivityWorkChain(WorkChain):
     and no fit.
     """
 
+    #: What overrides of the protocols of the engines do not reach by these names.
+    NOT_OVERRIDDEN = (*ENGINES, *(f'{name}_relax' for name in ENGINES))
+
     @classmethod
     def define(cls, spec):
         super().define(spec)
         spec.input('structure', valid_type=StructureData, help='Primitive cell of the crystal.')
-        spec.input('temperatures', valid_type=List, validator=_validate_temperatures, help='Of the dynamics, K.')
-        settings_port(spec, 'supercell', None, 'Parameters of pesfp.make_supercell.')
+        spec.input('temperatures', valid_type=List, validator=limited('temperatures'), help='Of the dynamics, K.')
+        settings_port(spec, 'supercell', SupercellSettings, 'Parameters of pesfp.make_supercell.')
         settings_port(spec, 'analysis', ConductivitySettings, 'Parameters of pesfp.transport.conductivity.')
         settings_port(spec, 'arrhenius', ArrheniusSettings, 'Parameters of pesfp.transport.arrhenius.')
         for engine in ENGINES.values():
@@ -66,7 +89,7 @@ class ConductivityWorkChain(WorkChain):
             ):
                 optional = {'required': False, 'populate_defaults': False, 'help': f'{words} with {engine.title}.'}
                 spec.expose_inputs(workchain, namespace=namespace, exclude=excluded, namespace_options=optional)
-        spec.inputs.validator = _validate_engine
+        spec.inputs.validator = validator_by(_check)
         spec.outline(
             cls.setup,
             if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),
@@ -117,19 +140,13 @@ class ConductivityWorkChain(WorkChain):
         if problem := row.problem(engine_inputs):
             raise ValueError(problem)
         dynamics, relaxation = row.dynamics_workchain, row.relaxation_workchain
-        inputs = dynamics.get_protocol_inputs(protocol, overrides)
+        inputs = planned(row, species, protocol, overrides)
         temperatures = inputs['temperatures']
-
-        duration = inputs['duration_ps']
-        analysis = {'species': species, 'equilibration_ps': EQUILIBRATION} | inputs['analysis']
-        if duration < _SHORT_RUN:
-            # Four windows. The results are flagged: they are not to be published.
-            analysis |= {'equilibration_ps': duration / 6, 'window_ps': duration / 5, 'fit_start_ps': duration / 75}
 
         builder = cls.get_builder()
         builder.structure, builder.temperatures = structure, temperatures
-        builder.supercell = {'minimum_distance': MINIMUM_DISTANCE} | inputs['supercell']
-        builder.analysis = analysis | (overrides or {}).get('analysis', {})
+        builder.supercell = SupercellSettings.from_dict(inputs['supercell']).as_dict()
+        builder.analysis, builder.arrhenius = inputs['analysis'], inputs.get('arrhenius', {})
         # The supercell and the temperature are set when the dynamics are run.
         for name in ENGINES:
             builder.pop(name, None)

@@ -13,7 +13,7 @@ class MdBaseWorkChain(SegmentsWorkChain):
 
     _process_class = MdCalculation
     _protocol = 'md'
-    _settings = PotentialMdSettings
+    SETTINGS = PotentialMdSettings
 
     @classmethod
     def job_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:

@@ -3,10 +3,15 @@
 from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerReport, process_handler, while_
 from aiida.orm import AbstractCode, ProcessNode, StructureData
 
+from aiida_pesfp.calculations.ports import limited
+from aiida_pesfp.settings.base import check_value
+from aiida_pesfp.settings.jobs import JobSettings
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 
 #: Exit status of a job that ended before all was done -> how.
 STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted'}
+#: What a relaxation has in common with the dynamics of its protocol.
+_HOW = ('metadata', 'device', 'batch_size', 'trust_weights')
 
 
 class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
@@ -24,6 +29,7 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         super().define(spec)
         spec.expose_inputs(cls._process_class, namespace=cls._namespace, exclude=cls._excluded_inputs)
         spec.expose_outputs(cls._process_class, include=cls._passed_on)
+        spec.inputs['max_iterations'].validator = limited('max_iterations')
         for port in spec.outputs.values():
             port.required = False
         spec.outline(cls.setup, while_(cls.should_run_process)(cls.run_process, cls.inspect_process), cls.results)
@@ -44,7 +50,7 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         :param structure: the primitive cell; for dynamics the supercell.
         :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
         :param overrides: inputs that take precedence, nested like the protocol.
-        :param options: ``metadata.options`` of the jobs that take precedence,, ``device`` and ``trust_weights``.
+        :param options: ``metadata.options`` of the jobs that take precedence, ``device`` and ``trust_weights``.
         :param own: keywords of :meth:`job_inputs`, such as ``potential``.
         :raises ValueError: if the code is known to run another program.
         """
@@ -54,18 +60,23 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
                 f'the code {code.full_label} runs {code.default_calc_job_plugin}, not {program}: name another'
             )
         inputs, options = cls.get_protocol_inputs(protocol, overrides), dict(options or {})
-        how = inputs[cls._runs_like]
-        how |= {name: options.pop(name) for name in ('device', 'trust_weights') if name in options}
+        of_jobs = {name: options.pop(name) for name in ('device', 'trust_weights') if name in options}
         of_code = {} if code.with_mpi is None else {'withmpi': code.with_mpi}
         builder = cls.get_builder()
         job = builder[cls._namespace]
-        holder = job if 'options' in job._valid_fields else job.metadata
-        holder.options = merge(how['metadata']['options'], of_code | options)
-        names = {'device', 'batch_size', 'trust_weights'} & set(how) & set(job._valid_fields)
-        chosen = {name: how[name] for name in names}
-        for name, value in ({'code': code} | chosen | cls.job_inputs(inputs, structure, **own)).items():
-            job[name] = value
-        builder.max_iterations = inputs[cls._namespace].get('max_iterations', inputs['max_iterations'])
+        how = {name: value for name, value in inputs[cls._runs_like].items() if name in _HOW}
+        chosen = merge(how, inputs[cls._namespace] | of_jobs)
+        inputs['max_iterations'] = chosen.pop('max_iterations', inputs['max_iterations'])
+        options = merge(chosen['metadata'].pop('options'), of_code | chosen.pop('options', {}) | options)
+        for name in options.keys() & JobSettings.known():
+            check_value(f'options.{name}', options[name], JobSettings.known()[name])
+        holder = chosen if 'options' in job._valid_fields else chosen['metadata']
+        holder['options'] = options
+        chosen.pop('dynamics', None)  # incomplete without the temperature
+        chosen |= {'code': code} | cls.job_inputs(inputs, structure, **own)
+        for holder, values in ((job, chosen), (builder, inputs)):
+            for name in values.keys() & set(holder._valid_fields) - {cls._namespace}:
+                holder[name] = values[name]
         return builder
 
     @classmethod

@@ -1,12 +1,10 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
-import math
-
 from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_node
 
 from aiida_pesfp.calculations.assessment import featurise
-from aiida_pesfp.calculations.ports import positive_port, settings_port, structures_port
+from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
@@ -15,46 +13,30 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
 from aiida_pesfp.queries.descriptors import descriptors_of, surfaces_of
 from aiida_pesfp.queries.progress import estimated_cost
-from aiida_pesfp.queries.structures import PROPERTIES, known_properties
+from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
-from aiida_pesfp.settings.screen import Criteria
+from aiida_pesfp.settings.screen import Criteria, Properties
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
 
-def _validate(inputs, context) -> str | None:
-    return _validate_properties(inputs) or _validate_model(inputs, context)
-
-
-def _validate_properties(inputs) -> str | None:
-    """What does not belong to a structure, or is no number, would silently be without effect."""
-    if 'properties' not in inputs or not inputs.get('structures'):
-        return None
+def _check(inputs) -> None:
+    """What does not belong to a structure, or to the scan, would silently be without effect."""
     for key, properties in inputs['properties'].get_dict().items():
         if key not in inputs['structures']:
             close = closest(key, inputs['structures'])
             hint = f'did you mean {close}?' if close else f'the keys are {", ".join(inputs["structures"])}'
-            return f'the properties of {key!r} belong to no structure: {hint}'
-        if not isinstance(properties, dict):
-            return f'the properties of {key!r} are {properties!r}: give {" and ".join(PROPERTIES)}'
-        for name, value in properties.items():
-            if name not in PROPERTIES:
-                return f'{key!r} has an unknown property {name!r}: known are {" and ".join(PROPERTIES)}'
-            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if value is not None and not is_number:
-                return f'the {name} of {key!r} is {value!r}: give a number'
-    return None
-
-
-def _validate_model(inputs, _) -> str | None:
-    if 'model' not in inputs:
-        return None
-    try:
-        parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
-        grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
-        return inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid)
-    except (KeyError, ValueError):
-        return None  # missing and wrong inputs have their own messages
+            raise ValueError(f'the properties of {key!r} belong to no structure: {hint}')
+        try:
+            Properties.from_dict(properties)
+        except ValueError as error:
+            raise ValueError(f'the properties of {key!r}: {error}') from None
+    parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
+    if inputs['criteria'].get('species', parameters.species) != parameters.species:
+        raise ValueError(f'leave out criteria.species: {parameters.species} is scanned, by scan.parameters.species')
+    grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
+    if problem := inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid):
+        raise ValueError(problem)
 
 
 class ScreenWorkChain(ProtocolMixin, WorkChain):
@@ -71,12 +53,12 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         words = 'Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).'
         settings_port(spec, 'properties', None, words)
         settings_port(spec, 'criteria', Criteria, 'What is scanned; None switches a limit off.')
-        positive_port(spec, 'max_structures_per_job', 16, 'Most structures of one job.')
-        positive_port(spec, 'max_concurrent_jobs', 4, 'Most jobs at once.')
+        number_port(spec, 'max_structures_per_job', 16)
+        number_port(spec, 'max_concurrent_jobs', 4)
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
-        spec.inputs.validator = _validate
+        spec.inputs.validator = validator_by(_check)
         spec.outline(cls.select, while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results), cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')

@@ -1,17 +1,18 @@
 """``pesfp.screen_and_validate``: screen, and validate the best by dynamics (arXiv:2411.06804, Fig. 1)."""
 
+from functools import partial
+
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 from aiida.plugins import DataFactory
 
 from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise, tabulate_candidates
-from aiida_pesfp.calculations.ports import positive_port, settings_port
+from aiida_pesfp.calculations.ports import number_port, settings_port, validator_by
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.structures import name_of
-from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
+from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, check_run, planned
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.restart import how_it_ended
@@ -22,14 +23,15 @@ COLUMNS = ('formula', *NAMES, *(f'{engine}_{name}' for engine in ENGINES for nam
 
 
 def _expression_port(spec: ProcessSpec, name: str, default: str, help: str) -> None:
-    def validate(node: Str, _) -> str | None:
-        try:
-            Expression(node.value, COLUMNS)
-        except ExpressionError as error:
-            return str(error)
-        return None
+    validator = validator_by(lambda text: Expression(text, COLUMNS))
+    spec.input(name, valid_type=Str, default=lambda: Str(default), validator=validator, help=help)
 
-    spec.input(name, valid_type=Str, default=lambda: Str(default), validator=validate, help=help)
+
+def _check_stage(engine: Engine, stage) -> None:
+    """Dynamics that would be refused after the screening are refused before it."""
+    inputs = planned(engine, 'Li', stage['protocol'].value, stage['overrides'].get_dict())
+    for temperature in inputs['temperatures']:
+        check_run(engine.dynamics_workchain.dynamics_of(inputs, temperature), inputs['analysis'])
 
 
 class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
@@ -48,7 +50,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(ScreenWorkChain, namespace='screen')
         words = 'Candidates are structures for which this expression over the columns of the ranking is true.'
         _expression_port(spec, 'select', 'xi > 0.25', words)
-        positive_port(spec, 'max_concurrent_candidates', 2, 'Candidates whose dynamics run at once.')
+        number_port(spec, 'max_concurrent_candidates', 2)
         for engine in ENGINES.values():
             cls._define_stage(spec, engine)
         spec.outline(
@@ -68,24 +70,32 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def _define_stage(cls, spec, engine: Engine) -> None:
         """Inputs and outputs of the stage of an engine."""
         stage, words = engine.name, f'dynamics with {engine.title}'
-        spec.input_namespace(stage, required=False, populate_defaults=False, help=f'The stage of {words}.')
+        validator = validator_by(partial(_check_stage, engine))
+        options = {'required': False, 'populate_defaults': False, 'validator': validator}
+        spec.input_namespace(stage, **options, help=f'The stage of {words}.')
         spec.input(f'{stage}.code', valid_type=AbstractCode, help=f'Code of {engine.program.label}.')
         relax = f'Code of {engine.relax_program.label}. Without it nothing is relaxed.'
         spec.input(f'{stage}.relax_code', valid_type=AbstractCode, required=False, help=relax)
         for need in engine.needs:
             kind = DataFactory(need.data)
             spec.input(f'{stage}.{need.name}', valid_type=kind, required=need.required, help=need.help)
-        positive_port(spec, f'{stage}.candidates', 5, 'Most candidates of this stage.')
+        number_port(spec, f'{stage}.candidates', 5)
         rank_by = 'Those with the largest value of this expression over the columns of the table; then by Xi.'
         _expression_port(spec, f'{stage}.rank_by', 'xi', rank_by)
         spec.input(f'{stage}.protocol', valid_type=Str, help='Protocol of pesfp.conductivity.')
-        settings_port(
-            spec, f'{stage}.overrides', None, 'Of that protocol, such as temperatures, duration_ps, analysis.'
-        )
+        words = 'Of that protocol, such as temperatures, duration_ps, analysis.'
+        settings_port(spec, f'{stage}.overrides', None, words)
         jobs = 'Options of the jobs, and device.'
         spec.input(f'{stage}.options', valid_type=dict, required=False, non_db=True, help=jobs)
         results = f'Conductivities and fits by {words}: CANDIDATE.T667K, CANDIDATE.arrhenius'
         spec.output_namespace(stage, dynamic=True, help=results)
+
+    @classmethod
+    def known_overrides(cls) -> dict:
+        """As of all workchains; the inputs of the engines stand in ``stages``."""
+        known = dict(super().known_overrides())
+        inner = {name: engine.dynamics_workchain.known_overrides() for name, engine in ENGINES.items()}
+        return known | {'stages': {name: {**known.pop(name), 'overrides': inner[name]} for name in ENGINES}}
 
     @classmethod
     def get_builder_from_protocol(

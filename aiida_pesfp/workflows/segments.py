@@ -3,7 +3,7 @@
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 
-from aiida_pesfp.calculations.ports import positive_port
+from aiida_pesfp.calculations.ports import number_port
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
 from aiida_pesfp.settings.md import MdSettings
 from aiida_pesfp.workflows.protocols import merge
@@ -26,7 +26,7 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     _namespace = 'md'
     _passed_on = ()
     #: Settings of the dynamics of this engine.
-    _settings: type[MdSettings]
+    SETTINGS: type[MdSettings]
     #: Exit statuses of jobs whose steps are good, whether or not another job has to follow.
     _GOOD = (0, DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)
     #: Exit statuses after which the dynamics are restarted from the last step.
@@ -39,8 +39,7 @@ class SegmentsWorkChain(StrictRestartWorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.inputs['md']['dynamics'].help += ' Here `steps` are those of all jobs together.'
-        words = 'Most steps of one job; by default as many as its walltime allows.'
-        positive_port(spec, 'max_steps_per_job', None, words)
+        number_port(spec, 'max_steps_per_job')
         # The default of aiida-core is for repeated attempts at one thing; these jobs are segments.
         spec.inputs['max_iterations'].default = lambda: Int(100)
         spec.output('trajectory', valid_type=TrajectoryData, required=False, help='All stored steps, joined.')
@@ -48,6 +47,14 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         spec.output('remote_folder', valid_type=RemoteData, required=False, help='To restart from.')
         spec.exit_code(310, 'ERROR_NO_PROGRESS', message='{jobs} jobs in a row made no step: {reason}')
         spec.exit_code(320, 'ERROR_SEGMENTS_DO_NOT_JOIN', message='The segments cannot be joined: {reason}')
+
+    @classmethod
+    def get_protocol_inputs(cls, protocol: str | None = None, overrides: dict | None = None) -> dict:
+        """As of all workchains; overrides may give the length of a run once."""
+        inputs = super().get_protocol_inputs(protocol, overrides)
+        if overrides and 'duration_ps' in overrides and 'steps' in overrides.get('md', {}).get('dynamics', {}):
+            raise ValueError('duration_ps and md.dynamics.steps are both given: leave out one')
+        return inputs
 
     @classmethod
     def get_builder_from_protocol(
@@ -68,16 +75,24 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         :param timestep: fs. The simulated time stays the same. The paper checked 0.25 and 0.5 fs against 1 fs. The
             other parameters are those of :meth:`RestartWorkChain.get_builder_from_protocol`.
         """
-        chosen = {'temperature': temperature} | ({} if timestep is None else {'timestep': timestep})
-        overrides = merge(overrides or {}, {'md': {'dynamics': chosen}})
+        if timestep is not None:
+            overrides = merge(overrides or {}, {'md': {'dynamics': {'timestep': timestep}}})
         builder = super().get_builder_from_protocol(code, structure, protocol, overrides, options, **own)
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        dynamics = inputs['md']['dynamics']
-        steps = round(inputs['duration_ps'] * 1000 / dynamics.get('timestep', cls._settings.timestep))
-        builder.md.dynamics = cls._settings.from_dict({'steps': steps} | dynamics).as_dict()
-        if 'max_steps_per_job' in inputs:
-            builder.max_steps_per_job = inputs['max_steps_per_job']
+        builder.md.dynamics = cls.dynamics_of(inputs, temperature).as_dict()
         return builder
+
+    @classmethod
+    def dynamics_of(cls, inputs: dict, temperature: float) -> MdSettings:
+        """The dynamics that the inputs of a protocol describe.
+
+        :raises ValueError: if they are not understood, or say the temperature too.
+        """
+        dynamics = inputs['md']['dynamics']
+        if 'temperature' in dynamics:
+            raise ValueError('leave out md.dynamics.temperature: `temperatures` are those of the dynamics')
+        steps = round(inputs['duration_ps'] * 1000 / dynamics.get('timestep', cls.SETTINGS.timestep))
+        return cls.SETTINGS.from_dict({'steps': steps, 'temperature': temperature} | dynamics)
 
     def setup(self) -> None:
         super().setup()

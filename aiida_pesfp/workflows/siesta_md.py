@@ -18,7 +18,7 @@ class SiestaMdBaseWorkChain(SegmentsWorkChain):
 
     _process_class = SiestaMdCalculation
     _protocol = 'siesta_md'
-    _settings = SiestaMdSettings
+    SETTINGS = SiestaMdSettings
     # SIESTA's memory grows in the course of some runs.
     _RESTARTED = (OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)
 

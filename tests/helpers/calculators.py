@@ -22,6 +22,15 @@ class NotANumberAbove(LennardJones):
             self.results['energy'] = np.nan
 
 
+class NotANumberWhenHot(LennardJones):
+    """Lennard-Jones, but NaN if the atoms are hotter than 2000 K."""
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        super().calculate(atoms, properties or ['energy'], system_changes)
+        if atoms.get_temperature() > 2000:
+            self.results['energy'] = np.nan
+
+
 class KilledAfter(LennardJones):
     """Lennard-Jones whose process is killed, as by a scheduler, at a given evaluation."""
 

@@ -5,19 +5,15 @@ import struct
 import numpy as np
 
 
-def write_frames(path, frames, marker='<i', subrecord=None):
+def write_frames(path, frames, marker='<i'):
     """Frames (step, positions, velocities) as a Fortran compiler would write them."""
     order = marker[0]
     with path.open('wb') as stream:
         for step, positions, velocities in frames:
             record = struct.pack(f'{order}i', step)
             record += np.concatenate([positions, velocities]).astype(f'{order}f8').tobytes()
-            size = subrecord or len(record)
-            parts = [record[i : i + size] for i in range(0, len(record), size)]
-            for i, part in enumerate(parts):
-                head = -len(part) if i < len(parts) - 1 else len(part)
-                tail = -len(part) if i > 0 else len(part)
-                stream.write(struct.pack(marker, head) + part + struct.pack(marker, tail))
+            length = struct.pack(marker, len(record))
+            stream.write(length + record + length)
 
 
 def write_energies(path, labels):

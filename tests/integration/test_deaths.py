@@ -81,8 +81,7 @@ def test_a_parent_folder_that_is_gone_costs_time_only(code_that, potential, stru
     _, first = run(code, {'LiCl': structures['LiCl']}, potential)
     folder = jobs_of(first)[0].outputs.remote_folder
     folder._clean()
-    overrides = COARSE | {'scan': COARSE['scan'] | {'parent_folder': folder}}
-    builder = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
+    builder = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', COARSE)
     builder.scan.parent_folder = folder
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message

@@ -180,7 +180,7 @@ def test_the_second_time_nothing_is_scanned(builder_of, structures):
             {'criteria': {'missing_properties': 'perhaps'}},
             "'perhaps': Input should be 'keep' or 'reject'",
         ),
-        ({'max_concurrent_jobs': 0}, 'not a positive number'),
+        ({'max_concurrent_jobs': 0}, 'greater than 0'),
     ],
 )
 def test_wrong_inputs_are_refused_before_anything_runs(builder_of, structures, change, words):

@@ -86,9 +86,8 @@ def test_the_best_go_on_to_siesta_and_one_that_fails_costs_no_other(builder_of, 
 
 
 def test_if_dynamics_of_all_fail_so_does_the_workchain(builder_of, structures):
-    short = OVERRIDES | {'md': {'dynamics': {'steps': 10, 'stride': 1}}}
-    short |= {'temperatures': [300], 'analysis': ANALYSIS}
-    results, node = run_get_node(builder_of({'LiCl': structures['LiCl']}, overrides=short))
+    wrong = OVERRIDES | {'temperatures': [300], 'analysis': ANALYSIS | {'species': 'Na'}}
+    results, node = run_get_node(builder_of({'LiCl': structures['LiCl']}, overrides=wrong))
     assert node.exit_status == EXIT.ERROR_ALL_CANDIDATES_FAILED.status
     assert 'LiCl' in node.exit_message
     assert 'ml' in results['candidates']['rows'][0]['problems']
@@ -109,7 +108,7 @@ def test_without_candidates_there_is_a_ranking_all_the_same(builder_of, structur
     [
         ({'select': 'xi >'}, 'not an expression'),
         ({'select': 'sigma > 1'}, 'sigma'),
-        ({'max_concurrent_candidates': 0}, 'not a positive number'),
+        ({'max_concurrent_candidates': 0}, 'greater than 0'),
     ],
 )
 def test_wrong_inputs_are_refused_before_anything_runs(builder_of, structures, change, words):

@@ -43,7 +43,7 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
         needs['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
     if relax_code is None or not relax:
         relax_code = shared.relax_code_of(engine, code, relax)
-    overrides = launching.read_overrides({'max_steps_per_job': None} | engine.dynamics_workchain.get_protocol_inputs())
+    overrides = launching.read_overrides(engine.dynamics_workchain)
     overrides |= shared.without_none(duration_ps=duration_ps, temperatures=list(temperatures) or None)
     failed = []
     for structure in launching.nodes().values():
@@ -54,10 +54,10 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
                 structure,
                 engine=engine.name,
                 relax_code=relax_code,
-                species=launching.species,
                 protocol=launching.protocol,
                 overrides=overrides,
                 options=launching.jobs,
+                **shared.without_none(species=launching.species),
                 **shared.needs_of(engine, needs),
             )
         report = f'dynamics of {label} at {", ".join(map("{:g} K".format, builder.temperatures))} ...'

@@ -2,26 +2,21 @@
 
 import contextlib
 import functools
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import click
-import yaml
 from aiida.cmdline.utils import echo
 
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
 from aiida_pesfp.crystals.text import read_text
-from aiida_pesfp.errors import closest, one_line
+from aiida_pesfp.errors import one_line
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.settings.yaml_files import load_yaml
 from aiida_pesfp.workflows.engines import ENGINES, Engine
-
-#: Types that YAML and JSON have; the former has dates too.
-_PLAIN = bool | int | float | str | list
 
 
 class DurationParamType(click.ParamType):
@@ -44,14 +39,14 @@ class DurationParamType(click.ParamType):
 _LAUNCH_OPTIONS = combined(
     click.argument('structures', nargs=-1, required=True, type=StructuresParamType(), metavar='GROUP|NODE|FOLDER...'),
     click.option('--protocol', type=click.Choice(['fast', 'paper', 'stringent']), default='paper', help='Settings.'),
-    click.option('--species', default='Li', help='The mobile ion.'),
+    click.option('--species', help='The mobile ion.  [default: Li]'),
     click.option(
         '--overrides', type=EXISTING_FILE, help="YAML file of inputs, nested like the protocol's, which they override."
     ),
     click.option('--label', help='Label of the process.'),
     click.option('--submit/--run', 'to_daemon', help='Submit it to the daemon, or run it here.'),
     click.option('--walltime', type=DurationParamType(), help='Longest time of a job, such as 12h.'),
-    click.option('--num-machines', type=click.IntRange(1), default=1, help='Nodes of a job.'),
+    click.option('--num-machines', type=click.IntRange(1), help='Nodes of a job.'),
     click.option('--num-cores', type=click.IntRange(1), help='Cores of each node.'),
     click.option('--queue', help='Queue or partition of the scheduler.'),
     click.option('--account', help='Account of the scheduler.'),
@@ -68,35 +63,23 @@ class LaunchOptions(SimpleNamespace):
     @property
     def jobs(self) -> dict:
         """``options`` of ``get_builder_from_protocol``: how jobs run."""
-        resources = {'num_machines': self.num_machines}
+        resources = without_none(num_machines=self.num_machines)
         if self.num_cores:
             # One process uses all cores of its node by threads.
             resources |= {'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': self.num_cores}
         chosen = {'max_wallclock_seconds': self.walltime, 'queue_name': self.queue}
         chosen |= {'device': self.device, 'trust_weights': self.trust_weights}
-        return without_none(resources=resources, account=self.account, **chosen)
+        return without_none(resources=resources or None, account=self.account, **chosen)
 
-    def read_overrides(self, default: dict) -> dict:
-        """The content of the file of overrides. An unknown key is an error, because it would be ignored.
-
-        :param default: what the file may override, nested alike; None for an input of any kind.
-        """
+    def read_overrides(self, workchain) -> dict:
+        """The content of the file of overrides of the protocol of a workchain, all of which must be known."""
         if self.overrides is None:
             return {}
-        wrong = 'is not a YAML file of inputs, such as "max_iterations: 3"'
         try:
             content = load_yaml(read_text(self.overrides))
-            json.dumps(content, default=str, skipkeys=True)  # raises an error if some part of it contains itself
-        except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
-            echo.echo_critical(f'{self.overrides} {wrong}: {one_line(error)}')
-        if content is not None and not isinstance(content, dict):
-            echo.echo_critical(f'{self.overrides} {wrong}: it holds {str(content)[:60]!r}')
-        for key in (content or {}).keys() - default.keys():
-            close = closest(str(key), default)
-            names = f'did you mean {close}?' if close else f'known are {", ".join(sorted(default))}'
-            echo.echo_critical(f'{self.overrides}: there is no input {key!r}: {names}')
-        for problem in _misshapen(content or {}, default):
-            echo.echo_critical(f'{self.overrides}: {problem}')
+            workchain.get_protocol_inputs(self.protocol, content)
+        except (OSError, ValueError) as error:
+            echo.echo_critical(f'{self.overrides}: {one_line(error, 500)}')
         return content or {}
 
     def nodes(self) -> dict:
@@ -203,30 +186,6 @@ def code_beside(code, label: str, advice: str):
 def without_none(**values) -> dict:
     """The values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _misshapen(given: dict, default: dict, within: str = '') -> Iterator[str]:
-    """What is wrong with inputs that are not of the kind of their default: nothing, or a value instead of entries."""
-    for key, value in given.items():
-        name, usual = f'{within}{key}', default.get(key)
-        if not isinstance(key, str):
-            yield f'the name {name} is not a text'
-        elif isinstance(usual, dict) and not isinstance(value, dict):
-            yield f'{name} is {str(value)[:60]!r}: it has to hold entries, such as {", ".join(usual) or "NAME: VALUE"}'
-        elif isinstance(value, dict):
-            yield from _misshapen(value, usual if isinstance(usual, dict) else {}, f'{name}.')
-        elif value is None and usual is not None:
-            yield f'{name} has no value: give one, or leave it out'
-        elif not _is_like(value, usual):
-            yield f'{name} is {str(value)[:60]!r}: give a value such as {usual!r}'
-
-
-def _is_like(value, usual) -> bool:
-    """Whether a value of a YAML file is of the kind of the usual one; None is of any kind that JSON has too."""
-    if usual is None:
-        return isinstance(value, _PLAIN | None)
-    number = int | float
-    return isinstance(value, number if isinstance(usual, number) else type(usual))
 
 
 @contextlib.contextmanager

@@ -35,11 +35,9 @@ def launch_screen(launching, potential, code, **criteria):
     aiida-pesfp launch screen cifs --protocol fast
     aiida-pesfp launch screen cifs --submit --queue gpu --walltime 12h --jobs 8
     """
-    from aiida_pesfp.workflows.scan import ScanBaseWorkChain
     from aiida_pesfp.workflows.screen import ScreenWorkChain
 
-    more = ScanBaseWorkChain.get_protocol_inputs() | {'properties': {}}
-    run_scans(ScreenWorkChain, launching, screen_overrides(launching, criteria), potential, code, more)
+    run_scans(ScreenWorkChain, launching, screen_overrides(launching, criteria), potential, code)
 
 
 def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
@@ -50,21 +48,20 @@ def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
 
 
 def _parameters(launching: shared.LaunchOptions) -> dict:
-    return {'scan': {'parameters': {'species': launching.species}}}
+    return {'scan': {'parameters': shared.without_none(species=launching.species)}}
 
 
-def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, potential, code, more=None, **stages):
+def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, potential, code, **stages):
     """Run a workchain that scans and print its results, or submit it; the node.
 
     :param overrides: by the options of the command, which take precedence over those of the file.
-    :param more: inputs that the file may have besides those of the protocol, with their defaults.
     :param stages: further arguments of ``get_builder_from_protocol``.
     """
     from aiida_pesfp.cli.results import print_candidates, print_ranking
     from aiida_pesfp.workflows.protocols import merge
 
     shared.check_plugin(code, 'pesfp.scan')
-    overrides = merge(launching.read_overrides((more or {}) | workchain.get_protocol_inputs()), overrides)
+    overrides = merge(launching.read_overrides(workchain), overrides)
     structures, protocol = launching.nodes(), launching.protocol
     with shared.invalid_inputs_reported():
         arguments = (code, structures, potential, protocol, overrides, launching.jobs)

@@ -44,7 +44,7 @@ def launch_screen_and_validate(launching, potential, code, **options):
     stages = _stages(launching, code, options, potential=options.pop('md_potential') or potential)
     overrides = shared.without_none(select=options.pop('select'))
     overrides['screen'] = screen_overrides(launching, options)
-    run_scans(ScreenAndValidateWorkChain, launching, overrides, potential, code, {'screen': {}}, **stages)
+    run_scans(ScreenAndValidateWorkChain, launching, overrides, potential, code, **stages)
 
 
 def _stages(launching, scan_code, options: dict, potential) -> dict:

@@ -4,8 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-import yaml
-
+from aiida_pesfp.crystals.text import read_text
 from aiida_pesfp.errors import PotentialError, one_line
 from aiida_pesfp.potentials.base import Family, PotentialIdentity, version
 from aiida_pesfp.settings.yaml_files import load_yaml
@@ -23,7 +22,8 @@ class AseFamily(Family):
     accepts = f'{PREFIX}package.module.Calculator, or a YAML or JSON file with the keys calculator and parameters'
 
     def recognises(self, path: Path) -> bool:
-        described = path.suffix in ('.yaml', '.yml', '.json') and path.is_file() and path.stat().st_size < _LARGEST
+        is_text = path.suffix.lower() in ('.yaml', '.yml', '.json')
+        described = is_text and path.is_file() and path.stat().st_size < _LARGEST
         return described and bool(describe(path))
 
     def by_name(self, name: str) -> PotentialIdentity | None:
@@ -43,9 +43,9 @@ class AseFamily(Family):
 def describe(path: Path) -> dict:
     """``calculator`` and ``parameters`` of a file, which is refused if it does not describe an ASE calculator."""
     try:
-        description = load_yaml(path.read_text())
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        raise PotentialError(f'{path} is neither YAML nor JSON: {one_line(error)}') from error
+        description = load_yaml(read_text(path))
+    except ValueError as error:
+        raise PotentialError(f'{path}: {one_line(error)}') from error
     description = {'parameters': None} | description if isinstance(description, dict) else {}
     if set(description) != {'calculator', 'parameters'} or not isinstance(description['calculator'], str):
         raise PotentialError(f'{path} must have the key calculator (package.module.Class) and may have parameters')

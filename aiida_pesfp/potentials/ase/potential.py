@@ -2,21 +2,38 @@
 
 import inspect
 import pkgutil
+from numbers import Real
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, Calculator, FileIOCalculator
 from ase.calculators.genericfileio import GenericFileIOCalculator
+from pydantic import AfterValidator, JsonValue
+from pydantic.fields import FieldInfo
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError, one_line
 from aiida_pesfp.potentials.ase.family import PREFIX, describe
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.trust import reason, without_code
+from aiida_pesfp.settings.base import check_value
+from aiida_pesfp.settings.yaml_files import is_text
 
-#: Calculators that hand any argument on to a program.
-_TAKE_ANYTHING, _PASS_ON = (FileIOCalculator, GenericFileIOCalculator), ('ase.calculators.lammpsrun',)
+#: Calculators that hand any argument on to a program, and modules of such.
+_TAKE_ANYTHING = FileIOCalculator, GenericFileIOCalculator
+_PASS_ON = 'ase.calculators.lammpsrun', 'ase.calculators.lammpslib'
+
+
+def _meant_as_text(value: Any) -> Any:
+    if isinstance(value, str) and not is_text(value):
+        raise ValueError(f'leave out the quotes of {value!r}')
+    return value
+
+
+#: Where nothing is known, a text that would be a value without quotes is hardly meant as text.
+_UNKNOWN = Annotated[JsonValue, AfterValidator(_meant_as_text)]
 
 
 class AsePotential(Potential):
@@ -47,17 +64,24 @@ class AsePotential(Potential):
         return self._make()
 
     def _check_parameters(self) -> None:
-        """ASE's base class takes arguments of any name: a misprint would leave a default in place, in silence."""
-        known = set(getattr(self._class, 'default_parameters', None) or ())
-        if not known or issubclass(self._class, _TAKE_ANYTHING) or self._class.__module__ in _PASS_ON:
-            return
-        for base in self._class.__mro__:
+        """ASE's base class takes arguments of any name and kind: a misprint would leave a default in place, in silence,
+        and a text in the place of a number or of true or false would mean something else."""
+        usual = {}
+        for base in reversed(self._class.__mro__):
             if '__init__' in vars(base):
-                known |= set(inspect.signature(vars(base)['__init__']).parameters) - {'self', 'args', 'kwargs'}
-        if unknown := sorted(self._parameters.keys() - known):
-            raise PotentialError(
-                f'the ASE calculator {self._name} has no parameter {unknown[0]!r}: it has {", ".join(sorted(known))}'
-            )
+                arguments = inspect.signature(vars(base)['__init__']).parameters
+                usual |= {name: None if one.default is one.empty else one.default for name, one in arguments.items()}
+        defaults = getattr(self._class, 'default_parameters', None) or {}
+        usual = {name: value for name, value in (usual | defaults).items() if name not in ('self', 'args', 'kwargs')}
+        passes_on = issubclass(self._class, _TAKE_ANYTHING) or self._class.__module__ in _PASS_ON
+        for name, value in sorted(self._parameters.items()):
+            if name not in usual and defaults and not passes_on:
+                known = ', '.join(sorted(usual))
+                raise PotentialError(f'the ASE calculator {self._name} has no parameter {name!r}: it has {known}')
+            try:
+                check_value(name, value, _like(usual.get(name)))
+            except ValueError as error:
+                raise PotentialError(f'the parameter {name} of the ASE calculator {self._name}: {error}') from error
 
     def _choose_device(self, device: str) -> str:
         """The device, which becomes a parameter of the calculator if its constructor takes one."""
@@ -83,6 +107,13 @@ class AsePotential(Potential):
         except (Exception, SystemExit) as error:  # whatever a calculator's constructor may raise
             what = f'the ASE calculator {self._name} cannot be made with the parameters {self._parameters}'
             raise PotentialError(f'{what}: {reason(error)}') from error
+
+
+def _like(usual: Any) -> FieldInfo:
+    """What may stand in a file where the calculator has a usual value, which may be None."""
+    kinds = {bool: bool, Real: float, str: str | list[JsonValue] | dict[str, JsonValue] | None}
+    kind = next((kinds[kind] for kind in kinds if isinstance(usual, kind)), _UNKNOWN)
+    return FieldInfo(annotation=kind, description=f'such as {usual}')
 
 
 class AseEvaluator(Evaluator):

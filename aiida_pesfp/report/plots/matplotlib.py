@@ -78,7 +78,6 @@ def draw(content: Plot | StructureView) -> Figure:
     if content.x.above:
         above = axes.secondary_xaxis('top')
         above.set_xticks(list(content.x.above.values()), list(content.x.above))
-        above.set_xlabel(content.x.above_title)
         above.spines['top'].set_visible(True)
     if axes.get_legend_handles_labels()[1]:
         axes.legend()

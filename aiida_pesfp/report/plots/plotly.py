@@ -63,11 +63,11 @@ def axis(content: Axis) -> dict:
 
 def _add_ticks_above(figure: go.Figure, content: Axis) -> None:
     """Further ticks of the horizontal axis at the top. Plotly draws them for an axis with a trace only."""
-    ticks = {'tickvals': list(content.above.values()), 'ticktext': list(content.above), 'title': content.above_title}
+    ticks = {'tickvals': list(content.above.values()), 'ticktext': list(content.above)}
     figure.add_scatter(x=[None], y=[None], xaxis='x2', showlegend=False, hoverinfo='skip', name='ticks')
     figure.update_layout(xaxis2={'overlaying': 'x', 'matches': 'x', 'side': 'top', **ticks})
     if figure.layout.title.text:
-        figure.update_layout(margin_t=130, height=510)
+        figure.update_layout(margin_t=110, height=490)
 
 
 def add(figure: go.Figure, part: Trace | Band | Guide | Contours, **panel) -> None:

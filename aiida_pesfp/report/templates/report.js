@@ -121,18 +121,19 @@ function copy(event) {
     .then(show, () => button.replaceWith(Object.assign(document.createElement('code'), { className: 'command', textContent: button.dataset.copy })));
 }
 
-// On paper, tables have all rows and figures the width of half a page.
+// On paper, tables have all rows and figures the width of half a page. Browsers do not wait until the view in space is
+// drawn in another size: the style sheet shrinks it.
 function preparePrint(table) {
-  const plots = () => document.querySelectorAll('.js-plotly-plot');
+  const plots = () => document.querySelectorAll('.js-plotly-plot:not([data-figure=structure])');
   let rows;
   addEventListener('beforeprint', () => {
     rows = table?.page.len();
     table?.page.len(-1).draw(false);
-    plots().forEach(plot => Plotly.relayout(plot, { autosize: false, width: 490, height: 380 }));
+    plots().forEach(plot => Plotly.relayout(plot, { autosize: false, width: 490 }));
   });
   addEventListener('afterprint', () => {
     table?.page.len(rows).draw(false);
-    plots().forEach(plot => Plotly.relayout(plot, { autosize: true, width: null, height: plot.matches('[data-figure=structure]') ? 560 : 460 }));
+    plots().forEach(plot => Plotly.relayout(plot, { autosize: true, width: null }));
   });
 }
 

@@ -1,21 +1,21 @@
 """Protocols: named sets of inputs in YAML files, one file for each workchain."""
 
 import copy
-import math
+import functools
 from importlib import resources
-from numbers import Real
-from typing import Any
 
 import yaml
+from aiida.plugins import WorkflowFactory
 
-#: Entries that go to SIESTA as they are, which takes numbers with units and without.
-_OF_SIESTA = ('parameters',), ('basis',)
+from aiida_pesfp.workflows.overrides import check_overrides, known_ports, known_values
 
 
 class ProtocolMixin:
     """Reads the protocols of a workchain from ``protocols/<_protocol>.yaml``."""
 
     _protocol: str
+    #: Inputs that overrides of the protocol do not reach.
+    NOT_OVERRIDDEN: tuple[str, ...] = ()
 
     @classmethod
     def get_available_protocols(cls) -> dict[str, str]:
@@ -33,7 +33,7 @@ class ProtocolMixin:
 
         :param protocol: its name.
         :param overrides: inputs that take precedence, nested like those of the protocol.
-        :raises ValueError: if there is no such protocol, or an override is of another kind than what it overrides.
+        :raises ValueError: if there is no such protocol, or an override is not known or of another kind.
         """
         content = cls._protocol_file()
         protocol = protocol or content['default_protocol']
@@ -41,33 +41,25 @@ class ProtocolMixin:
             raise ValueError(f'there is no protocol {protocol!r}: take one of {", ".join(content["protocols"])}')
         inputs = merge(content['default_inputs'], content['protocols'][protocol].get('inputs') or {})
         overrides = {} if overrides is None else overrides
-        check_overrides(inputs, overrides)
+        check_overrides(overrides, cls.known_overrides())
         return merge(inputs, overrides)
+
+    @classmethod
+    @functools.cache
+    def known_overrides(cls) -> dict:
+        """What overrides may hold: entries of the protocols, and inputs of the workchains that read them."""
+        content = cls._protocol_file()
+        known = known_values(content['default_inputs'])
+        for protocol in content['protocols'].values():
+            known = merge(known, known_values(protocol.get('inputs') or {}))
+        for workchain in map(WorkflowFactory, content['workchains']):
+            own = known_ports(workchain.spec().inputs)
+            known = merge(known, {name: own[name] for name in own if name not in workchain.NOT_OVERRIDDEN})
+        return known
 
     @classmethod
     def _protocol_file(cls) -> dict:
         return yaml.safe_load(resources.files(__package__).joinpath(f'{cls._protocol}.yaml').read_text())
-
-
-def check_overrides(inputs: Any, overrides: Any, where: tuple[str, ...] = ()) -> None:
-    """Compare the kinds of overrides with those of the inputs.
-
-    :param where: the keys that lead there.
-    :raises ValueError: with the key, its value and what is expected.
-    """
-    kinds = {dict: 'a dictionary', list: 'a list', bool: 'true or false', Real: 'a finite number'}  # a bool is a Real
-    kind = next((one for one in kinds if isinstance(inputs, one)), None)
-    if kind is None:
-        return  # text or nothing, in whose place may be anything
-    fits = isinstance(overrides, kind) and isinstance(overrides, bool) == (kind is bool)
-    if not fits or (kind is Real and not -math.inf < overrides < math.inf):
-        raise ValueError(f'{".".join(where) or "the overrides"} = {overrides!r:.200}: this must be {kinds[kind]}')
-    if kind is dict:
-        for key, value in overrides.items():
-            if not isinstance(key, str):
-                raise ValueError(f'{".".join(where) or "the overrides"} have the key {key!r:.200}: it must be a text')
-            if where[-1:] not in _OF_SIESTA:
-                check_overrides(inputs.get(key), value, (*where, key))
 
 
 def merge(base: dict, update: dict) -> dict:

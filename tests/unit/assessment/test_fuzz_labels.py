@@ -13,7 +13,8 @@ import pytest
 from aiida_pesfp.assessment.classes import classify
 from aiida_pesfp.assessment.labels import read_table
 from aiida_pesfp.errors import LabelError
-from aiida_pesfp.settings.assessment import TEMPERATURES, ClassSettings, TableFormat
+from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
+from aiida_pesfp.settings.units import MEASURES
 from tests.helpers.crystals import rock_salt
 
 NUMBER = int(os.environ.get('PESFP_FUZZ', '300'))
@@ -87,8 +88,8 @@ def check(table, content):
     assert all(entry['reason'] for entry in table.excluded)
     for entry in table.measurements:
         assert json.dumps(asdict(entry), allow_nan=False)
-        assert TEMPERATURES[0] <= entry.temperature <= TEMPERATURES[1], content
-        assert abs(entry.value) <= 1e4, content
+        for measure, value in (('temperature', entry.temperature), (entry.quantity, entry.value)):
+            assert MEASURES[measure].lowest <= value <= MEASURES[measure].highest, content
         assert entry.error is None or entry.error >= 0, content
         assert entry.id or entry.formula, content
         assert entry.limit in (None, '<', '>')

@@ -68,9 +68,10 @@ class TestReading:
         assert list(found.structures) == [2]
 
     def test_diffusion_in_other_units(self, table):
-        columns = {'id': 'id', 'diffusion': 'sigma', 'temperature': 'T'}
-        assert table([row('a', 1)], columns, 'A2/ps').measurements[0].value == pytest.approx(1e-4)
-        assert table([row('a', 1)], columns, 'm2/s').measurements[0].value == pytest.approx(1e4)
+        columns = {'id': 'id', 'diffusion': 'D', 'temperature': 'T'}
+        rows = [{'id': 'a', 'D': 1e-6, 'T': 300}]
+        assert table(rows, columns, 'A2/ps').measurements[0].value == pytest.approx(1e-10)
+        assert table(rows, columns, 'm2/s').measurements[0].value == pytest.approx(1e-2)
 
     def test_rows_that_cannot_be_used_are_listed_and_do_not_affect_others(self, table):
         rows = [
@@ -96,8 +97,8 @@ class TestReading:
             3: "conductivity 'high' is not a number",
             4: 'it has no conductivity',
             5: "'inf' is not a number",
-            6: 'error of -1 is negative',
-            7: '0 K is not a temperature',
+            6: 'its error of -1 is negative',
+            7: 'is 0 K, not between',
             8: 'does not identify a material',
             9: 'the same as row 2',
             10: 'several compositions: Li2O, Li2S',
@@ -268,7 +269,7 @@ class TestClasses:
             ({'good': 1e-5, 'bad': 1e-4}, 'is below bad'),
             ({'good': 1e-3, 'bad': 0}, 'bad = 0: Input should be greater than 0'),
             ({'good': 1e-3, 'bad': 1e-4, 'floor': 0}, 'floor = 0: Input should be greater than 0'),
-            ({'good': 1e-3, 'bad': 1e-4, 'temperature': -1}, 'temperature = -1: Input should be greater than 0'),
+            ({'good': 1e-3, 'bad': 1e-4, 'temperature': -1}, 'temperature = -1: Input should be greater than'),
             ({'good': 1e-3}, "need 'bad'"),
         ],
     )

@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 
 from aiida_pesfp.cli.launch.options import LaunchOptions, invalid_inputs_reported
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
-DEFAULT = ScanBaseWorkChain.get_protocol_inputs() | {'properties': {}} | ScreenWorkChain.get_protocol_inputs()
 GOOD = {
     'scan': {'parameters': {'spacing': 0.4, 'xi': {'threshold': 0.4}}, 'metadata': {'options': {'queue_name': 'a'}}},
     'criteria': {'minimum_band_gap': None, 'duplicates': 'keep'},
@@ -40,7 +38,7 @@ def build(tmp_path_factory, aiida_profile):
     def make(content: bytes):
         path = folder / 'overrides.yaml'
         path.write_bytes(content)
-        overrides = LaunchOptions(overrides=path).read_overrides(DEFAULT)
+        overrides = LaunchOptions(overrides=path, protocol='fast').read_overrides(ScreenWorkChain)
         with invalid_inputs_reported():
             builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
             ports = ScreenWorkChain.spec().inputs
@@ -97,15 +95,16 @@ def test_any_bytes(build, content):
         ('# Maße\nmax_iterations: 3\n'.encode('latin-1'), None),
         ('max_iterations: 3\n'.encode('utf-16'), None),
         (b'max_iteration: 3\n', "there is no input 'max_iteration': did you mean max_iterations?"),
-        (b'scan:\n', 'scan is'),
-        (b'scan: 3\n', "scan is '3': it has to hold entries"),
-        (b'max_iterations:\n', 'max_iterations has no value'),
+        (b'scan:\n', 'scan = None: it has to hold entries'),
+        (b'scan: 3\n', 'scan = 3: it has to hold entries'),
+        (b'max_iterations:\n', 'max_iterations = None: Input should be a valid integer'),
         (b'scan: &a {parameters: *a}\n', 'has a reference'),
-        (b'max_iterations: 2020-01-01\n', "max_iterations is '2020-01-01': give a value such as"),
-        (b'- 1\n', 'is not a YAML file of inputs'),
+        (b'max_iterations: 2020-01-01\n', "max_iterations = '2020-01-01': Input should be a valid integer"),
+        (b'- 1\n', 'the overrides = [1]: it has to hold entries'),
         (b'properties: {LICL: {band_gap: 6}}\n', "the properties of 'LICL' belong to no structure: did you mean LiCl?"),
-        (b'properties: {LiCl: {gap: 6}}\n', "unknown property 'gap'"),
-        (b'properties: {LiCl: {band_gap: .nan}}\n', 'give a number'),
+        (b'properties: {LiCl: {gap: 6}}\n', "unknown parameter 'gap'"),
+        (b'properties: {LiCl: {band_gap: .nan}}\n', 'finite number'),
+        (b'properties: {LiCl: {band_gap: 6000}}\n', "the properties of 'LiCl': band_gap = 6000: Input should be less"),
     ],
 )
 def test_what_is_said(build, capsys, content, words):

@@ -124,9 +124,12 @@ def stored(tmp_path_factory, candidates):
         ({'potential': 'nowhere'}, '`aiida-pesfp potential install`'),
         ({'potential': 'rankLiCl'}, '`aiida-pesfp potential install`'),
         ({'species': 'Xx'}, "'Xx' is not the symbol of a chemical element"),
-        ({'overrides': '{folder}/overrides.yaml'}, "unknown parameter 'band_gap'"),
-        ({'overrides': '{folder}/unknown.yaml'}, "there is no input 'spacing': known are criteria"),
-        ({'overrides': '{folder}/broken.yaml'}, 'is not a YAML file'),
+        ({'overrides': '{folder}/overrides.yaml'}, "there is no input 'criteria.band_gap': known are allow"),
+        (
+            {'overrides': '{folder}/unknown.yaml'},
+            "unknown.yaml: there is no input 'spacing': it belongs to scan.",
+        ),
+        ({'overrides': '{folder}/broken.yaml'}, 'broken.yaml: it is neither YAML nor JSON'),
         ({'walltime': 'long'}, 'write 90min'),
     ],
 )

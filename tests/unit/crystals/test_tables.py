@@ -42,7 +42,7 @@ def test_latin_1(opened):
 
 
 def test_what_stands_before_the_header_is_passed_over(opened):
-    columns, rows = opened('sep=;\n\n# from the lab, 2024\n  id ; value\n\na;1\n;\n"b";2;;\nc\n')
+    columns, rows = opened('sep=;\n\n# from the lab, 2024\n  id ; value\n\na;1\n;\n"b";2;;\nc\n# the end\n')
     assert columns == ['id', 'value']
     assert [(row.line, row.cells['id'], row.cells['value']) for row in rows] == [
         (6, 'a', '1'),
@@ -84,7 +84,7 @@ def test_what_is_no_table_is_refused_by_name(opened, content, words):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(TableError, match='nowhere.csv cannot be read: .*No such file'):
-        open_table(tmp_path / 'nowhere.csv')
+        open_table(tmp_path / 'nowhere.csv', ['id'])
 
 
 class TestWriting:

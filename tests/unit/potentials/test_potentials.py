@@ -230,30 +230,38 @@ def test_damaged_and_missing_weights_are_refused(tmp_path):
         load_potential(str(tmp_path / 'missing.pth'))
 
 
+MODULE = 'calculator: ase.calculators.lj'
+LJ = f'{MODULE}.LennardJones\nparameters: '
+
+
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
         ('calculator: no.such.Module', 'no ASE calculator'),
-        ('calculator: ase.calculators.lj.LennardJones\nparameters: {rc: [}', 'neither YAML nor JSON'),
+        (f'{MODULE}.NoSuchClass', 'no ASE calculator'),
         ('parameters: {rc: 1}', 'must have the key calculator'),
-        ('calculator: ase.calculators.lj.NoSuchClass', 'no ASE calculator'),
+        (LJ + '{rc: [}', 'neither YAML nor JSON'),
+        (LJ + '{sgima: 2.2}', "has no parameter 'sgima': it has .*sigma"),
+        (LJ + '{sigma: 2, sigma: 3}', "has 'sigma' twice"),
+        *((LJ + f'{{smooth: {value}}}', 'smooth .* valid boolean') for value in ('"no"', 'n', '.false.', 1)),
+        *((LJ + f'{{sigma: {value}}}', 'sigma .* number') for value in ('"2.2"', '2.2 A', 'on', '.nan', '')),
+        *((LJ + f'{{rc: {value}}}', 'rc .* (quotes|finite)') for value in ('"5"', '"off"', '.inf')),
+        ('calculator: tests.helpers.calculators.KilledAfter\nparameters: {after: "3"}', 'after .* valid number'),
     ],
-)
+)  # fmt: skip
 def test_descriptions_of_calculators_are_checked(tmp_path, content, words):
     (tmp_path / 'calculator.yaml').write_text(content)
     with pytest.raises(errors.PotentialError, match=words):
         load_potential(str(tmp_path / 'calculator.yaml'))
 
 
-def test_a_misprint_in_the_parameters_of_a_calculator_is_refused(tmp_path):
-    path = tmp_path / 'calculator.yaml'
-    faults = {'{sgima: 2.2}': "has no parameter 'sgima': it has .*sigma", '{sigma: 2, sigma: 3}': "has 'sigma' twice"}
-    for parameters, words in faults.items():
-        path.write_text(f'calculator: ase.calculators.lj.LennardJones\nparameters: {parameters}')
-        with pytest.raises(errors.PotentialError, match=words):
-            load_potential(str(path))
-    path.write_text('calculator: ase.calculators.lj.LennardJones\nparameters: {sigma: 2.2, rc: 5.0, smooth: true}')
-    load_potential(str(path))
+@pytest.mark.parametrize('name', ['lj.yaml', 'lj.YAML', 'lj.Yml', 'lj.json'])
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_descriptions_of_calculators_as_people_have_them(tmp_path, name, encoding):
+    content = '{"calculator": "ase.calculators.lj.LennardJones", "parameters": {"epsilon": 1e-2, "smooth": true}}'
+    (tmp_path / name).write_text(content, encoding=encoding)
+    calculator = load_potential(str(tmp_path / name)).calculator(CELLS[0])
+    assert (calculator.parameters.epsilon, calculator.parameters.smooth) == (0.01, True)
 
 
 def test_an_unexpected_hash_is_refused():

@@ -255,8 +255,8 @@ def test_a_potential_that_gives_no_number_ends_the_run(pesfp_md, crystal, tmp_pa
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        (('-T', '-5'), 'temperature = -5.0: Input should be greater than 0'),
-        (('--timestep-fs', '0'), 'timestep = 0.0: Input should be greater than 0'),
+        (('-T', '-5'), 'temperature = -5.0: Input should be greater than'),
+        (('--timestep-fs', '0'), 'timestep = 0.0: Input should be greater than'),
         (('--seed', '-1'), 'seed = -1: Input should be greater than or equal to 0'),
         (('--stride', '0'), 'stride'),
     ],

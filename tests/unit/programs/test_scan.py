@@ -367,7 +367,7 @@ def test_other_descriptors_of_a_finished_scan_cost_no_evaluation(pesfp_scan, tmp
     ('arguments', 'words'),
     [
         (('--species', 'Xx'), 'not the symbol of a chemical element'),
-        (('--spacing', '-1'), 'spacing = -1.0: Input should be greater than 0'),
+        (('--spacing', '-1'), 'spacing = -1.0: Input should be greater than'),
         (('--thresholds', '0.1,x'), 'comma-separated list of numbers'),
         (('--neighbours', '18'), "'18' is not one of"),
     ],

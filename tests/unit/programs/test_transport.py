@@ -96,7 +96,7 @@ def test_msd_as_a_table_and_its_curves(files, tmp_path):
         (('--species', 'Na'), 'no Na among the elements of the trajectory (Li, S)'),
         (('--species', 'S', '--charge', '0'), 'carries no current'),
         (('--temperature', '-5'), '-5 K is not a temperature'),
-        (('--temperature', '25'), '25 degrees Celsius are 298.15 K'),
+        (('--temperature', '25'), 'the temperature is 25 K, not between 150 and 5000 K (check its unit)'),
         (('--timestep-fs', '0'), '0 fs is not a time step'),
         (('--stride', 200, '--fit-start-ps', 20), 'the fit begins at 20 ps, after the window'),
         (('--stride', 200, '--equilibration-ps', 100), 'within the equilibration of 100 ps'),
@@ -193,13 +193,37 @@ def test_the_installed_program(tmp_path):
         assert words in process.stdout
 
 
-def test_arrhenius_reads_a_table_as_people_write_it_and_excludes(tmp_path):
-    spaced = '\ufeffT_K, sigma_S_cm, sigma_error_S_cm, remark\n\n363, 0.082, 0.023, low\n'
-    (tmp_path / 'table.csv').write_text(spaced + TABLE.split('\n', 1)[1], encoding='utf-8')
+HEAD = 'T_K,sigma_S_cm,sigma_error_S_cm\n'
+#: The same table in the forms of German Excel, a spreadsheet's export, and other people.
+SAME = {
+    'german': TABLE.replace(',', ';').replace('.', ','),
+    'tabs': TABLE.replace(',', '\t'),
+    'excel': 'sep=,\n' + TABLE.replace('\n', '\n,,\n'),
+    'comments': f'# impedance, 2026\n{TABLE}# the end\n',
+    'blanks': TABLE.replace(',', ' , ').replace('\n', '\n\n'),
+    'units': TABLE.replace('\n', '\nK,S/cm,S cm\u207b\u00b9\n', 1),
+    'fortran': TABLE.replace('0.193', '1.93D-01').replace('0.18,', '1.8E\u221201,'),
+    'beside': TABLE.replace('0.193,0.039', '0.193(39),').replace('1.96,0.14', '1960 mS/cm,140 mS/cm'),
+    'per cent': TABLE.replace('0.18,0.09', '0.18,50 %').replace('417', '143.85 °C'),
+}
+
+
+@pytest.mark.parametrize('form', SAME)
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_arrhenius_reads_a_table_as_people_write_it(tmp_path, form, encoding):
+    (tmp_path / 'table.csv').write_text(SAME[form], encoding=encoding)
+    (tmp_path / 'plain.csv').write_text(TABLE)
+    found, plain = (call('arrhenius', tmp_path / f'{name}.csv', '--json').found for name in ('table', 'plain'))
+    for name in ('activation_energy_meV', 'activation_energy_error_meV', 'sigma_300K_S_cm'):
+        assert found[name] == pytest.approx(plain[name], rel=1e-9)
+
+
+def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
+    (tmp_path / 'table.csv').write_text(TABLE + '363,0.082,0.023\n')
     process = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line', '--json')
     assert process.returncode == 0, process.stderr
     assert round(process.found['activation_energy_meV']) == 249
-    assert process.found['points'][0]['excluded'] == 'leaves the line'
+    assert process.found['points'][-1]['excluded'] == 'leaves the line'
     shown = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line')
     assert 'excluded: leaves the line' in shown.stdout
     assert 'no point at 300 K' in call('arrhenius', tmp_path / 'table.csv', '--exclude', '300', 'x').stderr
@@ -208,20 +232,28 @@ def test_arrhenius_reads_a_table_as_people_write_it_and_excludes(tmp_path):
 @pytest.mark.parametrize(
     ('table', 'words'),
     [
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n', 'no point'),
-        ('', 'no column T_K'),
-        ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', 'two columns T_K'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,0,1,0,01\n700,0,2,0,01\n', 'more cells than there are columns'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n26,1,0.1\n227,2,0.1\n', '26 degrees Celsius are 299.15 K'),
-        ('T,sigma\n500,1\n', 'no column T_K, sigma_S_cm, sigma_error_S_cm'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,0.1\n', '500 K is the only temperature'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,0,0.1\n700,-1,0.1\n900,0,0.1\n', 'no conductivity is above zero'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,\n700,2,0.1\n', 'row 1 (500 K) has no uncertainty'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1\n700,2,0.1\n', 'row 1 (500 K) has no uncertainty'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,1,0.1\n700,2,0\n', 'row 2 (700 K) has an uncertainty of 0 S/cm'),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,one,0.1\n', "row 1: sigma_S_cm = 'one' is not a number"),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,,0.1\n', "row 1: sigma_S_cm = '' is not a number"),
-        ('T_K,sigma_S_cm,sigma_error_S_cm\n500,nan,0.1\n700,2,0.1\n', 'row 1 (500 K) has no conductivity'),
+        (HEAD, 'has no row below its header'),
+        ('', 'is empty'),
+        ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', "two columns 'T_K'"),
+        (HEAD + '500,0,1,0,01\n700,0,2,0,01\n', 'the first because it has 5 cells for 3 columns'),
+        (HEAD + '26,1,0.1\n227,2,0.1\n', 'is 26 K, not between 150 and 5000 K'),
+        ('T,sigma\n500,1\n', "no column 'T_K'"),
+        (HEAD + '500,1,0.1\n', '500 K is the only temperature'),
+        (HEAD + '500,0,0.1\n700,-0.1,0.1\n900,0,0.1\n', 'no conductivity is above zero'),
+        (HEAD + '500,1,\n700,2,0.1\n', 'row 2 (500 K) has no uncertainty'),
+        (HEAD + '500,1\n700,2,0.1\n', 'row 2 (500 K) has no uncertainty'),
+        (HEAD + '500,1,0.1\n700,2,0\n', 'row 3 (700 K) has an uncertainty of 0 S/cm'),
+        (HEAD + '500,one,0.1\n700,1,0.1\n', "row 2: its conductivity 'one' is not a number"),
+        (HEAD + '500,,0.1\n700,1,0.1\n', 'row 2: it has no conductivity'),
+        (HEAD + '500,nan,0.1\n700,2,0.1\n', 'row 2: it has no conductivity'),
+        (
+            HEAD + '500,1e6,0.1\n700,2,0.1\n',
+            "row 2: its conductivity '1e6' is 1e+06 S/cm, not between -0.1 and 10 S/cm",
+        ),
+        (HEAD + '500,1,0.1\n500,1,0.1\n700,2,0.1\n', 'row 3: the same as row 2: correct the row, or remove it'),
+        (HEAD + '500,<1,0.1\n700,2,0.1\n', 'row 2: its conductivity is a limit'),
+        (HEAD + '°C,S/cm,S/cm\n500,1,0.1\n700,2,0.1\n', "'T_K', with '°C' in its first row, is not understood"),
+        (HEAD + 'K,mS/cm,S/cm\n500,1,0.1\n700,2,0.1\n', "'mS/cm' in its first row, is not understood"),
     ],
 )
 def test_arrhenius_refuses_what_it_cannot_fit(tmp_path, table, words):
@@ -233,6 +265,6 @@ def test_arrhenius_refuses_what_it_cannot_fit(tmp_path, table, words):
 
 
 def test_a_missing_file_and_wrong_usage(tmp_path):
-    assert 'no such file' in call('arrhenius', tmp_path / 'none.csv').stderr
+    assert 'No such file' in call('arrhenius', tmp_path / 'none.csv').stderr
     assert 'no such file' in call('msd', tmp_path / 'none.extxyz', *RUN).stderr
     assert call('msd', '--temperature', '500').returncode == 2

@@ -73,5 +73,5 @@ def test_values_without_a_logarithm_end_at_the_bottom():
 def test_temperatures_stand_above_the_arrhenius_plot():
     figure = draw(arrhenius(fit_arrhenius(LIB3H8)))
     above = dict(zip(figure.layout.xaxis2.ticktext, figure.layout.xaxis2.tickvals))
-    assert above == {'300': 1000 / 300, '363': 1000 / 363, '417': 1000 / 417, '500': 2, '667': 1000 / 667, '1000': 1}
+    assert above == {f'{temperature} K': 1000 / temperature for temperature in (300, 363, 417, 500, 667, 1000)}
     assert figure.layout.yaxis.dtick == 'D2'  # two decades and a half

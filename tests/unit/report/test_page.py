@@ -342,3 +342,24 @@ def test_potentials_that_differ_have_a_column_and_a_note(scanned, tmp_path):
 )
 def test_errors_decide_the_digits(value, error, text):
     assert with_error(value, error) == text
+
+
+def test_figures_fit_their_columns_on_paper(driver, twenty):
+    size = driver.get_window_size()
+    try:
+        driver.set_window_size(2560, 1200)
+        browser.open_page(driver, twenty, '#structure-1')
+        driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'media': 'print'})
+        # The width of A4. Browsers print at once: what is drawn later does not count.
+        beyond = driver.execute_script(
+            """document.querySelector('main').style.width = '1032px';
+            dispatchEvent(new Event('beforeprint'));
+            const right = element => element.getBoundingClientRect().right;
+            return [...document.querySelectorAll('figure canvas, figure .main-svg')]
+                .map(drawing => right(drawing) - right(drawing.closest('figure')));"""
+        )
+        assert len(beyond) >= 4
+        assert max(beyond) < 1, beyond
+    finally:
+        driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'media': ''})
+        driver.set_window_size(size['width'], size['height'])

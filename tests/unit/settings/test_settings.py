@@ -88,7 +88,7 @@ def test_only_some_options():
         (
             FingerprintSettings,
             {'spacing': 0},
-            'spacing = 0: Input should be greater than 0 (largest distance',
+            'spacing = 0: Input should be greater than or equal to 0.03 (largest distance',
         ),
         (
             FingerprintSettings,

@@ -57,19 +57,46 @@ def test_a_line_that_is_broken_affects_itself(folder):
     assert table.problems[0].startswith('line 2: ')
 
 
-@pytest.mark.parametrize('value', ['nan', 'inf', '1e999', '--'])
-def test_what_is_no_number_costs_its_row(folder, value):
-    table = table_of(folder, f'id,band_gap\nLiCl,{value}\nPOSCAR_Li2O,5\n')
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('inf', "band_gap = 'inf' is not a number: correct it, or leave it out"),
+        ('1e999', "band_gap = '1e999' is beyond all numbers"),
+        ('large', "band_gap = 'large' is not a number"),
+        ('6 Ry', "band_gap = '6 Ry' is not a number in a known unit: known are eV, meV"),
+        ('>6', "band_gap = '>6' is not a number but a limit"),
+        ('8700', "band_gap = '8700' is 8700 eV, not between 0 and 30 eV (check its unit): correct it, or leave it out"),
+        ('-0.5', 'is -0.5 eV, not between'),
+    ],
+)
+def test_what_is_no_band_gap_costs_its_structure(folder, text, words):
+    table = table_of(folder, f'id,band_gap\nPOSCAR_Li2O,5\nLiCl,{text}\n')
     entries = {entry.id: entry for entry in read_folder([folder], table)}
-    assert f'band_gap = {value!r} is not a number' in entries['LiCl.cif'].error
+    assert words in entries['LiCl.cif'].error
     assert entries['POSCAR_Li2O'].band_gap == 5.0
 
 
-def test_a_value_that_is_not_a_number_affects_one_structure(folder):
-    table = table_of(folder, 'id,band_gap\nLiCl,large\nPOSCAR_Li2O,5\n')
-    entries = {entry.id: entry for entry in read_folder([folder], table)}
-    assert entries['LiCl.cif'].error == "band_gap = 'large' is not a number: correct it, or leave it out"
-    assert entries['POSCAR_Li2O'].band_gap == 5.0
+@pytest.mark.parametrize(
+    ('text', 'options', 'gap', 'hull'),
+    [
+        ('id;band_gap;energy_above_hull\nLiCl;6,25;0,01\n', {}, 6.25, 0.01),
+        ('# of a colleague\nid\tband_gap\tenergy_above_hull\nLiCl\t6.25\t0.01 eV/atom\n', {}, 6.25, 0.01),
+        ('id,band_gap,energy_above_hull\nunit,eV,meV/atom\nLiCl,6.25,10\n', {}, 6.25, 0.01),
+        ('id,Eg (meV),hull\n,,\nLiCl,6250,n.a.\n', {'band_gap': 'Eg (meV)', 'energy_above_hull': 'hull'}, 6.25, None),
+        *((f'id,band_gap\nLiCl,{blank}\n', {}, None, None) for blank in ('', '-', '--', 'nan', 'N/A', 'null')),
+    ],
+)
+def test_tables_as_people_write_them(folder, text, options, gap, hull):
+    entries = {entry.id: entry for entry in read_folder([folder], table_of(folder, text, **options))}
+    found = entries['LiCl.cif']
+    assert (found.error, found.band_gap, found.energy_above_hull) == (None, gap, hull)
+
+
+def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
+    for value in (-0.2, 45):
+        table = table_of(folder, f'id,energy_above_hull\nother,0\nLiCl,{value}\n')
+        entries = {entry.id: entry for entry in read_folder([folder], table)}
+        assert f'is {value} eV/atom, not between -0.001 and 5 eV/atom' in entries['LiCl.cif'].error
 
 
 @pytest.mark.parametrize(
@@ -80,10 +107,10 @@ def test_a_value_that_is_not_a_number_affects_one_structure(folder):
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
         ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
         ('', {}, 'is empty'),
-        ('id,Eg (meV)\nLiCl,6000\n', {'band_gap': 'Eg (meV)'}, 'is in meV, not in eV: convert it'),
-        ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, 'is in Ry, not in eV'),
-        ('id,band_gap\n,meV\nLiCl,6000\n', {}, 'is in meV, not in eV'),
-        ('id,hull (eV/f.u.)\nLiCl,1\n', {'energy_above_hull': 'hull (eV/f.u.)'}, 'not in eV/atom'),
+        ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, "'gap_Ry' is not understood from 'Ry' on"),
+        ('id,band_gap\nunits,Hartree\nLiCl,6\n', {}, "'band_gap', with 'Hartree' in its first row, is not understood"),
+        ('id,hull (eV/f.u.)\nLiCl,1\n', {'energy_above_hull': 'hull (eV/f.u.)'}, "not understood from '/f.u."),
+        ('id,energy_above_hull\nLiCl,12\nPOSCAR_Li2O,0\nx,30\n', {}, "most numbers .* '12' is 12 eV/atom, not between"),
         ('id,band_gap,band_gap\nLiCl,1,2\n', {}, "two columns 'band_gap'"),
     ],
 )

@@ -157,7 +157,7 @@ def test_parts_that_do_not_belong_together_are_refused(walk, tmp_path):
         read('b', 'a')
     with pytest.raises(errors.InvalidTrajectory, match='other.extxyz has other atoms'):
         read('a', 'other')
-    with pytest.raises(errors.InvalidTrajectory, match='numbers its steps'):
+    with pytest.raises(errors.InvalidTrajectory, match='step does not stand in all files'):
         read('a_steps', 'b')
     with pytest.raises(errors.InvalidTrajectory, match='a frame every 10 steps, .* every 20'):
         read('a_steps', 'b_strided')
@@ -196,7 +196,7 @@ def test_faults_are_named_with_the_file_and_the_way_out(walk, tmp_path):
         'junk.extxyz': 'cannot be read as a trajectory',
         'empty.extxyz': 'cannot be read|holds no frame|unknown format',
         'strange.abc': 'unknown format',
-        'types.lammpstrj': 'names atom types, not elements.*--types',
+        'types.lammpstrj': 'does not say which element type 1 is.*--types',
         'molecule.xyz': 'has no cell: give it',
         'order.extxyz': 'frame 2 has other atoms, or in another order',
     }.items():

@@ -7,7 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.geometry import cell_to_cellpar, cellpar_to_cell
+from ase.io import write
 from ase.units import Bohr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,7 +100,9 @@ def test_a_dump_that_does_not_say_it_is_refused(walk, slow, tmp_path):
             read_trajectory([path], 2.0, unwrapped=True)
         assert_same(read_trajectory([write_dump(path, slow, columns)], 2.0)[0], slow)
     whole, wrapped = (write_dump(tmp_path / f'{name[:2]}.dump', slow, name) for name in ('xu yu zu', 'x y z'))
-    with pytest.raises(errors.InvalidTrajectory, match='xu.dump has positions that are not wrapped, .*x .dump has not'):
+    with pytest.raises(
+        errors.InvalidTrajectory, match='only one of .*xu.dump and .*x .dump has positions that are not wrapped'
+    ):
         read_trajectory([whole, wrapped], 2.0)
 
 
@@ -109,7 +113,9 @@ def test_a_dump_that_does_not_say_it_is_refused(walk, slow, tmp_path):
 def test_units_of_lammps(walk, tmp_path, unit, length, time):
     path = write_dump(tmp_path / 'run.lammpstrj', walk, 'xu yu zu', unit, length, time)
     assert_same(read_trajectory([path], 2.0)[0], walk, 1e-4)
-    with pytest.raises(errors.InvalidTrajectory, match='a step is .* long, and 1 fs are given'):
+    with pytest.raises(
+        errors.InvalidTrajectory, match='should be the time of 500 steps.* In steps of 1 fs .* 1000 if it is in'
+    ):
         read_trajectory([path], 1.0)
 
 
@@ -135,7 +141,7 @@ def test_faults_of_dumps_are_named(slow, tmp_path):
         with pytest.raises(errors.InvalidTrajectory, match=words):
             read_trajectory([path], 2.0)
     path.write_text(text)
-    with pytest.raises(errors.InvalidTrajectory, match='atom type 2, but 1 elements'):
+    with pytest.raises(errors.InvalidTrajectory, match='which element type 2 is'):
         read_trajectory([path], 2.0, types=['Li'])
     path.write_text(text.replace('type mass', 'type element').replace(' 6.94 ', ' Li ').replace(' 32.06 ', ' S '))
     assert read_trajectory([path], 2.0, types=['Li', 'S'])[0].symbols == slow.symbols
@@ -152,6 +158,68 @@ def write_xyz(path, walk, comment, factor=1.0, labels=None, extra=''):
     return path
 
 
+def test_names_of_types_in_dumps(slow, tmp_path):
+    """Also with the ends of lines of Windows, and under a name without a suffix."""
+    text = write_dump(tmp_path / 'run', slow, 'xu yu zu').read_text()
+    for head, lithium, sulphur in (('type', 'Li', 'S'), ('typelabel', 'Li+', 'S2-'), ('element', 'LI', 'S')):
+        named = text.replace('type mass', head).replace(' 1 6.94 ', f' {lithium} ').replace(' 2 32.06 ', f' {sulphur} ')
+        (tmp_path / 'run').write_text(named, newline='\r\n')
+        assert read_trajectory([tmp_path / 'run'], 2.0)[0].symbols == slow.symbols
+    (tmp_path / 'run').write_text(named.replace(' LI ', ' cation '))
+    with pytest.raises(errors.InvalidTrajectory, match="'cation' is not an element: .*--types"):
+        read_trajectory([tmp_path / 'run'], 2.0)
+
+
+def test_heads_without_elements(slow, tmp_path):
+    """XDATCAR of VASP 4, and MD_CAR of SIESTA, which has a head before each frame and no number."""
+    path = write_xdatcar(tmp_path / 'XDATCAR', slow, every=50)
+    text = path.read_text()
+    path.write_text(text.replace('Li S\n', ''))
+    with pytest.raises(
+        errors.InvalidTrajectory, match='XDATCAR: the file does not say which element type 1 is: .*--types'
+    ):
+        read_trajectory([path], 2.0)
+    assert_same(read_trajectory([path], 2.0, types=['Li', 'S'])[0], slow, 1e-6)
+    path.write_text(text.replace('Direct configuration=', 'Konfig='))
+    assert_same(read_trajectory([path], 2.0)[0], slow, 1e-6)
+    path.write_text(text)
+    with pytest.raises(errors.InvalidTrajectory, match='the elements are Li,S, and S,Li are given'):
+        read_trajectory([path], 2.0, types=['S', 'Li'])
+    path.write_text(' 24 24 50\n 0.1E+02 0.12E-08\n 300.0\n  CAR\n walk\n\n 0.1 0.2 0.3\n')
+    with pytest.raises(errors.InvalidTrajectory, match='of VASP 4 and has no cell: convert it'):
+        read_trajectory([path], 2.0)
+    lines = write_xdatcar(tmp_path / 'run.MD_CAR', slow, repeat=True).read_text().replace('Li S\n', '').splitlines()
+    lines = ['Direct' if 'configuration' in line else line for line in lines]
+    (tmp_path / 'run.MD_CAR').write_text('\n'.join(lines) + '\n')
+    found, notes = read_trajectory([tmp_path / 'run.MD_CAR'], 2.0, 50, types=['Li', 'S'])
+    assert_same(found, slow, 1e-6)
+    assert notes == []
+
+
+@pytest.mark.parametrize('suffix', ['pdb', 'xsf', 'json'])
+def test_formats_whose_steps_are_not_read_need_a_stride(slow, tmp_path, suffix):
+    frames = [Atoms(slow.symbols, positions=places, cell=CELL, pbc=True) for places in slow.positions]
+    write(tmp_path / f'run.{suffix}', frames)
+    with pytest.raises(errors.InvalidTrajectory, match='only counts frames: say how many .*--stride'):
+        read_trajectory([tmp_path / f'run.{suffix}'], 2.0)
+    assert read_trajectory([tmp_path / f'run.{suffix}'], 2.0, 50)[0].time_step == pytest.approx(0.1)
+
+
+def test_a_time_step_or_a_length_in_another_unit_is_refused(slow, tmp_path):
+    path = write_xyz(tmp_path / 'run.xyz', slow, lambda k: f'step={k}')
+    for timestep in (0.002, 2e-15, 2000.0, float('nan')):
+        with pytest.raises(errors.InvalidTrajectory, match='is not a time step of a molecular dynamics: give it in fs'):
+            read_trajectory([path], timestep, cell=CELL)
+    path = write_xyz(tmp_path / 'run.xyz', slow, lambda k: f'Lattice="{LATTICE}" step={k}', factor=0.1)
+    with pytest.raises(errors.InvalidTrajectory, match='within . % of the cell vectors: .* in the same unit'):
+        read_trajectory([path], 2.0)
+
+
+def test_a_lattice_in_json(slow, tmp_path):
+    path = write_xyz(tmp_path / 'run.xyz', slow, lambda k: f'Lattice={CELL.tolist()} energy=-3e-1 step={k}')
+    assert_same(read_trajectory([path], 100.0)[0], slow)
+
+
 def test_columns_labels_and_units_of_xyz(slow, tmp_path):
     path = tmp_path / 'run.xyz'
     columns = 'species:S:1:mass:R:1:pos:R:3'
@@ -165,7 +233,7 @@ def test_columns_labels_and_units_of_xyz(slow, tmp_path):
         write_xyz(path, slow, lambda k, comment=comment: f'{comment} step={k}', **options)
         assert_same(read_trajectory([path], 100.0, cell=CELL)[0], slow)
     write_xyz(path, slow, lambda k: f'Atoms. Timestep: {k}', labels={'Li': 1, 'S': 2})
-    with pytest.raises(errors.InvalidTrajectory, match=r'no element is known for the type 1: .*\(--types\)'):
+    with pytest.raises(errors.InvalidTrajectory, match=r'does not say which element type 1 is: .*--types'):
         read_trajectory([path], 100.0, cell=CELL)
     assert_same(read_trajectory([path], 100.0, cell=CELL, types=['Li', 'S'])[0], slow)
 

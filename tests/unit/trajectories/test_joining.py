@@ -68,6 +68,9 @@ def test_files_of_one_frame_each(walk, tmp_path, suffix, steps):
     np.testing.assert_allclose(moved, walk.positions - walk.positions[0], atol=1e-3)
     assert 'in the order of their numbers, frame_0' in notes[0]
     assert read_trajectory(paths, 2.0, 50)[1] == []
+    if steps is None:
+        with pytest.raises(errors.InvalidTrajectory, match='name of a file only counts frames: .*--stride'):
+            read_trajectory(paths, 2.0)
 
 
 def test_files_of_one_frame_in_disorder_are_refused(tmp_path):
@@ -77,8 +80,8 @@ def test_files_of_one_frame_in_disorder_are_refused(tmp_path):
         disorder = [*paths[60:], *paths[:60]]
         with pytest.raises(errors.InvalidTrajectory, match='in their order'):
             read_trajectory(disorder, 2.0, 50)
-    with pytest.raises(errors.InvalidTrajectory, match='frames are missing'):
-        read_trajectory([path for path in paths if path.stem != 'b_17'], 2.0)
+        with pytest.raises(errors.InvalidTrajectory, match='frames are missing'):
+            read_trajectory([path for path in paths if path.stem != f'{name}_17'], 2.0, 50)
 
 
 def test_a_file_to_which_two_runs_were_written(walk, tmp_path):
@@ -149,11 +152,19 @@ def test_two_runs_from_one_frame_are_not_one(walk, tmp_path):
         read_trajectory([first, second], 2.0)
 
 
-def test_positions_that_are_not_wrapped_have_to_go_on_as_they_are(walk, tmp_path):
-    for name, frames, shift in (('a', range(31), 0.0), ('b', range(31, 61), 0.0), ('c', range(31, 61), CELL[0])):
+def test_positions_that_are_not_wrapped_go_on_in_the_cell_where_they_were(walk, tmp_path):
+    """A restarted program may count the cells that its ions have left anew."""
+    rng = np.random.default_rng(4)
+    anew = rng.integers(-9, 9, (len(walk.symbols), 3)) @ CELL
+    for name, frames, shift in (('a', range(31), 0.0), ('b', range(31, 61), 0.0), ('c', range(31, 61), anew)):
         images = [Atoms(walk.symbols, positions=walk.positions[k] + shift, cell=CELL, pbc=True) for k in frames]
         write(tmp_path / f'{name}.xyz', images)
     found, _ = read_trajectory([tmp_path / 'a.xyz', tmp_path / 'b.xyz'], 2.0, 50, unwrapped=True)
     assert_right(found, walk)
-    with pytest.raises(errors.InvalidTrajectory, match='c.xyz does not begin where .*a.xyz ends'):
-        read_trajectory([tmp_path / 'a.xyz', tmp_path / 'c.xyz'], 2.0, 50, unwrapped=True)
+    found, notes = read_trajectory([tmp_path / 'a.xyz', tmp_path / 'c.xyz'], 2.0, 50, unwrapped=True)
+    assert_right(found, walk)
+    assert any('c.xyz has atoms in other cells' in note for note in notes)
+    images = [Atoms(walk.symbols, positions=walk.positions[k] + anew / 7, cell=CELL, pbc=True) for k in range(31, 61)]
+    write(tmp_path / 'd.xyz', images)
+    with pytest.raises(errors.InvalidTrajectory, match='d.xyz does not begin where .*a.xyz ends'):
+        read_trajectory([tmp_path / 'a.xyz', tmp_path / 'd.xyz'], 2.0, 50, unwrapped=True)

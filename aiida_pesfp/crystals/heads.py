@@ -1,0 +1,226 @@
+"""Columns of numbers: heads of known words and units, and cells. What is not understood to its end is refused."""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+
+from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, plain, read_number
+from aiida_pesfp.crystals.tables import Row
+from aiida_pesfp.errors import ImplausibleValue, TableError
+from aiida_pesfp.settings.units import MEASURES, SCALED
+
+_GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
+_PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
+#: How the parts of units are written. Capitals count: MS is not mS.
+_SIEMENS, _DEGREES = '(?:[Ss]|(?i:siemens)|mho)', '(?:o|deg(?:rees?|[.])? ?)?'
+_PARTS = {
+    'S': _SIEMENS,
+    **{f'{one[0]}S': f'(?:{one[0]}|(?i:{one[1]})[ -]?){_SIEMENS}' for one in zip('mun', ('milli', 'micro', 'nano'))},
+    **{f'{length}2': rf'{length} ?\^?2' for length in ('cm', 'mm', 'um', 'nm', 'm')},
+    'A2': r'(?:A|(?i:ang(?:stroms?)?)) ?\^?2',
+    'K': f'(?i:{_DEGREES}k(?:elvins?)?)',
+    'C': f'(?i:{_DEGREES}c(?:elsius|entigrade)?)',
+    'eV': '(?:eV|ev|EV|(?i:electron ?volts?))',
+    'meV': 'me[vV]',
+    'atom': '(?i:at(?:oms?)?)',
+}
+_TIMES, _INVERSE, _END = r'[ _.\u00b7*]*', r' ?\^?[ ({]*-1[)}]*', r'(?![^\W\d_])'
+_PER = rf'{_TIMES}(?:(?:/|per)[ _(]*)?'
+_ANYWHERE = """mean average avg median max maximum value values in of the at and from by unit units mobile exp test
+    experiment experimental data meas measured measurement ref reference lit literature calc calculated computed sim md
+    simulation simulated aimd mlmd dft pbe pbesol gga lda scan r2scan hse hse06 rt room temperature temp run sample mp
+    target label y result reported published li lithium na sodium ion ions ionic"""
+#: Words that may stand in the head of a column.
+_WORDS = {
+    'temperature': 't temps temperatures temperatur température temperatura thermostat',
+    'conductivity': r"""sigma _t \(t\) s_rt conductivity conductivities cond conduction ic total tot bulk grain boundary
+        gb overall dc ac superionic solid electrolyte conductivité conductividad leitfähigkeit ionenleitfähigkeit""",
+    'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump chemical
+        msd slope diffusionskoeffizient""",
+    'band_gap': """band gap bandgap bandgaps gaps bg eg e g energy direct indirect optical fundamental electronic gw
+        g0w0 mbj optb88vdw bandlücke""",
+    'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per atom',
+    'error': r"""err e errs error errors bar bars std stdev stddev sd sem se stderr standard deviation dev uncertainty
+        uncertainties unc abs absolute delta d fehler \+/?-""",
+}
+_LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
+#: Temperature at which the values of a column were measured.
+_AT = rf'[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]}){_END}'
+_BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
+_WORDY = re.compile(r'[^\W\d_]|%')
+#: A number, or an attempt to write one; but 1/(ohm cm) is a unit.
+_LIKE_NUMBER = re.compile(r'(?i:[<>\u2264\u2265~\u2248+\u2212-]?\s*(?:[.,]?\d(?! ?/)|inf))')
+
+
+#: A smaller number in a column of logarithms is the value itself.
+SMALLEST_LOGARITHM = 0.01
+#: A plain number that is not larger than this, in whatever unit, is a logarithm.
+SURELY_LOGARITHM = -1.0
+#: A lower temperature in a column that names no unit may be one in degrees Celsius, K.
+SURELY_KELVIN = 273.0
+#: Degrees Celsius at 0 K.
+CELSIUS = 273.15
+
+
+def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple[str | None, str | None]:
+    """The unit that the name of a column tells, and ``log10`` or ``ln``; each None if it is not there.
+
+    :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`.
+    :param error: whether the column holds errors of this measure.
+    :param below: what a row of units below the name has.
+    :raises TableError: naming what is neither a word that is known for the measure nor one of its units.
+    """
+    text, (tokens, units), place, found = _words(f'{name} {below}'), _tokens(measure, error), 0, []
+    while place < len(text) and (token := tokens.match(text, place)):
+        found += [token.lastgroup] if token.lastgroup else []
+        place = token.end()
+    scales, ours = [one for one in found if one not in units], {units[one] for one in found if one in units}
+    if place < len(text) or len(scales) > 1 or len(ours) > 1:
+        column = f'the column {name!r}' + (f', with {below!r} in its first row,' if below else '')
+        known = f'known are words for {measure} and one of {", ".join(MEASURES[measure].units)}'
+        way_out = 'write relative errors as 20 %, each in its cell' if error else 'convert its numbers if need be'
+        raise TableError(f'{column} is not understood from {text[place:] or text!r} on: {known}. Rename it; {way_out}')
+    return next(iter(ours), None), next(iter(scales), None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How the numbers of a column are read.
+
+    :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`; values are in the first of its units.
+    :param mark: decimal mark.
+    :param unit: of the cells without their own; None for the first one of the measure, and if K or C may be meant.
+    :param scale: ``log10`` for logarithms.
+    :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
+    """
+
+    name: str
+    measure: str
+    mark: str | None = None
+    unit: str | None = None
+    scale: str | None = None
+    is_error: bool = False
+
+    def read(self, text: str) -> Number:
+        """The number in a cell.
+
+        :raises ValueError: if it is none, with the reason.
+        :raises ImplausibleValue: if it cannot be right.
+        :raises TableError: if its unit may be K or C.
+        """
+        number, scaled = self._with_unit(read_number(text, self.mark)), self.measure in SCALED
+        if number.limit and (self.is_error or not scaled):
+            raise ValueError('not a number but a limit')
+        if self.is_error:
+            return number
+        if self.scale and 0 < abs(number.value) < SMALLEST_LOGARITHM:
+            raise ImplausibleValue('hardly a logarithm')
+        if scaled and not self.scale and number.value <= SURELY_LOGARITHM:
+            raise ImplausibleValue(f"a logarithm among plain numbers: if all are, give the unit 'log10 {self.unit}'")
+        value = self._in_first_unit(number)
+        if value <= 0 and (number.limit or self.scale):
+            raise ValueError('without a meaning')
+        MEASURES[self.measure].check(value)
+        if number.error is None or not scaled:
+            return replace(number, value=value, error=None)
+        return replace(number, value=value, error=self.error_of(value, Number(number.error, unit=number.unit)))
+
+    def check(self, rows: list[Row]) -> None:
+        """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right in the unit of the column."""
+        texts, wrong = [text for row in rows if not is_blank(text := row.cells.get(self.name, ''))], []
+        for text in texts:
+            try:
+                self.read(text)
+            except ImplausibleValue as reason:
+                wrong.append(f'{text[:40]!r} is {reason}')
+            except ValueError:  # costs its row only
+                continue
+        if len(wrong) > len(texts) / 2:
+            raise TableError(f'most numbers of the column {self.name!r} cannot be right: {wrong[0]}')
+
+    def error_of(self, value: float, error: Number) -> float:
+        """The standard error of a value, in its unit. That of a logarithm is a part of the value.
+
+        :raises ImplausibleValue: if it cannot be right.
+        """
+        if error.unit == '%':
+            found = abs(value) * error.value / 100
+        elif self.scale:
+            found = error.value * math.log(10) * value
+        else:
+            found = error.value * self._factor(error.unit)
+        if found < 0:
+            raise ImplausibleValue(f'its error of {found:g} is negative')
+        MEASURES[self.measure].check(found, 'its error is ')
+        return found
+
+    def _with_unit(self, number: Number) -> Number:
+        if number.unit == '' or (self.is_error and number.unit == '%'):
+            return number
+        tokens, units = _tokens(self.measure)
+        found = tokens.fullmatch(_words(number.unit).strip('()[]'))
+        if self.scale or found is None or found.lastgroup not in units:
+            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
+        return replace(number, unit=units[found.lastgroup])
+
+    def _in_first_unit(self, number: Number) -> float:
+        unit = number.unit or self.unit
+        if unit is None and self.measure == 'temperature' and number.value < SURELY_KELVIN:
+            doubt = f'the column {self.name!r} has {number.value:g} without a unit: kelvin or degrees Celsius?'
+            raise TableError(f"{doubt} Give temperature_unit (--temperature-unit) 'K' or 'C', or put it into the name")
+        if unit == 'C':
+            return number.value + CELSIUS
+        return self._factor(unit) * (10 ** min(number.value, 300.0) if self.scale else number.value)
+
+    def _factor(self, unit: str | None) -> float:
+        return MEASURES[self.measure].units[unit or self.unit or MEASURES[self.measure].unit]
+
+
+def read_heads(columns: dict[str, str], rows: list[Row], of: str = '') -> tuple[dict[str, Column], list[Row]]:
+    """How each column of numbers is read, and the rows below the heads.
+
+    If the first row has words and no number, it holds units, and belongs to the heads.
+
+    :param columns: measure, or ``error``, -> name of its column.
+    :param of: the measure of which ``error`` is the error.
+    :raises TableError: as :func:`read_head`.
+    """
+    first = {name: rows[0].cells.get(name, '') for name in columns.values()}
+    below = {name: text for name, text in first.items() if _WORDY.search(text) and not is_blank(text)}
+    if any(_LIKE_NUMBER.match(text) for text in first.values()):
+        below = {}
+    rows, found = rows[1:] if below else rows, {}
+    mark = decimal_mark(row.cells.get(name, '') for row in rows for name in first)
+    for role, name in columns.items():
+        measure, is_error = (of, True) if role == 'error' else (role, False)
+        found[role] = Column(name, measure, mark, *read_head(name, measure, is_error, below.get(name, '')), is_error)
+    return found, rows
+
+
+@cache
+def _tokens(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, str]]:
+    """What the head of a column may consist of, and the unit that each group of the pattern stands for."""
+    units = {f'unit{n}': unit for n, unit in enumerate(sorted(MEASURES[measure].units, key=len, reverse=True))}
+    written = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in units.items())
+    words = ' '.join([_ANYWHERE, _WORDS[measure], _WORDS['error'] if error else '']).split()
+    words = f'(?i:{"|".join(sorted(words, key=len, reverse=True))}){_END}'
+    values = f'|{_LOGARITHM}|{_AT}' if measure in SCALED else ''
+    return re.compile(rf'(?:/[ (\[]*)?(?:{written}){_END}{values}|{words}|{_BETWEEN}'), units
+
+
+def _written(unit: str) -> str:
+    """A pattern of all ways to write a unit."""
+    above, per, below = unit.partition('/')
+    pattern = _PARTS[above]
+    if per:
+        pattern += f'{_PER}{_PARTS.get(below, below)}(?:{_INVERSE})?'
+    if above == 'S':
+        ohm = f'ohm{_TIMES}{below}'
+        pattern += rf'|1 ?/[ (]*{ohm}|{ohm}\)?{_INVERSE}|ohm{_INVERSE}{_PER}{below}(?:{_INVERSE})?'
+    return pattern
+
+
+def _words(text: str) -> str:
+    """The same in few characters, with words for Greek letters."""
+    return ' '.join(plain(text).translate(_PLAIN).split())

@@ -1,0 +1,48 @@
+"""What tables hold: units, and between which values a number can be right."""
+
+from dataclasses import dataclass
+
+from aiida_pesfp.errors import ImplausibleValue
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A kind of number in a table.
+
+    :param units: unit -> factor to the first of them, in which values are kept.
+    :param lowest: smallest value that can be right, in the first unit; ``highest`` is the largest.
+    """
+
+    units: dict[str, float]
+    lowest: float
+    highest: float
+
+    @property
+    def unit(self) -> str:
+        """In which values are kept."""
+        return next(iter(self.units))
+
+    def check(self, value: float, before: str = '') -> None:
+        """Raise :class:`ImplausibleValue` if a value in the first unit cannot be right."""
+        if not self.lowest <= value <= self.highest:
+            between = f'{self.lowest:g} and {self.highest:g} {self.unit}'
+            raise ImplausibleValue(f'{before}{value:g} {self.unit}, not between {between} (check its unit)')
+
+
+_CONDUCTIVITY = {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'nS/cm': 1e-9, 'S/m': 1e-2, 'mS/m': 1e-5, 'uS/m': 1e-8}
+_DIFFUSION = {'cm2/s': 1.0, 'm2/s': 1e4, 'mm2/s': 1e-2, 'um2/s': 1e-8, 'A2/ps': 1e-4, 'A2/fs': 1e-1, 'A2/ns': 1e-7}
+_DIFFUSION |= {'nm2/ps': 1e-2, 'nm2/ns': 1e-5}
+#: Temperatures at which ions are seen to move in solids, K.
+TEMPERATURES = (150.0, 5000.0)
+#: Electrons conduct better than these ions, and no atom in a solid diffuses faster; fits give values below zero.
+MEASURES = {
+    'temperature': Measure({'K': 1.0, 'C': 1.0}, *TEMPERATURES),
+    'conductivity': Measure(_CONDUCTIVITY, -0.1, 10.0),
+    'diffusion': Measure(_DIFFUSION, -1e-3, 1e-2),
+    'band_gap': Measure({'eV': 1.0, 'meV': 1e-3}, 0.0, 30.0),
+    'energy_above_hull': Measure({'eV/atom': 1.0, 'meV/atom': 1e-3, 'eV': 1.0, 'meV': 1e-3}, -0.001, 5.0),
+}
+#: Measures of which tables have logarithms and limits.
+SCALED = ('conductivity', 'diffusion')
+#: What a source may know of a structure, and a screening filter by.
+PROPERTIES = ('band_gap', 'energy_above_hull')
