@@ -27,7 +27,6 @@ from aiida_pesfp.errors import (
 
 FORMULA = tuple(f'_chemical_formula_{kind}' for kind in ('sum', 'structural', 'moiety', 'iupac'))
 #: Of an incommensurate crystal, whose atoms are not where their average positions are.
-MODULATION = ('_cell_modulation_dimension',)
 SUPERSPACE = (
     *('_space_group_ssg_name', '_space_group_ssg_name_IT', '_space_group_ssg_name_WJJ'),
     *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation_algebraic'),
@@ -69,7 +68,7 @@ def _read_block(
     document: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]
 ) -> tuple[Structure, tuple[str, ...]]:
     check_single(block)
-    if value(block, MODULATION) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
+    if value(block, ('_cell_modulation_dimension',)) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
     facts, formula_doubts = _facts_of(block)
@@ -150,6 +149,7 @@ def _decide(
 
     :raises StructureError: if there is none, or several different ones, or one of several for no reason.
     """
+    same = StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit
     found, failures = [], []
     for origin, operations in choices:
         try:
@@ -164,7 +164,7 @@ def _decide(
         except StructureError as error:
             failures.append((origin, error))
             continue
-        if not any(_same_crystal(crystal.structure, other.structure) for _, other, _ in found):
+        if not any(same(crystal.structure, other.structure) for _, other, _ in found):
             found.append((origin, crystal, confirmed))
     if not found and len(choices) == 1:
         raise failures[0][1]
@@ -181,7 +181,3 @@ def _decide(
     if failures:
         crystal.doubts.append(f'its symmetry may be {names}: only {origin} fits the rest of the file')
     return crystal, confirmed
-
-
-def _same_crystal(first: Structure, second: Structure) -> bool:
-    return bool(StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(first, second))
