@@ -9,6 +9,7 @@ from aiida.orm import CalculationNode, Dict, Group, Node, ProcessNode, QueryBuil
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import one_line
 
 
 def among(pks: Iterable[int]) -> dict:
@@ -49,6 +50,17 @@ def potential_labels() -> dict[str, str]:
 def pseudo_families() -> list[str]:
     """Labels of the families of pseudopotentials."""
     return sorted(QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True))
+
+
+def how_it_ended(process: ProcessNode) -> str:
+    """Name of a process and how it has ended, such as ``ScanBaseWorkChain<7> [330]: A job failed for good``."""
+    name = f'{process.process_label}<{process.pk}>'
+    if process.is_excepted:
+        return f'{name} ended with an error: {one_line(process.exception)}'
+    if process.is_killed:
+        return f'{name} was killed'
+    state = process.exit_message or process.process_state.value
+    return f'{name} [{process.exit_status}]: {state}' if process.is_terminated else f'{name} has not finished'
 
 
 def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:

@@ -9,11 +9,11 @@ from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
 from aiida_pesfp.settings.md import HIGHEST_TEMPERATURE
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
-from aiida_pesfp.workflows.restart import how_it_ended
 
 #: Runs shorter than this, ps, would be too short for the paper's equilibration of 5 ps and a window of 15 ps.
 _SHORT_RUN = 20

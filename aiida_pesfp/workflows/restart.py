@@ -1,12 +1,15 @@
 """What the workchains around one kind of job share: inputs, outline, the builder of a protocol."""
 
-from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerReport, process_handler, while_
+from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler, while_
 from aiida.orm import AbstractCode, ProcessNode, StructureData
 
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 
 #: Exit status of a job that ended before all was done -> how.
 STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted'}
+#: Most jobs in a row with one structure that may die (by a kill, or with their machine) without progress.
+MOST_DEATHS = 5
 
 
 class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
@@ -44,7 +47,7 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         :param structure: the primitive cell; for dynamics the supercell.
         :param protocol: ``fast``, ``paper`` (default) or ``stringent``.
         :param overrides: inputs that take precedence, nested like the protocol.
-        :param options: ``metadata.options`` of the jobs that take precedence,, ``device`` and ``trust_weights``.
+        :param options: ``metadata.options`` of the jobs that take precedence, ``device`` and ``trust_weights``.
         :param own: keywords of :meth:`job_inputs`, such as ``potential``.
         :raises ValueError: if the code is known to run another program.
         """
@@ -92,14 +95,14 @@ class StrictRestartWorkChain(RestartWorkChain):
         super().define(spec)
         spec.exit_code(330, 'ERROR_JOB_FAILED', message='A job failed for good: {reason}')
 
+    def inspect_process(self) -> ExitCode | None:
+        """As of every restart, but a job that was lost by an error of the machinery is repeated."""
+        lost = self.ctx.children[self.ctx.iteration - 1].is_excepted
+        return None if lost and self.ctx.iteration < self.inputs.max_iterations.value else super().inspect_process()
+
     @process_handler(priority=100)
     def handle_failed_for_good(self, node: ProcessNode) -> ProcessHandlerReport | None:
         """Report the reason."""
         if not node.is_failed or node.exit_status >= self._REPEATED_FROM:
             return None
         return ProcessHandlerReport(True, self.exit_codes.ERROR_JOB_FAILED.format(reason=how_it_ended(node)))
-
-
-def how_it_ended(node: ProcessNode) -> str:
-    """Name, exit status and message of a process that has failed."""
-    return f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message or node.process_state}'

@@ -1,10 +1,10 @@
 """``pesfp.scan.base``: scans that go on until each structure has a result or a reason why it has none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiida.common.exceptions import AiidaException
 from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
-from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData
+from aiida.orm import AbstractCode, CalcFunctionNode, CalcJobNode, Data, Dict, Int, RemoteData, StructureData
 
 from aiida_pesfp.calculations.ports import structures_port
 from aiida_pesfp.calculations.program import read_run
@@ -14,7 +14,8 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
-from aiida_pesfp.workflows.restart import STOPPED, StrictRestartWorkChain, how_it_ended
+from aiida_pesfp.queries.nodes import how_it_ended
+from aiida_pesfp.workflows.restart import MOST_DEATHS, STOPPED, StrictRestartWorkChain
 
 
 class ScanBaseWorkChain(StrictRestartWorkChain):
@@ -30,7 +31,7 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
     _excluded_inputs = ('batch',)
     _passed_on = ()
     #: Most jobs in a row without progress: with several structures, with one alone, and before any progress at all.
-    _MOST_TOGETHER, _MOST_ALONE, _MOST_AT_FIRST = 2, 5, 10
+    _MOST_TOGETHER, _MOST_ALONE, _MOST_AT_FIRST = 2, MOST_DEATHS, 10
     #: Batch size after a first death of unknown size, and the factor after each further one.
     _CAUTIOUS_BATCH_SIZE, _SHRINK = 8, 4
 
@@ -174,15 +175,11 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
         """Make outputs of what a job has finished."""
         if 'failures' in node.outputs:
             self.ctx.failures[f'job_{node.pk}'] = node.outputs.failures
-        for key, result in node.outputs.results.items() if 'results' in node.outputs else ():
-            inputs = (self.inputs.structures[key], self.inputs.scan.potential, result)
-            try:
-                taken = take_scan(*inputs, metadata={'call_link_label': f'take_{key}'})
-            except (WrongResults, AiidaException, KeyError, ValueError) as error:
-                self.ctx.others[key] = {'error_type': type(error).__name__, 'error': str(error)}
-                continue
+        taken, wrong = take_results(node, self.inputs.structures, self.inputs.scan.potential)
+        self.ctx.others |= wrong
+        for key, outputs in taken.items():
             self.ctx.done.append(key)
-            for name, output in taken.items():
+            for name, output in outputs.items():
                 self.out(f'{name}.{key}', output)
 
     def _is_longer(self, node: CalcJobNode) -> bool:
@@ -201,3 +198,25 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
         """Note structures whose jobs were lost."""
         self.report(f'lost are {", ".join(keys)}: {reason}')
         self.ctx.others |= {key: {'error_type': LOST, 'error': reason} for key in keys}
+
+
+def take_results(
+    job: CalcJobNode, structures: Mapping[str, StructureData], potential: PotentialData
+) -> tuple[dict[str, dict[str, Data]], dict[str, dict[str, str]]]:
+    """The outputs of :func:`take_scan` for each result of a job, and the reason where it has none, both by key.
+
+    What a process that was lost has taken already is not taken again.
+    """
+    taken, wrong = {}, {}
+    for key, result in job.outputs.results.items() if 'results' in job.outputs else ():
+        before = result.base.links.get_outgoing(CalcFunctionNode).all_nodes()
+        done = next((one for one in before if one.is_finished_ok and one.process_label == take_scan.__name__), None)
+        if done is not None:
+            taken[key] = {name: done.outputs[name] for name in done.outputs}
+            continue
+        try:
+            metadata = {'call_link_label': f'take_{key}'}
+            taken[key] = take_scan(structures[key], potential, result, metadata=metadata)
+        except (WrongResults, AiidaException, KeyError, ValueError) as error:
+            wrong[key] = {'error_type': type(error).__name__, 'error': str(error)}
+    return taken, wrong

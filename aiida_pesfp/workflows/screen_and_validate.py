@@ -10,11 +10,11 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import ExpressionError
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.structures import name_of
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
-from aiida_pesfp.workflows.restart import how_it_ended
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 #: What expressions over the rows of a table may name.
