@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from aiida.common import timezone
 from aiida.common.exceptions import NotExistent
-from aiida.orm import CalculationNode, Dict, Group, Node, ProcessNode, QueryBuilder, load_group, load_node
+from aiida.orm import Group, Node, ProcessNode, QueryBuilder, load_group, load_node
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
@@ -59,8 +59,9 @@ def how_it_ended(process: ProcessNode) -> str:
         return f'{name} ended with an error: {one_line(process.exception)}'
     if process.is_killed:
         return f'{name} was killed'
-    state = process.exit_message or process.process_state.value
-    return f'{name} [{process.exit_status}]: {state}' if process.is_terminated else f'{name} has not finished'
+    if not process.is_terminated:
+        return f'{name} has not finished ({process.process_state.value})'
+    return f'{name} [{process.exit_status}]: {process.exit_message or "no message"}'
 
 
 def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
@@ -74,13 +75,3 @@ def waiting_for_a_worker(processes: Iterable[ProcessNode], seconds: float) -> li
     found = {called.pk for node in processes for called in (node, *node.called_descendants)}
     oldest = timezone.now() - datetime.timedelta(seconds=seconds)
     return stored(ProcessNode, among(found) | {'attributes.process_state': 'created', 'ctime': {'<': oldest}})
-
-
-def accounts_of_rejected(screen: ProcessNode) -> list[Dict]:
-    """The nodes that name the structures without a result of a screening: its output, or those of its calculations."""
-    if 'rejected' in screen.outputs:
-        return [screen.outputs.rejected]
-    called = among(node.pk for node in screen.called_descendants)
-    query = QueryBuilder().append(CalculationNode, filters=called, tag='process')
-    links = {'edge_filters': {'label': {'in': ['failures', 'result']}}, 'project': '*'}
-    return query.append(Dict, with_incoming='process', **links).all(flat=True)

@@ -14,6 +14,7 @@ from aiida.orm import Group, Node, load_node
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.queries.screening import Unranked
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 from aiida_pesfp.transport.flags import TOO_SHORT
@@ -154,23 +155,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """A structure without a result, the ``stage`` (filter, scan, or missing), and the node with the reason."""
-
-    label: str
-    formula: str
-    stage: str
-    reason: str
-    source: Source
-
-
-@dataclass(frozen=True)
 class Report:
     """The content of a report, the best structure first; the notes are sentences about gaps, and their reasons."""
 
     subject: Source
     entries: list[Entry]
-    rejected: list[Rejected]
+    rejected: list[Unranked]
     notes: list[str]
 
     @property
