@@ -1,13 +1,17 @@
-"""Ports and exit codes that several processes have. A validator returns the error message, if any."""
+"""Ports, exit codes and files that several processes have. A validator returns the error message, if any."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aiida.common.datastructures import CalcInfo
 from aiida.engine.processes.process_spec import ProcessSpec
 from aiida.orm import Dict, Int, RemoteData, StructureData, TrajectoryData
 
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.settings.base import Settings
+
+#: File in the folder of a job that holds the exit status of its program.
+EXIT_STATUS = 'exit_status'
 
 
 def validator_of(settings: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
@@ -53,6 +57,12 @@ def positive_port(spec: ProcessSpec, name: str, default: int | None, help: str) 
 
     optional = {'required': False} if default is None else {'default': lambda: Int(default)}
     spec.input(name, valid_type=Int, validator=validate, help=help, **optional)
+
+
+def keep_exit_status(info: CalcInfo) -> None:
+    """Let a job keep the exit status of its program: without it, the job died before the program ended."""
+    info.append_text = f'echo $? > {EXIT_STATUS}'
+    info.retrieve_list.append(EXIT_STATUS)
 
 
 def dynamics_ports(spec: ProcessSpec) -> None:

@@ -7,9 +7,7 @@ from aiida.orm import CalcFunctionNode, Node, ProcessNode, QueryBuilder, Structu
 
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.record import RecordData
-
-#: What a record may know of a structure, and a screening filter by: eV, eV/atom.
-PROPERTIES = ('band_gap', 'energy_above_hull')
+from aiida_pesfp.settings.screen import Properties
 
 
 def structures_by_uuid(uuids: Iterable[str | None]) -> dict[str, StructureData]:
@@ -59,7 +57,7 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
     records, known = records_of(structures.values()), {}
     for key, node in structures.items():
         record = records.get(node.uuid, {})
-        found = {name: record[name] for name in PROPERTIES if record.get(name) is not None}
+        found = {name: record[name] for name in Properties.known() if record.get(name) is not None}
         if found:
             known[key] = found
     return known

@@ -56,7 +56,8 @@ def collect(subject: Node | Group) -> Report:
         notes = notes or [f'{Source.of(subject)} holds no descriptors, and neither does anything it called']
         raise errors.NothingToReport(' '.join(notes))
     if not descriptors:
-        notes.append('No structure has descriptors: the reasons are listed below.')
+        reasons = errors.some_of((f'{one.label}: {one.reason}' for one in left), 3)
+        notes.append(f'No structure has descriptors. {reasons}')
     entries = _named(_entries(descriptors, scans, *_candidates(called)))
     potentials = {entry.potential_sha256: entry.potential_name for entry in entries}
     if len(potentials) > 1:

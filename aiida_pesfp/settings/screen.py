@@ -8,6 +8,14 @@ from aiida_pesfp.settings.base import Settings, setting
 
 
 @dataclass(frozen=True)
+class Properties(Settings):
+    """What is known of a structure before it is scanned, and what a screening filters by."""
+
+    band_gap: float | None = setting('band gap', None, unit='eV')
+    energy_above_hull: float | None = setting('energy above the hull', None, unit='eV/atom')
+
+
+@dataclass(frozen=True)
 class Criteria(Settings):
     """What is scanned; by default as in the paper. None switches a limit off."""
 

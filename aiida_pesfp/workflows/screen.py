@@ -1,7 +1,5 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
-import math
-
 from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
 from aiida.orm import AbstractCode, CalcJobNode, Dict, StructureData, WorkChainNode
 
@@ -14,9 +12,9 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
 from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.progress import estimated_cost
-from aiida_pesfp.queries.structures import PROPERTIES, known_properties
+from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
-from aiida_pesfp.settings.screen import Criteria
+from aiida_pesfp.settings.screen import Criteria, Properties
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain, take_results
 
@@ -34,14 +32,10 @@ def _validate_properties(inputs) -> str | None:
             close = closest(key, inputs['structures'])
             hint = f'did you mean {close}?' if close else f'the keys are {", ".join(inputs["structures"])}'
             return f'the properties of {key!r} belong to no structure: {hint}'
-        if not isinstance(properties, dict):
-            return f'the properties of {key!r} are {properties!r}: give {" and ".join(PROPERTIES)}'
-        for name, value in properties.items():
-            if name not in PROPERTIES:
-                return f'{key!r} has an unknown property {name!r}: known are {" and ".join(PROPERTIES)}'
-            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if value is not None and not is_number:
-                return f'the {name} of {key!r} is {value!r}: give a number'
+        try:
+            Properties.from_dict(properties)
+        except ValueError as error:
+            return f'properties of {key!r}: {error}'
     return None
 
 

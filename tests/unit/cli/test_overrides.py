@@ -104,8 +104,8 @@ def test_any_bytes(build, content):
         (b'max_iterations: 2020-01-01\n', "max_iterations is '2020-01-01': give a value such as"),
         (b'- 1\n', 'is not a YAML file of inputs'),
         (b'properties: {LICL: {band_gap: 6}}\n', "the properties of 'LICL' belong to no structure: did you mean LiCl?"),
-        (b'properties: {LiCl: {gap: 6}}\n', "unknown property 'gap'"),
-        (b'properties: {LiCl: {band_gap: .nan}}\n', 'give a number'),
+        (b'properties: {LiCl: {gap: 6}}\n', "unknown parameter 'gap'"),
+        (b'properties: {LiCl: {band_gap: .nan}}\n', 'a finite number'),
     ],
 )
 def test_what_is_said(build, capsys, content, words):
