@@ -11,8 +11,8 @@ from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.queries.nodes import among, potential_labels, stored
-from aiida_pesfp.queries.structures import contents_of, records_of, results_of, structures_by_uuid
+from aiida_pesfp.queries.nodes import among, potential_labels, stored, with_descendants
+from aiida_pesfp.queries.structures import content_of, records_of, results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
@@ -44,7 +44,7 @@ def descriptors_by_node(nodes: Iterable[Node]) -> dict[int, list[DescriptorsData
         if isinstance(node, DescriptorsData):
             found[node.pk] = [node]
         elif isinstance(node, ProcessNode):
-            if own := descriptors_of_processes([node, *node.called_descendants]):
+            if own := descriptors_of_processes(with_descendants(node)):
                 found[node.pk] = own
         else:
             (surfaces if isinstance(node, PesData) else others).append(node)
@@ -80,7 +80,8 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
     Structures of the same label and content, such as one file from two folders, are one.
     """
     ordered = sorted(descriptors, key=lambda node: node.pk)
-    contents = contents_of(node.get('structure_uuid') for node in ordered)
+    structures = structures_by_uuid(node.get('structure_uuid') for node in ordered)
+    contents = {uuid: content_of(structure) for uuid, structure in structures.items()}
     names = ('species', 'potential_sha256', 'cell', *GRID_SETTINGS, 'settings')
     found = {}
     for node in ordered:

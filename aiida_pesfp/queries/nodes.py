@@ -64,6 +64,11 @@ def how_it_ended(process: ProcessNode) -> str:
     return f'{name} [{process.exit_status}]: {process.exit_message or "no message"}'
 
 
+def with_descendants(process: ProcessNode) -> list[ProcessNode]:
+    """A process and all that it called, directly or not, the oldest first."""
+    return [process, *sorted(process.called_descendants, key=lambda called: called.pk)]
+
+
 def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
     """Processes of some types that have not ended, the oldest first."""
     active = {'attributes.process_state': {'in': ['created', 'waiting', 'running']}}
@@ -72,6 +77,6 @@ def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
 
 def waiting_for_a_worker(processes: Iterable[ProcessNode], seconds: float) -> list[ProcessNode]:
     """Those of some processes and all they called that were made so long ago and that nobody has begun to run."""
-    found = {called.pk for node in processes for called in (node, *node.called_descendants)}
+    found = {called.pk for node in processes for called in with_descendants(node)}
     oldest = timezone.now() - datetime.timedelta(seconds=seconds)
     return stored(ProcessNode, among(found) | {'attributes.process_state': 'created', 'ctime': {'<': oldest}})

@@ -10,6 +10,7 @@ from aiida.orm import CalcJobNode, ProcessNode, StructureData
 from aiida_pesfp.calculations.program import read_run
 from aiida_pesfp.calculations.scan import ScanCalculation, structures_in
 from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.queries.nodes import with_descendants
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 #: What reading the files of a running job may raise.
@@ -71,7 +72,7 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
         raise ValueError(f'{node.process_label}<{node.pk}> is no scan and no screening')
     entries, rejected = {}, set()
     progress = ScanProgress(len(structures))
-    for process in _with_descendants(node):
+    for process in with_descendants(node):
         if process.process_label == 'reject' and 'result' in process.outputs:
             rejected |= set(process.outputs.result.keys())
         if isinstance(process, CalcJobNode) and process.process_class is ScanCalculation:
@@ -114,7 +115,7 @@ def dynamics_of(node: ProcessNode, engines: Mapping[str, str]) -> list[DynamicsP
 
     :param engines: type of each process that runs dynamics -> name of its engine.
     """
-    found = [process for process in _with_descendants(node) if process.process_type in engines]
+    found = [process for process in with_descendants(node) if process.process_type in engines]
     return [_dynamics_progress(process, engines[process.process_type]) for process in found]
 
 
@@ -140,7 +141,3 @@ def _dynamics_progress(node: ProcessNode, engine: str) -> DynamicsProgress:
     if node.is_terminated:
         progress.seconds_left = 0.0
     return progress
-
-
-def _with_descendants(node: ProcessNode) -> list[ProcessNode]:
-    return [node, *sorted(node.called_descendants, key=lambda called: called.pk)]

@@ -7,7 +7,7 @@ from aiida.orm import CalculationNode, Dict, Node, ProcessNode, QueryBuilder, St
 from aiida_pesfp.calculations.selection import LOST
 from aiida_pesfp.errors import some_of
 from aiida_pesfp.queries.descriptors import descriptors_of, keys_of
-from aiida_pesfp.queries.nodes import among, how_it_ended
+from aiida_pesfp.queries.nodes import among, how_it_ended, with_descendants
 from aiida_pesfp.queries.structures import name_of, processes_of
 
 #: Types of the processes that take structures and make descriptors of them.
@@ -54,7 +54,7 @@ class Unranked:
 
 def screenings_among(process: ProcessNode) -> list[ProcessNode]:
     """A screening itself, those that a workchain has called, or a scan that belongs to none."""
-    called = [process, *sorted(process.called_descendants, key=lambda node: node.pk)]
+    called = with_descendants(process)
     screenings = [node for node in called if node.process_type == SCREENING]
     return screenings or [node for node in called if node.process_type == SCAN]
 

@@ -22,11 +22,6 @@ def content_of(structure: StructureData) -> tuple[str, str]:
     return structure.label, caching.get_hash() or caching.compute_hash()
 
 
-def contents_of(uuids: Iterable[str | None]) -> dict[str, tuple[str, str]]:
-    """UUIDs of stored structures -> :func:`content_of` them."""
-    return {uuid: content_of(node) for uuid, node in structures_by_uuid(uuids).items()}
-
-
 def by_name(structures: Iterable[StructureData]) -> dict[str, StructureData]:
     """Structures by safe names made of their labels or formulas: keys of inputs and outputs.
 

@@ -15,7 +15,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 from aiida_pesfp.queries.descriptors import descriptors_by_node, keys_of, newest, potentials_of, surfaces_of
-from aiida_pesfp.queries.nodes import how_it_ended, potential_labels
+from aiida_pesfp.queries.nodes import how_it_ended, potential_labels, with_descendants
 from aiida_pesfp.queries.screening import (
     Unranked,
     missing_among,
@@ -46,7 +46,7 @@ def collect(subject: Node | Group) -> Report:
     processes = [node for node in members if isinstance(node, ProcessNode)]
     notes = [_state(process) for process in processes if not process.is_finished_ok]
     descriptors, left = _descriptors(members, notes)
-    called = {node.pk: node for process in processes for node in (process, *process.called_descendants)}.values()
+    called = {node.pk: node for process in processes for node in with_descendants(process)}.values()
     scans = list({node.pk: node for process in processes for node in screenings_among(process)}.values())
     for scan in scans:
         left += (own := unranked(scan))

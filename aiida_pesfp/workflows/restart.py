@@ -4,6 +4,7 @@ from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessBuilder, Process
 from aiida.orm import AbstractCode, ProcessNode, StructureData
 
 from aiida_pesfp.queries.nodes import how_it_ended
+from aiida_pesfp.workflows.engines import check_plugin
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 
 #: Exit status of a job that ended before all was done -> how.
@@ -51,11 +52,8 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         :param own: keywords of :meth:`job_inputs`, such as ``potential``.
         :raises ValueError: if the code is known to run another program.
         """
-        program = getattr(cls._process_class, 'PROGRAM', '').replace('-', '.')
-        if program and code.default_calc_job_plugin not in (None, program):
-            raise ValueError(
-                f'the code {code.full_label} runs {code.default_calc_job_plugin}, not {program}: name another'
-            )
+        if program := getattr(cls._process_class, 'PROGRAM', None):
+            check_plugin(code, program.replace('-', '.'))
         inputs, options = cls.get_protocol_inputs(protocol, overrides), dict(options or {})
         how = inputs[cls._runs_like]
         how |= {name: options.pop(name) for name in ('device', 'trust_weights') if name in options}

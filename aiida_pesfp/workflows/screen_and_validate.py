@@ -13,7 +13,7 @@ from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.structures import name_of
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
-from aiida_pesfp.workflows.engines import ENGINES, Engine
+from aiida_pesfp.workflows.engines import ENGINES, Engine, check_plugin
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
@@ -108,7 +108,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         :param options: ``metadata.options`` of the scans that take precedence, and ``device``.
         :param stages: by the name of the engine (``ml``, ``siesta``) the inputs of its stage: ``code``, ``relax_code``,
             what the engine needs, and what differs from the protocol. An engine that is not given has no stage.
-        :raises ValueError: for an unknown engine.
+        :raises ValueError: for an unknown engine, or a code of another program.
         """
         for name in stages:
             if name not in ENGINES:
@@ -121,10 +121,13 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             code, structures, potential, protocol, screen, options
         )
         builder.select, builder.max_concurrent_candidates = inputs['select'], inputs['max_concurrent_candidates']
-        for name in ENGINES:
+        for name, engine in ENGINES.items():
             if stages.get(name) is None:
                 builder.pop(name, None)
                 continue
+            for key, program in (('code', engine.program), ('relax_code', engine.relax_program)):
+                if stages[name].get(key) is not None:
+                    check_plugin(stages[name][key], *program.plugins)
             default, given = inputs['stages'].get(name, {}), stages[name]
             stage = {'protocol': protocol or cls.get_default_protocol()} | default | given
             stage['overrides'] = merge(default.get('overrides', {}), given.get('overrides', {}))

@@ -5,6 +5,7 @@ from aiida.orm import CalcJobNode, Dict, KpointsData, StructureData, WorkChainNo
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.workflows.base import SiestaBaseWorkChain
 
+from aiida_pesfp.parsers.program import last_words
 from aiida_pesfp.workflows.restart import RestartWorkChain
 from aiida_pesfp.workflows.siesta_inputs import correct_split_norm, functional_labels, kpoints_of, pseudos_of
 
@@ -88,6 +89,5 @@ class SiestaRelaxWorkChain(RestartWorkChain):
         return ProcessHandlerReport(True)
 
     def _fatal(self, messages: list[str], job: CalcJobNode) -> ExitCode:
-        last_words = (job.get_scheduler_stderr() or '').strip().splitlines()[-1:]
-        reason = '; '.join(messages or last_words or [job.exit_message])
+        reason = '; '.join(messages) or last_words(job)
         return self.exit_codes.ERROR_FATAL.format(reason=f'{reason}, see job {job.pk}')
