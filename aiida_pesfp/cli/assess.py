@@ -99,7 +99,7 @@ def assess(table, **options):
     from aiida.orm import Dict, SinglefileData
 
     from aiida_pesfp.calculations.assessment import read_labels
-    from aiida_pesfp.queries.assessment import scanned_structures
+    from aiida_pesfp.queries.descriptors import scanned_structures
     from aiida_pesfp.queries.nodes import how_it_ended
     from aiida_pesfp.report.plots.assessment import write_figures
     from aiida_pesfp.workflows.assess import AssessWorkChain, validate_parameters

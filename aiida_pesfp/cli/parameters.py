@@ -60,7 +60,7 @@ class _PotentialParamType(_Hinting, types.DataParamType):
 class GroupOrNodeParamType(click.ParamType):
     """The group of a label, the nodes of a label, or the node or group of a PK or UUID, in this order.
 
-    Here a group stays a group, and a label has to be that of a single node; subclasses convert further.
+    Here a group stays a group, and a label has to be that of a single structure or node; subclasses convert further.
     """
 
     name = 'group or node'
@@ -92,7 +92,10 @@ class GroupOrNodeParamType(click.ParamType):
 
         :raises click.BadParameter: if they are of no use here.
         """
-        return group or _single(nodes)
+        from aiida.orm import StructureData
+
+        # Records, surfaces and descriptors have the label of their structure.
+        return group or _single([node for node in nodes if isinstance(node, StructureData)] or nodes)
 
     def of_other(self, value: str):
         """The value for text that is neither a group nor a node."""

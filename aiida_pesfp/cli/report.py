@@ -6,18 +6,8 @@ from aiida.cmdline.utils import decorators, echo
 from aiida_pesfp.cli.parameters import FILE, FOLDER, GroupOrNodeParamType
 
 
-class _SubjectParamType(GroupOrNodeParamType):
-    """A group or node. Of several nodes with the same label, the structure, to which the others belong."""
-
-    def of_nodes(self, nodes, group):
-        from aiida.orm import StructureData
-
-        structures = [node for node in nodes if isinstance(node, StructureData)]
-        return super().of_nodes(structures or nodes, group)
-
-
 @click.command('report')
-@click.argument('subject', metavar='GROUP_OR_NODE', type=_SubjectParamType())
+@click.argument('subject', metavar='GROUP_OR_NODE', type=GroupOrNodeParamType())
 @click.option('-o', '--output', type=FILE, default='report.html', help='File to write.')
 @click.option('--figures', type=FOLDER, help='Folder for static figures for a paper, as .png and .pdf.')
 @click.option('--top', type=click.IntRange(min=0), default=10, help='Structures with own --figures.')

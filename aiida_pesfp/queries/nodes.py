@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from aiida.common import timezone
 from aiida.common.exceptions import NotExistent
-from aiida.orm import Group, Node, ProcessNode, QueryBuilder, load_group, load_node
+from aiida.orm import CalcJobNode, Group, Node, ProcessNode, QueryBuilder, load_group, load_node
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
@@ -67,6 +67,11 @@ def how_it_ended(process: ProcessNode) -> str:
 def with_descendants(process: ProcessNode) -> list[ProcessNode]:
     """A process and all that it called, directly or not, the oldest first."""
     return [process, *sorted(process.called_descendants, key=lambda called: called.pk)]
+
+
+def jobs_of(process: ProcessNode) -> list[CalcJobNode]:
+    """A job itself, or those that a process called, the oldest first."""
+    return [one for one in with_descendants(process) if isinstance(one, CalcJobNode)]
 
 
 def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:

@@ -6,7 +6,7 @@ from aiida.orm import CalculationNode, Dict, Node, ProcessNode, QueryBuilder, St
 
 from aiida_pesfp.calculations.selection import LOST
 from aiida_pesfp.errors import some_of
-from aiida_pesfp.queries.descriptors import descriptors_of, keys_of
+from aiida_pesfp.queries.descriptors import descriptors_of
 from aiida_pesfp.queries.nodes import among, how_it_ended, with_descendants
 from aiida_pesfp.queries.structures import name_of, processes_of
 
@@ -67,10 +67,8 @@ def structures_of(process: ProcessNode) -> dict[str, StructureData]:
 
 def unranked(process: ProcessNode) -> list[Unranked]:
     """The structures of a screening or scan without a result, in whatever state it is: the missing ones come last."""
-    found = descriptors_of(process)
-    done = set(keys_of(one.pk for one in found).values())
-    scanned = {one.get('structure_uuid') for one in found}
-    left = {key: node for key, node in structures_of(process).items() if key not in done and node.uuid not in scanned}
+    scanned = {one.get('structure_uuid') for one in descriptors_of(process)}
+    left = {key: node for key, node in structures_of(process).items() if node.uuid not in scanned}
     told = {}
     for account in _accounts(process):
         for key, entry in account.get_dict().items():

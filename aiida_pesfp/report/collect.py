@@ -14,7 +14,7 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
-from aiida_pesfp.queries.descriptors import descriptors_by_node, keys_of, newest, potentials_of, surfaces_of
+from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, potentials_of, surfaces_of
 from aiida_pesfp.queries.nodes import how_it_ended, potential_labels, with_descendants
 from aiida_pesfp.queries.screening import (
     Unranked,
@@ -24,7 +24,7 @@ from aiida_pesfp.queries.screening import (
     structures_of,
     unranked,
 )
-from aiida_pesfp.queries.structures import results_of, structures_by_uuid
+from aiida_pesfp.queries.structures import name_of, results_of, structures_by_uuid
 from aiida_pesfp.report.content import Activation, Entry, Report, Source, Transport
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
@@ -111,8 +111,8 @@ def _entries(
     problems: dict[str, dict[str, str]],
 ) -> list[Entry]:
     """Complete entries, the best first."""
-    keys, surfaces = keys_of(descriptors), surfaces_of(descriptors)
-    potentials, names = potentials_of(surfaces.values()), potential_labels()
+    surfaces, names = surfaces_of(descriptors), potential_labels()
+    potentials = potentials_of(surfaces.values())
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
     conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
     properties = {}
@@ -127,7 +127,7 @@ def _entries(
         activations = [Activation.of(one) for one in fits.get(uuid, ())]
         ions = node.get('ions', [])
         easiest = min(ions, key=lambda ion: (ion['barrier_1d'], ion['mpe'], ion['index']), default={})
-        labels = (structure and structure.label, keys.get(pk), node.label, f'{node.get("formula", "structure")}_{pk}')
+        labels = (structure and name_of(structure), node.label, f'{node.get("formula", "structure")}_{pk}')
         found.append(
             Entry(
                 label=next(filter(None, labels)),

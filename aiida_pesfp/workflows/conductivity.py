@@ -107,9 +107,7 @@ class ConductivityWorkChain(WorkChain):
         :param engine: a name of :data:`~aiida_pesfp.workflows.engines.ENGINES`; by default the engine of the code.
         :param relax_code: program of the engine that relaxes. Without it the structure is not relaxed.
         :param species: the mobile ion.
-        :param protocol: of the engine: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs of the engine's protocol that take precedence, such as ``temperatures`` (K).
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+        :param protocol, overrides, options: of the engine, as of its workchain; overrides such as ``temperatures`` (K).
         :param engine_inputs: what the engine needs: ``potential``, or ``pseudo_family``.
         :raises ValueError: if the code belongs to no engine, or the engine needs other inputs.
         """

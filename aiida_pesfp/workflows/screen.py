@@ -1,7 +1,7 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
-from aiida.orm import AbstractCode, CalcJobNode, Dict, StructureData, WorkChainNode
+from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import positive_port, settings_port, structures_port
@@ -10,7 +10,7 @@ from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
-from aiida_pesfp.queries.nodes import how_it_ended
+from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
 from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -225,8 +225,3 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
             if 'remote_folder' in job.outputs:
                 self.ctx.folders |= dict.fromkeys(node.inputs.structures, job.outputs.remote_folder)
         return results, failures
-
-
-def jobs_of(node: WorkChainNode) -> list[CalcJobNode]:
-    """The jobs that a scan has called, the oldest first."""
-    return sorted((one for one in node.called if isinstance(one, CalcJobNode)), key=lambda job: job.pk)

@@ -100,12 +100,9 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
-        :param code: ``pesfp-scan`` on some computer.
-        :param structures: what to screen, by keys that name them in all outputs.
-        :param potential: of the scans.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``, of all parts.
+        The first parameters are those of ``pesfp.screen``, and the protocol is that of all parts.
+
         :param overrides: inputs that take precedence: ``screen`` for those of the screening, and this workchain's own.
-        :param options: ``metadata.options`` of the scans that take precedence, and ``device``.
         :param stages: by the name of the engine (``ml``, ``siesta``) the inputs of its stage: ``code``, ``relax_code``,
             what the engine needs, and what differs from the protocol. An engine that is not given has no stage.
         :raises ValueError: for an unknown engine, or a code of another program.
