@@ -92,10 +92,7 @@ class GroupOrNodeParamType(click.ParamType):
 
         :raises click.BadParameter: if they are of no use here.
         """
-        from aiida.orm import StructureData
-
-        # Records, surfaces and descriptors have the label of their structure.
-        return group or _single([node for node in nodes if isinstance(node, StructureData)] or nodes)
+        return group or _single(nodes)
 
     def of_other(self, value: str):
         """The value for text that is neither a group nor a node."""
@@ -110,15 +107,12 @@ class StructuresParamType(GroupOrNodeParamType):
     def of_nodes(self, nodes, group):
         from aiida.orm import StructureData
 
-        from aiida_pesfp.queries.structures import is_derived
-
         structures = [node for node in nodes if isinstance(node, StructureData)]
         if not structures and group:
             self.fail(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
         if not structures:
             self.fail(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
-        # Relaxed structures and supercells have the label of the structure that they were made from.
-        return structures if group else [_single([s for s in structures if not is_derived(s)] or structures)]
+        return structures if group else [_single(structures)]
 
     def of_other(self, value):
         if Path(value).exists():
@@ -166,6 +160,13 @@ def _named(node) -> str:
 
 
 def _single(nodes: list):
+    """The one node of a label, or the structure of which the others have it: what was made of it, or it was made of."""
+    from aiida.orm import StructureData
+
+    from aiida_pesfp.queries.structures import is_derived
+
+    structures = [node for node in nodes if isinstance(node, StructureData)]
+    nodes = [node for node in structures if not is_derived(node)] or structures or nodes
     if len(nodes) > 1:
         pks = ', '.join(str(node.pk) for node in nodes)
         raise click.BadParameter(f'several nodes have the label {nodes[0].label!r}: give the PK of one ({pks})')

@@ -23,14 +23,8 @@ selection_options = combined(
 QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
 #: Columns that are shown only if rows differ in them.
 _SETTINGS = (
-    *(
-        ('Ion', 'species', ''),
-        ('Cell', 'cell', ''),
-        ('Spacing/A', 'spacing', 'g'),
-        ('R_min/A', 'minimum_distance', 'g'),
-        ('Grid', 'grid', ''),
-    ),
-    ('Settings', 'settings', ''),
+    *(('Ion', 'species', ''), ('Cell', 'cell', ''), ('Spacing/A', 'spacing', 'g')),
+    *(('R_min/A', 'minimum_distance', 'g'), ('Grid', 'grid', ''), ('Settings', 'settings', '')),
 )
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from aiida.common.exceptions import AiidaException
-from aiida.orm import CalcJobNode, ProcessNode, StructureData
+from aiida.orm import ProcessNode, StructureData
 
 from aiida_pesfp.calculations.program import read_run
 from aiida_pesfp.errors import one_line
@@ -118,7 +118,7 @@ def _dynamics_progress(node: ProcessNode, engine: str) -> DynamicsProgress:
     dynamics, caller = node.inputs.md.dynamics.get_dict(), node.caller
     timestep, steps = dynamics.get('timestep', 1.0), dynamics['steps']
     done, running, seconds, silent = 0, 0, 0.0, None
-    for job in (called for called in node.called if isinstance(called, CalcJobNode)):
+    for job in jobs_of(node):
         if 'output_parameters' in job.outputs:
             done += job.outputs.output_parameters['steps']
         elif not job.is_terminated:
@@ -126,12 +126,12 @@ def _dynamics_progress(node: ProcessNode, engine: str) -> DynamicsProgress:
                 running, seconds = job.process_class.steps_so_far(job)
             except _UNREADABLE as error:
                 silent = one_line(error)
-    speed = running / seconds if running and seconds else None
     done, structure = min(steps, done + running), node.inputs.md.structure
     name = (caller.label if caller is not None else '') or structure.label or structure.get_formula()
     progress = DynamicsProgress(name, engine, dynamics['temperature'], steps, done, done * timestep / 1000)
     progress.state, progress.silent = node.process_state.value, silent
-    if speed is not None:
+    if running and seconds:
+        speed = running / seconds
         progress.nanoseconds_per_day, progress.seconds_left = speed * timestep * 86400e-6, (steps - done) / speed
     if node.is_terminated:
         progress.seconds_left = 0.0

@@ -58,7 +58,7 @@ def collect(subject: Node | Group) -> Report:
     if not descriptors:
         reasons = errors.some_of((f'{one.label}: {one.reason}' for one in left), 3)
         notes.append(f'No structure has descriptors. {reasons}')
-    entries = _named(_entries(descriptors, scans, *_candidates(called)))
+    entries = _named(_entries(descriptors, scans, _candidates(called)))
     potentials = {entry.potential_sha256: entry.potential_name for entry in entries}
     if len(potentials) > 1:
         notes.append(
@@ -94,23 +94,20 @@ def _descriptors(members: list[Node], notes: list[str]) -> tuple[dict[int, Descr
     return {node.pk: node for node in newest(one for own in by_node.values() for one in own)}, left
 
 
-def _candidates(called: Iterable[ProcessNode]) -> tuple[set[str], dict[str, dict[str, str]]]:
-    """UUIDs of the structures that were chosen for dynamics, and for each engine why there is no result."""
-    chosen = {node.inputs.structure.uuid for node in called if node.process_type == _DYNAMICS}
-    problems = {}
+def _candidates(called: Iterable[ProcessNode]) -> dict[str, dict[str, str]]:
+    """UUIDs of the structures that were chosen for dynamics -> for each engine why there is no result."""
+    found = {node.inputs.structure.uuid: {} for node in called if node.process_type == _DYNAMICS}
     for node in called:
         if node.process_type == _VALIDATION and 'candidates' in node.outputs:
-            problems |= {row['structure']: row['problems'] for row in node.outputs.candidates['rows']}
-    return chosen | set(problems), problems
+            found |= {row['structure']: row['problems'] for row in node.outputs.candidates['rows']}
+    return found
 
 
-def _entries(
-    descriptors: dict[int, DescriptorsData],
-    scans: list[ProcessNode],
-    candidates: set[str],
-    problems: dict[str, dict[str, str]],
-) -> list[Entry]:
-    """Complete entries, the best first."""
+def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], candidates: dict) -> list[Entry]:
+    """Complete entries, the best first.
+
+    :param candidates: of :func:`_candidates`.
+    """
     surfaces, names = surfaces_of(descriptors), potential_labels()
     potentials = potentials_of(surfaces.values())
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
@@ -145,7 +142,7 @@ def _entries(
                 transport=tuple(sorted(transport, key=lambda one: (one.engine, -one['temperature'], one.source.uuid))),
                 activations=tuple(sorted(activations, key=lambda one: (one.engine, one.source.made))),
                 is_candidate=uuid in candidates or bool(transport or activations),
-                problems=problems.get(uuid, {}),
+                problems=candidates.get(uuid, {}),
                 spacing=node.get('spacing'),
                 cell=node.get('cell') or '',
             )

@@ -19,8 +19,6 @@ from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 from aiida_pesfp.transport.flags import TOO_SHORT
 
-UNKNOWN_ENGINE = 'unknown engine'
-
 
 @dataclass(frozen=True)
 class Source:
@@ -51,7 +49,7 @@ class Source:
 
 def engine_title(attributes: Mapping) -> str:
     """The engine of molecular dynamics behind a result, with its potential if it has one."""
-    engine, potential = attributes.get('engine') or UNKNOWN_ENGINE, attributes.get('potential_name')
+    engine, potential = attributes.get('engine') or 'unknown engine', attributes.get('potential_name')
     return f'{engine} ({potential})' if potential else engine
 
 

@@ -7,8 +7,9 @@ from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.workflows.engines import check_plugin
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 
-#: Exit status of a job that ended before all was done -> how.
-STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted'}
+#: Exit statuses of a job that ended before all was done, and how.
+STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted', 430: 'did not converge'}
+OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED, NOT_CONVERGED = STOPPED
 #: Most jobs in a row with one structure that may die (by a kill, or with their machine) without progress.
 MOST_DEATHS = 5
 
@@ -85,8 +86,8 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
 class StrictRestartWorkChain(RestartWorkChain):
     """Stops at the first failure that no handler knows: the same inputs would fail again."""
 
-    #: Failures with this exit status or a higher one are repeated once, as aiida-core does.
-    _REPEATED_FROM = 1000
+    #: Those of :data:`STOPPED` after which it goes on with another job.
+    _RESTARTED: tuple[int, ...] = ()
 
     @classmethod
     def define(cls, spec):
@@ -98,9 +99,15 @@ class StrictRestartWorkChain(RestartWorkChain):
         lost = self.ctx.children[self.ctx.iteration - 1].is_excepted
         return None if lost and self.ctx.iteration < self.inputs.max_iterations.value else super().inspect_process()
 
+    @process_handler(priority=500)
+    def handle_stopped(self, node: ProcessNode) -> ProcessHandlerReport | None:
+        """Go on from the files of the job."""
+        if node.exit_status in self._RESTARTED:
+            self.report(f'{node.process_label}<{node.pk}> {STOPPED[node.exit_status]}')
+            return ProcessHandlerReport(True)
+
     @process_handler(priority=100)
     def handle_failed_for_good(self, node: ProcessNode) -> ProcessHandlerReport | None:
         """Report the reason."""
-        if not node.is_failed or node.exit_status >= self._REPEATED_FROM:
-            return None
-        return ProcessHandlerReport(True, self.exit_codes.ERROR_JOB_FAILED.format(reason=how_it_ended(node)))
+        if node.is_failed:
+            return ProcessHandlerReport(True, self.exit_codes.ERROR_JOB_FAILED.format(reason=how_it_ended(node)))

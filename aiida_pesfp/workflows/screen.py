@@ -150,9 +150,10 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
 
     def wait_for_jobs(self) -> None:
         """Let those jobs end whose workchain was lost while they ran: what they finish is not scanned again."""
-        for job in (job for node in self.ctx.running for job in jobs_of(node)):
-            if not job.is_terminated and job.process_state is not ProcessState.CREATED:
-                self.to_context(orphans=append_(job))
+        for node in self.ctx.running:
+            for job in jobs_of(node):
+                if not job.is_terminated and job.process_state is not ProcessState.CREATED:
+                    self.to_context(orphans=append_(job))
 
     def collect_results(self) -> None:
         """Collect the results of the jobs. A job that failed does not affect the others."""
@@ -217,9 +218,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         for job in jobs_of(node):
             taken, wrong = take_results(job, node.inputs.structures, self.inputs.scan.potential)
             self.ctx.others |= wrong
-            for key, outputs in taken.items():
-                for name, output in outputs.items():
-                    results.setdefault(name, {})[key] = output
+            for name, outputs in taken.items():
+                results.setdefault(name, {}).update(outputs)
             if 'failures' in job.outputs:
                 failures[f'failures_{job.pk}'] = job.outputs.failures
             if 'remote_folder' in job.outputs:

@@ -66,7 +66,7 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profil
     (rejected,) = found.rejected
     assert (rejected.label, rejected.formula, rejected.stage) == ('NaCl', 'ClNa', 'filter')
     assert 'no Li among its elements' in rejected.reason
-    assert rejected.source.uuid == outputs['rejected'].uuid
+    assert rejected.node.uuid == outputs['rejected'].uuid
     assert found.notes == []
 
     first = tmp_path / 'new' / 'first.html'
