@@ -1,8 +1,9 @@
-"""Ports and exit codes that several processes have. A validator returns the error message, if any."""
+"""Ports, exit codes and files that several processes have. A validator returns the error message, if any."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aiida.common.datastructures import CalcInfo
 from aiida.engine.processes.process_spec import ProcessSpec
 from aiida.orm import Data, Dict, Int, RemoteData, StructureData, TrajectoryData
 from pydantic.fields import FieldInfo
@@ -13,6 +14,9 @@ from aiida_pesfp.settings.base import Settings, check_value
 from aiida_pesfp.settings.jobs import JobSettings
 
 Validator = Callable[[Any, Any], str | None]
+
+#: File in the folder of a job that holds the exit status of its program.
+EXIT_STATUS = 'exit_status'
 
 
 def validator_by(check: Callable[[Any], Any], limits: FieldInfo | dict | None = None) -> Validator:
@@ -73,6 +77,12 @@ def number_port(spec: ProcessSpec, name: str, default: int | None = None) -> Non
     key = name.rpartition('.')[2]
     optional = {'required': False} if default is None else {'default': lambda: Int(default)}
     spec.input(name, valid_type=Int, validator=limited(key), help=JobSettings.help_of(key), **optional)
+
+
+def keep_exit_status(info: CalcInfo) -> None:
+    """Let a job keep the exit status of its program: without it, the job died before the program ended."""
+    info.append_text = f'echo $? > {EXIT_STATUS}'
+    info.retrieve_list.append(EXIT_STATUS)
 
 
 def dynamics_ports(spec: ProcessSpec) -> None:

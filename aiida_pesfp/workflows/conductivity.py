@@ -9,11 +9,11 @@ from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
 from aiida_pesfp.settings.md import MdSettings, SupercellSettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
-from aiida_pesfp.workflows.restart import how_it_ended
 
 #: Runs shorter than this, ps, would be too short for the paper's equilibration of 5 ps and a window of 15 ps.
 _SHORT_RUN = 20
@@ -137,9 +137,7 @@ class ConductivityWorkChain(WorkChain):
         :param engine: a name of :data:`~aiida_pesfp.workflows.engines.ENGINES`; by default the engine of the code.
         :param relax_code: program of the engine that relaxes. Without it the structure is not relaxed.
         :param species: the mobile ion.
-        :param protocol: of the engine: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs of the engine's protocol that take precedence, such as ``temperatures`` (K).
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+        :param protocol, overrides, options: of the engine, as of its workchain; overrides such as ``temperatures`` (K).
         :param engine_inputs: what the engine needs: ``potential``, or ``pseudo_family``.
         :raises ValueError: if the code belongs to no engine, or the engine needs other inputs.
         """
