@@ -222,8 +222,8 @@ def check_steps(positions: np.ndarray, borders: list[tuple], cell: np.ndarray, u
             f'ions that leave the cell on one side return {far:.1f} A away from where they should on the other, and '
             f'move by {inside:.2f} A at most elsewhere: is the cell the one of the dynamics?',
         ]
-    # Two damaged frames are four leaps, away and back.
-    usual, *_, first = np.sort(longest)[-5:]
+    # Four damaged frames, as of two pairs of lines that changed places, are eight leaps, away and back.
+    usual, *_, first = np.sort(longest)[-9:]
     if first > _LONGER * usual + _FARTHER:
         frame = int(longest.argmax())
         found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'
