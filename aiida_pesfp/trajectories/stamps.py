@@ -190,7 +190,7 @@ def _count(clock: Clock, numbers: np.ndarray, stride: int | None) -> tuple[np.nd
     apart = _interval(numbers)
     if stride is not None and apart and (apart == 1 or clock != CONFIGURATION):
         return numbers * (stride / apart), []
-    if stride is None and apart == 1 and clock != CONFIGURATION:
+    if stride is None and apart == 1 and clock not in (CONFIGURATION, FILE):
         raise InvalidTrajectory(f'{clock.name} only counts frames: say how many steps lie between two (--stride)')
     shown = [round(number) for number in numbers[:2]]
     note = f'the numbers of the frames, {shown[0]}, {shown[-1]}, ..., are taken for those of steps'

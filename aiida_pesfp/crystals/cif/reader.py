@@ -2,17 +2,19 @@
 
 import functools
 import re
+import warnings
 from collections.abc import Callable
 
 import gemmi
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
+from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import Atom, check_disorder, read_atoms
+from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_atoms
 from aiida_pesfp.crystals.cif.sites import Crystal, build
-from aiida_pesfp.crystals.cif.symmetry import Symmetry, symmetries
+from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, texts, value
 from aiida_pesfp.crystals.facts import Facts, Formula
 from aiida_pesfp.crystals.species import ISOTOPES, element_of
@@ -101,6 +103,7 @@ def _read_block(
             doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
     if not confirmed:
         doubts += check_disorder(atoms)
+        _check_second_reading(block, crystal.structure)
     return crystal.structure, (*doubts, *crystal.doubts)
 
 
@@ -181,3 +184,26 @@ def _decide(
     if failures:
         crystal.doubts.append(f'its symmetry may be {names}: only {origin} fits the rest of the file')
     return crystal, confirmed
+
+
+def _check_second_reading(block: gemmi.cif.Block, structure: Structure) -> None:
+    """Refuse a crystal of which pymatgen finds other atoms in the cell, if the block lists operations and it reads it.
+
+    From names alone, it takes the wrong setting or none of some groups; it joins images of an atom that are apart by
+    their last digit only where they have four digits.
+    """
+    if not any(len(block.find_values(tag)) for tag in OPERATIONS):
+        return
+    document = gemmi.cif.Document()
+    document.add_copied_block(block)
+    try:
+        with warnings.catch_warnings(action='ignore'):
+            [second] = CifParser.from_str(document.as_string(), check_cif=False).parse_structures(on_error='raise')
+    except Exception:  # a parser raises all kinds of errors on files that it does not understand
+        return
+    if not second.is_valid(tol=COARSEST * max(structure.lattice.abc)):
+        return
+    found, other = structure.composition.element_composition, second.composition.element_composition
+    if not found.almost_equals(other, rtol=1e-2, atol=1e-2) or abs(structure.volume / second.volume - 1) > 1e-3:
+        both = f'{found.formula} in {structure.volume:.1f} A^3 and {other.formula} in {second.volume:.1f} A^3'
+        raise InconsistentFile(f'two readers find different crystals in it ({both}): give formula and Z, or correct it')

@@ -368,6 +368,16 @@ def test_the_axes_of_r_and_of_monoclinic_groups_follow_from_the_cell():
     assert hexagonal.volume == pytest.approx(3 * rhombohedral.volume, rel=2e-3)
 
 
+def test_two_readers_that_disagree_are_told_when_nothing_decides():
+    """OH2 is oxygen by its first letter, and no element for the other reader."""
+    columns, nameless = COLUMNS[:1] + COLUMNS[2:], {'chemical_formula_sum': None, 'cell_formula_units_Z': None}
+    with pytest.raises(InconsistentFile, match='two readers find different crystals'):
+        read(cif(['Mg1 0 0 0 1', 'OH2 0.333333 0.666667 0.25 1'], columns=columns, **nameless))
+    # A reader that does not join images of rounded places says nothing.
+    structure, _ = read(cif(['Mg1 Mg 0 0 0 1', 'O1 O 0.333 0.666667 0.25 1'], **nameless))
+    assert structure.composition.formula == 'Mg1 O2'
+
+
 @pytest.mark.parametrize('hall_number', range(1, 531))
 def test_the_operations_of_each_setting_are_those_of_spglib(hall_number):
     row = spglib.get_spacegroup_type(hall_number)
