@@ -158,6 +158,13 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return by_case[found[0]] if found else None
 
 
+def some_of(names: Iterable[str], most: int = 8) -> str:
+    """The first of some names, and how many more there are."""
+    names = list(names)
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more
+
+
 def one_line(error: Exception, length: int = 200) -> str:
     """The message of any error on one line of at most ``length`` characters; its type if it has no message."""
     return ' '.join(str(error).split())[:length] or type(error).__name__

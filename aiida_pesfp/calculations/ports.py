@@ -1,8 +1,9 @@
-"""Ports and exit codes that several processes have. A validator returns the error message, if any."""
+"""Ports, exit codes and files that several processes have. A validator returns the error message, if any."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aiida.common.datastructures import CalcInfo
 from aiida.engine.processes.process_spec import ProcessSpec
 from aiida.orm import Data, Dict, Int, RemoteData, StructureData, TrajectoryData
 from pydantic.fields import FieldInfo
@@ -13,6 +14,9 @@ from aiida_pesfp.settings.base import Settings, check_value
 from aiida_pesfp.settings.jobs import JobSettings
 
 Validator = Callable[[Any, Any], str | None]
+
+#: File in the folder of a job that holds the exit status of its program.
+EXIT_STATUS = 'exit_status'
 
 
 def validator_by(check: Callable[[Any], Any], limits: FieldInfo | dict | None = None) -> Validator:
@@ -75,6 +79,12 @@ def number_port(spec: ProcessSpec, name: str, default: int | None = None) -> Non
     spec.input(name, valid_type=Int, validator=limited(key), help=JobSettings.help_of(key), **optional)
 
 
+def keep_exit_status(info: CalcInfo) -> None:
+    """Let a job keep the exit status of its program: without it, the job died before the program ended."""
+    info.append_text = f'echo $? > {EXIT_STATUS}'
+    info.retrieve_list.append(EXIT_STATUS)
+
+
 def dynamics_ports(spec: ProcessSpec) -> None:
     """Add the restart, the trajectory and the exit codes that the jobs of every engine have."""
     words = 'Remote folder of the job to restart from, with positions, velocities and thermostat.'
@@ -84,8 +94,8 @@ def dynamics_ports(spec: ProcessSpec) -> None:
     spec.exit_code(330, 'ERROR_ENERGY_DRIFT', message='The conserved quantity drifts by {drift:.3f} eV/atom/ps.')
 
 
-def job_ports(spec: ProcessSpec) -> None:
-    """Limit the options, and add the exit codes, that all jobs have, whatever program they run."""
+def job_exit_codes(spec: ProcessSpec) -> None:
+    """Add the exit codes of all jobs, whatever program they run, and the limits of their options."""
     for name in ('max_wallclock_seconds', 'max_memory_kb'):
         spec.inputs['metadata']['options'][name].validator = limited(name)
     spec.exit_code(300, 'ERROR_NO_OUTPUT', message='The job left no output: {reason}')

@@ -10,7 +10,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.orm import CalcJobNode, Dict, StructureData
 
-from aiida_pesfp.calculations.ports import job_ports, settings_port
+from aiida_pesfp.calculations.ports import job_exit_codes, keep_exit_status, settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
@@ -28,8 +28,6 @@ class ProgramCalculation(CalcJob):
     SETTINGS, PORT = Settings, 'parameters'
     #: Names of files and folders in the folder of the job.
     STRUCTURE, STRUCTURES, POTENTIAL, RESULTS = 'structure.json', 'structures', 'potential', 'results'
-    #: Holds the exit status of the program; without it the job died before the program ended.
-    EXIT_STATUS = 'exit_status'
     #: Share of the wallclock time after which the program saves its work and stops.
     TIME_SHARE = 0.9
 
@@ -49,7 +47,7 @@ class ProgramCalculation(CalcJob):
         options['resources'].default = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
         spec.output('output_parameters', valid_type=Dict, required=False, help='All results that are not arrays.')
         spec.default_output_node = 'output_parameters'
-        job_ports(spec)
+        job_exit_codes(spec)
         spec.exit_code(310, 'ERROR_POTENTIAL_UNUSABLE', message='The potential cannot be used: {reason}')
         spec.exit_code(320, 'ERROR_STRUCTURE_FAILED', message='There is no result for the structure: {reason}')
 
@@ -77,8 +75,8 @@ class ProgramCalculation(CalcJob):
         info = CalcInfo()
         info.codes_info = [code]
         info.local_copy_list = [(potential.uuid, name, f'{self.POTENTIAL}/{name}') for name in potential.filenames]
-        info.append_text = f'echo $? > {self.EXIT_STATUS}'
-        info.retrieve_list = [options.output_filename, self.EXIT_STATUS, (f'{self.RESULTS}/run.json', '.', 2)]
+        info.retrieve_list = [options.output_filename, (f'{self.RESULTS}/run.json', '.', 2)]
+        keep_exit_status(info)
         return info
 
 

@@ -94,15 +94,6 @@ def batch_of(structures: Mapping[str, StructureData]) -> FolderData:
     return batch
 
 
-def structures_in(batch: FolderData) -> dict[str, StructureData]:
-    """The structures of a batch as unstored nodes, by key."""
-    contents = {
-        name.removesuffix('.json'): batch.base.repository.get_object_content(name)
-        for name in batch.base.repository.list_object_names()
-    }
-    return {key: StructureData(pymatgen=Structure.from_str(text, 'json')) for key, text in contents.items()}
-
-
 def result_of(
     structure: str, potential: PotentialData, run: dict, surface: PotentialEnergySurface, descriptors: dict
 ) -> FolderData:

@@ -83,20 +83,18 @@ def _rows(descriptors: dict[str, DescriptorsData]) -> list[dict]:
 
 
 @calcfunction
-def collect_rejected(filtered: Dict, lost: Dict, **failures: Dict) -> Dict:
-    """All structures without a result: those of the filter, those whose scan failed, and those whose job was lost.
+def collect_rejected(filtered: Dict, others: Dict, **failures: Dict) -> Dict:
+    """All structures without a result: those of the filter, and those whose scan failed or was lost.
 
     :param filtered: result of :func:`reject`.
-    :param lost: key -> reason, for structures of jobs that ended without a report.
-    :param failures: ``failures`` of scan calculations.
+    :param others, failures: as of :func:`collect_failures`.
     """
-    rejected = filtered.get_dict()
-    for node in failures.values():
-        for key, failure in node.get_dict().items():
-            rejected[key] = {'stage': 'scan', 'reason': failure['error'], 'error_type': failure['error_type']}
-    for key, reason in lost.get_dict().items():
-        rejected.setdefault(key, {'stage': 'scan', 'reason': reason, 'error_type': LOST})
-    return Dict(rejected)
+    failed = {
+        key: {'stage': 'scan', 'reason': failure['error'], 'error_type': failure['error_type']}
+        for node in (others, *failures.values())
+        for key, failure in node.get_dict().items()
+    }
+    return Dict(filtered.get_dict() | failed)
 
 
 @calcfunction
@@ -105,7 +103,7 @@ def collect_failures(others: Dict, **failures: Dict) -> Dict:
 
     :param others: those that are not in ``failures`` of a scan calculation.
     """
-    return Dict({key: failure for node in (*failures.values(), others) for key, failure in node.get_dict().items()})
+    return Dict({key: failure for node in (others, *failures.values()) for key, failure in node.get_dict().items()})
 
 
 def _reason(structure: StructureData, properties: dict, criteria: Criteria) -> str | None:

@@ -12,7 +12,7 @@ from aiida.transports import Transport
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.utils.tkdict import FDFDict
 
-from aiida_pesfp.calculations.ports import dynamics_ports, job_ports, settings_port
+from aiida_pesfp.calculations.ports import dynamics_ports, job_exit_codes, keep_exit_status, settings_port
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories.siesta import CorruptFile, Energies, read_mde
 from aiida_pesfp.trajectories.stability import divergence
@@ -60,7 +60,7 @@ class SiestaMdCalculation(SiestaCalculation):
             'steps, last_step, temperature_mean, temperature_std (K), energy_drift (eV/atom/ps), seconds, '
             'unconverged_steps, restartable, source, siesta_version, messages.'
         )
-        job_ports(spec)
+        job_exit_codes(spec)
         spec.exit_code(310, 'ERROR_FATAL', message='SIESTA stopped: {reason}')
         spec.exit_code(320, 'ERROR_SCF_FAILED', message='The self-consistent cycle does not converge: {reason}')
         spec.exit_code(360, 'ERROR_ATOMS_LOST', message='Atoms were lost: {reason}')
@@ -71,6 +71,7 @@ class SiestaMdCalculation(SiestaCalculation):
         self._complete_input(Path(folder.get_abs_path(options.input_filename)))
         for unused in (f'{options.prefix}.xml', self._BASIS_ENTHALPY_FILE, self._HARRIS_ENTHALPY_FILE, '*.ion.xml'):
             info.retrieve_list.remove(unused)
+        keep_exit_status(info)
         names = [f'{options.prefix}.{suffix}' for suffix in ('MD', 'MDE', 'ANI', 'XV', 'NOSE_RESTART')]
         info.retrieve_temporary_list = [*names, self.PARENT_XV]
         if 'parent_folder' in self.inputs:

@@ -10,7 +10,7 @@ from aiida.cmdline.utils import decorators, echo
 from tabulate import tabulate
 
 from aiida_pesfp.cli.parameters import POTENTIAL
-from aiida_pesfp.errors import AssessmentError, PesfpError
+from aiida_pesfp.errors import PesfpError
 from aiida_pesfp.fingerprint.quantities import QUANTITIES, listing
 from aiida_pesfp.settings import assessment as settings
 from aiida_pesfp.settings.options import options_of, take
@@ -23,24 +23,21 @@ def _many(*names: str, help: str, **options):
     return click.option(*names, multiple=True, help=f'{help} Repeatable.', **options)
 
 
-def _no_traceback_of_ours(record: logging.LogRecord) -> bool:
-    """The engine logs the traceback of any error in a function; of ours the message is enough."""
+def _is_no_error_of_ours(record: logging.LogRecord) -> bool:
     return f'\n{PesfpError.__module__}.' not in record.getMessage()
 
 
 @contextmanager
-def _refusing():
-    """End with the message of an error, without a traceback."""
+def _without_tracebacks_of_ours():
+    """Let the engine log no traceback of an error that this package raises on purpose: its message is enough."""
     handlers = logging.getLogger('aiida').handlers
     for handler in handlers:
-        handler.addFilter(_no_traceback_of_ours)
+        handler.addFilter(_is_no_error_of_ours)
     try:
         yield
-    except AssessmentError as error:
-        echo.echo_critical(str(error))
     finally:
         for handler in handlers:
-            handler.removeFilter(_no_traceback_of_ours)
+            handler.removeFilter(_is_no_error_of_ours)
 
 
 def _columns(_context, _parameter, pairs):
@@ -86,6 +83,7 @@ def _columns(_context, _parameter, pairs):
 @click.option('--all', 'everything', is_flag=True, help='Print all rankings and everything that took no part.')
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
 @decorators.with_dbenv()
+@_without_tracebacks_of_ours()
 def assess(table, **options):
     """Assess the stored descriptors of a potential with the labels of TABLE, a text file with a header.
 
@@ -101,15 +99,13 @@ def assess(table, **options):
     from aiida.orm import Dict, SinglefileData
 
     from aiida_pesfp.calculations.assessment import read_labels
-    from aiida_pesfp.queries.assessment import scanned_structures
+    from aiida_pesfp.queries.descriptors import scanned_structures
+    from aiida_pesfp.queries.nodes import how_it_ended
     from aiida_pesfp.report.plots.assessment import write_figures
-    from aiida_pesfp.workflows.assess import AssessWorkChain, validate_parameters
+    from aiida_pesfp.workflows.assess import AssessWorkChain, check_parameters
 
-    with _refusing():
-        parameters = Dict(_parameters(options))
-    wrong = validate_parameters(parameters, None)
-    if wrong:
-        echo.echo_critical(wrong)
+    parameters = _parameters(options)
+    check_parameters(parameters)
     potential, species, group = options['potential'], options['species'], options['group']
     structures, descriptors = scanned_structures(potential, species, group)
     if not structures:
@@ -120,15 +116,13 @@ def assess(table, **options):
         )
     form = {name: options[name] for name in ('columns', 'unit', 'temperature_unit', 'species', 'charge')}
     form['temperature'] = options['table_temperature']
-    with _refusing():
-        labels = read_labels(SinglefileData(table.absolute()), Dict(form))
+    labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     _print_labels(table.name, labels, options['everything'])
     echo.echo_report(f'{len(structures)} structures were scanned for {species} with {potential.name}: assessing them')
-    inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': parameters}
-    with _refusing():
-        results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
+    inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': Dict(parameters)}
+    results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
     if 'assessments' not in results:
-        echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+        echo.echo_critical(how_it_ended(node))
     assessment = results['assessments']['labels']
     assessment.label = table.stem
     predictions = {model: sets['labels'] for model, sets in results.get('predictions', {}).items()}
@@ -150,6 +144,7 @@ def assess(table, **options):
 @options_of(settings.ScoreSettings, resamples={'default': 200})
 @click.option('--label', help='Of the result.  [default: xi-POTENTIAL]')
 @decorators.with_dbenv()
+@_without_tracebacks_of_ours()
 def calibrate(assessments, vary, thresholds, label, **options):
     """Find the cuts of Xi for the potential and the ion of ASSESSMENTs, made by `aiida-pesfp assess`.
 
@@ -174,9 +169,8 @@ def calibrate(assessments, vary, thresholds, label, **options):
             echo.echo_critical(f'assessment<{node.pk}> has no creator, so its descriptors are unknown')
         descriptors = {key: node.creator.inputs[key] for key in node['materials']}
         sets[f'assessment_{node.pk}'] = {'assessment': node, 'descriptors': descriptors}
-    with _refusing():
-        parameters['score'] = take(settings.ScoreSettings, options).as_dict()
-        model = find_xi(Dict(parameters), **sets)
+    parameters['score'] = take(settings.ScoreSettings, options).as_dict()
+    model = find_xi(Dict(parameters), **sets)
     model.label = label or f'xi-{model.base.attributes.get("potential_name")}'
     found = model.base.attributes.get('calibration')
     _print_calibration(found)

@@ -1,5 +1,6 @@
 """``aiida-pesfp export``: rankings and surfaces as files."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -74,11 +75,9 @@ def export_archive(output, force, **selection):
 
     _check(output, force, ('.aiida',))
     rows = select(**selection)
-    nodes = [load_node(row['pk']) for row in rows]
+    nodes, structures = [load_node(row['pk']) for row in rows], [row['structure_uuid'] for row in rows]
     for kind in (ConductivityData, ArrheniusData):
-        nodes += [
-            node for found in results_of([row['structure_uuid'] for row in rows], kind).values() for node in found
-        ]
+        nodes += itertools.chain.from_iterable(results_of(structures, kind).values())
     create_archive(nodes, output, overwrite=force, call_calc_backward=False, call_work_backward=False)
     echo.echo_success(f'wrote {len(rows)} results with their origins to {output}')
 

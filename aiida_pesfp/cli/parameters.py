@@ -60,7 +60,7 @@ class _PotentialParamType(_Hinting, types.DataParamType):
 class GroupOrNodeParamType(click.ParamType):
     """The group of a label, the nodes of a label, or the node or group of a PK or UUID, in this order.
 
-    Here a group stays a group, and a label has to be that of a single node; subclasses convert further.
+    Here a group stays a group, and a label has to be that of a single structure or node; subclasses convert further.
     """
 
     name = 'group or node'
@@ -107,15 +107,12 @@ class StructuresParamType(GroupOrNodeParamType):
     def of_nodes(self, nodes, group):
         from aiida.orm import StructureData
 
-        from aiida_pesfp.queries.structures import is_derived
-
         structures = [node for node in nodes if isinstance(node, StructureData)]
         if not structures and group:
             self.fail(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
         if not structures:
             self.fail(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
-        # Relaxed structures and supercells have the label of the structure that they were made from.
-        return structures if group else [_single([s for s in structures if not is_derived(s)] or structures)]
+        return structures if group else [_single(structures)]
 
     def of_other(self, value):
         if Path(value).exists():
@@ -163,6 +160,13 @@ def _named(node) -> str:
 
 
 def _single(nodes: list):
+    """The one node of a label, or the structure of which the others have it: what was made of it, or it was made of."""
+    from aiida.orm import StructureData
+
+    from aiida_pesfp.queries.structures import is_derived
+
+    structures = [node for node in nodes if isinstance(node, StructureData)]
+    nodes = [node for node in structures if not is_derived(node)] or structures or nodes
     if len(nodes) > 1:
         pks = ', '.join(str(node.pk) for node in nodes)
         raise click.BadParameter(f'several nodes have the label {nodes[0].label!r}: give the PK of one ({pks})')

@@ -23,14 +23,8 @@ selection_options = combined(
 QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
 #: Columns that are shown only if rows differ in them.
 _SETTINGS = (
-    *(
-        ('Ion', 'species', ''),
-        ('Cell', 'cell', ''),
-        ('Spacing/A', 'spacing', 'g'),
-        ('R_min/A', 'minimum_distance', 'g'),
-        ('Grid', 'grid', ''),
-    ),
-    ('Settings', 'settings', ''),
+    *(('Ion', 'species', ''), ('Cell', 'cell', ''), ('Spacing/A', 'spacing', 'g')),
+    *(('R_min/A', 'minimum_distance', 'g'), ('Grid', 'grid', ''), ('Settings', 'settings', '')),
 )
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS),
@@ -38,7 +32,6 @@ _COLUMNS = (
     ('Potential', 'potential_name', ''),
     *_SETTINGS,
 )
-_MOST_NAMES = 8
 _HELP = f"""Rank scanned structures: all of them, or those of a group, a workchain (also a running one) or a structure.
 
 The newest result of each structure is shown, for each potential and settings. Settings that differ are columns.
@@ -102,16 +95,11 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
 
 def tell_missing(process) -> None:
     """Say on standard error which structures of a process that has scanned are missing among its results."""
-    from aiida_pesfp.queries.screening import screenings_among, structures_of, unranked
+    from aiida_pesfp.queries.screening import missing_among, screenings_among, unranked
 
     for screening in screenings_among(process):
-        missing = [one for one in unranked(screening) if one.is_missing]
-        if missing:
-            names = ', '.join(one.label for one in missing[:_MOST_NAMES])
-            more = f' and {len(missing) - _MOST_NAMES} more' if len(missing) > _MOST_NAMES else ''
-            total = len(structures_of(screening))
-            text = f'{len(missing)} of {total} structures are missing: {names}{more}. {missing[0].reason}'
-            echo.echo_warning(text, err=True)
+        if missing := missing_among(screening, unranked(screening)):
+            echo.echo_warning(missing, err=True)
 
 
 def print_table(rows: list[dict], columns=_COLUMNS) -> None:

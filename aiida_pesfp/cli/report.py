@@ -7,7 +7,7 @@ from aiida_pesfp.cli.parameters import FILE, FOLDER, GroupOrNodeParamType
 
 
 @click.command('report')
-@click.argument('subject', metavar='GROUP_OR_WORKCHAIN', type=GroupOrNodeParamType())
+@click.argument('subject', metavar='GROUP_OR_NODE', type=GroupOrNodeParamType())
 @click.option('-o', '--output', type=FILE, default='report.html', help='File to write.')
 @click.option('--figures', type=FOLDER, help='Folder for static figures for a paper, as .png and .pdf.')
 @click.option('--top', type=click.IntRange(min=0), default=10, help='Structures with own --figures.')
@@ -16,8 +16,8 @@ from aiida_pesfp.cli.parameters import FILE, FOLDER, GroupOrNodeParamType
 def report(subject, output, figures, top, overwrite):
     """Write what is known of structures that were scanned into one HTML file that opens without a network.
 
-    GROUP_OR_WORKCHAIN is a screening, any workchain that called one, or a group of workchains, DescriptorsData, PesData
-    or StructureData, by PK, UUID or label. The report of a workchain that is running or has failed shows the results
+    GROUP_OR_NODE is a screening, any workchain that called one, a DescriptorsData, PesData or StructureData, or
+    a group of them, by PK, UUID or label. The report of a workchain that is running or has failed shows the results
     so far. A report replaces an older one of the same name; it replaces no other file, and figures no files at all,
     without --overwrite.
     """

@@ -11,6 +11,7 @@ from aiida_pesfp.workflows.engines import ENGINES
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and the structures without a result; stops if the process failed."""
     from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
+    from aiida_pesfp.queries.nodes import how_it_ended
     from aiida_pesfp.queries.screening import screenings_among, unranked
 
     rows = rows_of(descriptors_of(node))
@@ -19,7 +20,7 @@ def print_ranking(node) -> None:
     for one in (one for screening in screenings_among(node) for one in unranked(screening)):
         echo.echo_warning(f'{one.label}: {one.reason}')
     if not node.is_finished_ok:
-        echo.echo_critical(f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+        echo.echo_critical(how_it_ended(node))
     echo.echo_success(f'finished {node.process_label}<{node.pk}>')
     pk = node.pk
     echo.echo_report(f'look further with: aiida-pesfp rank {pk}; aiida-pesfp show PK; verdi process status {pk}')

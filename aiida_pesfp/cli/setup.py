@@ -45,7 +45,7 @@ def setup(potential, **executables):
     external = {name: _ask_version(EXTERNAL[name], path) for name, path in executables.items() if path is not None}
     computer = _computer()
     for program in PROGRAMS:
-        executable = _executable(program.label)
+        executable = _executable(program.label, 'install aiida-pesfp into this environment with pip')
         _code(computer, program, executable, f'{program.purpose}, of the environment of aiida-pesfp')
         answer = _run(executable, '--version')
         if answer.returncode != 0:
@@ -101,19 +101,17 @@ def _run(*command: str) -> subprocess.CompletedProcess:
             echo.echo_critical(f'{command[0]} does not run: {error}')
 
 
-def _executable(name) -> str:
+def _executable(name: str, way_out: str) -> str:
     found = shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
     if found is None:
-        echo.echo_critical(f'there is no executable {name}: install aiida-pesfp into this environment with pip')
-    return found
+        echo.echo_critical(f'there is no executable {name}: {way_out}')
+    return str(Path(found).absolute())
 
 
 def _ask_version(program: Program, name: str) -> tuple[str, str, bool]:
     """Path and version of an external program, and whether it was built with MPI: it prints both without input."""
-    executable, title = shutil.which(name), program.purpose
-    if executable is None:
-        echo.echo_critical(f'there is no executable {name}: give the path of a {title}')
-    executable = str(Path(executable).absolute())
+    title = program.purpose
+    executable = _executable(name, f'give the path of a {title}')
     answer = _run(executable)
     version = re.search(program.version, answer.stdout, re.MULTILINE | re.IGNORECASE)
     if version is None:

@@ -4,6 +4,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType
+from aiida_pesfp.errors import some_of
 from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES
 
 
@@ -21,6 +22,9 @@ def show(scanned, ion):
     from aiida_pesfp.queries.structures import structures_by_uuid
 
     *others, node = sorted(scanned.descriptors, key=lambda found: found.pk)
+    if len({found.get('structure_uuid') for found in scanned.descriptors}) > 1:
+        names = some_of(f'{found.label}<{found.pk}>' for found in scanned.descriptors)
+        echo.echo_critical(f'it has results of several structures: name one of {names}')
     ions = [entry for entry in node.get('ions', []) if ion in (None, entry['index'])]
     if ion is not None and not ions:
         numbers = ', '.join(str(entry['index']) for entry in node.get('ions', []))

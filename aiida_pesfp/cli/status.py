@@ -6,6 +6,7 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_pesfp.errors import some_of
 from aiida_pesfp.workflows.engines import DYNAMICS
 
 _VALIDATIONS = ('aiida.workflows:pesfp.screen_and_validate', 'aiida.workflows:pesfp.conductivity')
@@ -66,9 +67,8 @@ def _tell_what_stops(running: list) -> None:
     if not get_daemon_client().is_daemon_running:
         echo.echo_warning('the daemon is not running, so nothing that was submitted goes on: `verdi daemon start`')
     elif waiting := waiting_for_a_worker(running, _LONGEST_START):
-        names = ', '.join(f'{node.process_label}<{node.pk}>' for node in waiting[:3])
-        more = f' and {len(waiting) - 3} more' if len(waiting) > 3 else ''
-        echo.echo_warning(f'no worker has begun {names}{more} for {_LONGEST_START // 60} minutes. {_REPAIR}')
+        names = some_of((f'{node.process_label}<{node.pk}>' for node in waiting), 3)
+        echo.echo_warning(f'no worker has begun {names} for {_LONGEST_START // 60} minutes. {_REPAIR}')
 
 
 def _progress(node) -> list[str]:

@@ -116,9 +116,7 @@ def _close_ions(structure: Structure, kinds: list[int], contact: float) -> str |
     return pair and f'two {structure[pair[0]].specie.symbol} are {pair[2]:.2f} A apart'
 
 
-def _too_close(
-    structure: Structure, contact: float, kinds: list[int] | None = None
-) -> tuple[int, int, float, float] | None:
+def _too_close(structure: Structure, contact: float, kinds: list[int] | None = None) -> tuple | None:
     """Of atoms that are closer than ``contact`` times the sum of their covalent radii, the worst pair: two sites, their
     distance and the limit, A.
 

@@ -95,11 +95,12 @@ def _crystal(document: dict) -> dict | Atoms | None:
 def _read(document, name: str | None) -> Reading:
     if isinstance(document, Atoms):
         return attempt(lambda: (from_atoms(document), ()), id=name)
-    if not isinstance(document, dict) or _crystal(document) is None:
+    if not isinstance(document, dict):
         return Reading(error=_unknown(document), id=name)
     stated = _stated(document)
     identifier = name or next((str(stated[key]) for key in _IDS if isinstance(stated.get(key), str)), None)
-    properties = {name: _first(stated, keys) for name, keys in _PROPERTIES.items()}
+    known = {key: stated[key] for keys in _PROPERTIES.values() for key in keys if stated.get(key) not in (None, 'na')}
+    properties = {name: next((known[key] for key in keys if key in known), None) for name, keys in _PROPERTIES.items()}
     return attempt(lambda: from_document(document), id=identifier, properties=properties)
 
 
@@ -124,10 +125,6 @@ def _stated(document: dict) -> dict:
     """All that a document says beside its crystal; entries of pymatgen and rows of ASE keep some a level below."""
     levels = [document.get(key) for key in ('data', 'key_value_pairs')]
     return {key: value for level in levels if isinstance(level, dict) for key, value in level.items()} | document
-
-
-def _first(stated: dict, keys: tuple[str, ...]):
-    return next((stated[key] for key in keys if stated.get(key) not in (None, 'na')), None)
 
 
 def _unknown(document) -> UnreadableStructure:

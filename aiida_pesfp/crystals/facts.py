@@ -126,11 +126,8 @@ class Facts:
     :param units: formula units of the cell by the first of them, Z.
     :param content: all atoms of the cell.
     :param sites: number of sites; ``elements`` are all that the crystal has, ``kinds`` their number.
-    :param weight: of a formula unit, atomic mass units.
-    :param density: calculated from the crystal, g/cm3.
-    :param volume: of the cell, A^3.
-    :param electrons: in the cell, F000.
-    :param group: number of the space group.
+    :param weight: of a formula unit, atomic mass units; ``density`` as calculated from the crystal, g/cm3.
+    :param volume: of the cell, A^3, with so many ``electrons`` (F000); ``group`` is the number of the space group.
     """
 
     formulas: tuple[Formula, ...] = ()

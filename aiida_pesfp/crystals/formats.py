@@ -57,7 +57,7 @@ def read_file(path: Path) -> list[Reading]:
     """All structures of one file, at least one; one that cannot be read is in the list with the reason."""
     try:
         with warnings.catch_warnings(action='ignore'):  # pymatgen warns of every rounded coordinate
-            return _parse(path)
+            return _parse(path) or [Reading(error=UnreadableStructure('contains no structure'))]
     except Exception as error:  # parsers raise all kinds of errors on malformed files
         return [Reading(error=as_ours(error))]
 
@@ -67,15 +67,11 @@ def _parse(path: Path) -> list[Reading]:
         raise UnreadableStructure('no such file' if not path.exists() else 'is not a regular file')
     kind = format_of(path) or _kind_by_ase(path)
     if kind in _READERS:
-        found = _READERS[kind](read_text(path))
-    else:
-        if kind == 'castep-cell' and 'MIXTURE' in read_text(path).upper():  # ASE overlooks it
-            raise PartialOccupancy('it has mixtures of atoms: give an ordered approximant of the structure')
-        atoms = ase.io.read(path, index=':', format=kind, do_not_split_by_at_sign=True)
-        found = [attempt(lambda one=one: (from_atoms(one), ())) for one in atoms]
-    if not found:
-        raise UnreadableStructure('contains no structure')
-    return found
+        return _READERS[kind](read_text(path))
+    if kind == 'castep-cell' and 'MIXTURE' in read_text(path).upper():  # ASE overlooks it
+        raise PartialOccupancy('it has mixtures of atoms: give an ordered approximant of the structure')
+    atoms = ase.io.read(path, index=':', format=kind, do_not_split_by_at_sign=True)
+    return [attempt(lambda one=one: (from_atoms(one), ())) for one in atoms]
 
 
 def _kind_by_ase(path: Path) -> str:

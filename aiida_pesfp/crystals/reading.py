@@ -49,16 +49,14 @@ def as_ours(error: Exception) -> StructureError:
 
 
 def from_atoms(atoms: Atoms) -> Structure:
-    """A structure of ASE's atoms, without constraints, velocities and the like."""
+    """A structure of ASE's atoms, without constraints, velocities and the like.
+
+    :raises PartialOccupancy: if a site is not full, as ASE keeps the occupancies of a CIF or a column of such a name.
+    """
     check_cell(atoms.cell.array, atoms.pbc)
-    if not _is_full(atoms):
-        raise PartialOccupancy('it has partly occupied sites: give an ordered approximant of the structure')
-    return AseAtomsAdaptor.get_structure(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True))
-
-
-def _is_full(atoms: Atoms) -> bool:
-    """Whether all sites are full, as ASE keeps the occupancies of a CIF or a column of such a name."""
     kept = atoms.info.get('occupancy')
     sites = [list(site.values()) for site in kept.values()] if isinstance(kept, dict) else []
     columns = [array.astype(float) for name, array in atoms.arrays.items() if name.lower().startswith('occ')]
-    return all(site == [1] for site in sites) and all(bool((column == 1).all()) for column in columns)
+    if any(site != [1] for site in sites) or any((column != 1).any() for column in columns):
+        raise PartialOccupancy('it has partly occupied sites: give an ordered approximant of the structure')
+    return AseAtomsAdaptor.get_structure(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True))

@@ -12,9 +12,6 @@ from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms
 from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import InvalidCell, UnreadableStructure
 
-#: Columns of a frame that names none.
-_PLAIN = 'species:S:1:pos:R:3'
-
 
 def read_xyz(text: str) -> list[Reading]:
     """All frames, up to a count that is broken; one that cannot be read is in the list with the reason."""
@@ -39,11 +36,10 @@ def _frame(lines: list[str], number: int) -> tuple[Structure, tuple[str, ...]]:
     if len(lines) < int(lines[0]) + 2:
         raise UnreadableStructure(f'it has {max(len(lines) - 2, 0)} of the {lines[0].strip()} atoms of a frame')
     stated = re.search(r'Properties="?([^\s"]+)', lines[1])
-    names, counts = (((stated and stated[1]) or _PLAIN).split(':')[k::3] for k in (0, 2))
-    if any(not re.fullmatch(r'\d{1,3}', count) for count in counts) or len(names) != len(counts):
-        raise UnreadableStructure(f'its Properties have the numbers of columns {", ".join(counts)[:60]}')
-    if 'pos' not in names or not {'species', 'Z', 'numbers'} & set(names):
-        raise UnreadableStructure(f'its Properties {stated[1][:60]} have no species and pos')
+    names, counts = ((stated[1] if stated else 'species:S:1:pos:R:3').split(':')[k::3] for k in (0, 2))
+    whole = len(names) == len(counts) and all(re.fullmatch(r'\d{1,3}', count) for count in counts)
+    if not whole or 'pos' not in names or not {'species', 'Z', 'numbers'} & set(names):
+        raise UnreadableStructure(f'its Properties {stated[1][:60]} do not give columns of species and pos')
     if 'Lattice=' not in lines[1]:
         raise InvalidCell('its second line gives no Lattice: it is no crystal')
     width = sum(map(int, counts))

@@ -5,9 +5,10 @@ from abc import abstractmethod
 from pathlib import Path
 
 from aiida.engine import ExitCode
-from aiida.orm import CalcJobNode
+from aiida.orm import CalcJobNode, FolderData
 from aiida.parsers import Parser
 
+from aiida_pesfp.calculations.ports import EXIT_STATUS
 from aiida_pesfp.calculations.program import ProgramCalculation
 
 #: A shell adds the number of the signal that has killed a program.
@@ -33,7 +34,7 @@ class ProgramParser(Parser):
                 [(run['name'], run['outcome'])] = run['structures'].items()
             fatal, _ = run['fatal'], run['structures']
         except FileNotFoundError:
-            if self.has_died():
+            if has_died(self.retrieved):
                 return self.interruption({'stopped': None})
             return self.exit_codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         except (json.JSONDecodeError, KeyError, ValueError) as error:
@@ -44,14 +45,6 @@ class ProgramParser(Parser):
             return self.store(run, Path(retrieved_temporary_folder or '', ProgramCalculation.RESULTS))
         except (OSError, ValueError, KeyError) as error:
             return self.exit_codes.ERROR_CORRUPT_OUTPUT.format(reason=f'{type(error).__name__}: {error}')
-
-    def has_died(self) -> bool:
-        """Whether the program was killed, or lost with its machine or its folder, before it could say anything."""
-        try:
-            status = int(self.retrieved.base.repository.get_object_content(ProgramCalculation.EXIT_STATUS))
-        except (FileNotFoundError, ValueError):
-            return True
-        return status == 0 or status > _SIGNALS
 
     @abstractmethod
     def store(self, run: dict, folder: Path) -> ExitCode | None:
@@ -88,6 +81,15 @@ class ProgramParser(Parser):
         if run['stopped'] or self.node.exit_status == scheduler.ERROR_SCHEDULER_OUT_OF_WALLTIME.status:
             return self.exit_codes.ERROR_OUT_OF_WALLTIME
         return self.exit_codes.ERROR_INTERRUPTED
+
+
+def has_died(retrieved: FolderData) -> bool:
+    """Whether a program was killed, or lost with its machine or its folder, before it could say anything."""
+    try:
+        status = int(retrieved.base.repository.get_object_content(EXIT_STATUS))
+    except (FileNotFoundError, ValueError):
+        return True
+    return status == 0 or status > _SIGNALS
 
 
 def last_words(job: CalcJobNode) -> str:

@@ -11,7 +11,7 @@ from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, parameters_of
 from aiida_pesfp.calculations.trajectories import new_trajectory
-from aiida_pesfp.parsers.program import last_words
+from aiida_pesfp.parsers.program import has_died, last_words
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories import siesta
 from aiida_pesfp.trajectories.siesta_dynamics import BOHR, SiestaTrajectory, bohr_of, read_dynamics, restart_is_exact
@@ -180,7 +180,8 @@ class SiestaMdParser(Parser):
         if error is not None:
             return codes.ERROR_CORRUPT_OUTPUT.format(reason=str(error))
         exit_code = self._unfinished(messages)
-        if exit_code == codes.ERROR_INTERRUPTED and SiestaMdCalculation._MESSAGES_FILE not in names:
+        silent = SiestaMdCalculation._MESSAGES_FILE not in names
+        if exit_code == codes.ERROR_INTERRUPTED and silent and not has_died(self.retrieved):
             return codes.ERROR_NO_OUTPUT.format(reason=last_words(self.node))
         return exit_code
 

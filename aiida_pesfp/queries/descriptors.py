@@ -4,15 +4,16 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from aiida.orm import CalculationNode, Node, ProcessNode, QueryBuilder, load_node
+from aiida.orm import CalculationNode, Group, Node, ProcessNode, QueryBuilder, StructureData, load_node
 
+from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.queries.nodes import among, potential_labels, stored
-from aiida_pesfp.queries.structures import contents_of, records_of, results_of, structures_by_uuid
+from aiida_pesfp.queries.nodes import among, potential_labels, stored, with_descendants
+from aiida_pesfp.queries.structures import content_of, name_of, records_of, results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
@@ -24,8 +25,6 @@ ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K'
 #: What makes two results of one structure differ.
 ORIGIN = ('species', 'potential_name', 'cell', *GRID_SETTINGS, 'settings')
 COLUMNS = ('pk', 'label', *DESCRIPTORS, *GRID_SETTINGS, 'settings', *RECORD, *ARRHENIUS)
-#: Link labels of the outputs of scans and screenings begin with this, before the key of the structure.
-_PREFIX = 'descriptors__'
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
@@ -44,7 +43,7 @@ def descriptors_by_node(nodes: Iterable[Node]) -> dict[int, list[DescriptorsData
         if isinstance(node, DescriptorsData):
             found[node.pk] = [node]
         elif isinstance(node, ProcessNode):
-            if own := descriptors_of_processes([node, *node.called_descendants]):
+            if own := descriptors_of_processes(with_descendants(node)):
                 found[node.pk] = own
         else:
             (surfaces if isinstance(node, PesData) else others).append(node)
@@ -80,7 +79,8 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
     Structures of the same label and content, such as one file from two folders, are one.
     """
     ordered = sorted(descriptors, key=lambda node: node.pk)
-    contents = contents_of(node.get('structure_uuid') for node in ordered)
+    structures = structures_by_uuid(node.get('structure_uuid') for node in ordered)
+    contents = {uuid: content_of(structure) for uuid, structure in structures.items()}
     names = ('species', 'potential_sha256', 'cell', *GRID_SETTINGS, 'settings')
     found = {}
     for node in ordered:
@@ -89,6 +89,24 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
         origin = (structure, *(json.dumps(node.get(name), sort_keys=True) for name in names))
         found[origin] = node
     return sorted(found.values(), key=lambda node: node.pk)
+
+
+def scanned_structures(
+    potential: PotentialData, species: str, group: Group | None = None
+) -> tuple[dict[str, StructureData], dict[str, DescriptorsData]]:
+    """Structures (of a group) that were scanned for an ion, and the newest descriptors of each.
+
+    :returns: both by keys made of the labels of the structures.
+    """
+    filters = {'attributes.potential_sha256': potential.sha256, 'attributes.species': species}
+    query = QueryBuilder().append(DescriptorsData, filters=filters, project=['attributes.structure_uuid', '*'])
+    found = dict(query.order_by({DescriptorsData: 'id'}).all())
+    query = QueryBuilder().append(StructureData, filters={'uuid': {'in': list(found) or ['']}}, tag='own', project='*')
+    if group is not None:
+        query.append(Group, filters={'id': group.pk}, with_node='own')
+    nodes = query.order_by({'own': 'id'}).all(flat=True)
+    structures = dict(zip(unique_names(map(name_of, nodes)), nodes))
+    return structures, {key: found[node.uuid] for key, node in structures.items()}
 
 
 def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
@@ -105,13 +123,6 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
         row |= {name: records.get(structure, {}).get(name) for name in RECORD}
         rows.append(row | {name: fits.get(structure, [{}])[-1].get(name) for name in ARRHENIUS})
     return rows
-
-
-def keys_of(descriptors: Iterable[int]) -> dict[int, str]:
-    """PK of descriptors -> key of their structure in the scan or screening that made them."""
-    query = QueryBuilder().append(DescriptorsData, filters=among(descriptors), tag='own', project='id')
-    query.append(ProcessNode, with_outgoing='own', edge_project='label')
-    return {pk: label.removeprefix(_PREFIX) for pk, label in query.all() if label.startswith(_PREFIX)}
 
 
 def surfaces_of(descriptors: Iterable[int]) -> dict[int, int]:

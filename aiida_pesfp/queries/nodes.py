@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from aiida.common import timezone
 from aiida.common.exceptions import NotExistent
-from aiida.orm import CalculationNode, Dict, Group, Node, ProcessNode, QueryBuilder, load_group, load_node
+from aiida.orm import CalcJobNode, Group, Node, ProcessNode, QueryBuilder, load_group, load_node
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import one_line
 
 
 def among(pks: Iterable[int]) -> dict:
@@ -51,6 +52,28 @@ def pseudo_families() -> list[str]:
     return sorted(QueryBuilder().append(PseudoPotentialFamily, project='label').all(flat=True))
 
 
+def how_it_ended(process: ProcessNode) -> str:
+    """Name of a process and how it has ended, such as ``ScanBaseWorkChain<7> [330]: A job failed for good``."""
+    name = f'{process.process_label}<{process.pk}>'
+    if process.is_excepted:
+        return f'{name} ended with an error: {one_line(process.exception)}'
+    if process.is_killed:
+        return f'{name} was killed'
+    if not process.is_terminated:
+        return f'{name} has not finished ({process.process_state.value})'
+    return f'{name} [{process.exit_status}]: {process.exit_message or "no message"}'
+
+
+def with_descendants(process: ProcessNode) -> list[ProcessNode]:
+    """A process and all that it called, directly or not, the oldest first."""
+    return [process, *sorted(process.called_descendants, key=lambda called: called.pk)]
+
+
+def jobs_of(process: ProcessNode) -> list[CalcJobNode]:
+    """A job itself, or those that a process called, the oldest first."""
+    return [one for one in with_descendants(process) if isinstance(one, CalcJobNode)]
+
+
 def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
     """Processes of some types that have not ended, the oldest first."""
     active = {'attributes.process_state': {'in': ['created', 'waiting', 'running']}}
@@ -59,16 +82,6 @@ def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
 
 def waiting_for_a_worker(processes: Iterable[ProcessNode], seconds: float) -> list[ProcessNode]:
     """Those of some processes and all they called that were made so long ago and that nobody has begun to run."""
-    found = {called.pk for node in processes for called in (node, *node.called_descendants)}
+    found = {called.pk for node in processes for called in with_descendants(node)}
     oldest = timezone.now() - datetime.timedelta(seconds=seconds)
     return stored(ProcessNode, among(found) | {'attributes.process_state': 'created', 'ctime': {'<': oldest}})
-
-
-def accounts_of_rejected(screen: ProcessNode) -> list[Dict]:
-    """The nodes that name the structures without a result of a screening: its output, or those of its calculations."""
-    if 'rejected' in screen.outputs:
-        return [screen.outputs.rejected]
-    called = among(node.pk for node in screen.called_descendants)
-    query = QueryBuilder().append(CalculationNode, filters=called, tag='process')
-    links = {'edge_filters': {'label': {'in': ['failures', 'result']}}, 'project': '*'}
-    return query.append(Dict, with_incoming='process', **links).all(flat=True)

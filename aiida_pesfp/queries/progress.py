@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from aiida.common.exceptions import AiidaException
-from aiida.orm import CalcJobNode, ProcessNode, StructureData
+from aiida.orm import ProcessNode, StructureData
 
 from aiida_pesfp.calculations.program import read_run
-from aiida_pesfp.calculations.scan import ScanCalculation, structures_in
+from aiida_pesfp.errors import one_line
 from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.queries.nodes import jobs_of, with_descendants
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 #: What reading the files of a running job may raise.
@@ -58,29 +59,24 @@ class DynamicsProgress:
 
 
 def scan_progress_of(node: ProcessNode) -> ScanProgress:
-    """The progress of a ``pesfp.scan``, ``pesfp.scan.base`` or ``pesfp.screen``.
+    """The progress of a ``pesfp.scan.base`` or ``pesfp.screen``.
 
     :raises ValueError: for another process.
     """
-    inputs = node.inputs.scan if 'scan' in node.inputs else node.inputs
-    if 'batch' in inputs:
-        structures = structures_in(inputs.batch)
-    elif 'structures' in node.inputs and 'potential' in inputs:
-        structures = dict(node.inputs.structures)
-    else:
+    if not {'scan', 'structures'} <= set(node.inputs):
         raise ValueError(f'{node.process_label}<{node.pk}> is no scan and no screening')
-    entries, rejected = {}, set()
+    structures, entries, rejected = dict(node.inputs.structures), {}, set()
     progress = ScanProgress(len(structures))
-    for process in _with_descendants(node):
+    for process in node.called:
         if process.process_label == 'reject' and 'result' in process.outputs:
             rejected |= set(process.outputs.result.keys())
-        if isinstance(process, CalcJobNode) and process.process_class is ScanCalculation:
-            progress.running += not process.is_terminated
-            try:
-                entries |= read_run(process)['structures']
-            except _UNREADABLE as error:
-                if not process.is_terminated:
-                    progress.silent[process.pk] = str(error) or type(error).__name__
+    for job in jobs_of(node):
+        progress.running += not job.is_terminated
+        try:
+            entries |= read_run(job)['structures']
+        except _UNREADABLE as error:
+            if not job.is_terminated:
+                progress.silent[job.pk] = one_line(error)
     states = [entry['state'] for entry in entries.values()]
     progress.rejected, progress.done, progress.failed = len(rejected), states.count('done'), states.count('failed')
     # Speed and time left, from what the finished structures have cost.
@@ -94,7 +90,7 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
     if node.is_terminated or not left:
         progress.seconds_left = 0.0
     elif seconds > 0:
-        parameters = FingerprintSettings.from_dict(inputs.parameters.get_dict())
+        parameters = FingerprintSettings.from_dict(node.inputs.scan.parameters.get_dict())
         cost = {key: estimated_cost(structures[key], parameters) for key in (*done, *left)}
         per_cost = seconds / sum(cost[key] for key in done)
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
@@ -114,7 +110,7 @@ def dynamics_of(node: ProcessNode, engines: Mapping[str, str]) -> list[DynamicsP
 
     :param engines: type of each process that runs dynamics -> name of its engine.
     """
-    found = [process for process in _with_descendants(node) if process.process_type in engines]
+    found = [process for process in with_descendants(node) if process.process_type in engines]
     return [_dynamics_progress(process, engines[process.process_type]) for process in found]
 
 
@@ -122,25 +118,21 @@ def _dynamics_progress(node: ProcessNode, engine: str) -> DynamicsProgress:
     dynamics, caller = node.inputs.md.dynamics.get_dict(), node.caller
     timestep, steps = dynamics.get('timestep', 1.0), dynamics['steps']
     done, running, seconds, silent = 0, 0, 0.0, None
-    for job in (called for called in node.called if isinstance(called, CalcJobNode)):
+    for job in jobs_of(node):
         if 'output_parameters' in job.outputs:
             done += job.outputs.output_parameters['steps']
         elif not job.is_terminated:
             try:
                 running, seconds = job.process_class.steps_so_far(job)
             except _UNREADABLE as error:
-                silent = str(error) or type(error).__name__
-    speed = running / seconds if running and seconds else None
+                silent = one_line(error)
     done, structure = min(steps, done + running), node.inputs.md.structure
     name = (caller.label if caller is not None else '') or structure.label or structure.get_formula()
     progress = DynamicsProgress(name, engine, dynamics['temperature'], steps, done, done * timestep / 1000)
     progress.state, progress.silent = node.process_state.value, silent
-    if speed is not None:
+    if running and seconds:
+        speed = running / seconds
         progress.nanoseconds_per_day, progress.seconds_left = speed * timestep * 86400e-6, (steps - done) / speed
     if node.is_terminated:
         progress.seconds_left = 0.0
     return progress
-
-
-def _with_descendants(node: ProcessNode) -> list[ProcessNode]:
-    return [node, *sorted(node.called_descendants, key=lambda called: called.pk)]

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from aiida.orm import Dict, ProcessNode, StructureData
+from aiida.orm import CalculationNode, Dict, Node, ProcessNode, QueryBuilder, StructureData
 
 from aiida_pesfp.calculations.selection import LOST
-from aiida_pesfp.queries.descriptors import descriptors_of, keys_of
-from aiida_pesfp.queries.nodes import accounts_of_rejected
+from aiida_pesfp.errors import some_of
+from aiida_pesfp.queries.descriptors import descriptors_of
+from aiida_pesfp.queries.nodes import among, how_it_ended, with_descendants
 from aiida_pesfp.queries.structures import name_of, processes_of
 
 #: Types of the processes that take structures and make descriptors of them.
@@ -36,6 +37,16 @@ class Unranked:
         return name_of(self.structure)
 
     @property
+    def formula(self) -> str:
+        """Its formula."""
+        return self.structure.get_formula(mode='hill_compact')
+
+    @property
+    def node(self) -> Node:
+        """The node with the reason."""
+        return self.account or self.process
+
+    @property
     def is_missing(self) -> bool:
         """Whether it would have a result if nothing had gone wrong, or may still get one."""
         return self.stage == 'missing'
@@ -43,7 +54,7 @@ class Unranked:
 
 def screenings_among(process: ProcessNode) -> list[ProcessNode]:
     """A screening itself, those that a workchain has called, or a scan that belongs to none."""
-    called = [process, *sorted(process.called_descendants, key=lambda node: node.pk)]
+    called = with_descendants(process)
     screenings = [node for node in called if node.process_type == SCREENING]
     return screenings or [node for node in called if node.process_type == SCAN]
 
@@ -56,19 +67,19 @@ def structures_of(process: ProcessNode) -> dict[str, StructureData]:
 
 def unranked(process: ProcessNode) -> list[Unranked]:
     """The structures of a screening or scan without a result, in whatever state it is: the missing ones come last."""
-    found = descriptors_of(process)
-    done = set(keys_of(one.pk for one in found).values())
-    scanned = {one.get('structure_uuid') for one in found}
-    left = {key: node for key, node in structures_of(process).items() if key not in done and node.uuid not in scanned}
+    scanned = {one.get('structure_uuid') for one in descriptors_of(process)}
+    left = {key: node for key, node in structures_of(process).items() if node.uuid not in scanned}
     told = {}
-    for account in accounts_of_rejected(process):
+    for account in _accounts(process):
         for key, entry in account.get_dict().items():
             if key in left and isinstance(entry, dict):
                 lost = entry.get('error_type') == LOST
                 stage = 'missing' if lost else entry.get('stage', 'scan')
                 reason = entry.get('reason') or entry['error']
                 told.setdefault(key, Unranked(key, left[key], stage, reason, process, account))
-    others = (Unranked(key, left[key], 'missing', _why_missing(process), process) for key in left if key not in told)
+    name = f'{process.process_label}<{process.pk}>'
+    why = how_it_ended(process) if process.is_terminated else f'{name} has not come to it yet'
+    others = (Unranked(key, left[key], 'missing', why, process) for key in left if key not in told)
     return sorted([*told.values(), *others], key=lambda one: (one.is_missing, one.key))
 
 
@@ -80,10 +91,23 @@ def reasons_for(structure: StructureData) -> list[Unranked]:
     return [one for one in found if one.structure.uuid == structure.uuid]
 
 
-def _why_missing(process: ProcessNode) -> str:
-    name = f'{process.process_label}<{process.pk}>'
-    if not process.is_terminated:
-        return f'{name} has not come to it yet'
-    if process.is_killed:
-        return f'{name} was killed before it had a result'
-    return f'{name} ended before it had a result: {process.exit_message or process.exception or process.exit_status}'
+def missing_among(process: ProcessNode, left: list[Unranked]) -> str | None:
+    """A sentence about the structures of a screening or scan that are missing; None if there are none.
+
+    :param left: of :func:`unranked`.
+    """
+    missing = [one for one in left if one.is_missing]
+    if not missing:
+        return None
+    count = f'{len(missing)} of {len(structures_of(process))} structures are missing'
+    return f'{count}: {some_of(one.label for one in missing)}. {missing[0].reason}'
+
+
+def _accounts(screening: ProcessNode) -> list[Dict]:
+    """The nodes that name structures without a result: an output of the screening, or those of its calculations."""
+    if 'rejected' in screening.outputs:
+        return [screening.outputs.rejected]
+    called = among(node.pk for node in screening.called_descendants)
+    query = QueryBuilder().append(CalculationNode, filters=called, tag='process')
+    links = {'edge_filters': {'label': {'in': ['failures', 'result']}}, 'project': '*'}
+    return query.append(Dict, with_incoming='process', **links).all(flat=True)

@@ -7,7 +7,7 @@ from aiida.orm import CalcFunctionNode, Node, ProcessNode, QueryBuilder, Structu
 
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.record import RecordData
-from aiida_pesfp.settings.units import PROPERTIES
+from aiida_pesfp.settings.screen import Properties
 
 
 def structures_by_uuid(uuids: Iterable[str | None]) -> dict[str, StructureData]:
@@ -20,11 +20,6 @@ def content_of(structure: StructureData) -> tuple[str, str]:
     """Label and hash: structures that share both, such as one file from two folders, are one."""
     caching = structure.base.caching
     return structure.label, caching.get_hash() or caching.compute_hash()
-
-
-def contents_of(uuids: Iterable[str | None]) -> dict[str, tuple[str, str]]:
-    """UUIDs of stored structures -> :func:`content_of` them."""
-    return {uuid: content_of(node) for uuid, node in structures_by_uuid(uuids).items()}
 
 
 def by_name(structures: Iterable[StructureData]) -> dict[str, StructureData]:
@@ -57,7 +52,7 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
     records, known = records_of(structures.values()), {}
     for key, node in structures.items():
         record = records.get(node.uuid, {})
-        found = {name: record[name] for name in PROPERTIES if record.get(name) is not None}
+        found = {name: record[name] for name in Properties.known() if record.get(name) is not None}
         if found:
             known[key] = found
     return known

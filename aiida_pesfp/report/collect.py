@@ -14,15 +14,21 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
-from aiida_pesfp.queries.descriptors import descriptors_by_node, keys_of, newest, potentials_of, surfaces_of
-from aiida_pesfp.queries.nodes import potential_labels
-from aiida_pesfp.queries.screening import Unranked, screenings_among, structures_of, unranked
-from aiida_pesfp.queries.structures import results_of, structures_by_uuid
-from aiida_pesfp.report.content import Activation, Entry, Rejected, Report, Source, Transport
+from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, potentials_of, surfaces_of
+from aiida_pesfp.queries.nodes import how_it_ended, potential_labels, with_descendants
+from aiida_pesfp.queries.screening import (
+    Unranked,
+    missing_among,
+    reasons_for,
+    screenings_among,
+    structures_of,
+    unranked,
+)
+from aiida_pesfp.queries.structures import name_of, results_of, structures_by_uuid
+from aiida_pesfp.report.content import Activation, Entry, Report, Source, Transport
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
 _DYNAMICS, _VALIDATION = 'aiida.workflows:pesfp.conductivity', 'aiida.workflows:pesfp.screen_and_validate'
-_MOST_NAMES = 8
 
 
 def collect(subject: Node | Group) -> Report:
@@ -39,18 +45,20 @@ def collect(subject: Node | Group) -> Report:
         raise errors.NothingToReport(f'the group {subject.label!r} is empty: {way}')
     processes = [node for node in members if isinstance(node, ProcessNode)]
     notes = [_state(process) for process in processes if not process.is_finished_ok]
-    descriptors = _descriptors(members, notes)
-    called = {node.pk: node for process in processes for node in (process, *process.called_descendants)}.values()
+    descriptors, left = _descriptors(members, notes)
+    called = {node.pk: node for process in processes for node in with_descendants(process)}.values()
     scans = list({node.pk: node for process in processes for node in screenings_among(process)}.values())
-    unranked_of = {scan: unranked(scan) for scan in scans}
-    notes += [note for scan, left in unranked_of.items() for note in _missing(scan, left)]
-    left = [one for own in unranked_of.values() for one in own]
+    for scan in scans:
+        left += (own := unranked(scan))
+        if missing := missing_among(scan, own):
+            notes.append(f'{missing}. `verdi process report {scan.pk}` says how far it came.')
     if not descriptors and all(one.is_missing for one in left):
         notes = notes or [f'{Source.of(subject)} holds no descriptors, and neither does anything it called']
         raise errors.NothingToReport(' '.join(notes))
     if not descriptors:
-        notes.append('No structure has descriptors: the reasons are listed below.')
-    entries = _named(_entries(descriptors, scans, *_candidates(called)))
+        reasons = errors.some_of((f'{one.label}: {one.reason}' for one in left), 3)
+        notes.append(f'No structure has descriptors. {reasons}')
+    entries = _named(_entries(descriptors, scans, _candidates(called)))
     potentials = {entry.potential_sha256: entry.potential_name for entry in entries}
     if len(potentials) > 1:
         notes.append(
@@ -59,58 +67,49 @@ def collect(subject: Node | Group) -> Report:
         )
     without = [entry.name for entry in entries if entry.surface is None]
     if without:
-        notes.append(f'No surface is stored for {_listing(without)}: they have no 3D view and no profile.')
-    return Report(Source.of(subject), entries, [_rejected(one) for one in left], notes)
-
-
-def _listing(names: list[str]) -> str:
-    more = f' and {len(names) - _MOST_NAMES} more' if len(names) > _MOST_NAMES else ''
-    return ', '.join(names[:_MOST_NAMES]) + more
+        notes.append(f'No surface is stored for {errors.some_of(without)}: they have no 3D view and no profile.')
+    return Report(Source.of(subject), entries, left, notes)
 
 
 def _state(process: ProcessNode) -> str:
-    """A sentence about a process that did not finish well."""
-    name = str(Source.of(process))
-    if not process.is_terminated:
-        state = f'{name} has not finished ({process.process_state.value}): the report shows its results so far.'
-        return f'{state} `verdi process report {process.pk}` shows its progress.'
-    if process.is_failed:
-        return f'{name} failed with exit code {process.exit_status}: {process.exit_message or "no message"}'
-    end = 'was killed' if process.is_killed else f'ended with an error ({process.exception})'
-    return f'{name} {end}: the report shows its results until then.'
+    """A sentence or two about a process that did not finish well."""
+    state = f'{how_it_ended(process)}: the report shows its results so far.'
+    return state if process.is_terminated else f'{state} `verdi process report {process.pk}` shows its progress.'
 
 
-def _descriptors(members: list[Node], notes: list[str]) -> dict[int, DescriptorsData]:
-    """The newest descriptors of each structure with some settings, by their PK; notes about members without any."""
-    by_node = descriptors_by_node(members)
+def _descriptors(members: list[Node], notes: list[str]) -> tuple[dict[int, DescriptorsData], list[Unranked]]:
+    """The newest descriptors of each structure with some settings, by their PK, and structures without any.
+
+    :param notes: those about members without descriptors and without a reason are added.
+    """
+    by_node, left = descriptors_by_node(members), []
     for node in members:
         if not isinstance(node, (ProcessNode, DescriptorsData, PesData, StructureData)):
             what = 'is neither a workchain nor descriptors, a surface or a structure: the report omits it.'
             notes.append(f'{Source.of(node)} {what}')
+        elif node.pk not in by_node and isinstance(node, StructureData) and (told := reasons_for(node)):
+            left.append(told[0])
         elif node.pk not in by_node and isinstance(node, (PesData, StructureData)):
             notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
-    return {node.pk: node for node in newest(one for own in by_node.values() for one in own)}
+    return {node.pk: node for node in newest(one for own in by_node.values() for one in own)}, left
 
 
-def _candidates(called: Iterable[ProcessNode]) -> tuple[set[str], dict[str, dict[str, str]]]:
-    """UUIDs of the structures that were chosen for dynamics, and for each engine why there is no result."""
-    chosen = {node.inputs.structure.uuid for node in called if node.process_type == _DYNAMICS}
-    problems = {}
+def _candidates(called: Iterable[ProcessNode]) -> dict[str, dict[str, str]]:
+    """UUIDs of the structures that were chosen for dynamics -> for each engine why there is no result."""
+    found = {node.inputs.structure.uuid: {} for node in called if node.process_type == _DYNAMICS}
     for node in called:
         if node.process_type == _VALIDATION and 'candidates' in node.outputs:
-            problems |= {row['structure']: row['problems'] for row in node.outputs.candidates['rows']}
-    return chosen | set(problems), problems
+            found |= {row['structure']: row['problems'] for row in node.outputs.candidates['rows']}
+    return found
 
 
-def _entries(
-    descriptors: dict[int, DescriptorsData],
-    scans: list[ProcessNode],
-    candidates: set[str],
-    problems: dict[str, dict[str, str]],
-) -> list[Entry]:
-    """Complete entries, the best first."""
-    keys, surfaces = keys_of(descriptors), surfaces_of(descriptors)
-    potentials, names = potentials_of(surfaces.values()), potential_labels()
+def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], candidates: dict) -> list[Entry]:
+    """Complete entries, the best first.
+
+    :param candidates: of :func:`_candidates`.
+    """
+    surfaces, names = surfaces_of(descriptors), potential_labels()
+    potentials = potentials_of(surfaces.values())
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
     conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
     properties = {}
@@ -125,7 +124,7 @@ def _entries(
         activations = [Activation.of(one) for one in fits.get(uuid, ())]
         ions = node.get('ions', [])
         easiest = min(ions, key=lambda ion: (ion['barrier_1d'], ion['mpe'], ion['index']), default={})
-        labels = (structure and structure.label, keys.get(pk), node.label, f'{node.get("formula", "structure")}_{pk}')
+        labels = (structure and name_of(structure), node.label, f'{node.get("formula", "structure")}_{pk}')
         found.append(
             Entry(
                 label=next(filter(None, labels)),
@@ -143,7 +142,7 @@ def _entries(
                 transport=tuple(sorted(transport, key=lambda one: (one.engine, -one['temperature'], one.source.uuid))),
                 activations=tuple(sorted(activations, key=lambda one: (one.engine, one.source.made))),
                 is_candidate=uuid in candidates or bool(transport or activations),
-                problems=problems.get(uuid, {}),
+                problems=candidates.get(uuid, {}),
                 spacing=node.get('spacing'),
                 cell=node.get('cell') or '',
             )
@@ -163,16 +162,3 @@ def _named(entries: list[Entry]) -> list[Entry]:
         return f'{entry.label} ({entry.potential_name if alone else entry.source.pk})'
 
     return [replace(entry, name=name(entry)) for entry in entries]
-
-
-def _rejected(one: Unranked) -> Rejected:
-    formula = one.structure.get_formula(mode='hill_compact')
-    return Rejected(one.label, formula, one.stage, one.reason, Source.of(one.account or one.process))
-
-
-def _missing(scan: ProcessNode, left: list[Unranked]) -> list[str]:
-    """A sentence about the structures of a screening or scan that are missing, if there are any."""
-    names = [one.label for one in left if one.is_missing]
-    count = f'{len(names)} of {len(structures_of(scan))} structures are missing'
-    way = f'`verdi process report {scan.pk}` says how far it came'
-    return [f'{Source.of(scan)}: {count}, {_listing(names)}. {way}.'] if names else []

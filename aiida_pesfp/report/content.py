@@ -14,11 +14,10 @@ from aiida.orm import Group, Node, load_node
 
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.queries.screening import Unranked
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 from aiida_pesfp.transport.flags import TOO_SHORT
-
-UNKNOWN_ENGINE = 'unknown engine'
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Source:
 
 def engine_title(attributes: Mapping) -> str:
     """The engine of molecular dynamics behind a result, with its potential if it has one."""
-    engine, potential = attributes.get('engine') or UNKNOWN_ENGINE, attributes.get('potential_name')
+    engine, potential = attributes.get('engine') or 'unknown engine', attributes.get('potential_name')
     return f'{engine} ({potential})' if potential else engine
 
 
@@ -154,23 +153,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """A structure without a result, the ``stage`` (filter, scan, or missing), and the node with the reason."""
-
-    label: str
-    formula: str
-    stage: str
-    reason: str
-    source: Source
-
-
-@dataclass(frozen=True)
 class Report:
     """The content of a report, the best structure first; the notes are sentences about gaps, and their reasons."""
 
     subject: Source
     entries: list[Entry]
-    rejected: list[Rejected]
+    rejected: list[Unranked]
     notes: list[str]
 
     @property

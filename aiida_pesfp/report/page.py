@@ -19,7 +19,7 @@ from pymatgen.util.string import unicodeify
 from aiida_pesfp import __version__
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
 from aiida_pesfp.report import drawings
-from aiida_pesfp.report.content import Entry, Report
+from aiida_pesfp.report.content import Entry, Report, Source
 from aiida_pesfp.report.parts import Plot
 from aiida_pesfp.report.plots.plotly import TEMPLATE, draw
 from aiida_pesfp.report.table import TOO_SHORT, Column, columns, distinctions, with_error
@@ -100,7 +100,7 @@ def _datatables(ending: str) -> str:
 def _environment() -> Environment:
     options = {'autoescape': True, 'undefined': StrictUndefined, 'trim_blocks': True}
     environment = Environment(loader=PackageLoader('aiida_pesfp.report'), **options)
-    environment.filters |= {'formula': _formula, 'minus': _with_minus, 'commands': _with_commands}
+    environment.filters |= {'formula': _formula, 'minus': _with_minus, 'commands': _with_commands, 'source': Source.of}
     environment.globals['with_error'] = with_error
     environment.globals['macros'] = environment.get_template('macros.html').module
     return environment

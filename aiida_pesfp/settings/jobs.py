@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting
@@ -11,12 +11,6 @@ from aiida_pesfp.settings.units import TEMPERATURES
 _TEN_YEARS, _MOST = 10 * 366 * 24 * 3600, 10**6
 
 _Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
-
-
-def _different(values: list[float]) -> list[float]:
-    if len({round(value, 6) for value in values}) < len(values):
-        raise ValueError(f'a temperature is there twice: {values}')
-    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +27,7 @@ class JobSettings(Settings):
     max_concurrent_jobs: int = setting('most jobs at once', gt=0, le=_MOST)
     max_concurrent_candidates: int = setting('candidates whose dynamics run at once', gt=0, le=_MOST)
     candidates: int = setting('most candidates of a stage', gt=0, le=_MOST)
-    temperatures: Annotated[list[_Temperature], Field(min_length=1), AfterValidator(_different)] = setting(
+    temperatures: Annotated[list[_Temperature], Field(min_length=1)] = setting(
         'of the dynamics; 25 degrees Celsius are 298.15 K', unit='K'
     )
     duration_ps: float = setting('length of each run', unit='ps', gt=0, le=1e6)

@@ -5,14 +5,15 @@ from typing import Literal
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting
+from aiida_pesfp.settings.units import MEASURES
 
 
 @dataclass(frozen=True)
 class Properties(Settings):
-    """What is known of a structure. The limits are wide: computed numbers may be odd."""
+    """What is known of a structure before it is scanned, and what a screening filters by."""
 
-    band_gap: float | None = setting('band gap', None, unit='eV', ge=-1, le=50)
-    energy_above_hull: float | None = setting('energy above the hull', None, unit='eV/atom', ge=-20, le=100)
+    band_gap: float | None = setting('band gap', None, **MEASURES['band_gap'].limits)
+    energy_above_hull: float | None = setting('energy above the hull', None, **MEASURES['energy_above_hull'].limits)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,11 @@ class Measure:
     lowest: float
     highest: float
 
+    @property
+    def limits(self) -> dict:
+        """For a setting."""
+        return {'unit': self.unit, 'ge': self.lowest, 'le': self.highest}
+
     def check(self, value: float, before: str = '') -> None:
         """Raise :class:`ImplausibleValue` if a value cannot be right."""
         if not self.lowest <= value <= self.highest:

@@ -96,9 +96,8 @@ def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | 
     except UnknownFileTypeError as error:
         raise InvalidTrajectory(f'{path}: empty or of unknown format: convert it to extended XYZ') from error
     except Exception as error:  # parsers raise all kinds of errors on malformed files
-        raise InvalidTrajectory(
-            f'{path}: cannot be read as a trajectory ({one_line(error)}): convert it to extended XYZ'
-        ) from error
+        reason = f'cannot be read as a trajectory ({one_line(error)}): convert it to extended XYZ'
+        raise InvalidTrajectory(f'{path}: {reason}') from error
 
 
 def _form(path: Path) -> str:

@@ -19,8 +19,6 @@ _LONGER, _FARTHER = 3.0, 0.5
 _FEWEST_STEPS = 10
 #: Number of frames that are compared together, to save a second copy of a large trajectory.
 _BLOCK = 1024
-#: Number of the first frame of a file in the joined run, the file before, and the file.
-Border = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,8 @@ def split_at_restarts(segment: Segment) -> list[Segment]:
     return [replace(segment.part(a, b), source=f'{segment.source} from frame {a} on') for a, b in pairs]
 
 
-def join(segments: list[Segment]) -> tuple[Segment, list[Border], list[str]]:
-    """One run from its parts, their borders, and notes. A frame that a restart wrote again counts once, the later.
+def join(segments: list[Segment]) -> tuple[Segment, list[tuple[int, str, str]], list[str]]:
+    """One run; the borders of its parts (frame, part before, part); notes. A frame that comes again counts once.
 
     :raises InvalidTrajectory: if the parts differ in kind, atoms or stride, or one does not follow the one before.
     """
@@ -108,11 +106,8 @@ def join(segments: list[Segment]) -> tuple[Segment, list[Border], list[str]]:
     borders = list(zip(np.cumsum([len(part.positions) for part in parts]).tolist(), sources, sources[1:]))
     if len(parts) == 1:
         return parts[0], borders, notes
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ('positions', 'cells', 'steps')
-        if getattr(parts[0], name) is not None
-    }
+    names = [name for name in ('positions', 'cells', 'steps') if getattr(parts[0], name) is not None]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return replace(parts[0], **arrays), borders, notes
 
 
@@ -181,9 +176,10 @@ def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.
     return steps - steps[begin] + last + stride
 
 
-def check_steps(positions: np.ndarray, borders: list[Border], cell: np.ndarray, unwrapped: bool) -> list[str]:
+def check_steps(positions: np.ndarray, borders: list[tuple], cell: np.ndarray, unwrapped: bool) -> list[str]:
     """Check that each file continues the one before, and no atom leaps.
 
+    :param borders: from :func:`join`.
     :param unwrapped: positions are compared as they are, not to their nearest images. Where nothing but the border of
         two files puts atoms into other cells, a restarted program has counted these anew: positions are shifted back.
     :returns: notes on that, on a cell that seems wrong, and on the longest step, if it is far longer than all others.
@@ -226,8 +222,8 @@ def check_steps(positions: np.ndarray, borders: list[Border], cell: np.ndarray, 
             f'ions that leave the cell on one side return {far:.1f} A away from where they should on the other, and '
             f'move by {inside:.2f} A at most elsewhere: is the cell the one of the dynamics?',
         ]
-    # Two damaged frames are four leaps, away and back.
-    usual, *_, first = np.sort(longest)[-5:]
+    # Four damaged frames, as of two pairs of lines that changed places, are eight leaps, away and back.
+    usual, *_, first = np.sort(longest)[-9:]
     if first > _LONGER * usual + _FARTHER:
         frame = int(longest.argmax())
         found = f'an atom moves by {first:.1f} A from frame {frame} to {frame + 1}, by {usual:.2f} A between most'

@@ -35,6 +35,8 @@ _KINDS = {
     'time': re.compile('(sim|md|simulation)?times?|t'),
     'frame': re.compile('(n|i)?(frame|snapshot|image|config|configuration|konfig)s?'),
 }
+#: The length of a step, where it does not grow.
+_LENGTH = re.compile('time_?step', re.IGNORECASE)
 #: What makes a growing number a clock that is not understood; and words of clocks that do not count the dynamics.
 _LOOKS = re.compile('step|time|frame|iter|clock', re.IGNORECASE)
 _FOREIGN = re.compile('wall|cpu|gpu|elapsed|real|user|run|unix|scf|electronic|elec|per|since|left|remaining')
@@ -49,6 +51,8 @@ class Clock(NamedTuple):
 
 
 STEP, CONFIGURATION, FILE = Clock('step', 'step'), Clock('configuration', 'frame'), Clock('name of a file', 'frame')
+#: Any number of a comment, made once to save memory.
+_NUMBERS = {kind: [Clock(f'number {k} in the comment', kind) for k in range(1, 100)] for kind in ('doubtful', 'bare')}
 #: What the clocks of a frame show; and of a file: (s,) of all frames.
 Stamp = dict[Clock, float]
 Stamps = dict[Clock, np.ndarray]
@@ -70,9 +74,8 @@ def read_stamp(text: str) -> Stamp:
             stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
     if {clock.name for clock in stamp} == {'i', 'time'}:  # CP2K
         stamp = {clock._replace(unit=1.0 if clock.kind == 'time' else None): value for clock, value in stamp.items()}
-    kind = 'doubtful' if _LOOKS.search(text) else 'bare'
-    bare = enumerate(_BARE.findall(text), start=1)
-    return stamp | {Clock(f'number {k} in the comment', kind): float(value) for k, value in bare}
+    numbers = _NUMBERS['doubtful' if _LOOKS.search(text) else 'bare']
+    return stamp | dict(zip(numbers, map(float, _BARE.findall(text))))
 
 
 def collect(stamps: Sequence[Stamp]) -> Stamps:
@@ -100,6 +103,14 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
     :raises InvalidTrajectory: if clocks contradict each other or what the user says, fit several units of time, or are
         not understood and no stride is given.
     """
+    for clock, values in files[0].items():
+        constant = (
+            values[0] > 0 and len(values) > 1 and all(clock in one and (one[clock] == values[0]).all() for one in files)
+        )
+        known = [abs(values[0] * unit / timestep - 1) < _OFF_RATIO for unit in (*UNITS.values(), _ASE)]
+        if constant and _LENGTH.match(clock.name) and not any(known):
+            said = f'{clock.name} = {values[0]:g}'
+            raise InvalidTrajectory(f'the file says {said}, and {timestep:g} fs are given (--timestep-fs): correct one')
     clocks, notes = _growing(files), []
     steps, times, frames = ({one: values for one, values in clocks.items() if one.kind == kind} for kind in _KINDS)
     time = min(times, key=lambda clock: clock.unit is None, default=None)
@@ -120,11 +131,9 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
     else:
         return None, []
     numbers = np.rint(numbers).astype(np.int64)
-    if (found := _interval(numbers)) is None:
-        if len(numbers) > 1:
-            raise InvalidTrajectory('the steps of the frames do not grow: give them in their order')
-        return None, []
-    if stride is not None and found != stride:
+    if (found := _interval(numbers)) is None and len(numbers) > 1:
+        raise InvalidTrajectory('the steps of the frames do not grow: give them in their order')
+    if stride is not None and found not in (None, stride):
         raise InvalidTrajectory(
             f'the frames are {found:g} steps of {timestep:g} fs apart by their own stamps, and {stride} are given '
             '(--stride): leave it out, or correct the time step (--timestep-fs)'

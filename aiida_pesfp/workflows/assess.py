@@ -2,63 +2,65 @@
 
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 from aiida.orm import Dict, StructureData
+from pydantic import JsonValue
+from pydantic.fields import FieldInfo
 
 from aiida_pesfp.assessment.features import DescriptorExpression
 from aiida_pesfp.assessment.matching import check_methods
 from aiida_pesfp.calculations import assessment as steps
+from aiida_pesfp.calculations.ports import validator_by
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.settings.assessment import TRAINABLE, ClassSettings, ScoreSettings, TrainingSettings
+from aiida_pesfp.workflows.overrides import check_overrides
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
-_KEYS = ('sets', 'score', 'expressions', 'models', 'calibration')
 #: All labelled materials are scanned, duplicates too: they have labels of their own.
 _NO_CRITERIA = dict.fromkeys(('minimum_band_gap', 'maximum_energy_above_hull'))
 _NO_CRITERIA |= {'allow_transition_metals': True, 'duplicates': 'keep'}
 
 
-def validate_parameters(node, _) -> str | None:
-    """Validator of an input port: the error message, if any."""
-    values = node.get_dict()
-    unknown = sorted(set(values) - set(_KEYS))
-    if unknown:
-        return f'unknown parameter {unknown[0]!r}: known are {", ".join(_KEYS)}'
-    sets, calibration = values.get('sets'), dict(values.get('calibration') or {})
-    if not sets:
-        return 'no set of labels is described: sets = {name: {classes: {good: ..., bad: ...}}}'
+def check_parameters(values: dict) -> None:
+    """Raise an error unless the parameters describe an assessment, without a word that is not understood."""
+    anything, sets = FieldInfo(annotation=JsonValue, description='see the help'), values.get('sets')
+    if not (sets and isinstance(sets, dict)):
+        raise ValueError('no set of labels is described: sets = {name: {classes: {good: ..., bad: ...}}}')
+    known = {
+        'sets': {name: {'classes': ClassSettings.limits(), 'match_by': anything} for name in sets},
+        'score': ScoreSettings.limits(),
+        'expressions': anything,
+        'models': dict.fromkeys(('train_on', 'kinds', 'feature_sets'), anything)
+        | {'training': TrainingSettings.limits()},
+        'calibration': dict.fromkeys(('sets', 'vary', 'thresholds', 'cuts', 'start', 'score'), anything),
+    }
+    check_overrides({key: value for key, value in values.items() if value is not None}, known)
+    calibration = dict(values.get('calibration') or {})
     chosen = [*calibration.pop('sets', ()), *([_train_on(values)] if values.get('models') else [])]
-    try:
-        for entry in sets.values():
-            ClassSettings.from_dict(entry.get('classes', {}))
-            check_methods(entry.get('match_by', ()))
-        ScoreSettings.from_dict(values.get('score', {}))
-        for text in values.get('expressions', ()):
-            DescriptorExpression(text)
-        for training in _trainings(values).values():
-            TrainingSettings.from_dict(training)
-        steps.calibration_parameters(calibration)
-    except AssessmentError as error:
-        return str(error)
-    unknown = [name for name in chosen if name not in sets]
-    return f'there is no set {unknown[0]!r} of labels: described are {", ".join(sets)}' if unknown else None
+    for entry in sets.values():
+        ClassSettings.from_dict(entry.get('classes', {}))
+        check_methods(entry.get('match_by', ()))
+    for text in values.get('expressions', ()):
+        DescriptorExpression(text)
+    for training in _trainings(values).values():
+        TrainingSettings.from_dict(training)
+    steps.calibration_parameters(calibration)
+    if unknown := [name for name in chosen if name not in sets]:
+        raise ValueError(f'there is no set {unknown[0]!r} of labels: described are {", ".join(sets)}')
 
 
-def _validate_inputs(inputs, _) -> str | None:
-    if 'parameters' not in inputs or 'labels' not in inputs:
-        return None  # has its own message
+def _check(inputs) -> None:
     described, given = set(inputs['parameters']['sets']), set(inputs['labels'])
     if described != given:
-        return f'the parameters describe the sets {sorted(described)}, labels are given for {sorted(given)}'
+        raise ValueError(f'the parameters describe the sets {sorted(described)}, labels are given for {sorted(given)}')
     structures, descriptors = set(inputs.get('structures', {})), set(inputs.get('descriptors', {}))
     if descriptors - structures:
-        return f'descriptors {min(descriptors - structures)!r} belong to no structure'
+        raise ValueError(f'descriptors {min(descriptors - structures)!r} belong to no structure')
     if structures - descriptors and not inputs.get('screen'):
         missing = min(structures - descriptors)
-        return f'there are no descriptors of {missing!r}: give them, or the inputs `screen` of a scan'
-    return None
+        raise ValueError(f'there are no descriptors of {missing!r}: give them, or the inputs `screen` of a scan')
 
 
 class AssessWorkChain(WorkChain):
@@ -77,12 +79,12 @@ class AssessWorkChain(WorkChain):
             '`expressions`, rankings to score besides the descriptors; `models`: `train_on` (a set), `kinds`, '
             '`feature_sets`, `training`; `calibration`: `sets`, `vary` and the like, see `pesfp.assessment.calibrate`.'
         )
-        spec.input('parameters', valid_type=Dict, validator=validate_parameters, help=words)
+        spec.input('parameters', valid_type=Dict, validator=validator_by(check_parameters), help=words)
         words = 'Code, potential and parameters of the scans, if descriptors are missing.'
         options = {'required': False, 'populate_defaults': False, 'help': words}
         own = ('structures', 'properties', 'criteria', 'model')
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=own, namespace_options=options)
-        spec.inputs.validator = _validate_inputs
+        spec.inputs.validator = validator_by(_check)
         scans = if_(cls.any_missing)(cls.scan, cls.collect_scans)
         spec.outline(scans, cls.assess, cls.train_models, cls.calibrate, cls.finish)
         spec.output_namespace('matches', valid_type=Dict, dynamic=True, help='The structure of each label.')

@@ -9,11 +9,11 @@ from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
 from aiida_pesfp.settings.md import MdSettings, SupercellSettings
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
-from aiida_pesfp.workflows.restart import how_it_ended
 
 #: Runs shorter than this, ps, would be too short for the paper's equilibration of 5 ps and a window of 15 ps.
 _SHORT_RUN = 20
@@ -26,6 +26,7 @@ def _check(inputs) -> None:
         raise ValueError(f'exactly one engine must be given ({" or ".join(ENGINES)}), {words}')
     if others := [name for name in ENGINES if f'{name}_relax' in inputs and name not in given]:
         raise ValueError(f'{others[0]}_relax is given, but the engine is {given[0]}')
+    _check_different(inputs['temperatures'].get_list())
     dynamics = inputs[given[0]]['md']['dynamics'].get_dict()
     check_run(ENGINES[given[0]].dynamics_workchain.SETTINGS.from_dict(dynamics), inputs['analysis'].get_dict())
 
@@ -45,6 +46,11 @@ def check_run(dynamics: MdSettings, analysis: dict) -> None:
         raise ValueError(f'frames that are {frame:g} ps apart are too few for a fit: choose a smaller stride')
 
 
+def _check_different(temperatures: list[float]) -> None:
+    if len(set(map(temperature_key, temperatures))) < len(temperatures):
+        raise ValueError(f'a temperature is there twice: {temperatures}')
+
+
 def temperature_key(temperature: float) -> str:
     """Key of a temperature (K) in namespaces: ``T667K``, ``T412_5K``."""
     return 'T{}K'.format(f'{temperature:.6f}'.rstrip('0').rstrip('.').replace('.', '_'))
@@ -56,6 +62,7 @@ def planned(engine: Engine, species: str, protocol: str | None, overrides: dict 
     :raises ValueError: if they are not understood.
     """
     inputs = engine.dynamics_workchain.get_protocol_inputs(protocol, overrides)
+    _check_different(inputs['temperatures'])
     duration, analysis = inputs['duration_ps'], {'species': species, 'equilibration_ps': EQUILIBRATION}
     analysis |= inputs['analysis']
     if duration < _SHORT_RUN:
@@ -130,9 +137,7 @@ class ConductivityWorkChain(WorkChain):
         :param engine: a name of :data:`~aiida_pesfp.workflows.engines.ENGINES`; by default the engine of the code.
         :param relax_code: program of the engine that relaxes. Without it the structure is not relaxed.
         :param species: the mobile ion.
-        :param protocol: of the engine: ``fast``, ``paper`` (default) or ``stringent``.
-        :param overrides: inputs of the engine's protocol that take precedence, such as ``temperatures`` (K).
-        :param options: ``metadata.options`` of the jobs that take precedence, and ``device``.
+        :param protocol, overrides, options: of the engine, as of its workchain; overrides such as ``temperatures`` (K).
         :param engine_inputs: what the engine needs: ``potential``, or ``pseudo_family``.
         :raises ValueError: if the code belongs to no engine, or the engine needs other inputs.
         """

@@ -125,6 +125,16 @@ ENGINES = {
 DYNAMICS = {f'aiida.workflows:{engine.dynamics}': name for name, engine in ENGINES.items()}
 
 
+def check_plugin(code: AbstractCode, *plugins: str) -> None:
+    """Refuse a code that is known to run none of some calculation jobs.
+
+    :raises ValueError: if so.
+    """
+    if code.default_calc_job_plugin not in (None, *plugins):
+        runs = f'the code {code.full_label} runs {code.default_calc_job_plugin}'
+        raise ValueError(f'{runs}, not {" or ".join(plugins)}: name another')
+
+
 def engine_of_code(code: AbstractCode, needs: Iterable[str] = ()) -> Engine:
     """The engine of a code: that of its default plugin or, if it has none, the first that takes the inputs beside it.
 
@@ -137,5 +147,4 @@ def engine_of_code(code: AbstractCode, needs: Iterable[str] = ()) -> Engine:
             return engine
     if plugin is None:
         raise ValueError('; '.join(engine.problem(needs) for engine in engines))
-    plugins = ' or '.join(name for engine in engines for name in engine.program.plugins)
-    raise ValueError(f'the code {code.full_label} runs {plugin}, not {plugins}: name another')
+    check_plugin(code, *(name for engine in engines for name in engine.program.plugins))

@@ -1,13 +1,11 @@
 """``pesfp.relax.base``: relaxation with a machine-learned potential, restarted until it has converged."""
 
-from aiida.engine import ProcessHandlerReport, process_handler
-from aiida.orm import CalcJobNode, StructureData
+from aiida.engine import ExitCode
+from aiida.orm import StructureData
 
 from aiida_pesfp.calculations.relax import RelaxCalculation
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.workflows.restart import StrictRestartWorkChain
-
-_CODES = RelaxCalculation.exit_codes
+from aiida_pesfp.workflows.restart import INTERRUPTED, NOT_CONVERGED, OUT_OF_WALLTIME, StrictRestartWorkChain
 
 
 class RelaxBaseWorkChain(StrictRestartWorkChain):
@@ -17,18 +15,16 @@ class RelaxBaseWorkChain(StrictRestartWorkChain):
     _namespace = 'relax'
     _protocol = 'md'
     _passed_on = ('structure', 'output_parameters')
+    _RESTARTED = (OUT_OF_WALLTIME, INTERRUPTED, NOT_CONVERGED)
 
     @classmethod
     def job_inputs(cls, protocol: dict, structure: StructureData, *, potential: PotentialData) -> dict:
         """Inputs of the jobs. The potential is that of the dynamics."""
         return {'structure': structure, 'potential': potential, 'parameters': protocol['relax']['parameters']}
 
-    @process_handler(
-        priority=500, exit_codes=[_CODES.ERROR_OUT_OF_WALLTIME, _CODES.ERROR_INTERRUPTED, _CODES.ERROR_NOT_CONVERGED]
-    )
-    def handle_not_done(self, node: CalcJobNode) -> ProcessHandlerReport:
+    def inspect_process(self) -> ExitCode | None:
         """Restart from the last structure, if there is one."""
-        if 'structure' in node.outputs:
-            self.ctx.inputs.structure = node.outputs.structure
-        self.report(f'{node.process_label}<{node.pk}> ended with {node.exit_message!r}: restarting')
-        return ProcessHandlerReport(True)
+        outputs = self.ctx.children[self.ctx.iteration - 1].outputs
+        if 'structure' in outputs:
+            self.ctx.inputs.structure = outputs.structure
+        return super().inspect_process()

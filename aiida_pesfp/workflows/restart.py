@@ -1,15 +1,20 @@
 """What the workchains around one kind of job share: inputs, outline, the builder of a protocol."""
 
-from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerReport, process_handler, while_
+from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler, while_
 from aiida.orm import AbstractCode, ProcessNode, StructureData
 
 from aiida_pesfp.calculations.ports import limited
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.settings.base import check_value
 from aiida_pesfp.settings.jobs import JobSettings
+from aiida_pesfp.workflows.engines import check_plugin
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 
-#: Exit status of a job that ended before all was done -> how.
-STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted'}
+#: Exit statuses of a job that ended before all was done, and how.
+STOPPED = {400: 'ran out of time', 410: 'ran out of memory', 420: 'was interrupted', 430: 'did not converge'}
+OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED, NOT_CONVERGED = STOPPED
+#: Most jobs in a row with one structure that may die (by a kill, or with their machine) without progress.
+MOST_DEATHS = 5
 #: What a relaxation has in common with the dynamics of its protocol.
 _HOW = ('metadata', 'device', 'batch_size', 'trust_weights')
 
@@ -54,11 +59,8 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
         :param own: keywords of :meth:`job_inputs`, such as ``potential``.
         :raises ValueError: if the code is known to run another program.
         """
-        program = getattr(cls._process_class, 'PROGRAM', '').replace('-', '.')
-        if program and code.default_calc_job_plugin not in (None, program):
-            raise ValueError(
-                f'the code {code.full_label} runs {code.default_calc_job_plugin}, not {program}: name another'
-            )
+        if program := getattr(cls._process_class, 'PROGRAM', None):
+            check_plugin(code, program.replace('-', '.'))
         inputs, options = cls.get_protocol_inputs(protocol, overrides), dict(options or {})
         of_jobs = {name: options.pop(name) for name in ('device', 'trust_weights') if name in options}
         of_code = {} if code.with_mpi is None else {'withmpi': code.with_mpi}
@@ -95,22 +97,28 @@ class RestartWorkChain(ProtocolMixin, BaseRestartWorkChain):
 class StrictRestartWorkChain(RestartWorkChain):
     """Stops at the first failure that no handler knows: the same inputs would fail again."""
 
-    #: Failures with this exit status or a higher one are repeated once, as aiida-core does.
-    _REPEATED_FROM = 1000
+    #: Those of :data:`STOPPED` after which it goes on with another job.
+    _RESTARTED: tuple[int, ...] = ()
 
     @classmethod
     def define(cls, spec):
         super().define(spec)
         spec.exit_code(330, 'ERROR_JOB_FAILED', message='A job failed for good: {reason}')
 
+    def inspect_process(self) -> ExitCode | None:
+        """As of every restart, but a job that was lost by an error of the machinery is repeated."""
+        lost = self.ctx.children[self.ctx.iteration - 1].is_excepted
+        return None if lost and self.ctx.iteration < self.inputs.max_iterations.value else super().inspect_process()
+
+    @process_handler(priority=500)
+    def handle_stopped(self, node: ProcessNode) -> ProcessHandlerReport | None:
+        """Go on from the files of the job."""
+        if node.exit_status in self._RESTARTED:
+            self.report(f'{node.process_label}<{node.pk}> {STOPPED[node.exit_status]}')
+            return ProcessHandlerReport(True)
+
     @process_handler(priority=100)
     def handle_failed_for_good(self, node: ProcessNode) -> ProcessHandlerReport | None:
         """Report the reason."""
-        if not node.is_failed or node.exit_status >= self._REPEATED_FROM:
-            return None
-        return ProcessHandlerReport(True, self.exit_codes.ERROR_JOB_FAILED.format(reason=how_it_ended(node)))
-
-
-def how_it_ended(node: ProcessNode) -> str:
-    """Name, exit status and message of a process that has failed."""
-    return f'{node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message or node.process_state}'
+        if node.is_failed:
+            return ProcessHandlerReport(True, self.exit_codes.ERROR_JOB_FAILED.format(reason=how_it_ended(node)))

@@ -1,10 +1,10 @@
 """``pesfp.scan.base``: scans that go on until each structure has a result or a reason why it has none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiida.common.exceptions import AiidaException
-from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
-from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData
+from aiida.engine import ExitCode, ProcessBuilder
+from aiida.orm import AbstractCode, CalcFunctionNode, CalcJobNode, Data, Dict, Int, RemoteData, StructureData
 
 from aiida_pesfp.calculations.ports import structures_port
 from aiida_pesfp.calculations.program import read_run
@@ -14,10 +14,11 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
-from aiida_pesfp.workflows.restart import STOPPED, StrictRestartWorkChain, how_it_ended
+from aiida_pesfp.queries.nodes import how_it_ended
+from aiida_pesfp.workflows import restart
 
 
-class ScanBaseWorkChain(StrictRestartWorkChain):
+class ScanBaseWorkChain(restart.StrictRestartWorkChain):
     """Run ``pesfp.scan`` on a batch of structures, and again for those that a job which was stopped has left.
 
     A job goes on from the files of the one before it. If a job dies without progress, its structures are tried once
@@ -29,8 +30,9 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
     _namespace = _protocol = _runs_like = 'scan'
     _excluded_inputs = ('batch',)
     _passed_on = ()
+    _RESTARTED = (restart.OUT_OF_WALLTIME, restart.OUT_OF_MEMORY, restart.INTERRUPTED)
     #: Most jobs in a row without progress: with several structures, with one alone, and before any progress at all.
-    _MOST_TOGETHER, _MOST_ALONE, _MOST_AT_FIRST = 2, 5, 10
+    _MOST_TOGETHER, _MOST_ALONE, _MOST_AT_FIRST = 2, restart.MOST_DEATHS, 10
     #: Batch size after a first death of unknown size, and the factor after each further one.
     _CAUTIOUS_BATCH_SIZE, _SHRINK = 8, 4
 
@@ -110,13 +112,12 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
         self.ctx.group, self.ctx.any_progress = group, self.ctx.any_progress or group['progress']
         if not group['keys']:
             return None
-        if node.is_excepted:  # such as by a database that was locked for too long
-            self._go_on(node)
-            return None
         exit_code = super().inspect_process()
-        if exit_code is None and node.is_finished_ok:
-            self._lose(group['keys'], f'{node.process_label}<{node.pk}> says nothing about it')
         if exit_code is None or exit_code.status == 0:
+            if node.is_finished_ok:
+                self._lose(group['keys'], f'{node.process_label}<{node.pk}> says nothing about it')
+            else:
+                self._go_on(node)
             return None
         self._lose(self._left(), how_it_ended(node))
         self.results()
@@ -130,15 +131,6 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
             return self.exit_codes.ERROR_STRUCTURES_LOST.format(lost=len(lost), total=len(self.inputs.structures))
         return None if self.ctx.done else self.exit_codes.ERROR_ALL_STRUCTURES_FAILED
 
-    @process_handler(priority=500)
-    def handle_stopped(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Go on from the files of the job."""
-        if node.exit_status not in STOPPED:
-            return None
-        self.report(f'{node.process_label}<{node.pk}> {STOPPED[node.exit_status]}')
-        self._go_on(node)
-        return ProcessHandlerReport(True)
-
     def _go_on(self, node: CalcJobNode) -> None:
         """Add what a job has left to what is to be scanned.
 
@@ -148,7 +140,7 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
         keys, parent, shrunk = group['keys'], group['parent'], group['shrunk']
         if (started or node.is_excepted) and 'remote_folder' in node.outputs:
             parent = node.outputs.remote_folder
-        if started and node.exit_status != ScanCalculation.exit_codes.ERROR_OUT_OF_WALLTIME.status:
+        if started and node.exit_status != restart.OUT_OF_WALLTIME:
             shrunk += 1
         deaths = 0 if group['progress'] else group['deaths'] + 1
         self.ctx.deaths += 1
@@ -174,15 +166,11 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
         """Make outputs of what a job has finished."""
         if 'failures' in node.outputs:
             self.ctx.failures[f'job_{node.pk}'] = node.outputs.failures
-        for key, result in node.outputs.results.items() if 'results' in node.outputs else ():
-            inputs = (self.inputs.structures[key], self.inputs.scan.potential, result)
-            try:
-                taken = take_scan(*inputs, metadata={'call_link_label': f'take_{key}'})
-            except (WrongResults, AiidaException, KeyError, ValueError) as error:
-                self.ctx.others[key] = {'error_type': type(error).__name__, 'error': str(error)}
-                continue
-            self.ctx.done.append(key)
-            for name, output in taken.items():
+        taken, wrong = take_results(node, self.inputs.structures, self.inputs.scan.potential)
+        self.ctx.others |= wrong
+        self.ctx.done += taken.get('descriptors', {})
+        for name, outputs in taken.items():
+            for key, output in outputs.items():
                 self.out(f'{name}.{key}', output)
 
     def _is_longer(self, node: CalcJobNode) -> bool:
@@ -201,3 +189,24 @@ class ScanBaseWorkChain(StrictRestartWorkChain):
         """Note structures whose jobs were lost."""
         self.report(f'lost are {", ".join(keys)}: {reason}')
         self.ctx.others |= {key: {'error_type': LOST, 'error': reason} for key in keys}
+
+
+def take_results(
+    job: CalcJobNode, structures: Mapping[str, StructureData], potential: PotentialData
+) -> tuple[dict[str, dict[str, Data]], dict[str, dict[str, str]]]:
+    """The outputs of :func:`take_scan` for the results of a job, by name and key, and by key why a result has none.
+
+    What a process that was lost has taken already is not taken again.
+    """
+    taken, wrong = {}, {}
+    for key, result in job.outputs.results.items() if 'results' in job.outputs else ():
+        read_by = result.base.links.get_outgoing(CalcFunctionNode).all_nodes()
+        before = [one for one in read_by if one.is_finished_ok and one.process_label == take_scan.__name__]
+        try:
+            inputs, label = (structures[key], potential, result), {'call_link_label': f'take_{key}'}
+            outputs = before[0].outputs if before else take_scan(*inputs, metadata=label)
+            for name in outputs:
+                taken.setdefault(name, {})[key] = outputs[name]
+        except (WrongResults, AiidaException, KeyError, ValueError) as error:
+            wrong[key] = {'error_type': type(error).__name__, 'error': str(error)}
+    return taken, wrong

@@ -1,23 +1,22 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
-from aiida.engine import ExitCode, ProcessBuilder, WorkChain, append_, while_
-from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_node
+from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
+from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
-from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
-from aiida_pesfp.queries.descriptors import descriptors_of, surfaces_of
+from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
 from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria, Properties
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
-from aiida_pesfp.workflows.scan import ScanBaseWorkChain
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain, take_results
 
 
 def _check(inputs) -> None:
@@ -59,7 +58,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
-        spec.outline(cls.select, while_(cls.any_batch_left)(cls.scan_batches, cls.collect_results), cls.rank)
+        scans = while_(cls.any_batch_left)(cls.scan_batches, cls.wait_for_jobs, cls.collect_results)
+        spec.outline(cls.select, scans, cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
         spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
@@ -108,7 +108,9 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         criteria = Dict(self.inputs.criteria.get_dict() | {'species': self.parameters.species})
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
-        self.ctx.descriptors, self.ctx.failures, self.ctx.lost, self.ctx.repeats = {}, {}, {}, {}
+        # Results and failures so far, other reasons for none, and how often and from which folder a structure goes on.
+        self.ctx.descriptors, self.ctx.failures, self.ctx.others = {}, {}, {}
+        self.ctx.repeats, self.ctx.folders = {}, {}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
         # The small ones are scanned first, so that results come early.
         costs = {key: estimated_cost(node, self.parameters) for key, node in self.ctx.selected.items()}
@@ -128,9 +130,18 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         for batch in batches:
             inputs = self.exposed_inputs(ScanBaseWorkChain)
             inputs['structures'] = {key: self.ctx.selected[key] for key in batch}
+            if batch[0] in self.ctx.folders:
+                inputs['scan']['parent_folder'] = self.ctx.folders[batch[0]]
             node = self.submit(ScanBaseWorkChain, **inputs)
             self.report(f'launching ScanBaseWorkChain<{node.pk}> for {", ".join(batch)}')
             self.to_context(running=append_(node))
+
+    def wait_for_jobs(self) -> None:
+        """Let those jobs end whose workchain was lost while they ran: what they finish is not scanned again."""
+        for node in self.ctx.running:
+            for job in jobs_of(node):
+                if not job.is_terminated and job.process_state is not ProcessState.CREATED:
+                    self.to_context(orphans=append_(job))
 
     def collect_results(self) -> None:
         """Collect the results of the jobs. A job that failed does not affect the others."""
@@ -139,7 +150,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
 
     def rank(self) -> ExitCode | None:
         """Rank the scanned structures, and report why the others have no result."""
-        rejected = collect_rejected(self.ctx.filtered, Dict(self.ctx.lost), **self.ctx.failures)
+        rejected = collect_rejected(self.ctx.filtered, Dict(self.ctx.others), **self.ctx.failures)
         self.out('rejected', rejected)
         if not self.ctx.selected:
             return self.exit_codes.ERROR_ALL_REJECTED
@@ -164,46 +175,41 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
 
     def _collect(self, node: WorkChainNode) -> None:
         structures, results = node.inputs.structures, self.exposed_outputs(node, ScanBaseWorkChain)
-        failed = node.outputs.failures.keys() if 'failures' in node.outputs else []
-        if not node.is_finished_ok:
-            # Its jobs have finished more than it could pass on, if it was lost itself.
-            for name, nodes in _made_by(node, structures).items():
-                results[name] = nodes | dict(results.get(name, {}))
+        failures = {f'failures_{node.pk}': node.outputs.failures} if 'failures' in node.outputs else {}
+        if not node.is_finished:
+            results, failures = self._recover(node)
         for name, nodes in results.items():
             for key, output in nodes.items():
                 self.out(f'{name}.{key}', output)
         found = dict(results.get('descriptors', {}))
-        self.ctx.descriptors |= found
         for key, descriptors in found.items():
             self.report(f'{key}: Xi {descriptors.xi:.4f}, MPE {descriptors.mpe:.3f} eV')
+        failed = [key for failure in failures.values() for key in failure.get_dict()]
         if failed:
-            self.ctx.failures[f'failures_{node.pk}'] = node.outputs.failures
             self.report(f'could not be scanned: {", ".join(failed)}')
-        # The exit message of the last job says more than that of the workchain around it.
-        jobs = [called for called in node.called if called.process_class is ScanCalculation]
-        last = max(jobs, key=lambda job: job.pk, default=node)
-        message = last.exit_message or node.exit_message or str(node.process_state)
-        lost = [key for key in structures if key not in {*found, *failed}]
+        self.ctx.descriptors |= found
+        self.ctx.failures |= failures
         if not node.is_finished_ok:
-            self.report(f'ScanBaseWorkChain<{node.pk}> did not finish: {message}')
-        if _was_lost(node) and (again := [key for key in lost if self.ctx.repeats.get(key, 0) < self._MOST_REPEATS]):
+            self.report(how_it_ended(node))
+        lost = [key for key in structures if key not in {*found, *failed, *self.ctx.others}]
+        again = [key for key in lost if node.is_excepted and self.ctx.repeats.get(key, 0) < self._MOST_REPEATS]
+        if again:
             self.ctx.repeats |= {key: self.ctx.repeats.get(key, 0) + 1 for key in again}
             self.ctx.batches.append(again)
             self.report(f'to be scanned once more: {", ".join(again)}')
-            lost = [key for key in lost if key not in again]
-        self.ctx.lost |= dict.fromkeys(lost, f'{node.process_label}<{node.pk}> [{node.exit_status}]: {message}')
+        reason = {'error_type': LOST, 'error': how_it_ended(node)}
+        self.ctx.others |= {key: reason for key in lost if key not in again}
 
-
-def _was_lost(node: WorkChainNode) -> bool:
-    """Whether a scan ended by a fault of the machinery, such as a locked database, and not by its structures."""
-    return node.is_excepted or node.exit_status == ScanBaseWorkChain.exit_codes.ERROR_SUB_PROCESS_EXCEPTED.status
-
-
-def _made_by(node: WorkChainNode, structures: dict[str, StructureData]) -> dict[str, dict]:
-    """Surfaces and descriptors, by key, that a scan and the jobs that it called have made of structures."""
-    keys = {structure.uuid: key for key, structure in structures.items()}
-    found = [one for one in descriptors_of(node) if one.get('structure_uuid') in keys]
-    descriptors = {keys[one.get('structure_uuid')]: one for one in found}
-    surfaces = surfaces_of(one.pk for one in descriptors.values())
-    pes = {key: load_node(surfaces[one.pk]) for key, one in descriptors.items() if one.pk in surfaces}
-    return {'pes': pes, 'descriptors': descriptors}
+    def _recover(self, node: WorkChainNode) -> tuple[dict[str, dict], dict[str, Dict]]:
+        """Results and failures of the jobs of a scan that was lost before it could pass them on."""
+        results, failures = {}, {}
+        for job in jobs_of(node):
+            taken, wrong = take_results(job, node.inputs.structures, self.inputs.scan.potential)
+            self.ctx.others |= wrong
+            for name, outputs in taken.items():
+                results.setdefault(name, {}).update(outputs)
+            if 'failures' in job.outputs:
+                failures[f'failures_{job.pk}'] = job.outputs.failures
+            if 'remote_folder' in job.outputs:
+                self.ctx.folders |= dict.fromkeys(node.inputs.structures, job.outputs.remote_folder)
+        return results, failures

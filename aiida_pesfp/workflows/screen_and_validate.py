@@ -11,11 +11,11 @@ from aiida_pesfp.calculations.ports import number_port, settings_port, validator
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.structures import name_of
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, check_run, planned
-from aiida_pesfp.workflows.engines import ENGINES, Engine
+from aiida_pesfp.workflows.engines import ENGINES, Engine, check_plugin
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
-from aiida_pesfp.workflows.restart import how_it_ended
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 
 #: What expressions over the rows of a table may name.
@@ -110,15 +110,12 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
 
-        :param code: ``pesfp-scan`` on some computer.
-        :param structures: what to screen, by keys that name them in all outputs.
-        :param potential: of the scans.
-        :param protocol: ``fast``, ``paper`` (default) or ``stringent``, of all parts.
+        The first parameters are those of ``pesfp.screen``, and the protocol is that of all parts.
+
         :param overrides: inputs that take precedence: ``screen`` for those of the screening, and this workchain's own.
-        :param options: ``metadata.options`` of the scans that take precedence, and ``device``.
         :param stages: by the name of the engine (``ml``, ``siesta``) the inputs of its stage: ``code``, ``relax_code``,
             what the engine needs, and what differs from the protocol. An engine that is not given has no stage.
-        :raises ValueError: for an unknown engine.
+        :raises ValueError: for an unknown engine, or a code of another program.
         """
         for name in stages:
             if name not in ENGINES:
@@ -131,10 +128,13 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             code, structures, potential, protocol, screen, options
         )
         builder.select, builder.max_concurrent_candidates = inputs['select'], inputs['max_concurrent_candidates']
-        for name in ENGINES:
+        for name, engine in ENGINES.items():
             if stages.get(name) is None:
                 builder.pop(name, None)
                 continue
+            for key, program in (('code', engine.program), ('relax_code', engine.relax_program)):
+                if stages[name].get(key) is not None:
+                    check_plugin(stages[name][key], *program.plugins)
             default, given = inputs['stages'].get(name, {}), stages[name]
             stage = {'protocol': protocol or cls.get_default_protocol()} | default | given
             stage['overrides'] = merge(default.get('overrides', {}), given.get('overrides', {}))

@@ -1,39 +1,36 @@
 """Molecular dynamics of any length, in as many jobs as it takes: what does not depend on the engine."""
 
-from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler
+from aiida.engine import ExitCode, ProcessBuilder
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, RemoteData, StructureData, TrajectoryData
 
 from aiida_pesfp.calculations.ports import number_port
 from aiida_pesfp.calculations.trajectories import join_parameters, join_trajectories
+from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.settings.md import MdSettings
+from aiida_pesfp.workflows import restart
 from aiida_pesfp.workflows.protocols import merge
-from aiida_pesfp.workflows.restart import STOPPED, StrictRestartWorkChain
-
-#: Exit statuses that the calculation jobs of all engines have in common.
-DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED = 340, 400, 410, 420
 
 
-class SegmentsWorkChain(StrictRestartWorkChain):
+class SegmentsWorkChain(restart.StrictRestartWorkChain):
     """Run jobs until all steps are done, each exactly from where the last one ended.
 
-    It stops when two jobs in a row have made no step. The segments that were made are joined and become outputs,
-    however it ends. An engine's subclass names its calculation job, protocol and settings, and adds the inputs that
-    only this engine has. The job has the inputs ``structure``, ``dynamics`` and ``parent_folder``, the outputs
-    ``trajectory`` and ``output_parameters`` (with ``steps`` and ``last_step``), and the exit codes above. If its
-    ``output_parameters`` have a false ``restartable``, a restart would lose a step, and the job is repeated.
+    It stops when jobs in a row have made no step: two that were not killed, or :data:`MOST_DEATHS` that were. The
+    segments that were made are joined and become outputs, however it ends. An engine's subclass names its calculation
+    job, protocol and settings, and adds the inputs that only this engine has. The job has the inputs ``structure``,
+    ``dynamics`` and ``parent_folder``, the outputs ``trajectory`` and ``output_parameters`` (with ``steps`` and
+    ``last_step``), and the exit codes of ``restart.STOPPED``. If its ``output_parameters`` have a false
+    ``restartable``, a restart would lose a step, and the job is repeated.
     """
 
     _namespace = 'md'
     _passed_on = ()
     #: Settings of the dynamics of this engine.
     SETTINGS: type[MdSettings]
-    #: Exit statuses of jobs whose steps are good, whether or not another job has to follow.
-    _GOOD = (0, DIVERGED, OUT_OF_WALLTIME, OUT_OF_MEMORY, INTERRUPTED)
-    #: Exit statuses after which the dynamics are restarted from the last step.
-    _RESTARTED = (OUT_OF_WALLTIME, INTERRUPTED)
-    #: Most jobs in a row without a step.
+    #: Exit statuses of jobs whose steps are good, whether or not another job has to follow: 340 says that it diverged.
+    _GOOD = (0, 340, restart.OUT_OF_WALLTIME, restart.OUT_OF_MEMORY, restart.INTERRUPTED)
+    _RESTARTED = (restart.OUT_OF_WALLTIME, restart.INTERRUPTED)
+    #: Most jobs in a row without a step, beside those that died.
     _STALLED = 2
-    _REPEATED_FROM = 400
 
     @classmethod
     def define(cls, spec):
@@ -96,7 +93,8 @@ class SegmentsWorkChain(StrictRestartWorkChain):
 
     def setup(self) -> None:
         super().setup()
-        self.ctx.segments, self.ctx.done, self.ctx.stalled = [], 0, 0
+        # Jobs in a row without a step: those that died, and the others.
+        self.ctx.segments, self.ctx.done, self.ctx.died, self.ctx.stalled = [], 0, 0, 0
 
     @property
     def steps(self) -> int:
@@ -120,8 +118,8 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         node = self.ctx.children[self.ctx.iteration - 1]
         self._count_steps(node)
         exit_code = super().inspect_process()
-        if self.ctx.stalled >= self._STALLED and (exit_code is None or exit_code.status == 0):
-            exit_code = self._no_progress(node.exit_message or 'it cannot be restarted from')
+        if exit_code is None or exit_code.status == 0:
+            exit_code = self._no_progress(node)
         if exit_code is not None and exit_code.status != 0:
             self.results()
         return exit_code
@@ -147,19 +145,12 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         except ValueError as error:
             return self.exit_codes.ERROR_SEGMENTS_DO_NOT_JOIN.format(reason=str(error))
 
-    @process_handler(priority=500)
-    def handle_stopped(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Restart from the last step, unless jobs in a row have made none."""
-        if node.exit_status not in self._RESTARTED:
+    def _no_progress(self, node: CalcJobNode) -> ExitCode | None:
+        """The exit code if too many jobs in a row, of which this is the last, have made no step."""
+        if self.ctx.died < restart.MOST_DEATHS and self.ctx.stalled < self._STALLED:
             return None
-        if self.ctx.stalled >= self._STALLED:
-            return ProcessHandlerReport(True, self._no_progress(f'the last one {STOPPED[node.exit_status]}'))
-        progress = f'{STOPPED[node.exit_status]}: {self.ctx.done} of {self.steps} steps are done'
-        self.report(f'{node.process_label}<{node.pk}> {progress}')
-        return ProcessHandlerReport(True)
-
-    def _no_progress(self, reason: str) -> ExitCode:
-        return self.exit_codes.ERROR_NO_PROGRESS.format(jobs=self.ctx.stalled, reason=reason)
+        jobs = self.ctx.died + self.ctx.stalled
+        return self.exit_codes.ERROR_NO_PROGRESS.format(jobs=jobs, reason=how_it_ended(node))
 
     def _count_steps(self, node: CalcJobNode) -> None:
         """Count the steps of a job, and let the next one start from it, if that loses none."""
@@ -168,10 +159,13 @@ class SegmentsWorkChain(StrictRestartWorkChain):
         lost = steps and self.ctx.done + steps < self.steps and not found.get('restartable', True)
         if lost:
             self.report(f'{node.process_label}<{node.pk}> cannot be restarted without losing a step: it is repeated')
-        if lost or not steps:
+        if not lost and steps:
+            self.ctx.died = self.ctx.stalled = 0
+            self.ctx.segments.append(node)
+            self.ctx.done += steps
+            self.ctx.inputs.parent_folder = node.outputs.remote_folder
+            self.report(f'{self.ctx.done} of {self.steps} steps are done')
+        elif node.is_excepted or node.exit_status == restart.INTERRUPTED:
+            self.ctx.died += 1
+        else:
             self.ctx.stalled += 1
-            return
-        self.ctx.stalled = 0
-        self.ctx.segments.append(node)
-        self.ctx.done += steps
-        self.ctx.inputs.parent_folder = node.outputs.remote_folder

@@ -5,7 +5,8 @@ from aiida.orm import CalcJobNode, Dict, StructureData
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation
 from aiida_pesfp.settings.md import SiestaMdSettings
-from aiida_pesfp.workflows.segments import INTERRUPTED, OUT_OF_MEMORY, OUT_OF_WALLTIME, SegmentsWorkChain
+from aiida_pesfp.workflows.restart import INTERRUPTED, OUT_OF_MEMORY, OUT_OF_WALLTIME
+from aiida_pesfp.workflows.segments import SegmentsWorkChain
 from aiida_pesfp.workflows.siesta_inputs import correct_split_norm, functional_labels, pseudos_of
 
 

@@ -5,6 +5,8 @@ from aiida.orm import CalcJobNode, Dict, KpointsData, StructureData, WorkChainNo
 from aiida_siesta.calculations.siesta import SiestaCalculation
 from aiida_siesta.workflows.base import SiestaBaseWorkChain
 
+from aiida_pesfp.parsers.program import last_words
+from aiida_pesfp.queries.nodes import jobs_of
 from aiida_pesfp.workflows.restart import RestartWorkChain
 from aiida_pesfp.workflows.siesta_inputs import correct_split_norm, functional_labels, kpoints_of, pseudos_of
 
@@ -72,7 +74,7 @@ class SiestaRelaxWorkChain(RestartWorkChain):
     @process_handler(exit_codes=[_CODES.ERROR_UNHANDLED_FAILURE, _CODES.ERROR_MAXIMUM_ITERATIONS_EXCEEDED])
     def handle_giving_up(self, node: WorkChainNode) -> ProcessHandlerReport:
         """Restart from the last structure, or with corrected orbitals."""
-        job = max((child for child in node.called_descendants if isinstance(child, CalcJobNode)), key=lambda c: c.pk)
+        job = jobs_of(node)[-1]
         if job.exit_status == _JOB_CODES.SPLIT_NORM.status:
             corrected = correct_split_norm(self, job)
             return ProcessHandlerReport(True, ExitCode() if corrected else self._fatal([job.exit_message], job))
@@ -88,6 +90,5 @@ class SiestaRelaxWorkChain(RestartWorkChain):
         return ProcessHandlerReport(True)
 
     def _fatal(self, messages: list[str], job: CalcJobNode) -> ExitCode:
-        last_words = (job.get_scheduler_stderr() or '').strip().splitlines()[-1:]
-        reason = '; '.join(messages or last_words or [job.exit_message])
+        reason = '; '.join(messages) or last_words(job)
         return self.exit_codes.ERROR_FATAL.format(reason=f'{reason}, see job {job.pk}')

@@ -195,7 +195,12 @@ def test_what_is_calibrated_together_is_known_by_its_content_not_its_name(invent
             "kind = 'forest': Input should be 'logistic_l1', ",
         ),
         ({'sets': {'a': {'classes': CLASSES}}, 'calibration': {'sets': ['c']}}, "no set 'c' of labels"),
-        ({'sets': {'a': {'classes': CLASSES}}, 'colour': 1}, "unknown parameter 'colour'"),
+        ({'sets': {'a': {'classes': CLASSES}}, 'colour': 1}, "there is no input 'colour'"),
+        ({'sets': {'a': {'classes': CLASSES, 'matchby': ['id']}}}, 'did you mean sets.a.match_by'),
+        ({'sets': {'a': {'classes': CLASSES | {'good': 5e3}}}}, 'sets.a.classes.good = 5000.0: '),
+        ({'sets': {'a': {'classes': CLASSES | {'temperature': 25}}}}, 'sets.a.classes.temperature = 25: '),
+        ({'sets': {'a': {'classes': CLASSES}}, 'models': {'kind': ['logistic_l2']}}, 'models.kind'),
+        ({'sets': {'a': {'classes': CLASSES}}, 'score': {'seed': -1}}, 'score.seed = -1: '),
     ],
 )
 def test_wrong_parameters_are_refused_before_anything_runs(invented, labels_of, parameters, words):
@@ -333,7 +338,7 @@ class TestCommands:
             (['--unit', 'S/cm', '--good', 1e-5], 'is below bad'),
             (['--unit', 'S/cm', '--good', -1], 'good = -1.0: Input should be greater than 0'),
             (['--unit', 'S/cm', '--good', 1e-3, '--species', 'Na'], 'was scanned for Na'),
-            (['--unit', 'S/cm', '--good', 99], '0 of 30 materials are good conductors'),
+            (['--unit', 'S/cm', '--good', 100], '0 of 30 materials are good conductors'),
             (['--unit', 'S/cm', '--good', 1e-3, '--model', 'forest'], "'forest' is not one of 'logistic_l1'"),
             (['--unit', 'S/cm', '--good', 1e-3, '--potential', 'nowhere'], '`aiida-pesfp potential list`'),
         ):

@@ -237,7 +237,7 @@ def test_status_of_a_running_job(aiida_pesfp, status_when, folder, screened, pat
     left = {one.label: (one.stage, one.reason) for one in unranked(load_node(pk))}
     assert set(left) == {'LiCl', 'Li2Te', 'LiF', 'salt'}
     assert left['LiF'][0] == left['salt'][0] == 'filter'
-    assert left['LiCl'] == left['Li2Te'] == ('missing', f'ScreenWorkChain<{pk}> was killed before it had a result')
+    assert left['LiCl'] == left['Li2Te'] == ('missing', f'ScreenWorkChain<{pk}> was killed')
 
 
 # ------------------------------------------------------------------------------------------------ examples

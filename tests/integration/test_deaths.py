@@ -11,13 +11,15 @@ from aiida.engine import run_get_node, submit
 from aiida.orm import InstalledCode, StructureData, load_node
 
 from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.workflows.md import MdBaseWorkChain
+from aiida_pesfp.workflows.restart import MOST_DEATHS
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt, wurtzite
 from tests.helpers.graph import jobs_of
 from tests.helpers.potentials import LENNARD_JONES
 
-PROGRAM = Path(sys.executable).parent / 'pesfp-scan'
+PROGRAMS = Path(sys.executable).parent
 COARSE = {'scan': {'parameters': {'spacing': 0.8}}}
 STATUS = {code.status: label for label, code in ScanCalculation.exit_codes.items()}
 
@@ -34,11 +36,11 @@ def salts(number):
 def code_that(aiida_computer_local, tmp_path):
     """Makes a code that does something before it becomes the program, as often as a number says."""
 
-    def make(misfortune, times):
+    def make(misfortune, times, program='pesfp-scan'):
         script = tmp_path / 'unlucky'
         script.write_text(
             f'#!/bin/bash\necho >> {tmp_path}/calls\n'
-            f'if [ $(wc -l < {tmp_path}/calls) -le {times} ]; then {misfortune}; fi\nexec {PROGRAM} "$@"\n'
+            f'if [ $(wc -l < {tmp_path}/calls) -le {times} ]; then {misfortune}; fi\nexec {PROGRAMS / program} "$@"\n'
         )
         script.chmod(0o755)
         computer = aiida_computer_local(label='localhost')
@@ -86,6 +88,22 @@ def test_a_parent_folder_that_is_gone_costs_time_only(code_that, potential, stru
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     assert set(results['descriptors']) == set(structures)
+
+
+@pytest.mark.parametrize(('deaths', 'jobs'), [(MOST_DEATHS - 1, MOST_DEATHS), (999, MOST_DEATHS)])
+def test_dynamics_whose_jobs_die_are_tried_again(code_that, potential, deaths, jobs):
+    """A kill says nothing about the dynamics: a job that dies is no job that gets nowhere."""
+    code, structure = code_that('kill -9 $$', deaths, 'pesfp-md'), StructureData(pymatgen=rock_salt('Li', 'Cl', 4.6))
+    overrides = {'md': {'dynamics': {'steps': 8, 'stride': 4}}}
+    common = (code, structure, 300, 'fast', overrides)
+    results, node = run_get_node(MdBaseWorkChain.get_builder_from_protocol(*common, potential=potential))
+    assert len(jobs_of(node)) == jobs
+    if deaths < jobs:
+        assert node.is_finished_ok, node.exit_message
+        assert results['output_parameters']['steps'] == 8
+    else:
+        assert node.exit_status == MdBaseWorkChain.exit_codes.ERROR_NO_PROGRESS.status
+        assert node.exit_message.startswith(f'{MOST_DEATHS} jobs in a row made no step')
 
 
 @pytest.mark.timeout(1200)

@@ -66,7 +66,7 @@ def test_a_screening_its_group_and_its_archive_make_the_same_report(aiida_profil
     (rejected,) = found.rejected
     assert (rejected.label, rejected.formula, rejected.stage) == ('NaCl', 'ClNa', 'filter')
     assert 'no Li among its elements' in rejected.reason
-    assert rejected.source.uuid == outputs['rejected'].uuid
+    assert rejected.node.uuid == outputs['rejected'].uuid
     assert found.notes == []
 
     first = tmp_path / 'new' / 'first.html'
@@ -118,7 +118,7 @@ def test_a_screening_without_a_result_says_why(screen_of, tmp_path):
     assert node.exit_status == ScreenWorkChain.exit_codes.ERROR_ALL_REJECTED.status
     answer = call(node.pk, '-o', tmp_path / 'report.html')
     assert answer.exit_code == 0, answer.output
-    assert f'ScreenWorkChain<{node.pk}> failed with exit code 310' in answer.output
+    assert f'ScreenWorkChain<{node.pk}> [310]: ' in answer.output
     text = (tmp_path / 'report.html').read_text()
     assert 'No structure has descriptors' in text
     assert 'no Li among its elements' in text
@@ -160,7 +160,7 @@ def test_a_killed_screening_says_what_is_missing(screen_of, structures, tmp_path
     assert f'{len(found.rejected)} of 3 structures are missing' in answer.output
     text = (tmp_path / 'report.html').read_text()
     assert f'verdi process report {node.pk}' in text
-    assert 'was killed before it had a result' in text
+    assert f'ScreenWorkChain&lt;{node.pk}&gt; was killed</td>' in text
 
 
 def test_what_cannot_be_found_is_said(tmp_path):

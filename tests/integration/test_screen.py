@@ -7,16 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from aiida.engine import run_get_node
+from aiida.engine import BaseRestartWorkChain, run_get_node
 from aiida.manage.caching import enable_caching
 from aiida.orm import Dict, Int, QueryBuilder, StructureData, to_aiida_type
 from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import face_centred, rock_salt
+from tests.helpers.graph import jobs_of
 from tests.helpers.siesta_standin import write_launcher
 
 COARSE = {'scan': {'parameters': {'spacing': 0.6}}}
@@ -115,7 +117,7 @@ def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential
 
 
 @pytest.fixture
-def locked_after():
+def locked_at():
     """Lets the database be locked when links of a type are made, from a given one on and so often."""
     from aiida.manage import get_manager
     from sqlalchemy import event
@@ -139,20 +141,58 @@ def locked_after():
         event.remove(engine, 'before_cursor_execute', listener)
 
 
-def test_scans_that_have_finished_are_recovered_from_a_lost_workchain(builder_of, structures, locked_after):
-    """The workchain around the job cannot pass on its first result."""
-    locked_after('return', 0, 1)
-    results, node = run_get_node(builder_of(structures, max_structures_per_job=3))
+def assert_each_was_scanned_once(results, node, structures):
+    """The workchain around the job was lost, and the job was not: what it has finished is not scanned again."""
     assert [scan.is_excepted for scan in node.called if 'Scan' in scan.process_label] == [True]
+    assert len(jobs_of(node)) == 1
     assert node.is_finished_ok, node.exit_message
     assert {row['key'] for row in results['ranking']['rows']} == set(structures) == set(results['pes'])
+    assert sum(one.process_label == 'take_scan' for one in node.called_descendants) == len(structures)
     for key, descriptors in results['descriptors'].items():
         assert descriptors.get('structure_uuid') == structures[key].uuid
 
 
-def test_scans_that_were_lost_are_repeated(builder_of, structures, locked_after):
+def test_scans_that_have_finished_are_recovered_from_a_lost_workchain(builder_of, structures, locked_at):
+    """The workchain around the job cannot pass on its first result."""
+    locked_at('return', 0, 1)
+    assert_each_was_scanned_once(*run_get_node(builder_of(structures, max_structures_per_job=3)), structures)
+
+
+@pytest.mark.parametrize(
+    ('workchain', 'step', 'before'),
+    [
+        (BaseRestartWorkChain, 'run_process', False),
+        (ScanBaseWorkChain, '_take', True),
+        (ScanBaseWorkChain, '_take', False),
+    ],
+    ids=['the job runs', 'the job has ended', 'its results are taken'],
+)
+def test_scans_are_recovered_whenever_their_workchain_is_lost(
+    builder_of, structures, monkeypatch, workchain, step, before
+):
+    original = getattr(workchain, step)
+
+    def lost(*arguments):
+        if not before:
+            original(*arguments)
+        raise RuntimeError('the machine is lost')
+
+    monkeypatch.setattr(workchain, step, lost)
+    assert_each_was_scanned_once(*run_get_node(builder_of(structures, max_structures_per_job=3)), structures)
+
+
+def test_the_cells_that_were_scanned_are_recovered_too(builder_of, structures, locked_at):
+    crystal = structures['LiCl'].get_pymatgen_structure()
+    crystal.make_supercell([1, 1, 2])
+    locked_at('return', 0, 1)
+    results, node = run_get_node(builder_of({'twice': StructureData(pymatgen=crystal)}))
+    assert node.is_finished_ok, node.exit_message
+    assert len(results['scanned']['twice'].sites) == 2
+
+
+def test_scans_that_were_lost_are_repeated(builder_of, structures, locked_at):
     """The first workchain loses its job before that has run."""
-    locked_after('call_calc', 1, 1)  # the first calculation that is called is the selection
+    locked_at('call_calc', 1, 1)  # the first calculation that is called is the selection
     results, node = run_get_node(builder_of(structures, max_structures_per_job=3))
     scans = [scan for scan in node.called if 'Scan' in scan.process_label]
     assert len(scans) == 2

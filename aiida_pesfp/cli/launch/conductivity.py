@@ -34,6 +34,7 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
     aiida-pesfp launch conductivity LiI --code siesta@cluster --pseudo-family LABEL --submit --walltime 24h
     """
     from aiida_pesfp.cli.results import print_conductivities
+    from aiida_pesfp.queries.nodes import how_it_ended
     from aiida_pesfp.queries.structures import name_of
     from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 
@@ -65,6 +66,6 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
         if not launching.to_daemon:
             print_conductivities(node)
             if not node.is_finished_ok:
-                failed.append(f'{label}: {node.process_label}<{node.pk}> [{node.exit_status}]: {node.exit_message}')
+                failed.append(f'{label}: {how_it_ended(node)}')
     if failed:
         echo.echo_critical('\n'.join(failed))

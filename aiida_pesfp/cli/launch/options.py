@@ -164,14 +164,6 @@ def relax_code_of(engine: Engine, code, relax: bool):
     return code_beside(code, engine.relax_program.label, 'make it, or leave structures as they are with --no-relax')
 
 
-def check_plugin(code, *plugins: str) -> None:
-    """Stop with an error message if a code is known to run something else."""
-    if code.default_calc_job_plugin not in (None, *plugins):
-        echo.echo_critical(
-            f'the code {code.full_label} runs {code.default_calc_job_plugin}, not {" or ".join(plugins)}: name another'
-        )
-
-
 def code_beside(code, label: str, advice: str):
     """The code of that label on the same computer."""
     from aiida.common.exceptions import NotExistent

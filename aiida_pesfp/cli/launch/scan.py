@@ -58,9 +58,11 @@ def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, poten
     :param stages: further arguments of ``get_builder_from_protocol``.
     """
     from aiida_pesfp.cli.results import print_candidates, print_ranking
+    from aiida_pesfp.workflows.engines import check_plugin
     from aiida_pesfp.workflows.protocols import merge
 
-    shared.check_plugin(code, 'pesfp.scan')
+    with shared.invalid_inputs_reported():
+        check_plugin(code, 'pesfp.scan')
     overrides = merge(launching.read_overrides(workchain), overrides)
     structures, protocol = launching.nodes(), launching.protocol
     with shared.invalid_inputs_reported():

@@ -61,7 +61,6 @@ def _stages(launching, scan_code, options: dict, potential) -> dict:
             code = shared.code_beside(scan_code, engine.program.label, f'name another with --{name}')
         if code is None or left_out:
             continue
-        shared.check_plugin(code, *engine.program.plugins)
         stages[name] = shared.without_none(
             code=code,
             relax_code=shared.relax_code_of(engine, code, relax),

@@ -1,5 +1,5 @@
 """Structures from CIF, verified: a crystal is read only if it is the one that its file describes.
 
 ``tags`` gets values of a block, ``symmetry`` the operations, ``atoms`` the atoms, ``sites`` makes the crystal of them,
-``facts`` compares it with the formula, Z, density and cell of the file, and ``reader`` decides.
+and ``reader`` compares it with the statements of the file and decides.
 """

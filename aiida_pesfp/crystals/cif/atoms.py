@@ -24,10 +24,6 @@ COLUMNS = (
 )
 
 
-#: Columns that are about occupancies and known.
-OCCUPANCIES = ('_atom_site_occupancy', '_atom_site_refinement_flags')
-
-
 @dataclass(frozen=True)
 class Atom:
     """A row of the list of atoms.
@@ -57,7 +53,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     :raises UnreadableStructure: if an atom has no position, no known element or no possible occupancy.
     """
     for tag in (tag.lower() for item in block if item.loop is not None for tag in item.loop.tags):
-        if tag.startswith('_atom_site_') and 'occ' in tag and not tag.startswith(OCCUPANCIES):
+        if re.match('_atom_site_(?!occupancy|refinement_flags).*occ', tag):
             raise UnreadableStructure(f'the column {tag} is not known: name the occupancies _atom_site_occupancy')
     atoms: list[Atom] = []
     doubts: list[str] = []

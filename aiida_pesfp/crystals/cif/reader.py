@@ -11,11 +11,11 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
 from aiida_pesfp.crystals.cif.atoms import Atom, check_disorder, read_atoms
-from aiida_pesfp.crystals.cif.facts import facts_of
 from aiida_pesfp.crystals.cif.sites import Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import Symmetry, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, texts, value
-from aiida_pesfp.crystals.facts import Facts
+from aiida_pesfp.crystals.facts import Facts, Formula
+from aiida_pesfp.crystals.species import ISOTOPES, element_of
 from aiida_pesfp.errors import (
     AmbiguousSymmetry,
     InconsistentFile,
@@ -25,8 +25,8 @@ from aiida_pesfp.errors import (
     one_line,
 )
 
+FORMULA = tuple(f'_chemical_formula_{kind}' for kind in ('sum', 'structural', 'moiety', 'iupac'))
 #: Of an incommensurate crystal, whose atoms are not where their average positions are.
-MODULATION = ('_cell_modulation_dimension',)
 SUPERSPACE = (
     *('_space_group_ssg_name', '_space_group_ssg_name_IT', '_space_group_ssg_name_WJJ'),
     *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation_algebraic'),
@@ -68,10 +68,10 @@ def _read_block(
     document: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]
 ) -> tuple[Structure, tuple[str, ...]]:
     check_single(block)
-    if value(block, MODULATION) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
+    if value(block, ('_cell_modulation_dimension',)) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
-    facts, formula_doubts = facts_of(block)
+    facts, formula_doubts = _facts_of(block)
     elements = {element for formula in facts.formulas for element in formula.counts}
     atoms, atom_doubts = read_atoms(block, elements)
     choices, disputed, symmetry_doubts = symmetries(block, lattice)
@@ -104,6 +104,29 @@ def _read_block(
     return crystal.structure, (*doubts, *crystal.doubts)
 
 
+def _facts_of(block: gemmi.cif.Block) -> tuple[Facts, list[str]]:
+    """The statements of a block, and what is doubtful about them."""
+    formula = next(filter(None, map(Formula.read, texts(block, FORMULA))), None)
+    stated = texts(block, FORMULA[:1])
+    doubts = [f'the formula {stated[0]!r} is not understood'] if stated and formula is None else []
+    types = texts(block, ('_atom_site_type_symbol',))
+    # Isotopes weigh something else than their elements.
+    isotopes = (formula and formula.isotopes) or any(one in ISOTOPES or one[0].isdigit() for one in types)
+    weights = {'weight': '_chemical_formula_weight', 'density': '_exptl_crystal_density_diffrn'}
+    numbers = {'units': '_cell_formula_units_Z', 'volume': '_cell_volume', 'electrons': '_exptl_crystal_F_000'}
+    found = {name: value(block, (tag,)) or None for name, tag in (numbers | ({} if isotopes else weights)).items()}
+    return Facts(formulas=(formula,) if formula else (), content=_content(block), **found), doubts
+
+
+def _content(block: gemmi.cif.Block) -> Formula | None:
+    """The atoms of the cell by their types, if the block counts all of them."""
+    amounts: dict[str, float] = {}
+    for row in block.find('_atom_type_', ['symbol', 'number_in_cell']):
+        symbol, _ = element_of(row.str(0))
+        amounts[symbol] = amounts.get(symbol, 0.0) + gemmi.cif.as_number(row[1])
+    return Formula.of(amounts) if all(amount > 0 for amount in amounts.values()) else None  # NaN neither
+
+
 def _lattice(block: gemmi.cif.Block) -> Lattice:
     names = [f'_cell_length_{axis}' for axis in 'abc'] + [
         f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')
@@ -126,6 +149,7 @@ def _decide(
 
     :raises StructureError: if there is none, or several different ones, or one of several for no reason.
     """
+    same = StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit
     found, failures = [], []
     for origin, operations in choices:
         try:
@@ -140,7 +164,7 @@ def _decide(
         except StructureError as error:
             failures.append((origin, error))
             continue
-        if not any(_same_crystal(crystal.structure, other.structure) for _, other, _ in found):
+        if not any(same(crystal.structure, other.structure) for _, other, _ in found):
             found.append((origin, crystal, confirmed))
     if not found and len(choices) == 1:
         raise failures[0][1]
@@ -157,7 +181,3 @@ def _decide(
     if failures:
         crystal.doubts.append(f'its symmetry may be {names}: only {origin} fits the rest of the file')
     return crystal, confirmed
-
-
-def _same_crystal(first: Structure, second: Structure) -> bool:
-    return bool(StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(first, second))

@@ -8,7 +8,7 @@ from ase.calculators.lj import LennardJones
 from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.program import as_json
-from aiida_pesfp.calculations.scan import batch_of, result_of, structures_in, take_scan
+from aiida_pesfp.calculations.scan import batch_of, result_of, take_scan
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.fingerprint.descriptors import describe
@@ -59,9 +59,10 @@ def test_a_batch_holds_content_and_no_links(structures):
     batch, again = batch_of(structures).store(), batch_of(structures).store()
     assert batch.base.caching.get_hash() == again.base.caching.get_hash()
     assert not batch.base.links.get_incoming().all()
-    for key, structure in structures_in(batch).items():
-        assert structure.get_formula() == structures[key].get_formula()
-        np.testing.assert_allclose(structure.cell, structures[key].cell, rtol=1e-12)
+    for key, structure in structures.items():
+        crystal = Structure.from_str(batch.base.repository.get_object_content(f'{key}.json'), 'json')
+        assert crystal.formula == structure.get_pymatgen_structure().formula
+        np.testing.assert_allclose(crystal.lattice.matrix, structure.cell, rtol=1e-12)
 
 
 def test_a_result_becomes_a_surface_and_descriptors(structures, potential, computed):

@@ -177,10 +177,11 @@ FRAME = '2\nLattice="0 2.565 2.565 2.565 0 2.565 2.565 2.565 0"{}\nLi 0 0 0{}\nC
     [
         ('', ('', ''), None),
         (' Properties=species:S:1:pos:R:3:forces:R:3', (' 0 0 0', ' 0 0 0'), None),
+        (' Properties=species:S:1:pos:R:99999999999', ('', ''), 'do not give columns'),
         ('', (' 0.5', ' 1'), "line 3 must have 4 columns, not 'Li 0 0 0 0.5'"),
         (' Properties=species:S:1:pos:R:3:occ:R:1', (' 0.5', ' 1'), 'partly occupied'),
         (' Properties=species:S:1:pos:R:3:occ:R:1', (' 1', ' 1'), None),
-        (' Properties=pos:R:3:name:S:1', ('', ''), 'no species and pos'),
+        (' Properties=pos:R:3:name:S:1', ('', ''), 'do not give columns of species and pos'),
         (' pbc="T T F"', ('', ''), 'along 2 of 3'),
         (' Properties=species:S:1:pos:R:3:Z:I:1', (' 3', ' 17'), None),
         (' Properties=species:S:1:pos:R:3:Z:I:1', (' 11', ' 17'), 'species and of atomic numbers contradict'),

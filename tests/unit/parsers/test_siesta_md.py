@@ -211,7 +211,15 @@ def test_missing_and_corrupt_files(parse):
     _, finished, *_ = parse('01_nose_md', spoil=remove('siesta.MD', 'siesta.ANI'))
     assert finished.exit_status == CODES.ERROR_CORRUPT_OUTPUT.status
     assert 'neither siesta.MD nor siesta.ANI' in finished.exit_message
-    _, finished, *_ = parse('01_nose_md', spoil=remove('siesta.MDE', 'MESSAGES', 'siesta.out'))
+    nothing = remove('siesta.MDE', 'MESSAGES', 'siesta.out')
+    _, finished, *_ = parse('01_nose_md', spoil=nothing)
+    assert finished.exit_status == CODES.ERROR_INTERRUPTED.status  # killed before its first word
+
+    def refuses_to_run(run):
+        nothing(run)
+        (run / 'exit_status').write_text('127')
+
+    _, finished, *_ = parse('01_nose_md', spoil=refuses_to_run)
     assert finished.exit_status == CODES.ERROR_NO_OUTPUT.status
 
     def scramble(run):

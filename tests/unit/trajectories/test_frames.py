@@ -368,13 +368,15 @@ def test_atoms_of_xyz_in_changing_order_are_told_by_their_ids(slow, tmp_path):
     assert_same(read_trajectory([path], 2.0)[0], slow)
 
 
-def test_a_leap_within_a_file_is_told(slow, tmp_path):
+@pytest.mark.parametrize('places', [[(12, 5)], [(3, 5), (9, 20), (15, 7), (21, 22)]], ids=['one', 'four'])
+def test_a_leap_within_a_file_is_told(slow, tmp_path, places):
     damaged = type(slow)(slow.symbols, slow.positions.copy(), slow.times, slow.cell)
-    damaged.positions[12, 5, 0] += 3.0
+    for frame, atom in places:
+        damaged.positions[frame, atom, 0] += 3.0
     path = write_xyz(tmp_path / 'run.xyz', damaged, lambda k: f'step={k}')
     _, notes = read_trajectory([path], 100.0, cell=CELL)
     assert len(notes) == 1
-    assert 'from frame 11 to 12' in notes[0] or 'from frame 12 to 13' in notes[0]
+    assert any(f'from frame {k - 1} to {k}' in notes[0] or f'from frame {k} to {k + 1}' in notes[0] for k, _ in places)
     assert 'a hop, or a fault of the file' in notes[0]
 
 

@@ -99,6 +99,7 @@ def test_a_time_step_that_contradicts_the_file_is_refused(walk, tmp_path, progra
         (lambda k: f'time={0.1 * k:.2f}' if k < 30 else f'time={0.1 * k + 1:.2f}', 'from frame 29 to 30'),
         (lambda k: f'step={10 * k if k % 2 else 10 * k + 1}', 'from frame 1 to 2'),
         (lambda k: f'step={1000 - 10 * k}', 'do not grow: give them in their order'),
+        (lambda k: f'step={50 * k} time_step_fs=1.0', r'the file says time_step_fs = 1, and 2 fs are given'),
         (lambda k: f'frame={k}', r'frame only counts frames: say how many .*--stride'),
         (lambda k: f'wall_time={3 * k + k % 2}', r'what number 1 in the comment .*counts is not clear: .*--stride'),
         (
@@ -125,6 +126,7 @@ def test_a_time_step_that_contradicts_the_file_is_refused(walk, tmp_path, progra
         'gap in time',
         'uneven',
         'backwards',
+        'length of a step',
         'frames',
         'clock of the machine',
         'time of the day',
