@@ -276,7 +276,7 @@ class TestCommands:
             attributes = {'potential_sha256': potential.sha256, 'potential_name': 'x', 'structure_uuid': structure.uuid}
             descriptors_node(descriptors[key].get_dict(), **attributes).store()
         path = tmp_path / 'labels.csv'
-        path.write_text('name,sigma\n' + ''.join(f'{key},{value[0]}\n' for key, value in sigma.items()) + 'x-1,-3\n')
+        path.write_text('name,sigma\n' + ''.join(f'{key},{value[0]}\n' for key, value in sigma.items()) + 'x-1,-.01\n')
         return potential, path
 
     @pytest.fixture
