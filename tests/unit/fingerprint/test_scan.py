@@ -101,6 +101,14 @@ def test_a_nan_energy_is_reported_with_its_place(lithium_chloride):
         scan(lithium_chloride, Harmonic(lithium_chloride, hole=[0.2, 0.2, 0.2]))
 
 
+def test_a_potential_that_does_not_see_the_ion_is_refused(lithium_chloride):
+    """As with parameters in nm: the surface is flat, and Xi would be 1."""
+    blind = Harmonic(lithium_chloride)
+    blind.energies = lambda ion, positions: np.zeros(len(positions))
+    with pytest.raises(errors.FlatSurface, match=r'the same energy wherever ion 0 \(Li\) is: check the units'):
+        scan(lithium_chloride, blind)
+
+
 def spoilt(structure, **changes):
     """A structure with some of its parts replaced."""
     parts = {'lattice': structure.lattice, 'species': structure.species, 'coords': structure.frac_coords} | changes
