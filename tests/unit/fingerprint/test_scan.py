@@ -132,17 +132,11 @@ def test_structures_that_cannot_be_scanned_are_refused_with_the_reason(lithium_c
         plan_scan(spoilt(lithium_chloride, **change))
 
 
-def test_a_grid_beyond_memory_is_refused_before_it_is_made(lithium_chloride):
-    with pytest.raises(errors.GridTooLarge, match='GiB of memory.*larger spacing'):
-        plan_scan(lithium_chloride, settings=ScanSettings(spacing=0.0005))
-
-
 @pytest.mark.parametrize('grid', ['paper', 'symmetric'])
-@pytest.mark.parametrize('spacing', [0.005, 1e-4, 1e-20, 1e-300, 5e-324])
-def test_absurd_grids_cost_nothing(lithium_chloride, grid, spacing):
-    """The cost is known before the grid is made, or the best of its size is looked for."""
-    with pytest.raises(errors.GridTooLarge, match=r'points \(at most 1e\+08\).*larger spacing'):
-        plan_scan(lithium_chloride, settings=ScanSettings(spacing=spacing, grid=grid))
+def test_a_grid_beyond_memory_is_refused_before_it_is_made(lithium_chloride, grid):
+    """Before the best grid of its size is looked for, too."""
+    with pytest.raises(errors.GridTooLarge, match=r'points \(at most 1e\+08\).*GiB of memory.*larger spacing'):
+        plan_scan(lithium_chloride * 5, settings=ScanSettings(spacing=0.03, grid=grid))
 
 
 def test_a_cell_without_room_is_refused():
