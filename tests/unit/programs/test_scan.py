@@ -265,8 +265,8 @@ def test_faults_of_a_cif_are_named(tmp_path, changes, error_type, words):
 
 
 def test_a_grid_beyond_memory_is_an_error_of_its_structure(pesfp_scan, tmp_path):
-    ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
-    process = pesfp_scan(tmp_path / 'LiCl.cif', '--spacing', '0.0005', '--json')
+    (ROCK_SALT * 5).to(filename=str(tmp_path / 'LiCl.cif'))
+    process = pesfp_scan(tmp_path / 'LiCl.cif', '--spacing', '0.03', '--cell', 'as_given', '--json')
     assert process.returncode == 1
     assert 'larger spacing' in process.found[0]['error']
 
