@@ -31,10 +31,8 @@ def import_():
 )
 @click.option('--table', type=EXISTING_FILE, help='CSV file of properties.')
 @click.option('--id-column', default='id', help='Its column with names of files; endings can be missing.')
-@click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: band_gap]')
-@click.option(
-    '--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: energy_above_hull]'
-)
+@click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: the one whose head says so]')
+@click.option('--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: likewise]')
 @click.option('--database', help='Where the files come from, for the record.')
 @click.option('--database-version', 'version', help='Version of the database.')
 @GROUP
@@ -53,6 +51,8 @@ def import_folder(paths, table, id_column, group, **fields):
     properties = table and Table.load(table, id_column, **columns)
     entries = read_folder(list(paths), properties, tell=echo.echo_report, **fields)
     store(entries, group or paths[0].resolve().stem)
+    for note in properties.notes if properties else ():
+        echo.echo_report(f'{table}: {note}')
     for problem in properties.problems if properties else ():
         echo.echo_warning(f'{table}: {problem}')
     if properties and properties.unused:

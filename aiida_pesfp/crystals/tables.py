@@ -29,13 +29,13 @@ class Row:
     problem: str | None = None
 
 
-def open_table(path: Path, needed: Collection[str], optional: Collection[str] = ()) -> tuple[list[str], list[Row]]:
+def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row]]:
     """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
 
     The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and comments
     that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
 
-    :param needed: columns without which the table is of no use; ``optional`` ones may be missing.
+    :param needed: columns without which the table is of no use.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
         follows the header.
     """
@@ -49,7 +49,7 @@ def open_table(path: Path, needed: Collection[str], optional: Collection[str] = 
     lines = [line + '\n' for line in text.split('\n')]
     found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
     separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
-    _check(path, columns, [*needed, *(column for column in optional if column in columns)])
+    _check(path, columns, needed)
     rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
@@ -70,7 +70,8 @@ def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, li
 def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
     for column in needed:
         if column not in columns:
-            raise TableError(f'the table {path.name} has no column {column!r}: it has {", ".join(columns)[:500]}')
+            known = f'it has {", ".join(columns)[:500]} (begin each line above the names of columns with #)'
+            raise TableError(f'the table {path.name} has no column {column!r}: {known}')
         if columns.count(column) > 1:
             raise TableError(f'the table {path.name} has two columns {column!r}: rename one')
 
