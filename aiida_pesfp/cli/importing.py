@@ -51,8 +51,6 @@ def import_folder(paths, table, id_column, group, **fields):
     properties = table and Table.load(table, id_column, **columns)
     entries = read_folder(list(paths), properties, tell=echo.echo_report, **fields)
     store(entries, group or paths[0].resolve().stem)
-    for note in properties.notes if properties else ():
-        echo.echo_report(f'{table}: {note}')
     for problem in properties.problems if properties else ():
         echo.echo_warning(f'{table}: {problem}')
     if properties and properties.unused:

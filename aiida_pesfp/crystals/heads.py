@@ -53,12 +53,9 @@ _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- 
 #: What tells that a column is one of these properties, whatever else stands in its head.
 _TELLS = {'band_gap': r'gap|bandlücke|(?<![^\W\d_])e_?g(?![^\W\d_])', 'energy_above_hull': 'hull'}
 #: An attempt to write a number, or a word instead of one; but 1/(ohm cm) is a unit.
-_NO_UNIT = re.compile(
-    r'(?i:[<>~+-]? ?(?:[.,]?\d(?! ?/)|inf\b)|(?:semi-?)?(?:metal(?:lic)?|(?:conduct|insulat)(?:or|ing))$)'
-)
+_NO_UNIT = re.compile(r'(?i:[<>~+-]? ?(?:[.,]?\d(?! ?/)|inf\b)|(?:(?:semi-?)?(?:metal(?:lic)?|conductor)|insulator)$)')
 #: Names of a row of units.
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|dimensions?|einheit(?:en)?)?[\W_]*)')
-
 
 #: A smaller number in a column of logarithms is the value itself.
 SMALLEST_LOGARITHM = 0.01
@@ -72,9 +69,7 @@ CELSIUS = 273.15
 ROOM, SAME = 297.0, 5.0
 
 
-def read_head(
-    name: str, measure: str, error: bool = False, below: str = ''
-) -> tuple[str | None, str | None, tuple[float, ...]]:
+def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple:
     """What the name of a column tells: its unit or None, ``log10``, ``ln`` or None, and temperatures of its values, K.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`.
@@ -86,14 +81,16 @@ def read_head(
     while place < len(text) and (token := tokens.match(text, place)):
         found += [(token.lastgroup, token[0])] if token.lastgroup else []
         place = token.end()
-    at = tuple(_temperature(text, name) for kind, text in found if kind == 'at')
-    kinds = [kind for kind, _ in found if kind != 'at']
-    scales, ours = [kind for kind in kinds if kind not in units], {units[kind] for kind in kinds if kind in units}
+    ours, scales = (
+        {units[kind] for kind, _ in found if kind in units},
+        [kind for kind, _ in found if kind in ('ln', 'log10')],
+    )
     if place < len(text) or len(scales) > 1 or len(ours) > 1:
         column = f'the column {name!r}' + (f', with {below!r} in its first row,' if below else '')
         known = f'known are words for {measure} and one of {", ".join(MEASURES[measure].units)}'
         way_out = 'write relative errors as 20 %, each in its cell' if error else 'convert its numbers if need be'
         raise TableError(f'{column} is not understood from {text[place:] or text!r} on: {known}. Rename it; {way_out}')
+    at = tuple(_temperature(text, name) for kind, text in found if kind == 'at')
     return next(iter(ours), None), next(iter(scales), None), at
 
 
@@ -116,8 +113,8 @@ def find_column(measure: str, names: list[str]) -> str | None:
     if len(alike) > 1:
         option = f'--{measure.replace("_", "-")}-column'
         raise TableError(f'each of the columns {", ".join(alike)} may be the {measure}: say which one with {option}')
-    for name in alike:
-        read_head(name, measure)
+    if alike:
+        read_head(alike[0], measure)
     return next(iter(alike), None)
 
 
@@ -195,9 +192,8 @@ class Column:
                 wrong.append(f'{text[:40]!r} is {reason}')
             except ValueError:  # costs its row only
                 if text != self.name and _tells_unit(text, self.measure):
-                    raise TableError(
-                        f'the column {self.name!r} has {text!r} among its numbers: split the table'
-                    ) from None
+                    problem = f'the column {self.name!r} has {text!r} among its numbers: split the table'
+                    raise TableError(problem) from None
         if len(wrong) > len(texts) / 2:
             raise TableError(f'most numbers of the column {self.name!r} cannot be right: {wrong[0]}')
 
@@ -253,8 +249,8 @@ def read_heads(
     """
     first = {role: rows[0].cells.get(name, '') for role, name in columns.items()}
     below = {columns[role]: text for role, text in first.items() if not is_blank(text)}
-    names = list(names)
-    no_name = names and all(_UNITS.fullmatch(rows[0].cells.get(name, '')) for name in names)
+    told = [rows[0].cells.get(name, '') for name in names]
+    no_name = told and all(map(_UNITS.fullmatch, told))
     is_unit = any(_tells_unit(text, of if role == 'error' else role) for role, text in first.items())
     if not (no_name or is_unit) and any(map(_is_number, below.values())):
         below = {}

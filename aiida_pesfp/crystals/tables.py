@@ -49,7 +49,11 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     lines = [line + '\n' for line in text.split('\n')]
     found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
     separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
-    _check(path, columns, needed)
+    for column in needed:
+        if (number := columns.count(column)) != 1:
+            count = f'{number} columns' if number else 'no column'
+            known = f'it has {", ".join(columns)[:500]} (begin each line above the names of columns with #)'
+            raise TableError(f'the table {path.name} has {count} {column!r}: {known}')
     rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
@@ -65,15 +69,6 @@ def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, li
         if needed <= set(columns) or not passed_over:
             return end, columns
     return len(lines), columns
-
-
-def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
-    for column in needed:
-        if column not in columns:
-            known = f'it has {", ".join(columns)[:500]} (begin each line above the names of columns with #)'
-            raise TableError(f'the table {path.name} has no column {column!r}: {known}')
-        if columns.count(column) > 1:
-            raise TableError(f'the table {path.name} has two columns {column!r}: rename one')
 
 
 def _records(

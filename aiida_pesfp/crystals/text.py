@@ -2,7 +2,6 @@
 
 import bz2
 import codecs
-import contextlib
 import gzip
 import lzma
 import zlib
@@ -48,19 +47,19 @@ def _opener(path: Path) -> Callable:
 
 
 def decode(data: bytes) -> str:
-    """Text in UTF-8, UTF-16 or UTF-32, with or without a mark, of Windows or in Latin-1; ``\\n`` ends each line.
+    """Text in UTF-8, UTF-16 or UTF-32, with or without a mark, else in Latin-1 with the signs of Windows; ``\\n`` ends each line.
 
     :raises ValueError: if it is not text.
     """
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
     if encoding is None and b'\0' in data[:100]:  # every other byte of plain words in UTF-16
         encoding = 'utf-16-le' if b'\0' in data[1:100:2] else 'utf-16-be'
-    for attempt in [encoding] if encoding else ['utf-8', 'cp1252', 'latin-1']:
-        with contextlib.suppress(UnicodeDecodeError):
-            text = data.decode(attempt)
-            break
-    else:
-        raise ValueError(f'the file is not text in {encoding.upper()}, as its beginning says')
+    try:
+        text = data.decode(encoding or 'utf-8')
+    except UnicodeDecodeError:
+        if encoding is not None:
+            raise ValueError(f'the file is not text in {encoding.upper()}, as its beginning says') from None
+        text = data.decode('cp1252', errors='replace')
     if '\0' in text:
         raise ValueError('the file is not text')
     return text.replace('\r\n', '\n').replace('\r', '\n')

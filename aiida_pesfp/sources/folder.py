@@ -22,15 +22,13 @@ class Table:
     :param rows: name -> cells.
     :param columns: property -> its column.
     :param unused: identifiers without a file so far.
-    :param problems: lines that cannot be read.
-    :param notes: how the table was understood, in sentences.
+    :param problems: lines that cannot be read, columns that are not used or have names of their own.
     """
 
     rows: dict[str, dict[str, str]]
     columns: dict[str, Column]
     unused: set[str]
     problems: list[str]
-    notes: list[str]
 
     @classmethod
     def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Self:
@@ -55,7 +53,9 @@ class Table:
                 column.check(lines)
         except TableError as error:
             raise SourceError(str(error)) from error
-        rows, problems = {}, []
+        rows, unused = {}, [header for header in others if header not in chosen.values()]
+        problems = [f'the column {column!r} is the {name}' for name, column in chosen.items() if column != name]
+        problems += [f'not used are the columns {", ".join(unused)}'] if unused else []
         for line in lines:
             identifier = line.cells.get(id_column)
             if identifier in rows:
@@ -64,10 +64,7 @@ class Table:
                 problems.append(f'line {line.line}: {line.problem}')
             elif identifier:
                 rows[identifier] = line.cells
-        unused = [header for header in others if header not in chosen.values()]
-        notes = [f'{name} is in the column {column!r}' for name, column in chosen.items()]
-        notes += [f'not used are the columns {", ".join(unused)}'] if unused else []
-        return cls(rows, found, set(rows), problems, notes)
+        return cls(rows, found, set(rows), problems)
 
     def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
         """Properties of a structure; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number.

@@ -328,7 +328,7 @@ class TestLimits:
         ('', 'lab.csv is empty'),
         ('material,T,sigma\n', 'has no row below its header'),
         ('Li3P,300,1e-4\nLi2S,300,1e-5\n', "has no column 'material': it has Li3P, 300, 1e-4"),
-        ('material,T,T,sigma\na,1,2,3\n', "has two columns 'T'"),
+        ('material,T,T,sigma\na,1,2,3\n', "has 2 columns 'T'"),
         ('material,T,sigma\nLi3P,300,high\n', 'no row of lab.csv can be used, the first because its conductivity'),
     ],
 )

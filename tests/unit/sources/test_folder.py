@@ -97,7 +97,7 @@ def test_tables_as_people_write_them(folder, text, options, gap, hull):
 
 def test_what_is_not_used_is_told(folder):
     table = table_of(folder, 'id,Eg (eV),cbm,is_metal\nLiCl,6,1,0\n')
-    assert table.notes == ["band_gap is in the column 'Eg (eV)'", 'not used are the columns cbm, is_metal']
+    assert table.problems == ["the column 'Eg (eV)' is the band_gap", 'not used are the columns cbm, is_metal']
 
 
 def test_a_metal_costs_its_own_line_wherever_it_stands(folder):
