@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, plain, read_number
+from aiida_pesfp.crystals.numbers import LONGEST, Number, decimal_mark, is_blank, plain, read_number
 from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
@@ -48,12 +48,13 @@ _WORDS = {
 }
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
 #: Temperature at which the values of a column were measured.
-_AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:rt|room[ _]?temp(?:erature)?)){_END}'
+_AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:(?:s_)?rt|room[ _]?temp(?:erature)?)){_END}'
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
 #: What tells that a column is one of these properties, whatever else stands in its head.
 _TELLS = {'band_gap': r'gap|bandlücke|(?<![^\W\d_])e_?g(?![^\W\d_])', 'energy_above_hull': 'hull'}
 #: An attempt to write a number, or a word instead of one; but 1/(ohm cm) is a unit.
-_NO_UNIT = re.compile(r'(?i:[<>~+-]? ?(?:[.,]?\d(?! ?/)|inf\b)|(?:(?:semi-?)?(?:metal(?:lic)?|conductor)|insulator)$)')
+_NUMBER = r'(?:[<>=~+ -]|ca\.?|approx\.?|about|\((?=.*\+-))*(?:[.,]?\d(?! ?/)|inf\b)'
+_NO_UNIT = re.compile(rf'(?i:{_NUMBER}|(?:(?:semi-?)?(?:metal(?:lic)?|conductor)|insulator)$)')
 #: Names of a row of units.
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|dimensions?|einheit(?:en)?)?[\W_]*)')
 
@@ -70,7 +71,7 @@ ROOM, SAME = 297.0, 5.0
 
 
 def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple:
-    """What the name of a column tells: its unit or None, ``log10``, ``ln`` or None, and temperatures of its values, K.
+    """What the name of a column tells: its unit or None, ``log10``, ``ln`` or None, and temperatures of its values.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`.
     :param error: whether the column holds errors of this measure.
@@ -81,24 +82,14 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
     while place < len(text) and (token := tokens.match(text, place)):
         found += [(token.lastgroup, token[0])] if token.lastgroup else []
         place = token.end()
-    ours, scales = (
-        {units[kind] for kind, _ in found if kind in units},
-        [kind for kind, _ in found if kind in ('ln', 'log10')],
-    )
+    at, found = [text for kind, text in found if kind == 'at'], [kind for kind, _ in found if kind != 'at']
+    scales, ours = [one for one in found if one not in units], {units[one] for one in found if one in units}
     if place < len(text) or len(scales) > 1 or len(ours) > 1:
         column = f'the column {name!r}' + (f', with {below!r} in its first row,' if below else '')
         known = f'known are words for {measure} and one of {", ".join(MEASURES[measure].units)}'
         way_out = 'write relative errors as 20 %, each in its cell' if error else 'convert its numbers if need be'
         raise TableError(f'{column} is not understood from {text[place:] or text!r} on: {known}. Rename it; {way_out}')
-    at = tuple(_temperature(text, name) for kind, text in found if kind == 'at')
-    return next(iter(ours), None), next(iter(scales), None), at
-
-
-def _temperature(text: str, name: str) -> float:
-    try:
-        return Column('', 'temperature').read(text).value if text[0].isdigit() else ROOM
-    except (ValueError, ImplausibleValue) as error:
-        raise TableError(f'the column {name!r} is not understood: {text!r} is {error}. Rename it') from None
+    return next(iter(ours), None), next(iter(scales), None), tuple(at)
 
 
 def find_column(measure: str, names: list[str]) -> str | None:
@@ -125,13 +116,6 @@ def _tells_unit(text: str, measure: str) -> bool:
     return False
 
 
-def _is_number(text: str) -> bool:
-    """Whether a text is a number, or should be one, and no unit."""
-    with contextlib.suppress(ValueError):
-        return bool(read_number(text))
-    return _NO_UNIT.match(plain(text)) is not None
-
-
 @dataclass(frozen=True)
 class Column:
     """How the numbers of a column are read.
@@ -140,7 +124,7 @@ class Column:
     :param mark: decimal mark.
     :param unit: of the cells without their own; None for the first one of the measure, and if K or C may be meant.
     :param scale: ``log10`` for logarithms.
-    :param at: temperatures in its name, K.
+    :param at: temperatures in its name.
     :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
     """
 
@@ -149,7 +133,7 @@ class Column:
     mark: str | None = None
     unit: str | None = None
     scale: str | None = None
-    at: tuple[float, ...] = ()
+    at: tuple[str, ...] = ()
     is_error: bool = False
 
     def read(self, text: str) -> Number:
@@ -199,7 +183,8 @@ class Column:
 
     def check_temperature(self, temperature: float) -> None:
         """Raise ValueError if the name of the column tells another temperature (K)."""
-        for at in self.at:
+        for text in self.at:
+            at = Column(self.name, 'temperature').read(text).value if text[0].isdigit() else ROOM
             if abs(at - temperature) > SAME:
                 raise ValueError(f'the column {self.name!r} is of {at:g} K, not of {temperature:g} K')
 
@@ -252,7 +237,7 @@ def read_heads(
     told = [rows[0].cells.get(name, '') for name in names]
     no_name = told and all(map(_UNITS.fullmatch, told))
     is_unit = any(_tells_unit(text, of if role == 'error' else role) for role, text in first.items())
-    if not (no_name or is_unit) and any(map(_is_number, below.values())):
+    if not (no_name or is_unit) and any(_NO_UNIT.match(plain(text[:LONGEST])) for text in below.values()):
         below = {}
     rows, found = rows[1:] if below else rows, {}
     mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())

@@ -62,13 +62,11 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
 
 def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, list[str]]:
     """Number of lines up to the end of the header, and the columns."""
-    columns: list[str] = []
     for line, end, cells in _records(lines, separator):
         columns = [unicodedata.normalize('NFC', ' '.join(cell.split())) for cell in cells or [lines[line - 1]]]
-        passed_over = columns[0].startswith('#') or columns[0].lower().startswith('sep=')
-        if needed <= set(columns) or not passed_over:
+        if needed <= set(columns) or not columns[0].lower().startswith(('#', 'sep=')):
             return end, columns
-    return len(lines), columns
+    return len(lines), []
 
 
 def _records(

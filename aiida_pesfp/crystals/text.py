@@ -47,7 +47,7 @@ def _opener(path: Path) -> Callable:
 
 
 def decode(data: bytes) -> str:
-    """Text in UTF-8, UTF-16 or UTF-32, with or without a mark, else in Latin-1 with the signs of Windows; ``\\n`` ends each line.
+    """Text in UTF-8, UTF-16 or UTF-32, with or without a mark, else in that of Windows; ``\\n`` ends each line.
 
     :raises ValueError: if it is not text.
     """

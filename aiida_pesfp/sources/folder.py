@@ -54,7 +54,9 @@ class Table:
         except TableError as error:
             raise SourceError(str(error)) from error
         rows, unused = {}, [header for header in others if header not in chosen.values()]
-        problems = [f'the column {column!r} is the {name}' for name, column in chosen.items() if column != name]
+        problems = [
+            f'the column {column!r} is the {name}' for name, column in chosen.items() if column != given.get(name, name)
+        ]
         problems += [f'not used are the columns {", ".join(unused)}'] if unused else []
         for line in lines:
             identifier = line.cells.get(id_column)
