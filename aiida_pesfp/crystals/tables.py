@@ -114,8 +114,7 @@ def write_table(rows: list[dict], output) -> None:
     """
     from pandas import DataFrame
 
-    columns = dict.fromkeys(column for row in rows for column in row)
-    harmless = [{_harmless(column): _harmless(row.get(column)) for column in columns} for row in rows]
+    harmless = [{_harmless(column): _harmless(cell) for column, cell in row.items()} for row in rows]
     DataFrame(harmless, dtype=object).to_csv(output, index=False, lineterminator='\n')
 
 

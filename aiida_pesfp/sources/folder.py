@@ -54,9 +54,8 @@ class Table:
         except TableError as error:
             raise SourceError(str(error)) from error
         rows, unused = {}, [header for header in others if header not in chosen.values()]
-        problems = [
-            f'the column {column!r} is the {name}' for name, column in chosen.items() if column != given.get(name, name)
-        ]
+        own = sorted((name, column) for name, column in chosen.items() - given.items() if column != name)
+        problems = [f'the column {column!r} is the {name}' for name, column in own]
         problems += [f'not used are the columns {", ".join(unused)}'] if unused else []
         for line in lines:
             identifier = line.cells.get(id_column)
@@ -82,8 +81,7 @@ class Table:
             lines_of = ' and '.join(sorted(map(repr, found)))
             raise UnreadableStructure(f'the lines of the table for {lines_of} differ: remove all but one')
         properties = {}
-        for name, text in zip(self.columns, *lines):
-            column = self.columns[name]
+        for (name, column), text in zip(self.columns.items(), *lines):
             try:
                 properties[name] = None if is_blank(text) else column.read(text).value
             except (ValueError, ImplausibleValue) as what:
