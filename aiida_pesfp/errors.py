@@ -63,6 +63,10 @@ class NonFiniteEnergy(StructureError):
     """The potential returned NaN or infinity for a grid point."""
 
 
+class FlatSurface(StructureError):
+    """The energy is the same wherever the ion is: the potential does not see it."""
+
+
 class EvaluationFailed(StructureError):
     """The potential raised an error for a structure."""
 

@@ -27,6 +27,8 @@ from aiida_pesfp.settings.scan import ScanSettings
 
 #: No energy of a cell has this size, eV; surfaces are kept in single precision, which ends at 3e38.
 LARGEST_ENERGY = 1e30
+#: Energies that differ by less than this, eV, are those of a potential that does not act on the ion.
+SMALLEST_RANGE = 1e-6
 
 
 class Evaluator(Protocol):
@@ -156,9 +158,16 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
 
 
 def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> PotentialEnergySurface:
-    """The surface from the result of :func:`evaluate` and the number of evaluated energies."""
+    """The surface from the result of :func:`evaluate` and the number of evaluated energies.
+
+    :raises FlatSurface: if an ion has the same energy everywhere.
+    """
     grids, references = [], []
     for of_ion, values in zip(plan.ions, surfaces):
+        if len(values) > 1 and np.ptp(values) < SMALLEST_RANGE:
+            ion = f'ion {of_ion.ion} ({plan.species})'
+            way_out = 'check the units of its parameters and its cutoff'
+            raise errors.FlatSurface(f'the potential gives the same energy wherever {ion} is: {way_out}')
         references.append(values.min())
         grid = np.full(len(of_ion.representatives), np.nan)
         grid[of_ion.points] = values - references[-1]

@@ -24,8 +24,8 @@ class XiParameters(Settings):
     """Parameters of Eq. 4. They were tuned for one potential and lithium; another potential needs its own."""
 
     threshold: float = setting('energy t at which both free volumes are taken', 0.5, unit='eV', ge=0, le=_HIGHEST)
-    connected_cut: float = setting('cut of log10 of the connected free volume', -2.00, ge=-20, le=5)
-    disconnected_cut: float = setting('cut of log10 of the disconnected free volume', -1.15, ge=-20, le=5)
+    connected_cut: float = setting('cut of log10 of the connected free volume', -2.00, ge=-20, le=0)
+    disconnected_cut: float = setting('cut of log10 of the disconnected free volume', -1.15, ge=-20, le=0)
     slope: float = setting('slope of the sigmoid', 10.0, ge=0, le=1e4)
 
 
