@@ -139,10 +139,13 @@ def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[
         if density == 0.0:
             raise ValueError(f'its structure has no {form.species}')
     found, temperature = values[form.quantity], values['temperature']
-    error = found.error if values['error'] is None else columns['error'].error_of(found.value, values['error'])
+    error = found.error if values['error'] is None else columns['error'].error_of(found, values['error'])
+    kelvin = form.temperature if temperature is None else temperature.value
+    for column in columns.values():
+        column.check_temperature(kelvin)
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
-    known |= {'temperature': form.temperature if temperature is None else temperature.value, 'charge': charge}
+    known |= {'temperature': kelvin, 'charge': charge}
     return Measurement(**known, value=found.value, error=error, limit=found.limit), structure
 
 

@@ -31,10 +31,8 @@ def import_():
 )
 @click.option('--table', type=EXISTING_FILE, help='CSV file of properties.')
 @click.option('--id-column', default='id', help='Its column with names of files; endings can be missing.')
-@click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: band_gap]')
-@click.option(
-    '--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: energy_above_hull]'
-)
+@click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: the one whose head says so]')
+@click.option('--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: likewise]')
 @click.option('--database', help='Where the files come from, for the record.')
 @click.option('--database-version', 'version', help='Version of the database.')
 @GROUP

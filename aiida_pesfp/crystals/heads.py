@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, plain, read_number
+from aiida_pesfp.crystals.numbers import LONGEST, Number, decimal_mark, is_blank, plain, read_number
 from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
@@ -15,7 +15,7 @@ from aiida_pesfp.settings.units import MEASURES, SCALED
 _GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
 _PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
 #: How the parts of units are written. Capitals count: MS is not mS.
-_SIEMENS, _DEGREES = '(?:[Ss]|(?i:siemens)|mho)', '(?:o|deg(?:rees?|[.])? ?)?'
+_SIEMENS, _OHM, _DEGREES = '(?:[Ss]|(?i:siemens)|mho)', '(?i:ohms?)', '(?:o|deg(?:rees?|[.])? ?)?'
 _PARTS = {
     'S': _SIEMENS,
     **{f'{one[0]}S': f'(?:{one[0]}|(?i:{one[1]})[ -]?){_SIEMENS}' for one in zip('mun', ('milli', 'micro', 'nano'))},
@@ -36,7 +36,7 @@ _ANYWHERE = """mean average avg median max maximum value values in of the at and
 #: Words that may stand in the head of a column.
 _WORDS = {
     'temperature': 't temps temperatures temperatur température temperatura thermostat',
-    'conductivity': r"""sigma _t \(t\) s_rt conductivity conductivities cond conduction ic total tot bulk grain boundary
+    'conductivity': r"""sigma _t \(t\) conductivity conductivities cond conduction ic total tot bulk grain boundary
         gb overall dc ac superionic solid electrolyte conductivité conductividad leitfähigkeit ionenleitfähigkeit""",
     'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump chemical
         msd slope diffusionskoeffizient""",
@@ -48,11 +48,15 @@ _WORDS = {
 }
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
 #: Temperature at which the values of a column were measured.
-_AT = rf'[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]}){_END}'
+_AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:(?:s_)?rt|room[ _]?temp(?:erature)?)){_END}'
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
-#: A number, or an attempt to write one; but 1/(ohm cm) is a unit.
-_LIKE_NUMBER = re.compile(r'(?i:[<>\u2264\u2265~\u2248+\u2212-]?\s*(?:[.,]?\d(?! ?/)|inf))')
-
+#: What tells that a column is one of these properties, whatever else stands in its head.
+_TELLS = {'band_gap': r'gap|bandlücke|(?<![^\W\d_])e_?g(?![^\W\d_])', 'energy_above_hull': 'hull'}
+#: An attempt to write a number, or a word instead of one; but 1/(ohm cm) is a unit.
+_NUMBER = r'(?:[<>=~+ -]|ca\.?|approx\.?|about|\((?=.*\+-))*(?:[.,]?\d(?! ?/)|inf\b)'
+_NO_UNIT = re.compile(rf'(?i:{_NUMBER}|(?:(?:semi-?)?(?:metal(?:lic)?|conductor)|insulator)$)')
+#: Names of a row of units.
+_UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|dimensions?|einheit(?:en)?)?[\W_]*)')
 
 #: A smaller number in a column of logarithms is the value itself.
 SMALLEST_LOGARITHM = 0.01
@@ -62,10 +66,12 @@ SURELY_LOGARITHM = -1.0
 SURELY_KELVIN = 273.0
 #: Degrees Celsius at 0 K.
 CELSIUS = 273.15
+#: Room temperature, K, and how far two temperatures of one measurement may be apart: it is from 20 °C to 302 K.
+ROOM, SAME = 297.0, 5.0
 
 
-def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple[str | None, str | None]:
-    """The unit that the name of a column tells, and ``log10`` or ``ln``; each None if it is not there.
+def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple:
+    """What the name of a column tells: its unit or None, ``log10``, ``ln`` or None, and temperatures of its values.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`.
     :param error: whether the column holds errors of this measure.
@@ -74,15 +80,33 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
     """
     text, (tokens, units), place, found = _words(f'{name} {below}'), _tokens(measure, error), 0, []
     while place < len(text) and (token := tokens.match(text, place)):
-        found += [token.lastgroup] if token.lastgroup else []
+        found += [(token.lastgroup, token[0])] if token.lastgroup else []
         place = token.end()
+    at, found = [text for kind, text in found if kind == 'at'], [kind for kind, _ in found if kind != 'at']
     scales, ours = [one for one in found if one not in units], {units[one] for one in found if one in units}
     if place < len(text) or len(scales) > 1 or len(ours) > 1:
         column = f'the column {name!r}' + (f', with {below!r} in its first row,' if below else '')
         known = f'known are words for {measure} and one of {", ".join(MEASURES[measure].units)}'
         way_out = 'write relative errors as 20 %, each in its cell' if error else 'convert its numbers if need be'
         raise TableError(f'{column} is not understood from {text[place:] or text!r} on: {known}. Rename it; {way_out}')
-    return next(iter(ours), None), next(iter(scales), None)
+    return next(iter(ours), None), next(iter(scales), None), tuple(at)
+
+
+def find_column(measure: str, names: list[str]) -> str | None:
+    """The column of a property: that of its name, else the only one whose head tells it.
+
+    :param measure: of :data:`~aiida_pesfp.settings.units.PROPERTIES`.
+    :raises TableError: if several may be it, or one that may be is not understood.
+    """
+    alike = [name for name in names if re.search(_TELLS[measure], _words(name), re.IGNORECASE)]
+    if names.count(measure) == 1:
+        return measure
+    if len(alike) > 1:
+        option = f'--{measure.replace("_", "-")}-column'
+        raise TableError(f'each of the columns {", ".join(alike)} may be the {measure}: say which one with {option}')
+    if alike:
+        read_head(alike[0], measure)
+    return next(iter(alike), None)
 
 
 def _tells_unit(text: str, measure: str) -> bool:
@@ -100,6 +124,7 @@ class Column:
     :param mark: decimal mark.
     :param unit: of the cells without their own; None for the first one of the measure, and if K or C may be meant.
     :param scale: ``log10`` for logarithms.
+    :param at: temperatures in its name.
     :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
     """
 
@@ -108,6 +133,7 @@ class Column:
     mark: str | None = None
     unit: str | None = None
     scale: str | None = None
+    at: tuple[str, ...] = ()
     is_error: bool = False
 
     def read(self, text: str) -> Number:
@@ -137,7 +163,8 @@ class Column:
             raise ValueError('without a meaning')
         MEASURES[self.measure].check(value)
         error = Number(number.error, unit=number.unit) if scaled and number.error is not None else None
-        return replace(number, value=value, error=error and self.error_of(value, error))
+        number = replace(number, value=value)
+        return replace(number, error=error and self.error_of(number, error))
 
     def check(self, rows: list[Row]) -> None:
         """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right, or one is another head."""
@@ -149,21 +176,30 @@ class Column:
                 wrong.append(f'{text[:40]!r} is {reason}')
             except ValueError:  # costs its row only
                 if text != self.name and _tells_unit(text, self.measure):
-                    raise TableError(
-                        f'the column {self.name!r} has {text!r} among its numbers: split the table'
-                    ) from None
+                    problem = f'the column {self.name!r} has {text!r} among its numbers: split the table'
+                    raise TableError(problem) from None
         if len(wrong) > len(texts) / 2:
             raise TableError(f'most numbers of the column {self.name!r} cannot be right: {wrong[0]}')
 
-    def error_of(self, value: float, error: Number) -> float:
-        """The standard error of a value, in its unit. That of a logarithm is a part of the value.
+    def check_temperature(self, temperature: float) -> None:
+        """Raise ValueError if the name of the column tells another temperature (K)."""
+        for text in self.at:
+            at = Column(self.name, 'temperature').read(text).value if text[0].isdigit() else ROOM
+            if abs(at - temperature) > SAME:
+                raise ValueError(f'the column {self.name!r} is of {at:g} K, not of {temperature:g} K')
 
+    def error_of(self, value: Number, error: Number) -> float:
+        """The standard error of a value of :meth:`read`, in its unit. That of a logarithm is a part of the value.
+
+        :raises ValueError: if it may be in the unit of the column or in that of the other cell.
         :raises ImplausibleValue: if it cannot be right.
         """
         if error.unit == '%':
-            found = abs(value) * error.value / 100
+            found = abs(value.value) * error.value / 100
         elif self.scale:
-            found = error.value * math.log(10) * value
+            found = error.value * math.log(10) * value.value
+        elif bool(value.unit) != bool(error.unit) and self._factor(value.unit) != self._factor(error.unit):
+            raise ValueError(f'either value or error is in {value.unit or error.unit}: give the other one a unit too')
         else:
             found = error.value * self._factor(error.unit)
         if found < 0:
@@ -198,9 +234,10 @@ def read_heads(
     """
     first = {role: rows[0].cells.get(name, '') for role, name in columns.items()}
     below = {columns[role]: text for role, text in first.items() if not is_blank(text)}
-    no_name = names and not any(map(str.isalnum, ''.join(rows[0].cells.get(name, '') for name in names)))
+    told = [rows[0].cells.get(name, '') for name in names]
+    no_name = told and all(map(_UNITS.fullmatch, told))
     is_unit = any(_tells_unit(text, of if role == 'error' else role) for role, text in first.items())
-    if not (no_name or is_unit) and any(_LIKE_NUMBER.match(text) for text in below.values()):
+    if not (no_name or is_unit) and any(_NO_UNIT.match(plain(text[:LONGEST])) for text in below.values()):
         below = {}
     rows, found = rows[1:] if below else rows, {}
     mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
@@ -226,8 +263,8 @@ def _written(unit: str) -> str:
     above, per, below = unit.partition('/')
     pattern = _PARTS[above] + (f'{_PER}{_PARTS.get(below, below)}(?:{_INVERSE})?' if per else '')
     if above == 'S':
-        ohm = f'ohm{_TIMES}{below}'
-        pattern += rf'|1 ?/[ (]*{ohm}|{ohm}\)?{_INVERSE}|ohm{_INVERSE}{_PER}{below}(?:{_INVERSE})?'
+        product = f'{_OHM}{_TIMES}{below}'
+        pattern += rf'|1 ?/[ (]*{product}|{product}\)?{_INVERSE}|{_OHM}{_INVERSE}{_PER}{below}(?:{_INVERSE})?'
     return pattern
 
 

@@ -123,9 +123,7 @@ def _split(mantissa: str, mark: str | None) -> tuple[str, str]:
         if mark != '.':
             raise ValueError(f'{mantissa.replace(",", ".")} or {re.sub("[.,]", "", mantissa)}: leave the comma out')
         decimal = None
-    whole, _, fraction = mantissa.rpartition(decimal) if decimal else (mantissa, '', '')
-    if decimal is None:
-        whole = mantissa
+    whole, fraction = mantissa.rsplit(decimal, 1) if decimal else (mantissa, '')
     if (whole and not whole.isdigit() and not _GROUPS.fullmatch(whole)) or not (fraction or '0').isdigit():
         raise ValueError('not one number')
     return re.sub("[.,' ]", '', whole) or '0', fraction

@@ -29,13 +29,13 @@ class Row:
     problem: str | None = None
 
 
-def open_table(path: Path, needed: Collection[str], optional: Collection[str] = ()) -> tuple[list[str], list[Row]]:
+def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row]]:
     """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
 
     The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and comments
     that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
 
-    :param needed: columns without which the table is of no use; ``optional`` ones may be missing.
+    :param needed: columns without which the table is of no use.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
         follows the header.
     """
@@ -49,7 +49,11 @@ def open_table(path: Path, needed: Collection[str], optional: Collection[str] = 
     lines = [line + '\n' for line in text.split('\n')]
     found = [(separator, *_header(lines, separator, set(needed))) for separator in SEPARATORS]
     separator, end, columns = max(found, key=lambda one: (set(needed) <= set(one[2]), len(one[2])))
-    _check(path, columns, [*needed, *(column for column in optional if column in columns)])
+    for column in needed:
+        if (number := columns.count(column)) != 1:
+            count = f'{number} columns' if number else 'no column'
+            known = f'it has {", ".join(columns)[:500]} (begin each line above the names of columns with #)'
+            raise TableError(f'the table {path.name} has {count} {column!r}: {known}')
     rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
@@ -58,21 +62,11 @@ def open_table(path: Path, needed: Collection[str], optional: Collection[str] = 
 
 def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, list[str]]:
     """Number of lines up to the end of the header, and the columns."""
-    columns: list[str] = []
     for line, end, cells in _records(lines, separator):
         columns = [unicodedata.normalize('NFC', ' '.join(cell.split())) for cell in cells or [lines[line - 1]]]
-        passed_over = columns[0].startswith('#') or columns[0].lower().startswith('sep=')
-        if needed <= set(columns) or not passed_over:
+        if needed <= set(columns) or not columns[0].lower().startswith(('#', 'sep=')):
             return end, columns
-    return len(lines), columns
-
-
-def _check(path: Path, columns: list[str], needed: Collection[str]) -> None:
-    for column in needed:
-        if column not in columns:
-            raise TableError(f'the table {path.name} has no column {column!r}: it has {", ".join(columns)[:500]}')
-        if columns.count(column) > 1:
-            raise TableError(f'the table {path.name} has two columns {column!r}: rename one')
+    return len(lines), []
 
 
 def _records(
@@ -120,8 +114,7 @@ def write_table(rows: list[dict], output) -> None:
     """
     from pandas import DataFrame
 
-    columns = dict.fromkeys(column for row in rows for column in row)
-    harmless = [{_harmless(column): _harmless(row.get(column)) for column in columns} for row in rows]
+    harmless = [{_harmless(column): _harmless(cell) for column, cell in row.items()} for row in rows]
     DataFrame(harmless, dtype=object).to_csv(output, index=False, lineterminator='\n')
 
 

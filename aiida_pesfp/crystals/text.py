@@ -47,7 +47,7 @@ def _opener(path: Path) -> Callable:
 
 
 def decode(data: bytes) -> str:
-    """Text in UTF-8, UTF-16 or UTF-32, with or without a mark, else in Latin-1; each line ends with ``\\n``.
+    """Text in UTF-8, UTF-16 or UTF-32, with or without a mark, else in that of Windows; ``\\n`` ends each line.
 
     :raises ValueError: if it is not text.
     """
@@ -59,7 +59,7 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError:
         if encoding is not None:
             raise ValueError(f'the file is not text in {encoding.upper()}, as its beginning says') from None
-        text = data.decode('latin-1')
+        text = data.decode('cp1252', errors='replace')
     if '\0' in text:
         raise ValueError('the file is not text')
     return text.replace('\r\n', '\n').replace('\r', '\n')

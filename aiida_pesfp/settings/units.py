@@ -41,7 +41,7 @@ MEASURES = {
     'conductivity': Measure('S/cm', _CONDUCTIVITY, -0.1, 10.0),
     'diffusion': Measure('cm2/s', _DIFFUSION, -1e-3, 1e-2),
     'band_gap': Measure('eV', {'eV': 1.0, 'meV': 1e-3}, 0.0, 30.0),
-    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, 'eV': 1.0, 'meV': 1e-3}, -0.001, 5.0),
+    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, 'eV': 1.0, 'meV': 1e-3}, -1.0, 5.0),
 }
 #: Measures of which tables have logarithms and limits.
 SCALED = ('conductivity', 'diffusion')

@@ -7,7 +7,7 @@ from typing import Self
 
 from aiida_pesfp.crystals.files import printable, read_files
 from aiida_pesfp.crystals.formats import file_label
-from aiida_pesfp.crystals.heads import Column, read_heads
+from aiida_pesfp.crystals.heads import Column, find_column, read_heads
 from aiida_pesfp.crystals.numbers import is_blank
 from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import ImplausibleValue, SourceError, StructureError, TableError, UnreadableStructure
@@ -22,7 +22,7 @@ class Table:
     :param rows: name -> cells.
     :param columns: property -> its column.
     :param unused: identifiers without a file so far.
-    :param problems: lines that cannot be read.
+    :param problems: lines that cannot be read, columns that are not used or have names of their own.
     """
 
     rows: dict[str, dict[str, str]]
@@ -35,15 +35,17 @@ class Table:
         """Read a table with a header line, in any usual form, see :func:`~aiida_pesfp.crystals.tables.open_table`.
 
         :param id_column: column of the name of the file, with or without its ending.
-        :param columns: ``band_gap`` and ``energy_above_hull`` -> their columns; by default the columns of these names.
+        :param columns: ``band_gap`` and ``energy_above_hull`` -> their columns; by default those whose heads tell it.
             Without a unit in their names they are in eV and eV/atom.
         :raises SourceError: if the file cannot be read, a column is missing or not understood, or an identifier occurs
             twice.
         """
         given = {name: column for name, column in columns.items() if column is not None}
         try:
-            headers, lines = open_table(path, [id_column, *given.values()], PROPERTIES)
-            chosen = {name: name for name in PROPERTIES if name in headers} | given
+            headers, lines = open_table(path, [id_column, *given.values()])
+            others = [header for header in headers if header not in (id_column, *given.values())]
+            chosen = given | {name: find_column(name, others) for name in PROPERTIES if name not in given}
+            chosen = {name: column for name, column in chosen.items() if column is not None}
             if not chosen:
                 raise TableError(f'{path} has no column {" or ".join(PROPERTIES)}: name some of {", ".join(headers)}')
             found, lines = read_heads(chosen, lines, [id_column])
@@ -51,7 +53,10 @@ class Table:
                 column.check(lines)
         except TableError as error:
             raise SourceError(str(error)) from error
-        rows, problems = {}, []
+        rows, unused = {}, [header for header in others if header not in chosen.values()]
+        own = sorted((name, column) for name, column in chosen.items() - given.items() if column != name)
+        problems = [f'the column {column!r} is the {name}' for name, column in own]
+        problems += [f'not used are the columns {", ".join(unused)}'] if unused else []
         for line in lines:
             identifier = line.cells.get(id_column)
             if identifier in rows:
@@ -65,16 +70,18 @@ class Table:
     def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
         """Properties of a structure; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number.
 
-        :param identifier: that the file gives to the structure; it comes before the names of the file.
+        :param identifier: that the file gives to the structure.
         """
-        names = (identifier, path.name, path.stem, file_label(path))
-        found = next((name for name in names if name in self.rows), None)
-        if found is None:
+        found = {identifier, path.name, path.stem, file_label(path)} & self.rows.keys()
+        self.unused -= found
+        if not found:
             return {}
-        self.unused.discard(found)
+        lines = {tuple(self.rows[name][column.name] for column in self.columns.values()) for name in found}
+        if len(lines) > 1:
+            lines_of = ' and '.join(sorted(map(repr, found)))
+            raise UnreadableStructure(f'the lines of the table for {lines_of} differ: remove all but one')
         properties = {}
-        for name, column in self.columns.items():
-            text = self.rows[found][column.name]
+        for (name, column), text in zip(self.columns.items(), *lines):
             try:
                 properties[name] = None if is_blank(text) else column.read(text).value
             except (ValueError, ImplausibleValue) as what:

@@ -15,6 +15,7 @@ from aiida_pesfp.assessment.models import RankingModel
 from aiida_pesfp.calculations.assessment import calibrate as calibrate_xi
 from aiida_pesfp.calculations.assessment import read_labels
 from aiida_pesfp.calculations.selection import rank_by_model
+from aiida_pesfp.cli.main import main
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
@@ -289,7 +290,7 @@ class TestCommands:
         logger.removeHandler(handler)
 
     def call(self, command, *arguments):
-        return CliRunner().invoke(command, [str(argument) for argument in arguments])
+        return CliRunner().invoke(main, [command.name, *map(str, arguments)])
 
     def test_assess_then_calibrate(self, stored, tmp_path, log):
         from aiida_pesfp.cli.assess import assess, calibrate

@@ -76,6 +76,24 @@ class TestTemperatures:
         with pytest.raises(LabelError, match=words):
             read(f'material;{name};sigma\nLi3P;300;1e-4\n', **options)
 
+    @pytest.mark.parametrize('name', ['sigma_500K (S/cm)', 'sigma at 100 °C', 'D_1000K'])
+    def test_the_temperature_in_a_name_is_that_of_the_rows(self, read, name):
+        role, unit = ('diffusion', 'cm2/s') if name[0] == 'D' else ('conductivity', 'S/cm')
+        columns = {'composition': 'material', role: name}
+        with pytest.raises(LabelError, match=r'the first because the column .* is of .* K, not of 300 K'):
+            read(f'material;{name}\nLi3P;1e-4\n', unit, columns=columns, temperature=300.0)
+        columns['temperature'] = 'T (K)'
+        found = read(f'material;T (K);{name}\nLi3P;500;1e-4\nLi2S;1000;1e-4\nLi3N;373;1e-4\n', unit, columns=columns)
+        assert len(found.measurements) == 1
+        assert all('of the rows' in reason or ' K, not of ' in reason for reason in reasons(found).values())
+
+    def test_room_temperature(self, read):
+        columns = {'composition': 'material', 'conductivity': 'sigma RT'}
+        for kelvin in (293.15, 298.15, 300.0):
+            assert read('material;sigma RT\nLi3P;1\n', columns=columns, temperature=kelvin).measurements
+        with pytest.raises(LabelError, match='is of 297 K, not of 1000 K'):
+            read('material;sigma RT\nLi3P;1\n', columns=columns, temperature=1000.0)
+
     def test_one_temperature_for_all_is_in_kelvin(self):
         form = {'columns': {'id': 'a', 'conductivity': 'b'}, 'unit': 'S/cm', 'temperature': 25.0}
         with pytest.raises(AssessmentError, match='temperature = 25.0: Input should be greater than or equal to 150'):
@@ -202,6 +220,19 @@ class TestUnits:
         assert [(entry.value, entry.error) for entry in found.measurements] == [(2e-3, 1e-6), (2e-3, 5e-4)]
         assert "'5 ohm' is not a number in a known unit" in reasons(found)[4]
 
+    def test_an_error_and_its_value_have_one_unit(self, read):
+        content = 'material;T (K);sigma;error\nLi3P;300;3 mS/cm;0.3\nLi2S;300;2 mS/cm;0.2 mS/cm\n'
+        found = read(content)
+        assert [entry.error for entry in found.measurements] == [pytest.approx(2e-4)]
+        assert reasons(found) == {2: 'either value or error is in mS/cm: give the other one a unit too'}
+        assert [entry.error for entry in read(content, 'mS/cm').measurements] == pytest.approx([3e-4, 2e-4])
+
+    @pytest.mark.parametrize('text', ['<-10', '~-10', '≤ \u221210'])
+    def test_the_first_row_may_be_a_limit(self, read, text):
+        columns = {'composition': 'material', 'conductivity': 'log sigma'}
+        found = read(f'material;log sigma\nLi3P;{text}\nLi2S;-4\n', 'log10 S/cm', columns=columns, temperature=300.0)
+        assert [entry.value for entry in found.measurements] == pytest.approx([1e-10, 1e-4])
+
     def test_no_ion_conducts_like_a_metal(self, read):
         found = read('material;T;sigma\nLi3P;300;1e-4\nCu;300;596000\n')
         assert '596000 S/cm, not between -0.1 and 10 S/cm (check its unit)' in reasons(found)[3]
@@ -297,7 +328,7 @@ class TestLimits:
         ('', 'lab.csv is empty'),
         ('material,T,sigma\n', 'has no row below its header'),
         ('Li3P,300,1e-4\nLi2S,300,1e-5\n', "has no column 'material': it has Li3P, 300, 1e-4"),
-        ('material,T,T,sigma\na,1,2,3\n', "has two columns 'T'"),
+        ('material,T,T,sigma\na,1,2,3\n', "has 2 columns 'T'"),
         ('material,T,sigma\nLi3P,300,high\n', 'no row of lab.csv can be used, the first because its conductivity'),
     ],
 )

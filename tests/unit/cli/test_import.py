@@ -90,7 +90,8 @@ def test_bad_folders(aiida_pesfp, folder, label):
     assert 'no structure was found' in aiida_pesfp('import', 'folder', empty, '-G', label, fails=True)
     assert not Group.collection.find({'label': label})
     table = ['--table', folder / 'properties.csv']
-    assert 'name some of id, Eg, hull' in aiida_pesfp('import', 'folder', folder, '-G', label, *table, fails=True)
+    (folder / 'properties.csv').write_text('id,energy\nLiCl,1\n')
+    assert 'name some of id, energy' in aiida_pesfp('import', 'folder', folder, '-G', label, *table, fails=True)
 
 
 def test_materials_project(aiida_pesfp, label, monkeypatch):

@@ -1,15 +1,17 @@
 """Heads of columns: what is known is read, what is not known to its end is refused."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.crystals.heads import Column, read_head, read_heads
+from aiida_pesfp.crystals.heads import Column, find_column, read_head, read_heads
+from aiida_pesfp.crystals.numbers import Number
 from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import ImplausibleValue, TableError
-from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.settings.units import MEASURES, PROPERTIES
 
 #: Measure -> unit, or scale -> names that say so.
 KNOWN = {
@@ -57,10 +59,16 @@ KNOWN = {
                 'Li-ion conductivity - total (S/cm)',
                 'mho/cm',
             ),
+            *(
+                'sigma (Ohm-1 cm-1)',
+                '(Ohm·cm)^-1',
+                '1/(OHM cm)',
+                'sigma / ohms^-1 cm^-1',
+            ),
         ],
         'mS/cm': ['\u03c3 [mS/cm]', 'mS cm-1', 'sigma_ms_cm', 'milliSiemens per cm'],
         'uS/cm': ['µS/cm', '\u03bcS cm^-1', 'uS/cm', 'micro S/cm', 'micro-siemens/cm'],
-        'S/m': ['\u03c3 / S m^-1', 'Conductivity [S/m]'],
+        'S/m': ['\u03c3 / S m^-1', 'Conductivity [S/m]', '(Ohm m)-1'],
         None: [
             *('sigma', 'conductivity', 'IC (Total)', 'target', 'sigma_300K', 'sigma_T', 'sigma(T)', 'sigma max 1000 K'),
         ],
@@ -178,13 +186,77 @@ def pairs(table):
 def test_what_is_known_is_read(measure, found):
     names = KNOWN[measure][found]
     expected = found if isinstance(found, tuple) else (found, None)
-    assert {name: read_head(name, measure) for name in names} == dict.fromkeys(names, expected)
+    assert {name: read_head(name, measure)[:2] for name in names} == dict.fromkeys(names, expected)
 
 
 @pytest.mark.parametrize(('measure', 'name'), pairs(REFUSED))
 def test_what_is_not_known_is_refused_by_name(measure, name):
     with pytest.raises(TableError, match=f'is not understood from .* one of {next(iter(MEASURES[measure].units))}'):
         read_head(name, measure)
+
+
+@pytest.mark.parametrize(
+    ('name', 'at'),
+    [
+        *(
+            (f'{quantity}{name}', [at])
+            for quantity in ('sigma', 'log D')
+            for name, at in (('_500K', 500.0), ('(25 °C)', 298.15))
+        ),
+        *((f'sigma {name} (S/cm)', [297.0]) for name in ('RT', 's_rt', 'at room temperature', '(rt)', 'Room_Temp')),
+        ('D_1000K_cm2_s', [1000.0]),
+        ('sigma at 100 \u00baC', [373.15]),
+        ('sigma at 25 °C (298 K)', [298.15, 298.0]),
+        ('sigma', []),
+        ('sigma_T', []),
+    ],
+)
+def test_temperatures_in_a_name(name, at):
+    column = Column('x', 'conductivity', at=read_head(name, 'conductivity' if 'sigma' in name else 'diffusion')[2])
+    assert len(column.at) == len(at)
+    for one in at:
+        column.check_temperature(one + 2)
+        with pytest.raises(ValueError, match="'x' is of .* K, not of"):
+            column.check_temperature(one - 10)
+    if not at:
+        column.check_temperature(300.0)
+
+
+def test_no_ion_moves_at_this_temperature():
+    with pytest.raises(ImplausibleValue, match='10 K, not between'):
+        Column('x', 'conductivity', at=read_head('sigma_10K', 'conductivity')[2]).check_temperature(300.0)
+
+
+@pytest.mark.parametrize(
+    ('names', 'found'),
+    [
+        (['a', 'Band_gap', 'energy'], ('Band_gap', None)),
+        (['band_gap (eV)', 'e_above_hull'], ('band_gap (eV)', 'e_above_hull')),
+        (['EG', 'Ehull (meV/atom)', 'temperature'], ('EG', 'Ehull (meV/atom)')),
+        (['band_gap', 'is_gap_direct', 'E_g', 'hull', 'energy_above_hull'], ('band_gap', 'energy_above_hull')),
+        (['nsites', 'value', 'legs', 'E'], (None, None)),
+    ],
+)
+def test_a_column_is_found_by_its_head(names, found):
+    assert tuple(find_column(measure, names) for measure in PROPERTIES) == found
+
+
+@pytest.mark.parametrize(
+    ('names', 'words'),
+    [
+        (['gap_Ry'], "'gap_Ry' is not understood from 'Ry'"),
+        (['is_gap_direct'], 'not understood'),
+        (['EGap'], 'EGap'),
+        (
+            ['HSE gap', 'Eg (eV)'],
+            'columns HSE gap, Eg \\(eV\\) may be the band_gap: say which one with --band-gap-column',
+        ),
+        (['band_gap', 'band_gap'], 'each of the columns band_gap, band_gap'),
+    ],
+)
+def test_a_column_that_may_be_the_band_gap_is_not_lost(names, words):
+    with pytest.raises(TableError, match=words):
+        find_column('band_gap', names)
 
 
 @pytest.mark.parametrize('name', ERRORS)
@@ -195,9 +267,9 @@ def test_an_error_of_another_kind_is_refused(name):
 
 def test_errors_have_names_of_their_own():
     names = ['error', 'err', '\u0394\u03c3', 'std. dev.', 'sigma_sem', '\u00b1', 'uncertainty of sigma']
-    assert {read_head(name, 'conductivity', error=True) for name in names} == {(None, None)}
-    assert read_head('sigma_error_S_cm', 'conductivity', error=True) == ('S/cm', None)
-    assert read_head('err (log10)', 'conductivity', error=True) == (None, 'log10')
+    assert {read_head(name, 'conductivity', error=True) for name in names} == {(None, None, ())}
+    assert read_head('sigma_error_S_cm', 'conductivity', error=True) == ('S/cm', None, ())
+    assert read_head('err (log10)', 'conductivity', error=True) == (None, 'log10', ())
     with pytest.raises(TableError, match="'uncertainty' on"):
         read_head('uncertainty', 'conductivity')
 
@@ -218,8 +290,12 @@ def test_no_digit_and_no_sign_is_passed_over(known, text, before):
 @pytest.mark.parametrize(
     ('identifier', 'text', 'unit'),
     [
-        *(('unit', 'eV', 'eV'), ('', '[meV]', 'meV'), ('-', '(eV)', 'eV')),
-        *(('a', text, None) for text in ('-', '3 eV', '<0.1', 'inf', '.5', '')),
+        *(('unit', 'eV', 'eV'), ('', '[meV]', 'meV'), ('-', '(eV)', 'eV'), ('[Units]', 'meV', 'meV')),
+        *(
+            ('a', text, None)
+            for text in ('-', '3 eV', '<0.1', 'inf', '.5', '', '<-10', '~-3', 'ca. 3', '\u2264 \u22123', '1.2.3')
+        ),
+        *(('a', text, None) for text in ('(1.2 \u00b1 0.3) \u00d7 10⁻⁴', 'metal', 'metallic', 'Semiconductor')),
     ],
 )
 def test_a_row_of_units_belongs_to_the_head(identifier, text, unit):
@@ -228,10 +304,11 @@ def test_a_row_of_units_belongs_to_the_head(identifier, text, unit):
     assert (columns['band_gap'].unit, left) == (unit, rows[1:] if unit else rows)
 
 
-@pytest.mark.parametrize('text', ['Hartree', 'large', 'Ry', '1/cm'])
+@pytest.mark.parametrize('text', ['Hartree', 'large', 'Ry', '1/cm', '(10^-4 S/cm)', 'conductivity'])
 def test_a_first_row_without_numbers_must_be_units(text):
-    with pytest.raises(TableError, match=f"column 'gap', with '{text}' in its first row"):
-        read_heads({'band_gap': 'gap'}, [Row(2, {'id': 'unit', 'gap': text})])
+    for name in ('unit', 'LiF', ''):
+        with pytest.raises(TableError, match=f"column 'gap', with '{re.escape(text)}' in its first row"):
+            read_heads({'band_gap': 'gap'}, [Row(2, {'id': name, 'gap': text})], ['id'])
 
 
 def column(measure, unit=None, **options):
@@ -262,14 +339,20 @@ def test_errors_are_in_the_unit_of_their_value():
     assert column('conductivity', 'mS/cm').read('1.2(3) S/cm').error == pytest.approx(0.3)
     assert column('conductivity', scale='log10').read('-3 +- 0.1').error == pytest.approx(1e-4 * math.log(10))
     errors = column('conductivity', 'mS/cm', is_error=True)
-    assert errors.error_of(1.0, errors.read('0.5')) == 5e-4
-    assert errors.error_of(-1e-3, errors.read('5 %')) == 5e-5
+    assert errors.error_of(Number(1.0), errors.read('0.5')) == 5e-4
+    assert errors.error_of(Number(-1e-3), errors.read('5 %')) == 5e-5
     for text in ('<1', '5 eV', '5 MS/cm'):
         with pytest.raises(ValueError, match='not a number'):
             errors.read(text)
     for text in ('-1', '2e4'):
         with pytest.raises(ImplausibleValue, match='its error'):
-            errors.error_of(1.0, errors.read(text))
+            errors.error_of(Number(1.0), errors.read(text))
+    values = column('conductivity', 'mS/cm')
+    for value, error, found in (('3 mS/cm', '0.3', 3e-4), ('3', '0.3 mS/cm', 3e-4), ('3e-3 S/cm', '0.3 mS/cm', 3e-4)):
+        assert errors.error_of(values.read(value), errors.read(error)) == pytest.approx(found)
+    for value, error in (('3e-3 S/cm', '0.3'), ('3', '3e-4 S/cm')):
+        with pytest.raises(ValueError, match='either value or error is in S/cm: give the other one a unit too'):
+            errors.error_of(values.read(value), errors.read(error))
 
 
 @pytest.mark.parametrize(
@@ -281,7 +364,7 @@ def test_errors_are_in_the_unit_of_their_value():
         ),
         ('temperature', ['3 to 300 K', '300 K or C', '25 RT', '300 S/cm', '<300', '25 K', '6000', '-300 °C']),
         ('band_gap', ['3 Ry', '3 eV/atom', '31', '-0.1', '<1', '3200']),
-        ('energy_above_hull', ['-0.1', '5.1', '45', '3 Ry']),
+        ('energy_above_hull', ['-1.1', '5.1', '45', '3 Ry']),
         ('diffusion', ['1', '1e-3 m2/s', '-1', '0.1']),
         ('conductivity', ['-4.2', '-1', '-0.2', '11', '2e4 mS/cm', '<0', '1e-3 +- 20']),
     ],

@@ -72,7 +72,7 @@ def test_a_broken_row_costs_itself_only(opened):
         (' \n\n', 'table.csv is empty'),
         ('id,value\n', 'has no row below its header'),
         ('a,1\nb,2\n', "has no column 'id': it has a, 1"),
-        ('id,id\na,1\n', "has two columns 'id': rename one"),
+        ('id,id\na,1\n', "has 2 columns 'id': it has id, id"),
         (b'PK\x03\x04\x00\x00\x01', 'cannot be read: the file is not text'),
         ('id value\na 1\n', "has no column 'id': it has id value"),
     ],

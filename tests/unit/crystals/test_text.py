@@ -23,6 +23,11 @@ def test_encodings_and_ends_of_lines(encoding, end):
     assert decode(WORDS.replace('\n', end).encode(encoding)) == WORDS
 
 
+def test_the_dash_of_excel():
+    assert decode('1,2E\u201304 \u00e4\n'.encode('cp1252')) == '1,2E\u201304 \u00e4\n'
+    assert decode(b'\x81\xe4') == '\ufffd\u00e4'  # no character of Windows
+
+
 @given(words=st.text(st.characters(exclude_characters='\0\r', exclude_categories=['Cs'])))
 def test_any_text_in_utf_8_comes_back(words):
     assert decode(b'\xef\xbb\xbf' + words.encode()) == words

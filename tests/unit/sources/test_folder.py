@@ -83,6 +83,9 @@ def test_what_is_no_band_gap_costs_its_structure(folder, text, words):
         ('# of a colleague\nid\tband_gap\tenergy_above_hull\nLiCl\t6.25\t0.01 eV/atom\n', {}, 6.25, 0.01),
         ('id,band_gap,energy_above_hull\nunit,eV,meV/atom\nLiCl,6.25,10\n', {}, 6.25, 0.01),
         ('id,Eg (meV),hull\n,,\nLiCl,6250,n.a.\n', {'band_gap': 'Eg (meV)', 'energy_above_hull': 'hull'}, 6.25, None),
+        ('id,Band_Gap (meV),e_above_hull,sites\nLiCl,6250,0.01,8\n', {}, 6.25, 0.01),
+        ('id,bandgap,Ehull (meV/atom)\nLi2O,metal,1\nLiCl,6.25,10\n', {}, 6.25, 0.01),
+        ('id,E_hull\nLiCl,-0.3\n', {}, None, -0.3),
         *((f'id,band_gap\nLiCl,{blank}\n', {}, None, None) for blank in ('', '-', '--', 'nan', 'N/A', 'null')),
     ],
 )
@@ -92,18 +95,41 @@ def test_tables_as_people_write_them(folder, text, options, gap, hull):
     assert (found.error, found.band_gap, found.energy_above_hull) == (None, gap, hull)
 
 
+def test_what_is_not_used_is_told(folder):
+    table = table_of(folder, 'id,Eg (eV),cbm,is_metal\nLiCl,6,1,0\n')
+    assert table.problems == ["the column 'Eg (eV)' is the band_gap", 'not used are the columns cbm, is_metal']
+
+
+def test_a_metal_costs_its_own_line_wherever_it_stands(folder):
+    for lines in ('LiCl,metal\nPOSCAR_Li2O,5\n', 'POSCAR_Li2O,5\nLiCl,metal\n'):
+        table = table_of(folder, f'id,band_gap\n{lines}')
+        entries = {entry.id: entry for entry in read_folder([folder], table)}
+        assert "band_gap = 'metal' is not a number" in entries['LiCl.cif'].error
+        assert entries['POSCAR_Li2O'].band_gap == 5.0
+
+
+def test_two_lines_for_one_file(folder):
+    for second, gap in (('5', None), ('6', 6.0)):
+        table = table_of(folder, f'id,band_gap\nLiCl,6\nLiCl.cif,{second}\n')
+        found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
+        assert found.band_gap == gap
+        assert (gap is None) == ("the lines of the table for 'LiCl' and 'LiCl.cif' differ" in (found.error or ''))
+        assert not table.unused
+
+
 def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
-    for value in (-0.2, 45):
+    for value in (-1.2, 45):
         table = table_of(folder, f'id,energy_above_hull\nother,0\nLiCl,{value}\n')
         entries = {entry.id: entry for entry in read_folder([folder], table)}
-        assert f'is {value} eV/atom, not between -0.001 and 5 eV/atom' in entries['LiCl.cif'].error
+        assert f'is {value} eV/atom, not between -1 and 5 eV/atom' in entries['LiCl.cif'].error
 
 
 @pytest.mark.parametrize(
     ('text', 'columns', 'words'),
     [
         ('name,band_gap\nLiCl,6\n', {}, "no column 'id': it has name, band_gap"),
-        ('id,gap\nLiCl,6\n', {}, 'no column band_gap or energy_above_hull: name some of id, gap'),
+        ('id,energy\nLiCl,6\n', {}, 'no column band_gap or energy_above_hull: name some of id, energy'),
+        ('id,gap_type\nLiCl,6\n', {}, "'gap_type' is not understood from 'type' on"),
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
         ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
         ('', {}, 'is empty'),
@@ -113,7 +139,7 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
         ('id,band_gap\nunits,Hartree\nLiCl,6\n', {}, "'band_gap', with 'Hartree' in its first row, is not understood"),
         ('id,hull (eV/f.u.)\nLiCl,1\n', {'energy_above_hull': 'hull (eV/f.u.)'}, "not understood from '/f.u."),
         ('id,energy_above_hull\nLiCl,12\nPOSCAR_Li2O,0\nx,30\n', {}, "most numbers .* '12' is 12 eV/atom, not between"),
-        ('id,band_gap,band_gap\nLiCl,1,2\n', {}, "two columns 'band_gap'"),
+        ('id,band_gap,band_gap\nLiCl,1,2\n', {}, 'columns band_gap, band_gap may be the band_gap'),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(folder, text, columns, words):
