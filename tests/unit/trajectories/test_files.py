@@ -130,8 +130,6 @@ def part(walk, begin, end):
 @pytest.mark.parametrize('second', [101, 100, 80], ids=['goes on', 'first frame again', 'overlap'])
 @pytest.mark.parametrize('numbered', ['on', 'anew', 'not'])
 def test_parts_of_a_restarted_run_become_one(walk, tmp_path, second, numbered):
-    if second == 80 and numbered != 'on':
-        pytest.skip('without numbers, nobody can know of an overlap')
     paths = []
     for begin, end in ((0, 101), (second, 201)):
         first = begin if numbered == 'on' else (begin == second and second == 101)

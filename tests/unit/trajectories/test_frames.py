@@ -166,7 +166,7 @@ def test_names_of_types_in_dumps(slow, tmp_path):
         (tmp_path / 'run').write_text(named, newline='\r\n')
         assert read_trajectory([tmp_path / 'run'], 2.0)[0].symbols == slow.symbols
     (tmp_path / 'run').write_text(named.replace(' LI ', ' cation '))
-    with pytest.raises(errors.InvalidTrajectory, match="'cation' is not an element: .*--types"):
+    with pytest.raises(errors.InvalidTrajectory, match="'cation' is no element: .*--types"):
         read_trajectory([tmp_path / 'run'], 2.0)
 
 
