@@ -1,6 +1,5 @@
 """The files of one run become one: their order, repeated frames, gaps, and whether one goes on where another ends."""
 
-import itertools
 import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ import numpy as np
 
 from aiida_pesfp.crystals.periodic import minimum_image
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.stamps import FILE, Stamps
+from aiida_pesfp.trajectories.stamps import FILE, KINDS, Stamps
 
 #: Largest difference between two copies of the same frame, A.
 _SAME = 1e-4
@@ -50,7 +49,10 @@ def in_order(segments: list[Segment]) -> list[Segment]:
     """
     names = [one.source for one in segments]
     plain = [re.sub(r'[\W_]', '', name).casefold() for name in names]
-    if _grow(segments) or (names != sorted(names) and plain != sorted(plain)):
+    clocks = [{clock: shown[0] for clock, shown in one.stamps.items() if clock.kind in KINDS} for one in segments]
+    begins = [[one.get(clock, -np.inf) for one in clocks] for clock in clocks[0]]
+    grow = any((np.diff(row) > 0).all() for row in begins)
+    if grow or (names != sorted(names) and plain != sorted(plain)):
         return segments
     words = [re.findall(r'\d+|[^\W\d_]+', name) for name in names]
     # The ending that all names have would stand where others have a number.
@@ -58,14 +60,6 @@ def in_order(segments: list[Segment]) -> list[Segment]:
         words = [row[:-1] for row in words]
     keys = [[(not word.isdecimal(), int(word) if word.isdecimal() else word) for word in row] for row in words]
     return [segments[k] for k in sorted(range(len(keys)), key=keys.__getitem__)]
-
-
-def _grow(segments: list[Segment]) -> bool:
-    """Whether a clock that all files have says that each begins later than the one before."""
-    clocks = {clock for clock in segments[0].stamps if clock.kind in ('step', 'time', 'frame')}
-    clocks = [clock for clock in clocks if all(clock in one.stamps for one in segments)]
-    begins = [[one.stamps[clock][0] for one in segments] for clock in clocks]
-    return any(all(x < y for x, y in itertools.pairwise(row)) for row in begins)
 
 
 def numbers_of_files(segments: list[Segment]) -> list[Stamps] | None:
@@ -80,32 +74,23 @@ def numbers_of_files(segments: list[Segment]) -> list[Stamps] | None:
 def join(segments: list[Segment], cell: np.ndarray) -> tuple[Segment, list[tuple[int, str, str]], list[str]]:
     """One run; the borders of its parts (frame, part before, part); notes. A frame that comes again counts once.
 
-    :raises InvalidTrajectory: if the parts differ in kind, atoms or stride, or one does not follow the one before.
+    :raises InvalidTrajectory: if the parts differ in kind or atoms, or one does not follow the one before.
     """
-    run = _Run(segments, cell)
-    for segment in segments:
-        run.add(segment)
-    return run.joined()
-
-
-def _stride(segments: list[Segment]) -> int | None:
-    """The steps between two frames; an error unless all segments have the same atoms, wrapping and stride."""
-    first, known = segments[0], None
+    first, run = segments[0], _Run(segments, cell)
     for segment in segments:
         if segment.symbols != first.symbols:
             raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         if segment.unwrapped != first.unwrapped:
             found = f'only one of {first.source} and {segment.source} has positions that are not wrapped'
             raise InvalidTrajectory(f'{found}: give files of one kind')
-        forward = np.diff(segment.steps) if segment.steps is not None else np.empty(0)
-        if not (forward > 0).any():
-            continue
-        stride = int(forward[forward > 0][0])
-        if known is not None and stride != known[0]:
-            found = f'{known[1]} has a frame every {known[0]} steps, {segment.source} every {stride}'
-            raise InvalidTrajectory(f'{found}: analyse them separately')
-        known = stride, segment.source
-    return known and known[0]
+        run.add(segment)
+    begins = [k for k, (one, i) in enumerate(run.frames) if not k or (one, i - 1) != run.frames[k - 1]]
+    ends, starts = [*begins[1:], len(run.frames)], [run.frames[k] for k in begins]
+    names = [one.source + (f' from frame {i} on' if i else '') for one, i in starts]
+    parts = [one.positions[i : i + end - begin] for (one, i), begin, end in zip(starts, begins, ends)]
+    positions = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    joined = replace(first, positions=positions, steps=np.array(run.steps) if run.steps else None)
+    return joined, list(zip(begins[1:], names, names[1:])), run.notes
 
 
 class _Run:
@@ -117,7 +102,9 @@ class _Run:
     """
 
     def __init__(self, segments: list[Segment], cell: np.ndarray):
-        self.stride, self.cell, self.inverse = _stride(segments), cell, np.linalg.inv(cell)
+        apart = np.concatenate([np.diff(one.steps) for one in segments if one.steps is not None] or [[]])
+        self.stride = int(apart[apart > 0][0]) if (apart > 0).any() else None
+        self.cell, self.inverse = cell, np.linalg.inv(cell)
         self.frames: list[tuple[Segment, int]] = []
         self.steps: list[int] = []
         self.places: dict[tuple, int] = {}
@@ -162,7 +149,7 @@ class _Run:
 
     def _find(self, segment: Segment, k: int, mark: tuple) -> int | None:
         """Where the run has this frame already."""
-        places = [len(self.frames) - 1]
+        places = [len(self.frames) - 1] if k == 0 or segment.steps is not None else []
         if segment.steps is not None and (at := bisect_left(self.steps, segment.steps[k])) < len(self.steps):
             places.append(at)
         if segment.steps is None or self._may_begin(segment.steps[k]):
@@ -196,21 +183,6 @@ class _Run:
         which = f'step {segment.steps[k]}' if segment.steps is not None else f'frame {k}'
         self.notes.append(f'from {which} on, {segment.source} replaces what {before} has')
         del self.frames[place:], self.steps[place:]
-
-    def joined(self) -> tuple[Segment, list[tuple[int, str, str]], list[str]]:
-        """What :func:`join` returns."""
-        begins = [0]
-        for place, ((before, i), (segment, k)) in enumerate(itertools.pairwise(self.frames), 1):
-            if segment is not before or k != i + 1:
-                begins.append(place)
-        firsts = [self.frames[begin] for begin in begins]
-        lengths = np.diff([*begins, len(self.frames)])
-        names = [one.source + (f' from frame {k} on' if k else '') for one, k in firsts]
-        borders = list(zip(begins[1:], names, names[1:]))
-        parts = [one.positions[k : k + n] for (one, k), n in zip(firsts, lengths)]
-        positions = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        steps = np.array(self.steps) if self.steps else None
-        return replace(firsts[0][0], positions=positions, steps=steps), borders, self.notes
 
 
 def check_steps(positions: np.ndarray, borders: list[tuple], cell: np.ndarray, unwrapped: bool) -> list[str]:

@@ -118,25 +118,27 @@ def check_scale(symbols: tuple[str, ...], positions: np.ndarray, cell: np.ndarra
     radii = covalent_radii[[atomic_numbers[symbol] for symbol in symbols]]
     filling = (4 / 3 * np.pi * radii**3).sum() / abs(np.linalg.det(cell))
     span, several = np.ptp(positions @ np.linalg.inv(cell), axis=0).max(), len(symbols) >= _MANY_ATOMS
-    found = None
     if several and (span < _LEAST_SPAN or (span < _DOUBTFUL_SPAN and filling < _DOUBTFUL_FILLING)):
-        found = f'all atoms of the first frame lie within {100 * span:.0f} % of the cell vectors'
-    elif filling > _MOST_FILLING:
-        found = f'the cell of {abs(np.linalg.det(cell)):.3g} A^3 is too small for {len(symbols)} atoms'
+        fault = f'lie within {100 * span:.0f} % of the cell vectors'
     else:
-        reach = 2 * _MEDIAN_CONTACT[1] * radii.max()
-        first, second, distances = primitive_neighbor_list('ijd', (True,) * 3, cell, positions, reach)
-        nearest = np.full(len(symbols), np.inf)
-        np.minimum.at(nearest, first, distances / (radii[first] + radii[second]))
-        least, most = _MEDIAN_CONTACT[0], _MEDIAN_CONTACT[1] if len(set(symbols)) > 1 else np.inf
-        if nearest.min() < _LEAST_CONTACT:
-            found = f'atoms of the first frame overlap, at {nearest.min():.2f} of the sum of their radii'
-        elif several and not least <= (median := np.median(nearest)) <= most:
-            found = f'atoms of the first frame have their neighbours at {median:.2f} of the sum of their radii'
-    if found:
-        raise InvalidTrajectory(f'{found}: give positions and cell in the same unit, A (not Bohr, nm or fractions)')
+        nearest = _nearest(radii, positions, cell) if filling <= _MOST_FILLING else np.zeros(1)
+        (least, most), median = _MEDIAN_CONTACT, np.median(nearest)
+        overlap = nearest.min() < _LEAST_CONTACT or (several and median < least)
+        far = several and len(set(symbols)) > 1 and median > most
+        fault = 'overlap' if overlap else 'are too far apart' if far else None
+    if fault:
+        way_out = 'give positions and cell in the same unit, A (not Bohr, nm or fractions)'
+        raise InvalidTrajectory(f'atoms of the first frame {fault}: {way_out}')
     empty = several and filling < _LEAST_FILLING
     return [f'atoms fill {100 * filling:.0f} % of the cell only: is it in A, not in Bohr?'] if empty else []
+
+
+def _nearest(radii: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """(n,) distance of each atom's nearest neighbour by the sum of their (n,) radii; infinite if it is far."""
+    reach, nearest = 2 * _MEDIAN_CONTACT[1] * radii.max(), np.full(len(radii), np.inf)
+    first, second, distances = primitive_neighbor_list('ijd', (True,) * 3, cell, positions, reach)
+    np.minimum.at(nearest, first, distances / (radii[first] + radii[second]))
+    return nearest
 
 
 def _check_cell(cell: np.ndarray, atoms: int = 1) -> None:

@@ -229,6 +229,7 @@ def test_columns_labels_and_units_of_xyz(slow, tmp_path):
         (f'Lattice="{LATTICE}" Properties=Z:I:1:pos:R:3', {'labels': {'Li': 3, 'S': 16}}),
         (f'Lattice="{LATTICE}" Properties=species:S:1:pos:R:3:unwrapped_position:R:3', {'extra': '0.5 0.5 0.5 '}),
         ('', {'labels': {'Li': 'LI', 'S': 'S1'}}),
+        ('', {'labels': {'Li': '7Li', 'S': 's'}}),
     ):
         write_xyz(path, slow, lambda k, comment=comment: f'{comment} step={k}', **options)
         assert_same(read_trajectory([path], 100.0, cell=CELL)[0], slow)
