@@ -10,13 +10,13 @@ from ase.io.formats import UnknownFileTypeError, filetype, get_compression
 
 from aiida_pesfp.errors import InvalidTrajectory, PesfpError, one_line
 from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_others, read_xdatcar, read_xyz
-from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, numbers_of_files, split_at_restarts
+from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, numbers_of_files
 from aiida_pesfp.trajectories.lammps import read_dump
 from aiida_pesfp.trajectories.stamps import collect, number_steps
 from aiida_pesfp.trajectories.trajectory import (
     Trajectory,
-    check_filling,
     check_finite,
+    check_scale,
     check_unwrapped,
     constant_cell,
     unwrap,
@@ -40,9 +40,9 @@ def read_trajectory(
 ) -> tuple[Trajectory, list[str]]:
     """Join the files of one run to one trajectory.
 
-    Files in alphabetical order are taken in that of the numbers in their names, others as given. A frame that a
-    restarted run wrote again counts once. An incomplete frame at the end of a file, as a killed program leaves it, is
-    left out.
+    Files in alphabetical order whose steps do not grow are taken in the order of the numbers in their names, others as
+    given. A frame that a restarted run wrote again counts once. An incomplete frame at the end of a file, as a killed
+    program leaves it, is left out.
 
     :param timestep: of the dynamics, fs.
     :param stride: steps between two frames; by default as the files say, else 1.
@@ -55,22 +55,21 @@ def read_trajectory(
     """
     if not _TIMESTEPS[0] <= timestep <= _TIMESTEPS[1]:
         raise InvalidTrajectory(f'{timestep:g} fs is not a time step of a molecular dynamics: give it in fs')
-    ordered = in_order(paths)
-    segments = [read_segment(path, cell, types) for path in ordered]
+    given = [read_segment(path, cell, types) for path in paths]
+    segments = in_order(given)
     notes = [segment.note for segment in segments if segment.note]
-    if ordered != paths:
-        notes.append(f'the files are taken in the order of their numbers, {ordered[0].name} to {ordered[-1].name}')
+    if segments != given:
+        first, last = (Path(segments[k].source).name for k in (0, -1))
+        notes.append(f'the files are taken in the order of their numbers, {first} to {last}')
+    lattice = constant_cell(np.concatenate([segment.cells for segment in segments]))
     stamps = numbers_of_files(segments) or [segment.stamps for segment in segments]
     numbers, remarks = number_steps(stamps, timestep, stride)
     notes += remarks
     numbered = [replace(one, steps=steps) for one, steps in zip(segments, numbers or [None] * len(segments))]
-    segments = [part for segment in numbered for part in split_at_restarts(segment)]
-    joined, borders, replaced = join(segments)
+    joined, borders, replaced = join(numbered, lattice)
     positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or joined.unwrapped
-    check_finite(positions)
-    lattice = constant_cell(joined.cells)
-    check_filling(positions[0], lattice)
     notes += check_steps(positions, borders, lattice, unwrapped)
+    notes += check_scale(joined.symbols, positions[0], lattice)
     if unwrapped:
         check_unwrapped(positions, lattice)
     else:
@@ -163,6 +162,7 @@ def _collect(path: Path, cell: np.ndarray | None, types: list[str] | None) -> Se
     if first is None:
         raise InvalidTrajectory('holds no frame')
     positions.resize((count, len(first.symbols), 3), refcheck=False)
+    check_finite(positions)
     return Segment(str(path), first.symbols, positions, np.array(cells), collect(stamps), first.unwrapped, note)
 
 

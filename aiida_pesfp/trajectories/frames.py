@@ -9,12 +9,13 @@ from typing import NamedTuple, TextIO
 
 import ase.io
 import numpy as np
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from ase.geometry import cellpar_to_cell
 from ase.io.formats import open_with_compression
 from ase.units import Bohr
 
-from aiida_pesfp.errors import InvalidTrajectory
+from aiida_pesfp.crystals.species import ELEMENTS, element_of
+from aiida_pesfp.errors import InvalidTrajectory, UnreadableStructure
 from aiida_pesfp.trajectories.stamps import CONFIGURATION, Clock, Stamp, read_stamp
 
 _LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]((?:[-+.,\s\d\[\]]|e(?=[-+\d]))*)', re.IGNORECASE)
@@ -199,15 +200,15 @@ def _cell(comment: str) -> tuple[np.ndarray | None, float]:
 
 
 def symbol_of(label: str, types: list[str] | None) -> str:
-    """The element of a label such as ``Li``, ``LI``, ``Li1``, or of a number: of the ``types`` 1, 2, ..."""
+    """The element of a label such as ``Li``, ``LI``, ``7Li``, ``Li1``, or of a number: of the ``types`` 1, 2, ..."""
     if label.isdigit():
         if types is None or not 1 <= int(label) <= len(types):
             raise InvalidTrajectory(f'the file does not say which element type {label} is: give all (--types Li,P,S)')
         label = types[int(label) - 1]
-    symbol = re.match('[A-Za-z]*', label)[0].capitalize()
-    if not atomic_numbers.get(symbol):
-        raise InvalidTrajectory(f'{label!r} is not an element: name elements in the file, or types (--types Li,P,S)')
-    return symbol
+    try:
+        return element_of(label, ELEMENTS)[0]  # CO is cobalt: each row is one atom
+    except UnreadableStructure as error:
+        raise InvalidTrajectory(f'{error}, or give the types (--types Li,P,S)') from error
 
 
 def read_others(path: Path, form: str) -> Iterator[Frame]:

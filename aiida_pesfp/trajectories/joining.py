@@ -1,7 +1,7 @@
 """The files of one run become one: their order, repeated frames, gaps, and whether one goes on where another ends."""
 
-import itertools
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,10 +9,12 @@ import numpy as np
 
 from aiida_pesfp.crystals.periodic import minimum_image
 from aiida_pesfp.errors import InvalidTrajectory
-from aiida_pesfp.trajectories.stamps import FILE, Stamps
+from aiida_pesfp.trajectories.stamps import FILE, KINDS, Stamps
 
 #: Largest difference between two copies of the same frame, A.
 _SAME = 1e-4
+#: Sums of fractional coordinates are compared in units of this.
+_MARK = 1e-4
 #: The longest step between two files may be this many times the longest within them, plus this many A.
 _LONGER, _FARTHER = 3.0, 0.5
 #: Fewer steps do not show which lengths are usual.
@@ -21,7 +23,7 @@ _FEWEST_STEPS = 10
 _BLOCK = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
     """The frames of one file: (s, n, 3) positions as written and (s, 3, 3) cells, A, and a note on what was left out.
 
@@ -38,24 +40,26 @@ class Segment:
     note: str | None = None
     steps: np.ndarray | None = None
 
-    def part(self, begin: int, end: int | None = None) -> 'Segment':
-        """Some of its frames."""
-        frames, steps = slice(begin, end), self.steps
-        steps = None if steps is None else steps[frames]
-        return replace(self, positions=self.positions[frames], cells=self.cells[frames], steps=steps)
 
-
-def in_order(paths: list[Path]) -> list[Path]:
+def in_order(segments: list[Segment]) -> list[Segment]:
     """Files in the order of the numbers in their names, if they come in the alphabetical order of a shell.
 
-    Any other order is what the user means.
+    A name without a number comes before the same name with one. Any other order is what the user means, and so is one
+    in which the steps or times that the files say grow.
     """
-    names = [str(path) for path in paths]
+    names = [one.source for one in segments]
     plain = [re.sub(r'[\W_]', '', name).casefold() for name in names]
-    if names != sorted(names) and plain != sorted(plain):
-        return paths
-    words = {path: [word for word in re.split(r'(\d+)', str(path)) if word] for path in paths}
-    return sorted(paths, key=lambda path: [(not w.isdecimal(), int(w) if w.isdecimal() else w) for w in words[path]])
+    clocks = [{clock: shown[0] for clock, shown in one.stamps.items() if clock.kind in KINDS} for one in segments]
+    begins = [[one.get(clock, -np.inf) for one in clocks] for clock in clocks[0]]
+    grow = any((np.diff(row) > 0).all() for row in begins)
+    if grow or (names != sorted(names) and plain != sorted(plain)):
+        return segments
+    words = [re.findall(r'\d+|[^\W\d_]+', name) for name in names]
+    # The ending that all names have would stand where others have a number.
+    while all(words) and len(ends := {row[-1] for row in words}) == 1 and not ends.pop().isdecimal():
+        words = [row[:-1] for row in words]
+    keys = [[(not word.isdecimal(), int(word) if word.isdecimal() else word) for word in row] for row in words]
+    return [segments[k] for k in sorted(range(len(keys)), key=keys.__getitem__)]
 
 
 def numbers_of_files(segments: list[Segment]) -> list[Stamps] | None:
@@ -67,113 +71,118 @@ def numbers_of_files(segments: list[Segment]) -> list[Stamps] | None:
     return [{FILE: np.array([float(found[-1])])} for found in numbers]
 
 
-def split_at_restarts(segment: Segment) -> list[Segment]:
-    """The parts of a file to which several runs were written: where the step does not grow, or a frame is repeated."""
-    places, steps = segment.positions, segment.steps
-    if steps is not None:
-        ends = np.flatnonzero(np.diff(steps) <= 0) + 1
-    else:
-        ends = np.array([k for k in range(1, len(places)) if np.array_equal(places[k], places[k - 1])], dtype=int)
-    if not len(ends):
-        return [segment]
-    pairs = itertools.pairwise([0, *ends.tolist(), len(places)])
-    return [replace(segment.part(a, b), source=f'{segment.source} from frame {a} on') for a, b in pairs]
-
-
-def join(segments: list[Segment]) -> tuple[Segment, list[tuple[int, str, str]], list[str]]:
+def join(segments: list[Segment], cell: np.ndarray) -> tuple[Segment, list[tuple[int, str, str]], list[str]]:
     """One run; the borders of its parts (frame, part before, part); notes. A frame that comes again counts once.
 
-    :raises InvalidTrajectory: if the parts differ in kind, atoms or stride, or one does not follow the one before.
+    :raises InvalidTrajectory: if the parts differ in kind or atoms, or one does not follow the one before.
     """
-    _check_same_kind(segments)
-    parts, notes = [segments[0]], []
-    for segment in segments[1:]:
-        before, begin = parts[-1], 0
-        if (kept := _overlap(before, segment)) is not None:
-            if len(segment.positions) <= len(before.positions) - kept and _is_repeated(before, segment, kept):
-                continue
-            if not _is_repeated(before, segment, kept):
-                notes.append(f'from step {segment.steps[0]} on, {segment.source} replaces what {before.source} has')
-            parts[-1:] = [before.part(0, kept)] if kept else []
-        else:
-            begin = int(_are_same(segment.positions[0], before.positions[-1], before.cells[0]))
-            if begin == len(segment.positions):
-                continue
-            if segment.steps is not None:
-                segment = replace(segment, steps=_continued(before, segment, begin, segments[0].steps[0]))
-        parts.append(segment.part(begin))
-    sources = [part.source for part in parts]
-    borders = list(zip(np.cumsum([len(part.positions) for part in parts]).tolist(), sources, sources[1:]))
-    if len(parts) == 1:
-        return parts[0], borders, notes
-    names = [name for name in ('positions', 'cells', 'steps') if getattr(parts[0], name) is not None]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return replace(parts[0], **arrays), borders, notes
-
-
-def _check_same_kind(segments: list[Segment]) -> None:
-    """Raise an error unless all segments have the same atoms, wrapping and stride."""
-    first = segments[0]
-    for before, segment in itertools.pairwise(segments):
+    first, run = segments[0], _Run(segments, cell)
+    for segment in segments:
         if segment.symbols != first.symbols:
             raise InvalidTrajectory(f'{segment.source} has other atoms, or in another order, than {first.source}')
         if segment.unwrapped != first.unwrapped:
             found = f'only one of {first.source} and {segment.source} has positions that are not wrapped'
             raise InvalidTrajectory(f'{found}: give files of one kind')
-        one, other = _stride(before), _stride(segment)
-        if None not in (one, other) and one != other:
-            found = f'{before.source} has a frame every {one} steps, {segment.source} every {other}'
-            raise InvalidTrajectory(f'{found}: analyse them separately')
+        run.add(segment)
+    begins = [k for k, (one, i) in enumerate(run.frames) if not k or (one, i - 1) != run.frames[k - 1]]
+    ends, starts = [*begins[1:], len(run.frames)], [run.frames[k] for k in begins]
+    names = [one.source + (f' from frame {i} on' if i else '') for one, i in starts]
+    parts = [one.positions[i : i + end - begin] for (one, i), begin, end in zip(starts, begins, ends)]
+    positions = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    joined = replace(first, positions=positions, steps=np.array(run.steps) if run.steps else None)
+    return joined, list(zip(begins[1:], names, names[1:])), run.notes
 
 
-def _are_same(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> bool:
-    return bool(np.abs(minimum_image(first - second, cell)).max() < _SAME)
+class _Run:
+    """The path of a run, to which files are added: frames, and the numbers of their steps if files say them.
 
-
-def _is_repeated(before: Segment, segment: Segment, kept: int) -> bool:
-    """Whether a segment repeats the frames of another from ``kept`` on, as far as both go."""
-    common = min(len(before.positions) - kept, len(segment.positions))
-    return _are_same(segment.positions[:common], before.positions[kept : kept + common], before.cells[0])
-
-
-def _overlap(before: Segment, segment: Segment) -> int | None:
-    """Number of frames of ``before`` that precede the first step of ``segment``; None if no step is repeated.
-
-    The frame of that step must be the same in both. Those after it may differ: chaos parts two runs from one frame.
-
-    :raises InvalidTrajectory: if one step has two positions, or two runs only begin with the same frame.
+    A frame that is there already takes the run back to where it is, and new frames go on from there: chaos parts two
+    runs from one frame. Where files say no steps, any frame may be such a restart; else the first of a file, and those
+    whose step does not grow.
     """
-    steps = before.steps
-    if steps is None or not steps[0] <= segment.steps[0] <= steps[-1]:
-        return None
-    kept = int(np.searchsorted(steps, segment.steps[0]))
-    if steps[kept] == segment.steps[0] and _are_same(segment.positions[0], before.positions[kept], before.cells[0]):
-        if kept or len(steps) == 1 or _is_repeated(before, segment, 0):
-            return kept
-        raise InvalidTrajectory(f'{before.source} and {segment.source} are two runs from one frame: analyse each')
-    if (stride := _stride(segment, before)) is not None and segment.steps[0] <= max(stride, steps[0]):
-        return None  # the program counts its steps anew
-    found = f'{before.source} and {segment.source} have different positions at step {segment.steps[0]}'
-    raise InvalidTrajectory(f'{found}: they are not parts of one run')
 
+    def __init__(self, segments: list[Segment], cell: np.ndarray):
+        apart = np.concatenate([np.diff(one.steps) for one in segments if one.steps is not None] or [[]])
+        self.stride = int(apart[apart > 0][0]) if (apart > 0).any() else None
+        self.cell, self.inverse = cell, np.linalg.inv(cell)
+        self.frames: list[tuple[Segment, int]] = []
+        self.steps: list[int] = []
+        self.places: dict[tuple, int] = {}
+        self.notes: list[str] = []
+        self.weights = np.random.default_rng(0).integers(1, 4, len(segments[0].symbols))
 
-def _stride(*segments: Segment) -> int | None:
-    known = (one.steps for one in segments if one.steps is not None and len(one.steps) > 1)
-    return next((int(steps[1] - steps[0]) for steps in known), None)
+    def add(self, segment: Segment) -> None:
+        """Add the frames of a file, or of several runs in one."""
+        marks, steps, again = self._marks(segment.positions), segment.steps, 0
+        place, origin, shift = len(self.frames), None, 0
+        for k, mark in enumerate(marks):
+            if self._has(place, segment.positions[k]):
+                place, again = place + 1, again + 1
+                continue
+            restarts = steps is None or k == 0 or steps[k] <= steps[k - 1]
+            if restarts and (found := self._find(segment, k, mark)) is not None:
+                place, origin, again = found + 1, found, again + 1
+                shift = 0 if steps is None else self.steps[found] - steps[k]
+                continue
+            if restarts and steps is not None and self.frames:
+                shift = self._shift(segment, k)
+                place = len(self.frames)
+            self._replace(place, origin, segment, k)
+            self.places[mark] = place
+            self.frames.append((segment, k))
+            if steps is not None:
+                self.steps.append(int(steps[k]) + shift)
+            place += 1
+        if again and steps is None:
+            self.notes.append(f'{again} of the {len(marks)} frames of {segment.source} come again and count once')
 
+    def _marks(self, positions: np.ndarray) -> list[tuple]:
+        """Three numbers of each frame that copies share, wherever atoms are wrapped. Few other frames have the same."""
+        sums = np.einsum('n,sni->si', self.weights, positions) @ self.inverse % 1
+        return list(map(tuple, np.rint(sums / _MARK).tolist()))
 
-def _continued(before: Segment, segment: Segment, begin: int, first: int) -> np.ndarray:
-    """(s,) steps of a segment, counted on from the one before where its program began anew; ``first`` of all steps."""
-    steps, last, stride = segment.steps, before.steps[-1], _stride(segment, before)
-    if steps[0] > last:
-        if not begin and stride is not None and steps[0] - last != stride:
-            gap = f'{before.source} ends at step {last}, {segment.source} begins at step {steps[0]}'
-            raise InvalidTrajectory(f'{gap}, and frames are {stride} steps apart: frames are missing between them')
-        return steps
-    if stride is None or steps[0] > max(stride, first):
-        found = f'{segment.source} begins at step {steps[0]}, {before.source} ends at step {last}'
+    def _has(self, place: int, positions: np.ndarray) -> bool:
+        if not 0 <= place < len(self.frames):
+            return False
+        segment, k = self.frames[place]
+        return bool(np.abs(minimum_image(positions - segment.positions[k], self.cell)).max() < _SAME)
+
+    def _find(self, segment: Segment, k: int, mark: tuple) -> int | None:
+        """Where the run has this frame already."""
+        places = [len(self.frames) - 1] if k == 0 or segment.steps is not None else []
+        if segment.steps is not None and (at := bisect_left(self.steps, segment.steps[k])) < len(self.steps):
+            places.append(at)
+        if segment.steps is None or self._may_begin(segment.steps[k]):
+            places.append(self.places.get(mark, -1))
+        return next((place for place in places if self._has(place, segment.positions[k])), None)
+
+    def _may_begin(self, step: int) -> bool:
+        """Whether a program that counts its steps anew writes its first frame at this step."""
+        return self.stride is not None and step <= max(self.stride, self.steps[0] if self.steps else 0)
+
+    def _shift(self, segment: Segment, k: int) -> int:
+        """What to add to the steps of a new part of a run, to count on where its program began anew."""
+        step, last, before = int(segment.steps[k]), self.steps[-1], self.frames[-1][0].source
+        if step > last:
+            if self.stride is not None and step - last != self.stride:
+                gap = f'{before} ends at step {last}, {segment.source} begins at step {step}'
+                raise InvalidTrajectory(f'{gap}, and frames are {self.stride} apart: frames are missing between them')
+            return 0
+        if self._may_begin(step):
+            return last + self.stride - step
+        found = f'{segment.source} begins before {before} ends, and has different positions at step {step}'
         raise InvalidTrajectory(f'{found}: give the files of one run in their order')
-    return steps - steps[begin] + last + stride
+
+    def _replace(self, place: int, origin: int | None, segment: Segment, k: int) -> None:
+        """Drop the frames from a place on, in favour of a new one."""
+        if place == len(self.frames):
+            return
+        before = self.frames[place][0].source
+        if origin == 0:
+            raise InvalidTrajectory(f'{before} and {segment.source} are two runs from one frame: analyse each')
+        which = f'step {segment.steps[k]}' if segment.steps is not None else f'frame {k}'
+        self.notes.append(f'from {which} on, {segment.source} replaces what {before} has')
+        del self.frames[place:], self.steps[place:]
 
 
 def check_steps(positions: np.ndarray, borders: list[tuple], cell: np.ndarray, unwrapped: bool) -> list[str]:

@@ -30,7 +30,7 @@ _BARE = re.compile(r'\d+(?:\.\d+)?')
 #: Words of a name, also of ``mdStep``: the last must be that of a clock, but for a unit or a word of numbering.
 _WORD = re.compile('[A-Z]?[a-z]+|[A-Z]+(?![a-z])')
 _BEHIND = re.compile(f'{"|".join(map(re.escape, UNITS))}|id|no|nr|num|number|index|idx|count|done')
-_KINDS = {
+KINDS = {
     'step': re.compile('[a-z]?(md|sim|time|ionic|geo)*(step|iter|iteration)s?|i'),
     'time': re.compile('(sim|md|simulation)?times?|t'),
     'frame': re.compile('(n|i)?(frame|snapshot|image|config|configuration|konfig)s?'),
@@ -66,7 +66,7 @@ def read_stamp(text: str) -> Stamp:
         words = [word if len(word) == 1 else word.lower() for word in _WORD.findall(phrase)]
         unit = next((UNITS[word.lower()] for word in (bracket, behind, *words) if word.lower() in UNITS), None)
         last = next((word for word in reversed(words) if not _BEHIND.fullmatch(word)), '')
-        kind = next((kind for kind, known in _KINDS.items() if known.fullmatch(last)), None)
+        kind = next((kind for kind, known in KINDS.items() if known.fullmatch(last)), None)
         if len(last) == 1 and not (sign.strip() and name.startswith(last)):
             continue  # of a single letter, that is the name
         if kind and (unit or not bracket) and not any(map(_FOREIGN.fullmatch, words)):
@@ -85,7 +85,7 @@ def collect(stamps: Sequence[Stamp]) -> Stamps:
     """
     found = dict.fromkeys(clock for stamp in stamps for clock in stamp)
     whole = {one: np.array([s[one] for s in stamps]) for one in found if all(one in stamp for stamp in stamps)}
-    missing = set(_KINDS) - {clock.kind for clock in whole}
+    missing = set(KINDS) - {clock.kind for clock in whole}
     if partial := next((clock for clock in found if clock.kind in missing), None):
         frame = next(k for k, stamp in enumerate(stamps) if partial not in stamp)
         raise InvalidTrajectory(f'frame {frame} has no {partial.name}, other frames have: repair it')
@@ -112,7 +112,7 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
             said = f'{clock.name} = {values[0]:g}'
             raise InvalidTrajectory(f'the file says {said}, and {timestep:g} fs are given (--timestep-fs): correct one')
     clocks, notes = _growing(files), []
-    steps, times, frames = ({one: values for one, values in clocks.items() if one.kind == kind} for kind in _KINDS)
+    steps, times, frames = ({one: values for one, values in clocks.items() if one.kind == kind} for kind in KINDS)
     time = min(times, key=lambda clock: clock.unit is None, default=None)
     if steps:
         _, numbers = _counter(steps, stride)
@@ -150,7 +150,7 @@ def _growing(files: list[Stamps]) -> Stamps:
 
     :raises InvalidTrajectory: if some files have a clock, and none is in all.
     """
-    known = [{clock for clock in one if clock.kind in _KINDS} for one in files]
+    known = [{clock for clock in one if clock.kind in KINDS} for one in files]
     if any(known) and not set.intersection(*known):
         names = ', '.join(sorted(clock.name for clock in set.union(*known)))
         raise InvalidTrajectory(f'{names} does not stand in all files: give files of one kind')
@@ -165,7 +165,7 @@ def _growing(files: list[Stamps]) -> Stamps:
         one_way = len(joined) == 1 or abs(np.sign(moves).sum()) > _ONE_WAY * len(moves)
         if steady or (one_way and clock.kind != 'bare'):
             growing[clock] = joined
-        elif moves.any() and clock.kind in _KINDS:
+        elif moves.any() and clock.kind in KINDS:
             growing[clock._replace(kind='doubtful')] = joined
     return growing
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from ase.data import atomic_masses, atomic_numbers
+from ase.data import atomic_masses, atomic_numbers, covalent_radii
+from ase.neighborlist import primitive_neighbor_list
 
 from aiida_pesfp.errors import InvalidTrajectory, NoMobileSpecies, TrajectoryTooShort
 
@@ -19,8 +20,15 @@ LONGEST_STEP = 0.35
 _WRAPPED_SPAN = 1.25
 #: No ion is farther away, and no lattice vector longer, A. Atoms of the densest crystals have 5 A^3 each.
 _FARTHEST, _LEAST_VOLUME = 1e6, 1.0
-#: So many atoms of a crystal span more than this share of the cell.
-_MANY_ATOMS, _LEAST_FILLED = 8, 0.4
+#: So many atoms of a crystal span more than this share of the cell; less than the second is doubtful if it is empty.
+_MANY_ATOMS, _LEAST_SPAN, _DOUBTFUL_SPAN = 8, 0.4, 0.7
+#: Volume of the atoms' covalent spheres in that of the cell: 0.12 to 1.0 in 358 ordered crystals, 6.7 times less if the
+#: cell is in Bohr. Open frameworks have less than the first.
+_LEAST_FILLING, _DOUBTFUL_FILLING, _MOST_FILLING = 0.1, 0.15, 1.5
+#: Distance of the nearest atom by the sum of covalent radii: the least, and the median over atoms. In these crystals,
+#: with atoms moved by 0.26 A, they are at least 0.33, and 0.73 to 1.08. With positions in Bohr in a cell in A, the
+#: least is below 0.33 in all; with both in Bohr, they are 1.9 times as large.
+_LEAST_CONTACT, _MEDIAN_CONTACT = 0.33, (0.65, 1.35)
 
 
 @dataclass(frozen=True)
@@ -102,12 +110,35 @@ def check_finite(positions: np.ndarray) -> None:
         raise InvalidTrajectory(f'{where}: the dynamics failed there, use the frames before it')
 
 
-def check_filling(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if (n, 3) positions fill a corner of the cell only, A."""
-    filled = np.ptp(positions @ np.linalg.inv(cell), axis=0).max()
-    if len(positions) >= _MANY_ATOMS and filled < _LEAST_FILLED:
-        found = f'all atoms of the first frame lie within {100 * filled:.0f} % of the cell vectors'
-        raise InvalidTrajectory(f'{found}: give positions and cell in the same unit, A')
+def check_scale(symbols: tuple[str, ...], positions: np.ndarray, cell: np.ndarray) -> list[str]:
+    """Check that (n, 3) positions and the cell of n atoms are in one unit, A; returns notes on a doubtful cell.
+
+    :raises InvalidTrajectory: if atoms overlap, or are as far apart as in no solid, or fill a corner of the cell.
+    """
+    radii = covalent_radii[[atomic_numbers[symbol] for symbol in symbols]]
+    filling = (4 / 3 * np.pi * radii**3).sum() / abs(np.linalg.det(cell))
+    span, several = np.ptp(positions @ np.linalg.inv(cell), axis=0).max(), len(symbols) >= _MANY_ATOMS
+    if several and (span < _LEAST_SPAN or (span < _DOUBTFUL_SPAN and filling < _DOUBTFUL_FILLING)):
+        fault = f'lie within {100 * span:.0f} % of the cell vectors'
+    else:
+        nearest = _nearest(radii, positions, cell) if filling <= _MOST_FILLING else np.zeros(1)
+        (least, most), median = _MEDIAN_CONTACT, np.median(nearest)
+        overlap = nearest.min() < _LEAST_CONTACT or (several and median < least)
+        far = several and len(set(symbols)) > 1 and median > most
+        fault = 'overlap' if overlap else 'are too far apart' if far else None
+    if fault:
+        way_out = 'give positions and cell in the same unit, A (not Bohr, nm or fractions)'
+        raise InvalidTrajectory(f'atoms of the first frame {fault}: {way_out}')
+    empty = several and filling < _LEAST_FILLING
+    return [f'atoms fill {100 * filling:.0f} % of the cell only: is it in A, not in Bohr?'] if empty else []
+
+
+def _nearest(radii: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """(n,) distance of each atom's nearest neighbour by the sum of their (n,) radii; infinite if it is far."""
+    reach, nearest = 2 * _MEDIAN_CONTACT[1] * radii.max(), np.full(len(radii), np.inf)
+    first, second, distances = primitive_neighbor_list('ijd', (True,) * 3, cell, positions, reach)
+    np.minimum.at(nearest, first, distances / (radii[first] + radii[second]))
+    return nearest
 
 
 def _check_cell(cell: np.ndarray, atoms: int = 1) -> None:

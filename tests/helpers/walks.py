@@ -17,9 +17,16 @@ def make(mobile, framework, time_step, cell=CELL):
     return Trajectory(symbols, positions, np.arange(len(positions)) * time_step, cell)
 
 
+def sites(rng, atoms):
+    """(1, atoms, 3) places about 3 A apart, some of a simple cubic lattice in random order."""
+    count = max(4, int(np.ceil(atoms ** (1 / 3))))
+    order = rng.uniform(0, 10, (1, atoms, 3))[0, :, 0].argsort()
+    return np.argwhere(np.ones((count,) * 3))[None, order] * (11.0 / count)
+
+
 def vibrating(rng, frames, atoms, amplitude=0.1):
     """Positions of a framework that stays where it is, on average."""
-    return rng.uniform(0, 10, (1, atoms, 3)) + rng.normal(size=(frames, atoms, 3)) * amplitude
+    return sites(rng, atoms) + 1.5 + rng.normal(size=(frames, atoms, 3)) * amplitude
 
 
 def brownian(rng, duration=60.0, time_step=0.1, atoms=16, coefficient=D, factor=None):
@@ -33,7 +40,7 @@ def brownian(rng, duration=60.0, time_step=0.1, atoms=16, coefficient=D, factor=
     if factor is not None:
         steps *= np.sqrt(factor(np.arange(frames - 1) * time_step))[:, None, None]
     walks = np.concatenate([np.zeros((1, atoms, 3)), np.cumsum(steps, axis=0)])
-    return make(walks + rng.uniform(0, 10, (1, atoms, 3)), vibrating(rng, frames, 8), time_step)
+    return make(walks + sites(rng, atoms), vibrating(rng, frames, 8), time_step)
 
 
 def hopping(rng, duration=60.0, time_step=0.1, atoms=16, rate=0.05, distance=3.0, amplitude=0.2):

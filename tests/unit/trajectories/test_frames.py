@@ -166,7 +166,7 @@ def test_names_of_types_in_dumps(slow, tmp_path):
         (tmp_path / 'run').write_text(named, newline='\r\n')
         assert read_trajectory([tmp_path / 'run'], 2.0)[0].symbols == slow.symbols
     (tmp_path / 'run').write_text(named.replace(' LI ', ' cation '))
-    with pytest.raises(errors.InvalidTrajectory, match="'cation' is not an element: .*--types"):
+    with pytest.raises(errors.InvalidTrajectory, match="'cation' is no element: .*--types"):
         read_trajectory([tmp_path / 'run'], 2.0)
 
 
@@ -229,6 +229,7 @@ def test_columns_labels_and_units_of_xyz(slow, tmp_path):
         (f'Lattice="{LATTICE}" Properties=Z:I:1:pos:R:3', {'labels': {'Li': 3, 'S': 16}}),
         (f'Lattice="{LATTICE}" Properties=species:S:1:pos:R:3:unwrapped_position:R:3', {'extra': '0.5 0.5 0.5 '}),
         ('', {'labels': {'Li': 'LI', 'S': 'S1'}}),
+        ('', {'labels': {'Li': '7Li', 'S': 's'}}),
     ):
         write_xyz(path, slow, lambda k, comment=comment: f'{comment} step={k}', **options)
         assert_same(read_trajectory([path], 100.0, cell=CELL)[0], slow)

@@ -7,7 +7,8 @@ from ase.io import write
 
 from aiida_pesfp import errors
 from aiida_pesfp.trajectories.files import read_trajectory
-from aiida_pesfp.trajectories.joining import in_order
+from aiida_pesfp.trajectories.joining import Segment, in_order
+from aiida_pesfp.trajectories.stamps import Clock
 from tests.helpers.walks import CELL, brownian
 
 RIGHT = np.arange(61)
@@ -41,6 +42,11 @@ def assert_right(found, walk, frames=RIGHT):
     assert found.time_step == pytest.approx(0.1)
 
 
+def part(name, **stamps):
+    stamps = {Clock(clock, clock): np.array([value]) for clock, value in stamps.items()}
+    return Segment(name, ('Li',), np.zeros((1, 1, 3)), CELL[None], stamps)
+
+
 @pytest.mark.parametrize(
     ('given', 'taken'),
     [
@@ -51,13 +57,35 @@ def assert_right(found, walk, frames=RIGHT):
         ('run continued', 'run continued'),
         ('X.2 X.1 X', 'X.2 X.1 X'),
         ('X_0100 X_020', 'X_020 X_0100'),
-        ('a1-10.xyz a1_2.xyz', 'a1-10.xyz a1_2.xyz'),
+        ('a1-10.xyz a1_2.xyz', 'a1_2.xyz a1-10.xyz'),
         ('f_2 f_0 f_10', 'f_2 f_0 f_10'),
+        ('md.traj md2.traj', 'md.traj md2.traj'),
+        ('md2.traj md.traj', 'md.traj md2.traj'),
+        ('run.xyz run1.xyz run10.xyz run2.xyz', 'run.xyz run1.xyz run2.xyz run10.xyz'),
+        ('md.xyz.gz md_restart.xyz.gz', 'md.xyz.gz md_restart.xyz.gz'),
+        ('app.dump app2.dump', 'app.dump app2.dump'),
+        ('2024/md.traj 2024/md2.traj', '2024/md.traj 2024/md2.traj'),
+        ('XDATCAR XDATCAR2 XDATCAR_1', 'XDATCAR XDATCAR_1 XDATCAR2'),
+        ('XDATCAR XDATCAR.1 XDATCAR.10 XDATCAR.2', 'XDATCAR XDATCAR.1 XDATCAR.2 XDATCAR.10'),
+        (
+            'dump.0.lammpstrj dump.100.lammpstrj dump.50.lammpstrj',
+            'dump.0.lammpstrj dump.50.lammpstrj dump.100.lammpstrj',
+        ),
+        ('prod-1.xyz prod-10.xyz prod-2.xyz', 'prod-1.xyz prod-2.xyz prod-10.xyz'),
+        ('md.part0002.traj md.part0010.traj md.traj', 'md.traj md.part0002.traj md.part0010.traj'),
+        ('md.part0002.traj md.part0010.traj', 'md.part0002.traj md.part0010.traj'),
+        ('run_part1 run_part10 run_part2', 'run_part1 run_part2 run_part10'),
+        ('segment-00001 segment-00002', 'segment-00001 segment-00002'),
     ],
 )
-def test_a_shell_sorts_by_letters_and_people_count(tmp_path, given, taken):
-    found = in_order([tmp_path / name for name in given.split()])
-    assert [str(path.relative_to(tmp_path)) for path in found] == taken.split()
+def test_a_shell_sorts_by_letters_and_people_count(given, taken):
+    assert [one.source for one in in_order([part(name) for name in given.split()])] == taken.split()
+
+
+def test_the_order_that_is_given_counts_where_steps_agree():
+    given = [part('f_1', step=0), part('f_10', step=500), part('f_2', step=900)]
+    assert in_order(given) == given
+    assert [one.source for one in in_order([part(one.source, step=0) for one in given])] == ['f_1', 'f_2', 'f_10']
 
 
 @pytest.mark.parametrize(('suffix', 'steps'), [('xyz', by_number), ('xyz', None), ('vasp', None), ('cif', None)])
@@ -105,6 +133,40 @@ def test_a_repeated_frame_counts_once_without_numbers_too(walk, tmp_path):
     assert_right(read_trajectory([joined], 2.0, 50)[0], walk)
 
 
+OVERLAPS = [
+    [range(41), range(30, 61)],
+    [range(41), range(30, 50), range(45, 61)],
+    [range(41), range(30, 50), range(20, 61)],
+    [RIGHT, range(20, 40)],
+    [RIGHT, RIGHT],
+]
+
+
+@pytest.mark.parametrize('parts', OVERLAPS)
+@pytest.mark.parametrize('form', ['traj', 'xyz', 'one file', 'steps anew'])
+def test_frames_that_come_again_are_found_by_their_positions(walk, tmp_path, parts, form):
+    """A program that restarts from its last checkpoint writes the frames since then again."""
+    steps = (lambda _, place: 50 * place) if form == 'steps anew' else None
+    paths = [tmp_path / f'{k}.{"traj" if form == "traj" else "xyz"}' for k in range(len(parts))]
+    for path, frames in zip(paths, parts):
+        write_part(path, walk, frames, steps)
+    if form == 'one file':
+        paths[0].write_bytes(b''.join(path.read_bytes() for path in paths))
+        paths = paths[:1]
+    found, notes = read_trajectory(paths, 2.0, 50)
+    assert_right(found, walk)
+    assert form == 'steps anew' or 'count once' in notes[-1]
+
+
+def test_after_a_restart_without_numbers_too_two_runs_part(walk, tmp_path):
+    other = type(walk)(walk.symbols, walk.positions.copy(), walk.times, walk.cell)
+    other.positions[31:] += np.linspace(0, 1, 30)[:, None, None]
+    paths = [write_part(tmp_path / 'a.xyz', walk, range(41)), write_part(tmp_path / 'b.xyz', other, range(30, 61))]
+    found, notes = read_trajectory(paths, 2.0, 50)
+    assert_right(found, other)
+    assert any('from frame 2 on' in note and 'replaces' in note for note in notes)
+
+
 def test_a_file_that_is_given_twice_or_lies_within_another(walk, tmp_path):
     whole = write_part(tmp_path / 'a.xyz', walk, RIGHT, by_number)
     copy = write_part(tmp_path / 'b.xyz', walk, RIGHT, by_number)
@@ -122,7 +184,7 @@ def test_the_later_file_goes_on_from_the_frame_that_both_have(walk, tmp_path):
     found, notes = read_trajectory([first, second], 2.0)
     assert_right(found, other)
     assert len(notes) == 1
-    assert 'from step 1500 on' in notes[0]
+    assert 'from step 1600 on' in notes[0]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
+from ase.units import Bohr
 
 from aiida_pesfp import errors
 from aiida_pesfp.trajectories import trajectory as module
-from aiida_pesfp.trajectories.trajectory import Trajectory, check_unwrapped, constant_cell, is_wrapped, unwrap
+from aiida_pesfp.trajectories.trajectory import (
+    Trajectory,
+    check_scale,
+    check_unwrapped,
+    constant_cell,
+    is_wrapped,
+    unwrap,
+)
+from tests.helpers.reference import CRYSTALS, TABLE_1
 from tests.helpers.walks import CELL, brownian, make, vibrating
 
 
@@ -120,6 +129,35 @@ def test_other_faults_are_refused():
         Trajectory(('Li',), np.zeros((4, 1, 3)), np.arange(4.0), np.zeros((3, 3)))
     with pytest.raises(errors.NoMobileSpecies, match=r'no Na among .* \(Li\)'):
         Trajectory(('Li',), np.zeros((4, 1, 3)), np.arange(4.0), CELL).indices('Na')
+
+
+@pytest.mark.parametrize(
+    ('places', 'cell', 'words'),
+    [
+        (1, 1, None),
+        (1 / Bohr, 1, 'overlap'),
+        (1, 1 / Bohr, 'within .. % of the cell vectors'),
+        (1 / Bohr, 1 / Bohr, 'too far apart'),
+        (Bohr, Bohr, 'overlap'),
+        (1, Bohr, 'overlap'),
+        (0.1, 1, 'within .*% of the cell vectors'),
+        (0.1, 0.1, 'overlap'),
+        (1, 2, 'within .. % of the cell vectors'),
+    ],
+)
+@pytest.mark.parametrize('crystal', [*CRYSTALS, *TABLE_1])
+@pytest.mark.parametrize('folded', [False, True])
+def test_positions_and_cell_in_different_units_are_refused(crystal, places, cell, words, folded):
+    """Atoms move as if they were hot; ``folded``: all are wrapped into the cell of their own unit."""
+    structure = (CRYSTALS[crystal] if crystal in CRYSTALS else TABLE_1[crystal][0]) * (2, 2, 2)
+    positions = structure.cart_coords + np.random.default_rng(0).normal(size=(len(structure), 3)) * 0.12
+    lattice, symbols = structure.lattice.matrix, tuple(site.specie.symbol for site in structure)
+    positions = wrapped(positions, lattice) if folded else positions
+    if words is None:
+        assert check_scale(symbols, positions, lattice) == []
+    else:
+        with pytest.raises(errors.InvalidTrajectory, match=f'({words}).*: give positions and cell in .* A .not Bohr'):
+            check_scale(symbols, positions * places, lattice * cell)
 
 
 @pytest.mark.parametrize(
