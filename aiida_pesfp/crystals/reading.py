@@ -52,9 +52,12 @@ def as_ours(error: Exception) -> StructureError:
 def from_atoms(atoms: Atoms) -> Structure:
     """A structure of ASE's atoms, without constraints, velocities and the like.
 
-    :raises PartialOccupancy: if a site is not full, as ASE keeps the occupancies of a CIF or a column whose name has occ in it.
+    :raises UnreadableStructure: if an atom is none.
+    :raises PartialOccupancy: if a site is not full, as occupancies of a CIF, which ASE keeps, or a column ``occ`` say.
     """
     check_cell(atoms.cell.array, atoms.pbc)
+    if (atoms.numbers < 1).any():  # SIESTA's ghosts have negative ones
+        raise UnreadableStructure('it has ghosts or dummies: leave out what is no atom')
     kept = atoms.info.get('occupancy')
     sites = [list(site.values()) for site in kept.values()] if isinstance(kept, dict) else []
     columns = [array.astype(float) for name, array in atoms.arrays.items() if 'occ' in name.lower()]
