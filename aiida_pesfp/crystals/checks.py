@@ -21,8 +21,8 @@ ALKALI, LEAST_ALKALI_CONTACT = [3, 11, 19, 37, 55], 0.75
 #: contacts are possible with all sites full, in 11.
 USUAL_ALKALI_CONTACT = 0.82
 #: The closest atoms of a crystal are not farther apart than this, as in a file whose lengths are in Bohr: of 560
-#: crystals, those of LiI have the most, 1.12; those of metals up to 1.2.
-MOST_CONTACT = 1.3
+#: crystals, those of LiI have the most, 1.12; metals have up to 1.2, and LiF in the cell of LiCl 1.39.
+MOST_CONTACT = 1.45
 #: Thickest layer without the centre of an atom, and radius of a hole that only some frameworks have, A. Of the same
 #: crystals, these are at most 3.3 and 3.3.
 THICKEST_GAP, LARGEST_HOLE = 5.0, 4.0

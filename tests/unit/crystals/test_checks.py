@@ -93,7 +93,7 @@ CRYSTALS = {
     'large ions': rock_salt('Li', 'I', 6.03),
     'metal': Structure(Lattice.cubic(3.51), ['Li', 'Li'], [[0] * 3, [0.5] * 3]),
     'covalent': Structure.from_spacegroup('Fd-3m', Lattice.cubic(3.567), ['C'], [[0] * 3]),
-    'molecular': Structure.from_spacegroup('Pa-3', Lattice.cubic(5.66), ['N'], [[0.054] * 3]),
+    'molecular': Structure.from_spacegroup('Pa-3', Lattice.cubic(6.0), ['H', 'Cl'], [[0.054] * 3, [0.177] * 3]),
     'layered': Structure.from_spacegroup('R-3m', Lattice.hexagonal(3.41, 17.9), ['Ti', 'S'], [[0] * 3, [0, 0, 0.254]]),
     'mixed': Structure(Lattice.cubic(2.9), [{'Li': 0.5, 'Na': 0.5}, 'Cl'], [[0] * 3, [0.5] * 3]),
 }
