@@ -14,6 +14,9 @@ from aiida_pesfp.crystals.periodic import integer_points
 
 #: Atoms this close to the place that symmetry demands are moved there, A: files round to three or four digits.
 TOLERANCE = 1e-2
+#: Atoms of a supercell that dynamics or relaxation has moved are within this of the places of a smaller cell, A. Of 354
+#: ordered crystals none has a smaller cell for it.
+NOISE = 0.1
 #: Equally good origins of a space group are multiples of 1/24 of a primitive cell away from each other.
 _SHIFTS = integer_points([0] * 3, [23] * 3) / 24
 #: Waves whose sum tells descriptions of a crystal apart: arbitrary, so that they have no symmetry of their own.
@@ -37,6 +40,15 @@ def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Struct
     order = np.lexsort((*np.round(places.T[::-1], 6), numbers))
     lattice = Lattice.from_parameters(*Lattice(bases[basis].T @ lattice).parameters)
     return Structure(lattice, numbers[order], places[order]).get_sorted_structure()
+
+
+def doubts_of_cell(canonical: Structure) -> tuple[str, ...]:
+    """What makes it doubtful that a :func:`canonical_cell` is primitive, and so that its descriptors are right."""
+    found = spglib.find_primitive((canonical.lattice.matrix, canonical.frac_coords, canonical.atomic_numbers), NOISE)
+    if found is None or len(found[2]) >= len(canonical):
+        return ()
+    counts = f'it has {len(canonical)} atoms, and {len(found[2])} if atoms may be off their places by {NOISE:g} A'
+    return (f'{counts}: if it is a supercell with noise, give the smaller cell, as descriptors depend on it',)
 
 
 def _primitive(structure: Structure, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,7 +3,10 @@
 import numpy as np
 from ase.data import covalent_radii
 from pymatgen.core import DummySpecies, Structure
+from scipy.spatial import cKDTree
 
+from aiida_pesfp.crystals.cells import interplanar_distances, minkowski_reduce
+from aiida_pesfp.crystals.periodic import images_around_cell, integer_points
 from aiida_pesfp.errors import InvalidCell, NoMobileSpecies, OverlappingAtoms, PartialOccupancy, UnreadableStructure
 
 #: No two atoms of a real crystal come closer, A (the shortest bond, H-H, has 0.74 A).
@@ -17,6 +20,16 @@ ALKALI, LEAST_ALKALI_CONTACT = [3, 11, 19, 37, 55], 0.75
 #: Of 360 ordered crystals, ions of Li or Na are closer than this in those of Li3N alone; of 71 disordered ones whose
 #: contacts are possible with all sites full, in 11.
 USUAL_ALKALI_CONTACT = 0.82
+#: The closest atoms of a crystal are not farther apart than this, as in a file whose lengths are in Bohr: of 560
+#: crystals, those of LiI have the most, 1.12; metals have up to 1.2, and LiF in the cell of LiCl 1.39.
+MOST_CONTACT = 1.45
+#: Thickest layer without the centre of an atom, and radius of a hole that only some frameworks have, A. Of the same
+#: crystals, these are at most 3.3 and 3.3.
+THICKEST_GAP, LARGEST_HOLE = 5.0, 4.0
+#: Atoms of noble gases touch nothing.
+_NOBLE = {2, 10, 18, 36, 54, 86}
+#: Distance between places at which holes are looked for, A, unless there are more than so many.
+_HOLE_SPACING, _MOST_PLACES = 1.0, 100_000
 #: Most atoms and elements of a formula for which oxidation states are tried: many take long.
 MOST_BALANCED, MOST_BALANCED_ELEMENTS = 60, 5
 #: Generous bounds of what a cell can be: its longest vector (A), the volume of an atom (A^3; that of hydrogen in dense
@@ -56,6 +69,34 @@ def sound(structure: Structure) -> Structure:
         structure = structure.copy()
         structure.translate_sites(range(len(structure)), [0, 0, 0], to_unit_cell=True)
     return structure
+
+
+def check_packing(structure: Structure) -> tuple[str, ...]:
+    """What is doubtful about how the atoms of a :func:`sound` structure, ordered or not, fill space.
+
+    :raises InvalidCell: if the lengths are in another unit, or a slab or cluster stands in vacuum.
+    """
+    if set(map(int, _largest_atoms(structure))) <= _NOBLE:
+        return ()
+    if _too_close(structure, MOST_CONTACT) is None:
+        pair = _too_close(structure, 3 * MOST_CONTACT)
+        closest = f': even {_pair(structure, pair)}' if pair else ''
+        raise InvalidCell(f'no two atoms touch{closest}. If the lengths are in Bohr, give them in Angstrom')
+    given = structure.lattice.matrix
+    reduced = minkowski_reduce(given[None])[0] @ given
+    for name, cell in (('lattice vector', given), ('vector of the reduced cell', reduced)):
+        places = np.sort(structure.cart_coords @ np.linalg.inv(cell) % 1.0, axis=0)
+        gaps = np.diff(places, axis=0, append=places[:1] + 1).max(axis=0) * interplanar_distances(cell)
+        if gaps.max() > THICKEST_GAP:
+            where = f'a layer of {gaps.max():.1f} A along {name} {np.argmax(gaps) + 1} has no atoms'
+            raise InvalidCell(f'{where}, as in slabs and clusters in vacuum: give the crystal, its cell in Angstrom')
+    spacing = max(_HOLE_SPACING, (structure.volume / _MOST_PLACES) ** (1 / 3))
+    shape = np.ceil(np.linalg.norm(reduced, axis=1) / spacing).astype(int)
+    atoms, _ = images_around_cell(reduced, structure.cart_coords @ np.linalg.inv(reduced), LARGEST_HOLE)
+    places = integer_points([0] * 3, shape - 1) / shape @ reduced
+    if cKDTree(atoms).query(places, distance_upper_bound=LARGEST_HOLE)[0].max() < np.inf:
+        return ()
+    return (f'it has a hole with a radius of more than {LARGEST_HOLE:g} A: is it whole, and a crystal?',)
 
 
 def check_structure(structure: Structure, species: str) -> None:
@@ -105,9 +146,7 @@ def check_crystal(structure: Structure) -> None:
 def check_distances(structure: Structure) -> None:
     """Raise :class:`~aiida_pesfp.errors.OverlappingAtoms` if atoms of an ordered structure are too close."""
     if pair := _too_close(structure, LEAST_CONTACT):
-        *sites, distance, limit = pair
-        atoms = ' and '.join(f'{i} ({structure[i].specie}) at {_place(structure[i])}' for i in sites)
-        apart = f'atoms {atoms} are {distance:.3f} A apart, below the {limit:.2f} A of any crystal'
+        apart = f'atoms {_pair(structure, pair)}, below the {pair[3]:.2f} A of any crystal'
         raise OverlappingAtoms(f'{apart}: remove one of them, or give both their occupancies if these were lost')
 
 
@@ -122,9 +161,8 @@ def _too_close(structure: Structure, contact: float, kinds: list[int] | None = N
 
     :param kinds: only pairs of one element, with one of these atomic numbers.
     """
-    # What is no element has no radius.
-    numbers = np.array([getattr(site.specie, 'element', site.specie).Z for site in structure])
-    radii = np.array([covalent_radii[number] if 0 < number < len(covalent_radii) else 0.0 for number in numbers])
+    numbers = _largest_atoms(structure)
+    radii = covalent_radii[numbers]
     longest = max(SHORTEST_DISTANCE, 2 * contact * radii.max())
     first, second, _, distances = structure.get_neighbor_list(longest)
     limits = np.maximum(SHORTEST_DISTANCE, contact * (radii[first] + radii[second]))
@@ -149,6 +187,17 @@ def check_cell(lattice: np.ndarray, pbc) -> None:
     # The ratio excludes flat cells of any size: 1e-3 is far below that of any reduced cell of a crystal.
     if not (volume > SHORTEST_DISTANCE**3 and volume > 1e-3 * box):
         raise InvalidCell(f'the cell has a volume of {volume:.3g} A^3: correct its lattice vectors')
+
+
+def _largest_atoms(structure: Structure) -> np.ndarray:
+    """(n,) atomic number of what is largest on each site."""
+    sites = ([element.Z for element in site.species.element_composition] for site in structure)
+    return np.array([max(numbers, key=lambda number: covalent_radii[number]) for numbers in sites])
+
+
+def _pair(structure: Structure, pair: tuple) -> str:
+    atoms = (f'{i} ({structure[i].species_string}) at {_place(structure[i])}' for i in pair[:2])
+    return f'{" and ".join(atoms)} are {pair[2]:.3f} A apart'
 
 
 def _place(site) -> str:

@@ -1,4 +1,4 @@
-"""Structures from JSON: pymatgen, Materials Project, JARVIS, OPTIMADE (https://www.optimade.org) and ASE."""
+"""Structures from JSON: pymatgen, Materials Project, JARVIS, NOMAD, OPTIMADE (https://www.optimade.org) and ASE."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from ase.io.jsonio import object_hook
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.checks import check_cell, sound
+from aiida_pesfp.crystals.cif.reader import crystals_of
 from aiida_pesfp.crystals.facts import check_document
 from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms
 from aiida_pesfp.crystals.species import element_of
@@ -22,8 +23,8 @@ FIELDS = (
     *('nsites', 'nelements', 'elements', 'elements_ratios', 'chemical_formula_reduced'),
     *('chemical_formula_descriptive', 'chemical_formula_hill'),
 )
-#: Keys under which databases keep the crystal, its identifier, and its properties.
-_CRYSTALS = ('structure', 'atoms', 'attributes')
+#: Keys under which databases keep the crystal (the last one of a calculation), its identifier, and its properties.
+_CRYSTALS = ('structure', 'atoms', 'attributes', 'output')
 _IDS = ('material_id', 'jid', 'entry_id', 'task_id', 'id')
 _PROPERTIES = {
     'band_gap': ('band_gap', 'bandgap', 'optb88vdw_bandgap'),  # eV
@@ -59,13 +60,23 @@ def _readings(content) -> list[Reading]:
 
 def _load(text: str) -> object:
     try:
-        return json.loads(text, object_hook=object_hook)  # ASE's arrays; pymatgen's hook would import what is named
+        return json.loads(text, object_hook=_decoded)
     except (ValueError, TypeError, RecursionError) as error:
         raise UnreadableStructure(f'the file is not JSON ({error})') from error
 
 
+def _decoded(found: dict) -> object:
+    """A part of a document with ASE's arrays; pymatgen's hook would import what is named. Some write JSON in JSON."""
+    for key in _CRYSTALS:
+        if isinstance(text := found.get(key), str) and text.lstrip().startswith('{'):
+            found[key] = _load(text)
+    return object_hook(found)
+
+
 def _documents(content, name: str | None = None) -> Iterator[tuple[str | None, object]]:
     """What should be a structure with its data, and the name that it has in the document."""
+    if isinstance(content, str) and content.lstrip().startswith('{'):
+        content = _load(content)
     if isinstance(content, list):
         parts = [(None, part) for part in content]
     elif not isinstance(content, dict) or _crystal(content) is not None:
@@ -86,10 +97,12 @@ def _documents(content, name: str | None = None) -> Iterator[tuple[str | None, o
 
 def _crystal(document: dict) -> dict | Atoms | None:
     """The part of a document that describes a crystal, if any."""
-    for part in (document, *(document.get(key) for key in _CRYSTALS)):
-        if isinstance(part, Atoms) or (isinstance(part, dict) and any(keys <= set(part) for keys, _ in _READERS)):
-            return part
-    return None
+    parts = [document, *(document.get(key) for key in _CRYSTALS)]
+    parts += [part.get('structure') for part in parts if isinstance(part, dict)]
+    if atoms := next((part for part in parts if isinstance(part, Atoms)), None):
+        return atoms
+    parts = [part for part in parts if isinstance(part, dict)]
+    return next((part for keys, _ in _READERS for part in parts if keys <= set(part)), None)
 
 
 def _read(document, name: str | None) -> Reading:
@@ -139,12 +152,19 @@ def _from_pymatgen(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
     matrix = stated['matrix'] if 'matrix' in stated else Lattice.from_parameters(*lengths, *angles).matrix
     check_cell(matrix, stated.get('pbc', (True,) * 3))
     lattice = Lattice(matrix)
-    for name, value, found in zip('abc', lengths, lattice.abc):
-        if value is not None and not np.isclose(value, found, rtol=1e-2):
-            raise InvalidCell(f'the document says {name} = {value} A, its lattice vector has {found:.4f} A')
+    _check_parameters([*lengths, *angles], lattice)
     sites = [_site(index, site, lattice, 'matrix' in stated) for index, site in enumerate(crystal['sites'])]
     structure = Structure.from_dict({'lattice': {'matrix': matrix}, 'sites': sites})
     return structure, tuple(check_document({'volume': stated.get('volume')}, structure))
+
+
+def _check_parameters(stated: list[float | None], lattice: Lattice) -> None:
+    """Raise :class:`InvalidCell` if lengths (A) or angles (degrees) of a document are not those of its vectors."""
+    for name, value, found in zip(('a', 'b', 'c', 'alpha', 'beta', 'gamma'), stated, lattice.parameters):
+        if value is not None and not np.isclose(value, found, rtol=1e-2):
+            raise InvalidCell(
+                f'the document says {name} = {value}, its lattice vectors have {found:.4f}: correct either'
+            )
 
 
 def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
@@ -162,9 +182,26 @@ def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
 
 def _from_jarvis(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
     check_cell(crystal['lattice_mat'], (True,) * 3)
-    elements, coordinates = [element_of(one)[0] for one in crystal['elements']], crystal['coords']
-    cartesian = crystal.get('cartesian', False)
-    return Structure(crystal['lattice_mat'], elements, coordinates, coords_are_cartesian=bool(cartesian)), ()
+    lattice, cartesian = Lattice(crystal['lattice_mat']), crystal.get('cartesian')
+    _check_parameters([*crystal.get('abc', [None] * 3), *crystal.get('angles', [None] * 3)], lattice)
+    if not isinstance(cartesian, bool):
+        raise UnreadableStructure('it does not say whether its coords are Cartesian: add cartesian, true or false')
+    elements = [element_of(one)[0] for one in crystal['elements']]
+    return Structure(lattice, elements, crystal['coords'], coords_are_cartesian=cartesian), ()
+
+
+def _from_nomad(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
+    """An entry of NOMAD, which has the fields of OPTIMADE in metres."""
+    fields = ('lattice_vectors', 'cartesian_site_positions')
+    angstrom = {field: (1e10 * np.array(crystal[field], dtype=float)).tolist() for field in fields}
+    return from_optimade(crystal | angstrom)
+
+
+def _from_cif(document: dict) -> tuple[Structure, tuple[str, ...]]:
+    blocks = crystals_of(document['cif'])
+    if len(blocks) != 1:
+        raise UnreadableStructure(f'its CIF describes {len(blocks)} crystals, not one')
+    return blocks[0]()
 
 
 def _from_row(row: dict) -> tuple[Structure, tuple[str, ...]]:
@@ -244,6 +281,8 @@ def _whole(share: float) -> float:
 _READERS = (
     ({'lattice', 'sites'}, _from_pymatgen),
     ({'lattice_mat', 'coords', 'elements'}, _from_jarvis),
+    ({'lattice_vectors', 'cartesian_site_positions', 'cell_volume'}, _from_nomad),
     ({'lattice_vectors', 'cartesian_site_positions'}, from_optimade),
     ({'numbers', 'positions'}, _from_row),
+    ({'cif'}, _from_cif),
 )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import gemmi
@@ -27,13 +27,16 @@ QUANTITIES = {
 ROUNDED_FORMULA = 0.05
 #: Databases find the space group within one of these displacements, A.
 DISPLACEMENTS = (0.01, 0.1)
+#: Mass numbers in formulas, no factors.
+_ISOTOPES = re.compile(r'(?<![\w.])(?:[67](?=Li)|1[01](?=B(?![a-z])))')
 #: Where documents of the Materials Project, JARVIS and OPTIMADE, and entries of pymatgen, say what their crystal is.
 _FORMULAS = (
     *('formula_pretty', 'pretty_formula', 'formula', 'full_formula', 'composition', 'composition_reduced'),
     *('unit_cell_formula', 'reduced_cell_formula', 'chemical_formula_reduced', 'chemical_formula_hill'),
     'chemical_formula_descriptive',
 )
-_NUMBERS = {'density': 'density', 'volume': 'volume', 'nsites': 'sites', 'nelements': 'kinds', 'spg_number': 'group'}
+_NUMBERS = {'density': 'density', 'volume': 'volume', 'nsites': 'sites', 'nat': 'sites', 'nelements': 'kinds'}
+_NUMBERS |= {'spg_number': 'group', 'space_group_it_number': 'group'}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Formula:
         None if it is not sure what it says. D and T are hydrogen.
         """
         text = re.sub(r'(?<=\d)\(\d+\)', '', text.strip())  # standard uncertainties
+        text, isotopes = _ISOTOPES.subn('', text)
         text = re.sub(r'\s*\.\s*(\d+\.\d+|\d*)\s*\(?H2\s*O\b\)?', r' * \1 H2O', text)  # CaSO4.2H2O has not 4.2 oxygens
         total = Composition()
         try:
@@ -60,7 +64,8 @@ class Formula:
                 total += Composition(_capitalised(one).replace(' ', '')) * float(times or 1)
         except (ValueError, TypeError, AttributeError, KeyError):
             return None
-        return cls.of(total.get_el_amt_dict(), dict(re.findall(r'([A-Z][a-z]?)(\d*\.\d*[1-9])', text)))
+        found = cls.of(total.get_el_amt_dict(), dict(re.findall(r'([A-Z][a-z]?)(\d*\.\d*[1-9])', text)))
+        return found and replace(found, isotopes=found.isotopes or isotopes > 0)
 
     @classmethod
     def of(cls, amounts: Mapping[str, float], texts: Mapping[str, str] = {}) -> Self | None:
@@ -214,10 +219,8 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
     named = isinstance(elements, list) and all(isinstance(one, str) for one in elements)
     if named and isinstance(ratios, list):
         formulas.append(Formula.of(dict(zip(elements, ratios))))
-    symmetry = stated.get('symmetry') or stated.get('spacegroup')
-    group = symmetry.get('number') if isinstance(symmetry, dict) else None
-    stated = {'spg_number': group, 'nsites': stated.get('nat')} | stated
-    numbers = {name: gemmi.cif.as_number(str(stated.get(key))) for key, name in _NUMBERS.items()}
+    stated = {'spg_number': _group(stated)} | stated
+    numbers = {name: gemmi.cif.as_number(str(stated[key])) for key, name in _NUMBERS.items() if stated.get(key)}
     facts = Facts(
         formulas=tuple(filter(None, formulas)),
         # Some providers name species that are no elements.
@@ -226,3 +229,12 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
     )
     unknown = [f'the formula {one!r} is not understood' for one, formula in zip(given, formulas) if formula is None]
     return unknown + facts.check(structure)[1]
+
+
+def _group(stated: dict) -> object:
+    """The number of the space group that a document names, in one of several ways."""
+    symmetry = stated.get('symmetry') or stated.get('spacegroup') or {}
+    symmetry = symmetry if isinstance(symmetry, dict) else {'symbol': symmetry}
+    symbol = symmetry.get('symbol') or stated.get('space_group_symbol_hermann_mauguin') or stated.get('spg_symbol')
+    group = gemmi.find_spacegroup_by_name(str(symbol)) if symbol else None
+    return symmetry.get('number') or (group and group.number)

@@ -1,10 +1,12 @@
 """Structures of one file, in any of the formats that people have them in."""
 
+import io
 import re
 import warnings
 from pathlib import Path
 
 import ase.io
+from ase.units import Bohr
 
 from aiida_pesfp.crystals.cif.reader import crystals_of
 from aiida_pesfp.crystals.documents import read_documents
@@ -28,6 +30,10 @@ WHOLE = {
     *('xsf', 'cube', 'gen', 'dftb', 'aims', 'aims-output', 'castep-cell', 'castep-castep', 'espresso-in'),
     *('espresso-out', 'vasp-out', 'vasp-xml', 'vasp-xdatcar', 'siesta-xv', 'struct_out', 'gpaw-out', 'traj', 'db'),
 }
+
+
+#: ``A`` of Quantum ESPRESSO, A.
+_LATTICE_PARAMETER = re.compile(r'(?:(?<=[\s,])|^)A\s*=\s*([-+.\d]+(?:[eEdD][-+]?\d+)?)', re.IGNORECASE)
 
 
 def format_of(path: Path) -> str | None:
@@ -68,10 +74,19 @@ def _parse(path: Path) -> list[Reading]:
     kind = format_of(path) or _kind_by_ase(path)
     if kind in _READERS:
         return _READERS[kind](read_text(path))
+    source = path
     if kind == 'castep-cell' and 'MIXTURE' in read_text(path).upper():  # ASE overlooks it
         raise PartialOccupancy('it has mixtures of atoms: give an ordered approximant of the structure')
-    atoms = ase.io.read(path, index=':', format=kind, do_not_split_by_at_sign=True)
+    if kind == 'espresso-in':  # ASE overlooks A
+        source = io.StringIO(_LATTICE_PARAMETER.sub(_in_bohr, read_text(path)))
+    if kind == 'cube' and re.match(r'(?:.*\n){3}\s*-', read_text(path)):
+        raise UnreadableStructure('it has lengths in Angstrom, by its negative counts: give them in Bohr')
+    atoms = ase.io.read(source, index=':', format=kind, do_not_split_by_at_sign=True)
     return [attempt(lambda one=one: (from_atoms(one), ())) for one in atoms]
+
+
+def _in_bohr(parameter: re.Match) -> str:
+    return f'celldm(1) = {float(parameter[1].lower().replace("d", "e")) / Bohr!r}'
 
 
 def _kind_by_ase(path: Path) -> str:

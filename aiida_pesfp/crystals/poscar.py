@@ -12,9 +12,9 @@ from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 
 _NUMBER = r'([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?)'
-_VECTOR = rf'{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}'
+VECTOR = rf'{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}'
 #: A position, flags of selective dynamics, the label of the atom and its Wyckoff position.
-_PLACE = rf'{_VECTOR}(?:(?:\s+\.?[TFtf]\w*\.?){{3}})?(?:\s+([A-Za-z]\S*))?(?:\s+\(?\d+[a-z]\)?)?'
+_PLACE = rf'{VECTOR}(?:(?:\s+\.?[TFtf]\w*\.?){{3}})?(?:\s+([A-Za-z]\S*))?(?:\s+\(?\d+[a-z]\)?)?'
 
 
 def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
@@ -29,8 +29,8 @@ def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
             return match.groups()
         raise UnreadableStructure(f'line {row + 1} must be {what}, not {lines[row][:60]!r}')
 
-    scales = _numbers(take(1, rf'{_NUMBER}(?:\s+{_NUMBER}\s+{_NUMBER})?', 'one or three scaling factors'))
-    matrix = np.array([_numbers(take(row, _VECTOR, 'a lattice vector')) for row in (2, 3, 4)])
+    scales = to_numbers(take(1, rf'{_NUMBER}(?:\s+{_NUMBER}\s+{_NUMBER})?', 'one or three scaling factors'))
+    matrix = np.array([to_numbers(take(row, VECTOR, 'a lattice vector')) for row in (2, 3, 4)])
     row = 5 if re.fullmatch(r'[\d\s]+', lines[5]) else 6  # before VASP 5 no line has the elements
     names = None if row == 5 else take(5, '(.+)', 'the elements')[0].split()
     counts = [int(word) for word in take(row, r'(\d+(?:\s+\d+)*)', 'the counts of atoms')[0].split()]
@@ -49,12 +49,12 @@ def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
         scales = [(-scales[0] / abs(np.linalg.det(matrix))) ** (1 / 3)]
     matrix = matrix * scales
     check_cell(matrix, (True,) * 3)
-    places = np.array([_numbers(place[:3]) for place in places]) * (scales if cartesian else 1)
+    places = np.array([to_numbers(place[:3]) for place in places]) * (scales if cartesian else 1)
     structure = Structure(matrix, species, places, coords_are_cartesian=cartesian)
     return structure, (*doubts, *_remark(text.splitlines()[0], structure, names))
 
 
-def _numbers(words: tuple[str | None, ...]) -> list[float]:
+def to_numbers(words: tuple[str | None, ...]) -> list[float]:
     return [float(word.lower().replace('d', 'e')) for word in words if word]
 
 

@@ -7,7 +7,7 @@ from ase import Atoms
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from aiida_pesfp.crystals.checks import check_cell, doubts_of_occupancies, sound
+from aiida_pesfp.crystals.checks import check_cell, check_packing, doubts_of_occupancies, sound
 from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure, one_line
 
 
@@ -35,7 +35,8 @@ def attempt(make: Callable[[], tuple[Structure, tuple[str, ...]]], **fields) -> 
     try:
         structure, doubts = make()
         structure = sound(structure)
-        return Reading(structure, doubts=(*doubts, *doubts_of_occupancies(structure)), **fields)
+        doubts = (*doubts, *check_packing(structure), *doubts_of_occupancies(structure))
+        return Reading(structure, doubts=doubts, **fields)
     except Exception as error:
         return Reading(error=as_ours(error), **fields)
 
@@ -51,12 +52,15 @@ def as_ours(error: Exception) -> StructureError:
 def from_atoms(atoms: Atoms) -> Structure:
     """A structure of ASE's atoms, without constraints, velocities and the like.
 
-    :raises PartialOccupancy: if a site is not full, as ASE keeps the occupancies of a CIF or a column of such a name.
+    :raises UnreadableStructure: if an atom is none.
+    :raises PartialOccupancy: if a site is not full, as occupancies of a CIF, which ASE keeps, or a column ``occ`` say.
     """
     check_cell(atoms.cell.array, atoms.pbc)
+    if (atoms.numbers < 1).any():  # SIESTA's ghosts have negative ones
+        raise UnreadableStructure('it has ghosts or dummies: leave out what is no atom')
     kept = atoms.info.get('occupancy')
     sites = [list(site.values()) for site in kept.values()] if isinstance(kept, dict) else []
-    columns = [array.astype(float) for name, array in atoms.arrays.items() if name.lower().startswith('occ')]
+    columns = [array.astype(float) for name, array in atoms.arrays.items() if 'occ' in name.lower()]
     if any(site != [1] for site in sites) or any((column != 1).any() for column in columns):
         raise PartialOccupancy('it has partly occupied sites: give an ordered approximant of the structure')
     return AseAtomsAdaptor.get_structure(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True))

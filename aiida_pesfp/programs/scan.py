@@ -24,7 +24,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import errors
-from aiida_pesfp.crystals.canonical import canonical_cell
+from aiida_pesfp.crystals.canonical import canonical_cell, doubts_of_cell
 from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
@@ -99,6 +99,7 @@ class ScanRequest(Request):
         canonical = canonical_cell(structure)
         if self.settings.cell == 'primitive':
             structure = canonical
+            outcome.doubts.extend(doubts_of_cell(canonical))
         elif not np.allclose(sorted(structure.lattice.parameters), sorted(canonical.lattice.parameters), rtol=1e-3):
             cells = f'{len(structure)} atoms; the reduced primitive cell has {len(canonical)}'
             outcome.doubts.append(f'scanned as given, in a cell of {cells}: descriptors depend on it')

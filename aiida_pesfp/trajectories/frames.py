@@ -15,11 +15,10 @@ from ase.io.formats import open_with_compression
 from ase.units import Bohr
 
 from aiida_pesfp.crystals.species import ELEMENTS, element_of
+from aiida_pesfp.crystals.xyz import LATTICE, PROPERTIES, lattice_of
 from aiida_pesfp.errors import InvalidTrajectory, UnreadableStructure
 from aiida_pesfp.trajectories.stamps import CONFIGURATION, Clock, Stamp, read_stamp
 
-_LATTICE = re.compile(r'\blattice\s*=\s*["\'{\[]((?:[-+.,\s\d\[\]]|e(?=[-+\d]))*)', re.IGNORECASE)
-_PROPERTIES = re.compile(r'\bproperties\s*=\s*"?([^\s"]+)', re.IGNORECASE)
 #: Columns of elements and of positions, the best first.
 _NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_positions', 'pos', 'positions')
 #: i-PI's comment: lengths and angles, and the units of cell and positions.
@@ -156,7 +155,7 @@ def read_xyz(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
         if columns.identity is not None:  # atoms may come in any order
             order = np.argsort([int(row[columns.identity]) for row in words])
             positions, symbols = positions[order], [symbols[k] for k in order]
-        yield Frame(tuple(symbols), positions, cell, read_stamp(_LATTICE.sub('', comment)), columns.unwrapped)
+        yield Frame(tuple(symbols), positions, cell, read_stamp(LATTICE.sub('', comment)), columns.unwrapped)
 
 
 class _Columns(NamedTuple):
@@ -173,7 +172,7 @@ class _Columns(NamedTuple):
 
     @classmethod
     def of(cls, comment: str) -> '_Columns':
-        if not (found := _PROPERTIES.search(comment)):
+        if not (found := PROPERTIES.search(comment)):
             return cls()
         fields = found[1].lower().split(':')
         begins = dict(zip(fields[::3], itertools.accumulate(map(int, fields[2::3]), initial=0)))
@@ -186,9 +185,8 @@ class _Columns(NamedTuple):
 
 def _cell(comment: str) -> tuple[np.ndarray | None, float]:
     """(3, 3) lattice vectors, A, if the comment has them, and the unit of positions, A."""
-    if found := _LATTICE.search(comment):
-        cell = np.array(re.sub(r'[,\[\]]', ' ', found[1]).split(), dtype=float).reshape(3, 3)
-        return cell if cell.any() else None, 1.0  # ASE writes zeros for no cell
+    if LATTICE.search(comment):
+        return lattice_of(comment), 1.0
     if not (found := _IPI_CELL.search(comment)):
         return None, 1.0
     units = {name: _LENGTHS.get(unit) for name, unit in _IPI_UNIT.findall(comment)}

@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 
 from aiida_pesfp.crystals.checks import FARTHEST_CELL
-from aiida_pesfp.crystals.cif.tags import EMPTY
+from aiida_pesfp.crystals.cif.tags import EMPTY, tags_of
 from aiida_pesfp.crystals.species import element_of, element_of_label
 from aiida_pesfp.errors import UnreadableStructure
 
@@ -52,7 +52,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     :param elements: those of the file's own formula, which decide what an ambiguous label means; empty if it has none.
     :raises UnreadableStructure: if an atom has no position, no known element or no possible occupancy.
     """
-    for tag in (tag.lower() for item in block if item.loop is not None for tag in item.loop.tags):
+    for tag in tags_of(block):
         if re.match('_atom_site_(?!occupancy|refinement_flags).*occ', tag):
             raise UnreadableStructure(f'the column {tag} is not known: name the occupancies _atom_site_occupancy')
     atoms: list[Atom] = []

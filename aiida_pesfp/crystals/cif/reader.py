@@ -15,7 +15,7 @@ from aiida_pesfp.crystals.checks import check_cell, check_distances
 from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_atoms
 from aiida_pesfp.crystals.cif.sites import Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
-from aiida_pesfp.crystals.cif.tags import check_single, texts, value
+from aiida_pesfp.crystals.cif.tags import check_single, tags_of, texts, value
 from aiida_pesfp.crystals.facts import Facts, Formula
 from aiida_pesfp.crystals.species import ISOTOPES, element_of
 from aiida_pesfp.errors import (
@@ -28,13 +28,14 @@ from aiida_pesfp.errors import (
 )
 
 FORMULA = tuple(f'_chemical_formula_{kind}' for kind in ('sum', 'structural', 'moiety', 'iupac'))
-#: Of an incommensurate crystal, whose atoms are not where their average positions are.
-SUPERSPACE = (
-    *('_space_group_ssg_name', '_space_group_ssg_name_IT', '_space_group_ssg_name_WJJ'),
-    *('_space_group_symop_ssg_operation_algebraic', '_space_group_symop_magn_ssg_operation_algebraic'),
+#: Tags of an incommensurate crystal, whose atoms are not where their average positions are.
+MODULATED = re.compile(
+    '_cell_(wave_vec|subsystem)|_space_group_(symop_)?(magn_)?ssg|_atom_sites?_([a-z]+_)?(fourier|displace|rot|special_func)'
 )
 #: The names of dictionaries since 2011 (DDLm) and of mmCIF have a dot after the category.
 DOTTED = re.compile(r'(?<!\S)(_[A-Za-z_]+)\.(?=[A-Za-z])')
+#: Texts of CIF 2.0 between three quotes.
+TRIPLE = re.compile(r'(\'{3}|\"{3})(.*?)\1', re.DOTALL)
 #: Values with blanks need quotes, which people forget in names and formulas.
 UNQUOTED = re.compile(r'^(\s*_\S*(?:H-M|Hall|formula)\S*)[ \t]+([^\'";\s]\S*[ \t]+[^\'"\n]*?)[ \t]*$', re.MULTILINE)
 
@@ -48,6 +49,8 @@ def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]
     """
     text = re.sub(r'[\u2010-\u2015\u2212]', '-', text).replace('\u00a0', ' ')
     text = re.sub(r'[^\n\r\t -~]', '?', text)  # Names of people. Everything that counts is ASCII.
+    if text.startswith('#\\#CIF_2'):
+        text = TRIPLE.sub(lambda match: '\n;' + match[2].replace('\n;', '\n ;') + '\n;\n', text)
     text = DOTTED.sub(r'\1_', text)
     doubts = []
     try:
@@ -70,7 +73,8 @@ def _read_block(
     document: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]
 ) -> tuple[Structure, tuple[str, ...]]:
     check_single(block)
-    if value(block, ('_cell_modulation_dimension',)) or any(len(block.find_values(tag)) for tag in SUPERSPACE):
+    modulations = tuple(tag for tag in tags_of(block) if MODULATED.match(tag))
+    if value(block, ('_cell_modulation_dimension',)) or texts(block, modulations):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
     facts, formula_doubts = _facts_of(block)

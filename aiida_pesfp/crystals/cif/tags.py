@@ -13,6 +13,12 @@ CELL = re.compile('_cell_(length|angle)_', re.IGNORECASE)
 DECISIVE = ('_cell_', '_symmetry_', '_space_group_', '_atom_site_fract_', '_chemical_formula_sum')
 
 
+def tags_of(block: gemmi.cif.Block) -> list[str]:
+    """All tags of a block, in lower case."""
+    tags = (item.loop.tags if item.loop is not None else [item.pair[0]] for item in block if item.loop or item.pair)
+    return [tag.lower() for some in tags for tag in some]
+
+
 def texts(block: gemmi.cif.Block, tags: tuple[str, ...]) -> list[str]:
     """All different values of the tags (the old and new names of one thing), single or in a loop, without quotes."""
     found = []

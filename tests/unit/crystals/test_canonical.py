@@ -8,7 +8,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
-from aiida_pesfp.crystals.canonical import canonical_cell
+from aiida_pesfp.crystals.canonical import canonical_cell, doubts_of_cell
 from aiida_pesfp.crystals.cells import minkowski_reduce
 from aiida_pesfp.fingerprint.symmetry import crystal_operations, on_grid
 from tests.helpers.crystals import antifluorite, perovskite, rock_salt, wurtzite
@@ -108,3 +108,15 @@ def test_the_origin_is_one_at_which_the_grid_has_the_symmetry_of_the_crystal(nam
     known = crystal_operations(crystal)
     shape = 12 * np.ones(3, dtype=int)
     assert len(on_grid(known, crystal.lattice.matrix, shape)) == len(known)
+
+
+@pytest.mark.parametrize('name', ['rock salt', 'perovskite', 'R3c, polar'])
+def test_supercells_with_noise_are_doubted(name):
+    canonical = canonical_cell(CRYSTALS[name])
+    assert doubts_of_cell(canonical) == ()
+    noisy = canonical * (2, 2, 1)
+    noisy.perturb(0.02)
+    (doubt,) = doubts_of_cell(canonical_cell(noisy))
+    assert doubt.startswith(
+        f'it has {len(noisy)} atoms, and {len(canonical)} if atoms may be off their places by 0.1 A'
+    )

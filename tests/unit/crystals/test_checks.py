@@ -1,12 +1,13 @@
 """What no crystal is: atoms closer than their elements can be."""
 
+import numpy as np
 import pytest
 from ase.io import write
 from pymatgen.core import Lattice, Structure
 
-from aiida_pesfp.crystals.checks import check_crystal, check_structure, doubts_of_occupancies
+from aiida_pesfp.crystals.checks import check_crystal, check_packing, check_structure, doubts_of_occupancies
 from aiida_pesfp.crystals.formats import read_file
-from aiida_pesfp.errors import OverlappingAtoms
+from aiida_pesfp.errors import InvalidCell, OverlappingAtoms
 from tests.helpers.crystals import antifluorite, rock_salt
 
 
@@ -84,3 +85,43 @@ def test_lost_occupancies_are_doubted_in_every_format(tmp_path, name):
 def test_doubts_of_occupancies(structure, words):
     doubts = doubts_of_occupancies(structure)
     assert (doubts == ()) if words is None else (words in doubts[0])
+
+
+BOHR = 1.8897
+CRYSTALS = {
+    'ionic': rock_salt('Li', 'Cl', 5.13),
+    'large ions': rock_salt('Li', 'I', 6.03),
+    'metal': Structure(Lattice.cubic(3.51), ['Li', 'Li'], [[0] * 3, [0.5] * 3]),
+    'covalent': Structure.from_spacegroup('Fd-3m', Lattice.cubic(3.567), ['C'], [[0] * 3]),
+    'molecular': Structure.from_spacegroup('Pa-3', Lattice.cubic(6.0), ['H', 'Cl'], [[0.054] * 3, [0.177] * 3]),
+    'layered': Structure.from_spacegroup('R-3m', Lattice.hexagonal(3.41, 17.9), ['Ti', 'S'], [[0] * 3, [0, 0, 0.254]]),
+    'mixed': Structure(Lattice.cubic(2.9), [{'Li': 0.5, 'Na': 0.5}, 'Cl'], [[0] * 3, [0.5] * 3]),
+}
+
+
+@pytest.mark.parametrize('name', CRYSTALS)
+def test_lengths_in_bohr_are_refused(name):
+    crystal = CRYSTALS[name]
+    assert check_packing(crystal) == ()
+    supercell = crystal * (2, 2, 2)
+    lattice = Lattice(BOHR * supercell.lattice.matrix)
+    with pytest.raises(InvalidCell, match='no two atoms touch: even .* A apart. If the lengths are in Bohr'):
+        check_packing(Structure(lattice, supercell.species_and_occu, supercell.frac_coords))
+    with pytest.raises(InvalidCell, match='a layer of .* A .* give the crystal, its cell in Angstrom'):
+        check_packing(Structure(lattice, supercell.species_and_occu, supercell.cart_coords, coords_are_cartesian=True))
+
+
+@pytest.mark.parametrize('shape', [(1, 0, 0), (0, 1, 1), (1, 1, 1)])
+@pytest.mark.parametrize('matrix', [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 1, 0], [0, 1, 1], [0, 0, 1]]])
+def test_slabs_wires_and_clusters_in_vacuum_are_refused(shape, matrix):
+    bulk = Structure.from_spacegroup('Fm-3m', Lattice.cubic(5.13), ['Li', 'Cl'], [[0] * 3, [0.5] * 3])
+    cell = np.array(matrix) @ np.diag(5.13 + 9 * np.array(shape))
+    with pytest.raises(InvalidCell, match='a layer of 11.[56] A along .* has no atoms, as in slabs and clusters'):
+        check_packing(Structure(cell, bulk.species, bulk.cart_coords, coords_are_cartesian=True))
+
+
+def test_holes_of_frameworks_are_doubted():
+    edge = np.arange(0, 13, 2.0)
+    net = [[x, y, z] for x in edge for y in edge for z in edge if [x, y, z].count(0) >= 2]
+    found = check_packing(Structure(Lattice.cubic(14), ['Si'] * len(net), np.array(net) / 14))
+    assert found == ('it has a hole with a radius of more than 4 A: is it whole, and a crystal?',)

@@ -111,7 +111,14 @@ def test_the_example_is_brucite_without_doubt():
             'add the sites of H',
         ),
         (ATOMS, {'chemical_formula_sum': "'H2 Mg O2 . 2(H2 O)'"}, InconsistentFile, 'the file says Mg1H6O4'),
-        (ATOMS, {'cell_modulation_dimension': '1'}, UnreadableStructure, 'modulated'),
+        *[
+            (ATOMS, {tag: value}, UnreadableStructure, 'modulated')
+            for tag, value in {
+                'cell_modulation_dimension': '1', 'cell_wave_vector_x': '0.31', 'space_group_ssg_name': 'P2(0b0)',
+                'atom_site_displace_Fourier_axis': 'x', 'atom_site_Fourier_wave_vector_seq_id': '1',
+                'atom_site_occ_Fourier_atom_site_label': 'Mg1', 'atom_site_displace_special_func_sawtooth_ax': '.1',
+            }.items()
+        ],
         (ATOMS, {'cell_length_c': '4.766\n_cell_length_c 4.667'}, UnreadableStructure, 'gives _cell_length_c twice'),
         (
             [*ATOMS[:2], 'H1 H 0.33333 0.66667 0.4303 0'],

@@ -36,6 +36,7 @@ def ase_database(folder):
 
 
 JARVIS = {'lattice_mat': LICL.lattice.matrix.tolist(), 'elements': ['Li', 'Cl'], 'props': ['', '']}
+FRACTIONAL = {'coords': LICL.frac_coords.tolist(), 'cartesian': False}
 DOCUMENTS = {
     'a structure': LICL.as_dict(),
     'a list': [LICL.as_dict()],
@@ -47,8 +48,15 @@ DOCUMENTS = {
     'answer': {'data': [{'material_id': 'mp-22905', 'structure': LICL.as_dict()}], 'meta': {'total_doc': 1}},
     'entry of ions': ComputedStructureEntry(LICL.copy().add_oxidation_state_by_guess(), -1.0).as_dict(),
     'entry': ComputedStructureEntry(LICL, -1.0, entry_id='mp-22905', data={'e_above_hull': 0.0}).as_dict(),
-    'JARVIS': {'jid': 'JVASP-1', 'ehull': 'na', 'atoms': JARVIS | {'coords': LICL.frac_coords.tolist()}},
+    'JARVIS': {'jid': 'JVASP-1', 'ehull': 'na', 'atoms': JARVIS | FRACTIONAL},
     'JARVIS, Cartesian': JARVIS | {'coords': LICL.cart_coords.tolist(), 'cartesian': True},
+    'of a calculation': {
+        'task_id': 'mp-1', 'input': {'structure': LI2O.as_dict()}, 'output': {'structure': LICL.as_dict()}},
+    'JSON in JSON': {'material_id': 'mp-1', 'structure': json.dumps(LICL.as_dict())},
+    'CIF in JSON': {'material_id': 'mp-1', 'cif': LICL.to(fmt='cif')},
+    'NOMAD, in metres': {'structure_original': servers.optimade_document('1', LICL)['attributes'] | {
+        'cell_volume': LICL.volume * 1e-30, 'lattice_vectors': (LICL.lattice.matrix * 1e-10).tolist(),
+        'cartesian_site_positions': (LICL.cart_coords * 1e-10).tolist()}},
     'OPTIMADE': {'data': servers.optimade_document('1', LICL), 'meta': {}},
     'OPTIMADE, many': {'data': [servers.optimade_document('1', LICL)], 'links': {'next': None}},
 }  # fmt: skip
@@ -90,8 +98,12 @@ def test_identifiers_and_properties_come_along(tmp_path):
         ({'structure': LICL.as_dict(), 'elements': ['Li', 'F']}, 'its elements are F, Li'),
         (ComputedStructureEntry(LICL, -1.0).as_dict() | {'composition': {'Li': 2, 'Cl': 1}}, 'says Li2Cl1'),
         ({'structure': LICL.as_dict(), 'nsites': 3}, '3 sites, and has 2'),
-        (LICL.as_dict() | {'lattice': LICL.as_dict()['lattice'] | {'b': 36.3}}, 'says b = 36.3 A'),
+        (LICL.as_dict() | {'lattice': LICL.as_dict()['lattice'] | {'b': 36.3}}, 'says b = 36.3,'),
         (LICL.as_dict() | {'sites': [s | {'abc': [0.1, 0.2, 0.3]} for s in LICL.as_dict()['sites']]}, 'these differ'),
+        (JARVIS | {'coords': FRACTIONAL['coords']}, 'does not say whether its coords are Cartesian'),
+        (JARVIS | FRACTIONAL | {'abc': [3.9] * 3}, 'says a = 3.9,'),
+        (JARVIS | FRACTIONAL | {'angles': [90] * 3}, 'says alpha = 90,'),
+        ({'cif': 'data_x'}, 'describes 0 crystals'),
         ({'some': 'thing'}, 'is no structure of pymatgen'),
         ([], 'contains no structure'),
         ({'@class': 'Molecule', 'sites': []}, 'is no structure of pymatgen'),
@@ -104,13 +116,26 @@ def test_documents_that_contradict_themselves(tmp_path, document, words):
     assert 'database' not in str(reading.error)
 
 
-@pytest.mark.parametrize(('number', 'doubted'), [(225, False), ('225', False), (216, True)])
-def test_the_group_of_a_document(tmp_path, number, doubted):
-    document = {'structure': LICL.as_dict(), 'symmetry': {'number': number}, 'density': 2.085, 'volume': 33.75}
-    (tmp_path / 'a.json').write_text(json.dumps(document))
-    (reading,) = read_file(tmp_path / 'a.json')
+@pytest.mark.parametrize(
+    ('stated', 'doubted'),
+    [
+        *[({'symmetry': {'number': 225}}, False), ({'symmetry': {'number': '225'}}, False)],
+        *[({'symmetry': {'number': 216}}, True), ({'spacegroup': 'F-43m'}, True), ({'spacegroup': 'Fm-3m'}, False)],
+        *[({'space_group_it_number': 216}, True), ({'space_group_it_number': 225}, False)],
+        *[({'space_group_symbol_hermann_mauguin': 'F -4 3 m'}, True), ({'symmetry': {'symbol': 'unknown'}}, False)],
+    ],
+)
+def test_the_group_of_a_document(tmp_path, stated, doubted):
+    entry = servers.optimade_document('1', LICL)
     words = 'the file says that the space group is number 216, its sites have number 225'
-    assert reading.doubts == ((words,) if doubted else ())
+    for document in (
+        {'structure': LICL.as_dict(), 'density': 2.085, 'volume': 33.75} | stated,
+        entry['attributes'] | stated,
+    ):
+        (tmp_path / 'a.json').write_text(json.dumps(document))
+        (reading,) = read_file(tmp_path / 'a.json')
+        assert reading.error is None
+        assert reading.doubts == ((words,) if doubted else ())
 
 
 def test_a_document_cannot_import_anything(tmp_path):
@@ -183,8 +208,13 @@ FRAME = '2\nLattice="0 2.565 2.565 2.565 0 2.565 2.565 2.565 0"{}\nLi 0 0 0{}\nC
         (' Properties=species:S:1:pos:R:3:occ:R:1', (' 1', ' 1'), None),
         (' Properties=pos:R:3:name:S:1', ('', ''), 'do not give columns of species and pos'),
         (' pbc="T T F"', ('', ''), 'along 2 of 3'),
+        (' pbc=[T, T, F]', ('', ''), 'along 2 of 3'),
+        (' pbc="x y z"', ('', ''), 'is not understood'),
+        (' properties=species:S:1:pos:R:3:site_occupancy:R:1', (' 0.5', ' 1'), 'partly occupied'),
+        (' Properties=element:S:1:positions:R:3', ('', ''), None),
+        (' Properties=numbers:I:1:pos:R:3', ('', ''), "'Li' is no atomic number"),
         (' Properties=species:S:1:pos:R:3:Z:I:1', (' 3', ' 17'), None),
-        (' Properties=species:S:1:pos:R:3:Z:I:1', (' 11', ' 17'), 'species and of atomic numbers contradict'),
+        (' Properties=species:S:1:pos:R:3:Z:I:1', (' 11', ' 17'), 'species and the atomic number of line 3 contradict'),
     ],
 )
 def test_each_column_of_a_frame_is_known(tmp_path, columns, values, words):
@@ -194,6 +224,55 @@ def test_each_column_of_a_frame_is_known(tmp_path, columns, values, words):
         assert reading.structure.matches(LICL)
     else:
         assert words in str(reading.error)
+
+
+@pytest.mark.parametrize(
+    ('lattice', 'words'),
+    [
+        ('lattice="0 2.565 2.565 2.565 0 2.565 2.565 2.565 0"', None),
+        ('Lattice=[[0, 2.565, 2.565], [2.565, 0, 2.565], [2.565, 2.565, 0]]', None),
+        ("Lattice = '0 2.565 2.565 2.565 0 2.565 2.565 2.565 0'", None),
+        ('Lattice="5.13 5.13 5.13"', 'not nine numbers'),
+        ('Lattice="0 2.565 2.565 2.565 0 2.565 2.565 nan 0"', 'not nine numbers'),
+        ('Lattice="0 0 0 0 0 0 0 0 0"', 'no crystal'),
+    ],
+)
+def test_each_way_to_write_a_lattice(tmp_path, lattice, words):
+    (tmp_path / 'a.xyz').write_text(re.sub('Lattice="[^"]*"', lattice, FRAME.format('', '', '')))
+    (reading,) = read_file(tmp_path / 'a.xyz')
+    assert words in str(reading.error) if words else reading.structure.matches(LICL)
+
+
+QUANTUM_ESPRESSO = """&SYSTEM
+ ibrav=0, nat=2, ntyp=2, {}
+/
+ATOMIC_SPECIES
+ Li 6.94 Li.upf
+ Cl 35.45 Cl.upf
+CELL_PARAMETERS alat
+0 0.5 0.5
+0.5 0 0.5
+0.5 0.5 0
+ATOMIC_POSITIONS alat
+Li 0 0 0
+Cl 0.5 0.5 0.5
+"""
+
+
+@pytest.mark.parametrize('parameter', ['celldm(1)=9.6943', 'A = 5.13', 'a=0.513d1, ecutwfc=50'])
+def test_lattice_parameters_of_quantum_espresso(tmp_path, parameter):
+    (tmp_path / 'a.pwi').write_text(QUANTUM_ESPRESSO.format(parameter))
+    (reading,) = read_file(tmp_path / 'a.pwi')
+    assert reading.structure.matches(LICL)
+    assert reading.structure.volume == pytest.approx(LICL.volume, rel=1e-4)
+
+
+def test_what_is_no_atom_or_not_in_bohr_is_refused(tmp_path):
+    cell = '9 0 0 0 0 0\n0 9 0 0 0 0\n0 0 9 0 0 0\n2\n'
+    (tmp_path / 'a.XV').write_text(f'{cell}1 3 0 0 0 0 0 0\n2 -17 4.5 4.5 4.5 0 0 0\n')
+    assert 'ghosts or dummies' in str(read_file(tmp_path / 'a.XV')[0].error)
+    (tmp_path / 'a.cube').write_text('x\ny\n1 0 0 0\n-1 3 0 0\n-1 0 3 0\n-1 0 0 3\n3 3 0 0 0\n1\n')
+    assert 'lengths in Angstrom' in str(read_file(tmp_path / 'a.cube')[0].error)
 
 
 def test_mixtures_of_castep_are_not_overlooked(tmp_path):

@@ -38,7 +38,7 @@ def test_poscars_that_are_wrong(tmp_path, old, new, words):
     assert words in str(reading.error)
 
 
-CUBE = '4 0 0\n0 4 0\n0 0 4\n'
+CUBE = '3 0 0\n0 3 0\n0 0 3\n'
 PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
 
 
@@ -51,7 +51,7 @@ PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
         (f'x\n1\n{CUBE}LI N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'x\n1\n{CUBE}Li_sv/12ab N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'x\n1 ! A\n{CUBE}Li N # elements\n1 2\n' + PLACES.format(' Li1 (1a)', ' N2 2b', ' N3 ! last'), 'Li1 N2'),
-        (f'x\n-64\n{CUBE.replace("4", "2")}Li N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
+        (f'x\n-27\n{CUBE.replace("3", "2")}Li N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3) + '\n' + '0 0 0.1\n' * 3, 'Li1 N2'),  # velocities
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3) + '\n2 2 2\n0.1 0.2 0.3 0.4 0.5\n', 'Li1 N2'),  # a grid
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3) + '\n0.5 0 0\n', 'more positions than its counts'),
@@ -65,7 +65,7 @@ PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
         (f'x\n1 2\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3), 'line 2 must be one or three scaling factors'),
         (f'x\n1\n{CUBE}4 4 4\nLi N\n1 2\n' + PLACES.format(*[''] * 3), 'it names no elements'),
         (f'x\n1\n{CUBE}F N\n1 2\nSelective\n' + PLACES.format(*[' T F F'] * 3), 'N2 F1'),
-        ('x\n0.5 1 0.5\n8 0 0\n0 4 0\n0 0 8\nLi N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
+        ('x\n0.5 1 0.5\n6 0 0\n0 3 0\n0 0 6\nLi N\n1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'x\n1 1 1\n{CUBE}Li N\n1 2\n' + PLACES.replace('Direct', 'Cartesian').format(*[''] * 3), 'give one factor'),
         (f'Li N\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
         (f'Li N2\n1\n{CUBE}1 2\n' + PLACES.format(*[''] * 3), 'Li1 N2'),
@@ -79,7 +79,7 @@ def test_poscars_are_what_their_remarks_say(tmp_path, content, outcome):
     if reading.error:
         assert outcome in str(reading.error)
     else:
-        assert (reading.structure.formula, round(reading.structure.volume, 6)) == (outcome, 64)
+        assert (reading.structure.formula, round(reading.structure.volume, 6)) == (outcome, 27)
 
 
 def test_a_first_line_that_is_the_formula_of_something_else_is_told():

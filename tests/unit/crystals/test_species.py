@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.formats import read_file
 from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import UnreadableStructure
-from tests.helpers.crystals import rock_salt
 
-LICL = rock_salt('Li', 'Cl', 5.13)
+SMALL = Structure(Lattice.cubic(2), ['Li', 'Cl'], [[0] * 3, [0.5] * 3])
 SAME = ('Li', '7Li', 'LI', 'li', 'Li1', 'Li6', 'Li+', 'Li1+', 'Li+1', 'Li(1+)', 'Li0.9+', 'Li_sv', 'Li_sv/0a1b')
 NONE = ('Va', 'X', 'Wat', 'O-H', 'Li-Na', 'CO', 'NH', '?', '3', '', 'Li Na', 'Lix')
 
@@ -33,14 +33,14 @@ def test_isotopes_of_hydrogen_and_what_the_formula_decides():
 
 
 CIF = (
-    'data_x _cell_length_a 4 _cell_length_b 4 _cell_length_c 4 _space_group_name_H-M_alt "P 1" loop_ _atom_site_label '
+    'data_x _cell_length_a 2 _cell_length_b 2 _cell_length_c 2 _space_group_name_H-M_alt "P 1" loop_ _atom_site_label '
     '_atom_site_type_symbol _atom_site_fract_x _atom_site_fract_y _atom_site_fract_z A1 SYMBOL 0 0 0 B1 Cl .5 .5 .5'
 )
 FORMATS = {
-    'POSCAR': 'x\n4\n1 0 0\n0 1 0\n0 0 1\nSYMBOL Cl\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n',
-    'a.xyz': '2\nLattice="4 0 0 0 4 0 0 0 4"\nSYMBOL 0 0 0\nCl 2 2 2\n',
+    'POSCAR': 'x\n2\n1 0 0\n0 1 0\n0 0 1\nSYMBOL Cl\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n',
+    'a.xyz': '2\nLattice="2 0 0 0 2 0 0 0 2"\nSYMBOL 0 0 0\nCl 1 1 1\n',
     'a.cif': CIF,
-    'a.json': json.dumps(LICL.as_dict()).replace('"element": "Li"', '"element": "SYMBOL"'),
+    'a.json': json.dumps(SMALL.as_dict()).replace('"element": "Li"', '"element": "SYMBOL"'),
 }
 
 
