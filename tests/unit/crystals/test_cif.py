@@ -543,6 +543,6 @@ def test_mass_numbers_are_no_factors(text, counts):
 
 @pytest.mark.parametrize('quotes', ["'''", '"""'])
 def test_texts_of_cif_2(quotes):
-    title = f'_publ_section_title {quotes}A \'study\'\n; of "brucite"{quotes}'
+    title = f'_publ_section_title {quotes}A \'study\'\n; of "brucite" {quotes}'
     (read,) = crystals_of('#\\#CIF_2.0\n' + cif().replace('data_x', f'data_x\n{title}'))
     assert read()[0].formula == 'Mg1 H2 O2'
