@@ -532,3 +532,17 @@ def test_no_real_crystal_is_refused(shared):
         assert structure.volume == pytest.approx(other.volume, rel=1e-4), path
         if structure.is_ordered:
             check_distances(structure)
+
+
+@pytest.mark.parametrize(('text', 'counts'), [('6Li Cl', {'Li': 1, 'Cl': 1}), ('7Li3 11B', {'Li': 3, 'B': 1})])
+def test_mass_numbers_are_no_factors(text, counts):
+    formula = Formula.read(text)
+    assert (formula.counts, formula.isotopes) == (counts, True)
+    assert Formula.read('2(H2 O)').counts == {'H': 4, 'O': 2}
+
+
+@pytest.mark.parametrize('quotes', ["'''", '"""'])
+def test_texts_of_cif_2(quotes):
+    title = f'_publ_section_title {quotes}A \'study\'\n; of "brucite" {quotes}'
+    (read,) = crystals_of('#\\#CIF_2.0\n' + cif().replace('data_x', f'data_x\n{title}'))
+    assert read()[0].formula == 'Mg1 H2 O2'
