@@ -7,10 +7,10 @@ from pathlib import Path
 from pymatgen.core import Element, Structure
 
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
-from aiida_pesfp.crystals.heads import Column, read_heads
-from aiida_pesfp.crystals.tables import Row, open_table
 from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
+from aiida_pesfp.tables.heads import Column, read_heads
+from aiida_pesfp.tables.table import Row, open_table
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 
@@ -71,7 +71,7 @@ class LabelTable:
 
 
 def read_table(path: Path, form: TableFormat) -> LabelTable:
-    """Read a table with a header, see :func:`~aiida_pesfp.crystals.tables.open_table`.
+    """Read a table with a header, see :func:`~aiida_pesfp.tables.table.open_table`.
 
     A row that cannot be used is excluded with its reason; the others are kept.
 

@@ -11,8 +11,8 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import FILE
 from aiida_pesfp.cli.rank import select, selection_options
-from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.settings.descriptors import KINDS
+from aiida_pesfp.tables.table import write_table
 
 PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
 

@@ -7,8 +7,8 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
-from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
+from aiida_pesfp.tables.table import write_table
 
 selection_options = combined(
     click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]'),

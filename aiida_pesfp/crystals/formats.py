@@ -12,9 +12,9 @@ from aiida_pesfp.crystals.cif.reader import crystals_of
 from aiida_pesfp.crystals.documents import read_documents
 from aiida_pesfp.crystals.poscar import read_poscar
 from aiida_pesfp.crystals.reading import Reading, as_ours, attempt, from_atoms
-from aiida_pesfp.crystals.text import COMPRESSIONS, read_text
 from aiida_pesfp.crystals.xyz import read_xyz
 from aiida_pesfp.errors import PartialOccupancy, UnreadableStructure
+from aiida_pesfp.tables.text import COMPRESSIONS, read_text
 
 ENDINGS = {
     **dict.fromkeys(('.cif', '.mcif'), 'cif'),

@@ -7,12 +7,12 @@ from typing import Self
 
 from aiida_pesfp.crystals.files import printable, read_files
 from aiida_pesfp.crystals.formats import file_label
-from aiida_pesfp.crystals.heads import Column, find_column, read_heads
-from aiida_pesfp.crystals.numbers import is_blank
-from aiida_pesfp.crystals.tables import open_table
 from aiida_pesfp.errors import ImplausibleValue, SourceError, StructureError, TableError, UnreadableStructure
 from aiida_pesfp.settings.units import PROPERTIES
 from aiida_pesfp.sources.entry import Entry, number
+from aiida_pesfp.tables.heads import Column, find_column, read_heads
+from aiida_pesfp.tables.numbers import is_blank
+from aiida_pesfp.tables.table import open_table
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Table:
 
     @classmethod
     def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Self:
-        """Read a table with a header line, in any usual form, see :func:`~aiida_pesfp.crystals.tables.open_table`.
+        """Read a table with a header line, in any usual form, see :func:`~aiida_pesfp.tables.table.open_table`.
 
         :param id_column: column of the name of the file, with or without its ending.
         :param columns: ``band_gap`` and ``energy_above_hull`` -> their columns; by default those whose heads tell it.

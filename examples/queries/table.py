@@ -4,10 +4,10 @@ import sys
 
 import pandas
 
-from aiida_pesfp.crystals.tables import write_table
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.queries.descriptors import newest, rows_of
 from aiida_pesfp.queries.nodes import stored
+from aiida_pesfp.tables.table import write_table
 
 
 def to_pandas() -> pandas.DataFrame:

@@ -17,7 +17,8 @@ HELPERS = 'tests.helpers.'
 FOLDER = Path(aiida_pesfp.__file__).parent
 AIIDA_SIDE = ('data', 'calculations', 'parsers', 'workflows', 'queries', 'report', 'cli')
 COMPUTE_SIDE = (
-    *('settings', 'crystals', 'fingerprint', 'potentials', 'trajectories', 'transport', 'assessment', 'programs'),
+    *('settings', 'tables', 'crystals', 'fingerprint', 'potentials', 'trajectories', 'transport', 'assessment'),
+    'programs',
 )
 NEITHER = ('sources',)
 
@@ -55,7 +56,17 @@ def test_only_queries_ask_the_graph():
 
 #: Each imports only from those before it.
 FLOORS = (
-    *('errors', 'expressions', 'settings', 'crystals', 'fingerprint', 'trajectories', 'potentials', 'sources'),
+    *(
+        'errors',
+        'expressions',
+        'settings',
+        'tables',
+        'crystals',
+        'fingerprint',
+        'trajectories',
+        'potentials',
+        'sources',
+    ),
     *(
         'transport',
         'assessment',

@@ -10,12 +10,12 @@ import click
 from aiida.cmdline.utils import echo
 
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
-from aiida_pesfp.crystals.text import read_text
 from aiida_pesfp.errors import one_line
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.settings.yaml_files import load_yaml
+from aiida_pesfp.tables.text import read_text
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
 

@@ -14,7 +14,6 @@ from aiida_pesfp.crystals.cif.atoms import _element
 from aiida_pesfp.crystals.cif.reader import crystals_of
 from aiida_pesfp.crystals.cif.symmetry import _plain, _settings
 from aiida_pesfp.crystals.facts import Formula
-from aiida_pesfp.crystals.text import read_text
 from aiida_pesfp.errors import (
     AmbiguousSymmetry,
     InconsistentFile,
@@ -23,6 +22,7 @@ from aiida_pesfp.errors import (
     PartialOccupancy,
     UnreadableStructure,
 )
+from aiida_pesfp.tables.text import read_text
 
 BRUCITE = {
     '_space_group_name_H-M_alt': "'P -3 m 1'",

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from aiida_pesfp.crystals.numbers import LONGEST, Number, decimal_mark, is_blank, plain, read_number
-from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
+from aiida_pesfp.tables.numbers import LONGEST, Number, decimal_mark, is_blank, plain, read_number
+from aiida_pesfp.tables.table import Row
 
 _GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
 _PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.crystals.numbers import Number, decimal_mark, is_blank, read_number
+from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank, read_number
 
 
 @pytest.mark.parametrize(

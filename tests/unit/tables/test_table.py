@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.crystals.tables import open_table, write_table
 from aiida_pesfp.errors import TableError
+from aiida_pesfp.tables.table import open_table, write_table
 
 TEXT = 'id,T (°C),note\nLi₃N,25,"two\nlines"\nLiI,300,\n'
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.crystals.heads import Column, find_column, read_head, read_heads
-from aiida_pesfp.crystals.numbers import Number
-from aiida_pesfp.crystals.tables import Row
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, PROPERTIES
+from aiida_pesfp.tables.heads import Column, find_column, read_head, read_heads
+from aiida_pesfp.tables.numbers import Number
+from aiida_pesfp.tables.table import Row
 
 #: Measure -> unit, or scale -> names that say so.
 KNOWN = {
