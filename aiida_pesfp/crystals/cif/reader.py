@@ -13,6 +13,7 @@ from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
 from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_atoms
+from aiida_pesfp.crystals.cif.lists import check_lists
 from aiida_pesfp.crystals.cif.sites import Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, tags_of, texts, value
@@ -27,6 +28,8 @@ from aiida_pesfp.errors import (
     one_line,
 )
 
+#: Names of a crystal, some of which are formulas. (That of its structure type is often another crystal's.)
+NAMES = (*(f'_chemical_name_{kind}' for kind in ('common', 'mineral', 'systematic')), '_pd_phase_name')
 FORMULA = tuple(f'_chemical_formula_{kind}' for kind in ('sum', 'structural', 'moiety', 'iupac'))
 #: Tags of an incommensurate crystal, whose atoms are not where their average positions are.
 MODULATED = re.compile(
@@ -36,8 +39,12 @@ MODULATED = re.compile(
 DOTTED = re.compile(r'(?<!\S)(_[A-Za-z_]+)\.(?=[A-Za-z])')
 #: Texts of CIF 2.0 between three quotes.
 TRIPLE = re.compile(r'(\'{3}|\"{3})(.*?)\1', re.DOTALL)
-#: Values with blanks need quotes, which people forget in names and formulas.
-UNQUOTED = re.compile(r'^(\s*_\S*(?:H-M|Hall|formula)\S*)[ \t]+([^\'";\s]\S*[ \t]+[^\'"\n]*?)[ \t]*$', re.MULTILINE)
+#: Values with blanks need quotes, which people forget in names, formulas and operations.
+UNQUOTED = re.compile(
+    r'^([ \t]*_\S*(?:H-M|Hall|formula)\S*[ \t]+|[ \t]*(?:\d+[ \t]+)?(?=[-+xyz\d/. \t]+(?:,[-+xyz\d/. \t]+){2}$))'
+    r'([^\'";\s]\S*[ \t]+[^\'"_#\s][^\'"\n]*?)[ \t]*$',
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]]]]:
@@ -47,22 +54,18 @@ def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]
 
     :raises UnreadableStructure: if the text is not a CIF.
     """
-    text = re.sub(r'[\u2010-\u2015\u2212]', '-', text).replace('\u00a0', ' ')
+    text = re.sub(r'[\u2010-\u2015\u2212]', '-', text)
+    text = re.sub(r'[\u00a0\ufeff\x1a]', ' ', text)  # marks at the joint of two files, and at the end of old ones
     text = re.sub(r'[^\n\r\t -~]', '?', text)  # Names of people. Everything that counts is ASCII.
     if text.startswith('#\\#CIF_2'):
         text = TRIPLE.sub(lambda match: '\n;' + match[2].replace('\n;', '\n ;') + '\n;\n', text)
-    text = DOTTED.sub(r'\1_', text)
-    doubts = []
+    text, unquoted = UNQUOTED.subn(r"\1'\2'", DOTTED.sub(r'\1_', text))
+    doubts = ['a name, formula or operation with blanks has no quotes'] if unquoted else []
     try:
         document = gemmi.cif.read_string(text, 0)
     except (ValueError, RuntimeError) as error:
-        quoted = UNQUOTED.sub(r"\1 '\2'", text)
-        try:
-            document = gemmi.cif.read_string(quoted, 0)
-        except (ValueError, RuntimeError):
-            where = one_line(error).removeprefix('string:')
-            raise UnreadableStructure(f'cannot be read as a CIF: something is wrong at line {where}') from error
-        doubts.append('a name or formula with blanks has no quotes')
+        where = one_line(error).removeprefix('string:')
+        raise UnreadableStructure(f'cannot be read as a CIF: something is wrong at line {where}') from error
     names = [f'_atom_site_{name}' for name in ('fract_x', 'label', 'type_symbol')]
     blocks = [block for block in document if any(len(block.find_values(name)) for name in names)]
     # The document must live as long as its blocks.
@@ -108,6 +111,11 @@ def _read_block(
     if not confirmed:
         doubts += check_disorder(atoms)
         _check_second_reading(block, crystal.structure)
+    if not facts.formulas:
+        names = dict(zip(named := texts(block, NAMES), map(Formula.read, named)))
+        wrong = [name for name, one in names.items() if one and one.units_in(crystal.structure, crystal.blur) is None]
+        doubts += [f'its name is {name!r}, its sites give {crystal.structure.formula}' for name in wrong]
+    doubts += check_lists(block, atoms, crystal.structure, complete=bool(facts.formulas or facts.content))
     return crystal.structure, (*doubts, *crystal.doubts)
 
 
