@@ -171,6 +171,7 @@ def test_what_contradicts_the_file_is_refused(atoms, changes, error, words):
         (ATOMS, {'cell_volume': '40.75', 'chemical_formula_weight': '56.3'}, 'the formula weight is 56.3, its sites'),
         (ATOMS, {'space_group_name_H__M_alt': 'P -3 m 1'}, 'has no quotes'),
         (ATOMS, {'space_group_name_H__M_alt': "'P -3 m q'"}, "the space group 'P -3 m q' is not known"),
+        (ATOMS, {'pd_phase_name': 'LiCl'}, None),  # the formula counts
         (ATOMS, {'publ_author_name': "'M\u00fcller \u2013 M\u00f8ller'"}, None),
     ],
 )  # fmt: skip
@@ -546,3 +547,86 @@ def test_texts_of_cif_2(quotes):
     title = f'_publ_section_title {quotes}A \'study\'\n; of "brucite" {quotes}'
     (read,) = crystals_of('#\\#CIF_2.0\n' + cif().replace('data_x', f'data_x\n{title}'))
     assert read()[0].formula == 'Mg1 H2 O2'
+
+
+NAMELESS = {'chemical_formula_sum': None, 'cell_formula_units_Z': None}
+
+
+def loop(*columns_and_rows):
+    return '\n'.join(['loop_', *columns_and_rows, ''])
+
+
+def bonds(*rows):
+    return loop(*(f'_geom_bond_{one}' for one in ('atom_site_label_1', 'atom_site_label_2', 'distance')), *rows)
+
+
+@pytest.mark.parametrize(
+    ('more', 'without', 'with_formula'),
+    [
+        (loop('_atom_site_aniso_label', '_atom_site_aniso_U_11', 'Mg1 0.01', 'Li1 0.01'), 'it names Li1,', 'Li1'),
+        (loop('_geom_angle_atom_site_label_2', 'H1', 'H2_555', 'H3'), 'it names H2_555, H3,', 'H2_555, H3'),
+        (bonds('O1 H9 0.95'), 'it names H9,', 'H9'),
+        (loop('_atom_type_symbol', 'Mg2+', 'O', 'H', 'Li1+'), 'it names Li,', 'Li'),
+        (loop('_atom_type_symbol', 'Mg2+', 'O', 'D', 'Vac', '?'), None, None),
+        (loop('_atom_site_aniso_label', 'mg(1)', 'O1#2', 'H1_655', '?', 'H4'), None, None),
+        (bonds('Mg1 O1 2.097(3)', 'O1 H(1)_555 1.00', 'O1 O1 3.14', 'Mg1 O1 9.9', 'H1 O1 ?', 'Mg1 O1 900'), None, None),
+    ],
+)
+def test_lists_that_name_atoms_which_the_crystal_lacks(more, without, with_formula):
+    """Without a formula, those may be lost; H4 is listed, though it is not there."""
+    atoms = [*ATOMS, 'H4 H 0.1 0.2 0.5 0']
+    text = cif(atoms, **NAMELESS) + more
+    if without is None:
+        structure, doubts = read(text)
+        assert same_sites(structure, read(cif())[0])
+        assert doubts == ()
+    else:
+        with pytest.raises(InconsistentFile, match=f'{without} which the list of its atoms lacks: add these atoms'):
+            read(text)
+    _, doubts = read(cif(atoms) + more)
+    doubt = f'it names {with_formula}, which the list of its atoms lacks and its formula does not need'
+    assert doubts == ((doubt,) if with_formula else ())
+
+
+@pytest.mark.parametrize('changes', [{}, NAMELESS])
+def test_bonds_that_are_no_distances_of_the_crystal(changes):
+    """Where an axis has a wrong length, for instance. One slip of the authors is none of the crystal."""
+    right, wrong = ['Mg1 O1 2.097', 'O1 H1 1.001'], ['Mg1 O1 2.3', 'Mg1 Mg1 4.0', 'O1 H1 1.2']
+    assert same_sites(read(cif(**changes) + bonds(*right, *wrong[:2]))[0], read(cif())[0])
+    with pytest.raises(
+        InconsistentFile, match=r'most bonds that it lists .* \(Mg1-O1 2.3 A, Mg1-Mg1 4 A, O1-H1 1.2 A\)'
+    ):
+        read(cif(**changes) + bonds(*right, *wrong))
+
+
+@pytest.mark.parametrize(
+    ('tag', 'name', 'doubtful'),
+    [
+        ('chemical_name_common', "'Mg0.5(OH)2'", True),
+        ('chemical_name_mineral', 'Brucite', False),
+        ('chemical_name_systematic', "'Magnesium hydroxide'", False),
+        ('pd_phase_name', "'Mg (O H)2'", False),
+        ('pd_phase_name', 'MgO', True),
+        ('chemical_name_structure_type', 'CdI2', False),
+    ],
+)
+def test_a_name_that_is_another_formula_is_a_doubt(tag, name, doubtful):
+    structure, doubts = read(cif(**NAMELESS, **{tag: name}))
+    assert same_sites(structure, read(cif())[0])
+    name = name.strip("'")
+    assert doubts == ((f'its name is {name!r}, its sites give Mg1 H2 O2',) if doubtful else ())
+
+
+def test_old_ends_joints_and_operations_without_quotes():
+    first, second = crystals_of(cif() + '\ufeff' + cif(name='data_y') + '\x1a')
+    assert same_sites(first()[0], second()[0])
+    for operations in ([one.replace(',', ', ') for one in OPERATIONS], [one.upper() for one in OPERATIONS]):
+        text = cif(operations=operations, **NAMELESS).replace("'\n", '\n').replace("\n'", '\n')
+        text = text.replace("_space_group_name_H-M_alt 'P -3 m 1", "_space_group_name_H-M_alt 'P -3 m 1'")
+        assert same_sites(read(text)[0], read(cif())[0])
+    numbered = ''.join(f'{k} {one.replace(",", ", ")}\n' for k, one in enumerate(OPERATIONS, 1))
+    text = cif(operations=(), **NAMELESS)
+    text += f'loop_\n_space_group_symop_id\n_space_group_symop_operation_xyz\n{numbered}'
+    structure, doubts = read(text)
+    assert same_sites(structure, read(cif())[0])
+    assert doubts == ('a name, formula or operation with blanks has no quotes',)
