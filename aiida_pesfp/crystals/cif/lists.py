@@ -24,9 +24,9 @@ def check_lists(block: gemmi.cif.Block, atoms: list[Atom], structure: Structure,
     :raises InconsistentFile: if they name more atoms and nothing says that none is lost, or other distances.
     """
     symbols = texts(block, ('_atom_site_type_symbol',))
-    listed = {_plain(text) for text in texts(block, ('_atom_site_label',)) or symbols}
+    listed = {_forms(text)[0] for text in texts(block, ('_atom_site_label',)) or symbols}
     named = texts(block, tuple(tag for tag in tags_of(block) if LABELS.match(tag)))
-    lost = {label for label in named if listed.isdisjoint((_plain(label), _original(label)))}
+    lost = {label for label in named if listed.isdisjoint(_forms(label))}
     elements = {atom.element for atom in atoms}
     for symbol in set(texts(block, ('_atom_type_symbol',))).difference(symbols):
         with suppress(UnreadableStructure):  # a vacancy, a group of atoms
@@ -40,14 +40,10 @@ def check_lists(block: gemmi.cif.Block, atoms: list[Atom], structure: Structure,
     return [f'{objection} and its formula does not need']
 
 
-def _plain(label: str) -> str:
-    """A label without brackets: o1 of O(1)."""
-    return re.sub(r'[()\s]', '', label).lower()
-
-
-def _original(label: str) -> str:
-    """A plain label without the mark of an image: o1 of O1_555, O1#2 and O1*."""
-    return re.split(r'[_#^*$\'"]', _plain(label))[0]
+def _forms(label: str) -> tuple[str, str]:
+    """A label without brackets, as it is and without the mark of an image: o1_555 and o1 of O(1)_555; O1#2, O1*."""
+    plain = re.sub(r'[()\s]', '', label).lower()
+    return plain, re.split(r'[_#^*$\'"]', plain)[0]
 
 
 def _check_bonds(block: gemmi.cif.Block, atoms: list[Atom], structure: Structure) -> None:
@@ -55,9 +51,7 @@ def _check_bonds(block: gemmi.cif.Block, atoms: list[Atom], structure: Structure
     there, missing = 0, []
     for row in block.find('_geom_bond_', ['atom_site_label_1', 'atom_site_label_2', 'distance']):
         names, length = [row.str(0), row.str(1)], gemmi.cif.as_number(row[2])
-        first, second = (
-            [atom for atom in atoms if _plain(atom.label) in (_plain(name), _original(name))] for name in names
-        )
+        first, second = ([atom for atom in atoms if _forms(atom.label)[0] in _forms(name)] for name in names)
         if not (first and second and 0 < length < LONGEST):  # NaN neither
             continue
         centers = structure.lattice.get_cartesian_coords([atom.position for atom in first])
@@ -67,4 +61,5 @@ def _check_bonds(block: gemmi.cif.Block, atoms: list[Atom], structure: Structure
         else:
             missing.append(f'{"-".join(names)} {length:g} A')
     if len(missing) > there:
-        raise InconsistentFile(f'most bonds that it lists are no distances of its atoms ({", ".join(missing[:3])})')
+        some = ', '.join(missing[:3])
+        raise InconsistentFile(f'most bonds that it lists are no distances of its atoms ({some}): correct either')
