@@ -1,6 +1,7 @@
 """Whether the atoms of a CIF block are those that its other lists name: of bonds, of displacements, of elements."""
 
 import re
+from collections import defaultdict
 from contextlib import suppress
 
 import gemmi
@@ -48,15 +49,17 @@ def _forms(label: str) -> tuple[str, str]:
 
 def _check_bonds(block: gemmi.cif.Block, atoms: list[Atom], structure: Structure) -> None:
     """Refuse a crystal in which most of the bonds that are listed are no distances of such atoms."""
-    there, missing = 0, []
+    there, missing, by_label = 0, [], defaultdict(list)
+    for atom in atoms:
+        by_label[_forms(atom.label)[0]].append(atom)
     for row in block.find('_geom_bond_', ['atom_site_label_1', 'atom_site_label_2', 'distance']):
         names, length = [row.str(0), row.str(1)], gemmi.cif.as_number(row[2])
-        first, second = ([atom for atom in atoms if _forms(atom.label)[0] in _forms(name)] for name in names)
-        if not (first and second and 0 < length < LONGEST):  # NaN neither
+        first, second = (next(filter(None, map(by_label.get, _forms(name))), []) for name in names)
+        if not (len(first) == 1 and second and 0 < length < LONGEST):  # NaN neither
             continue
-        centers = structure.lattice.get_cartesian_coords([atom.position for atom in first])
-        shells = [structure.get_neighbors_in_shell(one, length, max(CLOSE, EXPANSION * length)) for one in centers]
-        if any(second[0].element in site.species for shell in shells for site in shell):
+        center = structure.lattice.get_cartesian_coords(first[0].position)
+        shell = structure.get_neighbors_in_shell(center, length, max(CLOSE, EXPANSION * length))
+        if any(second[0].element in site.species for site in shell):
             there += 1
         else:
             missing.append(f'{"-".join(names)} {length:g} A')
