@@ -15,7 +15,7 @@ FIELDS = (
     *('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions'),
     *('dimension_types', 'structure_features', 'assemblies'),
     *('nsites', 'nelements', 'elements', 'elements_ratios', 'chemical_formula_reduced'),
-    *('chemical_formula_descriptive', 'chemical_formula_hill', 'chemical_formula_anonymous'),
+    *('chemical_formula_descriptive', 'chemical_formula_hill'),
 )
 
 
