@@ -1,6 +1,7 @@
 """What a structure must be before it is scanned or simulated. Each error names the value and what to do."""
 
 import numpy as np
+import spglib
 from ase.data import covalent_radii
 from pymatgen.core import DummySpecies, Structure
 from scipy.spatial import cKDTree
@@ -35,6 +36,8 @@ MOST_BALANCED, MOST_BALANCED_ELEMENTS = 60, 5
 #: Generous bounds of what a cell can be: its longest vector (A), the volume of an atom (A^3; that of hydrogen in dense
 #: hydrides is about 2, of an atom in the most open frameworks about 60), and its atoms.
 LONGEST_VECTOR, ATOMIC_VOLUMES, MOST_ATOMS = 1000.0, (1.0, 1000.0), 20_000
+#: So many atoms of unwrapped paths may fit into a cell by chance when their fractions are taken for lengths.
+FEW_ATOMS = 8
 #: Farthest cell in which an atom may stand: paths of trajectories lead through some, damaged numbers far beyond.
 FARTHEST_CELL = 1000.0
 
@@ -45,7 +48,8 @@ def sound(structure: Structure) -> Structure:
     They cost next to nothing, whatever the numbers are. Those of :func:`check_crystal` can run for ever without.
 
     :raises InvalidCell: if the cell or the density are those of no crystal.
-    :raises UnreadableStructure: if a coordinate is not a number or absurd, or there are too many atoms or none.
+    :raises UnreadableStructure: if a coordinate is not a number or absurd, or a length where a fraction should be, or
+        there are too many atoms or none.
     """
     check_cell(structure.lattice.matrix, structure.lattice.pbc)
     if not 0 < len(structure) <= MOST_ATOMS:
@@ -65,10 +69,34 @@ def sound(structure: Structure) -> Structure:
             f'{structure.composition.formula} in {structure.volume:.4g} A^3 are {volume:.3g} A^3 an atom, not '
             f'{ATOMIC_VOLUMES[0]:g} to {ATOMIC_VOLUMES[1]:g}: correct the cell or the list of atoms'
         )
+    _check_fractions(structure)
     if reach > 2:
         structure = structure.copy()
         structure.translate_sites(range(len(structure)), [0, 0, 0], to_unit_cell=True)
     return structure
+
+
+def _check_fractions(structure: Structure) -> None:
+    """Refuse lengths that a file calls fractions of the cell.
+
+    As lengths, the numbers fit into this cell, no atoms are too close, and the crystal has more symmetries (or as many,
+    if it has many atoms: those of a few may be so by chance). Unwrapped paths through other cells are none of this.
+    """
+    numbers = structure.frac_coords
+    if np.ptp(numbers, axis=0).max() <= 1.05:
+        return
+    lengths = Structure(structure.lattice, structure.species_and_occu, numbers, coords_are_cartesian=True)
+    if np.ptp(lengths.frac_coords, axis=0).max() > 1.05 or _too_close(lengths, LEAST_CONTACT):
+        return
+    if _symmetries(lengths) + (len(structure) > FEW_ATOMS) > _symmetries(structure):
+        words = f'its fractional coordinates reach {np.abs(numbers).max():.4g}, and taken as Angstrom fit its cell'
+        raise UnreadableStructure(f'{words}: say that they are Cartesian, or give fractions between 0 and 1')
+
+
+def _symmetries(structure: Structure) -> int:
+    cell = (structure.lattice.matrix, structure.frac_coords % 1.0, _largest_atoms(structure))
+    found = spglib.get_symmetry(cell, symprec=0.05)
+    return len(found['rotations']) if found else 0
 
 
 def check_packing(structure: Structure) -> tuple[str, ...]:

@@ -9,20 +9,14 @@ from ase import Atoms
 from ase.io.jsonio import object_hook
 from pymatgen.core import Lattice, Structure
 
-from aiida_pesfp.crystals.checks import check_cell, sound
+from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.crystals.cif.reader import crystals_of
-from aiida_pesfp.crystals.facts import check_document
+from aiida_pesfp.crystals.facts import check_document, check_same
+from aiida_pesfp.crystals.optimade import differ, from_optimade, occupancy, vectors
 from aiida_pesfp.crystals.reading import Reading, attempt, from_atoms
 from aiida_pesfp.crystals.species import element_of
-from aiida_pesfp.errors import InvalidCell, UnreadableStructure
+from aiida_pesfp.errors import InvalidCell, StructureError, UnreadableStructure
 
-#: Fields of a structure (OPTIMADE v1, Sec. "Structures Entries").
-FIELDS = (
-    *('lattice_vectors', 'cartesian_site_positions', 'species', 'species_at_sites', 'nperiodic_dimensions'),
-    *('dimension_types', 'structure_features', 'assemblies'),
-    *('nsites', 'nelements', 'elements', 'elements_ratios', 'chemical_formula_reduced'),
-    *('chemical_formula_descriptive', 'chemical_formula_hill'),
-)
 #: Keys under which databases keep the crystal (the last one of a calculation), its identifier, and its properties.
 _CRYSTALS = ('structure', 'atoms', 'attributes', 'output')
 _IDS = ('material_id', 'jid', 'entry_id', 'task_id', 'id')
@@ -131,7 +125,20 @@ def from_document(document: dict) -> tuple[Structure, tuple[str, ...]]:
         structure, doubts = next(reader for keys, reader in _READERS if keys <= set(crystal))(crystal)
     if 'species_at_sites' in crystal:  # such an entry has been compared with its own statements
         return structure, doubts
-    return structure, (*doubts, *check_document(_stated(document), structure))
+    stated = _stated(document)
+    if stated is not crystal and isinstance(stated.get('cif'), str) and 'cif' not in crystal:
+        doubts = (*doubts, *_check_cif(stated, structure))
+    return structure, (*doubts, *check_document(stated, structure))
+
+
+def _check_cif(document: dict, structure: Structure) -> list[str]:
+    """Refuse a structure that is another one than the CIF beside it describes; a CIF that cannot be read is a doubt."""
+    try:
+        other, _ = _from_cif(document)
+    except StructureError as error:
+        return [f'its CIF cannot be read: {error}']
+    check_same(other, structure)
+    return []
 
 
 def _stated(document: dict) -> dict:
@@ -169,14 +176,15 @@ def _check_parameters(stated: list[float | None], lattice: Lattice) -> None:
 
 def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
     """A site with its place and species only; ``xyz`` must agree with ``abc`` if the lattice is oriented."""
-    place = site['abc'] if 'abc' in site else lattice.get_fractional_coords(site['xyz'])
-    if oriented and 'abc' in site and 'xyz' in site:
-        difference = np.subtract(place, lattice.get_fractional_coords(site['xyz']))
-        if np.linalg.norm(lattice.get_cartesian_coords(difference - np.rint(difference))) > 0.1:
-            raise UnreadableStructure(f'site {index} has abc = {site["abc"]} and xyz = {site["xyz"]}: these differ')
-    keys = ('element', 'occu', 'oxidation_state')
-    species = [{key: one[key] for key in keys if one.get(key) is not None} for one in site['species']]
-    species = [one | {'element': element_of(one['element'])[0]} for one in species]
+    places = {key: vectors(site[key], 1, f'{key} of site {index}')[0] for key in ('abc', 'xyz') if key in site}
+    if oriented and len(places) == 2 and differ(lattice, places['abc'], places['xyz']):
+        raise UnreadableStructure(f'site {index} has abc = {site["abc"]} and xyz = {site["xyz"]}: these differ')
+    place = places['abc'] if 'abc' in places else lattice.get_fractional_coords(places['xyz'])
+    species = [
+        {'element': element_of(one['element'])[0], 'occu': occupancy(one.get('occu'), f'site {index} has occu')}
+        | {key: one[key] for key in ('oxidation_state',) if one.get(key) is not None}
+        for one in site['species']
+    ]
     return {'species': species, 'abc': list(place)}
 
 
@@ -208,73 +216,6 @@ def _from_row(row: dict) -> tuple[Structure, tuple[str, ...]]:
     """A row of a database of ASE."""
     cell, periodic = row.get('cell', np.zeros((3, 3))), row.get('pbc', False)
     return from_atoms(Atoms(numbers=row['numbers'], positions=row['positions'], cell=cell, pbc=periodic)), ()
-
-
-def from_optimade(attributes: dict) -> tuple[Structure, tuple[str, ...]]:
-    """The structure of an entry, and doubts. (optimade's adapter refuses an entry for any unusual field.)
-
-    :raises StructureError: if the entry does not describe a whole crystal, or contradicts itself.
-    """
-    _check_features(attributes)
-    names, vectors = attributes.get('species_at_sites'), []
-    if not isinstance(names, list):
-        raise UnreadableStructure('the entry has no species_at_sites')
-    for field, length in (('lattice_vectors', 3), ('cartesian_site_positions', len(names))):
-        try:
-            vectors.append(np.array(attributes.get(field), dtype=float).reshape(length, 3))
-        except (TypeError, ValueError) as error:
-            raise UnreadableStructure(f'{field}: there are not {length} vectors of three numbers') from error
-    compositions, doubts = _compositions(attributes.get('species'), names)
-    occupied = [index for index, name in enumerate(names) if compositions[name]]
-    if len(occupied) < len(names):
-        doubts = (*doubts, f'{len(names) - len(occupied)} of its {len(names)} sites are vacancies, which are left out')
-    lattice, positions, species = vectors[0], vectors[1][occupied], [compositions[names[index]] for index in occupied]
-    structure = sound(Structure(lattice, species, positions, coords_are_cartesian=True))
-    if attributes.get('nsites') not in (None, len(names)):
-        raise UnreadableStructure(f'the entry says nsites = {attributes["nsites"]}, and lists {len(names)}')
-    if 'disorder' in (attributes.get('structure_features') or []) and structure.is_ordered:
-        raise UnreadableStructure('the entry has disorder, its sites have none: their occupancies are lost')
-    return structure, (*doubts, *check_document(attributes | {'nsites': len(occupied)}, structure))
-
-
-def _check_features(attributes: dict) -> None:
-    """Refuse what is not a three-dimensional crystal whose atoms are its sites."""
-    periodic = attributes.get('nperiodic_dimensions')
-    directions = attributes.get('dimension_types')
-    if isinstance(directions, list) and directions != [1, 1, 1]:
-        periodic = sum(one == 1 for one in directions)
-    if periodic not in (3, None):
-        raise UnreadableStructure(f'periodic along {periodic} of 3 lattice vectors')
-    found = [*(attributes.get('structure_features') or []), *(['assemblies'] if attributes.get('assemblies') else [])]
-    if unknown := [one for one in found if one != 'disorder']:
-        raise UnreadableStructure(f'the entry has {unknown[0]}: its sites are not its atoms, one by one')
-
-
-def _compositions(species: list | None, names: list) -> tuple[dict[str, dict[str, float]], tuple[str, ...]]:
-    """Occupancies by the names of species, and doubts. Vacancies count for nothing."""
-    if not species:
-        found = {name: {element_of(name)[0]: 1.0} for name in names}
-        return found, ('the entry has no species: they are read from species_at_sites',)
-    compositions = {}
-    for one in species:
-        symbols, concentrations = one['chemical_symbols'], one['concentration']
-        if any(one.get('attached') or ()):
-            raise UnreadableStructure(f'the species {one["name"]} has atoms attached, which have no position')
-        if len(symbols) != len(concentrations):
-            raise UnreadableStructure(f'the species {one["name"]} has not one concentration for each symbol')
-        shares = [(symbol, share) for symbol, share in zip(symbols, concentrations) if symbol != 'vacancy' and share]
-        composition = {element_of(symbol)[0]: _whole(share) for symbol, share in shares}
-        if compositions.setdefault(one['name'], composition) != composition:
-            raise UnreadableStructure(f'the entry describes its species {one["name"]} twice')
-    unknown = sorted({str(name) for name in names} - set(compositions))
-    if unknown:
-        raise UnreadableStructure(f'the entry does not describe its species {", ".join(unknown[:5])}')
-    return compositions, ()
-
-
-def _whole(share: float) -> float:
-    """A concentration; 1 if it is 1 but for rounding."""
-    return 1.0 if abs(share - 1) < 1e-4 else float(share)
 
 
 #: Keys of the formats, and their readers.

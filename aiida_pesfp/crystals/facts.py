@@ -227,8 +227,31 @@ def check_document(stated: dict, structure: Structure) -> list[str]:
         elements=frozenset(ELEMENTS.intersection(elements)) if named else None,
         **{name: number for name, number in numbers.items() if number > 0},  # not NaN
     )
+    if isinstance(system := stated.get('chemsys'), str):
+        Facts(elements=frozenset(system.split('-'))).check(structure)
+    for key in ('formula_anonymous', 'chemical_formula_anonymous'):
+        if isinstance(stated.get(key), str):
+            _check_anonymous(stated[key], structure)
     unknown = [f'the formula {one!r} is not understood' for one, formula in zip(given, formulas) if formula is None]
     return unknown + facts.check(structure)[1]
+
+
+def check_same(other: Structure, structure: Structure) -> None:
+    """Raise :class:`InconsistentFile` if the CIF of a document has other elements, proportions or density."""
+    formula = Formula.of(other.composition.element_composition.get_el_amt_dict())
+    try:
+        Facts(formulas=(formula,), density=float(other.density)).check(structure)
+    except InconsistentFile as error:
+        raise InconsistentFile(f'its CIF and its structure are not the same crystal: {error}') from error
+
+
+def _check_anonymous(text: str, structure: Structure) -> None:
+    """Raise :class:`InconsistentFile` if a formula such as A2B has other proportions."""
+    found = structure.composition.element_composition
+    counts = [float(count or 1) for count in re.findall(r'[A-Z][a-z]?([\d.]*)', text)]
+    stated, own = (np.sort(one) / np.sum(one) for one in (counts, list(found.values())))
+    if len(stated) != len(own) or np.abs(stated - own).max() > (1e-3 if structure.is_ordered else ROUNDED_FORMULA):
+        raise InconsistentFile(f'the file says {text}, its sites give {found.reduced_formula}: correct either')
 
 
 def _group(stated: dict) -> object:

@@ -1,6 +1,7 @@
 """Structures of one file, in any of the formats that people have them in."""
 
 import io
+import itertools
 import re
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ from ase.units import Bohr
 
 from aiida_pesfp.crystals.cif.reader import crystals_of
 from aiida_pesfp.crystals.documents import read_documents
-from aiida_pesfp.crystals.poscar import read_poscar
+from aiida_pesfp.crystals.poscar import VECTOR, read_poscar
 from aiida_pesfp.crystals.reading import Reading, as_ours, attempt, from_atoms
 from aiida_pesfp.crystals.xyz import read_xyz
 from aiida_pesfp.errors import PartialOccupancy, UnreadableStructure
@@ -30,10 +31,16 @@ WHOLE = {
     *('xsf', 'cube', 'gen', 'dftb', 'aims', 'aims-output', 'castep-cell', 'castep-castep', 'espresso-in'),
     *('espresso-out', 'vasp-out', 'vasp-xml', 'vasp-xdatcar', 'siesta-xv', 'struct_out', 'gpaw-out', 'traj', 'db'),
 }
-
-
 #: ``A`` of Quantum ESPRESSO, A.
 _LATTICE_PARAMETER = re.compile(r'(?:(?<=[\s,])|^)A\s*=\s*([-+.\d]+(?:[eEdD][-+]?\d+)?)', re.IGNORECASE)
+#: What precedes a list of atoms, and its lines, in formats of which ASE reads as many as a count says, no more.
+_LISTS = {
+    'espresso-in': (
+        r'(?im)^\s*ATOMIC_POSITIONS\b.*$',
+        r'(?!K_P|CELL_|ATOMIC_|ADDIT)[A-Za-z][\w+-]*(\s+\S+){3,}',
+    ),
+    'xsf': (r'(?m)^\s*PRIMCOORD\b.*\n.*$', rf'\w+\s+{VECTOR}.*'),
+}
 
 
 def format_of(path: Path) -> str | None:
@@ -81,8 +88,30 @@ def _parse(path: Path) -> list[Reading]:
         source = io.StringIO(_LATTICE_PARAMETER.sub(_in_bohr, read_text(path)))
     if kind == 'cube' and re.match(r'(?:.*\n){3}\s*-', read_text(path)):
         raise UnreadableStructure('it has lengths in Angstrom, by its negative counts: give them in Bohr')
-    atoms = ase.io.read(source, index=':', format=kind, do_not_split_by_at_sign=True)
+    try:
+        atoms = ase.io.read(source, index=':', format=kind, do_not_split_by_at_sign=True)
+    except (AssertionError, IndexError) as error:
+        raise UnreadableStructure(f'its count of atoms is not that of its lines, read as {kind}: correct it') from error
+    if kind in _LISTS:
+        _check_lists(read_text(path), kind, sum(map(len, atoms)))
     return [attempt(lambda one=one: (from_atoms(one), ())) for one in atoms]
+
+
+def _check_lists(text: str, kind: str, count: int) -> None:
+    """Refuse atoms that ASE has not read, and species of Quantum ESPRESSO that no atom has."""
+    begin, atom = _LISTS[kind]
+    text = re.sub('[!#].*', '', text)
+    names = []
+    for after in re.split(begin, text)[1:]:
+        lines = filter(None, map(str.strip, after.splitlines()))
+        names += [line.split()[0] for line in itertools.takewhile(re.compile(atom).fullmatch, lines)]
+    if len(names) != count:
+        raise UnreadableStructure(f'it lists {len(names)} atoms, its count is {count}: correct either')
+    if kind == 'espresso-in':
+        rows = re.split(r'(?im)^\s*ATOMIC_SPECIES\b.*$', text)[-1].splitlines()
+        rows = itertools.takewhile(lambda row: len(row) == 3, filter(None, map(str.split, rows)))
+        if unused := sorted({row[0] for row in rows} - set(names)):
+            raise UnreadableStructure(f'it has no atoms of its species {", ".join(unused)}: add them, or remove these')
 
 
 def _in_bohr(parameter: re.Match) -> str:
@@ -95,6 +124,8 @@ def _kind_by_ase(path: Path) -> str:
         kind = ase.io.formats.filetype(str(path))  # the ending of the name, if it does not know it
     except ase.io.formats.UnknownFileTypeError:
         kind = None
+    if path.name.startswith('geometry') and path.suffix == '.next_step':
+        kind = 'aims'
     if kind not in ase.io.formats.ioformats:
         known = ', '.join(ENDINGS)
         raise UnreadableStructure(f'its name has none of the endings {known}, and ASE does not know it')

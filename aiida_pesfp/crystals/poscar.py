@@ -14,7 +14,7 @@ from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 _NUMBER = r'([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?)'
 VECTOR = rf'{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}'
 #: A position, flags of selective dynamics, the label of the atom and its Wyckoff position.
-_PLACE = rf'{VECTOR}(?:(?:\s+\.?[TFtf]\w*\.?){{3}})?(?:\s+([A-Za-z]\S*))?(?:\s+\(?\d+[a-z]\)?)?'
+_PLACE = rf"{VECTOR}(?:(?:\s+\.?[TFtf]\w*\.?){{3}})?(?:\s+([A-Za-z][\w+*'()-]*(?:\.\d+[+-])?))?(?:\s+\(?\d+[a-z]\)?)?"
 
 
 def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:

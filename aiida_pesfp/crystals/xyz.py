@@ -20,6 +20,8 @@ PROPERTIES = re.compile(r'\bproperties\s*=\s*["\']?([^\s"\']+)', re.IGNORECASE)
 _PERIODIC = re.compile(r'\bpbc\s*=\s*(?:["\'{\[]([^"\'}\]]*)|(\S+))', re.IGNORECASE)
 #: ASE keeps the occupancies of a CIF here.
 _OCCUPANCIES = re.compile(r'\bocc\w*\s*=\s*"((?:\\.|[^"\\])*)"', re.IGNORECASE)
+#: Columns of occupancies.
+_OCCUPANCY = re.compile('occ|weight|^sof')
 _ALIASES = {'element': 'species', 'numbers': 'z', 'positions': 'pos'}
 _TRUTH = {'t': True, 'true': True, '1': True, 'f': False, 'false': False, '0': False}
 
@@ -75,7 +77,8 @@ def _frame(lines: list[str], number: int) -> tuple[Structure, tuple[str, ...]]:
         found = [_element(words[begins][0], name) for name, begins in columns.items() if name in ('species', 'z')]
         if len({element for element, _ in found}) > 1:
             raise UnreadableStructure(f'the species and the atomic number of line {row} contradict each other')
-        occupancies += [word for name, begins in columns.items() if 'occ' in name for word in words[begins]]
+        for name in filter(_OCCUPANCY.search, columns):  # weights above 1 are something else
+            occupancies += [word for word in words[columns[name]] if 'weight' not in name or float(word) < 1]
         species.append(found[0][0])
         doubts |= dict(found)
     if any(float(word) != 1 for word in occupancies):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import reduce
 
-from aiida_pesfp.crystals.documents import FIELDS, from_optimade
+from aiida_pesfp.crystals.optimade import FIELDS, from_optimade
 from aiida_pesfp.errors import SourceError, one_line
 from aiida_pesfp.sources.entry import Entry
 

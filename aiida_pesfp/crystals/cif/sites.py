@@ -54,7 +54,9 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
         if moved > ROUNDING:
             exact = ', '.join(f'{x:.5f}' for x in position)
             doubts.append(f'{atom.label} has few digits and was put at the special position ({exact})')
-        images = _distinct(lattice, (rotations @ position + translations) % 1)
+        images = rotations @ position + translations
+        # Positions of a whole list stay as they are: they may turn out to be lengths.
+        images = _distinct(lattice, images % 1 if len(operations) > 1 else images)
         _check_images(lattice, atom, images)
         if len(places) + len(images) > MOST_ATOMS:
             raise UnreadableStructure(f'the cell has more than {MOST_ATOMS} atoms')

@@ -5,9 +5,9 @@ import pytest
 from ase.io import write
 from pymatgen.core import Lattice, Structure
 
-from aiida_pesfp.crystals.checks import check_crystal, check_packing, check_structure, doubts_of_occupancies
+from aiida_pesfp.crystals.checks import check_crystal, check_packing, check_structure, doubts_of_occupancies, sound
 from aiida_pesfp.crystals.formats import read_file
-from aiida_pesfp.errors import InvalidCell, OverlappingAtoms
+from aiida_pesfp.errors import InvalidCell, OverlappingAtoms, UnreadableStructure
 from tests.helpers.crystals import antifluorite, rock_salt
 
 
@@ -125,3 +125,26 @@ def test_holes_of_frameworks_are_doubted():
     net = [[x, y, z] for x in edge for y in edge for z in edge if [x, y, z].count(0) >= 2]
     found = check_packing(Structure(Lattice.cubic(14), ['Si'] * len(net), np.array(net) / 14))
     assert found == ('it has a hole with a radius of more than 4 A: is it whole, and a crystal?',)
+
+
+@pytest.mark.parametrize(
+    'crystal', [rock_salt('Li', 'Cl', 5.13), rock_salt('Li', 'F', 4.03), antifluorite('Li', 'O', 4.62)]
+)
+def test_lengths_are_not_taken_for_fractions(crystal):
+    for whole in (crystal, crystal.to_conventional(), crystal * 2):
+        words = 'taken as Angstrom fit its cell'
+        with pytest.raises(UnreadableStructure, match=words):
+            sound(Structure(whole.lattice, whole.species, whole.cart_coords))
+        with pytest.raises(UnreadableStructure, match=words):
+            sound(Structure(whole.lattice, whole.species, whole.cart_coords - whole.cart_coords.mean(axis=0)))
+
+
+@pytest.mark.parametrize('crystal', [rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'O', 4.62)])
+def test_paths_through_other_cells_are_fractions(crystal):
+    generator = np.random.default_rng(0)
+    for whole in (crystal, crystal.to_conventional(), crystal * 2):
+        for farthest in (1, 2, 5):
+            shifts = generator.integers(-farthest, farthest, endpoint=True, size=(len(whole), 3))
+            for noise in (0.0, 0.02) if len(whole) > 3 else (0.0,):  # dynamics have many atoms
+                places = whole.frac_coords + shifts + generator.normal(0, noise, shifts.shape)
+                sound(Structure(whole.lattice, whole.species, places))

@@ -12,6 +12,7 @@ from ase import Atoms
 from ase.db import connect
 from ase.io import write
 from ase.io.jsonio import encode
+from ase.units import Bohr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
@@ -36,6 +37,13 @@ def ase_database(folder):
 
 
 JARVIS = {'lattice_mat': LICL.lattice.matrix.tolist(), 'elements': ['Li', 'Cl'], 'props': ['', '']}
+
+
+def with_sites(**others):
+    first, *rest = LICL.as_dict()['sites']
+    return LICL.as_dict() | {'sites': [first | others, *rest]}
+
+
 FRACTIONAL = {'coords': LICL.frac_coords.tolist(), 'cartesian': False}
 DOCUMENTS = {
     'a structure': LICL.as_dict(),
@@ -104,6 +112,19 @@ def test_identifiers_and_properties_come_along(tmp_path):
         (JARVIS | FRACTIONAL | {'abc': [3.9] * 3}, 'says a = 3.9,'),
         (JARVIS | FRACTIONAL | {'angles': [90] * 3}, 'says alpha = 90,'),
         ({'cif': 'data_x'}, 'describes 0 crystals'),
+        ({'structure': LICL.as_dict(), 'chemsys': 'Br-Li'}, 'its elements are Br, Li'),
+        *(
+            ({'structure': LICL.as_dict(), key: 'A2B'}, 'says A2B, its sites give LiCl')
+            for key in ('formula_anonymous', 'chemical_formula_anonymous')
+        ),
+        ({'structure': LICL.as_dict(), 'cif': LI2O.to(fmt='cif')}, 'its CIF and its structure are not the same'),
+        (with_sites(abc=[0.1, 'x', 0.2]), 'abc of site 0: there are not 1 vectors of three numbers'),
+        (with_sites(abc=LICL.lattice.matrix.sum(axis=0).tolist()), 'these differ'),
+        *(
+            (with_sites(species=[{'element': 'Li', 'occu': occu}]), f'site 0 has occu of {occu!r}')
+            for occu in (0, -1, 2, '1', None, float('nan'))
+        ),
+        (with_sites(species=[{'element': 'Li'}]), 'site 0 has occu of None'),
         ({'some': 'thing'}, 'is no structure of pymatgen'),
         ([], 'contains no structure'),
         ({'@class': 'Molecule', 'sites': []}, 'is no structure of pymatgen'),
@@ -210,6 +231,9 @@ FRAME = '2\nLattice="0 2.565 2.565 2.565 0 2.565 2.565 2.565 0"{}\nLi 0 0 0{}\nC
         (' pbc="T T F"', ('', ''), 'along 2 of 3'),
         (' pbc=[T, T, F]', ('', ''), 'along 2 of 3'),
         (' pbc="x y z"', ('', ''), 'is not understood'),
+        (' Properties=species:S:1:pos:R:3:sof:R:1', (' 0.5', ' 1'), 'partly occupied'),
+        (' Properties=species:S:1:pos:R:3:weights:R:1', (' 0.5', ' 1'), 'partly occupied'),
+        (' Properties=species:S:1:pos:R:3:weight:R:1', (' 6.94', ' 35.45'), None),
         (' properties=species:S:1:pos:R:3:site_occupancy:R:1', (' 0.5', ' 1'), 'partly occupied'),
         (' Properties=element:S:1:positions:R:3', ('', ''), None),
         (' Properties=numbers:I:1:pos:R:3', ('', ''), "'Li' is no atomic number"),
@@ -265,6 +289,49 @@ def test_lattice_parameters_of_quantum_espresso(tmp_path, parameter):
     (reading,) = read_file(tmp_path / 'a.pwi')
     assert reading.structure.matches(LICL)
     assert reading.structure.volume == pytest.approx(LICL.volume, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'words'),
+    [
+        ('nat=2', 'nat=1', 'lists 2 atoms, its count is 1'),
+        ('Cl.upf', 'Cl.upf\n Na 22.99 Na.upf', 'has no atoms of its species Na'),
+        ('0.5 0.5 0.5', '1/2 1/2 0.5 0 0 0', None),
+        ('Cl 0.5', '\n! no atom\nCl 0.5', None),
+        ('Cl 0.5 0.5 0.5', 'Cl 0.5 0.5 0.5\nK_POINTS automatic\n2 2 2 0 0 0', None),
+    ],
+)
+def test_all_atoms_of_quantum_espresso_are_read(tmp_path, old, new, words):
+    assert old in QUANTUM_ESPRESSO
+    (tmp_path / 'a.pwi').write_text(QUANTUM_ESPRESSO.format('A = 5.13').replace(old, new))
+    (reading,) = read_file(tmp_path / 'a.pwi')
+    assert words in str(reading.error) if words else reading.structure.matches(LICL)
+
+
+@pytest.mark.parametrize('name', ['a.xsf', 'a.XV', 'a.STRUCT_OUT'])
+def test_a_count_of_too_few_atoms_is_told(tmp_path, name):
+    whole = LICL * 2
+    if name == 'a.xsf':
+        write(tmp_path / name, whole.to_ase_atoms())
+        lines = (tmp_path / name).read_text().splitlines()
+    else:  # in Bohr and fractional
+        cell = whole.lattice.matrix / (Bohr if name == 'a.XV' else 1)
+        places = whole.cart_coords / Bohr if name == 'a.XV' else whole.frac_coords
+        lines = [f'{" ".join(map(str, vector))} 0 0 0'[: None if name == 'a.XV' else -6] for vector in cell] + ['16']
+        rest = ' 0 0 0' if name == 'a.XV' else ''
+        lines += [f'1 {site.specie.Z} {" ".join(map(str, place))}{rest}' for site, place in zip(whole, places)]
+    row = next(index for index, line in enumerate(lines) if line.split()[:1] == ['16'])
+    for count in (16, 9):
+        lines[row] = lines[row].replace('16', str(count))
+        (tmp_path / name).write_text('\n'.join(lines) + '\n')
+        (reading,) = read_file(tmp_path / name)
+        assert reading.structure.matches(LICL) if count == 16 else 'count' in str(reading.error)
+
+
+def test_the_next_step_of_fhi_aims_is_read(tmp_path):
+    write(tmp_path / 'geometry.in', LICL.to_ase_atoms())
+    (tmp_path / 'geometry.in').rename(tmp_path / 'geometry.in.next_step')
+    assert read_file(tmp_path / 'geometry.in.next_step')[0].structure.matches(LICL)
 
 
 def test_what_is_no_atom_or_not_in_bohr_is_refused(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aiida_pesfp.crystals.documents import from_optimade
+from aiida_pesfp.crystals.optimade import from_optimade
 from aiida_pesfp.errors import StructureError
 from tests.helpers import servers
 from tests.helpers.crystals import antifluorite
@@ -57,6 +57,11 @@ def test_whole_crystals_are_read(changes, doubt):
         ({'structure_features': ['implicit_atoms']}, 'has implicit_atoms: its sites are not its atoms'),
         ({'structure_features': ['disorder', 'assemblies']}, 'assemblies'),
         ({'assemblies': [{'sites_in_groups': [[0], [1]], 'group_probabilities': [0.5, 0.5]}]}, 'assemblies'),
+        ({'site_coordinate_span': 'asymmetric_unit'}, 'site_coordinate_span is asymmetric_unit'),
+        ({'space_group_symmetry_operations_xyz': ['x,y,z', 'x+1/3,y,z']}, 'x\\+1/3,y,z makes more of them'),
+        ({'fractional_site_positions': [[0.1, 0.2, 0.3]] * 3}, 'positions differ'),
+        ({'fractional_site_positions': [[0, 0, 0]]}, 'fractional_site_positions: there are not 3 vectors'),
+        ({'chemical_formula_anonymous': 'AB'}, 'says AB, its sites give Li2O'),
         ({'structure_features': ['site_attachments']}, 'site_attachments'),
         ({'structure_features': ['a_new_one']}, 'has a_new_one'),
         ({'dimension_types': [1, 1, 0], 'nperiodic_dimensions': None}, 'periodic along 2 of 3'),

@@ -56,6 +56,8 @@ PLACES = 'Direct\n0 0 0{}\n0.5 0.5 0.5{}\n0.5 0.5 0{}\n'
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3) + '\n2 2 2\n0.1 0.2 0.3 0.4 0.5\n', 'Li1 N2'),  # a grid
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(*[''] * 3) + '\n0.5 0 0\n', 'more positions than its counts'),
         (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' 0.5', ' 1', ' 1'), 'line 9 must be one of 3 positions'),
+        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' Li:0.500', ' N', ' N'), 'line 9 must be one of 3 positions'),
+        (f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.format(' Li0.9+', " N2'", ' N(3)'), 'Li1 N2'),
         (f'x\n1\n{CUBE}Va N\n1 2\n' + PLACES.format(*[''] * 3), "'Va' is no element"),
         (
             f'x\n1\n{CUBE}Li N\n1 2\n' + PLACES.replace('Direct', '').format(*[''] * 3),

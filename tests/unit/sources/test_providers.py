@@ -10,7 +10,7 @@ import time
 import pytest
 import requests
 
-from aiida_pesfp.crystals.documents import from_optimade
+from aiida_pesfp.crystals.optimade import from_optimade
 from aiida_pesfp.errors import SourceError
 from aiida_pesfp.sources.materials_project import query_materials_project
 from aiida_pesfp.sources.optimade import query_optimade
