@@ -29,11 +29,11 @@ class Row:
     problem: str | None = None
 
 
-def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row]]:
-    """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
+def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row], dict[int, str]]:
+    """Columns, rows, and comments by line, of a table with a header, separated by commas, semicolons, tabs or bars.
 
-    The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and comments
-    that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
+    The separator is the one with which the header has the needed columns; it may stand in the last of the comments, which
+    begin with ``#``, above the data. Empty lines and a line ``sep=;`` are passed over. A broken row has a ``problem``; the others are kept.
 
     :param needed: columns without which the table is of no use.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
@@ -57,16 +57,20 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
-    return columns, rows
+    known = {end} | {row.line for row in rows}
+    comments = {n: line.strip() for n, line in enumerate(lines, 1) if line.lstrip(' "').startswith('#')}
+    return columns, rows, {number: text for number, text in comments.items() if number not in known}
 
 
 def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, list[str]]:
     """Number of lines up to the end of the header, and the columns."""
+    above = len(lines), []
     for line, end, cells in _records(lines, separator):
         columns = [unicodedata.normalize('NFC', ' '.join(cell.split())) for cell in cells or [lines[line - 1]]]
         if needed <= set(columns) or not columns[0].lower().startswith(('#', 'sep=')):
-            return end, columns
-    return len(lines), []
+            return above if needed <= set(above[1]) and not needed <= set(columns) else (end, columns)
+        above = end, [columns[0].lstrip('# '), *columns[1:]]
+    return above
 
 
 def _records(
