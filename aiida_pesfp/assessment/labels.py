@@ -9,7 +9,7 @@ from pymatgen.core import Element, Structure
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
 from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
-from aiida_pesfp.tables.beside import check_beside
+from aiida_pesfp.tables.beside import check_beside, check_errors
 from aiida_pesfp.tables.heads import Column, read_heads
 from aiida_pesfp.tables.table import Row, open_table
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
@@ -88,7 +88,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         for column in columns.values():
             column.check(rows)
         if 'error' in columns:
-            columns['error'].check_errors(rows, columns[form.quantity])
+            check_errors(columns['error'], columns[form.quantity], rows)
         others = [name for name in names if name not in form.columns.values()]
         table.notes += check_beside(others, rows, comments, columns, form.temperature)
         for row in rows:

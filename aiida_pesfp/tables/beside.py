@@ -1,14 +1,17 @@
 """What stands beside the columns that are read, and may give their numbers another meaning: it must not."""
 
+import contextlib
 import re
 from collections.abc import Iterable
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.tables.heads import Column, read_head, temperatures_in, units_in
-from aiida_pesfp.tables.numbers import is_blank
+from aiida_pesfp.tables.numbers import LONGEST, is_blank
 from aiida_pesfp.tables.table import Row
 
+#: Most errors are smaller than so many times their values.
+LARGE_ERROR = 10.0
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|einheit(?:en)?)[\W_]*)')
 _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
 _TEMPERATURE = re.compile(r'(?i:(?<![^\W\d_])t(?:emp[a-z]*)?(?![^\W\d_]))')
@@ -40,11 +43,25 @@ def check_beside(
     return [f'not used are the columns {", ".join(names)}'] if names else []
 
 
+def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
+    """Raise :class:`~aiida_pesfp.errors.TableError` if most errors are far larger than their values."""
+    large = []
+    for row in rows:
+        with contextlib.suppress(ValueError, ImplausibleValue):  # costs its row only
+            value, error = (column.read(row.cells.get(column.name, '')) for column in (values, errors))
+            if value.value:
+                large.append(errors.plain_error_of(value, error) > LARGE_ERROR * abs(value.value))
+    if sum(large) > len(large) / 2:
+        problem = f'most errors of the column {errors.name!r} are more than {LARGE_ERROR:g} times their values'
+        raise TableError(f'{problem}: are they in percent? Write each as 10 %')
+
+
 def _check_units(name: str, cells: list[str], columns: dict[str, Column]) -> None:
     """Units in a column of their own are refused, unless each is the one that is used."""
     measures = {column.measure for column in columns.values()}
     named = _UNITS.fullmatch(name) or (_UNIT.search(name) and any(_head(name, measure) for measure in measures))
-    written = [text for text in cells if any(units_in(text, measure) for measure in measures) and text[0].isalpha()]
+    short = [text for text in cells if len(text) <= LONGEST and text[0].isalpha()]
+    written = [text for text in short if any(units_in(text, measure) for measure in measures)]
     used = {_unit(column) for column in columns.values()}
     for text in cells if named else written if len(written) > len(cells) / 2 else []:
         if not any((found := _head(text, measure)) and found[0] in used for measure in measures):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Self
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
@@ -41,8 +40,8 @@ _WORDS = {
         gb overall dc ac superionic solid electrolyte conductivité conductividad leitfähigkeit ionenleitfähigkeit""",
     'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump chemical
         msd slope diffusionskoeffizient""",
-    'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy direct indirect optical fundamental electronic gw
-        g0w0 mbj optb88vdw bandlücke""",
+    'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy direct indirect optical fundamental electronic
+        gw g0w0 mbj optb88vdw bandlücke""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per atom',
     'error': r"""err e errs error errors bar bars std stdev stddev sd sem se stderr standard deviation dev uncertainty
         uncertainties unc abs absolute delta d fehler \+/?-""",
@@ -66,8 +65,6 @@ SMALLEST_LOGARITHM = 0.01
 SURELY_LOGARITHM = -1.0
 #: A lower temperature in a column that names no unit may be one in degrees Celsius, K.
 SURELY_KELVIN = 273.0
-#: Most errors are smaller than so many times their values.
-LARGE_ERROR = 10.0
 #: Degrees Celsius at 0 K.
 CELSIUS = 273.15
 #: Room temperature, K, and how far two temperatures of one measurement may be apart: it is from 20 °C to 302 K.
@@ -97,7 +94,7 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
 
 
 def find_column(measure: str, names: list[str]) -> str | None:
-    """The column of a property: that of its name, but for case, blanks and signs; else the only one whose head tells it.
+    """The column of a property: that of its name, whatever case and signs, else the only one whose head tells it.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.PROPERTIES`.
     :raises TableError: if several may be it, or one that may be is not understood.
@@ -212,25 +209,14 @@ class Column:
         :raises ValueError: if it may be in the unit of the column or in that of the other cell.
         :raises ImplausibleValue: if it cannot be right.
         """
-        found = self._error(value, error)
+        found = self.plain_error_of(value, error)
         if found < 0:
             raise ImplausibleValue(f'its error of {found:g} is negative')
         MEASURES[self.measure].check(found, 'its error is ')
         return found
 
-    def check_errors(self, rows: list[Row], values: Self) -> None:
-        """Raise :class:`~aiida_pesfp.errors.TableError` if most errors are far larger than their ``values``."""
-        large = []
-        for row in rows:
-            with contextlib.suppress(ValueError, ImplausibleValue):  # costs its row only
-                value = values.read(row.cells.get(values.name, ''))
-                if value.value:
-                    large.append(self._error(value, self.read(row.cells[self.name])) > LARGE_ERROR * abs(value.value))
-        if sum(large) > len(large) / 2:
-            problem = f'most errors of the column {self.name!r} are more than {LARGE_ERROR:g} times their values'
-            raise TableError(f'{problem}: are they in percent? Write each as 10 %')
-
-    def _error(self, value: Number, error: Number) -> float:
+    def plain_error_of(self, value: Number, error: Number) -> float:
+        """The same, whether it can be right or not."""
         if error.unit == '%':
             return abs(value.value) * error.value / 100
         if self.scale:
