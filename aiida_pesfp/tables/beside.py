@@ -72,7 +72,7 @@ def _check_units(name: str, cells: list[str], columns: dict[str, Column]) -> Non
 def _check_temperatures(name: str, cells: list[str], temperature: float) -> None:
     """A column of temperatures is refused where one is given for all, unless it says the same."""
     found = _head(name, 'temperature')
-    if not found or not (found[0] or _TEMPERATURE.search(name)):
+    if not found or not (units_in(name, 'temperature') or _TEMPERATURE.search(name)):  # c may be a length
         return
     column = Column(name, 'temperature', unit=found[0])
     for text in cells:

@@ -362,6 +362,7 @@ BESIDE = {'id': 'name', 'conductivity': 'sigma'}
         ('name,sigma,x\nA,1.2,mS/cm\nC,1e-3,mS/cm\n', "column 'x' has 'mS/cm'"),
         ('name,sigma,T (K)\nA,1e-3,300\nC,1e-3,500\n', "'T \\(K\\)' has the temperature '500', but 300 K is given"),
         ('name,sigma,T_C\nA,1e-3,100\n', "'T_C' has the temperature '100'"),
+        ('name,sigma,degC\nA,1e-3,100\n', "'degC' has the temperature '100'"),
         ('name,sigma,T\nA,1e-3,25\n', "'T' has the temperature '25'"),
         ('name,sigma,Temperature\nA,1e-3,400\n', "'Temperature' has the temperature '400'"),
         ('# Conductivity in mS/cm at 25 C\nname,sigma\nA,1.2\n', "line 1, .*, has mS/cm, but 'sigma' is read in S/cm"),
@@ -383,6 +384,8 @@ def test_what_stands_beside_must_not_contradict(read, content, words):
         'name,sigma,formula units\nA,1e-3,4\n',
         'name,sigma,unit_cell_volume\nA,1e-3,120\n',
         'name,sigma,ion\nA,1e-3,K\n',
+        'name,sigma,c\nA,1e-3,5.52\n',
+        'name,sigma,K\nA,1e-3,0.5\n',
         'name,sigma,T_sinter (K)\nA,1e-3,1200\n',
     ],
 )
