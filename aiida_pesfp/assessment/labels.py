@@ -9,6 +9,7 @@ from pymatgen.core import Element, Structure
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
 from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
+from aiida_pesfp.tables.beside import check_beside, check_errors
 from aiida_pesfp.tables.heads import Column, read_heads
 from aiida_pesfp.tables.table import Row, open_table
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
@@ -80,12 +81,16 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     """
     table, seen = LabelTable(), {}
     try:
-        _, rows = open_table(path, form.columns.values())
+        names, rows, comments = open_table(path, form.columns.values())
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
         columns, rows = read_heads(numeric, rows, map(form.columns.get, MATCHING_METHODS), form.quantity)
         columns, table.notes = agree(form, columns)
         for column in columns.values():
             column.check(rows)
+        if 'error' in columns:
+            check_errors(columns['error'], columns[form.quantity], rows)
+        others = [name for name in names if name not in form.columns.values()]
+        table.notes += check_beside(others, rows, comments, columns, form.temperature)
         for row in rows:
             try:
                 measurement, structure = _read_row(row, form, columns)

@@ -10,6 +10,7 @@ from aiida_pesfp.crystals.formats import file_label
 from aiida_pesfp.errors import ImplausibleValue, SourceError, StructureError, TableError, UnreadableStructure
 from aiida_pesfp.settings.units import PROPERTIES
 from aiida_pesfp.sources.entry import Entry, number
+from aiida_pesfp.tables.beside import check_beside
 from aiida_pesfp.tables.heads import Column, find_column, read_heads
 from aiida_pesfp.tables.numbers import is_blank
 from aiida_pesfp.tables.table import open_table
@@ -42,7 +43,7 @@ class Table:
         """
         given = {name: column for name, column in columns.items() if column is not None}
         try:
-            headers, lines = open_table(path, [id_column, *given.values()])
+            headers, lines, comments = open_table(path, [id_column, *given.values()])
             others = [header for header in headers if header not in (id_column, *given.values())]
             chosen = given | {name: find_column(name, others) for name in PROPERTIES if name not in given}
             chosen = {name: column for name, column in chosen.items() if column is not None}
@@ -51,12 +52,14 @@ class Table:
             found, lines = read_heads(chosen, lines, [id_column])
             for column in found.values():
                 column.check(lines)
+            unused = [header for header in others if header not in chosen.values()]
+            notes = check_beside(unused, lines, comments, found)
         except TableError as error:
             raise SourceError(str(error)) from error
-        rows, unused = {}, [header for header in others if header not in chosen.values()]
+        rows = {}
         own = sorted((name, column) for name, column in chosen.items() - given.items() if column != name)
         problems = [f'the column {column!r} is the {name}' for name, column in own]
-        problems += [f'not used are the columns {", ".join(unused)}'] if unused else []
+        problems += notes
         for line in lines:
             identifier = line.cells.get(id_column)
             if identifier in rows:

@@ -40,8 +40,8 @@ _WORDS = {
         gb overall dc ac superionic solid electrolyte conductivité conductividad leitfähigkeit ionenleitfähigkeit""",
     'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump chemical
         msd slope diffusionskoeffizient""",
-    'band_gap': """band gap bandgap bandgaps gaps bg eg e g energy direct indirect optical fundamental electronic gw
-        g0w0 mbj optb88vdw bandlücke""",
+    'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy direct indirect optical fundamental electronic
+        gw g0w0 mbj optb88vdw bandlücke""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per atom',
     'error': r"""err e errs error errors bar bars std stdev stddev sd sem se stderr standard deviation dev uncertainty
         uncertainties unc abs absolute delta d fehler \+/?-""",
@@ -52,9 +52,10 @@ _AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:(?:s_)
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
 #: What tells that a column is one of these properties, whatever else stands in its head.
 _TELLS = {'band_gap': r'gap|bandlücke|(?<![^\W\d_])e_?g(?![^\W\d_])', 'energy_above_hull': 'hull'}
-#: An attempt to write a number, or a word instead of one; but 1/(ohm cm) is a unit.
-_NUMBER = r'(?:[<>=~+ -]|ca\.?|approx\.?|about|\((?=.*\+-))*(?:[.,]?\d(?! ?/)|inf\b)'
-_NO_UNIT = re.compile(rf'(?i:{_NUMBER}|(?:(?:semi-?)?(?:metal(?:lic)?|conductor)|insulator)$)')
+#: A head with such a word is about a property, but does not hold its values.
+_ABOUT = re.compile(r'(?i:(?<![^\W\d_])(?:is|types?|kind|units?|err|errors?|std|uncertainty)(?![^\W\d_]))')
+#: An attempt to write a number; but 1/(ohm cm) is a unit.
+_NUMBER = re.compile(r'(?i:(?:[<>=~+ -]|ca\.?|approx\.?|about|\((?=.*\+-))*(?:[.,]?\d(?! ?/)|inf\b))')
 #: Names of a row of units.
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|dimensions?|einheit(?:en)?)?[\W_]*)')
 
@@ -93,20 +94,34 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
 
 
 def find_column(measure: str, names: list[str]) -> str | None:
-    """The column of a property: that of its name, else the only one whose head tells it.
+    """The column of a property: that of its name, whatever case and signs, else the only one whose head tells it.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.PROPERTIES`.
     :raises TableError: if several may be it, or one that may be is not understood.
     """
-    alike = [name for name in names if re.search(_TELLS[measure], _words(name), re.IGNORECASE)]
-    if names.count(measure) == 1:
-        return measure
-    if len(alike) > 1:
+    tells = [name for name in names if re.search(_TELLS[measure], _words(name), re.IGNORECASE)]
+    alike = [name for name in tells if not _ABOUT.search(_words(name))]
+    same = [name for name in alike if re.sub(r'[\W_]', '', name).lower() == measure.replace('_', '')]
+    for found in ([name for name in same if name == measure], same, alike):
+        if len(found) == 1:
+            read_head(found[0], measure)
+            return found[0]
+    if alike:
         option = f'--{measure.replace("_", "-")}-column'
         raise TableError(f'each of the columns {", ".join(alike)} may be the {measure}: say which one with {option}')
-    if alike:
-        read_head(alike[0], measure)
-    return next(iter(alike), None)
+    return None
+
+
+def units_in(text: str, measure: str) -> set[str]:
+    """The units of a measure that stand anywhere in a text; of temperatures, not K and C, which are elements too."""
+    tokens, units = _tokens(measure)
+    found = re.finditer(rf'(?<![^\W\d_])(?:{tokens.pattern})', _words(text))
+    return {units[one.lastgroup] for one in found if one.lastgroup in units and len(one[0]) > 1}
+
+
+def temperatures_in(text: str) -> tuple[str, ...]:
+    """The temperatures that stand in a text, as :class:`Column` has them."""
+    return tuple(one['at'] for one in re.finditer(rf'(?<![^\W_]){_AT}', _words(text)))
 
 
 def _tells_unit(text: str, measure: str) -> bool:
@@ -194,18 +209,21 @@ class Column:
         :raises ValueError: if it may be in the unit of the column or in that of the other cell.
         :raises ImplausibleValue: if it cannot be right.
         """
-        if error.unit == '%':
-            found = abs(value.value) * error.value / 100
-        elif self.scale:
-            found = error.value * math.log(10) * value.value
-        elif bool(value.unit) != bool(error.unit) and self._factor(value.unit) != self._factor(error.unit):
-            raise ValueError(f'either value or error is in {value.unit or error.unit}: give the other one a unit too')
-        else:
-            found = error.value * self._factor(error.unit)
+        found = self.plain_error_of(value, error)
         if found < 0:
             raise ImplausibleValue(f'its error of {found:g} is negative')
         MEASURES[self.measure].check(found, 'its error is ')
         return found
+
+    def plain_error_of(self, value: Number, error: Number) -> float:
+        """The same, whether it can be right or not."""
+        if error.unit == '%':
+            return abs(value.value) * error.value / 100
+        if self.scale:
+            return error.value * math.log(10) * value.value
+        if bool(value.unit) != bool(error.unit) and self._factor(value.unit) != self._factor(error.unit):
+            raise ValueError(f'either value or error is in {value.unit or error.unit}: give the other one a unit too')
+        return error.value * self._factor(error.unit)
 
     def _in_first_unit(self, number: Number) -> float:
         unit = number.unit or self.unit
@@ -225,7 +243,7 @@ def read_heads(
 ) -> tuple[dict[str, Column], list[Row]]:
     """How each column of numbers is read, and the rows below the heads.
 
-    The first row belongs to the heads if it has a unit, no number, or no name: it holds units.
+    The first row belongs to the heads if it has a unit without a number, or no name: it holds units.
 
     :param columns: measure, or ``error``, -> name of its column.
     :param names: columns that name what a row is about.
@@ -236,9 +254,11 @@ def read_heads(
     below = {columns[role]: text for role, text in first.items() if not is_blank(text)}
     told = [rows[0].cells.get(name, '') for name in names]
     no_name = told and all(map(_UNITS.fullmatch, told))
-    is_unit = any(_tells_unit(text, of if role == 'error' else role) for role, text in first.items())
-    if not (no_name or is_unit) and any(_NO_UNIT.match(plain(text[:LONGEST])) for text in below.values()):
-        below = {}
+    is_unit = any(
+        not _NUMBER.match(plain(text[:LONGEST])) and (_tells_unit(text, measure) or units_in(text[:LONGEST], measure))
+        for measure, text in ((of if role == 'error' else role, text) for role, text in first.items())
+    )
+    below = below if no_name or is_unit else {}
     rows, found = rows[1:] if below else rows, {}
     mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
     for role, name in columns.items():

@@ -29,11 +29,12 @@ class Row:
     problem: str | None = None
 
 
-def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row]]:
-    """Columns and rows of a table with a header, separated by commas, semicolons, tabs or bars.
+def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row], dict[int, str]]:
+    """Columns, rows, and comments by line, of a table with a header, separated by commas, semicolons, tabs or bars.
 
-    The separator is the one with which the header has the needed columns. Empty lines, a line ``sep=;``, and comments
-    that begin with ``#`` are passed over. A broken row has a ``problem``; the others are kept.
+    The separator is the one with which the header has the needed columns. Comments begin with ``#``; the last one above
+    the data may be the header. Empty lines and a line ``sep=;`` are passed over. A broken row has a ``problem``; the
+    others are kept.
 
     :param needed: columns without which the table is of no use.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
@@ -54,19 +55,24 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
             count = f'{number} columns' if number else 'no column'
             known = f'it has {", ".join(columns)[:500]} (begin each line above the names of columns with #)'
             raise TableError(f'the table {path.name} has {count} {column!r}: {known}')
-    rows = [_row(*record, columns, separator == ',') for record in _records(lines, separator, end, len(columns))]
+    records = list(_records(lines, separator, end, len(columns)))
+    rows = [_row(*record, columns, separator == ',') for record in records]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header')
-    return columns, rows
+    known = {end}.union(*(range(first, last + 1) for first, last, _ in records))
+    comments = {number: line.strip() for number, line in enumerate(lines, 1) if number not in known}
+    return columns, rows, {number: text for number, text in comments.items() if text.lstrip('" ').startswith('#')}
 
 
 def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, list[str]]:
     """Number of lines up to the end of the header, and the columns."""
+    above = len(lines), []
     for line, end, cells in _records(lines, separator):
         columns = [unicodedata.normalize('NFC', ' '.join(cell.split())) for cell in cells or [lines[line - 1]]]
         if needed <= set(columns) or not columns[0].lower().startswith(('#', 'sep=')):
-            return end, columns
-    return len(lines), []
+            return above if needed <= set(above[1]) and not needed <= set(columns) else (end, columns)
+        above = end, [columns[0].lstrip('# '), *columns[1:]]
+    return above
 
 
 def _records(

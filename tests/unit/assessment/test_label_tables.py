@@ -348,3 +348,83 @@ def test_blank_names_are_none_and_sodium_is_no_blank(read):
         (None, 'Nd', 225),
     ]
     assert list(reasons(found)) == [5, 6, 7]
+
+
+BESIDE = {'id': 'name', 'conductivity': 'sigma'}
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('name,sigma,unit\nA,1.2,mS/cm\nC,1e-3,S/m\n', "'unit' has 'mS/cm', but numbers are read in S/cm: write each"),
+        ('name,sigma,Einheit\nA,1.2,S/cm\nC,1e-3,10^-4 S/cm\n', "'Einheit' has '10\\^-4 S/cm', but"),
+        ('name,sigma,sigma_unit\nA,1.2,mS/cm\n', "column 'sigma_unit' has"),
+        ('name,sigma,x\nA,1.2,mS/cm\nC,1e-3,mS/cm\n', "column 'x' has 'mS/cm'"),
+        ('name,sigma,T (K)\nA,1e-3,300\nC,1e-3,500\n', "'T \\(K\\)' has the temperature '500', but 300 K is given"),
+        ('name,sigma,T_C\nA,1e-3,100\n', "'T_C' has the temperature '100'"),
+        ('name,sigma,degC\nA,1e-3,100\n', "'degC' has the temperature '100'"),
+        ('name,sigma,T\nA,1e-3,25\n', "'T' has the temperature '25'"),
+        ('name,sigma,Temperature\nA,1e-3,400\n', "'Temperature' has the temperature '400'"),
+        ('# Conductivity in mS/cm at 25 C\nname,sigma\nA,1.2\n', "line 1, .*, has mS/cm, but 'sigma' is read in S/cm"),
+        ('name,sigma\n# all in mS/cm\nA,1.2\n', 'line 2, .* has mS/cm'),
+        ('name,sigma\n# measured at 100 \u00b0C\nA,1.2\n', 'line 2, .* has 100 deg C, but 300 K is given'),
+        ('name,sigma\nA,1.2\n"# at 500 K"\n', 'line 3, .* has 500 K, but'),
+    ],
+)
+def test_what_stands_beside_must_not_contradict(read, content, words):
+    with pytest.raises(LabelError, match=words):
+        read(content, columns=BESIDE, temperature=300.0)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        'name,sigma,unit\nA,1e-3,S/cm\n',
+        'name,sigma,T_C\nA,1e-3,25\n',
+        'name,sigma,formula units\nA,1e-3,4\n',
+        'name,sigma,unit_cell_volume\nA,1e-3,120\n',
+        'name,sigma,ion\nA,1e-3,K\n',
+        'name,sigma,c\nA,1e-3,5.52\n',
+        'name,sigma,K\nA,1e-3,0.5\n',
+        'name,sigma,T_sinter (K)\nA,1e-3,1200\n',
+    ],
+)
+def test_what_agrees_is_read_and_told(read, content):
+    found = read(content, columns=BESIDE, temperature=300.0)
+    assert [entry.value for entry in found.measurements] == [1e-3]
+    assert found.notes == [f'not used are the columns {content.split(chr(10))[0].split(",")[2]}']
+
+
+@pytest.mark.parametrize(
+    'comment',
+    [
+        '# Samples of J. Doe, 2024',
+        '# S/cm at 25 \u00b0C (from mS/cm)',
+        '# sintered at 1000 K, measured at 300 K',
+        '# at RT',
+    ],
+)
+def test_comments_that_agree(read, comment):
+    found = read(f'{comment}\nname,sigma\nA,1e-3\n', columns=BESIDE, temperature=300.0)
+    assert [entry.value for entry in found.measurements] == [1e-3]
+
+
+def test_a_header_may_be_a_comment_above_the_data(read):
+    columns = {'id': 'T_K', 'temperature': 'T_K', 'conductivity': 'sigma_S_cm'}
+    found = read('# by numpy\n# T_K,sigma_S_cm\n3.0e+02,1.0e-03\n', columns=columns)
+    assert [(entry.temperature, entry.value) for entry in found.measurements] == [(300.0, 1e-3)]
+    found = read('# T_K,sigma_S_cm\nT_K,sigma_S_cm\n300,1e-3\n', columns=columns)
+    assert [(entry.row, entry.value) for entry in found.measurements] == [(3, 1e-3)]
+
+
+def test_errors_in_percent_need_their_sign(read):
+    columns = BESIDE | {'error': 'err'}
+    content = 'name,sigma,err\nA,1e-3,10{0}\nC,2e-4,5{0}\n'
+    with pytest.raises(
+        LabelError, match="most errors of the column 'err' are more than 10 times .* Write each as 10 %"
+    ):
+        read(content.format(''), columns=columns, temperature=300.0)
+    found = read(content.format(' %'), columns=columns, temperature=300.0)
+    assert [entry.error for entry in found.measurements] == pytest.approx([1e-4, 1e-5])
+    found = read('name,sigma,err\nA,-1e-6,3e-6\nB,0,1e-6\nC,1e-6,5e-5\n', columns=columns, temperature=300.0)
+    assert len(found.measurements) == 3

@@ -198,6 +198,7 @@ HEAD = 'T_K,sigma_S_cm,sigma_error_S_cm\n'
 SAME = {
     'german': TABLE.replace(',', ';').replace('.', ','),
     'tabs': TABLE.replace(',', '\t'),
+    'numpy': f'# {TABLE}',
     'excel': 'sep=,\n' + TABLE.replace('\n', '\n,,\n'),
     'comments': f'# impedance, 2026\n{TABLE}# the end\n',
     'blanks': TABLE.replace(',', ' , ').replace('\n', '\n\n'),
@@ -234,7 +235,7 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
     [
         (HEAD, 'has no row below its header'),
         ('', 'is empty'),
-        ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', "two columns 'T_K'"),
+        ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', "2 columns 'T_K'"),
         (HEAD + '500,0,1,0,01\n700,0,2,0,01\n', 'the first because it has 5 cells for 3 columns'),
         (HEAD + '26,1,0.1\n227,2,0.1\n', 'is 26 K, not between 150 and 5000 K'),
         ('T,sigma\n500,1\n', "no column 'T_K'"),
@@ -245,6 +246,7 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
         (HEAD + '500,1,0.1\n700,2,0\n', 'row 3 (700 K) has an uncertainty of 0 S/cm'),
         (HEAD + '500,one,0.1\n700,1,0.1\n', "row 2: its conductivity 'one' is not a number"),
         (HEAD + '500,,0.1\n700,1,0.1\n', 'row 2: it has no conductivity'),
+        (HEAD + '500,1e-3,10\n700,2e-2,5\n', 'are they in percent? Write each as 10 %'),
         (HEAD + '500,nan,0.1\n700,2,0.1\n', 'row 2: it has no conductivity'),
         (
             HEAD + '500,1e6,0.1\n700,2,0.1\n',

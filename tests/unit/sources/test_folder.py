@@ -86,6 +86,9 @@ def test_what_is_no_band_gap_costs_its_structure(folder, text, words):
         ('id,Band_Gap (meV),e_above_hull,sites\nLiCl,6250,0.01,8\n', {}, 6.25, 0.01),
         ('id,bandgap,Ehull (meV/atom)\nLi2O,metal,1\nLiCl,6.25,10\n', {}, 6.25, 0.01),
         ('id,E_hull\nLiCl,-0.3\n', {}, None, -0.3),
+        ('Material ID,Band Gap,Is Gap Direct\nLiCl,6.25,True\n', {'id_column': 'Material ID'}, 6.25, None),
+        ('# id,Egap,Egap_type\nLiCl,6.25,insulator\n', {}, 6.25, None),
+        ('# gaps in eV\nid,band_gap,unit,hull\nLiCl,6.25,eV,0.01\n', {}, 6.25, 0.01),
         *((f'id,band_gap\nLiCl,{blank}\n', {}, None, None) for blank in ('', '-', '--', 'nan', 'N/A', 'null')),
     ],
 )
@@ -129,7 +132,10 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
     [
         ('name,band_gap\nLiCl,6\n', {}, "no column 'id': it has name, band_gap"),
         ('id,energy\nLiCl,6\n', {}, 'no column band_gap or energy_above_hull: name some of id, energy'),
-        ('id,gap_type\nLiCl,6\n', {}, "'gap_type' is not understood from 'type' on"),
+        ('id,gap_type\nLiCl,6\n', {}, 'no column band_gap or energy_above_hull: name some of id, gap_type'),
+        ('id,band_gap,unit\nLiCl,6,eV\nx,6000,meV\n', {}, "column 'unit' has 'meV', but numbers are read in eV: write"),
+        ('# gaps in meV\nid,band_gap\nLiCl,6\n', {}, "line 1, '# gaps in meV', has meV, but 'band_gap' is read in eV"),
+        ('# gaps in eV, hulls in meV/atom\nid,band_gap,hull\nLiCl,6,1\n', {}, "but 'hull' is read in eV/atom"),
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
         ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
         ('', {}, 'is empty'),

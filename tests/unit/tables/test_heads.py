@@ -235,6 +235,10 @@ def test_no_ion_moves_at_this_temperature():
         (['EG', 'Ehull (meV/atom)', 'temperature'], ('EG', 'Ehull (meV/atom)')),
         (['band_gap', 'is_gap_direct', 'E_g', 'hull', 'energy_above_hull'], ('band_gap', 'energy_above_hull')),
         (['nsites', 'value', 'legs', 'E'], (None, None)),
+        (['Material ID', 'Energy Above Hull', 'Band Gap', 'Is Gap Direct'], ('Band Gap', 'Energy Above Hull')),
+        (['Egap', 'Egap_type'], ('Egap', None)),
+        (['Eg', 'Eg_err'], ('Eg', None)),
+        (['is_gap_direct', 'gap unit'], (None, None)),
     ],
 )
 def test_a_column_is_found_by_its_head(names, found):
@@ -245,8 +249,6 @@ def test_a_column_is_found_by_its_head(names, found):
     ('names', 'words'),
     [
         (['gap_Ry'], "'gap_Ry' is not understood from 'Ry'"),
-        (['is_gap_direct'], 'not understood'),
-        (['EGap'], 'EGap'),
         (
             ['HSE gap', 'Eg (eV)'],
             'columns HSE gap, Eg \\(eV\\) may be the band_gap: say which one with --band-gap-column',
@@ -305,10 +307,21 @@ def test_a_row_of_units_belongs_to_the_head(identifier, text, unit):
 
 
 @pytest.mark.parametrize('text', ['Hartree', 'large', 'Ry', '1/cm', '(10^-4 S/cm)', 'conductivity'])
-def test_a_first_row_without_numbers_must_be_units(text):
-    for name in ('unit', 'LiF', ''):
+def test_a_first_row_without_a_name_must_be_units(text):
+    for name in ('unit', ''):
         with pytest.raises(TableError, match=f"column 'gap', with '{re.escape(text)}' in its first row"):
             read_heads({'band_gap': 'gap'}, [Row(2, {'id': name, 'gap': text})], ['id'])
+
+
+@pytest.mark.parametrize('text', ['bdl', 'not measured', 'below 1e-10', 'insulating', '#DIV/0!', "'1e-3", '3 mS/cm'])
+def test_a_first_row_with_a_name_and_no_unit_alone_is_a_row(text):
+    rows = [Row(2, {'id': 'LiF', 'sigma': text}), Row(3, {'id': 'Li3N', 'sigma': '1e-3'})]
+    assert read_heads({'conductivity': 'sigma'}, rows, ['id'])[1] == rows
+
+
+def test_a_unit_in_the_first_row_is_understood_to_its_end():
+    with pytest.raises(TableError, match="with '\\(10\\^-4 S/cm\\)' in its first row"):
+        read_heads({'conductivity': 'sigma'}, [Row(2, {'id': 'LiF', 'sigma': '(10^-4 S/cm)'})], ['id'])
 
 
 def column(measure, unit=None, **options):
