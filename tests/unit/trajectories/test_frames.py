@@ -149,6 +149,23 @@ def test_faults_of_dumps_are_named(slow, tmp_path):
         read_trajectory([path], 2.0, types=['S', 'Li'])
 
 
+@pytest.mark.parametrize(('lithium', 'sulphur'), [('6.94', '32.06'), ('6.015', '33.97'), ('1e-26', '5e-26')])
+def test_masses_of_a_dump_fit_the_elements(slow, tmp_path, lithium, sulphur):
+    text = write_dump(tmp_path / 'run.lammpstrj', slow, 'xu yu zu').read_text()
+    heavy = sulphur == '33.97'
+    for types, head in ((['Li', 'S'], 'type mass'), (['S', 'Li'], 'type mass'), (None, 'element mass')):
+        path = tmp_path / 'other.lammpstrj'
+        named = text.replace('type mass', head).replace(' 6.94 ', f' {lithium} ').replace(' 32.06 ', f' {sulphur} ')
+        if types is None:
+            named = named.replace(f' 1 {lithium} ', f' S {lithium} ').replace(f' 2 {sulphur} ', f' Li {sulphur} ')
+        path.write_text(named)
+        if lithium == '1e-26' or (types == ['Li', 'S'] and not heavy):
+            assert len(read_trajectory([path], 2.0, types=types)[0].times) == len(slow.times)
+            continue
+        with pytest.raises(errors.InvalidTrajectory, match='other.lammpstrj: the dump has atoms of .* u, which is no'):
+            read_trajectory([path], 2.0, types=types)
+
+
 def write_xyz(path, walk, comment, factor=1.0, labels=None, extra=''):
     labels = labels or {symbol: symbol for symbol in walk.symbols}
     with path.open('w') as file:
