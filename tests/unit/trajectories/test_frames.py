@@ -398,6 +398,22 @@ def test_a_leap_within_a_file_is_told(slow, tmp_path, places):
     assert 'a hop, or a fault of the file' in notes[0]
 
 
+def test_configurations_beyond_six_digits(slow, tmp_path):
+    path = write_xdatcar(tmp_path / 'XDATCAR', slow, every=50_000)
+    text = path.read_text()
+    late = re.sub(r'=\d{7}', '=******', text)
+    assert late.count('******') > 2
+    path.write_text(late)
+    for stride in (None, 50_000):
+        found, notes = read_trajectory([path], 1.0, stride)
+        assert_same(found, slow, 1e-6)
+        assert found.time_step == pytest.approx(50.0)
+        assert notes == []
+    path.write_text(text.replace('=150000', '=******'))
+    with pytest.raises(errors.InvalidTrajectory, match='frame 2 has no configuration, other frames have'):
+        read_trajectory([path], 1.0, 50_000)
+
+
 def test_a_cell_that_is_not_the_one_of_the_dynamics(slow, tmp_path):
     inside = slow.positions - np.floor(slow.positions @ INVERSE) @ CELL
     wrapped = type(slow)(slow.symbols, inside, slow.times, slow.cell)
