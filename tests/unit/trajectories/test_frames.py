@@ -398,6 +398,16 @@ def test_a_leap_within_a_file_is_told(slow, tmp_path, places):
     assert 'a hop, or a fault of the file' in notes[0]
 
 
+@pytest.mark.parametrize('factor', [0.95, 1.03])
+def test_a_cell_a_few_percent_off(tmp_path, factor):
+    walk = brownian(np.random.default_rng(0))
+    inside = walk.positions - np.floor(walk.positions @ INVERSE) @ CELL
+    path = write_xyz(tmp_path / 'run.xyz', type(walk)(walk.symbols, inside, walk.times, CELL), lambda k: f'step={k}')
+    assert_same(read_trajectory([path], 100.0, cell=CELL)[0], walk)
+    with pytest.raises(errors.InvalidTrajectory, match='return on the other as in a cell with vectors of 1'):
+        read_trajectory([path], 100.0, cell=CELL * factor)
+
+
 def test_configurations_beyond_six_digits(slow, tmp_path):
     path = write_xdatcar(tmp_path / 'XDATCAR', slow, every=50_000)
     text = path.read_text()
