@@ -7,11 +7,10 @@ import numpy as np
 from pymatgen.util.coord import lattice_points_in_supercell
 
 from aiida_pesfp.crystals.periodic import fractional_reach
+from aiida_pesfp.settings.md import LARGEST_DISTANCE, MOST_CELLS
 
 #: Relative tolerance of lengths.
 TOLERANCE = 1e-8
-#: Largest supercell that is looked for, in cells (the cost of the search grows with its cube), and minimum distance, A.
-MOST_CELLS, LARGEST_DISTANCE = 500, 100.0
 #: Permutations and signs of three vectors that keep their orientation.
 _SIGNED_PERMUTATIONS = np.array(
     [

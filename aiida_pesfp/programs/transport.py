@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 import warnings
 from dataclasses import replace
@@ -44,7 +45,7 @@ def _cell(_context, _parameter, value: str | None) -> tuple[np.ndarray | None, i
     if value is None:
         return None, None
     try:
-        numbers = [float(number) for number in value.split(',')]
+        numbers = [float(number) for number in re.split(r'\s*,\s*|\s+', value.strip())]
     except ValueError:
         try:
             atoms = ase.io.read(value)

@@ -44,7 +44,9 @@ class PotentialMdSettings(MdSettings):
     seed: int = setting('seed of the first velocities', 0, ge=0, lt=2**63)
 
 
-_Row = Annotated[list[int], Field(min_length=3, max_length=3)]
+#: Largest supercell, in cells (the cost of the search for one grows with its cube), and minimum distance, A.
+MOST_CELLS, LARGEST_DISTANCE = 500, 100.0
+_Row = Annotated[list[Annotated[int, Field(ge=-(10**6), le=10**6)]], Field(min_length=3, max_length=3)]
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,23 @@ class SupercellSettings(Settings):
         6.5,  # "capable of accommodating a sphere with a diameter of at least 6.5 A", Sec. II C
         unit='A',
         gt=0,
-        le=100,
+        le=LARGEST_DISTANCE,
     )
     diagonal: bool = setting('only multiples of the vectors, not any integer matrix', False)
     matrix: Annotated[list[_Row], Field(min_length=3, max_length=3)] | None = setting(
-        'rows are the new vectors in units of the old', None
+        'rows are the new vectors in units of the old: counts instead of minimum_distance and diagonal', None
     )
+
+    def __post_init__(self):
+        if self.matrix is None:
+            return
+        first, (a, b, c), (d, e, f) = self.matrix
+        determinant = sum(one * minor for one, minor in zip(first, (b * f - c * e, c * d - a * f, a * e - b * d)))
+        if not 1 <= determinant <= MOST_CELLS:
+            raise ValueError(
+                f'matrix = {self.matrix!r:.200}: its determinant, the number of cells in the supercell, must be from 1 '
+                f'to {MOST_CELLS}, and is {determinant:.6g}'
+            )
 
 
 @dataclass(frozen=True)

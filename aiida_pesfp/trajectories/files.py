@@ -18,6 +18,7 @@ from aiida_pesfp.trajectories.trajectory import (
     check_finite,
     check_scale,
     check_unwrapped,
+    check_wrapping,
     constant_cell,
     unwrap,
 )
@@ -73,6 +74,7 @@ def read_trajectory(
     if unwrapped:
         check_unwrapped(positions, lattice)
     else:
+        check_wrapping(positions, lattice)
         unwrap(positions, lattice)
     if steps is None:
         steps = np.arange(len(positions)) * (stride or 1)

@@ -84,7 +84,7 @@ def read_xdatcar(file: TextIO, types: list[str] | None = None) -> Iterator[Frame
 
     :param types: elements in the order of their numbers, if the head does not name them (VASP 4).
     """
-    symbols, cell, scale = None, None, None
+    symbols, cell, scale, before, last = None, None, None, None, None
     while line := file.readline():
         if not _begins_frame(line):
             first = file.readline()
@@ -101,8 +101,14 @@ def read_xdatcar(file: TextIO, types: list[str] | None = None) -> Iterator[Frame
             raise CutOff
         read = numbers(take(file, len(symbols)), count=3)
         number = line.partition('=')[2].strip()
+        if number.isdigit():
+            before, last = last, int(number)
+        elif number and not number.strip('*') and before is not None and 2 * last - before >= 10 ** len(number):
+            before, last = last, 2 * last - before  # it has more digits than VASP writes
+        else:
+            before, last = None, None
         positions = read * scale if line.lstrip()[0] in 'Cc' else read @ cell
-        yield Frame(symbols, positions, cell, {CONFIGURATION: float(number)} if number.isdigit() else {})
+        yield Frame(symbols, positions, cell, {} if last is None else {CONFIGURATION: float(last)})
 
 
 def _begins_frame(line: str) -> bool:

@@ -21,8 +21,10 @@ _POSITIONS = (
     ('x y z', False, None),
     ('xs ys zs', True, None),
 )
-#: Largest difference of a mass from that of its element, u.
-_MASS = 0.6
+#: Largest difference of a mass from that of its element, u, and isotopes that differ more.
+_MASS, _ISOTOPES = 0.6, {'H': (2.014, 3.016), 'Li': (6.015,), 'B': (10.013,)}
+#: Lower masses are in kg or g, as in LAMMPS's units ``si`` and ``cgs``.
+_LEAST_MASS = 0.5
 
 
 def read_dump(file: TextIO, types: list[str] | None = None) -> Iterator[Frame]:
@@ -117,6 +119,12 @@ def _symbols(columns: dict, types: list[str] | None) -> list[str]:
             raise InvalidTrajectory(
                 f'the dump says that atoms of type {kind} are {symbol}, the given types (--types) do not: leave them '
                 'out, or correct one of the two'
+            )
+    for symbol, mass in set(zip(symbols, map(float, columns.get('mass', ())))):
+        known = atomic_masses[chemical_symbols.index(symbol)], *_ISOTOPES.get(symbol, ())
+        if mass > _LEAST_MASS and min(abs(mass - one) for one in known) > _MASS:
+            raise InvalidTrajectory(
+                f'the dump has atoms of {mass:g} u, which is no mass of {symbol}: correct the elements (--types)'
             )
     return symbols
 

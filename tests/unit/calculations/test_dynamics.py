@@ -120,6 +120,7 @@ def test_a_supercell_keeps_kinds_and_says_where_atoms_are_from():
     [
         ({'distance': 5}, "unknown parameter 'distance'"),
         ({'matrix': [[1, 0], [0, 1]]}, 'matrix.0 = .* at least 3 items'),
+        ({'matrix': [[1, 0, 0], [0, 1, 0], [1, 1, 0]]}, 'matrix = .* from 1 to 500, and is 0$'),
         ({'minimum_distance': -1}, 'minimum_distance = -1: .* greater than 0'),
     ],
 )

@@ -120,6 +120,8 @@ def test_a_file_without_a_cell(walk, tmp_path):
     by_numbers = call('msd', tmp_path / 'bare.xyz', *options, '--cell', ','.join(map(str, CELL.ravel())))
     assert by_numbers.returncode == 0, by_numbers.stderr
     write(tmp_path / 'one.cif', Atoms('Li', cell=CELL, pbc=True))
+    blanks = call('msd', tmp_path / 'bare.xyz', *options, '--cell', ' '.join(map(str, CELL.ravel())))
+    assert blanks.stdout == by_numbers.stdout
     other = call('msd', tmp_path / 'bare.xyz', *options, '--cell', tmp_path / 'one.cif')
     assert 'the structure of --cell has 1 atoms and the frames have' in other.stderr
     write(tmp_path / 'cell.cif', Atoms(walk.symbols, positions=walk.positions[0], cell=CELL, pbc=True))

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings, DiffusionSettings
-from aiida_pesfp.settings.md import PotentialMdSettings, RelaxSettings, SiestaMdSettings
+from aiida_pesfp.settings.md import PotentialMdSettings, RelaxSettings, SiestaMdSettings, SupercellSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
@@ -112,6 +112,11 @@ def test_only_some_options():
         (PotentialMdSettings, {'temperature': 500}, "need 'steps'"),
         (PotentialMdSettings, DYNAMICS | {'steps': True}, 'steps = True: Input should be a valid integer'),
         (PotentialMdSettings, DYNAMICS | {'seed': -1}, 'seed = -1: Input should be greater than or equal to 0'),
+        (SupercellSettings, {'matrix': [[1, 0, 0], [0, 1, 0], [0, 0, -2]]}, 'from 1 to 500, and is -2'),
+        (SupercellSettings, {'matrix': [[0, 1, 0], [1, 0, 0], [0, 0, 1]]}, 'from 1 to 500, and is -1'),
+        (SupercellSettings, {'matrix': [[1, 2, 3], [4, 5, 6], [7, 8, 9]]}, 'from 1 to 500, and is 0'),
+        (SupercellSettings, {'matrix': [[8, 0, 0], [0, 8, 0], [0, 0, 8]]}, 'from 1 to 500, and is 512'),
+        (SupercellSettings, {'matrix': [[10**400, 0, 0], [0, 1, 0], [0, 0, 1]]}, 'matrix.0.0 = 1'),
         (RelaxSettings, {'steps': 0}, 'steps = 0: Input should be greater than 0'),
         (
             RelaxSettings,

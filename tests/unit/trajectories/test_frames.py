@@ -149,6 +149,23 @@ def test_faults_of_dumps_are_named(slow, tmp_path):
         read_trajectory([path], 2.0, types=['S', 'Li'])
 
 
+@pytest.mark.parametrize(('lithium', 'sulphur'), [('6.94', '32.06'), ('6.015', '33.97'), ('1e-26', '5e-26')])
+def test_masses_of_a_dump_fit_the_elements(slow, tmp_path, lithium, sulphur):
+    text = write_dump(tmp_path / 'run.lammpstrj', slow, 'xu yu zu').read_text()
+    heavy = sulphur == '33.97'
+    for types, head in ((['Li', 'S'], 'type mass'), (['S', 'Li'], 'type mass'), (None, 'element mass')):
+        path = tmp_path / 'other.lammpstrj'
+        named = text.replace('type mass', head).replace(' 6.94 ', f' {lithium} ').replace(' 32.06 ', f' {sulphur} ')
+        if types is None:
+            named = named.replace(f' 1 {lithium} ', f' S {lithium} ').replace(f' 2 {sulphur} ', f' Li {sulphur} ')
+        path.write_text(named)
+        if lithium == '1e-26' or (types == ['Li', 'S'] and not heavy):
+            assert len(read_trajectory([path], 2.0, types=types)[0].times) == len(slow.times)
+            continue
+        with pytest.raises(errors.InvalidTrajectory, match='other.lammpstrj: the dump has atoms of .* u, which is no'):
+            read_trajectory([path], 2.0, types=types)
+
+
 def write_xyz(path, walk, comment, factor=1.0, labels=None, extra=''):
     labels = labels or {symbol: symbol for symbol in walk.symbols}
     with path.open('w') as file:
@@ -379,6 +396,32 @@ def test_a_leap_within_a_file_is_told(slow, tmp_path, places):
     assert len(notes) == 1
     assert any(f'from frame {k - 1} to {k}' in notes[0] or f'from frame {k} to {k + 1}' in notes[0] for k, _ in places)
     assert 'a hop, or a fault of the file' in notes[0]
+
+
+@pytest.mark.parametrize('factor', [0.95, 1.03])
+def test_a_cell_a_few_percent_off(tmp_path, factor):
+    walk = brownian(np.random.default_rng(0))
+    inside = walk.positions - np.floor(walk.positions @ INVERSE) @ CELL
+    path = write_xyz(tmp_path / 'run.xyz', type(walk)(walk.symbols, inside, walk.times, CELL), lambda k: f'step={k}')
+    assert_same(read_trajectory([path], 100.0, cell=CELL)[0], walk)
+    with pytest.raises(errors.InvalidTrajectory, match='return on the other as in a cell with vectors of 1'):
+        read_trajectory([path], 100.0, cell=CELL * factor)
+
+
+def test_configurations_beyond_six_digits(slow, tmp_path):
+    path = write_xdatcar(tmp_path / 'XDATCAR', slow, every=50_000)
+    text = path.read_text()
+    late = re.sub(r'=\d{7}', '=******', text)
+    assert late.count('******') > 2
+    path.write_text(late)
+    for stride in (None, 50_000):
+        found, notes = read_trajectory([path], 1.0, stride)
+        assert_same(found, slow, 1e-6)
+        assert found.time_step == pytest.approx(50.0)
+        assert notes == []
+    path.write_text(text.replace('=150000', '=******'))
+    with pytest.raises(errors.InvalidTrajectory, match='frame 2 has no configuration, other frames have'):
+        read_trajectory([path], 1.0, 50_000)
 
 
 def test_a_cell_that_is_not_the_one_of_the_dynamics(slow, tmp_path):

@@ -10,12 +10,13 @@ from aiida_pesfp.trajectories.trajectory import (
     Trajectory,
     check_scale,
     check_unwrapped,
+    check_wrapping,
     constant_cell,
     is_wrapped,
     unwrap,
 )
 from tests.helpers.reference import CRYSTALS, TABLE_1
-from tests.helpers.walks import CELL, brownian, make, vibrating
+from tests.helpers.walks import CELL, brownian, hopping, make, vibrating
 
 
 def wrapped(positions, cell=CELL):
@@ -31,6 +32,36 @@ def test_wrapped_positions_become_whole_paths(block, monkeypatch):
     unwrap(inside, CELL)
     difference = inside - positions
     np.testing.assert_allclose(difference, np.broadcast_to(difference[:1], difference.shape), atol=1e-9)
+
+
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('motion', [brownian, hopping])
+@pytest.mark.parametrize('axes', [[0, 1, 2], [1]])
+@pytest.mark.parametrize('factor', [0.9, 0.95, 0.98, 1, 1.02, 1.05, 1.1])
+def test_wrapped_ions_show_the_cell_in_which_they_are_wrapped(seed, motion, axes, factor):
+    positions = motion(np.random.default_rng(seed), duration=100.0, atoms=27).positions
+    given = CELL.copy()
+    given[axes] *= factor
+    inside = wrapped(positions)
+    check_wrapping(positions, given)
+    if factor == 1:
+        check_wrapping(inside, given)
+        check_wrapping(inside - [5.0, 60.0, 0], given)
+        return
+    with pytest.raises(errors.InvalidTrajectory, match='as in a cell with vectors of') as caught:
+        check_wrapping(inside, given)
+    shown = [float(one) for one in str(caught.value).split('vectors of ')[1].split(' A,')[0].split(', ')]
+    np.testing.assert_allclose(shown, np.linalg.norm(CELL, axis=1), rtol=0.01)
+
+
+@pytest.mark.parametrize('every', [3, 5, 20])
+@pytest.mark.parametrize('motion', [brownian, hopping])
+def test_ions_that_are_wrapped_now_and_then_show_no_other_cell(every, motion):
+    for seed in range(5):
+        positions = motion(np.random.default_rng(seed)).positions
+        last = np.arange(len(positions)) // every * every
+        cells = np.floor(positions[last] @ np.linalg.inv(CELL))
+        check_wrapping(positions - cells @ CELL, CELL)
 
 
 def test_whole_paths_stay_as_they_are():
