@@ -81,8 +81,11 @@ class Expression:
             raise NoValue(f'{self.text!r} is not a number')
         return found
 
-    def _compile(self, node: ast.AST) -> Callable[[Mapping], Any]:
-        """The function that computes the value of a node from the values of the names."""
+    def _compile(self, node: ast.AST, within: bool = False) -> Callable[[Mapping], Any]:
+        """The function that computes the value of a node from the values of the names.
+
+        :param within: whether it may be a list, as what stands behind ``in``.
+        """
         match node:
             case ast.Constant(value=value) if isinstance(value, self._CONSTANTS):
                 return lambda values: value
@@ -90,8 +93,11 @@ class Expression:
                 self._check(name, '', self._allowed)
                 self.names.add(name)
                 return lambda values: self._known(name, values.get(name))
-            case ast.List(elts=entries) | ast.Tuple(elts=entries):
+            case ast.List(elts=entries) | ast.Tuple(elts=entries) if within:
                 return self._of_each(entries, list)
+            case ast.List() | ast.Tuple():
+                way_out = 'write a decimal point, as in 0.25, and "and" between conditions'
+                raise ExpressionError(f'{ast.unparse(node)!r} in {self.text!r} is a list: {way_out}')
             case ast.BoolOp(op=op, values=entries):
                 return self._of_each(entries, all if isinstance(op, ast.And) else any)
             case ast.BinOp(op=op, left=left, right=right) if sign := _BINARY.get(type(op).__name__):
@@ -100,16 +106,19 @@ class Expression:
                 return self._of_each([operand], lambda values: sign(*values))
             case ast.Compare(left=left, ops=ops) if all(type(op).__name__ in _COMPARISONS for op in ops):
                 signs = [_COMPARISONS[type(op).__name__] for op in ops]
-                return self._of_each((left, *node.comparators), lambda sides: _compare(signs, sides))
+                lists = any(isinstance(op, (ast.In, ast.NotIn)) for op in ops)
+                return self._of_each((left, *node.comparators), lambda sides: _compare(signs, sides), lists)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 self._check(name, 'the function ', self._functions)
                 arguments = self._of_each(arguments, list)
                 return lambda values: (FUNCTIONS.get(name) or values[name])(*arguments(values))
         raise ExpressionError(f'{ast.unparse(node)!r} in {self.text!r} is not allowed in an expression')
 
-    def _of_each(self, nodes: Iterable[ast.AST], combine: Callable[[Iterator], Any]) -> Callable[[Mapping], Any]:
+    def _of_each(
+        self, nodes: Iterable[ast.AST], combine: Callable[[Iterator], Any], lists: bool = False
+    ) -> Callable[[Mapping], Any]:
         """A function of the values of several nodes, each of which is computed when ``combine`` asks for it."""
-        parts = [self._compile(node) for node in nodes]
+        parts = [self._compile(node, lists) for node in nodes]
         return lambda values: combine(part(values) for part in parts)
 
     def _check(self, name: str, kind: str, known: tuple[str, ...]) -> None:

@@ -61,6 +61,10 @@ def test_values(text, value):
         ('xi // 2', 'is not allowed'),
         ('f"{xi}"', 'is not allowed'),
         ('max(xi, key=abs)', 'is not allowed'),
+        ('xi > 0,25', "'(xi > 0, 25)' in 'xi > 0,25' is a list: write a decimal point, as in 0.25"),
+        ('xi > 0,25 and mpe < 0,5', 'is a list'),
+        ('(xi > 0.25, mpe < 0.5) and xi', 'is a list'),
+        ('max([xi, mpe])', 'is a list'),
         ('xi' + ' + xi' * 200, 'the limit is 1000'),
     ],
 )

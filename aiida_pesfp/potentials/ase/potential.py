@@ -42,6 +42,7 @@ class AsePotential(Potential):
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         """:raises PotentialError: if the calculator cannot be made, or knows no device and one is asked for."""
         self.identity, self._name, self._parameters = identity, identity.name.removeprefix(PREFIX), {}
+        self._source = f'{identity.path}: ' if identity.path else ''
         if identity.path is not None:
             description = describe(Path(identity.path))
             self._name, self._parameters = description['calculator'], description['parameters']
@@ -77,11 +78,13 @@ class AsePotential(Potential):
         for name, value in sorted(self._parameters.items()):
             if name not in usual and defaults and not passes_on:
                 known = ', '.join(sorted(usual))
-                raise PotentialError(f'the ASE calculator {self._name} has no parameter {name!r}: it has {known}')
+                what = f'the ASE calculator {self._name} has no parameter {name!r}'
+                raise PotentialError(f'{self._source}{what}: it has {known}')
             try:
                 check_value(name, value, _like(usual.get(name)))
             except ValueError as error:
-                raise PotentialError(f'the parameter {name} of the ASE calculator {self._name}: {error}') from error
+                what = f'the parameter {name} of the ASE calculator {self._name}'
+                raise PotentialError(f'{self._source}{what}: {error}') from error
 
     def _choose_device(self, device: str) -> str:
         """The device, which becomes a parameter of the calculator if its constructor takes one."""

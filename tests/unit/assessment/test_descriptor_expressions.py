@@ -70,7 +70,7 @@ def test_anything_else_is_refused_at_once(text, words):
         ('sqrt(1, 2)', 'cannot be evaluated'),
         ('connected(0.35)', 'no free volume at 0.35 eV: the spectrum has 0.3, 0.5, 0.7'),
         ('log10(0) - log10(0)', 'is not a number'),
-        ('[mpe, xi]', 'a ranking needs a number'),
+        ('[mpe, xi]', 'is a list'),
     ],
 )
 def test_a_missing_value_is_an_error(text, words):

@@ -45,7 +45,7 @@ TOY = """
             self.potential = potential
 
         def energies(self, ion, positions):
-            return np.full(len(positions), self.potential.energy)
+            return self.potential.energy + np.sin(positions @ [1, 2, 3])
 """
 
 
@@ -84,7 +84,7 @@ def test_another_package_brings_a_family(package, tmp_path):
     command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', 'LiF.cif', '--potential', 'mine.toy', '--json']
     environment = os.environ | {'PYTHONPATH': str(folder)}
     process = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert json.loads(process.stdout)[0]['mpe'] == 0
+    assert 0 < json.loads(process.stdout)[0]['mpe'] <= 2
 
 
 @pytest.mark.parametrize(

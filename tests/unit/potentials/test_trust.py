@@ -251,5 +251,5 @@ def test_damaged_weights_of_the_papers_potential_are_refused_in_a_sentence(tmp_p
 
 def test_the_python_of_yaml_is_not_read(tmp_path, trace):
     (tmp_path / 'evil.yaml').write_text(yaml.dump({'calculator': Runs(trace)}, Dumper=yaml.Dumper))
-    refused(tmp_path / 'evil.yaml', 'neither YAML nor JSON')
+    refused(tmp_path / 'evil.yaml', 'it has a tag (!): write values plainly')
     assert 'torch' in sys.modules

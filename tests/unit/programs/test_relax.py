@@ -71,7 +71,7 @@ def test_one_that_does_not_get_there_is_named_and_kept(pesfp_relax, tmp_path):
 
 def test_a_cell_that_falls_apart_is_an_error(pesfp_relax, tmp_path):
     path = tmp_path / 'LiCl.json'
-    rock_salt('Li', 'Cl', 9.0).to(filename=str(path))
+    rock_salt('Li', 'Cl', 6.6).to(filename=str(path))
     process = pesfp_relax(path, '-o', tmp_path / 'out')
     assert process.returncode == 1
     assert 'volume has changed' in process.found[0]['error']
