@@ -75,8 +75,10 @@ class AsePotential(Potential):
         defaults = getattr(self._class, 'default_parameters', None) or {}
         usual = {name: value for name, value in (usual | defaults).items() if name not in ('self', 'args', 'kwargs')}
         passes_on = issubclass(self._class, _TAKE_ANYTHING) or self._class.__module__ in _PASS_ON
+        # A class with arguments of its own passes the others to the base class, which keeps and ignores them.
+        own = [one for one in inspect.signature(self._class).parameters.values() if one.kind != one.VAR_KEYWORD]
         for name, value in sorted(self._parameters.items()):
-            if name not in usual and defaults and not passes_on:
+            if name not in usual and (defaults or own) and not passes_on:
                 known = ', '.join(sorted(usual))
                 what = f'the ASE calculator {self._name} has no parameter {name!r}'
                 raise PotentialError(f'{self._source}{what}: it has {known}')

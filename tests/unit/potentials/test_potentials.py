@@ -242,6 +242,8 @@ LJ = f'{MODULE}.LennardJones\nparameters: '
         ('parameters: {rc: 1}', 'must have the key calculator'),
         (LJ + '{rc: [}', 'neither YAML nor JSON'),
         (LJ + '{sgima: 2.2}', "has no parameter 'sgima': it has .*sigma"),
+        # Its class has arguments of its own and hands the others on.
+        ('calculator: chgnet.model.dynamics.CHGNetCalculator\nparameters: {modle: x}', "has no parameter 'modle'"),
         (LJ + '{sigma: 2, sigma: 3}', "has 'sigma' twice"),
         *((LJ + f'{{smooth: {value}}}', 'smooth .* valid boolean') for value in ('"no"', 'n', '.false.', 1)),
         *((LJ + f'{{sigma: {value}}}', 'sigma .* number') for value in ('"2.2"', '2.2 A', 'on', '.nan', '')),
