@@ -37,10 +37,7 @@ class DescriptorExpression(Expression):
         for name in sorted(self.names):
             if descriptors.get(name) is None:
                 raise NoValue(f'the descriptors have no {name!r}: describe the surface again')
-        found = self.value(descriptors | {kind: partial(free_volume, descriptors, kind) for kind in SPECTRA})
-        if not isinstance(found, (int, float)):
-            raise ExpressionError(f'{self.text!r} is a list: a ranking needs a number')
-        return float(found)
+        return float(self.value(descriptors | {kind: partial(free_volume, descriptors, kind) for kind in SPECTRA}))
 
 
 def free_volume(descriptors: dict, kind: str, threshold: float) -> float:

@@ -15,7 +15,7 @@ from aiida_pesfp.crystals.poscar import VECTOR, read_poscar
 from aiida_pesfp.crystals.reading import Reading, as_ours, attempt, from_atoms
 from aiida_pesfp.crystals.xyz import read_xyz
 from aiida_pesfp.errors import PartialOccupancy, UnreadableStructure
-from aiida_pesfp.tables.text import COMPRESSIONS, read_text
+from aiida_pesfp.text import COMPRESSIONS, read_text
 
 ENDINGS = {
     **dict.fromkeys(('.cif', '.mcif'), 'cif'),

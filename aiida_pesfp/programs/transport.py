@@ -18,7 +18,6 @@ from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.settings.options import options_of
-from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.trajectories.files import read_trajectory
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
@@ -95,7 +94,6 @@ def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **optio
     """
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)
-        MEASURES['temperature'].check(chosen.temperature, 'the temperature is ')
         cell, atoms = cell
         trajectory, notes = read_trajectory(list(trajectories), timestep_fs, stride, cell, types, chosen.unwrapped)
         if atoms is not None and atoms != len(trajectory.symbols):

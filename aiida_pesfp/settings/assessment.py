@@ -7,13 +7,13 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import Settings, setting
-from aiida_pesfp.settings.units import MEASURES, SCALED, TEMPERATURES
+from aiida_pesfp.settings.units import MEASURES, SCALED
 
 #: What a column of a table of labels can mean.
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
+_TEMPERATURE = MEASURES['temperature'].limits
 #: Before a unit: the column holds logarithms.
 LOG10 = 'log10 '
-_TEMPERATURE = {'ge': TEMPERATURES[0], 'le': TEMPERATURES[1]}
 #: Roles that tell which material a row is about: ways to find its structure.
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
@@ -40,7 +40,7 @@ class TableFormat(AssessmentSettings):
 
     columns: dict = setting('role of each column -> its name')
     unit: str = setting(f'unit of value, error: {", ".join(unit for name in SCALED for unit in MEASURES[name].units)}')
-    temperature: float | None = setting('temperature of all rows, if no column has it', None, unit='K', **_TEMPERATURE)
+    temperature: float | None = setting('temperature of all rows, if no column has it', None, **_TEMPERATURE)
     temperature_unit: Literal['header', 'K', 'C'] = setting(
         "unit of the column of temperatures; header: as its name says, 'T (K)' or 'T (°C)'", 'header'
     )
@@ -86,9 +86,9 @@ class ClassSettings(AssessmentSettings):
 
     good: float = setting('sigma+: conductors above this are good', unit='S/cm', gt=0, le=100)
     bad: float = setting('sigma-: conductors below this are bad', unit='S/cm', gt=0, le=100)
-    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, unit='K', **_TEMPERATURE)
+    temperature: float = setting('temperature of sigma+ and sigma-', 300.0, **_TEMPERATURE)
     # As in the middle panel of Fig. 3.
-    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, unit='K', **_TEMPERATURE)
+    good_temperature: float | None = setting('temperature of sigma+, if it differs', None, **_TEMPERATURE)
     # The paper takes 100 %.
     relative_error: float = setting('standard error over value where a label has none', 1.0, ge=0, le=1000)
     floor: float | None = setting(

@@ -3,6 +3,7 @@
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting
+from aiida_pesfp.settings.units import MEASURES
 
 #: The paper leaves out this much at the beginning of every run, ps (Sec. II C).
 EQUILIBRATION = 5.0
@@ -30,7 +31,7 @@ class ConductivitySettings(Settings):
 
     species: str = setting('chemical symbol of the mobile ion', 'Li')
     temperature: float | None = setting(
-        'temperature, by default that of the trajectory', None, unit='K', ge=1, le=10_000
+        'temperature, by default that of the trajectory', None, **MEASURES['temperature'].limits
     )
     charge: float | None = setting('charge of an ion, by default that of its element', None, unit='e', ge=-8, le=8)
     diffusion: DiffusionSettings = setting(default=DiffusionSettings(equilibration=EQUILIBRATION), flat=True)

@@ -6,11 +6,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.settings.base import Settings, setting
-from aiida_pesfp.settings.units import TEMPERATURES
+from aiida_pesfp.settings.units import MEASURES
 
 _TEN_YEARS, _MOST = 10 * 366 * 24 * 3600, 10**6
 
-_Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
+_Temperature = Annotated[float, Field(ge=MEASURES['temperature'].lowest, le=MEASURES['temperature'].highest)]
 
 
 @dataclass(frozen=True, kw_only=True)

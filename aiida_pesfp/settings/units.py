@@ -33,11 +33,10 @@ class Measure:
 _CONDUCTIVITY = {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'nS/cm': 1e-9, 'S/m': 1e-2, 'mS/m': 1e-5, 'uS/m': 1e-8}
 _DIFFUSION = {'cm2/s': 1.0, 'm2/s': 1e4, 'mm2/s': 1e-2, 'um2/s': 1e-8, 'A2/ps': 1e-4, 'A2/fs': 1e-1, 'A2/ns': 1e-7}
 _DIFFUSION |= {'nm2/ps': 1e-2, 'nm2/ns': 1e-5}
-#: Temperatures at which ions are seen to move in solids, K.
-TEMPERATURES = (150.0, 5000.0)
-#: Electrons conduct better than these ions, and no atom in a solid diffuses faster; fits give values below zero.
+#: Between which temperatures ions are seen to move in solids; electrons conduct better than these ions, and no atom in
+#: a solid diffuses faster; fits give values below zero.
 MEASURES = {
-    'temperature': Measure('K', {'K': 1.0, 'C': 1.0}, *TEMPERATURES),
+    'temperature': Measure('K', {'K': 1.0, 'C': 1.0}, 150.0, 5000.0),
     'conductivity': Measure('S/cm', _CONDUCTIVITY, -0.1, 10.0),
     'diffusion': Measure('cm2/s', _DIFFUSION, -1e-3, 1e-2),
     'band_gap': Measure('eV', {'eV': 1.0, 'meV': 1e-3}, 0.0, 30.0),
@@ -45,5 +44,3 @@ MEASURES = {
 }
 #: Measures of which tables have logarithms and limits.
 SCALED = ('conductivity', 'diffusion')
-#: What a source may know of a structure, and a screening filter by.
-PROPERTIES = ('band_gap', 'energy_above_hull')

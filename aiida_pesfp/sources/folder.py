@@ -8,7 +8,7 @@ from typing import Self
 from aiida_pesfp.crystals.files import printable, read_files
 from aiida_pesfp.crystals.formats import file_label
 from aiida_pesfp.errors import ImplausibleValue, SourceError, StructureError, TableError, UnreadableStructure
-from aiida_pesfp.settings.units import PROPERTIES
+from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.sources.entry import Entry, number
 from aiida_pesfp.tables.beside import check_beside
 from aiida_pesfp.tables.heads import Column, find_column, read_heads
@@ -45,10 +45,12 @@ class Table:
         try:
             headers, lines, comments = open_table(path, [id_column, *given.values()])
             others = [header for header in headers if header not in (id_column, *given.values())]
-            chosen = given | {name: find_column(name, others) for name in PROPERTIES if name not in given}
+            chosen = given | {name: find_column(name, others) for name in Properties.known() if name not in given}
             chosen = {name: column for name, column in chosen.items() if column is not None}
             if not chosen:
-                raise TableError(f'{path} has no column {" or ".join(PROPERTIES)}: name some of {", ".join(headers)}')
+                raise TableError(
+                    f'{path} has no column {" or ".join(Properties.known())}: name some of {", ".join(headers)}'
+                )
             found, lines = read_heads(chosen, lines, [id_column])
             for column in found.values():
                 column.check(lines)

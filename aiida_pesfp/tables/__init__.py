@@ -1,1 +1,1 @@
-"""Tables that people made: text in any encoding, rows, heads and numbers as they are written."""
+"""Tables that people made: rows, heads and numbers as they are written."""

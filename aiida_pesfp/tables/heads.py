@@ -96,7 +96,7 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
 def find_column(measure: str, names: list[str]) -> str | None:
     """The column of a property: that of its name, whatever case and signs, else the only one whose head tells it.
 
-    :param measure: of :data:`~aiida_pesfp.settings.units.PROPERTIES`.
+    :param measure: of :class:`~aiida_pesfp.settings.screen.Properties`.
     :raises TableError: if several may be it, or one that may be is not understood.
     """
     tells = [name for name in names if re.search(_TELLS[measure], _words(name), re.IGNORECASE)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiida_pesfp.errors import TableError
-from aiida_pesfp.tables.text import read_text
+from aiida_pesfp.text import read_text
 
 SEPARATORS = ',;\t|'
 #: A spreadsheet takes a cell that begins so for a formula, after blanks too, and wide forms of these signs.

@@ -56,7 +56,7 @@ def test_only_queries_ask_the_graph():
 
 #: Each imports only from those before it.
 FLOORS = (
-    *('errors', 'expressions', 'settings', 'tables', 'crystals', 'fingerprint', 'trajectories', 'potentials'),
+    *('errors', 'expressions', 'text', 'settings', 'tables', 'crystals', 'fingerprint', 'trajectories', 'potentials'),
     *('sources', 'transport', 'assessment', 'programs', 'data', 'calculations', 'parsers', 'queries', 'workflows'),
     *('report', 'cli'),
 )

@@ -15,7 +15,7 @@ from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.settings.yaml_files import load_yaml
-from aiida_pesfp.tables.text import read_text
+from aiida_pesfp.text import read_text
 from aiida_pesfp.workflows.engines import ENGINES, Engine
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import gemmi
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import DummySpecies, Lattice, Structure
 from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
@@ -213,7 +213,8 @@ def _check_second_reading(block: gemmi.cif.Block, structure: Structure) -> None:
             [second] = CifParser.from_str(document.as_string(), check_cif=False).parse_structures(on_error='raise')
     except Exception:  # a parser raises all kinds of errors on files that it does not understand
         return
-    if not second.is_valid(tol=COARSEST * max(structure.lattice.abc)):
+    dummies = any(isinstance(kind, DummySpecies) for kind in second.composition)  # which it does not leave out
+    if dummies or not second.is_valid(tol=COARSEST * max(structure.lattice.abc)):
         return
     found, other = structure.composition.element_composition, second.composition.element_composition
     if not found.almost_equals(other, rtol=1e-2, atol=1e-2) or abs(structure.volume / second.volume - 1) > 1e-3:

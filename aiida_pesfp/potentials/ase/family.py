@@ -7,7 +7,7 @@ from pathlib import Path
 from aiida_pesfp.errors import PotentialError, one_line
 from aiida_pesfp.potentials.base import Family, PotentialIdentity, version
 from aiida_pesfp.settings.yaml_files import load_yaml
-from aiida_pesfp.tables.text import read_text
+from aiida_pesfp.text import read_text
 
 PREFIX = 'ase:'
 #: Largest description that is read, bytes.

@@ -22,7 +22,7 @@ from aiida_pesfp.errors import (
     PartialOccupancy,
     UnreadableStructure,
 )
-from aiida_pesfp.tables.text import read_text
+from aiida_pesfp.text import read_text
 
 BRUCITE = {
     '_space_group_name_H-M_alt': "'P -3 m 1'",
@@ -381,7 +381,9 @@ def test_two_readers_that_disagree_are_told_when_nothing_decides():
     columns, nameless = COLUMNS[:1] + COLUMNS[2:], {'chemical_formula_sum': None, 'cell_formula_units_Z': None}
     with pytest.raises(InconsistentFile, match='two readers find different crystals'):
         read(cif(['Mg1 0 0 0 1', 'OH2 0.333333 0.666667 0.25 1'], columns=columns, **nameless))
-    # A reader that does not join images of rounded places says nothing.
+    # A reader that keeps dummies, or does not join images of rounded places, says nothing.
+    with_dummy = cif(['Mg1 Mg 0 0 0 1 Uiso', 'X1 X 0 0 0.5 1 dum'], columns=(*COLUMNS, 'calc_flag'), **nameless)
+    assert read(with_dummy)[0].composition.formula == 'Mg1'
     structure, _ = read(cif(['Mg1 Mg 0 0 0 1', 'O1 O 0.333 0.666667 0.25 1'], **nameless))
     assert structure.composition.formula == 'Mg1 O2'
 

@@ -96,7 +96,7 @@ def test_msd_as_a_table_and_its_curves(files, tmp_path):
         (('--species', 'Na'), 'no Na among the elements of the trajectory (Li, S)'),
         (('--species', 'S', '--charge', '0'), 'carries no current'),
         (('--temperature', '-5'), 'temperature = -5.0: Input should be'),
-        (('--temperature', '25'), 'the temperature is 25 K, not between 150 and 5000 K (check its unit)'),
+        (('--temperature', '25'), 'temperature = 25.0: Input should be greater than or equal to 150'),
         (('--timestep-fs', '0'), '0 fs is not a time step'),
         (('--stride', 200, '--fit-start-ps', 20), 'the fit begins at 20 ps, after the window'),
         (('--stride', 200, '--equilibration-ps', 100), 'within the equilibration of 100 ps'),

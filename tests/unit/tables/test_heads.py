@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
-from aiida_pesfp.settings.units import MEASURES, PROPERTIES
+from aiida_pesfp.settings.screen import Properties
+from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.tables.heads import Column, find_column, read_head, read_heads
 from aiida_pesfp.tables.numbers import Number
 from aiida_pesfp.tables.table import Row
@@ -242,7 +243,7 @@ def test_no_ion_moves_at_this_temperature():
     ],
 )
 def test_a_column_is_found_by_its_head(names, found):
-    assert tuple(find_column(measure, names) for measure in PROPERTIES) == found
+    assert tuple(find_column(measure, names) for measure in Properties.known()) == found
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.tables import text
-from aiida_pesfp.tables.text import decode, read_text
+from aiida_pesfp import text
+from aiida_pesfp.text import decode, read_text
 
 WORDS = 'data_Müller\nLi 0.5\n'
 
