@@ -9,8 +9,9 @@ from pymatgen.core import Element, Structure
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
 from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
+from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.beside import check_beside, check_errors
-from aiida_pesfp.tables.heads import Column, read_heads
+from aiida_pesfp.tables.heads import read_heads
 from aiida_pesfp.tables.table import Row, open_table
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
@@ -83,17 +84,18 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     try:
         names, rows, comments = open_table(path, form.columns.values())
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
-        columns, rows = read_heads(numeric, rows, map(form.columns.get, MATCHING_METHODS), form.quantity)
+        columns, rows, units = read_heads(numeric, rows, map(form.columns.get, MATCHING_METHODS), form.quantity)
         columns, table.notes = agree(form, columns)
         for column in columns.values():
             column.check(rows)
         if 'error' in columns:
             check_errors(columns['error'], columns[form.quantity], rows)
         others = [name for name in names if name not in form.columns.values()]
-        table.notes += check_beside(others, rows, comments, columns, form.temperature)
+        again, notes = check_beside(others, rows, units, comments, Again(columns, form.temperature))
+        table.notes += notes
         for row in rows:
             try:
-                measurement, structure = _read_row(row, form, columns)
+                measurement, structure = _read_row(row, form, again)
                 first = seen.setdefault(replace(measurement, row=0), row.line)
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
@@ -120,13 +122,14 @@ def carrier_density(structure: Structure, species: str) -> float:
     return structure.composition[Element(species)] / structure.volume * 1e24
 
 
-def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[Measurement, Structure | None]:
+def _read_row(row: Row, form: TableFormat, again: Again) -> tuple[Measurement, Structure | None]:
     """The measurement of a row and its structure, if it has one.
 
     :raises ValueError: if it cannot be used.
     """
     if row.problem:
         raise ValueError(row.problem)
+    columns = again.columns
     values = {role: read_cell(role, row.cells[name], columns.get(role)) for role, name in form.columns.items()}
     for role in columns:
         if values[role] is None and role != 'error':
@@ -148,6 +151,7 @@ def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[
     kelvin = form.temperature if temperature is None else temperature.value
     for column in columns.values():
         column.check_temperature(kelvin)
+    again.check(row.cells)
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': kelvin, 'charge': charge}

@@ -173,7 +173,7 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
     TABLE has a header with the columns T_K, sigma_S_cm and sigma_error_S_cm, separated by commas, semicolons or tabs.
     """
     with _one_line_errors():
-        points = read_points(table)
+        points, notes = read_points(table)
         for excluded, reason in exclude:
             hits = [bool(np.isclose(point.temperature, excluded, rtol=1e-6)) for point in points]
             if not any(hits):
@@ -183,6 +183,8 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
         for temperature in temperatures:
             if not (np.isfinite(temperature) and temperature > 0):
                 raise ValueError(f'{temperature:g} K is not a temperature')
+    for note in notes:
+        click.echo(f'Note: {note}', err=True)
     if not as_json:
         return click.echo(_describe_fit(fit, temperatures))
     content, values = fit.as_dict(), [(p.temperature, p.conductivity, p.conductivity_error) for p in fit.points]
@@ -196,12 +198,13 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
             **{name: content[name] for name in names},
             'extrapolated': [dict(zip(COLUMNS, (t, *fit.conductivity(t)))) for t in temperatures],
             'points': [dict(zip(COLUMNS, row)) | {'excluded': p.excluded} for row, p in zip(values, fit.points)],
+            'notes': notes,
         }
     )
 
 
-def read_points(path: Path) -> list[Point]:
-    """The rows of a table of conductivities, read as labels are.
+def read_points(path: Path) -> tuple[list[Point], list[str]]:
+    """The rows of a table of conductivities, read as labels are, and how the table was understood.
 
     :raises LabelError: naming the row and the value that is wrong: no point is left out without being told to.
     """
@@ -216,7 +219,7 @@ def read_points(path: Path) -> list[Point]:
     return [
         Point(one.temperature, one.value, one.error, label=f'row {one.row} ({one.temperature:g} K)')
         for one in table.measurements
-    ]
+    ], table.notes
 
 
 def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:

@@ -10,8 +10,9 @@ from aiida_pesfp.crystals.formats import file_label
 from aiida_pesfp.errors import ImplausibleValue, SourceError, StructureError, TableError, UnreadableStructure
 from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.sources.entry import Entry, number
+from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.beside import check_beside
-from aiida_pesfp.tables.heads import Column, find_column, read_heads
+from aiida_pesfp.tables.heads import find_column, read_heads
 from aiida_pesfp.tables.numbers import is_blank
 from aiida_pesfp.tables.table import open_table
 
@@ -21,13 +22,13 @@ class Table:
     """Properties by the name of the structure's file, with or without its ending.
 
     :param rows: name -> cells.
-    :param columns: property -> its column.
+    :param again: how they are read.
     :param unused: identifiers without a file so far.
     :param problems: lines that cannot be read, columns that are not used or have names of their own.
     """
 
     rows: dict[str, dict[str, str]]
-    columns: dict[str, Column]
+    again: Again
     unused: set[str]
     problems: list[str]
 
@@ -51,11 +52,11 @@ class Table:
                 raise TableError(
                     f'{path} has no column {" or ".join(Properties.known())}: name some of {", ".join(headers)}'
                 )
-            found, lines = read_heads(chosen, lines, [id_column])
+            found, lines, units = read_heads(chosen, lines, [id_column])
             for column in found.values():
                 column.check(lines)
             unused = [header for header in others if header not in chosen.values()]
-            notes = check_beside(unused, lines, comments, found)
+            again, notes = check_beside(unused, lines, units, comments, Again(found))
         except TableError as error:
             raise SourceError(str(error)) from error
         rows = {}
@@ -70,7 +71,7 @@ class Table:
                 problems.append(f'line {line.line}: {line.problem}')
             elif identifier:
                 rows[identifier] = line.cells
-        return cls(rows, found, set(rows), problems)
+        return cls(rows, again, set(rows), problems)
 
     def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
         """Properties of a structure; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number.
@@ -81,12 +82,17 @@ class Table:
         self.unused -= found
         if not found:
             return {}
-        lines = {tuple(self.rows[name][column.name] for column in self.columns.values()) for name in found}
+        lines = {tuple(self.rows[name][column.name] for column in self.again.columns.values()) for name in found}
         if len(lines) > 1:
             lines_of = ' and '.join(sorted(map(repr, found)))
             raise UnreadableStructure(f'the lines of the table for {lines_of} differ: remove all but one')
+        for name in found:
+            try:
+                self.again.check(self.rows[name])
+            except ValueError as what:
+                raise UnreadableStructure(f'in the line of the table for {name!r} {what}') from None
         properties = {}
-        for (name, column), text in zip(self.columns.items(), *lines):
+        for (name, column), text in zip(self.again.columns.items(), *lines):
             try:
                 properties[name] = None if is_blank(text) else column.read(text).value
             except (ValueError, ImplausibleValue) as what:

@@ -2,45 +2,48 @@
 
 import contextlib
 import re
-from collections.abc import Iterable
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.heads import Column, read_head, temperatures_in, units_in
-from aiida_pesfp.tables.numbers import LONGEST, is_blank
+from aiida_pesfp.tables.numbers import LONGEST, is_blank, plain
 from aiida_pesfp.tables.table import Row
 
 #: Most errors are smaller than so many times their values.
 LARGE_ERROR = 10.0
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|einheit(?:en)?)[\W_]*)')
 _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
-_TEMPERATURE = re.compile(r'(?i:(?<![^\W\d_])t(?:emp[a-z]*)?(?![^\W\d_]))')
+#: Names of columns with a part of each number, in lower case -> cells that change no number. Exp is experiment, too.
+_PARTS = {
+    r'exponent|power(?: of (?:10|ten))?|order of magnitude|x? ?10 ?\^ ?n?': r'[^0-9]*[+-]?0+(?:[.,]0*)?|[^0-9]*',
+    r'factor|multiplier|scale|scaling(?: factor)?': '[^0-9]*1(?:[.,]0*)?|[^0-9]*',
+    'exp': r'(?!-[0-9]+$).*',
+}
 
 
 def check_beside(
-    names: Iterable[str],
-    rows: list[Row],
-    comments: dict[int, str],
-    columns: dict[str, Column],
-    temperature: float | None = None,
-) -> list[str]:
-    """A sentence that names the other columns of a table.
+    names: list[str], rows: list[Row], units: dict[str, str], comments: dict[int, str], again: Again
+) -> tuple[Again, list[str]]:
+    """The columns that say again what is used, and a sentence that names the columns that are not used.
 
-    :param names: the other columns.
+    :param names: the columns that are not used.
+    :param units: column -> what a row of units has for it.
     :param comments: line -> text.
-    :param columns: the columns of numbers, as they are read.
-    :param temperature: of all rows, K.
-    :raises TableError: if a column or comment has another unit or another temperature than the numbers are read with.
+    :param again: the columns of numbers, as they are read.
+    :raises TableError: if a column or comment has another unit, another temperature or another power of ten than the
+        numbers are read with.
     """
-    names = list(names)
+    again = again.find(names, rows, units)
     for name in names:
         cells = [text for row in rows if not is_blank(text := row.cells.get(name, ''))]
-        _check_units(name, cells, columns)
-        if temperature is not None:
-            _check_temperatures(name, cells, temperature)
+        _check_units(name, cells, again.columns)
+        _check_parts(name, cells, again.columns)
+    if again.temperature is not None:
+        _check_temperatures(rows, again)
     for line, text in comments.items():
-        _check_comment(line, text, columns, temperature)
-    return [f'not used are the columns {", ".join(names)}'] if names else []
+        _check_comment(line, text, again.columns, again.temperature)
+    return again, [f'not used are the columns {", ".join(names)}'] if names else []
 
 
 def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
@@ -69,18 +72,24 @@ def _check_units(name: str, cells: list[str], columns: dict[str, Column]) -> Non
             raise TableError(f"{problem}: write each unit behind its number, as '3 {text}', or take the column out")
 
 
-def _check_temperatures(name: str, cells: list[str], temperature: float) -> None:
-    """A column of temperatures is refused where one is given for all, unless it says the same."""
-    found = _head(name, 'temperature')
-    if not found or not (units_in(name, 'temperature') or _TEMPERATURE.search(name)):  # c may be a length
-        return
-    column = Column(name, 'temperature', unit=found[0])
-    for text in cells:
-        try:
-            Column(name, 'temperature', at=(f'{column.read(text).value} K',)).check_temperature(temperature)
-        except (ValueError, ImplausibleValue, TableError):
-            problem = f'the column {name!r} has the temperature {text!r}, but {temperature:g} K is given for all rows'
-            raise TableError(f'{problem}: name it as the column of temperatures, or take it out') from None
+def _check_parts(name: str, cells: list[str], columns: dict[str, Column]) -> None:
+    """Powers of ten and factors in a column of their own are refused, unless they change nothing."""
+    for part, harmless in _PARTS.items():
+        rest, found = re.subn(rf'(?<![^\W\d_])(?:{part})(?![^\W_])', ' ', plain(name).lower())
+        if found and any(_head(rest, column.measure, column.is_error) for column in columns.values()):
+            for text in cells:
+                if not re.fullmatch(harmless, plain(text)):
+                    problem = f'the column {name!r} has {text!r}, a part of numbers in other columns'
+                    raise TableError(f'{problem}: multiply these by it, or take the column out')
+
+
+def _check_temperatures(rows: list[Row], again: Again) -> None:
+    """Temperatures that are not the one for all rows are refused."""
+    for name, column in ((column.name, column) for role, column in again.found if role == 'temperature'):
+        for row in rows:
+            if again.agrees('temperature', column, row.cells) is False:
+                problem = f'the column {name!r} has the temperature {row.cells[name]!r}, but {again.temperature:g} K'
+                raise TableError(f'{problem} is given for all rows: name it as that of temperatures, or take it out')
 
 
 def _check_comment(line: int, text: str, columns: dict[str, Column], temperature: float | None) -> None:
@@ -100,10 +109,10 @@ def _check_comment(line: int, text: str, columns: dict[str, Column], temperature
     raise TableError(f'{where}has {told[0]}, but {temperature:g} K is given: change one of them, or take the line out')
 
 
-def _head(text: str, measure: str) -> tuple | None:
+def _head(text: str, measure: str, error: bool = False) -> tuple | None:
     """What a head tells, None if it is not understood."""
     try:
-        return read_head(text, measure)
+        return read_head(text, measure, error)
     except TableError:
         return None
 

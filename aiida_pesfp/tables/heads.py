@@ -29,29 +29,38 @@ _PARTS = {
 }
 _TIMES, _INVERSE, _END = r'[ _.\u00b7*]*', r' ?\^?[ ({]*-1[)}]*', r'(?![^\W\d_])'
 _PER = rf'{_TIMES}(?:(?:/|per)[ _(]*)?'
-_ANYWHERE = """mean average avg median max maximum value values in of the at and from by unit units mobile exp test
-    experiment experimental data meas measured measurement ref reference lit literature calc calculated computed sim md
-    simulation simulated aimd mlmd dft pbe pbesol gga lda scan r2scan hse hse06 rt room temperature temp run sample mp
-    target label y result reported published li lithium na sodium ion ions ionic"""
-#: Words that may stand in the head of a column.
+#: Words that may stand in the head of a column; those behind the bar tell one kind of values from another.
 _WORDS = {
+    '': """value values in of the at and from by unit units mobile data rt room temperature temp ion ions ionic
+        | mean average avg median max maximum exp test experiment experimental meas measured measurement ref reference
+        lit literature calc calculated computed sim md simulation simulated aimd mlmd dft pbe pbesol gga lda scan r2scan
+        hse hse06 run sample mp target label y result reported published li lithium na sodium""",
     'temperature': 't temps temperatures temperatur température temperatura thermostat',
-    'conductivity': r"""sigma _t \(t\) conductivity conductivities cond conduction ic total tot bulk grain boundary
-        gb overall dc ac superionic solid electrolyte conductivité conductividad leitfähigkeit ionenleitfähigkeit""",
-    'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff self tracer jump chemical
-        msd slope diffusionskoeffizient""",
-    'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy direct indirect optical fundamental electronic
-        gw g0w0 mbj optb88vdw bandlücke""",
+    'conductivity': r"""sigma \(t\) conductivity conductivities cond conduction ic superionic solid electrolyte
+        conductivité conductividad leitfähigkeit ionenleitfähigkeit | total tot bulk grain boundary gb overall dc ac""",
+    'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff diffusionskoeffizient
+        | self tracer jump chemical msd slope""",
+    'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy bandlücke
+        | direct indirect optical fundamental electronic gw g0w0 mbj optb88vdw""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per atom',
-    'error': r"""err e errs error errors bar bars std stdev stddev sd sem se stderr standard deviation dev uncertainty
-        uncertainties unc abs absolute delta d fehler \+/?-""",
+    'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
+        | std stdev stddev sd sem se stderr standard deviation dev""",
 }
+_KINDS = {word for words in _WORDS.values() for word in words.partition('|')[2].split()}
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
 #: Temperature at which the values of a column were measured.
 _AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:(?:s_)?rt|room[ _]?temp(?:erature)?)){_END}'
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
-#: What tells that a column is one of these properties, whatever else stands in its head.
-_TELLS = {'band_gap': r'gap|bandlücke|(?<![^\W\d_])e_?g(?![^\W\d_])', 'energy_above_hull': 'hull'}
+_ALONE = r'(?<![^\W\d_])(?:{})(?![^\W\d_])'.format
+#: What tells that a column is about one of these, whatever else stands in its head.
+_TELLS = {
+    'temperature': f'(?i:{_ALONE("t|temp[a-zé]*")})',
+    'conductivity': f'(?i:sigma|conduct|leitf|{_ALONE("cond|ic")})',
+    'diffusion': f'(?i:diff)|{_ALONE("D")}',
+    'band_gap': f'(?i:gap|bandlücke|{_ALONE("e_?g")})',
+    'energy_above_hull': '(?i:hull)',
+    'error': rf'(?i:err|unc|std|dev|delta|fehler|\+/?-|{_ALONE("s[de]|sem")})',
+}
 #: A head with such a word is about a property, but does not hold its values.
 _ABOUT = re.compile(r'(?i:(?<![^\W\d_])(?:is|types?|kind|units?|err|errors?|std|uncertainty)(?![^\W\d_]))')
 #: An attempt to write a number; but 1/(ohm cm) is a unit.
@@ -67,6 +76,7 @@ SURELY_LOGARITHM = -1.0
 SURELY_KELVIN = 273.0
 #: Degrees Celsius at 0 K.
 CELSIUS = 273.15
+_BASES = {'log10': 10.0, 'ln': math.e}
 #: Room temperature, K, and how far two temperatures of one measurement may be apart: it is from 20 °C to 302 K.
 ROOM, SAME = 297.0, 5.0
 
@@ -99,7 +109,7 @@ def find_column(measure: str, names: list[str]) -> str | None:
     :param measure: of :class:`~aiida_pesfp.settings.screen.Properties`.
     :raises TableError: if several may be it, or one that may be is not understood.
     """
-    tells = [name for name in names if re.search(_TELLS[measure], _words(name), re.IGNORECASE)]
+    tells = [name for name in names if re.search(_TELLS[measure], _words(name))]
     alike = [name for name in tells if not _ABOUT.search(_words(name))]
     same = [name for name in alike if re.sub(r'[\W_]', '', name).lower() == measure.replace('_', '')]
     for found in ([name for name in same if name == measure], same, alike):
@@ -117,6 +127,17 @@ def units_in(text: str, measure: str) -> set[str]:
     tokens, units = _tokens(measure)
     found = re.finditer(rf'(?<![^\W\d_])(?:{tokens.pattern})', _words(text))
     return {units[one.lastgroup] for one in found if one.lastgroup in units and len(one[0]) > 1}
+
+
+def is_about(text: str, measure: str) -> bool:
+    """Whether a text tells that it is about a measure or an ``error``, be it by its unit."""
+    by_unit = measure in ('temperature', *SCALED) and units_in(text, measure)
+    return bool(by_unit or re.search(_TELLS[measure], _words(text)))
+
+
+def kinds_in(text: str) -> set[str]:
+    """The words in a head that tell one kind of values from another, as ``bulk`` or ``measured``."""
+    return _KINDS & set(re.findall('[^\\W_]+', _words(text).lower()))
 
 
 def temperatures_in(text: str) -> tuple[str, ...]:
@@ -141,6 +162,7 @@ class Column:
     :param scale: ``log10`` for logarithms.
     :param at: temperatures in its name.
     :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
+    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``.
     """
 
     name: str
@@ -150,6 +172,7 @@ class Column:
     scale: str | None = None
     at: tuple[str, ...] = ()
     is_error: bool = False
+    over: float = 0.0
 
     def read(self, text: str) -> Number:
         """The number in a cell.
@@ -158,13 +181,7 @@ class Column:
         :raises ImplausibleValue: if it cannot be right.
         :raises TableError: if its unit may be K or C.
         """
-        number, scaled = read_number(text, self.mark), self.measure in SCALED
-        if number.unit and not (self.is_error and number.unit == '%'):
-            tokens, units = _tokens(self.measure)
-            found = tokens.fullmatch(_words(number.unit).strip('()[]'))
-            if self.scale or found is None or found.lastgroup not in units:
-                raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
-            number = replace(number, unit=units[found.lastgroup])
+        number, scaled = self.number(text), self.measure in SCALED
         if number.limit and (self.is_error or not scaled):
             raise ValueError('not a number but a limit')
         if self.is_error:
@@ -180,6 +197,28 @@ class Column:
         error = Number(number.error, unit=number.unit) if scaled and number.error is not None else None
         number = replace(number, value=value)
         return replace(number, error=error and self.error_of(number, error))
+
+    def number(self, text: str) -> Number:
+        """What is written in a cell, with its unit as the measure has it; raises ValueError as :meth:`read` does."""
+        number = read_number(text, self.mark)
+        if not number.unit or (self.is_error and number.unit == '%'):
+            return number
+        tokens, units = _tokens(self.measure)
+        found = tokens.fullmatch(_words(number.unit).strip('()[]'))
+        if self.scale or self.over or found is None or found.lastgroup not in units:
+            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
+        return replace(number, unit=units[found.lastgroup])
+
+    def bounds(self, number: Number, values: Iterable[float] = ()) -> tuple[float, float]:
+        """Between what, in the first unit, a quantity lies that was rounded to a number.
+
+        :param values: the bounds of the value of which it is the error.
+        """
+        number = replace(number, unit=number.unit or self.unit or MEASURES[self.measure].unit)
+        ends = [replace(number, value=number.value + half) for half in (-number.rounding, number.rounding)]
+        found = [self.plain_error_of(Number(value, unit=number.unit), end) for value in values for end in ends]
+        found = found if self.is_error else [self._in_first_unit(end) for end in ends]
+        return min(found), max(found)
 
     def check(self, rows: list[Row]) -> None:
         """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right, or one is another head."""
@@ -217,10 +256,10 @@ class Column:
 
     def plain_error_of(self, value: Number, error: Number) -> float:
         """The same, whether it can be right or not."""
-        if error.unit == '%':
+        if '%' in (error.unit, self.scale):
             return abs(value.value) * error.value / 100
         if self.scale:
-            return error.value * math.log(10) * value.value
+            return error.value * math.log(_BASES[self.scale]) * value.value
         if bool(value.unit) != bool(error.unit) and self._factor(value.unit) != self._factor(error.unit):
             raise ValueError(f'either value or error is in {value.unit or error.unit}: give the other one a unit too')
         return error.value * self._factor(error.unit)
@@ -230,9 +269,11 @@ class Column:
         if unit is None and self.measure == 'temperature' and number.value < SURELY_KELVIN:
             doubt = f'the column {self.name!r} has {number.value:g} without a unit: kelvin or degrees Celsius?'
             raise TableError(f"{doubt} Give temperature_unit (--temperature-unit) 'K' or 'C', or put it into the name")
+        if self.over:
+            return self.over / number.value if number.value > 0 else math.inf
         if unit == 'C':
             return number.value + CELSIUS
-        return self._factor(unit) * (10 ** min(number.value, 300.0) if self.scale else number.value)
+        return self._factor(unit) * (_BASES[self.scale] ** min(number.value, 300.0) if self.scale else number.value)
 
     def _factor(self, unit: str | None) -> float:
         return MEASURES[self.measure].units[unit or self.unit or MEASURES[self.measure].unit]
@@ -240,8 +281,8 @@ class Column:
 
 def read_heads(
     columns: dict[str, str], rows: list[Row], names: Iterable[str] = (), of: str = ''
-) -> tuple[dict[str, Column], list[Row]]:
-    """How each column of numbers is read, and the rows below the heads.
+) -> tuple[dict[str, Column], list[Row], dict[str, str]]:
+    """How each column of numbers is read, the rows below the heads, and what the row of units has for each column.
 
     The first row belongs to the heads if it has a unit without a number, or no name: it holds units.
 
@@ -259,12 +300,12 @@ def read_heads(
         for measure, text in ((of if role == 'error' else role, text) for role, text in first.items())
     )
     below = below if no_name or is_unit else {}
-    rows, found = rows[1:] if below else rows, {}
+    units, rows, found = (rows[0].cells, rows[1:], {}) if below else ({}, rows, {})
     mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
     for role, name in columns.items():
         measure, is_error = (of, True) if role == 'error' else (role, False)
         found[role] = Column(name, measure, mark, *read_head(name, measure, is_error, below.get(name, '')), is_error)
-    return found, rows
+    return found, rows, units
 
 
 @cache
@@ -272,7 +313,7 @@ def _tokens(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, st
     """What the head of a column may consist of, and the unit that each group of the pattern stands for."""
     units = {f'unit{n}': unit for n, unit in enumerate(sorted(MEASURES[measure].units, key=len, reverse=True))}
     written = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in units.items())
-    words = ' '.join([_ANYWHERE, _WORDS[measure], _WORDS['error'] if error else '']).split()
+    words = ' '.join([_WORDS[''], _WORDS[measure], _WORDS['error'] if error else '']).replace('|', '').split()
     words = f'(?i:{"|".join(sorted(words, key=len, reverse=True))}){_END}'
     values = f'|{_LOGARITHM}|{_AT}' if measure in SCALED else ''
     return re.compile(rf'(?:/[ (\[]*)?(?:{written}){_END}{values}|{words}|{_BETWEEN}'), units

@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 #: No number is longer.
 LONGEST = 100
@@ -39,12 +39,15 @@ class Number:
     :param error: its uncertainty, if it stands beside it, as in ``1.2(3)`` and ``1.2 +- 0.3``.
     :param limit: ``<`` for an upper limit, ``>`` for a lower one.
     :param unit: what follows the number.
+    :param rounding: half a unit of its last digit; ``error_rounding`` is that of its uncertainty.
     """
 
     value: float
     error: float | None = None
     limit: str | None = None
     unit: str = ''
+    rounding: float = field(default=0.0, compare=False)
+    error_rounding: float = field(default=0.0, compare=False)
 
 
 def is_blank(text: str) -> bool:
@@ -68,11 +71,13 @@ def read_number(text: str, mark: str | None = None) -> Number:
     first, second, power = parts[:7], parts[7:], e or p or x or '0'
     if not bracket and any(second[3:]) and not any(first[3:]):
         raise ValueError('not clear: put both numbers of the power of ten into brackets')
-    value, error = _part(first, mark, power)
-    error = _part(second, mark, power)[0] if any(second) else error
-    if limit and error is not None:
+    number = _part(first, mark, power)
+    if any(second):
+        error = _part(second, mark, power)
+        number = replace(number, error=error.value, error_rounding=error.rounding)
+    if limit and number.error is not None:
         raise ValueError('a limit with an uncertainty')
-    return Number(value, error, limit and limit[1], (unit or '').strip())
+    return replace(number, limit=limit and limit[1], unit=(unit or '').strip())
 
 
 def decimal_mark(texts: Iterable[str]) -> str | None:
@@ -94,17 +99,23 @@ def plain(text: str) -> str:
     return ' '.join(_TIMES_TEN.sub('x', text).split())
 
 
-def _part(groups: list[str | None], mark: str | None, common: str = '0') -> tuple[float, float | None]:
-    """Value and uncertainty of sign, mantissa, digits of the uncertainty, and the four ways to write the power."""
+def _part(groups: list[str | None], mark: str | None, common: str = '0') -> Number:
+    """Value and uncertainty from sign, mantissa, digits of the uncertainty, and the four ways to write the power."""
     sign, mantissa, digits, *powers = groups
     power = int(next(filter(None, powers), '0')) + int(common)
     whole, fraction = _split(mantissa or '1', mark)
-    value = _float(f'{sign}{whole}.{fraction}', power)
+    value, last = _float(f'{sign}{whole}.{fraction}', power), power - len(fraction)
     if digits is None:
-        return value, None
+        return Number(value, rounding=_half(last))
     if digits.isdigit():  # of the last digits
-        return value, _float(digits, power - len(fraction))
-    return value, _float('.'.join(_split(digits, mark)), power)
+        return Number(value, _float(digits, last), rounding=_half(last), error_rounding=_half(last))
+    whole, fraction = _split(digits, mark)
+    error, half = _float(f'{whole}.{fraction}', power), _half(power - len(fraction))
+    return Number(value, error, rounding=_half(last), error_rounding=half)
+
+
+def _half(power: int) -> float:
+    return float(f'5e{power - 1}')
 
 
 def _float(digits: str, power: int) -> float:

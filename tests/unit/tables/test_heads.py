@@ -303,7 +303,7 @@ def test_no_digit_and_no_sign_is_passed_over(known, text, before):
 )
 def test_a_row_of_units_belongs_to_the_head(identifier, text, unit):
     rows = [Row(2, {'id': identifier, 'gap': text}), Row(3, {'id': 'b', 'gap': '1'})]
-    columns, left = read_heads({'band_gap': 'gap'}, rows)
+    columns, left, _ = read_heads({'band_gap': 'gap'}, rows)
     assert (columns['band_gap'].unit, left) == (unit, rows[1:] if unit else rows)
 
 

@@ -1,0 +1,147 @@
+"""What a row says twice: a column that is not used, but is understood, must not contradict the one that is used."""
+
+import re
+from dataclasses import dataclass, replace
+from itertools import product
+
+from scipy import constants
+
+from aiida_pesfp.errors import ImplausibleValue, TableError
+from aiida_pesfp.settings.units import MEASURES, SCALED
+from aiida_pesfp.tables.heads import SAME, Column, is_about, kinds_in, read_head
+from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank, plain
+from aiida_pesfp.tables.table import Row
+
+#: Beyond the rounding of their digits, statements may differ by this part, for constants as 8.617e-5 eV/K and numbers
+#: of single precision, and temperatures by this much, K: many people add 273 to degrees Celsius.
+PRECISION, SHIFT = 1e-4, 0.16
+_PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:%|per ?cent|pct)(.*))')
+#: ``1000/T (1/K)``, ``T^-1`` and ``1/kT (1/eV)`` without blanks and brackets.
+_INVERSE = re.compile(
+    r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
+    r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?|1/(kb?)t(?:(?:in|/)?(?:1/)?ev(?:\^?-1)?)?)'
+)
+_Said = tuple[str | None, float, float] | None
+
+
+@dataclass(frozen=True)
+class Again:
+    """The columns of a table that say again what is used.
+
+    :param columns: role -> column, as they are used.
+    :param temperature: of all rows, K, if no column has it.
+    :param found: the columns, each with the role in which it says again what is used.
+    """
+
+    columns: dict[str, Column]
+    temperature: float | None = None
+    found: tuple[tuple[str, Column], ...] = ()
+
+    def find(self, names: list[str], rows: list[Row], units: dict[str, str]) -> 'Again':
+        """The same with those that are found. One that names no unit has that with which it agrees best.
+
+        :param names: the other columns.
+        :param units: column -> what a row of units has for it.
+        """
+        value = self._value
+        roles = [*dict.fromkeys(('temperature', *self.columns, 'error'))] if value else [*self.columns]
+        found = [('error', replace(value, is_error=True))] if 'error' in self.columns else []
+        for name in names:
+            mark = decimal_mark(row.cells.get(name, '') for row in rows) or next(iter(self.columns.values())).mark
+            for role in roles:
+                used, column = self.columns.get(role), _column(name, units.get(name, ''), role, value)
+                if column and (used is None or kinds_in(name) == kinds_in(used.name)):
+                    ways = _ways(column, used or (value if column.is_error else None))
+                    ways = [(role, replace(column, mark=mark, **way)) for way in ways]
+                    found.append(max(ways, key=lambda way: sum(self.agrees(*way, row.cells) is True for row in rows)))
+                    break
+        return replace(self, found=tuple(found))
+
+    def check(self, cells: dict[str, str]) -> None:
+        """Raise ValueError if a row contradicts itself."""
+        for role, column in self.found:
+            if self.agrees(role, column, cells) is False:
+                used = self.columns.get(role) or self.columns.get(column.measure)
+                other = f'{used.name!r} has {cells[used.name][:40]!r}' if used else f'{self.temperature:g} K is given'
+                text = f'the column {column.name!r} has {cells[column.name][:40]!r}, but {other}'
+                raise ValueError(f'{text}: correct one of them, or take one of the columns out')
+
+    def agrees(self, role: str, column: Column, cells: dict[str, str]) -> bool | None:
+        """Whether a column agrees in a row with what is used; None if one of them says nothing."""
+        try:
+            if column.at:
+                used = self.columns.get('temperature')
+                column.check_temperature(used.read(cells[used.name]).value if used else self.temperature)
+            said, again = self._used(role, cells), self._said(column, cells)
+        except (ValueError, ImplausibleValue):  # not understood, or at another temperature
+            return False if role == 'temperature' and self.temperature else None
+        if said is None or again is None:
+            return None
+        (limit, low, high), (other, lowest, highest) = said, again
+        not_above, not_below = low <= highest, lowest <= high
+        if limit != other:  # a value may be anywhere below its upper limit
+            not_above, not_below = not_above or limit == '<' or other == '>', not_below or limit == '>' or other == '<'
+        return not_above and not_below
+
+    @property
+    def _value(self) -> Column | None:
+        """The column of conductivities or diffusion coefficients: it may have errors."""
+        return next((column for role, column in self.columns.items() if role in SCALED), None)
+
+    def _used(self, role: str, cells: dict[str, str]) -> _Said:
+        if role == 'temperature' and role not in self.columns:
+            return None, self.temperature - SAME, self.temperature + SAME
+        said = self._said(self.columns[role], cells) if role in self.columns else None
+        return said or (self._said(replace(self._value, is_error=True), cells) if role == 'error' else None)
+
+    def _said(self, column: Column, cells: dict[str, str]) -> _Said:
+        """Limit, and between what the quantity in a cell lies, None if it is blank; raises what reading a cell does."""
+        text, values = cells.get(column.name, ''), ()
+        if is_blank(text):
+            return None
+        number = column.number(text)
+        if column.is_error:
+            value = self.columns[column.measure]
+            if column.name == value.name:  # behind the value
+                number = Number(number.error, unit=number.unit, rounding=number.error_rounding)
+            of = self._said(value, cells)
+            if of is None or number.value is None:
+                return None
+            values = of[1:]
+        low, high = column.bounds(number, values)
+        slack = SHIFT if column.measure == 'temperature' else PRECISION * max(abs(low), abs(high))
+        return number.limit, low - slack, high + slack
+
+
+def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:
+    """How a column is read if it says again what that of a role says; None if not, or if it is not understood."""
+    is_error = role == 'error'
+    if role == 'temperature' and (over := _over(f'{name} {below}')):
+        return Column(name, role, unit='K', over=over)
+    if not is_about(f'{name} {below}', role):
+        return None
+    percent = is_error and _PERCENT.fullmatch(f'{name} {below}')
+    head, below = (' '.join(percent.groups()), '') if percent else (name, below)
+    try:
+        unit, scale, at = read_head(head, value.measure if is_error else role, is_error, below)
+    except TableError:
+        return None
+    return Column(name, value.measure if is_error else role, None, unit, '%' if percent else scale, at, is_error)
+
+
+def _over(head: str) -> float | None:
+    """What is divided by the temperature, K."""
+    found = _INVERSE.fullmatch(re.sub(r'[ _()\[\]{}.,*\u00b7]', '', plain(head)))
+    if not found:
+        return None
+    return constants.e / constants.k if found[2] else float((found[1] or '1').replace('10^', '1e'))
+
+
+def _ways(column: Column, used: Column | None) -> list[dict]:
+    """The units and scales in which the numbers of a column may be: its own if it has one."""
+    if column.unit or column.over or column.scale == '%':
+        return [{}]
+    if not used:  # one temperature is given for all
+        return [{'unit': MEASURES[column.measure].unit}]
+    scales = {column.scale} if column.scale else {None, used.scale}
+    return [{'unit': unit, 'scale': scale} for unit, scale in product(MEASURES[column.measure].units, scales)]
