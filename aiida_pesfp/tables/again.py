@@ -12,10 +12,10 @@ from aiida_pesfp.tables.heads import SAME, Column, is_about, kinds_in, read_head
 from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank, plain
 from aiida_pesfp.tables.table import Row
 
-#: Beyond the rounding of their digits, statements may differ by this part, for constants as 8.617e-5 eV/K and numbers
-#: of single precision, and temperatures by this much, K: many people add 273 to degrees Celsius.
-PRECISION, SHIFT = 1e-4, 0.16
-_PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:%|per ?cent|pct)(.*))')
+#: A statement lies within half a unit of its last digit, but for ties. It is not taken for more precise than this part,
+#: for constants as 8.617e-5 eV/K and single precision, nor temperatures than this, K: many people add 273 to Celsius.
+HALF, PRECISION, SHIFT = 1 - 1e-6, 1e-4, 0.08
+_PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:/ ?)?(?:%|per ?cent|pct)(.*))')
 #: ``1000/T (1/K)``, ``T^-1`` and ``1/kT (1/eV)`` without blanks and brackets.
 _INVERSE = re.compile(
     r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
@@ -61,10 +61,12 @@ class Again:
         """Raise ValueError if a row contradicts itself."""
         for role, column in self.found:
             if self.agrees(role, column, cells) is False:
-                used = self.columns.get(role) or self.columns.get(column.measure)
+                used = self.columns.get(role)
+                if column.is_error and (used is None or is_blank(cells[used.name])):
+                    used = self.columns[column.measure]
                 other = f'{used.name!r} has {cells[used.name][:40]!r}' if used else f'{self.temperature:g} K is given'
                 text = f'the column {column.name!r} has {cells[column.name][:40]!r}, but {other}'
-                raise ValueError(f'{text}: correct one of them, or take one of the columns out')
+                raise ValueError(f'{text} (take one of them out if it is of something else)')
 
     def agrees(self, role: str, column: Column, cells: dict[str, str]) -> bool | None:
         """Whether a column agrees in a row with what is used; None if one of them says nothing."""
@@ -109,8 +111,9 @@ class Again:
                 return None
             values = of[1:]
         low, high = column.bounds(number, values)
-        slack = SHIFT if column.measure == 'temperature' else PRECISION * max(abs(low), abs(high))
-        return number.limit, low - slack, high + slack
+        middle, half = (low + high) / 2, HALF * (high - low) / 2
+        half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
+        return number.limit, middle - half, middle + half
 
 
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:

@@ -71,7 +71,7 @@ KNOWN = {
         'uS/cm': ['µS/cm', '\u03bcS cm^-1', 'uS/cm', 'micro S/cm', 'micro-siemens/cm'],
         'S/m': ['\u03c3 / S m^-1', 'Conductivity [S/m]', '(Ohm m)-1'],
         None: [
-            *('sigma', 'conductivity', 'IC (Total)', 'target', 'sigma_300K', 'sigma_T', 'sigma(T)', 'sigma max 1000 K'),
+            *('sigma', 'conductivity', 'IC (Total)', 'target', 'sigma_300K', 'sigma(T)', 'sigma max 1000 K'),
         ],
         ('S/cm', 'log10'): ['log10(sigma/(S/cm))', 'log_sigma_S_cm'],
         (None, 'log10'): ['log sigma', 'log\u03c3', 'lg \u03c3', 'log 10 conductivity'],
@@ -130,6 +130,8 @@ REFUSED = {
             'log(\u03c3*T)',
             'log(\u03c3 / S K cm-1)',
             'sigma T',
+            'sigma_T',
+            'sigma_T (K S/cm)',
             'sigma/T',
             'S/cm2',
             'sigma (%)',
@@ -209,7 +211,6 @@ def test_what_is_not_known_is_refused_by_name(measure, name):
         ('sigma at 100 \u00baC', [373.15]),
         ('sigma at 25 °C (298 K)', [298.15, 298.0]),
         ('sigma', []),
-        ('sigma_T', []),
     ],
 )
 def test_temperatures_in_a_name(name, at):
