@@ -141,10 +141,12 @@ def _over(head: str) -> float | None:
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:
-    """The units and scales in which the numbers of a column may be: its own if it has one."""
+    """The units and scales in which the numbers of a column may be, the likely first: its own if it has one."""
+    measure = MEASURES[column.measure]
     if column.unit or column.over or column.scale == '%':
         return [{}]
     if not used:  # one temperature is given for all
-        return [{'unit': MEASURES[column.measure].unit}]
-    scales = {column.scale} if column.scale else {None, used.scale}
-    return [{'unit': unit, 'scale': scale} for unit, scale in product(MEASURES[column.measure].units, scales)]
+        return [{'unit': measure.unit}]
+    units = dict.fromkeys([used.unit or measure.unit, *measure.units])
+    scales = dict.fromkeys([column.scale] if column.scale else [used.scale, None])
+    return [{'unit': unit, 'scale': scale} for unit, scale in product(units, scales)]
