@@ -53,7 +53,10 @@ class Again:
                 if column and (used is None or kinds_in(name) == kinds_in(used.name)):
                     ways = _ways(column, used or (value if column.is_error else None))
                     ways = [(role, replace(column, mark=mark, **way)) for way in ways]
-                    found.append(max(ways, key=lambda way: sum(self.agrees(*way, row.cells) is True for row in rows)))
+                    agreed = [sum(self.agrees(*way, row.cells) is True for row in rows) for way in ways]
+                    least = 1 if role == 'temperature' else 2  # one row may agree by chance in another unit
+                    agreed = [number * (number >= least or not index) for index, number in enumerate(agreed)]
+                    found.append(ways[agreed.index(max(agreed))])
                     break
         return replace(self, found=tuple(found))
 

@@ -39,7 +39,7 @@ def read(path, content, unit='S/cm', **columns):
         *((head, ('31.11', '31.1'), ('38.68',)) for head in ('1/kT', '1/(k_B T) (1/eV)')),
         ('sigma (mS/cm)', ('0.32', '0.3', '0.318'), ('3.2e-4', '3.2', '0.23')),
         ('\u03c3 / S m⁻¹', ('0.032',), ('0.32',)),
-        ('conductivity', ('3.2e-4', '0.32', '320', '3.2e-4 S/cm'), ('2.3e-4',)),
+        ('conductivity', ('3.2e-4', '0.32 mS/cm'), ('2.3e-4', '0.32')),
         ('log sigma', ('-3.5', '-3.49', '-3.4949', '-3.49485002168'), ('-4.49', '-2', '3.49')),
         ('lg(\u03c3 / mS cm-1)', ('-0.49',), ('-3.49',)),
         ('ln sigma', ('-8.05', '-8.047'), ('-3.49',)),
@@ -70,7 +70,7 @@ def test_what_contradicts_costs_its_row(tmp_path, head, right, wrong):
         ('err (%)', ('25', '25 %', '24.8'), ('10', '0.3', '50 %')),
         ('rel. error / %', ('25',), ('2.5',)),
         ('error (mS/cm)', ('0.03',), ('3e-5',)),
-        ('sigma_err', ('3e-5', '0.03'), ('4e-5',)),
+        ('sigma_err', ('3e-5',), ('4e-5', '0.03')),
         ('std', ('9e-5',), ()),
         ('relative error', ('0.3',), ()),
     ],
@@ -105,6 +105,12 @@ def test_a_column_of_logarithms_and_one_of_values(tmp_path):
     content = 'name,T_K,log sigma,sigma (S/cm)\na,300,-3.5,3.2e-4\nb,300,-2.5,3.2e-4\n'
     found = read(tmp_path, content, 'log10 S/cm', conductivity='log sigma')
     assert [entry.id for entry in found.measurements] == ['a']
+
+
+def test_a_column_without_a_unit_has_that_with_which_two_rows_agree(tmp_path):
+    rows = 'a,300,3.2e-4,0.32\nb,320,4.1e-4,0.41\nc,340,5e-4,5\n'
+    found = read(tmp_path, f'name,T_K,sigma,conductivity\n{rows}')
+    assert [entry.id for entry in found.measurements] == ['a', 'b']
 
 
 def test_a_row_of_units_is_of_all_columns(tmp_path):
