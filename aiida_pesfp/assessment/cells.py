@@ -11,7 +11,7 @@ from pymatgen.core import Composition, Structure
 from aiida_pesfp.crystals.checks import check_cell
 from aiida_pesfp.errors import TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
-from aiida_pesfp.tables.heads import Column
+from aiida_pesfp.tables.columns import Column
 from aiida_pesfp.tables.numbers import is_blank
 
 #: No formula is longer.

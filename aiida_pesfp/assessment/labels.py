@@ -11,7 +11,7 @@ from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
 from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.beside import check_beside, check_errors
-from aiida_pesfp.tables.heads import read_heads
+from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.table import Row, open_table
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 

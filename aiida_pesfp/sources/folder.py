@@ -12,7 +12,8 @@ from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.sources.entry import Entry, number
 from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.beside import check_beside
-from aiida_pesfp.tables.heads import find_column, read_heads
+from aiida_pesfp.tables.columns import read_heads
+from aiida_pesfp.tables.heads import find_column
 from aiida_pesfp.tables.numbers import is_blank
 from aiida_pesfp.tables.table import open_table
 

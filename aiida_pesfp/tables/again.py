@@ -8,7 +8,8 @@ from scipy import constants
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
-from aiida_pesfp.tables.heads import SAME, Column, is_about, kinds_in, read_head
+from aiida_pesfp.tables.columns import SAME, Column
+from aiida_pesfp.tables.heads import is_about, kinds_in, read_head
 from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank, plain
 from aiida_pesfp.tables.table import Row
 

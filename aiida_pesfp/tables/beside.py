@@ -6,7 +6,8 @@ import re
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.tables.again import Again
-from aiida_pesfp.tables.heads import Column, read_head, temperatures_in, units_in
+from aiida_pesfp.tables.columns import Column
+from aiida_pesfp.tables.heads import read_head, temperatures_in, units_in
 from aiida_pesfp.tables.numbers import LONGEST, is_blank, plain
 from aiida_pesfp.tables.table import Row
 

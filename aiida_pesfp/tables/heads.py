@@ -1,16 +1,12 @@
-"""Columns of numbers: heads of known words and units, and cells. What is not understood to its end is refused."""
+"""Heads of columns of numbers: known words and units. What is not understood to its end is refused."""
 
 import contextlib
-import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import cache
 
-from aiida_pesfp.errors import ImplausibleValue, TableError
+from aiida_pesfp.errors import TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
-from aiida_pesfp.tables.numbers import LONGEST, Number, decimal_mark, is_blank, plain, read_number
-from aiida_pesfp.tables.table import Row
+from aiida_pesfp.tables.numbers import plain
 
 _GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
 _PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
@@ -63,22 +59,6 @@ _TELLS = {
 }
 #: A head with such a word is about a property, but does not hold its values.
 _ABOUT = re.compile(r'(?i:(?<![^\W\d_])(?:is|types?|kind|units?|err|errors?|std|uncertainty)(?![^\W\d_]))')
-#: An attempt to write a number; but 1/(ohm cm) is a unit.
-_NUMBER = re.compile(r'(?i:(?:[<>=~+ -]|ca\.?|approx\.?|about|\((?=.*\+-))*(?:[.,]?\d(?! ?/)|inf\b))')
-#: Names of a row of units.
-_UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|dimensions?|einheit(?:en)?)?[\W_]*)')
-
-#: A smaller number in a column of logarithms is the value itself.
-SMALLEST_LOGARITHM = 0.01
-#: A plain number that is not larger than this, in whatever unit, is a logarithm.
-SURELY_LOGARITHM = -1.0
-#: A lower temperature in a column that names no unit may be one in degrees Celsius, K.
-SURELY_KELVIN = 273.0
-#: Degrees Celsius at 0 K.
-CELSIUS = 273.15
-_BASES = {'log10': 10.0, 'ln': math.e}
-#: Room temperature, K, and how far two temperatures of one measurement may be apart: it is from 20 °C to 302 K.
-ROOM, SAME = 297.0, 5.0
 
 
 def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple:
@@ -89,7 +69,7 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '') -> 
     :param below: what a row of units below the name has.
     :raises TableError: naming what is neither a word that is known for the measure nor one of its units.
     """
-    text, (tokens, units), place, found = _words(f'{name} {below}'), _tokens(measure, error), 0, []
+    text, (tokens, units), place, found = in_words(f'{name} {below}'), tokens_of(measure, error), 0, []
     while place < len(text) and (token := tokens.match(text, place)):
         found += [(token.lastgroup, token[0])] if token.lastgroup else []
         place = token.end()
@@ -109,8 +89,8 @@ def find_column(measure: str, names: list[str]) -> str | None:
     :param measure: of :class:`~aiida_pesfp.settings.screen.Properties`.
     :raises TableError: if several may be it, or one that may be is not understood.
     """
-    tells = [name for name in names if re.search(_TELLS[measure], _words(name))]
-    alike = [name for name in tells if not _ABOUT.search(_words(name))]
+    tells = [name for name in names if re.search(_TELLS[measure], in_words(name))]
+    alike = [name for name in tells if not _ABOUT.search(in_words(name))]
     same = [name for name in alike if re.sub(r'[\W_]', '', name).lower() == measure.replace('_', '')]
     for found in ([name for name in same if name == measure], same, alike):
         if len(found) == 1:
@@ -124,192 +104,36 @@ def find_column(measure: str, names: list[str]) -> str | None:
 
 def units_in(text: str, measure: str) -> set[str]:
     """The units of a measure that stand anywhere in a text; of temperatures, not K and C, which are elements too."""
-    tokens, units = _tokens(measure)
-    found = re.finditer(rf'(?<![^\W\d_])(?:{tokens.pattern})', _words(text))
+    tokens, units = tokens_of(measure)
+    found = re.finditer(rf'(?<![^\W\d_])(?:{tokens.pattern})', in_words(text))
     return {units[one.lastgroup] for one in found if one.lastgroup in units and len(one[0]) > 1}
 
 
 def is_about(text: str, measure: str) -> bool:
     """Whether a text tells that it is about a measure or an ``error``, be it by its unit."""
     by_unit = measure in ('temperature', *SCALED) and units_in(text, measure)
-    return bool(by_unit or re.search(_TELLS[measure], _words(text)))
+    return bool(by_unit or re.search(_TELLS[measure], in_words(text)))
 
 
 def kinds_in(text: str) -> set[str]:
     """The words in a head that tell one kind of values from another, as ``bulk`` or ``measured``."""
-    return _KINDS & set(re.findall('[^\\W_]+', _words(text).lower()))
+    return _KINDS & set(re.findall('[^\\W_]+', in_words(text).lower()))
 
 
 def temperatures_in(text: str) -> tuple[str, ...]:
     """The temperatures that stand in a text, as :class:`Column` has them."""
-    return tuple(one['at'] for one in re.finditer(rf'(?<![^\W_]){_AT}', _words(text)))
+    return tuple(one['at'] for one in re.finditer(rf'(?<![^\W_]){_AT}', in_words(text)))
 
 
-def _tells_unit(text: str, measure: str) -> bool:
+def tells_unit(text: str, measure: str) -> bool:
     """Whether a text is a head with a unit."""
     with contextlib.suppress(TableError):
         return read_head(text, measure)[0] is not None
     return False
 
 
-@dataclass(frozen=True)
-class Column:
-    """How the numbers of a column are read.
-
-    :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`; values are in the first of its units.
-    :param mark: decimal mark.
-    :param unit: of the cells without their own; None for the first one of the measure, and if K or C may be meant.
-    :param scale: ``log10`` for logarithms.
-    :param at: temperatures in its name.
-    :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
-    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``.
-    """
-
-    name: str
-    measure: str
-    mark: str | None = None
-    unit: str | None = None
-    scale: str | None = None
-    at: tuple[str, ...] = ()
-    is_error: bool = False
-    over: float = 0.0
-
-    def read(self, text: str) -> Number:
-        """The number in a cell.
-
-        :raises ValueError: if it is none, with the reason.
-        :raises ImplausibleValue: if it cannot be right.
-        :raises TableError: if its unit may be K or C.
-        """
-        number, scaled = self.number(text), self.measure in SCALED
-        if number.limit and (self.is_error or not scaled):
-            raise ValueError('not a number but a limit')
-        if self.is_error:
-            return number
-        if self.scale and 0 < abs(number.value) < SMALLEST_LOGARITHM:
-            raise ImplausibleValue('hardly a logarithm')
-        if scaled and not self.scale and number.value <= SURELY_LOGARITHM:
-            raise ImplausibleValue(f"a logarithm among plain numbers: if all are, give the unit 'log10 {self.unit}'")
-        value = self._in_first_unit(number)
-        if value <= 0 and (number.limit or self.scale):
-            raise ValueError('without a meaning')
-        MEASURES[self.measure].check(value)
-        error = Number(number.error, unit=number.unit) if scaled and number.error is not None else None
-        number = replace(number, value=value)
-        return replace(number, error=error and self.error_of(number, error))
-
-    def number(self, text: str) -> Number:
-        """What is written in a cell, with its unit as the measure has it; raises ValueError as :meth:`read` does."""
-        number = read_number(text, self.mark)
-        if not number.unit or (self.is_error and number.unit == '%'):
-            return number
-        tokens, units = _tokens(self.measure)
-        found = tokens.fullmatch(_words(number.unit).strip('()[]'))
-        if self.scale or self.over or found is None or found.lastgroup not in units:
-            raise ValueError(f'not a number in a known unit: known are {", ".join(MEASURES[self.measure].units)}')
-        return replace(number, unit=units[found.lastgroup])
-
-    def bounds(self, number: Number, values: Iterable[float] = ()) -> tuple[float, float]:
-        """Between what, in the first unit, a quantity lies that was rounded to a number.
-
-        :param values: the bounds of the value of which it is the error.
-        """
-        number = replace(number, unit=number.unit or self.unit or MEASURES[self.measure].unit)
-        ends = [replace(number, value=number.value + half) for half in (-number.rounding, number.rounding)]
-        found = [self.plain_error_of(Number(value, unit=number.unit), end) for value in values for end in ends]
-        found = found if self.is_error else [self._in_first_unit(end) for end in ends]
-        return min(found), max(found)
-
-    def check(self, rows: list[Row]) -> None:
-        """Raise :class:`~aiida_pesfp.errors.TableError` if most numbers cannot be right, or one is another head."""
-        texts, wrong = [text for row in rows if not is_blank(text := row.cells.get(self.name, ''))], []
-        for text in texts:
-            try:
-                self.read(text)
-            except ImplausibleValue as reason:
-                wrong.append(f'{text[:40]!r} is {reason}')
-            except ValueError:  # costs its row only
-                if text != self.name and _tells_unit(text, self.measure):
-                    problem = f'the column {self.name!r} has {text!r} among its numbers: split the table'
-                    raise TableError(problem) from None
-        if len(wrong) > len(texts) / 2:
-            raise TableError(f'most numbers of the column {self.name!r} cannot be right: {wrong[0]}')
-
-    def check_temperature(self, temperature: float) -> None:
-        """Raise ValueError if the name of the column tells another temperature (K)."""
-        for text in self.at:
-            at = Column(self.name, 'temperature').read(text).value if text[0].isdigit() else ROOM
-            if abs(at - temperature) > SAME:
-                raise ValueError(f'the column {self.name!r} is of {at:g} K, not of {temperature:g} K')
-
-    def error_of(self, value: Number, error: Number) -> float:
-        """The standard error of a value of :meth:`read`, in its unit. That of a logarithm is a part of the value.
-
-        :raises ValueError: if it may be in the unit of the column or in that of the other cell.
-        :raises ImplausibleValue: if it cannot be right.
-        """
-        found = self.plain_error_of(value, error)
-        if found < 0:
-            raise ImplausibleValue(f'its error of {found:g} is negative')
-        MEASURES[self.measure].check(found, 'its error is ')
-        return found
-
-    def plain_error_of(self, value: Number, error: Number) -> float:
-        """The same, whether it can be right or not."""
-        if '%' in (error.unit, self.scale):
-            return abs(value.value) * error.value / 100
-        if self.scale:
-            return error.value * math.log(_BASES[self.scale]) * value.value
-        if bool(value.unit) != bool(error.unit) and self._factor(value.unit) != self._factor(error.unit):
-            raise ValueError(f'either value or error is in {value.unit or error.unit}: give the other one a unit too')
-        return error.value * self._factor(error.unit)
-
-    def _in_first_unit(self, number: Number) -> float:
-        unit = number.unit or self.unit
-        if unit is None and self.measure == 'temperature' and number.value < SURELY_KELVIN:
-            doubt = f'the column {self.name!r} has {number.value:g} without a unit: kelvin or degrees Celsius?'
-            raise TableError(f"{doubt} Give temperature_unit (--temperature-unit) 'K' or 'C', or put it into the name")
-        if self.over:
-            return self.over / number.value if number.value > 0 else math.inf
-        if unit == 'C':
-            return number.value + CELSIUS
-        return self._factor(unit) * (_BASES[self.scale] ** min(number.value, 300.0) if self.scale else number.value)
-
-    def _factor(self, unit: str | None) -> float:
-        return MEASURES[self.measure].units[unit or self.unit or MEASURES[self.measure].unit]
-
-
-def read_heads(
-    columns: dict[str, str], rows: list[Row], names: Iterable[str] = (), of: str = ''
-) -> tuple[dict[str, Column], list[Row], dict[str, str]]:
-    """How each column of numbers is read, the rows below the heads, and what the row of units has for each column.
-
-    The first row belongs to the heads if it has a unit without a number, or no name: it holds units.
-
-    :param columns: measure, or ``error``, -> name of its column.
-    :param names: columns that name what a row is about.
-    :param of: the measure of which ``error`` is the error.
-    :raises TableError: as :func:`read_head`.
-    """
-    first = {role: rows[0].cells.get(name, '') for role, name in columns.items()}
-    below = {columns[role]: text for role, text in first.items() if not is_blank(text)}
-    told = [rows[0].cells.get(name, '') for name in names]
-    no_name = told and all(map(_UNITS.fullmatch, told))
-    is_unit = any(
-        not _NUMBER.match(plain(text[:LONGEST])) and (_tells_unit(text, measure) or units_in(text[:LONGEST], measure))
-        for measure, text in ((of if role == 'error' else role, text) for role, text in first.items())
-    )
-    below = below if no_name or is_unit else {}
-    units, rows, found = (rows[0].cells, rows[1:], {}) if below else ({}, rows, {})
-    mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
-    for role, name in columns.items():
-        measure, is_error = (of, True) if role == 'error' else (role, False)
-        found[role] = Column(name, measure, mark, *read_head(name, measure, is_error, below.get(name, '')), is_error)
-    return found, rows, units
-
-
 @cache
-def _tokens(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, str]]:
+def tokens_of(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, str]]:
     """What the head of a column may consist of, and the unit that each group of the pattern stands for."""
     units = {f'unit{n}': unit for n, unit in enumerate(sorted(MEASURES[measure].units, key=len, reverse=True))}
     written = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in units.items())
@@ -329,6 +153,6 @@ def _written(unit: str) -> str:
     return pattern
 
 
-def _words(text: str) -> str:
+def in_words(text: str) -> str:
     """The same in few characters, with words for Greek letters."""
     return ' '.join(plain(text).translate(_PLAIN).split())

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.settings.units import MEASURES
-from aiida_pesfp.tables.heads import Column, find_column, read_head, read_heads
+from aiida_pesfp.tables.columns import Column, read_heads
+from aiida_pesfp.tables.heads import find_column, read_head
 from aiida_pesfp.tables.numbers import Number
 from aiida_pesfp.tables.table import Row
 
