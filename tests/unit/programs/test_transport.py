@@ -221,6 +221,15 @@ def test_arrhenius_reads_a_table_as_people_write_it(tmp_path, form, encoding):
         assert found[name] == pytest.approx(plain[name], rel=1e-9)
 
 
+def test_arrhenius_tells_what_it_does_not_use(tmp_path):
+    head, *lines = TABLE.splitlines()
+    (tmp_path / 'table.csv').write_text('\n'.join([f'{head},run', *(f'{line},a' for line in lines)]))
+    for options in ((), ('--json',)):
+        process = call('arrhenius', tmp_path / 'table.csv', *options)
+        assert 'Note: not used are the columns run' in process.stderr
+    assert 'not used are the columns run' in process.found['notes']
+
+
 def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
     (tmp_path / 'table.csv').write_text(TABLE + '363,0.082,0.023\n')
     process = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line', '--json')
@@ -256,6 +265,10 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
         ),
         (HEAD + '500,1,0.1\n500,1,0.1\n700,2,0.1\n', 'row 3: the same as row 2: correct the row, or remove it'),
         (HEAD + '500,<1,0.1\n700,2,0.1\n', 'row 2: its conductivity is a limit'),
+        ('1000/T,' + HEAD + '2.0,500,1,0.1\n1.43,770,2,0.1\n', "row 3: the column '1000/T' has '1.43', but 'T_K' has"),
+        ('T_C,' + HEAD + '227,500,1,0.1\n427,427,2,0.1\n', "row 3: the column 'T_C' has '427', but 'T_K' has '427'"),
+        ('exponent,' + HEAD + '-2,500,1,0.1\n-1,770,2,0.1\n', "'exponent' has '-2', a part of numbers"),
+        (HEAD + '500,1(1),0.1\n700,2,0.1\n', "row 2: the column 'sigma_S_cm' has '1(1)'"),
         (HEAD + '°C,S/cm,S/cm\n500,1,0.1\n700,2,0.1\n', "'T_K', with '°C' in its first row, is not understood"),
         (HEAD + 'K,mS/cm,S/cm\n500,1,0.1\n700,2,0.1\n', "'mS/cm' in its first row, is not understood"),
     ],

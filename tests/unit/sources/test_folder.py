@@ -103,6 +103,16 @@ def test_what_is_not_used_is_told(folder):
     assert table.problems == ["the column 'Eg (eV)' is the band_gap", 'not used are the columns cbm, is_metal']
 
 
+def test_two_columns_of_one_property_agree(folder):
+    head = 'id,band_gap,Eg (meV),HSE gap,energy_above_hull,E hull / meV,energy_per_atom'
+    for gap, hull, right in (('6250', '12', True), ('625', '12', False), ('6250', '0.012', False), ('', '', True)):
+        table = table_of(folder, f'{head}\nLiCl,6.25,{gap},8.1,0.0123,{hull},-3\nPOSCAR_Li2O,5,5000,7,0,0,-4\n')
+        entries = {entry.id: entry for entry in read_folder([folder], table)}
+        assert entries['POSCAR_Li2O'].band_gap == 5.0
+        assert entries['LiCl.cif'].band_gap == (6.25 if right else None)
+        assert right or "in the line of the table for 'LiCl' the column '" in entries['LiCl.cif'].error
+
+
 def test_a_metal_costs_its_own_line_wherever_it_stands(folder):
     for lines in ('LiCl,metal\nPOSCAR_Li2O,5\n', 'POSCAR_Li2O,5\nLiCl,metal\n'):
         table = table_of(folder, f'id,band_gap\n{lines}')
@@ -137,6 +147,7 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
         ('# gaps in meV\nid,band_gap\nLiCl,6\n', {}, "line 1, '# gaps in meV', has meV, but 'band_gap' is read in eV"),
         ('# gaps in eV, hulls in meV/atom\nid,band_gap,hull\nLiCl,6,1\n', {}, "but 'hull' is read in eV/atom"),
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
+        ('id,gap,exponent\nLiCl,6,-1\n', {}, "column 'exponent' has '-1', a part of numbers"),
         ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
         ('', {}, 'is empty'),
         ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, "'gap_Ry' is not understood from 'Ry' on"),
