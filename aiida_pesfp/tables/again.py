@@ -6,10 +6,10 @@ from itertools import product
 
 from scipy import constants
 
-from aiida_pesfp.errors import ImplausibleValue, TableError
+from aiida_pesfp.errors import ImplausibleValue
 from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.columns import SAME, Column
-from aiida_pesfp.tables.heads import is_about, kinds_in, read_head
+from aiida_pesfp.tables.heads import is_about, kinds_in, try_head
 from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank, plain
 from aiida_pesfp.tables.table import Row
 
@@ -129,11 +129,11 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
         return None
     percent = is_error and _PERCENT.fullmatch(f'{name} {below}')
     head, below = (' '.join(percent.groups()), '') if percent else (name, below)
-    try:
-        unit, scale, at = read_head(head, value.measure if is_error else role, is_error, below)
-    except TableError:
+    measure = value.measure if is_error else role
+    if not (found := try_head(head, measure, is_error, below)):
         return None
-    return Column(name, value.measure if is_error else role, None, unit, '%' if percent else scale, at, is_error)
+    column = Column(name, measure, None, *found, is_error)
+    return replace(column, scale='%') if percent else column
 
 
 def _over(head: str) -> float | None:

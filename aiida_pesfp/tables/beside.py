@@ -7,7 +7,7 @@ from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.columns import Column
-from aiida_pesfp.tables.heads import read_head, temperatures_in, units_in
+from aiida_pesfp.tables.heads import temperatures_in, try_head, units_in
 from aiida_pesfp.tables.numbers import LONGEST, is_blank, plain
 from aiida_pesfp.tables.table import Row
 
@@ -63,12 +63,12 @@ def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
 def _check_units(name: str, cells: list[str], columns: dict[str, Column]) -> None:
     """Units in a column of their own are refused, unless each is the one that is used."""
     measures = {column.measure for column in columns.values()}
-    named = _UNITS.fullmatch(name) or (_UNIT.search(name) and any(_head(name, measure) for measure in measures))
+    named = _UNITS.fullmatch(name) or (_UNIT.search(name) and any(try_head(name, measure) for measure in measures))
     short = [text for text in cells if len(text) <= LONGEST and text[0].isalpha()]
     written = [text for text in short if any(units_in(text, measure) for measure in measures)]
     used = {_unit(column) for column in columns.values()}
     for text in cells if named else written if len(written) > len(cells) / 2 else []:
-        if not any((found := _head(text, measure)) and found[0] in used for measure in measures):
+        if not any((found := try_head(text, measure)) and found[0] in used for measure in measures):
             problem = f'the column {name!r} has {text!r}, but numbers are read in {", ".join(sorted(used))}'
             raise TableError(f"{problem}: write each unit behind its number, as '3 {text}', or take the column out")
 
@@ -77,7 +77,7 @@ def _check_parts(name: str, cells: list[str], columns: dict[str, Column]) -> Non
     """Powers of ten and factors in a column of their own are refused, unless they change nothing."""
     for part, harmless in _PARTS.items():
         rest, found = re.subn(rf'(?<![^\W\d_])(?:{part})(?![^\W_])', ' ', plain(name).lower())
-        if found and any(_head(rest, column.measure, column.is_error) for column in columns.values()):
+        if found and any(try_head(rest, column.measure, column.is_error) for column in columns.values()):
             for text in cells:
                 if not re.fullmatch(harmless, plain(text)):
                     problem = f'the column {name!r} has {text!r}, a part of numbers in other columns'
@@ -108,14 +108,6 @@ def _check_comment(line: int, text: str, columns: dict[str, Column], temperature
         except (ValueError, ImplausibleValue):
             continue
     raise TableError(f'{where}has {told[0]}, but {temperature:g} K is given: change one of them, or take the line out')
-
-
-def _head(text: str, measure: str, error: bool = False) -> tuple | None:
-    """What a head tells, None if it is not understood."""
-    try:
-        return read_head(text, measure, error)
-    except TableError:
-        return None
 
 
 def _unit(column: Column) -> str:

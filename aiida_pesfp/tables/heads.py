@@ -125,11 +125,16 @@ def temperatures_in(text: str) -> tuple[str, ...]:
     return tuple(one['at'] for one in re.finditer(rf'(?<![^\W_]){_AT}', in_words(text)))
 
 
+def try_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple | None:
+    """As :func:`read_head`, None for what is not understood."""
+    with contextlib.suppress(TableError):
+        return read_head(name, measure, error, below)
+    return None
+
+
 def tells_unit(text: str, measure: str) -> bool:
     """Whether a text is a head with a unit."""
-    with contextlib.suppress(TableError):
-        return read_head(text, measure)[0] is not None
-    return False
+    return (try_head(text, measure) or (None,))[0] is not None
 
 
 @cache
