@@ -291,6 +291,69 @@ def test_lattice_parameters_of_quantum_espresso(tmp_path, parameter):
     assert reading.structure.volume == pytest.approx(LICL.volume, rel=1e-4)
 
 
+ALONG = np.radians(70.0)
+CENTRINGS = {
+    'P': [[0, 0, 0]],
+    'I': [[0, 0, 0], [0.5, 0.5, 0.5]],
+    'C': [[0, 0, 0], [0.5, 0.5, 0]],
+    'A': [[0, 0, 0], [0, 0.5, 0.5]],
+    'B': [[0, 0, 0], [0.5, 0, 0.5]],
+    'F': [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
+}
+CUBE, TALL, BRICK = np.diag([4.0, 4, 4]), np.diag([4.0, 4, 5]), np.diag([4.0, 4.5, 5])
+SHEARED = np.array([[4.0, 0, 0], [4.5 * np.cos(ALONG), 4.5 * np.sin(ALONG), 0], [0, 0, 5]])
+TILTED = np.array([[4.0, 0, 0], [0, 4.5, 0], [5 * np.cos(ALONG), 0, 5 * np.sin(ALONG)]])
+#: Number of the lattice, its centring, its conventional vectors (A), and what is given of them.
+BRAVAIS = [
+    *[(1, 'P', CUBE, ''), (2, 'F', CUBE, ''), (3, 'I', CUBE, ''), (-3, 'I', CUBE, '')],
+    *[(4, 'P', [[4, 0, 0], [-2, 12**0.5, 0], [0, 0, 5]], 'c'), (6, 'P', TALL, 'c'), (7, 'I', TALL, 'c')],
+    *[(number, kind, BRICK, 'bc') for number, kind in {8: 'P', 9: 'C', -9: 'C', 91: 'A', 10: 'F', 11: 'I'}.items()],
+    *[(12, 'P', SHEARED, 'bcG'), (13, 'B', SHEARED, 'bcG'), (-12, 'P', TILTED, 'bcB')],
+]
+
+
+@pytest.mark.parametrize('style', ['celldm', 'A'])
+@pytest.mark.parametrize(('number', 'kind', 'vectors', 'given'), BRAVAIS, ids=[str(one[0]) for one in BRAVAIS])
+def test_lattices_that_quantum_espresso_knows_by_number(tmp_path, number, kind, vectors, given, style):
+    """The atoms are at the same places of the conventional cell, which spans the lattice with its centrings."""
+    names = {'b': (2, 'B', 4.5), 'c': (3, 'C', 5.0), 'G': (4, 'cosAB', np.cos(ALONG)), 'B': (5, 'cosAC', np.cos(ALONG))}
+    items = [f'celldm(1)={4 / Bohr!r}'] if style == 'celldm' else ['A=4']
+    for index, name, value in map(names.get, given):
+        ratio = value / 4 if index < 4 else value
+        items.append(f'celldm({index})={ratio!r}' if style == 'celldm' else f'{name} = {value!r}')
+    lattice = Lattice(vectors)
+    place = lattice.get_cartesian_coords([0.35, 0.3, 0.3])
+    text = QUANTUM_ESPRESSO.replace('ibrav=0', f'ibrav= {number}').replace('0.5 0.5 0.5', ' '.join(map(str, place / 4)))
+    text = re.sub(r'CELL_PARAMETERS alat(\n.*){3}', '', text.format(', '.join(items)))
+    (tmp_path / 'a.pwi').write_text(text)
+    (reading,) = read_file(tmp_path / 'a.pwi')
+    centrings = np.array(CENTRINGS[kind])
+    assert len(reading.structure) == 2
+    assert reading.structure.volume == pytest.approx(lattice.volume / len(centrings))
+    inside = lattice.get_fractional_coords(reading.structure.lattice.matrix)
+    steps = inside[:, None] - centrings  # each vector of the lattice is one of the centred cell
+    assert np.abs(steps - np.rint(steps)).max(axis=-1).min(axis=-1).max() < 1e-6
+    np.testing.assert_allclose(reading.structure.cart_coords[1] - reading.structure.cart_coords[0], place, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'words'),
+    [
+        ('ibrav=0', 'ibrav=2', 'gives its lattice twice'),
+        ('ibrav=0', 'ibrav=5', 'ibrav = 5, which is not read'),
+        ('ibrav=0', 'ibrav=4', 'ibrav = 4 needs A, c, or as many celldm'),
+        ('POSITIONS alat', 'POSITIONS crystal_sg', 'up to symmetry'),
+        ('ntyp=2', 'ntyp=2, space_group = 225', 'up to symmetry'),
+    ],
+)
+def test_lattices_of_quantum_espresso_that_are_not_read(tmp_path, old, new, words):
+    text = QUANTUM_ESPRESSO.format('A = 5.13').replace(old, new)
+    if 'twice' not in words:
+        text = re.sub(r'CELL_PARAMETERS alat(\n.*){3}', '', text)
+    (tmp_path / 'a.pwi').write_text(text)
+    assert words in str(read_file(tmp_path / 'a.pwi')[0].error)
+
+
 @pytest.mark.parametrize(
     ('old', 'new', 'words'),
     [
