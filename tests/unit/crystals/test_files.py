@@ -316,7 +316,12 @@ BRAVAIS = [
 @pytest.mark.parametrize(('number', 'kind', 'vectors', 'given'), BRAVAIS, ids=[str(one[0]) for one in BRAVAIS])
 def test_lattices_that_quantum_espresso_knows_by_number(tmp_path, number, kind, vectors, given, style):
     """The atoms are at the same places of the conventional cell, which spans the lattice with its centrings."""
-    names = {'b': (2, 'B', 4.5), 'c': (3, 'C', 5.0), 'G': (4, 'cosAB', np.cos(ALONG)), 'B': (5, 'cosAC', np.cos(ALONG))}
+    names = {
+        'b': (2, 'B', 4.5),
+        'c': (3, 'C', 5.0),
+        'G': (4, 'cosAB', float(np.cos(ALONG))),
+        'B': (5, 'cosAC', float(np.cos(ALONG))),
+    }
     items = [f'celldm(1)={4 / Bohr!r}'] if style == 'celldm' else ['A=4']
     for index, name, value in map(names.get, given):
         ratio = value / 4 if index < 4 else value
@@ -328,6 +333,7 @@ def test_lattices_that_quantum_espresso_knows_by_number(tmp_path, number, kind, 
     (tmp_path / 'a.pwi').write_text(text)
     (reading,) = read_file(tmp_path / 'a.pwi')
     centrings = np.array(CENTRINGS[kind])
+    assert reading.error is None
     assert len(reading.structure) == 2
     assert reading.structure.volume == pytest.approx(lattice.volume / len(centrings))
     inside = lattice.get_fractional_coords(reading.structure.lattice.matrix)
