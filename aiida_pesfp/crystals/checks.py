@@ -155,10 +155,29 @@ def doubts_of_occupancies(structure: Structure) -> tuple[str, ...]:
     reduced = structure.composition.element_composition.reduced_composition
     ionic = any(one.is_chalcogen or one.is_halogen or one.symbol in ('N', 'P') for one in reduced)
     small = reduced.num_atoms <= MOST_BALANCED and 1 < len(reduced) <= MOST_BALANCED_ELEMENTS
-    if ionic and small and not reduced.oxi_state_guesses():
+    if ionic and small:
+        charges = next(iter(reduced.oxi_state_guesses()), None)
         formula = reduced.formula.replace(' ', '')
-        doubts.append(f'no usual oxidation states balance {formula}: are all occupancies given?')
+        if charges is None:
+            doubts.append(f'no usual oxidation states balance {formula}: are all occupancies given?')
+        elif _are_mixed_up(structure, charges):
+            words = f'each cation of {formula} is nearer to a cation than to any anion'
+            doubts.append(f'{words}: are its elements in the right order?')
     return tuple(doubts)
+
+
+def _are_mixed_up(structure: Structure, charges: dict[str, float]) -> bool:
+    """Whether the nearest ion of each cation is a cation, as where a file has its elements in a wrong order.
+
+    Of 354 ordered crystals, none is like this; of 188 made of them by exchange of elements, without another doubt, 41.
+    """
+    longest = 2 * MOST_CONTACT * covalent_radii[_largest_atoms(structure)].max()
+    first, second, _, distances = structure.get_neighbor_list(longest)
+    positive = np.array([charges[site.specie.symbol] > 0 for site in structure])
+    nearest = np.full((2, len(structure)), np.inf)
+    np.minimum.at(nearest, ((positive[first] != positive[second]).astype(int), first), distances)
+    same, other = nearest[:, positive]
+    return len(same) > 0 and bool((same < other - 1e-3).all())
 
 
 def check_crystal(structure: Structure) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
+from pymatgen.core import Lattice
 
 from aiida_pesfp.crystals.checks import FARTHEST_CELL
-from aiida_pesfp.crystals.cif.tags import EMPTY, tags_of
+from aiida_pesfp.crystals.cif.tags import EMPTY, tags_of, value
 from aiida_pesfp.crystals.species import element_of, element_of_label
 from aiida_pesfp.errors import UnreadableStructure
 
@@ -66,7 +67,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
             continue
         label = label if label not in EMPTY else symbol
         if flag == 'dum':
-            doubts.append(f'{label} is a dummy and was left out')
+            doubts.append(f'{label}: left out as a dummy')
             continue
         element, doubt = _element(label, symbol, elements)
         doubts += filter(None, [doubt])
@@ -75,7 +76,7 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
             empty.setdefault(element, label)
             continue
         if fill is not None and (fill > 1 or NEARLY_FULL <= fill < 1):
-            doubts.append(f'{label} has an occupancy of {occupancy}, which was taken for 1')
+            doubts.append(f'{label}: its occupancy of {occupancy} was taken for 1')
             fill, blur = 1.0, 0.0
         multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
         position, accuracy = _position(label, element, [x, y, z])
@@ -90,6 +91,30 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     return atoms, list(dict.fromkeys(doubts))
 
 
+def add_fractions(block: gemmi.cif.Block, lattice: Lattice) -> None:
+    """Give atoms that have Cartesian coordinates only (A) fractional ones.
+
+    :raises UnreadableStructure: if the block does not say along what its axes are, and the cell has oblique angles.
+    """
+    places = block.find('_atom_site_', [f'Cartn_{axis}' for axis in 'xyz'])
+    if len(block.find_values('_atom_site_fract_x')) or places.loop is None:
+        return
+    stated = [value(block, (f'_atom_sites_Cartn_tran_matrix_{row}{column}',)) for column in '123' for row in '123']
+    vectors = np.reshape(stated, (3, 3)) if None not in stated else np.diag(lattice.abc)
+    origin = [value(block, (f'_atom_sites_Cartn_tran_vector_{row}',)) or 0.0 for row in '123']
+    if not np.allclose(vectors @ vectors.T, lattice.matrix @ lattice.matrix.T, rtol=1e-2, atol=0.1):
+        way_out = 'give the matrix _atom_sites_Cartn_tran_matrix of its cell, or fractional coordinates'
+        raise UnreadableStructure(f'its atoms have Cartesian coordinates along unknown axes: {way_out}')
+    found = np.array([[gemmi.cif.as_number(text) for text in row] for row in places])
+    digits = [max(len(re.sub(r'\(.*|^[^.]*\.?', '', text)) for text in row) for row in places]
+    places.loop.add_columns([f'_atom_site_fract_{axis}' for axis in 'xyz'], '?')
+    for row, place, count in zip(
+        block.find('_atom_site_fract_', list('xyz')), (found - origin) @ np.linalg.inv(vectors), digits
+    ):
+        for column, number in enumerate(place):
+            row[column] = f'{number:.{count + 1}f}'
+
+
 def check_disorder(atoms: list[Atom]) -> list[str]:
     """What is doubtful about full atoms of a group of disorder.
 
@@ -100,8 +125,7 @@ def check_disorder(atoms: list[Atom]) -> list[str]:
         if first.disorder[0] == second.disorder[0] and first.disorder != second.disorder:
             labels = f'{first.label} and {second.label}'
             raise UnreadableStructure(f'atoms {labels} are alternatives in disorder: give their occupancies')
-    labels = ', '.join(atom.label for atom in full)
-    return [f'{labels} belong to a group of disorder, but are all there'] if full else []
+    return [f'{atom.label}: there, though in a group of disorder' for atom in full]
 
 
 def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -142,6 +166,6 @@ def _element(label: str, symbol: str, elements: set[str]) -> tuple[str, str | No
         if symbol in EMPTY:
             return element_of_label(label, elements)
         element, doubt = element_of(symbol, elements)
-        return element, doubt and f'{label} was taken for {element}'
+        return element, doubt and f'{label}: taken for {element}'
     except UnreadableStructure as error:
         raise UnreadableStructure(f'atom {label}: its type {error}') from error

@@ -12,10 +12,10 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_atoms
+from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, add_fractions, check_disorder, read_atoms
 from aiida_pesfp.crystals.cif.lists import check_lists
 from aiida_pesfp.crystals.cif.sites import Crystal, build
-from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
+from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, is_whole, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, tags_of, texts, value
 from aiida_pesfp.crystals.facts import Facts, Formula
 from aiida_pesfp.crystals.species import ISOTOPES, element_of
@@ -80,6 +80,7 @@ def _read_block(
     if value(block, ('_cell_modulation_dimension',)) or texts(block, modulations):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
+    add_fractions(block, lattice)
     facts, formula_doubts = _facts_of(block)
     elements = {element for formula in facts.formulas for element in formula.counts}
     atoms, atom_doubts = read_atoms(block, elements)
@@ -102,12 +103,10 @@ def _read_block(
             confirmed = False
         if not confirmed:
             raise
-        doubts.append(
-            f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 0 as the formula says'
-        )
+        doubts += [f'{label}: without an occupancy, taken for absent as the formula says' for label in open_labels]
     else:
-        if open_labels and not confirmed:
-            doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
+        if not confirmed and len(open_labels) < len(atoms):  # else the file gives none
+            doubts += [f'{label}: without an occupancy, unlike others, taken for full' for label in open_labels]
     if not confirmed:
         doubts += check_disorder(atoms)
         _check_second_reading(block, crystal.structure)
@@ -181,6 +180,9 @@ def _decide(
             continue
         if not any(same(crystal.structure, other.structure) for _, other, _ in found):
             found.append((origin, crystal, confirmed))
+    listed = disputed and found and found[0][0] == choices[0][0] and found[0][1].structure
+    if listed and any(is_whole(listed, operations) for _, operations in choices[1:]):
+        found, failures, disputed = found[:1], [], False  # a group that is named has no more atoms than are listed
     if not found and len(choices) == 1:
         raise failures[0][1]
     names = ' or '.join(origin for origin, _ in choices)

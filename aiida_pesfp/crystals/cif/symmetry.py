@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 import spglib
-from pymatgen.core import Lattice
+from pymatgen.core import Lattice, Structure
+from scipy.spatial import cKDTree
 
 from aiida_pesfp.crystals.cif.tags import texts, value
 from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
@@ -221,6 +222,20 @@ def as_arrays(operations: tuple[gemmi.Op, ...]) -> tuple[np.ndarray, np.ndarray]
     """(n, 3, 3) integer rotations and (n, 3) fractional translations."""
     rotations = np.array([one.rot for one in operations]) // gemmi.Op.DEN
     return rotations.astype('intc'), np.array([one.tran for one in operations]) / gemmi.Op.DEN
+
+
+def is_whole(structure: Structure, operations: tuple[gemmi.Op, ...]) -> bool:
+    """Whether operations take each site to one of the same species, within 0.1 A."""
+    places, kinds = structure.frac_coords, np.array([hash(site.species) for site in structure])
+    sites = cKDTree(places % 1 % 1, boxsize=1)
+    for rotation, translation in zip(*as_arrays(operations)):
+        images = places @ rotation.T + translation
+        _, nearest = sites.query(images % 1 % 1)
+        apart = images - places[nearest]
+        distances = np.linalg.norm((apart - np.rint(apart)) @ structure.lattice.matrix, axis=1)
+        if (distances > 0.1).any() or (kinds[nearest] != kinds).any():
+            return False
+    return True
 
 
 def _kind_of(operations: tuple[gemmi.Op, ...], lattice: Lattice) -> tuple[int | None, bool]:

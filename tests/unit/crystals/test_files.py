@@ -44,6 +44,10 @@ def with_sites(**others):
     return LICL.as_dict() | {'sites': [first | others, *rest]}
 
 
+OQMD = {
+    'entry_id': 1, 'spacegroup': 'Fm-3m', 'natoms': 2, 'ntypes': 2, 'volume': 33.75, 'composition': 'Cl1 Li1',
+    'unit_cell': LICL.lattice.matrix.tolist(), 'sites': ['Li @ 0 0 0', 'Cl @ 0.5 0.5 0.5'],
+}  # fmt: skip
 FRACTIONAL = {'coords': LICL.frac_coords.tolist(), 'cartesian': False}
 DOCUMENTS = {
     'a structure': LICL.as_dict(),
@@ -65,6 +69,7 @@ DOCUMENTS = {
     'NOMAD, in metres': {'structure_original': servers.optimade_document('1', LICL)['attributes'] | {
         'cell_volume': LICL.volume * 1e-30, 'lattice_vectors': (LICL.lattice.matrix * 1e-10).tolist(),
         'cartesian_site_positions': (LICL.cart_coords * 1e-10).tolist()}},
+    'OQMD': {'data': [OQMD], 'meta': {}},
     'OPTIMADE': {'data': servers.optimade_document('1', LICL), 'meta': {}},
     'OPTIMADE, many': {'data': [servers.optimade_document('1', LICL)], 'links': {'next': None}},
 }  # fmt: skip
@@ -126,6 +131,13 @@ def test_identifiers_and_properties_come_along(tmp_path):
         ),
         (with_sites(species=[{'element': 'Li'}]), 'site 0 has occu of None'),
         ({'some': 'thing'}, 'is no structure of pymatgen'),
+        (OQMD | {'natoms': 3}, 'there are 3 sites, and has 2'),
+        (OQMD | {'sites': ['Li @ 0 0 0', '(Cl,Br) @ 0.5 0.5 0.5']}, "'(Cl,Br)' is no element"),
+        (OQMD | {'sites': ['Li @ 0 0 0', 'Vac @ 0.5 0.5 0.5']}, "'Vac' is no element"),
+        (OQMD | {'sites': ['Li @ 0 0 0', 'Cl @ 0.5 0.5']}, 'sites: there are not 2 vectors'),
+        ({'aurl': 'x:AFLOWDATA/LIB2', 'positions_fractional': [[0, 0, 0]]}, 'AFLOW: download its structure, CONTCAR'),
+        ({'metadata': {}, 'results': {'material': {}}, 'run': []}, 'NOMAD: download its structure as a CIF'),
+        ({'entry_id': 'x', 'archive': {'run': []}}, 'NOMAD: download its structure as a CIF'),
         ([], 'contains no structure'),
         ({'@class': 'Molecule', 'sites': []}, 'is no structure of pymatgen'),
     ],
@@ -375,6 +387,23 @@ def test_all_atoms_of_quantum_espresso_are_read(tmp_path, old, new, words):
     (tmp_path / 'a.pwi').write_text(QUANTUM_ESPRESSO.format('A = 5.13').replace(old, new))
     (reading,) = read_file(tmp_path / 'a.pwi')
     assert words in str(reading.error) if words else reading.structure.matches(LICL)
+
+
+def test_doubts_about_many_atoms_are_short(tmp_path):
+    """One for each kind, with the names of a few atoms."""
+    places = [f'LI{number} LI {number / 20} 0 0' for number in range(20)]
+    head = ['data_x', *(f'_cell_length_{axis} {length}' for axis, length in zip('abc', (55, 2.7, 2.7)))]
+    columns = [f'_atom_site_{name}' for name in ('label', 'type_symbol', 'fract_x', 'fract_y', 'fract_z')]
+    symmetry = ['loop_', '_symmetry_equiv_pos_as_xyz', 'x,y,z', 'loop_']
+    (tmp_path / 'a.cif').write_text('\n'.join([*head, *symmetry, *columns, *places]))
+    (reading,) = read_file(tmp_path / 'a.cif')
+    assert 'LI0, LI1, LI2, LI3, LI4 and 15 more: taken for Li' in reading.doubts
+    assert all(len(doubt) <= 200 for doubt in reading.doubts)
+    long = {'structure': LICL.as_dict(), 'formula': '?' * 999}
+    (tmp_path / 'a.json').write_text(json.dumps(long))
+    (reading,) = read_file(tmp_path / 'a.json')
+    (doubt,) = reading.doubts
+    assert len(doubt) == 200
 
 
 @pytest.mark.parametrize('name', ['a.xsf', 'a.XV', 'a.STRUCT_OUT'])
