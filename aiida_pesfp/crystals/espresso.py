@@ -1,7 +1,6 @@
 """Input of Quantum ESPRESSO as ASE reads it: lattices by number become vectors (INPUT_PW, ``ibrav``, of its manual)."""
 
 import io
-import itertools
 import re
 
 import numpy as np
@@ -9,6 +8,7 @@ from ase.cell import Cell
 from ase.io.espresso import read_fortran_namelist
 from ase.units import Bohr
 
+from aiida_pesfp.crystals.poscar import to_numbers
 from aiida_pesfp.errors import UnreadableStructure
 
 #: ``A``, the first lattice parameter in A.
@@ -45,10 +45,8 @@ def for_ase(text: str) -> str:
     :raises UnreadableStructure: if it does not list all atoms of a cell, or its lattice is unknown or given twice.
     """
     if _SYMMETRIC.search(text):
-        raise UnreadableStructure(
-            'it lists atoms up to symmetry: list all of the cell, not in crystal_sg, or give a CIF'
-        )
-    in_bohr, given = _LATTICE_PARAMETER.subn(_in_bohr, text)
+        raise UnreadableStructure('it lists atoms up to symmetry: give all of the cell, not crystal_sg, or a CIF')
+    in_bohr, given = _LATTICE_PARAMETER.subn(lambda a: f'celldm(1) = {to_numbers(a.groups())[0] / Bohr!r}', text)
     system = read_fortran_namelist(io.StringIO(in_bohr))[0].get('system', {})
     if not (kind := system.get('ibrav')):
         return in_bohr
@@ -73,15 +71,3 @@ def _vectors(kind: int, system: dict) -> np.ndarray:
     # As there, the first vector is along x and the second in the plane of x and y.
     conventional = Cell.fromcellpar([1.0, *numbers[1:3], *np.degrees(np.arccos(numbers[3:]))]).array
     return np.array(_CENTRED.get(kind, 2 * np.eye(3))) @ conventional / 2
-
-
-def check_species(text: str, names: list[str]) -> None:
-    """Refuse species that none of the atoms, by their names, has."""
-    rows = re.split(r'(?im)^\s*ATOMIC_SPECIES\b.*$', text)[-1].splitlines()
-    rows = itertools.takewhile(lambda row: len(row) == 3, filter(None, map(str.split, rows)))
-    if unused := sorted({row[0] for row in rows} - set(names)):
-        raise UnreadableStructure(f'it has no atoms of its species {", ".join(unused)}: add them, or remove these')
-
-
-def _in_bohr(parameter: re.Match) -> str:
-    return f'celldm(1) = {float(parameter[1].lower().replace("d", "e")) / Bohr!r}'

@@ -33,10 +33,7 @@ WHOLE = {
 }
 #: What precedes a list of atoms, and its lines, in formats of which ASE reads as many as a count says, no more.
 _LISTS = {
-    'espresso-in': (
-        r'(?im)^\s*ATOMIC_POSITIONS\b.*$',
-        r'(?!K_P|CELL_|ATOMIC_|ADDIT)[A-Za-z][\w+-]*(\s+\S+){3,}',
-    ),
+    'espresso-in': (r'(?im)^\s*ATOMIC_POSITIONS\b.*$', r'(?!K_P|CELL_|ATOMIC_|ADDIT)[A-Za-z][\w+-]*(\s+\S+){3,}'),
     'xsf': (r'(?m)^\s*PRIMCOORD\b.*\n.*$', rf'\w+\s+{VECTOR}.*'),
 }
 
@@ -106,7 +103,10 @@ def _check_lists(text: str, kind: str, count: int) -> None:
     if len(names) != count:
         raise UnreadableStructure(f'it lists {len(names)} atoms, its count is {count}: correct either')
     if kind == 'espresso-in':
-        espresso.check_species(text, names)
+        rows = re.split(r'(?im)^\s*ATOMIC_SPECIES\b.*$', text)[-1].splitlines()
+        rows = itertools.takewhile(lambda row: len(row) == 3, filter(None, map(str.split, rows)))
+        if unused := sorted({row[0] for row in rows} - set(names)):
+            raise UnreadableStructure(f'it has no atoms of its species {", ".join(unused)}: add them, or remove these')
 
 
 def _kind_by_ase(path: Path) -> str:

@@ -20,7 +20,7 @@ NEARLY_FULL = 0.999
 #: Two decimals are the fewest that count: fewer do not tell a special position from a general one.
 COARSEST = 0.005
 COLUMNS = (
-    *('fract_x', 'fract_y', 'fract_z', '?label', '?type_symbol', '?occupancy'),
+    *('?label', '?type_symbol', '?occupancy'),
     *('?symmetry_multiplicity', '?site_symmetry_multiplicity', '?calc_flag', '?disorder_assembly', '?disorder_group'),
 )
 
@@ -47,7 +47,7 @@ class Atom:
     disorder: tuple[str, str] | None = None
 
 
-def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], list[str]]:
+def read_atoms(block: gemmi.cif.Block, lattice: Lattice, elements: set[str]) -> tuple[list[Atom], list[str]]:
     """The atoms of a block, without dummies and empty sites, and what is doubtful.
 
     :param elements: those of the file's own formula, which decide what an ambiguous label means; empty if it has none.
@@ -59,9 +59,12 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     atoms: list[Atom] = []
     doubts: list[str] = []
     empty: dict[str, str] = {}
-    for line in block.find('_atom_site_', list(COLUMNS)):
+    cartesian = not len(block.find_values('_atom_site_fract_x')) and len(block.find_values('_atom_site_Cartn_x')) > 0
+    vectors, origin = _axes(block, lattice) if cartesian else (np.eye(3), np.zeros(3))
+    columns = [f'{"Cartn" if cartesian else "fract"}_{axis}' for axis in 'xyz'] + list(COLUMNS)
+    for line in block.find('_atom_site_', columns):
         x, y, z, label, symbol, occupancy, *multiplicities, flag, assembly, group = (
-            gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(COLUMNS))
+            gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(columns))
         )
         if all(text in EMPTY for text in (x, y, z, label, symbol)):
             continue
@@ -80,6 +83,8 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
             fill, blur = 1.0, 0.0
         multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
         position, accuracy = _position(label, element, [x, y, z])
+        position = np.linalg.solve(vectors.T, position - origin)
+        accuracy = np.minimum(accuracy / np.linalg.norm(vectors, axis=1), COARSEST)
         disorder = None if group in EMPTY else (assembly, group)
         atoms.append(Atom(label, element, position, accuracy, fill, blur, multiplicity, disorder))
     if not atoms:
@@ -91,28 +96,14 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     return atoms, list(dict.fromkeys(doubts))
 
 
-def add_fractions(block: gemmi.cif.Block, lattice: Lattice) -> None:
-    """Give atoms that have Cartesian coordinates only (A) fractional ones.
-
-    :raises UnreadableStructure: if the block does not say along what its axes are, and the cell has oblique angles.
-    """
-    places = block.find('_atom_site_', [f'Cartn_{axis}' for axis in 'xyz'])
-    if len(block.find_values('_atom_site_fract_x')) or places.loop is None:
-        return
-    stated = [value(block, (f'_atom_sites_Cartn_tran_matrix_{row}{column}',)) for column in '123' for row in '123']
-    vectors = np.reshape(stated, (3, 3)) if None not in stated else np.diag(lattice.abc)
-    origin = [value(block, (f'_atom_sites_Cartn_tran_vector_{row}',)) or 0.0 for row in '123']
+def _axes(block: gemmi.cif.Block, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """(3, 3) lattice vectors as rows and (3,) origin of the cell along the axes of Cartesian coordinates, A."""
+    matrix = [value(block, (f'_atom_sites_Cartn_tran_matrix_{row}{column}',)) for column in '123' for row in '123']
+    vectors = np.diag(lattice.abc) if None in matrix else np.reshape(matrix, (3, 3))
     if not np.allclose(vectors @ vectors.T, lattice.matrix @ lattice.matrix.T, rtol=1e-2, atol=0.1):
         way_out = 'give the matrix _atom_sites_Cartn_tran_matrix of its cell, or fractional coordinates'
         raise UnreadableStructure(f'its atoms have Cartesian coordinates along unknown axes: {way_out}')
-    found = np.array([[gemmi.cif.as_number(text) for text in row] for row in places])
-    digits = [max(len(re.sub(r'\(.*|^[^.]*\.?', '', text)) for text in row) for row in places]
-    places.loop.add_columns([f'_atom_site_fract_{axis}' for axis in 'xyz'], '?')
-    for row, place, count in zip(
-        block.find('_atom_site_fract_', list('xyz')), (found - origin) @ np.linalg.inv(vectors), digits
-    ):
-        for column, number in enumerate(place):
-            row[column] = f'{number:.{count + 1}f}'
+    return vectors, np.array([value(block, (f'_atom_sites_Cartn_tran_vector_{row}',)) or 0.0 for row in '123'])
 
 
 def check_disorder(atoms: list[Atom]) -> list[str]:
@@ -133,7 +124,7 @@ def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndar
     if not (np.abs(numbers) <= FARTHEST_CELL).all():  # NaN neither
         given = ', '.join(text or '.' for text in coordinates)
         raise UnreadableStructure(f'atom {label} ({element}) has no position ({given}): give its coordinates')
-    return numbers, np.array([min(_half_unit(text), COARSEST) for text in coordinates])
+    return numbers, np.array([_half_unit(text) for text in coordinates])
 
 
 def _number(text: str) -> float:

@@ -12,7 +12,7 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 from pymatgen.io.cif import CifParser
 
 from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, add_fractions, check_disorder, read_atoms
+from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_atoms
 from aiida_pesfp.crystals.cif.lists import check_lists
 from aiida_pesfp.crystals.cif.sites import Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, is_whole, symmetries
@@ -80,10 +80,9 @@ def _read_block(
     if value(block, ('_cell_modulation_dimension',)) or texts(block, modulations):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
     lattice = _lattice(block)
-    add_fractions(block, lattice)
     facts, formula_doubts = _facts_of(block)
     elements = {element for formula in facts.formulas for element in formula.counts}
-    atoms, atom_doubts = read_atoms(block, elements)
+    atoms, atom_doubts = read_atoms(block, lattice, elements)
     choices, disputed, symmetry_doubts = symmetries(block, lattice)
     doubts = [*doubts, *formula_doubts, *atom_doubts, *symmetry_doubts]
     attached = any(gemmi.cif.as_number(text) > 0 for text in texts(block, ('_atom_site_attached_hydrogens',)))

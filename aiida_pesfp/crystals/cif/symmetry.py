@@ -18,11 +18,7 @@ from scipy.spatial import cKDTree
 from aiida_pesfp.crystals.cif.tags import texts, value
 from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 
-OPERATIONS = (
-    '_symmetry_equiv_pos_as_xyz',
-    '_space_group_symop_operation_xyz',
-    '_space_group_symop_magn_operation_xyz',
-)
+OPERATIONS = ('_symmetry_equiv_pos_as_xyz', '_space_group_symop_operation_xyz', '_space_group_symop_magn_operation_xyz')
 CENTRINGS = ('_space_group_symop_magn_centering_xyz',)
 HALL = ('_symmetry_space_group_name_Hall', '_space_group_name_Hall')
 HERMANN_MAUGUIN = (
