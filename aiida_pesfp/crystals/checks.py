@@ -65,10 +65,8 @@ def sound(structure: Structure) -> Structure:
         raise UnreadableStructure(f'{", ".join(sorted(dummies)[:5])} is no element: name the elements of all sites')
     volume = structure.volume / structure.composition.num_atoms
     if not ATOMIC_VOLUMES[0] <= volume <= ATOMIC_VOLUMES[1]:
-        raise InvalidCell(
-            f'{structure.composition.formula} in {structure.volume:.4g} A^3 are {volume:.3g} A^3 an atom, not '
-            f'{ATOMIC_VOLUMES[0]:g} to {ATOMIC_VOLUMES[1]:g}: correct the cell or the list of atoms'
-        )
+        bounds = f'{volume:.3g} A^3 an atom, not {ATOMIC_VOLUMES[0]:g} to {ATOMIC_VOLUMES[1]:g}'
+        raise InvalidCell(f'{structure.composition.formula} have {bounds}: correct the cell or the list of atoms')
     _check_fractions(structure)
     if reach > 2:
         structure = structure.copy()

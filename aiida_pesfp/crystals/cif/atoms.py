@@ -1,4 +1,4 @@
-"""The atoms that a CIF block lists: element, position with its digits, occupancy."""
+"""The cell and the atoms of a CIF block: element, position with its digits, occupancy."""
 
 import itertools
 import re
@@ -8,10 +8,10 @@ import gemmi
 import numpy as np
 from pymatgen.core import Lattice
 
-from aiida_pesfp.crystals.checks import FARTHEST_CELL
+from aiida_pesfp.crystals.checks import FARTHEST_CELL, check_cell
 from aiida_pesfp.crystals.cif.tags import EMPTY, tags_of, value
 from aiida_pesfp.crystals.species import element_of, element_of_label
-from aiida_pesfp.errors import UnreadableStructure
+from aiida_pesfp.errors import InvalidCell, UnreadableStructure
 
 #: Refinements without constraints exceed full occupancy by a few percent; this much is taken for 1.
 MOST_OVERFULL = 1.05
@@ -45,6 +45,22 @@ class Atom:
     blur: float
     multiplicity: int | None
     disorder: tuple[str, str] | None = None
+
+
+def read_lattice(block: gemmi.cif.Block) -> Lattice:
+    """The lattice of a block; an angle that is not given is 90 degrees, as in the CIF dictionary.
+
+    :raises InvalidCell: if it is missing or impossible.
+    """
+    lengths = {name: (value(block, (name,)), np.inf) for name in (f'_cell_length_{axis}' for axis in 'abc')}
+    names = [f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')]
+    angles = {name: (value(block, (name,)) if len(block.find_values(name)) else 90.0, 180.0) for name in names}
+    wrong = [name for name, (number, limit) in (lengths | angles).items() if number is None or not 0 < number < limit]
+    if wrong:
+        raise InvalidCell(f'{", ".join(wrong)} is missing or impossible: give the cell')
+    lattice = Lattice.from_parameters(*(number for number, _ in (lengths | angles).values()))
+    check_cell(lattice.matrix, (True,) * 3)
+    return lattice
 
 
 def read_atoms(block: gemmi.cif.Block, lattice: Lattice, elements: set[str]) -> tuple[list[Atom], list[str]]:
