@@ -240,16 +240,9 @@ def _kind_of(operations: tuple[gemmi.Op, ...], lattice: Lattice) -> tuple[int | 
     group.add_missing_elements()
     rotations, translations = as_arrays(tuple(group))
     found = spglib.get_spacegroup_type_from_symmetry(rotations, translations, lattice.matrix)
-    return found and found.number, len(rotations) == len(operations) and _closed(operations)
-
-
-def _closed(operations: tuple[gemmi.Op, ...]) -> bool:
-    """Whether the products of operations are these operations. (gemmi looks at the rotations only.)"""
-    rotations, _ = as_arrays(operations)
-    shifts = np.array([one.tran for one in operations])
-    turned = np.einsum('aij,bjk->abik', rotations, rotations).reshape(-1, 9)
-    moved = (np.einsum('aij,bj->abi', rotations, shifts) + shifts[:, None]).reshape(-1, 3) % gemmi.Op.DEN
-    return len(np.unique(np.hstack([turned, moved]), axis=0)) == len(operations)
+    # gemmi looks at the rotations only
+    closed = len({_key(first * second) for first in operations for second in operations}) == len(operations)
+    return found and found.number, len(rotations) == len(operations) and closed
 
 
 def _deviation(lattice: Lattice, operations: tuple[gemmi.Op, ...]) -> float:
