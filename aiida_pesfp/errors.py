@@ -169,6 +169,16 @@ def some_of(names: Iterable[str], most: int = 8) -> str:
     return ', '.join(names[:most]) + more
 
 
-def one_line(error: Exception, length: int = 200) -> str:
+def shortened(notes: Iterable[str]) -> list[str]:
+    """Notes of one line each. Those that say the same of several things, behind a colon, become one."""
+    alike: dict[str, list[str]] = {}
+    for note in notes:
+        what, colon, said = note.rpartition(': ')
+        alike.setdefault(colon + said, []).append(what)
+    return [one_line(some_of(dict.fromkeys(filter(None, names)), 5) + said) for said, names in alike.items()]
+
+
+def one_line(error: Exception | str, length: int = 200) -> str:
     """The message of any error on one line of at most ``length`` characters; its type if it has no message."""
-    return ' '.join(str(error).split())[:length] or type(error).__name__
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return text if len(text) <= length else f'{text[: length - 4]} ...'

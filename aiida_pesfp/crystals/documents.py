@@ -1,4 +1,4 @@
-"""Structures from JSON: pymatgen, Materials Project, JARVIS, NOMAD, OPTIMADE (https://www.optimade.org) and ASE."""
+"""Structures from JSON: pymatgen, Materials Project, JARVIS, OQMD, NOMAD, OPTIMADE and ASE."""
 
 import json
 import re
@@ -23,6 +23,11 @@ _IDS = ('material_id', 'jid', 'entry_id', 'task_id', 'id')
 _PROPERTIES = {
     'band_gap': ('band_gap', 'bandgap', 'optb88vdw_bandgap'),  # eV
     'energy_above_hull': ('energy_above_hull', 'e_above_hull', 'ehull'),  # eV/atom
+}
+#: Keys of entries that describe a crystal in many places, and what of them is read.
+_INSTEAD = {
+    'aurl': 'AFLOW: download its structure, CONTCAR.relax.vasp',
+    **dict.fromkeys(('archive', 'run', 'processing_logs'), 'NOMAD: download its structure as a CIF'),
 }
 #: Keys of lists of structures in an answer.
 _LISTS = ('data', 'response', 'structures', 'entries')
@@ -148,7 +153,10 @@ def _stated(document: dict) -> dict:
 
 
 def _unknown(document) -> UnreadableStructure:
-    known = 'pymatgen, the Materials Project, JARVIS, OPTIMADE or ASE'
+    for key, instead in _INSTEAD.items() if isinstance(document, dict) else ():
+        if key in document:
+            return UnreadableStructure(f'it is an entry of {instead}')
+    known = 'pymatgen, the Materials Project, JARVIS, OQMD, OPTIMADE or ASE'
     return UnreadableStructure(f'is no structure of {known}: {str(document)[:60]}')
 
 
@@ -188,6 +196,15 @@ def _site(index: int, site: dict, lattice: Lattice, oriented: bool) -> dict:
     return {'species': species, 'abc': list(place)}
 
 
+def _from_oqmd(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
+    """An answer of OQMD, in which a site is a text such as ``Li @ 0 0.333 0.5``."""
+    check_cell(matrix := vectors(crystal['unit_cell'], 3, 'unit_cell'), (True,) * 3)
+    names, places = zip(*(site.split('@') for site in crystal['sites']))
+    places = vectors([place.split() for place in places], len(names), 'sites')
+    doubt = 'OQMD gives coordinates with three digits: atoms off their places are so by rounding'
+    return Structure(matrix, [element_of(name.strip())[0] for name in names], places), (doubt,)
+
+
 def _from_jarvis(crystal: dict) -> tuple[Structure, tuple[str, ...]]:
     check_cell(crystal['lattice_mat'], (True,) * 3)
     lattice, cartesian = Lattice(crystal['lattice_mat']), crystal.get('cartesian')
@@ -222,6 +239,7 @@ def _from_row(row: dict) -> tuple[Structure, tuple[str, ...]]:
 _READERS = (
     ({'lattice', 'sites'}, _from_pymatgen),
     ({'lattice_mat', 'coords', 'elements'}, _from_jarvis),
+    ({'unit_cell', 'sites'}, _from_oqmd),
     ({'lattice_vectors', 'cartesian_site_positions', 'cell_volume'}, _from_nomad),
     ({'lattice_vectors', 'cartesian_site_positions'}, from_optimade),
     ({'numbers', 'positions'}, _from_row),

@@ -36,7 +36,7 @@ _FORMULAS = (
     'chemical_formula_descriptive',
 )
 _NUMBERS = {'density': 'density', 'volume': 'volume', 'nsites': 'sites', 'nat': 'sites', 'nelements': 'kinds'}
-_NUMBERS |= {'spg_number': 'group', 'space_group_it_number': 'group'}
+_NUMBERS |= {'natoms': 'sites', 'ntypes': 'kinds', 'spg_number': 'group', 'space_group_it_number': 'group'}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from aiida_pesfp.crystals.formats import file_label, format_of, read_file
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.crystals.reading import Reading
 from aiida_pesfp.crystals.worker import Worker, WorkerDied
-from aiida_pesfp.errors import DuplicateStructure, StructureError, UnreadableStructure
+from aiida_pesfp.errors import DuplicateStructure, StructureError, UnreadableStructure, some_of
 
 #: The file in each folder that a program has made for results; the file beside such folders that says how far it got.
 MARKER, RUN = '.pesfp', 'run.json'
@@ -99,8 +99,7 @@ def structure_files(paths: list[Path], tell: Callable[[str], None]) -> Iterator[
             else:
                 yield file
         for reason, names in skipped.items():
-            more = f' and {len(names) - 20} more' if len(names) > 20 else ''
-            tell(f'{printable(path)}: passed over {", ".join(names[:20])}{more} ({reason})')
+            tell(f'{printable(path)}: passed over {some_of(names, 20)} ({reason})')
 
 
 def _why_not(path: Path) -> str | None:

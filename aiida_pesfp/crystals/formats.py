@@ -7,8 +7,8 @@ import warnings
 from pathlib import Path
 
 import ase.io
-from ase.units import Bohr
 
+from aiida_pesfp.crystals import espresso
 from aiida_pesfp.crystals.cif.reader import crystals_of
 from aiida_pesfp.crystals.documents import read_documents
 from aiida_pesfp.crystals.poscar import VECTOR, read_poscar
@@ -31,14 +31,9 @@ WHOLE = {
     *('xsf', 'cube', 'gen', 'dftb', 'aims', 'aims-output', 'castep-cell', 'castep-castep', 'espresso-in'),
     *('espresso-out', 'vasp-out', 'vasp-xml', 'vasp-xdatcar', 'siesta-xv', 'struct_out', 'gpaw-out', 'traj', 'db'),
 }
-#: ``A`` of Quantum ESPRESSO, A.
-_LATTICE_PARAMETER = re.compile(r'(?:(?<=[\s,])|^)A\s*=\s*([-+.\d]+(?:[eEdD][-+]?\d+)?)', re.IGNORECASE)
 #: What precedes a list of atoms, and its lines, in formats of which ASE reads as many as a count says, no more.
 _LISTS = {
-    'espresso-in': (
-        r'(?im)^\s*ATOMIC_POSITIONS\b.*$',
-        r'(?!K_P|CELL_|ATOMIC_|ADDIT)[A-Za-z][\w+-]*(\s+\S+){3,}',
-    ),
+    'espresso-in': (r'(?im)^\s*ATOMIC_POSITIONS\b.*$', r'(?!K_P|CELL_|ATOMIC_|ADDIT)[A-Za-z][\w+-]*(\s+\S+){3,}'),
     'xsf': (r'(?m)^\s*PRIMCOORD\b.*\n.*$', rf'\w+\s+{VECTOR}.*'),
 }
 
@@ -84,8 +79,8 @@ def _parse(path: Path) -> list[Reading]:
     source = path
     if kind == 'castep-cell' and 'MIXTURE' in read_text(path).upper():  # ASE overlooks it
         raise PartialOccupancy('it has mixtures of atoms: give an ordered approximant of the structure')
-    if kind == 'espresso-in':  # ASE overlooks A
-        source = io.StringIO(_LATTICE_PARAMETER.sub(_in_bohr, read_text(path)))
+    if kind == 'espresso-in':
+        source = io.StringIO(espresso.for_ase(read_text(path)))
     if kind == 'cube' and re.match(r'(?:.*\n){3}\s*-', read_text(path)):
         raise UnreadableStructure('it has lengths in Angstrom, by its negative counts: give them in Bohr')
     try:
@@ -112,10 +107,6 @@ def _check_lists(text: str, kind: str, count: int) -> None:
         rows = itertools.takewhile(lambda row: len(row) == 3, filter(None, map(str.split, rows)))
         if unused := sorted({row[0] for row in rows} - set(names)):
             raise UnreadableStructure(f'it has no atoms of its species {", ".join(unused)}: add them, or remove these')
-
-
-def _in_bohr(parameter: re.Match) -> str:
-    return f'celldm(1) = {float(parameter[1].lower().replace("d", "e")) / Bohr!r}'
 
 
 def _kind_by_ase(path: Path) -> str:

@@ -3,9 +3,9 @@
 import gemmi
 import numpy as np
 from pymatgen.core import Lattice, Structure
-from scipy.spatial import cKDTree
 
 from aiida_pesfp.crystals.checks import sound
+from aiida_pesfp.crystals.cif.symmetry import is_whole
 from aiida_pesfp.crystals.facts import check_document
 from aiida_pesfp.crystals.species import element_of
 from aiida_pesfp.errors import UnreadableStructure
@@ -40,22 +40,14 @@ def from_optimade(attributes: dict) -> tuple[Structure, tuple[str, ...]]:
         fractions = vectors(fractions, len(names), 'fractional_site_positions')
         if differ(structure.lattice, fractions, positions):
             raise UnreadableStructure('its fractional_site_positions and cartesian_site_positions differ')
-    _check_whole(attributes.get('space_group_symmetry_operations_xyz') or [], structure)
+    for one in attributes.get('space_group_symmetry_operations_xyz') or []:
+        if not is_whole(structure, (gemmi.Op(one),)):
+            raise UnreadableStructure(f'its sites are not all of its cell: {one} makes more of them. List all')
     if attributes.get('nsites') not in (None, len(names)):
         raise UnreadableStructure(f'the entry says nsites = {attributes["nsites"]}, and lists {len(names)}')
     if 'disorder' in (attributes.get('structure_features') or []) and structure.is_ordered:
         raise UnreadableStructure('the entry has disorder, its sites have none: their occupancies are lost')
     return structure, (*doubts, *check_document(attributes | {'nsites': len(occupied)}, structure))
-
-
-def _check_whole(operations: list[str], structure: Structure) -> None:
-    """Refuse sites that the symmetry operations of their entry take to places where none is."""
-    sites = cKDTree(structure.frac_coords % 1 % 1, boxsize=1)
-    for one in operations:
-        operation = gemmi.Op(one)
-        images = (structure.frac_coords @ np.transpose(operation.rot) + operation.tran) / operation.DEN
-        if sites.query(images % 1 % 1)[0].max() * min(structure.lattice.abc) > 0.5:
-            raise UnreadableStructure(f'its sites are not all of its cell: {one} makes more of them. List all')
 
 
 def _check_features(attributes: dict) -> None:

@@ -8,7 +8,7 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp.crystals.checks import check_cell, check_packing, doubts_of_occupancies, sound
-from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure, one_line
+from aiida_pesfp.errors import PartialOccupancy, StructureError, UnreadableStructure, one_line, shortened
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def attempt(make: Callable[[], tuple[Structure, tuple[str, ...]]], **fields) -> 
         structure, doubts = make()
         structure = sound(structure)
         doubts = (*doubts, *check_packing(structure), *doubts_of_occupancies(structure))
-        return Reading(structure, doubts=doubts, **fields)
+        return Reading(structure, doubts=tuple(shortened(doubts)), **fields)
     except Exception as error:
         return Reading(error=as_ours(error), **fields)
 

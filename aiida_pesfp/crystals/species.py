@@ -48,4 +48,4 @@ def _choose(text: str, letters: str, choices: list[str], known: Collection[str],
         raise UnreadableStructure(f'{text!r} is no element: name the element, and leave out dummies and vacancies')
     if len(choices) > 1 and not sure:
         raise UnreadableStructure(f'{text!r} may be {" or ".join(choices)}: write the symbol of the element')
-    return choices[0], None if letters == choices[0] else f'{text} was taken for {choices[0]}'
+    return choices[0], None if letters == choices[0] else f'{text}: taken for {choices[0]}'

@@ -1,4 +1,4 @@
-"""The atoms that a CIF block lists: element, position with its digits, occupancy."""
+"""The cell and the atoms of a CIF block: element, position with its digits, occupancy."""
 
 import itertools
 import re
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
+from pymatgen.core import Lattice
 
-from aiida_pesfp.crystals.checks import FARTHEST_CELL
-from aiida_pesfp.crystals.cif.tags import EMPTY, tags_of
+from aiida_pesfp.crystals.checks import FARTHEST_CELL, check_cell
+from aiida_pesfp.crystals.cif.tags import EMPTY, tags_of, value
 from aiida_pesfp.crystals.species import element_of, element_of_label
-from aiida_pesfp.errors import UnreadableStructure
+from aiida_pesfp.errors import InvalidCell, UnreadableStructure
 
 #: Refinements without constraints exceed full occupancy by a few percent; this much is taken for 1.
 MOST_OVERFULL = 1.05
@@ -19,7 +20,7 @@ NEARLY_FULL = 0.999
 #: Two decimals are the fewest that count: fewer do not tell a special position from a general one.
 COARSEST = 0.005
 COLUMNS = (
-    *('fract_x', 'fract_y', 'fract_z', '?label', '?type_symbol', '?occupancy'),
+    *('?label', '?type_symbol', '?occupancy'),
     *('?symmetry_multiplicity', '?site_symmetry_multiplicity', '?calc_flag', '?disorder_assembly', '?disorder_group'),
 )
 
@@ -46,7 +47,23 @@ class Atom:
     disorder: tuple[str, str] | None = None
 
 
-def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], list[str]]:
+def read_lattice(block: gemmi.cif.Block) -> Lattice:
+    """The lattice of a block; an angle that is not given is 90 degrees, as in the CIF dictionary.
+
+    :raises InvalidCell: if it is missing or impossible.
+    """
+    lengths = {name: (value(block, (name,)), np.inf) for name in (f'_cell_length_{axis}' for axis in 'abc')}
+    names = [f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')]
+    angles = {name: (value(block, (name,)) if len(block.find_values(name)) else 90.0, 180.0) for name in names}
+    wrong = [name for name, (number, limit) in (lengths | angles).items() if number is None or not 0 < number < limit]
+    if wrong:
+        raise InvalidCell(f'{", ".join(wrong)} is missing or impossible: give the cell')
+    lattice = Lattice.from_parameters(*(number for number, _ in (lengths | angles).values()))
+    check_cell(lattice.matrix, (True,) * 3)
+    return lattice
+
+
+def read_atoms(block: gemmi.cif.Block, lattice: Lattice, elements: set[str]) -> tuple[list[Atom], list[str]]:
     """The atoms of a block, without dummies and empty sites, and what is doubtful.
 
     :param elements: those of the file's own formula, which decide what an ambiguous label means; empty if it has none.
@@ -58,15 +75,18 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
     atoms: list[Atom] = []
     doubts: list[str] = []
     empty: dict[str, str] = {}
-    for line in block.find('_atom_site_', list(COLUMNS)):
+    cartesian = not len(block.find_values('_atom_site_fract_x')) and len(block.find_values('_atom_site_Cartn_x')) > 0
+    vectors, origin = _axes(block, lattice) if cartesian else (np.eye(3), np.zeros(3))
+    columns = [f'{"Cartn" if cartesian else "fract"}_{axis}' for axis in 'xyz'] + list(COLUMNS)
+    for line in block.find('_atom_site_', columns):
         x, y, z, label, symbol, occupancy, *multiplicities, flag, assembly, group = (
-            gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(COLUMNS))
+            gemmi.cif.as_string(line[k]) if line.has(k) else '?' for k in range(len(columns))
         )
         if all(text in EMPTY for text in (x, y, z, label, symbol)):
             continue
         label = label if label not in EMPTY else symbol
         if flag == 'dum':
-            doubts.append(f'{label} is a dummy and was left out')
+            doubts.append(f'{label}: left out as a dummy')
             continue
         element, doubt = _element(label, symbol, elements)
         doubts += filter(None, [doubt])
@@ -75,10 +95,12 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
             empty.setdefault(element, label)
             continue
         if fill is not None and (fill > 1 or NEARLY_FULL <= fill < 1):
-            doubts.append(f'{label} has an occupancy of {occupancy}, which was taken for 1')
+            doubts.append(f'{label}: its occupancy of {occupancy} was taken for 1')
             fill, blur = 1.0, 0.0
         multiplicity = next((int(text) for text in multiplicities if text.isdigit()), None)
         position, accuracy = _position(label, element, [x, y, z])
+        position = np.linalg.solve(vectors.T, position - origin)
+        accuracy = np.minimum(accuracy / np.linalg.norm(vectors, axis=1), COARSEST)
         disorder = None if group in EMPTY else (assembly, group)
         atoms.append(Atom(label, element, position, accuracy, fill, blur, multiplicity, disorder))
     if not atoms:
@@ -88,6 +110,16 @@ def read_atoms(block: gemmi.cif.Block, elements: set[str]) -> tuple[list[Atom], 
             f'atom {empty[element]} has an occupancy of 0, so no {element} is left: leave it out, or give the formula'
         )
     return atoms, list(dict.fromkeys(doubts))
+
+
+def _axes(block: gemmi.cif.Block, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """(3, 3) lattice vectors as rows and (3,) origin of the cell along the axes of Cartesian coordinates, A."""
+    matrix = [value(block, (f'_atom_sites_Cartn_tran_matrix_{row}{column}',)) for column in '123' for row in '123']
+    vectors = np.diag(lattice.abc) if None in matrix else np.reshape(matrix, (3, 3))
+    if not np.allclose(vectors @ vectors.T, lattice.matrix @ lattice.matrix.T, rtol=1e-2, atol=0.1):
+        way_out = 'give the matrix _atom_sites_Cartn_tran_matrix of its cell, or fractional coordinates'
+        raise UnreadableStructure(f'its atoms have Cartesian coordinates along unknown axes: {way_out}')
+    return vectors, np.array([value(block, (f'_atom_sites_Cartn_tran_vector_{row}',)) or 0.0 for row in '123'])
 
 
 def check_disorder(atoms: list[Atom]) -> list[str]:
@@ -100,8 +132,7 @@ def check_disorder(atoms: list[Atom]) -> list[str]:
         if first.disorder[0] == second.disorder[0] and first.disorder != second.disorder:
             labels = f'{first.label} and {second.label}'
             raise UnreadableStructure(f'atoms {labels} are alternatives in disorder: give their occupancies')
-    labels = ', '.join(atom.label for atom in full)
-    return [f'{labels} belong to a group of disorder, but are all there'] if full else []
+    return [f'{atom.label}: there, though in a group of disorder' for atom in full]
 
 
 def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +140,7 @@ def _position(label: str, element: str, coordinates: list[str]) -> tuple[np.ndar
     if not (np.abs(numbers) <= FARTHEST_CELL).all():  # NaN neither
         given = ', '.join(text or '.' for text in coordinates)
         raise UnreadableStructure(f'atom {label} ({element}) has no position ({given}): give its coordinates')
-    return numbers, np.array([min(_half_unit(text), COARSEST) for text in coordinates])
+    return numbers, np.array([_half_unit(text) for text in coordinates])
 
 
 def _number(text: str) -> float:
@@ -142,6 +173,6 @@ def _element(label: str, symbol: str, elements: set[str]) -> tuple[str, str | No
         if symbol in EMPTY:
             return element_of_label(label, elements)
         element, doubt = element_of(symbol, elements)
-        return element, doubt and f'{label} was taken for {element}'
+        return element, doubt and f'{label}: taken for {element}'
     except UnreadableStructure as error:
         raise UnreadableStructure(f'atom {label}: its type {error}') from error

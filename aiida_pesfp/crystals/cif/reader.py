@@ -4,29 +4,22 @@ import functools
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 
 import gemmi
-import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import DummySpecies, Lattice, Structure
 from pymatgen.io.cif import CifParser
 
-from aiida_pesfp.crystals.checks import check_cell, check_distances
-from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_atoms
+from aiida_pesfp.crystals.checks import check_distances
+from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_atoms, read_lattice
 from aiida_pesfp.crystals.cif.lists import check_lists
 from aiida_pesfp.crystals.cif.sites import Crystal, build
-from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, symmetries
+from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, is_whole, symmetries
 from aiida_pesfp.crystals.cif.tags import check_single, tags_of, texts, value
 from aiida_pesfp.crystals.facts import Facts, Formula
 from aiida_pesfp.crystals.species import ISOTOPES, element_of
-from aiida_pesfp.errors import (
-    AmbiguousSymmetry,
-    InconsistentFile,
-    InvalidCell,
-    StructureError,
-    UnreadableStructure,
-    one_line,
-)
+from aiida_pesfp.errors import AmbiguousSymmetry, InconsistentFile, StructureError, UnreadableStructure, one_line
 
 #: Names of a crystal, some of which are formulas. (That of its structure type is often another crystal's.)
 NAMES = (*(f'_chemical_name_{kind}' for kind in ('common', 'mineral', 'systematic')), '_pd_phase_name')
@@ -72,42 +65,35 @@ def crystals_of(text: str) -> list[Callable[[], tuple[Structure, tuple[str, ...]
     return [functools.partial(_read_block, document, block, doubts) for block in blocks]
 
 
-def _read_block(
-    document: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]
-) -> tuple[Structure, tuple[str, ...]]:
+def _read_block(_: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]) -> tuple[Structure, tuple[str, ...]]:
     check_single(block)
     modulations = tuple(tag for tag in tags_of(block) if MODULATED.match(tag))
     if value(block, ('_cell_modulation_dimension',)) or texts(block, modulations):
         raise UnreadableStructure('it is a modulated crystal: give a commensurate approximant of it')
-    lattice = _lattice(block)
+    lattice = read_lattice(block)
     facts, formula_doubts = _facts_of(block)
     elements = {element for formula in facts.formulas for element in formula.counts}
-    atoms, atom_doubts = read_atoms(block, elements)
+    atoms, atom_doubts = read_atoms(block, lattice, elements)
     choices, disputed, symmetry_doubts = symmetries(block, lattice)
     doubts = [*doubts, *formula_doubts, *atom_doubts, *symmetry_doubts]
     attached = any(gemmi.cif.as_number(text) > 0 for text in texts(block, ('_atom_site_attached_hydrogens',)))
     if attached and 'H' not in elements | {atom.element for atom in atoms}:
         raise InconsistentFile('hydrogen atoms are attached to others and have no positions: add them')
-    open_labels = [atom.label for atom in atoms if atom.occupancy is None]
+    unsure = [atom.label for atom in atoms if atom.occupancy is None]
+    given = [atom for atom in atoms if atom.occupancy is not None]
     try:
         crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
+        if not confirmed and given:  # else the file gives none
+            doubts += [f'{label}: without an occupancy, unlike others, taken for full' for label in unsure]
     except InconsistentFile:
-        # Old files write an occupancy of 0 as a dot, which means 1.
-        atoms = [atom for atom in atoms if atom.occupancy is not None]
-        if not open_labels or not atoms:
+        crystal, atoms = None, given  # old files write an occupancy of 0 as a dot, which means 1
+        with suppress(StructureError):
+            crystal, confirmed = (
+                _decide(lattice, atoms, choices, disputed, facts) if unsure and atoms else (None, False)
+            )
+        if crystal is None or not confirmed:
             raise
-        try:
-            crystal, confirmed = _decide(lattice, atoms, choices, disputed, facts)
-        except StructureError:
-            confirmed = False
-        if not confirmed:
-            raise
-        doubts.append(
-            f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 0 as the formula says'
-        )
-    else:
-        if open_labels and not confirmed:
-            doubts.append(f'the occupancy of {", ".join(open_labels)} is not given, and was taken for 1')
+        doubts += [f'{label}: without an occupancy, taken for absent as the formula says' for label in unsure]
     if not confirmed:
         doubts += check_disorder(atoms)
         _check_second_reading(block, crystal.structure)
@@ -142,21 +128,6 @@ def _content(block: gemmi.cif.Block) -> Formula | None:
     return Formula.of(amounts) if all(amount > 0 for amount in amounts.values()) else None  # NaN neither
 
 
-def _lattice(block: gemmi.cif.Block) -> Lattice:
-    names = [f'_cell_length_{axis}' for axis in 'abc'] + [
-        f'_cell_angle_{angle}' for angle in ('alpha', 'beta', 'gamma')
-    ]
-    # An angle that is not given is 90 degrees: its default in the CIF dictionary.
-    numbers = [value(block, (name,)) if len(block.find_values(name)) or 'length' in name else 90.0 for name in names]
-    limits = [np.inf] * 3 + [180.0] * 3
-    wrong = [name for name, number, limit in zip(names, numbers, limits) if number is None or not 0 < number < limit]
-    if wrong:
-        raise InvalidCell(f'{", ".join(wrong)} is missing or impossible: give the cell')
-    lattice = Lattice.from_parameters(*numbers)
-    check_cell(lattice.matrix, (True, True, True))
-    return lattice
-
-
 def _decide(
     lattice: Lattice, atoms: list[Atom], choices: list[Symmetry], disputed: bool, facts: Facts
 ) -> tuple[Crystal, bool]:
@@ -181,6 +152,9 @@ def _decide(
             continue
         if not any(same(crystal.structure, other.structure) for _, other, _ in found):
             found.append((origin, crystal, confirmed))
+    listed = disputed and found and found[0][0] == choices[0][0] and found[0][1].structure
+    if listed and any(is_whole(listed, operations) for _, operations in choices[1:]):
+        found, failures, disputed = found[:1], [], False  # a group that is named has no more atoms than are listed
     if not found and len(choices) == 1:
         raise failures[0][1]
     names = ' or '.join(origin for origin, _ in choices)

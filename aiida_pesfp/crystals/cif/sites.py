@@ -52,8 +52,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
         position = _special(lattice, atom, rotations, translations)
         moved = np.abs(position - atom.position).max()
         if moved > ROUNDING:
-            exact = ', '.join(f'{x:.5f}' for x in position)
-            doubts.append(f'{atom.label} has few digits and was put at the special position ({exact})')
+            doubts.append(f'{atom.label}: put at a special position, as it has few digits')
         images = rotations @ position + translations
         # Positions of a whole list stay as they are: they may turn out to be lengths.
         images = _distinct(lattice, images % 1 if len(operations) > 1 else images)
@@ -81,7 +80,7 @@ def build(lattice: Lattice, atoms: list[Atom], operations: tuple[gemmi.Op, ...])
         if total > 1:
             filling.update({element: part / total for element, part in filling.items()})
             if total > 1.001:
-                doubts.append(f'a site of {", ".join(filling)} has occupancies that sum to {total:.3f}, taken for 1')
+                doubts.append(f'{", ".join(filling)} on one site: occupancies that sum to {total:.3f} were taken for 1')
     structure = Structure(lattice, [dict(one) for one in fillings], places).get_sorted_structure()
     counted = max(counts) > 1 and counts == [atom.multiplicity for atom in atoms]
     miscounted = _miscounted(atoms, counts, len(operations))

@@ -12,16 +12,13 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 import spglib
-from pymatgen.core import Lattice
+from pymatgen.core import Lattice, Structure
+from scipy.spatial import cKDTree
 
 from aiida_pesfp.crystals.cif.tags import texts, value
 from aiida_pesfp.errors import InconsistentFile, UnreadableStructure
 
-OPERATIONS = (
-    '_symmetry_equiv_pos_as_xyz',
-    '_space_group_symop_operation_xyz',
-    '_space_group_symop_magn_operation_xyz',
-)
+OPERATIONS = ('_symmetry_equiv_pos_as_xyz', '_space_group_symop_operation_xyz', '_space_group_symop_magn_operation_xyz')
 CENTRINGS = ('_space_group_symop_magn_centering_xyz',)
 HALL = ('_symmetry_space_group_name_Hall', '_space_group_name_Hall')
 HERMANN_MAUGUIN = (
@@ -223,22 +220,29 @@ def as_arrays(operations: tuple[gemmi.Op, ...]) -> tuple[np.ndarray, np.ndarray]
     return rotations.astype('intc'), np.array([one.tran for one in operations]) / gemmi.Op.DEN
 
 
+def is_whole(structure: Structure, operations: tuple[gemmi.Op, ...]) -> bool:
+    """Whether operations take each site to one of the same species, within 0.1 A."""
+    places, kinds = structure.frac_coords, np.array([hash(site.species) for site in structure])
+    sites = cKDTree(places % 1 % 1, boxsize=1)
+    for rotation, translation in zip(*as_arrays(operations)):
+        images = places @ rotation.T + translation
+        _, nearest = sites.query(images % 1 % 1)
+        apart = images - places[nearest]
+        distances = np.linalg.norm((apart - np.rint(apart)) @ structure.lattice.matrix, axis=1)
+        if (distances > 0.1).any() or (kinds[nearest] != kinds).any():
+            return False
+    return True
+
+
 def _kind_of(operations: tuple[gemmi.Op, ...], lattice: Lattice) -> tuple[int | None, bool]:
     """The number of the space group that operations generate, and whether they are all of its operations."""
     group = gemmi.GroupOps(list(operations))
     group.add_missing_elements()
     rotations, translations = as_arrays(tuple(group))
     found = spglib.get_spacegroup_type_from_symmetry(rotations, translations, lattice.matrix)
-    return found and found.number, len(rotations) == len(operations) and _closed(operations)
-
-
-def _closed(operations: tuple[gemmi.Op, ...]) -> bool:
-    """Whether the products of operations are these operations. (gemmi looks at the rotations only.)"""
-    rotations, _ = as_arrays(operations)
-    shifts = np.array([one.tran for one in operations])
-    turned = np.einsum('aij,bjk->abik', rotations, rotations).reshape(-1, 9)
-    moved = (np.einsum('aij,bj->abi', rotations, shifts) + shifts[:, None]).reshape(-1, 3) % gemmi.Op.DEN
-    return len(np.unique(np.hstack([turned, moved]), axis=0)) == len(operations)
+    # gemmi looks at the rotations only
+    closed = len({_key(first * second) for first in operations for second in operations}) == len(operations)
+    return found and found.number, len(rotations) == len(operations) and closed
 
 
 def _deviation(lattice: Lattice, operations: tuple[gemmi.Op, ...]) -> float:

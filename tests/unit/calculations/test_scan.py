@@ -9,6 +9,7 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.program import as_json
 from aiida_pesfp.calculations.scan import batch_of, result_of, take_scan
+from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.fingerprint.descriptors import describe
@@ -131,3 +132,14 @@ def test_a_surface_of_another_material_is_refused(structures, potential, compute
     for wrong in (rock_salt('Li', 'F', 5.13), rock_salt('Li', 'Cl', 5.4)):
         with pytest.raises(WrongResults, match='which is no cell of'):
             take_scan(given, potential, computed(given, wrong))
+
+
+def test_a_structure_of_any_origin_is_checked_as_one_of_a_file(tmp_path):
+    """The program reads a batch as it reads files: a slab in vacuum is refused, and doubts are told in ``run.json``."""
+    slab = Structure(np.diag([3.6, 3.6, 30]), ['Li', 'Cl'], [[0, 0, 0], [0.5, 0.5, 0.05]])
+    doubtful = Structure(np.diag([2.9, 2.9, 2.9]), ['Ca', 'Cl'], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    batch = batch_of({'slab': StructureData(pymatgen=slab), 'doubtful': StructureData(pymatgen=doubtful)})
+    batch.base.repository.copy_tree(tmp_path)
+    found = {one.name: one for one in read_named_structures([tmp_path])}
+    assert 'as in slabs and clusters in vacuum' in str(found['slab'].error)
+    assert 'no usual oxidation states balance Ca1Cl1' in found['doubtful'].doubts[0]

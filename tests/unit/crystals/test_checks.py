@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from aiida_pesfp.crystals.checks import check_crystal, check_packing, check_structure, doubts_of_occupancies, sound
 from aiida_pesfp.crystals.formats import read_file
 from aiida_pesfp.errors import InvalidCell, OverlappingAtoms, UnreadableStructure
-from tests.helpers.crystals import antifluorite, rock_salt
+from tests.helpers.crystals import antifluorite, perovskite, rock_salt
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,34 @@ def test_lost_occupancies_are_doubted_in_every_format(tmp_path, name):
 def test_doubts_of_occupancies(structure, words):
     doubts = doubts_of_occupancies(structure)
     assert (doubts == ()) if words is None else (words in doubts[0])
+
+
+#: NaLiTe of the PbFCl type.
+LAYERED = Structure(
+    Lattice.tetragonal(4.7, 7.7),
+    ['Li', 'Li', 'Na', 'Na', 'Te', 'Te'],
+    [[0, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.65], [0.5, 0, 0.35], [0, 0.5, 0.22], [0.5, 0, 0.78]],
+)
+
+
+@pytest.mark.parametrize(
+    ('structure', 'order', 'doubted'),
+    [
+        (LAYERED, {}, False),
+        (LAYERED, {'Na': 'Te', 'Te': 'Na'}, True),
+        (rock_salt('Li', 'Cl', 5.13), {}, False),
+        (rock_salt('Li', 'Cl', 5.13), {'Li': 'Cl', 'Cl': 'Li'}, False),  # the same crystal
+        (antifluorite('Li', 'O', 4.62), {}, False),
+        (perovskite('Sr', 'Ti', 'O', 3.9), {}, False),
+    ],
+)
+def test_elements_in_a_wrong_order(structure, order, doubted):
+    mixed = structure.copy()
+    mixed.replace_species(order)
+    doubts = doubts_of_occupancies(mixed)
+    assert len(doubts) == doubted
+    if doubted:
+        assert 'each cation of Na1Li1Te1 is nearer to a cation than to any anion' in doubts[0]
 
 
 BOHR = 1.8897

@@ -44,6 +44,10 @@ def with_sites(**others):
     return LICL.as_dict() | {'sites': [first | others, *rest]}
 
 
+OQMD = {
+    'entry_id': 1, 'spacegroup': 'Fm-3m', 'natoms': 2, 'ntypes': 2, 'volume': 33.75, 'composition': 'Cl1 Li1',
+    'unit_cell': LICL.lattice.matrix.tolist(), 'sites': ['Li @ 0 0 0', 'Cl @ 0.5 0.5 0.5'],
+}  # fmt: skip
 FRACTIONAL = {'coords': LICL.frac_coords.tolist(), 'cartesian': False}
 DOCUMENTS = {
     'a structure': LICL.as_dict(),
@@ -65,6 +69,7 @@ DOCUMENTS = {
     'NOMAD, in metres': {'structure_original': servers.optimade_document('1', LICL)['attributes'] | {
         'cell_volume': LICL.volume * 1e-30, 'lattice_vectors': (LICL.lattice.matrix * 1e-10).tolist(),
         'cartesian_site_positions': (LICL.cart_coords * 1e-10).tolist()}},
+    'OQMD': {'data': [OQMD], 'meta': {}},
     'OPTIMADE': {'data': servers.optimade_document('1', LICL), 'meta': {}},
     'OPTIMADE, many': {'data': [servers.optimade_document('1', LICL)], 'links': {'next': None}},
 }  # fmt: skip
@@ -126,6 +131,13 @@ def test_identifiers_and_properties_come_along(tmp_path):
         ),
         (with_sites(species=[{'element': 'Li'}]), 'site 0 has occu of None'),
         ({'some': 'thing'}, 'is no structure of pymatgen'),
+        (OQMD | {'natoms': 3}, 'there are 3 sites, and has 2'),
+        (OQMD | {'sites': ['Li @ 0 0 0', '(Cl,Br) @ 0.5 0.5 0.5']}, "'(Cl,Br)' is no element"),
+        (OQMD | {'sites': ['Li @ 0 0 0', 'Vac @ 0.5 0.5 0.5']}, "'Vac' is no element"),
+        (OQMD | {'sites': ['Li @ 0 0 0', 'Cl @ 0.5 0.5']}, 'sites: there are not 2 vectors'),
+        ({'aurl': 'x:AFLOWDATA/LIB2', 'positions_fractional': [[0, 0, 0]]}, 'AFLOW: download its structure, CONTCAR'),
+        ({'metadata': {}, 'results': {'material': {}}, 'run': []}, 'NOMAD: download its structure as a CIF'),
+        ({'entry_id': 'x', 'archive': {'run': []}}, 'NOMAD: download its structure as a CIF'),
         ([], 'contains no structure'),
         ({'@class': 'Molecule', 'sites': []}, 'is no structure of pymatgen'),
     ],
@@ -291,6 +303,63 @@ def test_lattice_parameters_of_quantum_espresso(tmp_path, parameter):
     assert reading.structure.volume == pytest.approx(LICL.volume, rel=1e-4)
 
 
+CENTRINGS = {
+    'P': [[0, 0, 0]],
+    'I': [[0, 0, 0], [0.5, 0.5, 0.5]],
+    'C': [[0, 0, 0], [0.5, 0.5, 0]],
+    'F': [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
+}
+CUBE, TALL, BRICK = np.diag([4.0, 4, 4]), np.diag([4.0, 4, 5]), np.diag([4.0, 4.5, 5])
+#: Number of the lattice, its centring, its conventional vectors (A), and what is given of them.
+BRAVAIS = [
+    *[(1, 'P', CUBE, ''), (2, 'F', CUBE, ''), (3, 'I', CUBE, '')],
+    *[(4, 'P', [[4, 0, 0], [-2, 12**0.5, 0], [0, 0, 5]], 'c'), (6, 'P', TALL, 'c'), (7, 'I', TALL, 'c')],
+    *[(number, kind, BRICK, 'bc') for number, kind in {8: 'P', 9: 'C', 10: 'F', 11: 'I'}.items()],
+]
+
+
+@pytest.mark.parametrize('style', ['celldm', 'A'])
+@pytest.mark.parametrize(('number', 'kind', 'vectors', 'given'), BRAVAIS, ids=[str(one[0]) for one in BRAVAIS])
+def test_lattices_that_quantum_espresso_knows_by_number(tmp_path, number, kind, vectors, given, style):
+    """The atoms are at the same places of the conventional cell, which spans the lattice with its centrings."""
+    names = {'b': (2, 'B', 4.5), 'c': (3, 'C', 5.0)}
+    items = [f'celldm(1)={4 / Bohr!r}'] if style == 'celldm' else ['A=4']
+    for index, name, value in map(names.get, given):
+        items.append(f'celldm({index})={value / 4!r}' if style == 'celldm' else f'{name} = {value!r}')
+    lattice = Lattice(vectors)
+    place = lattice.get_cartesian_coords([0.35, 0.3, 0.3])
+    text = QUANTUM_ESPRESSO.replace('ibrav=0', f'ibrav= {number}').replace('0.5 0.5 0.5', ' '.join(map(str, place / 4)))
+    text = re.sub(r'CELL_PARAMETERS alat(\n.*){3}', '', text.format(', '.join(items)))
+    (tmp_path / 'a.pwi').write_text(text)
+    (reading,) = read_file(tmp_path / 'a.pwi')
+    centrings = np.array(CENTRINGS[kind])
+    assert reading.error is None
+    assert len(reading.structure) == 2
+    assert reading.structure.volume == pytest.approx(lattice.volume / len(centrings))
+    inside = lattice.get_fractional_coords(reading.structure.lattice.matrix)
+    steps = inside[:, None] - centrings  # each vector of the lattice is one of the centred cell
+    assert np.abs(steps - np.rint(steps)).max(axis=-1).min(axis=-1).max() < 1e-6
+    np.testing.assert_allclose(reading.structure.cart_coords[1] - reading.structure.cart_coords[0], place, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'words'),
+    [
+        ('ibrav=0', 'ibrav=2', 'gives its lattice twice'),
+        ('ibrav=0', 'ibrav=5', 'ibrav = 5 is not read'),
+        ('ibrav=0', 'ibrav=4', 'ibrav = 4 is not read, or lacks one of A, B and C'),
+        ('POSITIONS alat', 'POSITIONS crystal_sg', 'up to symmetry'),
+        ('ntyp=2', 'ntyp=2, space_group = 225', 'up to symmetry'),
+    ],
+)
+def test_lattices_of_quantum_espresso_that_are_not_read(tmp_path, old, new, words):
+    text = QUANTUM_ESPRESSO.format('A = 5.13').replace(old, new)
+    if 'twice' not in words:
+        text = re.sub(r'CELL_PARAMETERS alat(\n.*){3}', '', text)
+    (tmp_path / 'a.pwi').write_text(text)
+    assert words in str(read_file(tmp_path / 'a.pwi')[0].error)
+
+
 @pytest.mark.parametrize(
     ('old', 'new', 'words'),
     [
@@ -306,6 +375,23 @@ def test_all_atoms_of_quantum_espresso_are_read(tmp_path, old, new, words):
     (tmp_path / 'a.pwi').write_text(QUANTUM_ESPRESSO.format('A = 5.13').replace(old, new))
     (reading,) = read_file(tmp_path / 'a.pwi')
     assert words in str(reading.error) if words else reading.structure.matches(LICL)
+
+
+def test_doubts_about_many_atoms_are_short(tmp_path):
+    """One for each kind, with the names of a few atoms."""
+    places = [f'LI{number} LI {number / 20} 0 0' for number in range(20)]
+    head = ['data_x', *(f'_cell_length_{axis} {length}' for axis, length in zip('abc', (55, 2.7, 2.7)))]
+    columns = [f'_atom_site_{name}' for name in ('label', 'type_symbol', 'fract_x', 'fract_y', 'fract_z')]
+    symmetry = ['loop_', '_symmetry_equiv_pos_as_xyz', 'x,y,z', 'loop_']
+    (tmp_path / 'a.cif').write_text('\n'.join([*head, *symmetry, *columns, *places]))
+    (reading,) = read_file(tmp_path / 'a.cif')
+    assert 'LI0, LI1, LI2, LI3, LI4 and 15 more: taken for Li' in reading.doubts
+    assert all(len(doubt) <= 200 for doubt in reading.doubts)
+    long = {'structure': LICL.as_dict(), 'formula': '?' * 999}
+    (tmp_path / 'a.json').write_text(json.dumps(long))
+    (reading,) = read_file(tmp_path / 'a.json')
+    (doubt,) = reading.doubts
+    assert len(doubt) == 200
 
 
 @pytest.mark.parametrize('name', ['a.xsf', 'a.XV', 'a.STRUCT_OUT'])
