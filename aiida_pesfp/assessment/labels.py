@@ -7,7 +7,8 @@ from pathlib import Path
 from pymatgen.core import Element, Structure
 
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
-from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
+from aiida_pesfp.crystals.rows import check_row, kind_of
+from aiida_pesfp.errors import ImplausibleValue, InconsistentFile, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
 from aiida_pesfp.tables.beside import check_beside, check_errors
 from aiida_pesfp.tables.heads import Column, read_heads
@@ -26,6 +27,7 @@ class Measurement:
     :param value: with its standard ``error`` if known; fits can give zero and negative values.
     :param carrier_density: of the mobile ion with its ``charge`` (e) in the row's own structure, 1/cm^3.
     :param limit: ``<`` if the value is an upper limit, ``>`` if it is a lower one.
+    :param told: heads and cells that tell of its crystal, see :func:`~aiida_pesfp.crystals.rows.check_row`.
     """
 
     row: int
@@ -40,6 +42,7 @@ class Measurement:
     carrier_density: float | None
     charge: float | None
     limit: str | None = None
+    told: tuple[tuple[str, str], ...] = ()
 
     def conductivity(self, carrier_density: float | None = None) -> tuple[float, float | None]:
         """Value and standard error, S/cm; diffusion coefficients are converted by the Nernst-Einstein relation.
@@ -89,7 +92,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
             column.check(rows)
         if 'error' in columns:
             check_errors(columns['error'], columns[form.quantity], rows)
-        others = [name for name in names if name not in form.columns.values()]
+        others = [name for name in names if not (name in form.columns.values() or kind_of(name))]
         table.notes += check_beside(others, rows, comments, columns, form.temperature)
         for row in rows:
             try:
@@ -97,7 +100,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
                 first = seen.setdefault(replace(measurement, row=0), row.line)
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
-            except (ValueError, ImplausibleValue) as error:
+            except (ValueError, ImplausibleValue, InconsistentFile) as error:
                 identifier = row.cells.get(form.columns.get('id')) or None
                 table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
                 continue
@@ -133,8 +136,12 @@ def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[
             raise ValueError(f'it has no {role}')
     values = dict.fromkeys(ROLES) | values
     structure, formula = values['structure'], values['composition']
+    told = [(name, text) for name, text in row.cells.items() if kind_of(name) and name not in form.columns.values()]
+    told += [(role, str(values[role])) for role in ('composition', 'space_group') if values[role]]
     if structure is not None:
+        check_row(told, structure)
         formula = formula or structure.composition.reduced_formula
+        told += [('formula', formula)]
     if values['id'] is None and formula is None:
         raise ValueError('it does not identify a material')
     density, charge = None, None
@@ -151,7 +158,7 @@ def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': kelvin, 'charge': charge}
-    return Measurement(**known, value=found.value, error=error, limit=found.limit), structure
+    return Measurement(**known, value=found.value, error=error, limit=found.limit, told=tuple(told)), structure
 
 
 def _exclude_contradictions(table: LabelTable) -> None:

@@ -10,9 +10,7 @@ from tests.helpers.crystals import rock_salt, wurtzite
 def test_the_same_crystal_is_recognised_in_any_cell_and_size():
     known = KnownStructures()
     primitive = rock_salt('Li', 'Cl', 5.13)
-    conventional = Structure.from_spacegroup(
-        'Fm-3m', Lattice.cubic(5.1), ['Li', 'Cl'], [[0] * 3, [0.5] * 3]
-    )
+    conventional = Structure.from_spacegroup('Fm-3m', Lattice.cubic(5.1), ['Li', 'Cl'], [[0] * 3, [0.5] * 3])
     assert known.add('first', primitive) is None
     assert known.add('second', conventional) == 'first'
     assert known.add('third', primitive.copy().translate_sites([0, 1], [0.1] * 3)) == 'first'
