@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import replace
 
 import gemmi
 from pymatgen.core import Structure
@@ -42,8 +41,9 @@ def read_formula(text: str) -> Formula | None:
 
 
 def read_group(text: str) -> int | None:
-    """The number of a space group, of its number or symbol: 225, 225.0, Fm-3m, P 2_1/n, Fm-3m (No. 225)."""
-    parts = re.split(r'[()#,;]', re.sub(r'(?i)_|\.0+\b|\bno\b\.?', '', text))
+    """The number of a space group, of its number or symbol: 225, 225.0, Fm-3m, P 2_1/n, P42/nmcZ, Fm-3m (No. 225)."""
+    text = re.sub(r'_|\.0+\b|\b[Nn]o\b\.?|[SZ]$', '', unicodedata.normalize('NFKC', text))
+    parts = re.split(r'[()#,;]', text)
     parts = [part.strip() for part in parts if part.strip()]
     groups = [gemmi.find_spacegroup_by_name(part) if part != '0' else None for part in parts]
     found = {group and group.number for group in groups}
@@ -75,23 +75,24 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
             _check_sites(int(sites[1]), structure)
         elif kind is not None:
             doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
-    return doubts
+    return list(dict.fromkeys(doubts))
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:
     """What is doubtful; a formula of a disordered crystal need not fit an ordered approximant to the digit.
 
     :raises InconsistentFile: for other elements, or if a count is off by more than ``ROUNDED_FORMULA`` and, if the
-        formula has decimals, more than the rounding to whole atoms.
+        formula has decimals, by more than the rounding to whole atoms, and this part of all atoms.
     """
-    formula = replace(formula, counts={element: count / formula.factor for element, count in formula.counts.items()})
-    if formula.units_in(structure, {}) is not None:
-        return []
     own = structure.composition.element_composition
+    scale = own.num_atoms / sum(formula.counts.values())  # a formula may be more than a primitive cell
+    counts, digits = ({one: scale * n for one, n in part.items()} for part in (formula.counts, formula.digits))
+    if Formula(counts, digits).units_in(structure, {}) is not None:
+        return []
     said = f'the file says {formula}, its sites give {own.reduced_composition.formula.replace(" ", "")}'
-    half = 0.499 * sum(formula.counts.values()) / own.num_atoms if any(formula.digits.values()) else 0.0
-    digits = {element: max(ROUNDED_FORMULA * count, half) for element, count in formula.counts.items()}
-    if replace(formula, digits=digits).units_in(structure, {}) is None:
+    whole = min(0.499, ROUNDED_FORMULA * own.num_atoms) if any(digits.values()) else 0.0
+    wide = {element: max(ROUNDED_FORMULA * count, whole) for element, count in counts.items()}
+    if Formula(counts, wide).units_in(structure, {}) is None:
         raise InconsistentFile(f'{said}: is it the row of another crystal?')
     return [f'{said}, not quite the same']
 
