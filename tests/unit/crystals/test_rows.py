@@ -81,10 +81,10 @@ def test_formulas_are_compared(formula, own, outcome):
         assert len(check_row([('Formula', formula)], crystal(own))) == (outcome == 'doubt')
 
 
-@given(
-    st.dictionaries(ELEMENTS, st.integers(1, 30), min_size=1),
-    st.integers(1, 4),
-)
+COUNTS = st.dictionaries(st.sampled_from(['Li', 'Na', 'P', 'S', 'O', 'Cl']), st.integers(1, 30), min_size=1)
+
+
+@given(COUNTS, st.integers(1, 4))
 def test_a_formula_fits_its_own_crystal_and_none_with_another_element(counts, factor):
     text = ''.join(f'{element}{count * factor}' for element, count in counts.items())
     own = crystal(''.join(f'{element}{count}' for element, count in counts.items()))
