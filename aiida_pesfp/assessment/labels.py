@@ -1,6 +1,5 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -97,7 +96,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         for row in rows:
             try:
                 measurement, structure = _read_row(row, form, columns)
-                first = seen.setdefault(replace(measurement, row=0), row.line)
+                first = seen.setdefault(replace(measurement, row=0, told=()), row.line)
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
             except (ValueError, ImplausibleValue, InconsistentFile) as error:
@@ -109,7 +108,6 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
                 table.structures[row.line] = structure
     except TableError as error:
         raise LabelError(str(error)) from error
-    _exclude_contradictions(table)
     if not table.measurements:
         first = f', the first because {table.excluded[0]["reason"]}' if table.excluded else ''
         raise LabelError(f'no row of {Path(path).name} can be used{first}')
@@ -159,15 +157,3 @@ def _read_row(row: Row, form: TableFormat, columns: dict[str, Column]) -> tuple[
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': kelvin, 'charge': charge}
     return Measurement(**known, value=found.value, error=error, limit=found.limit, told=tuple(told)), structure
-
-
-def _exclude_contradictions(table: LabelTable) -> None:
-    """Exclude rows whose id belongs to several compositions."""
-    formulas = defaultdict(set)
-    for entry in table.measurements:
-        formulas[entry.id] |= {entry.formula} - {None}
-    for entry in [entry for entry in table.measurements if entry.id and len(formulas[entry.id]) > 1]:
-        reason = f'its id belongs to several compositions: {", ".join(sorted(formulas[entry.id]))}'
-        table.excluded.append({'row': entry.row, 'id': entry.id, 'reason': reason})
-        table.measurements.remove(entry)
-        table.structures.pop(entry.row, None)

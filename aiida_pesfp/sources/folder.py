@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -85,12 +85,12 @@ class Table:
         return cls(lines, id_column, found, {row.cells[id_column] for one in lines.values() for row in one}, notes)
 
     def properties_of(
-        self, path: Path, structure: Structure, own: str | None = None, files: Collection[Path] = ()
+        self, path: Path, structure: Structure, own: str | None = None, files: Mapping[str, list[Path]] = {}
     ) -> tuple[dict[str, float], list[str]]:
         """Properties of a structure, and what is doubtful about them.
 
         :param own: identifier that the file gives to the structure.
-        :param files: all files; none if the file holds several structures: then its name is that of none of them.
+        :param files: all by plain names; none if the file holds several structures: its name is that of none of them.
         :raises UnreadableStructure: if it is not sure which line is that of the structure, or one is not a number.
         :raises InconsistentFile: if its line tells of another crystal, or contradicts itself.
         """
@@ -113,10 +113,10 @@ class Table:
             raise UnreadableStructure(f'the lines {numbers} of the table differ: remove all but one')
         return found[0], list(dict.fromkeys(doubts))
 
-    def _lines_of(self, path: Path, files: Collection[Path]) -> Iterator[Row]:
+    def _lines_of(self, path: Path, files: Mapping[str, list[Path]]) -> Iterator[Row]:
         """The lines whose identifiers fit the path of a file better than those of all other files."""
-        for name in dict.fromkeys(_names(path)) if files else ():
-            rivals = [file for file in files if name in _names(file)]
+        for name in _names(path) & files.keys():
+            rivals = files[name]
             for row in self.lines.get(name, ()):
                 fits = [_fit(row.cells[self.key], file) for file in rivals]
                 best = [file for file, fit in zip(rivals, fits) if fit == max(fits)]
@@ -135,8 +135,8 @@ class Table:
             raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
 
 
-def _names(path: Path) -> list[str]:
-    return [plain_name(name) for name in (path.name, file_label(path))]
+def _names(path: Path) -> set[str]:
+    return {plain_name(name) for name in (path.name, file_label(path))}
 
 
 def _fit(name: str, path: Path) -> tuple[bool, bool, bool]:
@@ -167,7 +167,10 @@ def read_folder(
 
     :param tell: is told which files were passed over.
     """
-    files = list(structure_files(paths, lambda _: None))
+    files = defaultdict(list)
+    for path in structure_files(paths, lambda _: None):
+        for name in _names(path):
+            files[name].append(path)
     for path, readings in read_files(paths, tell):
         where = {'database': database, 'database_version': version, 'url': path.resolve().as_uri()}
         names = [printable(name) for name in (path.name, file_label(path))]
@@ -180,9 +183,12 @@ def read_folder(
                 known = {name: number(value, name) for name, value in reading.properties.items()}
                 found, doubts = {}, []
                 if table is not None:
-                    own, others = (reading.id, files) if len(readings) == 1 else (name, [])
+                    own, others = (reading.id, files) if len(readings) == 1 else (name, {})
                     found, doubts = table.properties_of(path, reading.structure, own, others)
-                known |= found
+                for what, value in found.items():
+                    if known.get(what, value) != value and value is not None:
+                        doubts.append(f'its own {what} is {known[what]}: that of the table, {value}, is taken')
+                    known[what] = known.get(what) if value is None else value
             except (StructureError, OSError) as error:
                 yield Entry('folder', identifier, error=str(error))
                 continue

@@ -219,3 +219,18 @@ def test_a_line_is_not_that_of_all_structures_of_a_file(tmp_path):
     table = table_of(tmp_path, 'id,band_gap\nmany,8\nmany#1,6\n')
     assert [entry.band_gap for entry in read_folder([path], table)] == [None, 6.0]
     assert table.unused == {'many'}
+
+
+def test_what_a_document_says_stays_where_the_table_is_blank(tmp_path):
+    import json
+
+    documents = [
+        {'material_id': f'mp-{n}', 'structure': rock_salt('Li', 'Cl', 5.13).as_dict(), 'band_gap': 6.0}
+        for n in (1, 2, 3)
+    ]
+    (tmp_path / 'mp.json').write_text(json.dumps(documents))
+    table = table_of(tmp_path, 'id,band_gap\nmp-1,\nmp-2,6\nMP_3.cif,8\n')
+    entries = list(read_folder([tmp_path / 'mp.json'], table))
+    assert [entry.band_gap for entry in entries] == [6.0, 6.0, 8.0]
+    assert [entry.doubts for entry in entries[:2]] == [(), ()]
+    assert entries[2].doubts == ('its own band_gap is 6.0: that of the table, 8.0, is taken',)
