@@ -1,7 +1,7 @@
 """Heads and cells of a table of labels: what each says, or why it cannot be used."""
 
 import json
-import unicodedata
+import operator
 from dataclasses import replace
 
 import numpy as np
@@ -9,20 +9,15 @@ from ase.data import chemical_symbols
 from pymatgen.core import Composition, Structure
 
 from aiida_pesfp.crystals.checks import check_cell
+from aiida_pesfp.crystals.rows import read_formula, read_group
 from aiida_pesfp.errors import TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
 from aiida_pesfp.tables.columns import Column
 from aiida_pesfp.tables.numbers import is_blank
 
-#: No formula is longer.
-LONGEST_FORMULA = 500
-
 
 def _formula(text: str) -> str:
-    formula = Composition(unicodedata.normalize('NFKC', text[:LONGEST_FORMULA]), strict=True).reduced_formula
-    if not formula or len(text) > LONGEST_FORMULA:
-        raise ValueError(text)
-    return formula
+    return Composition(read_formula(text).counts).reduced_formula
 
 
 def _structure(text: str) -> Structure:
@@ -37,7 +32,7 @@ def _structure(text: str) -> Structure:
 _READERS = {
     **dict.fromkeys(('id', 'series'), ('text', str)),
     'composition': ('a formula', _formula),
-    'space_group': ('the number of a space group', lambda text: 1 + range(1, 231).index(float(text))),
+    'space_group': ('a space group', lambda text: operator.index(read_group(text))),
     'structure': ("a structure in pymatgen's JSON", _structure),
 }
 #: Roles of columns of numbers.

@@ -1,13 +1,13 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pymatgen.core import Element, Structure
 
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
-from aiida_pesfp.errors import ImplausibleValue, LabelError, TableError
+from aiida_pesfp.crystals.rows import check_row, kind_of
+from aiida_pesfp.errors import ImplausibleValue, InconsistentFile, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
 from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.beside import check_beside, check_errors
@@ -27,6 +27,7 @@ class Measurement:
     :param value: with its standard ``error`` if known; fits can give zero and negative values.
     :param carrier_density: of the mobile ion with its ``charge`` (e) in the row's own structure, 1/cm^3.
     :param limit: ``<`` if the value is an upper limit, ``>`` if it is a lower one.
+    :param told: heads and cells that tell of its crystal, see :func:`~aiida_pesfp.crystals.rows.check_row`.
     """
 
     row: int
@@ -41,6 +42,7 @@ class Measurement:
     carrier_density: float | None
     charge: float | None
     limit: str | None = None
+    told: tuple[tuple[str, str], ...] = ()
 
     def conductivity(self, carrier_density: float | None = None) -> tuple[float, float | None]:
         """Value and standard error, S/cm; diffusion coefficients are converted by the Nernst-Einstein relation.
@@ -90,16 +92,16 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
             column.check(rows)
         if 'error' in columns:
             check_errors(columns['error'], columns[form.quantity], rows)
-        others = [name for name in names if name not in form.columns.values()]
+        others = [name for name in names if not (name in form.columns.values() or kind_of(name))]
         again, notes = check_beside(others, rows, units, comments, Again(columns, form.temperature))
         table.notes += notes
         for row in rows:
             try:
                 measurement, structure = _read_row(row, form, again)
-                first = seen.setdefault(replace(measurement, row=0), row.line)
+                first = seen.setdefault(replace(measurement, row=0, told=()), row.line)
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
-            except (ValueError, ImplausibleValue) as error:
+            except (ValueError, ImplausibleValue, InconsistentFile) as error:
                 identifier = row.cells.get(form.columns.get('id')) or None
                 table.excluded.append({'row': row.line, 'id': identifier, 'reason': str(error)})
                 continue
@@ -108,7 +110,6 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
                 table.structures[row.line] = structure
     except TableError as error:
         raise LabelError(str(error)) from error
-    _exclude_contradictions(table)
     if not table.measurements:
         first = f', the first because {table.excluded[0]["reason"]}' if table.excluded else ''
         raise LabelError(f'no row of {Path(path).name} can be used{first}')
@@ -136,8 +137,12 @@ def _read_row(row: Row, form: TableFormat, again: Again) -> tuple[Measurement, S
             raise ValueError(f'it has no {role}')
     values = dict.fromkeys(ROLES) | values
     structure, formula = values['structure'], values['composition']
+    told = [(name, text) for name, text in row.cells.items() if kind_of(name) and name not in form.columns.values()]
+    told += [(role, str(values[role])) for role in ('composition', 'space_group') if values[role]]
     if structure is not None:
+        check_row(told, structure)
         formula = formula or structure.composition.reduced_formula
+        told += [('formula', formula)]
     if values['id'] is None and formula is None:
         raise ValueError('it does not identify a material')
     density, charge = None, None
@@ -155,16 +160,4 @@ def _read_row(row: Row, form: TableFormat, again: Again) -> tuple[Measurement, S
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': kelvin, 'charge': charge}
-    return Measurement(**known, value=found.value, error=error, limit=found.limit), structure
-
-
-def _exclude_contradictions(table: LabelTable) -> None:
-    """Exclude rows whose id belongs to several compositions."""
-    formulas = defaultdict(set)
-    for entry in table.measurements:
-        formulas[entry.id] |= {entry.formula} - {None}
-    for entry in [entry for entry in table.measurements if entry.id and len(formulas[entry.id]) > 1]:
-        reason = f'its id belongs to several compositions: {", ".join(sorted(formulas[entry.id]))}'
-        table.excluded.append({'row': entry.row, 'id': entry.id, 'reason': reason})
-        table.measurements.remove(entry)
-        table.structures.pop(entry.row, None)
+    return Measurement(**known, value=found.value, error=error, limit=found.limit, told=tuple(told)), structure

@@ -1,7 +1,5 @@
 """Which structure a measurement was made on."""
 
-import re
-import unicodedata
 from collections import defaultdict
 from functools import cache
 
@@ -9,8 +7,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
-from aiida_pesfp.crystals.formats import ENDINGS
-from aiida_pesfp.errors import LabelError
+from aiida_pesfp.crystals.formats import plain_name
+from aiida_pesfp.crystals.rows import check_row
+from aiida_pesfp.errors import InconsistentFile, LabelError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS
 
 #: Tolerance for the space group, A: published coordinates are rounded.
@@ -30,22 +29,31 @@ def match(
     :param methods: of :data:`~aiida_pesfp.settings.assessment.MATCHING_METHODS`, tried in this order; the first that
         finds a structure decides. If it finds several, the measurement stays unmatched.
     :returns: ``rows``, row of a measurement -> key of its structure; ``unmatched``, with ``row``, ``id`` and ``reason``
-        of every measurement without a structure; ``unlabelled``, keys of the structures without a measurement.
+        of every measurement without a structure, or whose row is of another crystal; ``doubts``, likewise where it
+        may be; ``unlabelled``, keys of the structures without a measurement.
     :raises LabelError: if a method is unknown.
     """
     check_methods(methods)
-    index, rows, unmatched = _Index(structures, names or {}), {}, []
+    index, rows, unmatched, doubts = _Index(structures, names or {}), {}, [], []
+    check = cache(lambda told, key: check_row(told, structures[key]))
     for measurement in table.measurements:
         own = table.structures.get(measurement.row)
         found = next(filter(None, (getattr(index, f'by_{method}')(measurement, own) for method in methods)), [])
-        if len(found) == 1:
-            rows[measurement.row] = found[0]
-            continue
+        about = {'row': measurement.row, 'id': measurement.id or measurement.formula}
         reason = f'no structure of the same {" or ".join(methods)} among the {len(structures)} given'
-        if found:
+        if len(found) == 1:
+            try:
+                told = check(measurement.told, found[0])
+                doubts += [about | {'reason': one} for one in told]
+                rows[measurement.row] = found[0]
+                continue
+            except InconsistentFile as error:
+                reason = f'it is not {found[0]}: {error}'
+        elif found:
             reason = f'several structures fit: {", ".join(found)}'
-        unmatched.append({'row': measurement.row, 'id': measurement.id or measurement.formula, 'reason': reason})
-    return {'rows': rows, 'unmatched': unmatched, 'unlabelled': [key for key in structures if key not in rows.values()]}
+        unmatched.append(about | {'reason': reason})
+    unlabelled = [key for key in structures if key not in rows.values()]
+    return {'rows': rows, 'unmatched': unmatched, 'doubts': doubts, 'unlabelled': unlabelled}
 
 
 def check_methods(methods: tuple[str, ...]) -> None:
@@ -64,14 +72,15 @@ class _Index:
         self._space_group = cache(lambda key: structures[key].get_space_group_info(SYMMETRY_TOLERANCE)[1])
         for key, structure in structures.items():
             own = {key, *names.get(key, ())}
-            for name in {name.strip() for name in own} | {_plain(name) for name in own}:
+            # A blank in front: no name is the plain form of another one.
+            for name in {name.strip() for name in own} | {f' {plain_name(name)}' for name in own}:
                 self._by_name[name].append(key)
             self._by_formula[structure.composition.reduced_formula].append(key)
 
     def by_id(self, measurement: Measurement, _) -> list[str]:
-        """Structures whose key or name is the id; if there is none, up to case, blanks, punctuation and ending."""
-        own = measurement.id or ''
-        return self._by_name.get(own) or self._by_name.get(_plain(own), [])
+        """Structures whose key or name is the id; if there is none, by :func:`plain_name`."""
+        own, plain = measurement.id or '', plain_name(measurement.id or '')
+        return self._by_name.get(own) or (self._by_name.get(f' {plain}', []) if plain else [])
 
     def by_composition(self, measurement: Measurement, _) -> list[str]:
         """Structures of the same reduced formula and, if the row has one, space group."""
@@ -85,14 +94,3 @@ class _Index:
         found = {key: self._matcher.get_rms_dist(structure, self._structures[key]) for key in same}
         distances = {key: both[0] for key, both in found.items() if both is not None}
         return [min(distances, key=distances.get)] if distances else []
-
-
-def _plain(name: str) -> str:
-    """In lower case, without the ending of a file, with one underscore for all else than letters and digits.
-
-    It begins with a blank, so that no name is the plain form of another one.
-    """
-    name = unicodedata.normalize('NFKC', name).strip().casefold()
-    stem, dot, ending = name.rpartition('.')
-    words = re.sub(r'[\W_]+', '_', stem if dot and f'{dot}{ending}' in ENDINGS else name).strip('_')
-    return f' {words}' if words else ''

@@ -98,7 +98,7 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
         'structures_without_labels': matches['unlabelled'],
         **{name: found.pop(name) for name in ('rows_without_a_conductivity', 'structures_without_descriptors')},
     }
-    return AssessmentData(origin | found | {'excluded': excluded})
+    return AssessmentData(origin | found | {'excluded': excluded, 'doubts': matches['doubts']})
 
 
 @calcfunction

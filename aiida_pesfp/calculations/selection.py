@@ -21,7 +21,8 @@ LOST = 'JobLost'
 def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dict:
     """Structures that are not scanned: key -> stage, reason and uuid (Sec. II B of the paper).
 
-    Among equal structures, the one with most known properties is scanned, or else the first.
+    Among equal structures, the one with most known properties is scanned, then the one closest to the hull, then the
+    one of the smallest volume per atom, or else the first: names do not matter.
 
     :param criteria: see :class:`~aiida_pesfp.settings.screen.Criteria`; similar structures are those that
         :class:`~aiida_pesfp.crystals.duplicates.KnownStructures` finds.
@@ -29,7 +30,12 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
     """
     chosen, properties = Criteria.from_dict(criteria.get_dict()), properties.get_dict()
     similar, identical, rejected = KnownStructures(), {}, {}
-    for key in sorted(structures, key=lambda key: -len(properties.get(key, {}))):
+
+    def merit(key: str) -> tuple:
+        known, node = properties.get(key, {}), structures[key]
+        return -len(known), known.get('energy_above_hull', 0.0), round(node.get_cell_volume() / len(node.sites), 6)
+
+    for key in sorted(structures, key=merit):
         structure, other = structures[key], None
         reason = _reason(structure, properties.get(key, {}), chosen)
         if reason is None and chosen.duplicates == 'similar':

@@ -222,6 +222,7 @@ def _print_assessment(assessment, predictions: dict, options: dict) -> None:
         echo.echo(f'{len(assessment["rows"]) - len(rankings)} more rankings: --all')
     clipped = [key for key, entry in materials.items() if any(value['clipped'] for value in entry['values'])]
     _print_excluded('raised to the floor', clipped, everything)
+    _print_excluded('rows are used, but doubtful', assessment.get('doubts', []), everything)
     for what, entries in assessment['excluded'].items():
         if what != 'unreadable_rows':  # printed with the table
             _print_excluded(what.replace('_', ' '), entries, everything)

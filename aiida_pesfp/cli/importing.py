@@ -53,9 +53,12 @@ def import_folder(paths, table, id_column, group, **fields):
     store(entries, group or paths[0].resolve().stem)
     for problem in properties.problems if properties else ():
         echo.echo_warning(f'{table}: {problem}')
-    if properties and properties.unused:
-        some = ', '.join(sorted(properties.unused)[:5]) + (' ...' if len(properties.unused) > 5 else '')
-        echo.echo_warning(f'{len(properties.unused)} lines of {table} belong to no file: {some}')
+    for what, names in (
+        (f'lines of {table} belong to no file', properties and sorted(properties.unused)),
+        (f'structures have no line in {table}', properties and properties.missing),
+    ):
+        if names:
+            echo.echo_warning(f'{len(names)} {what}: {", ".join(names[:5])}{" ..." if len(names) > 5 else ""}')
 
 
 @import_.command('mp')

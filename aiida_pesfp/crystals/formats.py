@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -25,6 +26,8 @@ ENDINGS = {
 }
 _NAMES = '(poscar|contcar|chgcar|aeccar|locpot|elfcar)'
 _POSCAR = re.compile(rf'^{_NAMES}|[._-]{_NAMES}([._-]|$)', re.IGNORECASE)
+#: Rather than the name of a folder.
+_FORMULA = re.compile(r'(?=.*[a-z\d])(?:[A-Z][a-z]?[\d.]*)+')
 #: What ASE knows that lists all atoms of a cell with their elements, and no occupancies. Others may lack symmetry
 #: (SHELX, CRYSTAL), elements (LAMMPS) or occupancies (PDB, XTL).
 WHOLE = {
@@ -50,6 +53,20 @@ def file_label(path: Path) -> str:
     if ending.lower() not in ENDINGS and _POSCAR.search(name):
         return name.replace('.', '_')
     return name.removesuffix(ending)
+
+
+def plain_name(name: str) -> str:
+    """How a table may write the name of a file or structure: without folders and ending, whatever case and signs.
+
+    It has one underscore for all else than letters and digits, and no zeros around a whole number: spreadsheets write
+    1234.0 for 001234. What stands before a slash is no folder if it is a formula: LiI/Al2O3 has two phases.
+    """
+    *folders, last = re.split(r'[\\/]', unicodedata.normalize('NFKC', name).strip())
+    stem, ending = _plain(Path(last))
+    stem = stem.removesuffix(ending) if ending.lower() in ENDINGS else stem
+    stem = re.sub(r'^0*(\d+)(?:\.0*)?$', r'\1', stem)
+    phases = any(map(_FORMULA.fullmatch, folders)) and not format_of(Path(last))
+    return re.sub(r'[\W_]+', '_', '_'.join([*folders, stem] if phases else [stem]).casefold()).strip('_')
 
 
 def _plain(path: Path) -> tuple[str, str]:

@@ -49,7 +49,8 @@ class AssessmentData(RequiredAttributes, Dict):
     ``rows`` with the ``ranking``, its ``score`` (value, error, interval) and number of ``materials``, the best first;
     ``random``, the score of random rankings; ``score_settings`` and ``classes``; ``materials``, key -> weights,
     conductivities, and the UUID of its descriptors; ``excluded`` with every row of the labels and every structure that
-    is not used, each with its reason; ``number_of_good`` and ``number_of_bad`` materials, the sums of weights.
+    is not used, each with its reason; ``doubts`` of rows that may be of another crystal; ``number_of_good`` and
+    ``number_of_bad`` materials, the sums of weights.
     """
 
     _REQUIRED = ('rows', 'random', 'materials', 'excluded', 'species', 'potential_sha256')

@@ -45,7 +45,8 @@ class LabelsData(Data):
         if self._STRUCTURES in self.base.repository.list_object_names():
             content = json.loads(self.base.repository.get_object_content(self._STRUCTURES))
             structures = {int(row): Structure.from_dict(entry) for row, entry in content.items()}
-        measurements = [Measurement(**entry) for entry in attributes.get('measurements')]
+        told = [{'told': tuple(map(tuple, entry.get('told', ())))} for entry in attributes.get('measurements')]
+        measurements = [Measurement(**entry | one) for entry, one in zip(attributes.get('measurements'), told)]
         return LabelTable(measurements, attributes.get('excluded'), structures, attributes.get('notes'))
 
     def _validate(self) -> bool:

@@ -32,7 +32,7 @@ class AssessmentSettings(Settings):
 class TableFormat(AssessmentSettings):
     """What the columns of a table of labels mean.
 
-    ``id``, ``composition``, ``space_group`` (number) and ``structure`` (pymatgen's JSON) identify the material;
+    ``id``, ``composition``, ``space_group`` (number, symbol) and ``structure`` (pymatgen's JSON) identify the material;
     ``series`` marks the rows of one experiment at several temperatures; ``conductivity`` or ``diffusion`` is the value,
     ``error`` its standard error. The density of the mobile ion converts diffusion coefficients to conductivities.
     A unit such as ``log10 S/cm`` says that value and error are decimal logarithms.

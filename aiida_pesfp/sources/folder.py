@@ -1,13 +1,25 @@
 """Structures of a folder of files, with their properties from a table."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from aiida_pesfp.crystals.files import printable, read_files
-from aiida_pesfp.crystals.formats import file_label
-from aiida_pesfp.errors import ImplausibleValue, SourceError, StructureError, TableError, UnreadableStructure
+from pymatgen.core import Structure
+
+from aiida_pesfp.crystals.files import printable, read_files, structure_files
+from aiida_pesfp.crystals.formats import file_label, plain_name
+from aiida_pesfp.crystals.rows import check_row, kind_of
+from aiida_pesfp.errors import (
+    ImplausibleValue,
+    InconsistentFile,
+    SourceError,
+    StructureError,
+    TableError,
+    UnreadableStructure,
+)
 from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.sources.entry import Entry, number
 from aiida_pesfp.tables.again import Again
@@ -15,23 +27,28 @@ from aiida_pesfp.tables.beside import check_beside
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.heads import find_column
 from aiida_pesfp.tables.numbers import is_blank
-from aiida_pesfp.tables.table import open_table
+from aiida_pesfp.tables.table import Row, open_table
+
+#: Letters of the heads of flags -> the property that is not above 0.1 eV where they are set.
+_FLAGS = {'ismetal': 'band_gap', 'isstable': 'energy_above_hull', 'predictedstable': 'energy_above_hull'}
 
 
 @dataclass
 class Table:
-    """Properties by the name of the structure's file, with or without its ending.
+    """Properties of structures by the names of their files.
 
-    :param rows: name -> cells.
+    :param lines: by :func:`~aiida_pesfp.crystals.formats.plain_name` of their identifiers, in the column ``key``.
     :param again: how they are read.
-    :param unused: identifiers without a file so far.
+    :param unused: identifiers without a file so far; ``missing`` are structures without a line.
     :param problems: lines that cannot be read, columns that are not used or have names of their own.
     """
 
-    rows: dict[str, dict[str, str]]
+    lines: dict[str, list[Row]]
+    key: str
     again: Again
     unused: set[str]
     problems: list[str]
+    missing: list[str] = field(default_factory=list)
 
     @classmethod
     def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Self:
@@ -40,12 +57,11 @@ class Table:
         :param id_column: column of the name of the file, with or without its ending.
         :param columns: ``band_gap`` and ``energy_above_hull`` -> their columns; by default those whose heads tell it.
             Without a unit in their names they are in eV and eV/atom.
-        :raises SourceError: if the file cannot be read, a column is missing or not understood, or an identifier occurs
-            twice.
+        :raises SourceError: if the file cannot be read, or a column is missing or not understood.
         """
         given = {name: column for name, column in columns.items() if column is not None}
         try:
-            headers, lines, comments = open_table(path, [id_column, *given.values()])
+            headers, rows, comments = open_table(path, [id_column, *given.values()])
             others = [header for header in headers if header not in (id_column, *given.values())]
             chosen = given | {name: find_column(name, others) for name in Properties.known() if name not in given}
             chosen = {name: column for name, column in chosen.items() if column is not None}
@@ -53,52 +69,95 @@ class Table:
                 raise TableError(
                     f'{path} has no column {" or ".join(Properties.known())}: name some of {", ".join(headers)}'
                 )
-            found, lines, units = read_heads(chosen, lines, [id_column])
+            found, rows, units = read_heads(chosen, rows, [id_column])
             for column in found.values():
-                column.check(lines)
-            unused = [header for header in others if header not in chosen.values()]
-            again, notes = check_beside(unused, lines, units, comments, Again(found))
+                column.check(rows)
+            beside = [name for name in others if not (name in chosen.values() or kind_of(name))]
+            again, notes = check_beside(beside, rows, units, comments, Again(found))
         except TableError as error:
             raise SourceError(str(error)) from error
-        rows = {}
         own = sorted((name, column) for name, column in chosen.items() - given.items() if column != name)
-        problems = [f'the column {column!r} is the {name}' for name, column in own]
-        problems += notes
-        for line in lines:
-            identifier = line.cells.get(id_column)
-            if identifier in rows:
-                raise SourceError(f'the table {path} has two lines for {identifier!r}: remove one')
-            if line.problem is not None:
-                problems.append(f'line {line.line}: {line.problem}')
-            elif identifier:
-                rows[identifier] = line.cells
-        return cls(rows, again, set(rows), problems)
+        notes = [f'the column {column!r} is the {name}' for name, column in own] + notes
+        lines = defaultdict(list)
+        for row in rows:
+            if identifier := row.cells.get(id_column):
+                lines[plain_name(identifier)].append(row)
+            else:
+                notes.append(f'line {row.line}: {row.problem or "it names no file"}')
+        return cls(lines, id_column, again, {row.cells[id_column] for one in lines.values() for row in one}, notes)
 
-    def properties_of(self, path: Path, identifier: str | None = None) -> dict[str, float]:
-        """Properties of a structure; :class:`~aiida_pesfp.errors.UnreadableStructure` if one is not a number.
+    def properties_of(
+        self, path: Path, structure: Structure, own: str | None = None, files: Mapping[str, list[Path]] = {}
+    ) -> tuple[dict[str, float], list[str]]:
+        """Properties of a structure, and what is doubtful about them.
 
-        :param identifier: that the file gives to the structure.
+        :param own: identifier that the file gives to the structure.
+        :param files: all by plain names; none if the file holds several structures: its name is that of none of them.
+        :raises UnreadableStructure: if it is not sure which line is that of the structure, or one is not a number.
+        :raises InconsistentFile: if its line tells of another crystal, or contradicts itself.
         """
-        found = {identifier, path.name, path.stem, file_label(path)} & self.rows.keys()
-        self.unused -= found
-        if not found:
-            return {}
-        lines = {tuple(self.rows[name][column.name] for column in self.again.columns.values()) for name in found}
-        if len(lines) > 1:
-            lines_of = ' and '.join(sorted(map(repr, found)))
-            raise UnreadableStructure(f'the lines of the table for {lines_of} differ: remove all but one')
-        for name in found:
+        rows = [*self.lines.get(plain_name(own or ''), ()), *self._lines_of(path, files)]
+        if not rows:
+            self.missing.append(own or path.name)
+            return {}, []
+        self.unused -= {row.cells[self.key] for row in rows}
+        found, doubts = [], []
+        for row in rows:
             try:
-                self.again.check(self.rows[name])
-            except ValueError as what:
-                raise UnreadableStructure(f'in the line of the table for {name!r} {what}') from None
-        properties = {}
-        for (name, column), text in zip(self.again.columns.items(), *lines):
-            try:
-                properties[name] = None if is_blank(text) else column.read(text).value
-            except (ValueError, ImplausibleValue) as what:
-                raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
-        return properties
+                self.again.check(row.cells)
+                found.append({name: self._read(name, row) for name in self.again.columns})
+                cells = [(head, text) for head, text in row.cells.items() if head != self.key]
+                doubts += [f'line {row.line} of the table: {one}' for one in check_row(cells, structure)]
+                _check_flags(row, found[-1])
+            except (InconsistentFile, ValueError) as error:
+                raise InconsistentFile(f'line {row.line} of the table: {error}') from None
+        if any(one != found[0] for one in found):
+            numbers = ' and '.join(sorted({f'{row.line} ({row.cells[self.key]!r})' for row in rows}))
+            raise UnreadableStructure(f'the lines {numbers} of the table differ: remove all but one')
+        return found[0], list(dict.fromkeys(doubts))
+
+    def _lines_of(self, path: Path, files: Mapping[str, list[Path]]) -> Iterator[Row]:
+        """The lines whose identifiers fit the path of a file better than those of all other files."""
+        for name in _names(path) & files.keys():
+            rivals = files[name]
+            for row in self.lines.get(name, ()):
+                fits = [_fit(row.cells[self.key], file) for file in rivals]
+                best = [file for file, fit in zip(rivals, fits) if fit == max(fits)]
+                if path not in best:
+                    continue
+                if len(best) > 1 and len({file.read_bytes() for file in best}) > 1:
+                    what = f'line {row.line} of the table may be that of {" or ".join(map(printable, best))}'
+                    raise UnreadableStructure(f'{what}: write the whole name')
+                yield row
+
+    def _read(self, name: str, row: Row) -> float | None:
+        column = self.again.columns[name]
+        text = row.cells[column.name]
+        try:
+            return None if is_blank(text) else column.read(text).value
+        except (ValueError, ImplausibleValue) as what:
+            raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
+
+
+def _names(path: Path) -> set[str]:
+    return {plain_name(name) for name in (path.name, file_label(path))}
+
+
+def _fit(name: str, path: Path) -> tuple[bool, bool, bool]:
+    """Whether a name in a table has the folders of a file, all of its name, and its name without ending."""
+    *folders, last = re.split(r'[\\/]', name)
+    folders = tuple(folder for folder in folders if folder not in ('', '.', '..'))
+    return path.resolve().parent.parts[-len(folders) :] == folders, last == path.name, last == file_label(path)
+
+
+def _check_flags(row: Row, properties: dict[str, float | None]) -> None:
+    """Raise :class:`InconsistentFile` if a line calls a crystal a metal and has a gap, or the like."""
+    for head, text in row.cells.items():
+        name = _FLAGS.get(re.sub(r'[\W_]', '', head).lower(), '')
+        value, is_set = properties.get(name), text.lower() in ('true', 'yes', '1', '1.0')
+        not_set = text.lower() in ('false', 'no', '0', '0.0') and name == 'band_gap'
+        if value is not None and ((is_set and value > 0.1) or (not_set and value == 0)):
+            raise InconsistentFile(f'{head} = {text}, but {name} = {value:g}: correct either')
 
 
 def read_folder(
@@ -112,6 +171,10 @@ def read_folder(
 
     :param tell: is told which files were passed over.
     """
+    files = defaultdict(list)
+    for path in structure_files(paths, lambda _: None):
+        for name in _names(path):
+            files[name].append(path)
     for path, readings in read_files(paths, tell):
         where = {'database': database, 'database_version': version, 'url': path.resolve().as_uri()}
         names = [printable(name) for name in (path.name, file_label(path))]
@@ -121,12 +184,19 @@ def read_folder(
             try:
                 if reading.error is not None:
                     raise reading.error
-                known = reading.properties | ({} if table is None else table.properties_of(path, reading.id))
-                known = {name: number(value, name) for name, value in known.items()}
-            except StructureError as error:
+                known = {name: number(value, name) for name, value in reading.properties.items()}
+                found, doubts = {}, []
+                if table is not None:
+                    own, others = (reading.id, files) if len(readings) == 1 else (name, {})
+                    found, doubts = table.properties_of(path, reading.structure, own, others)
+                for what, value in found.items():
+                    if known.get(what, value) != value and value is not None:
+                        doubts.append(f'its own {what} is {known[what]}: that of the table, {value}, is taken')
+                    known[what] = known.get(what) if value is None else value
+            except (StructureError, OSError) as error:
                 yield Entry('folder', identifier, error=str(error))
                 continue
             yield Entry(
                 'folder', identifier, name, reading.structure, names[0], path.read_bytes(), index,
-                doubts=reading.doubts, **known, **where
+                doubts=(*reading.doubts, *doubts), **known, **where
             )  # fmt: skip

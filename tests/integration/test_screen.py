@@ -13,6 +13,7 @@ from aiida.orm import Dict, Int, QueryBuilder, StructureData, to_aiida_type
 from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.scan import ScanCalculation
+from aiida_pesfp.calculations.selection import reject
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
@@ -34,6 +35,17 @@ def builder_of(code, potential):
         return builder
 
     return make
+
+
+@pytest.mark.parametrize('names', itertools.permutations('abc'))
+def test_names_do_not_decide_which_of_several_is_scanned(aiida_profile, names):
+    """Lengths of 100, 100.6 and 101.2 %: the outer ones are not the same; the densest of those that are is scanned."""
+    salts = (StructureData(pymatgen=rock_salt('Li', 'I', 6.0 * scale)) for scale in (1, 1.006, 1.012))
+    crystals = dict(zip(names, salts))
+    rejected = reject(Dict({'duplicates': 'similar'}), Dict({}), **crystals)
+    assert set(rejected.get_dict()) == {names[1]}
+    known = {names[1]: {'energy_above_hull': 0.0}}
+    assert set(reject(Dict({}), Dict(known), **crystals).get_dict()) == {names[0], names[2]}
 
 
 def rejected_crystals():

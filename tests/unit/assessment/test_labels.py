@@ -83,8 +83,6 @@ class TestReading:
             row('cold', 1, 1, 0),
             row('', 1),
             row('good', 1e-3),
-            row('two', 1e-3, composition='Li2O'),
-            row('two', 1e-4, composition='Li2S'),
             row('odd', 1, composition='Xx7'),
             row('broken', 1, structure='{'),
         ]
@@ -101,10 +99,8 @@ class TestReading:
             7: 'is 0 K, not between',
             8: 'does not identify a material',
             9: 'the same as row 2',
-            10: 'several compositions: Li2O, Li2S',
-            11: 'several compositions',
-            12: "composition 'Xx7' is not a formula",
-            13: "structure '{' is not a structure in pymatgen's JSON",
+            10: "composition 'Xx7' is not a formula",
+            11: "structure '{' is not a structure in pymatgen's JSON",
         }.items():
             assert words in reasons[number]
 
@@ -188,6 +184,26 @@ class TestMatching:
         found = table([row('x', 1, structure=json.dumps(other.as_dict()))], columns)
         result = match(found, self.structures, methods=('structure',))
         assert result['rows'] == {2: 'mp_4'}
+
+    @pytest.mark.parametrize('columns', [COLUMNS, COLUMNS | {'composition': 'formula', 'space_group': 'sg'}])
+    def test_a_row_of_another_crystal_is_not_matched(self, table, columns):
+        """Whether it is said what the columns mean or not."""
+        rows = [row('mp-1', 1, formula='Li2O', sg=''), row('mp-3', 2, formula='Li4I4', sg='P6_3mc')]
+        rows += [row('x/mp_4.cif', 3, formula='LiI', sg=186), row('mp-1', 4, formula='LiCl', sg='')]
+        result = match(table(rows, columns), self.structures)
+        assert result['rows'] == {3: 'mp_3', 4: 'mp_4', 5: 'mp_1'}
+        (entry,) = result['unmatched']
+        assert 'it is not mp_1: the file says Li2O1, its sites give Li1Cl1' in entry['reason']
+        (doubt,) = result['doubts']
+        assert (doubt['row'], doubt['id']) == (4, 'x/mp_4.cif')
+        assert 'the space group is number 186, its sites have number 225' in doubt['reason']
+
+    def test_a_row_that_contradicts_its_own_structure_is_excluded(self, table):
+        own = json.dumps(self.structures['mp_1'].as_dict())
+        rows = [row('a', 1, structure=own, formula='Li2O'), row('b', 2, structure=own, formula='LiCl')]
+        found = table(rows, COLUMNS | {'structure': 'structure'})
+        assert [entry.id for entry in found.measurements] == ['b']
+        assert 'the file says Li2O1, its sites give Li1Cl1' in found.excluded[0]['reason']
 
     def test_an_unknown_way_is_refused(self, table):
         with pytest.raises(LabelError, match="unknown method 'colour'"):

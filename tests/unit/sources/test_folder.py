@@ -1,5 +1,7 @@
 """Folders of files with a table of properties."""
 
+from pathlib import Path
+
 import pytest
 
 from aiida_pesfp.errors import SourceError
@@ -110,7 +112,7 @@ def test_two_columns_of_one_property_agree(folder):
         entries = {entry.id: entry for entry in read_folder([folder], table)}
         assert entries['POSCAR_Li2O'].band_gap == 5.0
         assert entries['LiCl.cif'].band_gap == (6.25 if right else None)
-        assert right or "in the line of the table for 'LiCl' the column '" in entries['LiCl.cif'].error
+        assert right or "line 2 of the table: the column '" in entries['LiCl.cif'].error
 
 
 def test_a_metal_costs_its_own_line_wherever_it_stands(folder):
@@ -122,11 +124,11 @@ def test_a_metal_costs_its_own_line_wherever_it_stands(folder):
 
 
 def test_two_lines_for_one_file(folder):
-    for second, gap in (('5', None), ('6', 6.0)):
-        table = table_of(folder, f'id,band_gap\nLiCl,6\nLiCl.cif,{second}\n')
+    for name, second, gap in (('LiCl', 5, None), ('LiCl.cif', 5, None), ('LiCl', 6, 6.0), ('licl.CIF', '6.0', 6.0)):
+        table = table_of(folder, f'id,band_gap\nLiCl,6\n{name},{second}\n')
         found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
         assert found.band_gap == gap
-        assert (gap is None) == ("the lines of the table for 'LiCl' and 'LiCl.cif' differ" in (found.error or ''))
+        assert (gap is None) == (f"lines 2 ('LiCl') and 3 ('{name}') of the table differ" in (found.error or ''))
         assert not table.unused
 
 
@@ -148,7 +150,6 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
         ('# gaps in eV, hulls in meV/atom\nid,band_gap,hull\nLiCl,6,1\n', {}, "but 'hull' is read in eV/atom"),
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
         ('id,gap,exponent\nLiCl,6,-1\n', {}, "column 'exponent' has '-1', a part of numbers"),
-        ('id,band_gap\nLiCl,6\nLiCl,5\n', {}, "two lines for 'LiCl'"),
         ('', {}, 'is empty'),
         ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, "'gap_Ry' is not understood from 'Ry' on"),
         ('id,band_gap\n,10 eV\nLiCl,6\n', {}, "'band_gap', with '10 eV' in its first row, is not understood"),
@@ -174,3 +175,73 @@ def test_several_structures_of_one_file(tmp_path):
         ('many.extxyz#0', 'many#0', 0),
         ('many.extxyz#1', 'many#1', 1),
     ]
+
+
+SALTS = {'LiF': ('F', 4.03), 'LiCl': ('Cl', 5.13)}
+
+
+@pytest.mark.parametrize(
+    ('files', 'text', 'expected'),
+    [
+        # Of the Materials Project, with all that its pages export; rows that were mixed up.
+        (['LiF.cif', 'LiCl.cif'], 'id,Formula,SG,Sites,Is Metal\nLiF,LiF,225,2,No\nLiCl,LiCl,225,8,0\n', [8, 6]),
+        (['LiF.cif', 'LiCl.cif'], 'id,Formula\nLiF,LiCl\nLiCl,Li4Cl4\n', ['says Li1Cl1, its sites give Li1F1', 6]),
+        (['LiF.cif', 'LiCl.cif'], 'id,nsites\nLiF,2\nLiCl,5\n', [8, 'line 3 of the table: the file says 5 atoms']),
+        (['LiF.cif', 'LiCl.cif'], 'id,is_metal\nLiF,True\nLiCl,False\n', ['is_metal = True, but band_gap = 8', 6]),
+        # Names.
+        (['LiF.cif', 'LiCl.cif'], 'id\n./c/LiF.cif\nC:\\data\\licl.CIF\n', [8, 6]),
+        (['1234.cif', 'LiCl.cif'], 'id\n001234.0\ncifs/LiCl\n', [8, 6]),
+        (['a/LiF.cif', 'b/LiF.cif'], 'id\na/LiF.cif\nb/LiF.cif\n', [8, 6]),
+        (['a/LiF.cif', 'b/LiF.cif'], 'id\nb/LiF\nother\n', [None, 8]),
+        (['a/LiF.cif', 'b/LiF.cif'], 'id\nLiF.cif\nother\n', ['line 2 of the table may be that', 'b/LiF.cif: write']),
+        (['LiF.cif', 'LiF.vasp'], 'id\nLiF\nother\n', ['LiF.cif or', 'LiF.vasp: write the whole name']),
+        (['LiF.cif', 'LiF.vasp'], 'id\nLiF.vasp\nx/LiF.cif\n', [6, 8]),
+    ],
+)  # fmt: skip
+def test_a_line_is_that_of_its_crystal_alone(tmp_path, files, text, expected):
+    """The first line has a gap of 8 eV, the second one of 6 eV."""
+    for name, (anion, a) in zip(files, SALTS.values()):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        rock_salt('Li', 'F' if 'LiF' in name else anion, a).to(
+            tmp_path / name, fmt='poscar' if 'vasp' in name else 'cif'
+        )
+    head, first, second = text.splitlines()
+    table = table_of(tmp_path, f'{head},band_gap\n{first},8\n{second},6\n')
+    for found, value in zip(read_folder([tmp_path / name for name in files], table), expected, strict=True):
+        assert value in found.error if isinstance(value, str) else (found.error, found.band_gap) == (None, value)
+    assert table.missing == [Path(name).name for name, value in zip(files, expected) if value is None]
+    assert ('other' in table.unused) == ('other' in text)
+
+
+def test_another_space_group_and_a_formula_that_is_not_understood_are_told(folder):
+    table = table_of(folder, 'id,compound,sg,band_gap\nLiCl,LLZO,Pnma,6\nPOSCAR_Li2O,beta-Li2O,Fm-3m,5\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    first, second = entries['LiCl.cif'].doubts
+    assert "line 2 of the table: compound = 'LLZO' is not understood" in first
+    assert 'the space group is number 62, its sites have number 225' in second
+    assert entries['POSCAR_Li2O'].doubts == ()
+
+
+def test_a_line_is_not_that_of_all_structures_of_a_file(tmp_path):
+    from ase.io import write
+
+    path = tmp_path / 'many.extxyz'
+    write(path, [rock_salt('Li', anion, a).to_ase_atoms() for anion, a in SALTS.values()], format='extxyz')
+    table = table_of(tmp_path, 'id,band_gap\nmany,8\nmany#1,6\n')
+    assert [entry.band_gap for entry in read_folder([path], table)] == [None, 6.0]
+    assert table.unused == {'many'}
+
+
+def test_what_a_document_says_stays_where_the_table_is_blank(tmp_path):
+    import json
+
+    documents = [
+        {'material_id': f'mp-{n}', 'structure': rock_salt('Li', 'Cl', 5.13).as_dict(), 'band_gap': 6.0}
+        for n in (1, 2, 3)
+    ]
+    (tmp_path / 'mp.json').write_text(json.dumps(documents))
+    table = table_of(tmp_path, 'id,band_gap\nmp-1,\nmp-2,6\nMP_3.cif,8\n')
+    entries = list(read_folder([tmp_path / 'mp.json'], table))
+    assert [entry.band_gap for entry in entries] == [6.0, 6.0, 8.0]
+    assert [entry.doubts for entry in entries[:2]] == [(), ()]
+    assert entries[2].doubts == ('its own band_gap is 6.0: that of the table, 8.0, is taken',)

@@ -1,0 +1,104 @@
+"""What a row of a table tells of its crystal besides its properties, and whether a crystal agrees."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import gemmi
+from pymatgen.core import Structure
+
+from aiida_pesfp.crystals.facts import ROUNDED_FORMULA, Facts, Formula
+from aiida_pesfp.errors import InconsistentFile
+from aiida_pesfp.tables.numbers import is_blank
+
+#: No formula is longer.
+LONGEST_FORMULA = 500
+#: Signs of formulas in LaTeX, HTML and dictionaries, which mean nothing.
+_SIGNS = re.compile(r'</?su[bp]>|[{}\'":$_]')
+#: Names of phases, before and behind: beta-Li3PS4, Li3PS4 (beta), LT-LiCoO2. But x and delta are numbers.
+_WORD = r'(?:[LHR]T|(?!x\b)[^\WA-Z\d_]+)'
+_PHASE = re.compile(rf'^{_WORD}[ -](?=[A-Z(])|\s*[(\[]{_WORD}[)\]]$|-[\u03b1-\u03b3]$')
+#: A sign between two formulas; from one digit to the next it is a range.
+_BETWEEN = re.compile(r' ?(?:\u00b7|(?<=[A-Za-z)]) ?[-\u2013]|(?<=\d) ?[-\u2013](?=[A-Z(]|\d+H2O)) ?(?=[\dA-Z(])')
+_MORE = '(?:pretty|reduced|full|chemical|true|nominal|unitcell|hill|sum|descriptive|empirical)*'
+#: Letters of heads whose columns tell of the crystal.
+_KINDS = {
+    'formula': f'{_MORE}(?:formula|composition|compound|stoichiometry){_MORE}',
+    'group': '(?:spacegroup|spg|sg)(?:international|it|hm|hermannmauguin)?(?:number|num|no|nr|symbol|name)?',
+    'sites': '(?:n|num|no|number)?(?:of)?(?:sites|atoms)(?:in|inthe|per)?(?:unit)?(?:cell)?|nat',
+}
+
+
+def read_formula(text: str) -> Formula | None:
+    """The formula in a cell: Li7P3S11, Li(BH4), LiI-4H2O, Li<sub>3</sub>N, beta-Li3PS4, Li3PS4 (beta).
+
+    None if it is not understood to its end: Li7-xLa3Zr2O12, LLZO.
+    """
+    if len(text) > LONGEST_FORMULA:
+        return None
+    text = _SIGNS.sub(' ', unicodedata.normalize('NFKC', text)).strip()
+    return Formula.read(_BETWEEN.sub(' * ', _PHASE.sub('', text)))
+
+
+def read_group(text: str) -> int | None:
+    """The number of a space group, of its number or symbol: 225, 225.0, Fm-3m, P 2_1/n, P42/nmcZ, Fm-3m (No. 225)."""
+    text = re.sub(r'_|\.0+\b|\b[Nn]o\b\.?|[SZ]$', '', unicodedata.normalize('NFKC', text))
+    parts = re.split(r'[()#,;]', text)
+    parts = [part.strip() for part in parts if part.strip()]
+    groups = [gemmi.find_spacegroup_by_name(part) if part != '0' else None for part in parts]
+    found = {group and group.number for group in groups}
+    return found.pop() if len(found) == 1 else None
+
+
+def kind_of(head: str) -> str | None:
+    """What a column tells of the crystal by its head: ``formula``, ``group``, ``sites`` or nothing."""
+    letters = re.sub(r'[\W\d_]', '', head).lower()
+    return next((kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, letters)), None)
+
+
+def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[str]:
+    """What is doubtful about a row of a table as that of a crystal.
+
+    The group of a relaxed crystal may be another one than that reported: it is a doubt.
+
+    :param cells: heads and texts; those that tell of no crystal are passed over.
+    :raises InconsistentFile: if its formula or its number of atoms contradicts the crystal.
+    """
+    doubts = []
+    for head, text in cells:
+        kind = None if is_blank(text) else kind_of(head)
+        if kind == 'formula' and (formula := read_formula(text)):
+            doubts += _check_formula(formula, structure)
+        elif kind == 'group' and (group := read_group(text)):
+            doubts += Facts(group=group).check(structure)[1]
+        elif kind == 'sites' and (sites := re.fullmatch(r'([1-9]\d*)(?:\.0*)?', text)):
+            _check_sites(int(sites[1]), structure)
+        elif kind is not None:
+            doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
+    return list(dict.fromkeys(doubts))
+
+
+def _check_formula(formula: Formula, structure: Structure) -> list[str]:
+    """What is doubtful; a formula of a disordered crystal need not fit an ordered approximant to the digit.
+
+    :raises InconsistentFile: for other elements, or if a count is off by more than ``ROUNDED_FORMULA`` and, if the
+        formula has decimals, by more than the rounding to whole atoms, and this part of all atoms.
+    """
+    own = structure.composition.element_composition
+    scale = own.num_atoms / sum(formula.counts.values())  # a formula may be more than a primitive cell
+    counts, digits = ({one: scale * n for one, n in part.items()} for part in (formula.counts, formula.digits))
+    if Formula(counts, digits).units_in(structure, {}) is not None:
+        return []
+    said = f'the file says {formula}, its sites give {own.reduced_composition.formula.replace(" ", "")}'
+    whole = min(0.499, ROUNDED_FORMULA * own.num_atoms) if any(digits.values()) else 0.0
+    wide = {element: max(ROUNDED_FORMULA * count, whole) for element, count in counts.items()}
+    if Formula(counts, wide).units_in(structure, {}) is None:
+        raise InconsistentFile(f'{said}: is it the row of another crystal?')
+    return [f'{said}, not quite the same']
+
+
+def _check_sites(sites: int, structure: Structure) -> None:
+    """Raise :class:`InconsistentFile` unless there may be a cell with so many: any has a whole number of formulas."""
+    smallest = structure.composition.element_composition.reduced_composition.num_atoms
+    if structure.is_ordered and sites % smallest:
+        raise InconsistentFile(f'the file says {sites} atoms, no multiple of the {smallest:g} of its smallest formula')
