@@ -13,15 +13,7 @@ from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_other
 from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, numbers_of_files
 from aiida_pesfp.trajectories.lammps import read_dump
 from aiida_pesfp.trajectories.stamps import collect, number_steps
-from aiida_pesfp.trajectories.trajectory import (
-    Trajectory,
-    check_finite,
-    check_scale,
-    check_unwrapped,
-    check_wrapping,
-    constant_cell,
-    unwrap,
-)
+from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, constant_cell, whole_trajectory
 
 #: Largest difference between two descriptions of one cell, A.
 _SAME = 0.01
@@ -70,17 +62,12 @@ def read_trajectory(
     joined, borders, replaced = join(numbered, lattice)
     positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or joined.unwrapped
     notes += check_steps(positions, borders, lattice, unwrapped)
-    notes += check_scale(joined.symbols, positions[0], lattice)
-    if unwrapped:
-        check_unwrapped(positions, lattice)
-    else:
-        check_wrapping(positions, lattice)
-        unwrap(positions, lattice)
     if steps is None:
         steps = np.arange(len(positions)) * (stride or 1)
         if stride is None:
             notes.append('the files do not say how many steps lie between two frames: 1 is assumed (--stride)')
-    return Trajectory(joined.symbols, positions, steps * timestep / 1000, lattice), notes + replaced
+    whole, doubts = whole_trajectory(joined.symbols, positions, steps * timestep / 1000, lattice, unwrapped)
+    return whole, notes + doubts + replaced
 
 
 def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | None = None) -> Segment:

@@ -188,91 +188,124 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     return cells[0]
 
 
-def _motion(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, tuple[int, int]]:
-    """Of fractional coordinates: (3,) whether steps of more than half a cell vector occur, (3,) how far positions span,
-    and the longest step without whole cell vectors, before which frame and of which atom.
+@dataclass(frozen=True)
+class Motion:
+    """Fractional coordinates of n atoms from frame to frame: (3,) ``lowest`` and ``highest``, and what steps are like.
+
+    :param crossings: of each cell vector (3, m) for steps of more than half of it: lower end, upper end, and atom.
+    :param usual: (n, 3) length of the other steps; each counts in proportion to its length.
+    :param longest: largest step without whole cell vectors, before which ``frame`` and of which ``atom``.
+    :param still: the first frame that is the same as the one before; None if there is none.
     """
-    inverse, crossed, longest, where = np.linalg.inv(cell), np.zeros(3, dtype=bool), 0.0, (1, 0)
-    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-    for begin in range(1, len(positions), _BLOCK):
-        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-        steps = np.diff(fractional, axis=0)
-        crossings = np.rint(steps)
-        crossed |= crossings.any(axis=(0, 1))
-        residuals = np.abs(steps - crossings).max(axis=2)
-        if residuals.max() > longest:
-            longest, (frame, atom) = float(residuals.max()), np.unravel_index(residuals.argmax(), residuals.shape)
-            where = int(frame) + begin, int(atom)
-    return crossed, highest - lowest, longest, where
+
+    lowest: np.ndarray
+    highest: np.ndarray
+    crossings: list[np.ndarray]
+    usual: np.ndarray
+    longest: float
+    frame: int
+    atom: int
+    still: int | None
+
+    @classmethod
+    def of(cls, positions: np.ndarray, cell: np.ndarray) -> Self:
+        """From (s, n, 3) Cartesian positions and (3, 3) lattice vectors, A."""
+        inverse, longest, where, still, crossings = np.linalg.inv(cell), 0.0, (1, 0), None, [[], [], []]
+        lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+        squares, lengths = np.zeros((2, *positions.shape[1:]))
+        for begin in range(1, len(positions), _BLOCK):
+            fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
+            lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
+            highest = np.maximum(highest, fractional.max(axis=(0, 1)))
+            steps = np.diff(fractional, axis=0)
+            vectors = np.rint(steps)
+            for axis in range(3):
+                frames, atoms = np.nonzero(vectors[..., axis])
+                ends = fractional[frames, atoms, axis], fractional[frames + 1, atoms, axis]
+                crossings[axis].append(np.array([np.minimum(*ends), np.maximum(*ends), atoms]))
+            residuals = np.abs(steps - vectors).max(axis=2)
+            if residuals.max() > longest:
+                longest, (frame, atom) = float(residuals.max()), np.unravel_index(residuals.argmax(), residuals.shape)
+                where = int(frame) + begin, int(atom)
+            if still is None and len(same := np.flatnonzero(~steps.any(axis=(1, 2)))):
+                still = int(same[0]) + begin
+            steps[vectors != 0] = 0
+            squares, lengths = squares + (steps**2).sum(axis=0), lengths + np.abs(steps).sum(axis=0)
+        joined = [np.concatenate(parts, axis=1) for parts in crossings]
+        return cls(lowest, highest, joined, squares / np.maximum(lengths, 1e-12), longest, *where, still)
+
+    @property
+    def span(self) -> np.ndarray:
+        """(3,) how far positions spread, in cell vectors."""
+        return self.highest - self.lowest
+
+    @property
+    def crossed(self) -> np.ndarray:
+        """(3,) whether steps of more than half a cell vector occur."""
+        return np.array([found.size > 0 for found in self.crossings])
+
+    @property
+    def lengths_of_return(self) -> np.ndarray:
+        """(3,) the vectors by which ions that leave the cell on one side return on the other, in those of the cell.
+
+        Ions come close to both borders, which shows how far these are apart. A program that wraps positions now and
+        then only leaves ions beyond a border, but fewer and fewer of them, not up to a sharp end. Its positions may
+        hide a cell that is too large.
+        """
+        found = np.ones(3)
+        for axis, (low, high, atoms) in enumerate(self.crossings):
+            if len(low) < _CROSSINGS:
+                continue
+            span = self.span[axis]
+            from_border = np.array([low - self.lowest[axis], self.highest[axis] - high])
+            near = np.median(from_border)
+            smaller = span + 2 * near / len(low) < 1 - _WRONG_CELL
+            # A step goes over a border with a likelihood in proportion to its length.
+            step = self.usual[atoms.astype(int), axis].mean()
+            sharp = (from_border < near / 2).mean() > _SHARP and from_border.sum(axis=0).mean() < _ONE_STEP * step
+            if smaller or (span > 1 + _WRONG_CELL and sharp):
+                found[axis] = span
+        return found
 
 
-def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
-    """Whether ions that leave the cell on one side enter it on the other.
+def whole_trajectory(
+    symbols: tuple[str, ...], positions: np.ndarray, times: np.ndarray, cell: np.ndarray, unwrapped: bool = False
+) -> tuple[Trajectory, list[str]]:
+    """Check what a program wrote, undo the wrapping of positions into the cell in place, and note what is doubtful.
+
+    Parameters and further errors are those of :class:`Trajectory`, :func:`check_scale` and :func:`unwrap`.
+
+    :raises InvalidTrajectory: if a frame is the same as the one before.
+    """
+    trajectory = Trajectory(symbols, positions, times, cell)  # NaN is no long step
+    notes = check_scale(symbols, positions[0], cell)
+    unwrap(positions, cell, unwrapped)
+    return trajectory, notes
+
+
+def unwrap(positions: np.ndarray, cell: np.ndarray, unwrapped: bool = False) -> None:
+    """Undo, in place, the wrapping of positions into the cell: each ion moves the shortest way between two frames.
+
+    Positions that were never wrapped do not change.
 
     :param positions: (s, n, 3) Cartesian, A.
-    :raises InvalidTrajectory: if steps are so long that the shortest displacement may not be the real one.
+    :param unwrapped: positions are said to be so, however far ions go between two frames.
+    :raises InvalidTrajectory: if two frames are the same; ions return by other vectors than those of the cell; the
+        shortest step may not be the real one; or positions that are said to be unwrapped are not: ions that are never
+        wrapped and go far spread beyond one cell.
     """
-    crossed, span, longest, (frame, atom) = _motion(positions, cell)
-    if not crossed.any() and (longest <= LONGEST_STEP or span.max() > 1 + 1e-3):
-        return False
-    if longest > LONGEST_STEP:
-        found = f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}'
-        certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
-        way_out = 'Store frames more often, or give positions that are not wrapped and say so'
-        raise InvalidTrajectory(f'{found}. {certain}. {way_out}')
-    return True
-
-
-def check_unwrapped(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if positions that are said to be unwrapped are not.
-
-    Ions that are never wrapped and go far spread beyond one cell. Parameters are those of :func:`is_wrapped`.
-    """
-    crossed, span, _, _ = _motion(positions, cell)
-    wrapped = np.flatnonzero(crossed & (span < _WRAPPED_SPAN))
-    if len(wrapped):
-        found = f'positions jump by whole cell vectors along lattice vector {wrapped[0] + 1} and stay within one cell'
-        raise InvalidTrajectory(f'{found}: they are wrapped, do not say that they are not (--unwrapped)')
-
-
-def check_wrapping(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Check that ions which leave the cell on one side return on the other by the lattice vectors of this cell.
-
-    Those that do so come close to both borders, which shows how far these are apart. A program that wraps positions
-    now and then only leaves ions beyond a border, but fewer and fewer of them, not up to a sharp end. Its positions
-    may hide a cell that is too large. Parameters are those of :func:`is_wrapped`.
-
-    :raises InvalidTrajectory: with the lengths that the positions show.
-    """
-    inverse, ratios, found = np.linalg.inv(cell), np.ones(3), [[], [], []]
-    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-    squares, lengths = np.zeros((2, *positions.shape[1:]))
-    for begin in range(1, len(positions), _BLOCK):
-        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-        steps = np.diff(fractional, axis=0)
-        crosses = np.abs(steps) > 0.5
-        for axis in range(3):
-            frames, atoms = np.nonzero(crosses[..., axis])
-            ends = fractional[frames, atoms, axis], fractional[frames + 1, atoms, axis]
-            found[axis].append(np.array([np.minimum(*ends), np.maximum(*ends), atoms]))
-        steps[crosses] = 0
-        squares, lengths = squares + (steps**2).sum(axis=0), lengths + np.abs(steps).sum(axis=0)
-    for axis, (low, high, atoms) in enumerate(np.concatenate(parts, axis=1) for parts in found if parts):
-        if len(low) < _CROSSINGS:
-            continue
-        span, atoms = highest[axis] - lowest[axis], atoms.astype(int)
-        from_border = np.array([low - lowest[axis], highest[axis] - high])
-        usual = np.median(from_border)
-        smaller = span + 2 * usual / len(low) < 1 - _WRONG_CELL
-        # A step goes over a border with a likelihood in proportion to its length.
-        step = (squares[atoms, axis] / np.maximum(lengths[atoms, axis], 1e-12)).mean()
-        sharp = (from_border < usual / 2).mean() > _SHARP and from_border.sum(axis=0).mean() < _ONE_STEP * step
-        if smaller or (span > 1 + _WRONG_CELL and sharp):
-            ratios[axis] = span
+    motion = Motion.of(positions, cell)
+    crossed, span, ratios = motion.crossed, motion.span, motion.lengths_of_return
+    if motion.still is not None:
+        found = f'no atom moves from frame {motion.still - 1} to {motion.still}'
+        raise InvalidTrajectory(f'{found}: leave out frames that are there twice')
+    if unwrapped:
+        if len(wrapped := np.flatnonzero(crossed & (span < _WRAPPED_SPAN))):
+            found = (
+                f'positions jump by whole cell vectors along lattice vector {wrapped[0] + 1} and stay within one cell'
+            )
+            raise InvalidTrajectory(f'{found}: they are wrapped, do not say that they are not (--unwrapped)')
+        return
     if (ratios != 1).any():
         given = np.linalg.norm(cell, axis=1)
         shown, given = (', '.join(f'{one:.4g}' for one in vectors) for vectors in (given * ratios, given))
@@ -280,15 +313,14 @@ def check_wrapping(positions: np.ndarray, cell: np.ndarray) -> None:
             f'ions that leave the cell on one side return on the other as in a cell with vectors of {shown} A, and the '
             f'cell has {given} A: give that of the dynamics (--cell)'
         )
-
-
-def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Undo, in place, the wrapping of positions into the cell: each ion moves the shortest way between two frames.
-
-    Positions that were never wrapped do not change. Parameters and errors are those of :func:`is_wrapped`.
-    """
-    if not is_wrapped(positions, cell):
+    if not crossed.any() and (motion.longest <= LONGEST_STEP or span.max() > 1 + 1e-3):
         return
+    if motion.longest > LONGEST_STEP:
+        found = f'atom {motion.atom} moves by {motion.longest:.2f} of a cell vector'
+        where = f'between frames {motion.frame - 1} and {motion.frame}'
+        certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
+        way_out = 'Store frames more often, or give positions that are not wrapped and say so'
+        raise InvalidTrajectory(f'{found} {where}. {certain}. {way_out}')
     inverse = np.linalg.inv(cell)
     for begin in range(1, len(positions), _BLOCK):
         block = positions[begin - 1 : begin + _BLOCK]  # its first frame is whole already
