@@ -8,22 +8,10 @@ from ase.data import atomic_masses, atomic_numbers, covalent_radii
 from ase.neighborlist import primitive_neighbor_list
 
 from aiida_pesfp.errors import InvalidTrajectory, NoMobileSpecies, TrajectoryTooShort
+from aiida_pesfp.trajectories.wrapping import unwrap
 
-#: Number of frames that are checked or unwrapped together, to save a second copy of a large trajectory.
-_BLOCK = 1024
 #: Largest relative changes of a cell vector and of a time step that count as rounding.
 _CELL_TOLERANCE, _TIME_TOLERANCE = 1e-4, 1e-3
-#: Longest step between two frames, in fractions of a cell vector, whose direction is certain. It is well below one
-#: half: if some steps come close to one half, others have exceeded it unseen.
-LONGEST_STEP = 0.35
-#: Wrapped positions span one cell vector, or a little more if a program wraps them now and then only.
-_WRAPPED_SPAN = 1.25
-#: Largest relative error of the lattice vectors by which wrapped ions return, and fewest crossings that show it.
-_WRONG_CELL, _CROSSINGS = 0.01, 10
-#: Positions that span more than the cell end at borders if more than this share of those next to a crossing are in the
-#: outer quarter, and crossings are at most so many times as long as the steps. In walks that are wrapped every third
-#: frame or less often in the right cell, one of the two is never so; in those wrapped in each frame, both always are.
-_SHARP, _ONE_STEP = 0.2, 1.5
 #: No ion is farther away, and no lattice vector longer, A. Atoms of the densest crystals have 5 A^3 each.
 _FARTHEST, _LEAST_VOLUME = 1e6, 1.0
 #: So many atoms of a crystal span more than this share of the cell; less than the second is doubtful if it is empty.
@@ -188,86 +176,6 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     return cells[0]
 
 
-@dataclass(frozen=True)
-class Motion:
-    """Fractional coordinates of n atoms from frame to frame: (3,) ``lowest`` and ``highest``, and what steps are like.
-
-    :param crossings: of each cell vector (3, m) for steps of more than half of it: lower end, upper end, and atom.
-    :param usual: (n, 3) length of the other steps; each counts in proportion to its length.
-    :param longest: largest step without whole cell vectors, before which ``frame`` and of which ``atom``.
-    :param still: the first frame that is the same as the one before; None if there is none.
-    """
-
-    lowest: np.ndarray
-    highest: np.ndarray
-    crossings: list[np.ndarray]
-    usual: np.ndarray
-    longest: float
-    frame: int
-    atom: int
-    still: int | None
-
-    @classmethod
-    def of(cls, positions: np.ndarray, cell: np.ndarray) -> Self:
-        """From (s, n, 3) Cartesian positions and (3, 3) lattice vectors, A."""
-        inverse, longest, where, still, crossings = np.linalg.inv(cell), 0.0, (1, 0), None, [[], [], []]
-        lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-        squares, lengths = np.zeros((2, *positions.shape[1:]))
-        for begin in range(1, len(positions), _BLOCK):
-            fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-            lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-            highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-            steps = np.diff(fractional, axis=0)
-            vectors = np.rint(steps)
-            for axis in range(3):
-                frames, atoms = np.nonzero(vectors[..., axis])
-                ends = fractional[frames, atoms, axis], fractional[frames + 1, atoms, axis]
-                crossings[axis].append(np.array([np.minimum(*ends), np.maximum(*ends), atoms]))
-            residuals = np.abs(steps - vectors).max(axis=2)
-            if residuals.max() > longest:
-                longest, (frame, atom) = float(residuals.max()), np.unravel_index(residuals.argmax(), residuals.shape)
-                where = int(frame) + begin, int(atom)
-            if still is None and len(same := np.flatnonzero(~steps.any(axis=(1, 2)))):
-                still = int(same[0]) + begin
-            steps[vectors != 0] = 0
-            squares, lengths = squares + (steps**2).sum(axis=0), lengths + np.abs(steps).sum(axis=0)
-        joined = [np.concatenate(parts, axis=1) for parts in crossings]
-        return cls(lowest, highest, joined, squares / np.maximum(lengths, 1e-12), longest, *where, still)
-
-    @property
-    def span(self) -> np.ndarray:
-        """(3,) how far positions spread, in cell vectors."""
-        return self.highest - self.lowest
-
-    @property
-    def crossed(self) -> np.ndarray:
-        """(3,) whether steps of more than half a cell vector occur."""
-        return np.array([found.size > 0 for found in self.crossings])
-
-    @property
-    def lengths_of_return(self) -> np.ndarray:
-        """(3,) the vectors by which ions that leave the cell on one side return on the other, in those of the cell.
-
-        Ions come close to both borders, which shows how far these are apart. A program that wraps positions now and
-        then only leaves ions beyond a border, but fewer and fewer of them, not up to a sharp end. Its positions may
-        hide a cell that is too large.
-        """
-        found = np.ones(3)
-        for axis, (low, high, atoms) in enumerate(self.crossings):
-            if len(low) < _CROSSINGS:
-                continue
-            span = self.span[axis]
-            from_border = np.array([low - self.lowest[axis], self.highest[axis] - high])
-            near = np.median(from_border)
-            smaller = span + 2 * near / len(low) < 1 - _WRONG_CELL
-            # A step goes over a border with a likelihood in proportion to its length.
-            step = self.usual[atoms.astype(int), axis].mean()
-            sharp = (from_border < near / 2).mean() > _SHARP and from_border.sum(axis=0).mean() < _ONE_STEP * step
-            if smaller or (span > 1 + _WRONG_CELL and sharp):
-                found[axis] = span
-        return found
-
-
 def whole_trajectory(
     symbols: tuple[str, ...], positions: np.ndarray, times: np.ndarray, cell: np.ndarray, unwrapped: bool = False
 ) -> tuple[Trajectory, list[str]]:
@@ -281,48 +189,3 @@ def whole_trajectory(
     notes = check_scale(symbols, positions[0], cell)
     unwrap(positions, cell, unwrapped)
     return trajectory, notes
-
-
-def unwrap(positions: np.ndarray, cell: np.ndarray, unwrapped: bool = False) -> None:
-    """Undo, in place, the wrapping of positions into the cell: each ion moves the shortest way between two frames.
-
-    Positions that were never wrapped do not change.
-
-    :param positions: (s, n, 3) Cartesian, A.
-    :param unwrapped: positions are said to be so, however far ions go between two frames.
-    :raises InvalidTrajectory: if two frames are the same; ions return by other vectors than those of the cell; the
-        shortest step may not be the real one; or positions that are said to be unwrapped are not: ions that are never
-        wrapped and go far spread beyond one cell.
-    """
-    motion = Motion.of(positions, cell)
-    crossed, span, ratios = motion.crossed, motion.span, motion.lengths_of_return
-    if motion.still is not None:
-        found = f'no atom moves from frame {motion.still - 1} to {motion.still}'
-        raise InvalidTrajectory(f'{found}: leave out frames that are there twice')
-    if unwrapped:
-        if len(wrapped := np.flatnonzero(crossed & (span < _WRAPPED_SPAN))):
-            found = (
-                f'positions jump by whole cell vectors along lattice vector {wrapped[0] + 1} and stay within one cell'
-            )
-            raise InvalidTrajectory(f'{found}: they are wrapped, do not say that they are not (--unwrapped)')
-        return
-    if (ratios != 1).any():
-        given = np.linalg.norm(cell, axis=1)
-        shown, given = (', '.join(f'{one:.4g}' for one in vectors) for vectors in (given * ratios, given))
-        raise InvalidTrajectory(
-            f'ions that leave the cell on one side return on the other as in a cell with vectors of {shown} A, and the '
-            f'cell has {given} A: give that of the dynamics (--cell)'
-        )
-    if not crossed.any() and (motion.longest <= LONGEST_STEP or span.max() > 1 + 1e-3):
-        return
-    if motion.longest > LONGEST_STEP:
-        found = f'atom {motion.atom} moves by {motion.longest:.2f} of a cell vector'
-        where = f'between frames {motion.frame - 1} and {motion.frame}'
-        certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
-        way_out = 'Store frames more often, or give positions that are not wrapped and say so'
-        raise InvalidTrajectory(f'{found} {where}. {certain}. {way_out}')
-    inverse = np.linalg.inv(cell)
-    for begin in range(1, len(positions), _BLOCK):
-        block = positions[begin - 1 : begin + _BLOCK]  # its first frame is whole already
-        crossings = np.rint(np.diff(block @ inverse, axis=0))
-        block[1:] -= np.cumsum(crossings, axis=0) @ cell

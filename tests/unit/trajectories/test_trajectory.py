@@ -5,15 +5,14 @@ import pytest
 from ase.units import Bohr
 
 from aiida_pesfp import errors
-from aiida_pesfp.trajectories import trajectory as module
+from aiida_pesfp.trajectories import wrapping
 from aiida_pesfp.trajectories.trajectory import (
-    Motion,
     Trajectory,
     check_scale,
     constant_cell,
-    unwrap,
     whole_trajectory,
 )
+from aiida_pesfp.trajectories.wrapping import motion_of, unwrap
 from tests.helpers.reference import CRYSTALS, TABLE_1
 from tests.helpers.walks import CELL, brownian, hopping, make, vibrating
 
@@ -24,7 +23,7 @@ def wrapped(positions, cell=CELL):
 
 @pytest.mark.parametrize('block', [3, 1024])
 def test_wrapped_positions_become_whole_paths(block, monkeypatch):
-    monkeypatch.setattr(module, '_BLOCK', block)
+    monkeypatch.setattr(wrapping, '_BLOCK', block)
     positions = brownian(np.random.default_rng(0), coefficient=0.5).positions
     inside = wrapped(positions)
     unwrap(inside, CELL)
@@ -41,10 +40,10 @@ def test_wrapped_ions_show_the_cell_in_which_they_are_wrapped(seed, motion, axes
     given = CELL.copy()
     given[axes] *= factor
     inside = wrapped(positions)
-    assert (Motion.of(positions, given).lengths_of_return == 1).all()
+    assert (motion_of(positions, given).returns == 1).all()
     if factor == 1:
-        assert (Motion.of(inside, given).lengths_of_return == 1).all()
-        assert (Motion.of(inside - [5.0, 60.0, 0], given).lengths_of_return == 1).all()
+        assert (motion_of(inside, given).returns == 1).all()
+        assert (motion_of(inside - [5.0, 60.0, 0], given).returns == 1).all()
         return
     with pytest.raises(errors.InvalidTrajectory, match='as in a cell with vectors of') as caught:
         unwrap(inside, given)
@@ -59,7 +58,7 @@ def test_ions_that_are_wrapped_now_and_then_show_no_other_cell(every, motion):
         positions = motion(np.random.default_rng(seed)).positions
         last = np.arange(len(positions)) // every * every
         cells = np.floor(positions[last] @ np.linalg.inv(CELL))
-        assert (Motion.of(positions - cells @ CELL, CELL).lengths_of_return == 1).all()
+        assert (motion_of(positions - cells @ CELL, CELL).returns == 1).all()
 
 
 def test_whole_paths_stay_as_they_are():
