@@ -81,7 +81,7 @@ class ScanRequest(Request):
         try:
             surface = self._surface(outcome, folder, bar)
             outcome.descriptors = describe(surface, settings)
-            outcome.doubts.extend(doubts_of_surface(surface))
+            outcome.doubts.extend(doubts_of_surface(surface, outcome.descriptors.values['mpe']))
         except MemoryError as error:
             raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
         if folder is not None:
