@@ -1,7 +1,7 @@
 """Calculation functions from trajectories to conductivities and activation energies."""
 
 import numpy as np
-from aiida.engine import ExitCode, calcfunction
+from aiida.engine import ExitCode, Process, calcfunction
 from aiida.orm import Dict, TrajectoryData
 
 from aiida_pesfp import errors
@@ -9,30 +9,22 @@ from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import ConductivitySettings
-from aiida_pesfp.trajectories.trajectory import Trajectory, check_unwrapped, constant_cell, is_wrapped, unwrap
+from aiida_pesfp.trajectories.trajectory import Trajectory, constant_cell, whole_trajectory
 from aiida_pesfp.transport.arrhenius import fit_arrhenius
 from aiida_pesfp.transport.conductivity import analyse
 
 
-def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> Trajectory:
-    """The trajectory of a node, for the analysis.
+def to_trajectory(node: TrajectoryData, unwrapped: bool = False) -> tuple[Trajectory, list[str]]:
+    """The trajectory of a node, for the analysis, and notes on what is doubtful.
 
     :param unwrapped: the positions are not wrapped, however far ions go between two frames.
     :raises InvalidTrajectory: if the node holds no cells or times, or they do not fit the analysis.
     """
     positions, cells, times = node.get_positions(), node.get_cells(), node.get_times()
+    node.clear_internal_cache()  # the arrays are ours to change
     if cells is None or times is None:
         raise errors.InvalidTrajectory('the trajectory has no cells or no times: store it with both')
-    cell = constant_cell(cells)
-    # Checked as a whole before positions are compared with each other: NaN is no long step.
-    trajectory = Trajectory(tuple(node.symbols), positions, np.asarray(times, dtype=float), cell)
-    if unwrapped:
-        check_unwrapped(positions, cell)
-    elif is_wrapped(positions, cell):
-        positions = positions.copy()  # the node keeps its own array in memory
-        unwrap(positions, cell)
-        return Trajectory(trajectory.symbols, positions, trajectory.times, cell)
-    return trajectory
+    return whole_trajectory(tuple(node.symbols), positions, np.asarray(times, float), constant_cell(cells), unwrapped)
 
 
 @calcfunction
@@ -49,12 +41,12 @@ def conductivity(trajectory: TrajectoryData, parameters: Dict) -> ConductivityDa
     if temperature is None:
         raise ValueError('neither the parameters nor the trajectory say the temperature')
     try:
-        frames = to_trajectory(trajectory, chosen.unwrapped)
+        frames, doubts = to_trajectory(trajectory, chosen.unwrapped)
         found = analyse(frames, chosen.species, temperature, chosen.charge, chosen.diffusion, chosen.bayesian)
     except errors.PesfpError as error:
         return ExitCode(300, str(error))
-    finally:
-        trajectory.clear_internal_cache()
+    for doubt in doubts:
+        Process.current().report(doubt)
     inherited = {name: attributes.get(name, None) for name in ('engine', 'potential_name')}
     return ConductivityData.from_conductivity(found, trajectory_uuid=trajectory.uuid, **inherited)
 

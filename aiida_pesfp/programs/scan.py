@@ -30,7 +30,7 @@ from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
-from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan
+from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
 from aiida_pesfp.programs.outcome import Outcome
@@ -81,6 +81,7 @@ class ScanRequest(Request):
         try:
             surface = self._surface(outcome, folder, bar)
             outcome.descriptors = describe(surface, settings)
+            outcome.doubts.extend(doubts_of_surface(surface, outcome.descriptors.values['mpe']))
         except MemoryError as error:
             raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
         if folder is not None:

@@ -88,9 +88,9 @@ def _one_line_errors():
 def msd(trajectories, timestep_fs, stride, cell, types, curves, as_json, **options):
     """Conductivity from the mean squared displacement in one run.
 
-    Each TRAJECTORY is an XYZ, XDATCAR, SIESTA ANI (its cell is taken from the XV or STRUCT_OUT beside it), LAMMPS dump
-    or any file that ASE reads. Several are the parts of one run, in order; frame_2 comes before frame_10. Positions
-    that are wrapped into the cell are unwrapped.
+    Each TRAJECTORY is an XYZ, XDATCAR, SIESTA ANI (its cell is taken from the XV or STRUCT_OUT beside it), LAMMPS dump,
+    PDB, HISTORY of DL_POLY, or any file that ASE reads. Several are the parts of one run, in order; frame_2 comes
+    before frame_10. Positions that are wrapped into the cell are unwrapped.
     """
     with _one_line_errors():
         chosen = ConductivitySettings.from_dict(options)

@@ -61,6 +61,8 @@ class TableFormat(AssessmentSettings):
             raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {known}')
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
+        if self.charge == 0:
+            raise LabelError('charge = 0: an ion of no charge carries no current')
         if self.species not in chemical_symbols[1:]:
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
 

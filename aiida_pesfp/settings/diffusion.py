@@ -37,3 +37,7 @@ class ConductivitySettings(Settings):
     diffusion: DiffusionSettings = setting(default=DiffusionSettings(equilibration=EQUILIBRATION), flat=True)
     unwrapped: bool = setting('positions are not wrapped, however far ions go between two frames', False)
     bayesian: bool = setting('also estimate D with kinisi', False)
+
+    def __post_init__(self):
+        if self.charge == 0:
+            raise ValueError('charge = 0: an ion of no charge carries no current')

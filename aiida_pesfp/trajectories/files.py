@@ -1,4 +1,4 @@
-"""Trajectories from files of other programs: XDATCAR, SIESTA ANI, LAMMPS dump, XYZ and all that ASE reads."""
+"""Trajectories from files of other programs: XDATCAR, SIESTA ANI, LAMMPS dump, XYZ, PDB, HISTORY, and more by ASE."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,26 +9,20 @@ import numpy as np
 from ase.io.formats import UnknownFileTypeError, filetype, get_compression
 
 from aiida_pesfp.errors import InvalidTrajectory, PesfpError, one_line
-from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_others, read_xdatcar, read_xyz
+from aiida_pesfp.trajectories.frames import CutOff, Frame, open_text, read_xdatcar, read_xyz
 from aiida_pesfp.trajectories.joining import Segment, check_steps, in_order, join, numbers_of_files
 from aiida_pesfp.trajectories.lammps import read_dump
+from aiida_pesfp.trajectories.others import read_history, read_others, read_pdb
 from aiida_pesfp.trajectories.stamps import collect, number_steps
-from aiida_pesfp.trajectories.trajectory import (
-    Trajectory,
-    check_finite,
-    check_scale,
-    check_unwrapped,
-    check_wrapping,
-    constant_cell,
-    unwrap,
-)
+from aiida_pesfp.trajectories.trajectory import Trajectory, check_finite, constant_cell, whole_trajectory
 
 #: Largest difference between two descriptions of one cell, A.
 _SAME = 0.01
 #: Shortest and longest time step of a dynamics, fs; of a longer one, ions would fly through each other.
 _TIMESTEPS = 0.01, 200.0
-#: Readers of the formats that can be long; ASE reads all others.
+#: Readers of the formats that can be long, or whose steps ASE does not read; ASE reads all others.
 _READERS = {'vasp-xdatcar': read_xdatcar, 'extxyz': read_xyz, 'lammps-dump-text': read_dump}
+_READERS |= {'proteindatabank': read_pdb, 'dlp-history': read_history}
 
 
 def read_trajectory(
@@ -70,17 +64,12 @@ def read_trajectory(
     joined, borders, replaced = join(numbered, lattice)
     positions, steps, unwrapped = joined.positions, joined.steps, unwrapped or joined.unwrapped
     notes += check_steps(positions, borders, lattice, unwrapped)
-    notes += check_scale(joined.symbols, positions[0], lattice)
-    if unwrapped:
-        check_unwrapped(positions, lattice)
-    else:
-        check_wrapping(positions, lattice)
-        unwrap(positions, lattice)
     if steps is None:
         steps = np.arange(len(positions)) * (stride or 1)
         if stride is None:
             notes.append('the files do not say how many steps lie between two frames: 1 is assumed (--stride)')
-    return Trajectory(joined.symbols, positions, steps * timestep / 1000, lattice), notes + replaced
+    whole, doubts = whole_trajectory(joined.symbols, positions, steps * timestep / 1000, lattice, unwrapped)
+    return whole, notes + doubts + replaced
 
 
 def read_segment(path: Path, cell: np.ndarray | None = None, types: list[str] | None = None) -> Segment:
@@ -112,6 +101,8 @@ def _form(path: Path) -> str:
         return 'vasp-xdatcar'
     if name.suffix in ('.ANI', '.xyz', '.extxyz') or begin.partition('\n')[0].strip().isdigit():
         return 'extxyz'
+    if begin.partition('\n')[2].partition('\n')[2].startswith('timestep'):
+        return 'dlp-history'
     return filetype(str(path.absolute()))
 
 

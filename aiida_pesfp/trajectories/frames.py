@@ -1,4 +1,4 @@
-"""Frames of one file, one by one: XDATCAR, (extended) XYZ, and all that ASE reads."""
+"""Frames of one file, one by one: XDATCAR and (extended) XYZ."""
 
 import io
 import itertools
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-import ase.io
 import numpy as np
 from ase.data import chemical_symbols
 from ase.geometry import cellpar_to_cell
@@ -17,7 +16,7 @@ from ase.units import Bohr
 from aiida_pesfp.crystals.species import ELEMENTS, element_of
 from aiida_pesfp.crystals.xyz import LATTICE, PROPERTIES, lattice_of
 from aiida_pesfp.errors import InvalidTrajectory, UnreadableStructure
-from aiida_pesfp.trajectories.stamps import CONFIGURATION, Clock, Stamp, read_stamp
+from aiida_pesfp.trajectories.stamps import CONFIGURATION, Stamp, read_stamp
 
 #: Columns of elements and of positions, the best first.
 _NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_positions', 'pos', 'positions')
@@ -25,8 +24,6 @@ _NAMES = ('species', 'element', 'z'), ('unwrapped_position', 'unwrapped_position
 _IPI_CELL, _IPI_UNIT = re.compile(r'CELL\(abcABC\):((?:\s+[-+.\deE]+){6})'), re.compile(r'(\w+)\{(\w+)\}')
 _LENGTHS = {'angstrom': 1.0, 'atomic_unit': Bohr}
 _IPI_POSITIONS = ('positions', 'x_centroid')
-#: Formats that have all stamps in ASE's ``info``, or a frame for each step.
-_KNOWN_STEPS = ('traj', 'vasp-out', 'vasp-xml', 'espresso-out')
 #: More atoms are a misprint.
 _MOST_ATOMS = 10_000_000
 #: Where Fortran leaves no blank before a minus.
@@ -213,13 +210,3 @@ def symbol_of(label: str, types: list[str] | None) -> str:
         return element_of(label, ELEMENTS)[0]  # CO is cobalt: each row is one atom
     except UnreadableStructure as error:
         raise InvalidTrajectory(f'{error}, or give the types (--types Li,P,S)') from error
-
-
-def read_others(path: Path, form: str) -> Iterator[Frame]:
-    """Frames of a file in one of ASE's formats, which does not read the steps of most."""
-    frames = ase.io.iread(str(path.absolute()), index=':', format=form, do_not_split_by_at_sign=True)
-    for number, atoms in enumerate(frames):
-        stamp = read_stamp(' '.join(f'{name}={value}' for name, value in atoms.info.items() if np.isscalar(value)))
-        if form not in _KNOWN_STEPS:
-            stamp = stamp or {Clock(f'a file of the format {form}', 'frame'): number}
-        yield Frame(tuple(atoms.symbols), atoms.positions, atoms.cell.array if atoms.cell.rank else None, stamp)

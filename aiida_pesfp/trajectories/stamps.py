@@ -69,7 +69,8 @@ def read_stamp(text: str) -> Stamp:
         kind = next((kind for kind, known in KINDS.items() if known.fullmatch(last)), None)
         if len(last) == 1 and not (sign.strip() and name.startswith(last)):
             continue  # of a single letter, that is the name
-        if kind and (unit or not bracket) and not any(map(_FOREIGN.fullmatch, words)):
+        # Of a single letter, the words before are of something else, such as the title of a run.
+        if kind and (unit or not bracket) and (len(last) == 1 or not any(map(_FOREIGN.fullmatch, words))):
             clock = Clock(name, kind, unit if kind == 'time' else None)
             stamp.setdefault(clock, float(number.lower().replace('d', 'e')))
     if {clock.name for clock in stamp} == {'i', 'time'}:  # CP2K

@@ -8,22 +8,10 @@ from ase.data import atomic_masses, atomic_numbers, covalent_radii
 from ase.neighborlist import primitive_neighbor_list
 
 from aiida_pesfp.errors import InvalidTrajectory, NoMobileSpecies, TrajectoryTooShort
+from aiida_pesfp.trajectories.wrapping import unwrap
 
-#: Number of frames that are checked or unwrapped together, to save a second copy of a large trajectory.
-_BLOCK = 1024
 #: Largest relative changes of a cell vector and of a time step that count as rounding.
 _CELL_TOLERANCE, _TIME_TOLERANCE = 1e-4, 1e-3
-#: Longest step between two frames, in fractions of a cell vector, whose direction is certain. It is well below one
-#: half: if some steps come close to one half, others have exceeded it unseen.
-LONGEST_STEP = 0.35
-#: Wrapped positions span one cell vector, or a little more if a program wraps them now and then only.
-_WRAPPED_SPAN = 1.25
-#: Largest relative error of the lattice vectors by which wrapped ions return, and fewest crossings that show it.
-_WRONG_CELL, _CROSSINGS = 0.01, 10
-#: Positions that span more than the cell end at borders if more than this share of those next to a crossing are in the
-#: outer quarter, and crossings are at most so many times as long as the steps. In walks that are wrapped every third
-#: frame or less often in the right cell, one of the two is never so; in those wrapped in each frame, both always are.
-_SHARP, _ONE_STEP = 0.2, 1.5
 #: No ion is farther away, and no lattice vector longer, A. Atoms of the densest crystals have 5 A^3 each.
 _FARTHEST, _LEAST_VOLUME = 1e6, 1.0
 #: So many atoms of a crystal span more than this share of the cell; less than the second is doubtful if it is empty.
@@ -188,109 +176,16 @@ def constant_cell(cells: np.ndarray) -> np.ndarray:
     return cells[0]
 
 
-def _motion(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, tuple[int, int]]:
-    """Of fractional coordinates: (3,) whether steps of more than half a cell vector occur, (3,) how far positions span,
-    and the longest step without whole cell vectors, before which frame and of which atom.
+def whole_trajectory(
+    symbols: tuple[str, ...], positions: np.ndarray, times: np.ndarray, cell: np.ndarray, unwrapped: bool = False
+) -> tuple[Trajectory, list[str]]:
+    """Check what a program wrote, undo the wrapping of positions into the cell in place, and note what is doubtful.
+
+    Parameters and further errors are those of :class:`Trajectory`, :func:`check_scale` and :func:`unwrap`.
+
+    :raises InvalidTrajectory: if a frame is the same as the one before.
     """
-    inverse, crossed, longest, where = np.linalg.inv(cell), np.zeros(3, dtype=bool), 0.0, (1, 0)
-    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-    for begin in range(1, len(positions), _BLOCK):
-        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-        steps = np.diff(fractional, axis=0)
-        crossings = np.rint(steps)
-        crossed |= crossings.any(axis=(0, 1))
-        residuals = np.abs(steps - crossings).max(axis=2)
-        if residuals.max() > longest:
-            longest, (frame, atom) = float(residuals.max()), np.unravel_index(residuals.argmax(), residuals.shape)
-            where = int(frame) + begin, int(atom)
-    return crossed, highest - lowest, longest, where
-
-
-def is_wrapped(positions: np.ndarray, cell: np.ndarray) -> bool:
-    """Whether ions that leave the cell on one side enter it on the other.
-
-    :param positions: (s, n, 3) Cartesian, A.
-    :raises InvalidTrajectory: if steps are so long that the shortest displacement may not be the real one.
-    """
-    crossed, span, longest, (frame, atom) = _motion(positions, cell)
-    if not crossed.any() and (longest <= LONGEST_STEP or span.max() > 1 + 1e-3):
-        return False
-    if longest > LONGEST_STEP:
-        found = f'atom {atom} moves by {longest:.2f} of a cell vector between frames {frame - 1} and {frame}'
-        certain = f'In positions wrapped into the cell, displacements are certain up to {LONGEST_STEP:g} only'
-        way_out = 'Store frames more often, or give positions that are not wrapped and say so'
-        raise InvalidTrajectory(f'{found}. {certain}. {way_out}')
-    return True
-
-
-def check_unwrapped(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Raise :class:`~aiida_pesfp.errors.InvalidTrajectory` if positions that are said to be unwrapped are not.
-
-    Ions that are never wrapped and go far spread beyond one cell. Parameters are those of :func:`is_wrapped`.
-    """
-    crossed, span, _, _ = _motion(positions, cell)
-    wrapped = np.flatnonzero(crossed & (span < _WRAPPED_SPAN))
-    if len(wrapped):
-        found = f'positions jump by whole cell vectors along lattice vector {wrapped[0] + 1} and stay within one cell'
-        raise InvalidTrajectory(f'{found}: they are wrapped, do not say that they are not (--unwrapped)')
-
-
-def check_wrapping(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Check that ions which leave the cell on one side return on the other by the lattice vectors of this cell.
-
-    Those that do so come close to both borders, which shows how far these are apart. A program that wraps positions
-    now and then only leaves ions beyond a border, but fewer and fewer of them, not up to a sharp end. Its positions
-    may hide a cell that is too large. Parameters are those of :func:`is_wrapped`.
-
-    :raises InvalidTrajectory: with the lengths that the positions show.
-    """
-    inverse, ratios, found = np.linalg.inv(cell), np.ones(3), [[], [], []]
-    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
-    squares, lengths = np.zeros((2, *positions.shape[1:]))
-    for begin in range(1, len(positions), _BLOCK):
-        fractional = positions[begin - 1 : begin + _BLOCK] @ inverse
-        lowest = np.minimum(lowest, fractional.min(axis=(0, 1)))
-        highest = np.maximum(highest, fractional.max(axis=(0, 1)))
-        steps = np.diff(fractional, axis=0)
-        crosses = np.abs(steps) > 0.5
-        for axis in range(3):
-            frames, atoms = np.nonzero(crosses[..., axis])
-            ends = fractional[frames, atoms, axis], fractional[frames + 1, atoms, axis]
-            found[axis].append(np.array([np.minimum(*ends), np.maximum(*ends), atoms]))
-        steps[crosses] = 0
-        squares, lengths = squares + (steps**2).sum(axis=0), lengths + np.abs(steps).sum(axis=0)
-    for axis, (low, high, atoms) in enumerate(np.concatenate(parts, axis=1) for parts in found if parts):
-        if len(low) < _CROSSINGS:
-            continue
-        span, atoms = highest[axis] - lowest[axis], atoms.astype(int)
-        from_border = np.array([low - lowest[axis], highest[axis] - high])
-        usual = np.median(from_border)
-        smaller = span + 2 * usual / len(low) < 1 - _WRONG_CELL
-        # A step goes over a border with a likelihood in proportion to its length.
-        step = (squares[atoms, axis] / np.maximum(lengths[atoms, axis], 1e-12)).mean()
-        sharp = (from_border < usual / 2).mean() > _SHARP and from_border.sum(axis=0).mean() < _ONE_STEP * step
-        if smaller or (span > 1 + _WRONG_CELL and sharp):
-            ratios[axis] = span
-    if (ratios != 1).any():
-        given = np.linalg.norm(cell, axis=1)
-        shown, given = (', '.join(f'{one:.4g}' for one in vectors) for vectors in (given * ratios, given))
-        raise InvalidTrajectory(
-            f'ions that leave the cell on one side return on the other as in a cell with vectors of {shown} A, and the '
-            f'cell has {given} A: give that of the dynamics (--cell)'
-        )
-
-
-def unwrap(positions: np.ndarray, cell: np.ndarray) -> None:
-    """Undo, in place, the wrapping of positions into the cell: each ion moves the shortest way between two frames.
-
-    Positions that were never wrapped do not change. Parameters and errors are those of :func:`is_wrapped`.
-    """
-    if not is_wrapped(positions, cell):
-        return
-    inverse = np.linalg.inv(cell)
-    for begin in range(1, len(positions), _BLOCK):
-        block = positions[begin - 1 : begin + _BLOCK]  # its first frame is whole already
-        crossings = np.rint(np.diff(block @ inverse, axis=0))
-        block[1:] -= np.cumsum(crossings, axis=0) @ cell
+    trajectory = Trajectory(symbols, positions, times, cell)  # NaN is no long step
+    notes = check_scale(symbols, positions[0], cell)
+    unwrap(positions, cell, unwrapped)
+    return trajectory, notes

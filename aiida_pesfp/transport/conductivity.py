@@ -4,9 +4,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from ase.data import atomic_masses, atomic_numbers
 from pymatgen.core import Composition
 from scipy import constants
 
+from aiida_pesfp.errors import InvalidTrajectory
 from aiida_pesfp.settings.arrhenius import FLAGS
 from aiida_pesfp.settings.diffusion import DiffusionSettings
 from aiida_pesfp.trajectories.trajectory import Trajectory
@@ -24,6 +26,8 @@ CHARGES = {
 }
 #: Largest number of points in a stored curve.
 _MOST_POINTS = 1500
+#: Ions move by no more than this times their thermal speed, as so many frames show.
+_FASTEST, _MOST_FRAMES = 2.0, 1000
 
 
 def nernst_einstein(diffusion_coefficient: float, carrier_density: float, charge: float, temperature: float) -> float:
@@ -136,6 +140,7 @@ def analyse(
     :param bayesian: also estimate D with kinisi.
     :raises TrajectoryTooShort: if it is shorter than one window.
     :raises NoMobileSpecies: if it does not contain the species.
+    :raises InvalidTrajectory: if ions move faster than heat lets them.
     :raises ValueError: for an invalid temperature or charge.
     """
     charge = charge_of(species) if charge is None else float(charge)
@@ -147,6 +152,7 @@ def analyse(
     production = trajectory.after(settings.equilibration)
     drift = production.framework_drift(species)
     diffusion = diffuse(production, mobile, drift, settings)
+    _check_speed(production, mobile, temperature)
     framework, framework_msds = {}, {}
     for element in sorted(set(trajectory.symbols) - {species}):
         lags, msds = window_msds(production, production.indices(element), drift, settings)
@@ -161,6 +167,22 @@ def analyse(
     density = len(mobile) / (trajectory.volume * 1e-24)
     scalars = (formula, species, float(temperature), charge, density, len(mobile), production.duration)
     return Conductivity(*scalars, settings, diffusion, framework, framework_msds, change, remarks, second)
+
+
+def _check_speed(trajectory: Trajectory, mobile: np.ndarray, temperature: float) -> None:
+    """Refuse times between frames that are too short: ions go no farther than at their thermal speed, (3 k_B T/m)^1/2.
+
+    :raises InvalidTrajectory: with both speeds.
+    """
+    steps = np.diff(trajectory.positions[:_MOST_FRAMES, mobile], axis=0)
+    speed = np.sqrt((steps**2).sum(axis=2).mean()) / trajectory.time_step
+    mass = atomic_masses[atomic_numbers[trajectory.symbols[mobile[0]]]] * constants.atomic_mass
+    thermal = np.sqrt(3 * constants.Boltzmann * temperature / mass) / 100  # m/s to A/ps
+    if speed > _FASTEST * thermal:
+        found = f'ions move by {speed:.3g} A/ps from frame to frame, and by {thermal:.3g} A/ps at {temperature:g} K'
+        raise InvalidTrajectory(
+            f'{found}: correct the time between frames (--timestep-fs, --stride), or the temperature'
+        )
 
 
 def _thin(count: int) -> np.ndarray:

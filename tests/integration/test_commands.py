@@ -24,6 +24,7 @@ from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, rock_salt
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
+from tests.helpers.walks import sites
 
 sys.path.insert(0, str(REPOSITORY / 'examples'))
 CODE = 'commands-scan@commands'
@@ -250,7 +251,7 @@ def dynamics(structure: StructureData, temperature: Float, coefficient: Float, m
     frames, symbols = 601, [*['Li'] * 16, *['Te'] * 8]
     steps = rng.normal(size=(frames, 24, 3)) * np.sqrt(0.2 * coefficient.value)
     steps[:, 16:] *= melted.value
-    positions = np.cumsum(steps, axis=0) + rng.uniform(0, 10, (1, 24, 3)) + rng.normal(size=(frames, 24, 3)) * 0.05
+    positions = np.cumsum(steps, axis=0) + sites(rng, 24) + rng.normal(size=(frames, 24, 3)) * 0.05
     node = TrajectoryData()
     cells = np.tile(np.diag([12.0, 12.0, 12.0]), (frames, 1, 1))
     node.set_trajectory(symbols, positions, cells=cells, times=np.arange(frames) * 0.1)

@@ -24,6 +24,8 @@ from aiida_pesfp.settings.yaml_files import is_text
 #: Calculators that hand any argument on to a program, and modules of such.
 _TAKE_ANYTHING = FileIOCalculator, GenericFileIOCalculator
 _PASS_ON = 'ase.calculators.lammpsrun', 'ase.calculators.lammpslib'
+#: Parameters of ASE's pair potentials: where a smooth end begins, and where it ends.
+_CUTOFFS = ('ro', 'rc'), ('rcut1', 'rcut2')
 
 
 def _meant_as_text(value: Any) -> Any:
@@ -56,7 +58,11 @@ class AsePotential(Potential):
             raise PotentialError(f'{self._name} is no class of ASE calculators: {way_out}')
         self._check_parameters()
         self.device = self._choose_device(device)
-        self._make()
+        made = getattr(self._make(), 'parameters', None) or {}
+        for inner, outer in _CUTOFFS:
+            if made.get(outer) is not None and made.get(inner, 0) > made[outer]:
+                what = f'{inner} = {made[inner]:g} is beyond {outer} = {made[outer]:g}'
+                raise PotentialError(f'{self._source}{what}, where the ASE calculator {self._name} ends: correct one')
 
     def evaluator(self, structure: Structure) -> Evaluator:
         return AseEvaluator(structure, self._make(), self._name)

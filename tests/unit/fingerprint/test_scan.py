@@ -1,13 +1,21 @@
 """Plan, evaluation and surface of a scan, with evaluators whose energies are known."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from ase.calculators.lj import LennardJones
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
-from aiida_pesfp.fingerprint.scan import evaluate, plan_scan, scan
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.scan import doubts_of_surface, evaluate, plan_scan, scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.settings.scan import ScanSettings
+from tests.helpers.potentials import LENNARD_JONES
+from tests.helpers.reference import CRYSTALS, Oracle
 
 
 class Harmonic:
@@ -107,6 +115,40 @@ def test_a_potential_that_does_not_see_the_ion_is_refused(lithium_chloride):
     blind.energies = lambda ion, positions: np.zeros(len(positions))
     with pytest.raises(errors.FlatSurface, match=r'the same energy wherever ion 0 \(Li\) is: check the units'):
         scan(lithium_chloride, blind)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({}, None),
+        ({'epsilon': -0.3}, 'the energy of ion 0 is lowest 1.2. A from Cl, nearer than in any solid'),
+        ({'sigma': 0.5}, 'lowest 1.2. A from Cl'),
+        ({'rc': 1.5}, 'no energy at all holds an ion back'),
+        ({'epsilon': 1e-5}, 'half of all places have .* eV or more for ion 0'),
+        ({'sigma': 10.0}, 'half of all places have .*e.09 eV or more for ion 0, not 0.01 to 1000'),
+    ],
+)
+def test_what_no_potential_of_a_crystal_gives_is_doubted(lithium_chloride, changes, words):
+    lennard_jones = load_potential('ase:ase.calculators.lj.LennardJones').evaluator(lithium_chloride)
+    lennard_jones._atoms.calc = LennardJones(**LENNARD_JONES | changes)
+    surface = scan(lithium_chloride, lennard_jones, settings=ScanSettings(spacing=0.5))
+    doubts = doubts_of_surface(surface, describe(surface).values['mpe'])
+    assert len(doubts) == bool(words)
+    assert not words or re.search(words, doubts[0])
+
+
+@pytest.mark.parametrize('name', CRYSTALS)
+def test_what_m3gnet_gives_is_not_doubted(name):
+    oracle = Oracle.read(name)
+    surface = scan(oracle.structure, Harmonic(oracle.structure), settings=ScanSettings(symmetry=False, spacing=1.0))
+    for ion, grid in oracle.grids.items():
+        surface = replace(surface, energies=grid[None] - grid.min(), scanned_ions=np.array([ion]))
+        assert doubts_of_surface(surface, 0.3) == []
+
+
+def test_a_lone_ion_is_near_to_nothing(lithium_chloride):
+    lone = Structure(lithium_chloride.lattice, ['Li'], [[0, 0, 0]])
+    assert doubts_of_surface(scan(lone, Harmonic(lone)), 0.3) == []
 
 
 def spoilt(structure, **changes):

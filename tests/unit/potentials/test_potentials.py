@@ -245,6 +245,9 @@ LJ = f'{MODULE}.LennardJones\nparameters: '
         # Its class has arguments of its own and hands the others on.
         ('calculator: chgnet.model.dynamics.CHGNetCalculator\nparameters: {modle: x}', "has no parameter 'modle'"),
         (LJ + '{sigma: 2, sigma: 3}', "has 'sigma' twice"),
+        (LJ + '{rc: 5, ro: 8}', 'ro = 8 is beyond rc = 5, where the ASE calculator'),
+        (LJ + '{sigma: 1, ro: 4}', 'ro = 4 is beyond rc = 3'),
+        (f'{MODULE[:-2]}morse.MorsePotential\nparameters: {{rcut1: 3}}', 'rcut1 = 3 is beyond rcut2 = 2.7'),
         *((LJ + f'{{smooth: {value}}}', 'smooth .* valid boolean') for value in ('"no"', 'n', '.false.', 1)),
         *((LJ + f'{{sigma: {value}}}', 'sigma .* number') for value in ('"2.2"', '2.2 A', 'on', '.nan', '')),
         *((LJ + f'{{rc: {value}}}', 'rc .* (quotes|finite)') for value in ('"5"', '"off"', '.inf')),

@@ -8,9 +8,10 @@ import re
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.geometry import cell_to_cellpar, cellpar_to_cell
 from ase.io import write
-from ase.units import Bohr
+from ase.units import Bohr, _aut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -211,6 +212,105 @@ def test_heads_without_elements(slow, tmp_path):
     found, notes = read_trajectory([tmp_path / 'run.MD_CAR'], 2.0, 50, types=['Li', 'S'])
     assert_same(found, slow, 1e-6)
     assert notes == []
+
+
+def write_pdb(path, walk, title, model=lambda k: k + 1, cell=True, end='ENDMDL\n', last='END\n'):
+    """``title``: lines before the cell of frame k."""
+    crystal = 'CRYST1{:9.3f}{:9.3f}{:9.3f}{:7.2f}{:7.2f}{:7.2f} P 1           1\n'.format(*cell_to_cellpar(CELL))
+    with path.open('w') as file:
+        for k, places in enumerate(walk.positions):
+            number = '' if model(k) is None else f'MODEL {model(k):8d}\n'
+            file.write(title(k) + (crystal if cell or not k else '') + number)
+            for i, (symbol, place) in enumerate(zip(walk.symbols, places)):
+                name = f'ATOM  {i + 1:5d} {symbol.upper():>4s} LIS     1    '
+                file.write(name + '{:8.3f}{:8.3f}{:8.3f}  1.00  0.00\n'.format(*place))
+            file.write(f'TER\n{end}')
+        file.write(last)
+    return path
+
+
+GROMACS = 'TITLE     NVT run of Li2S t= {:9.5f} step= {}\nREMARK    THIS IS A SIMULATION BOX\n'
+MDANALYSIS = 'HEADER    \nTITLE     MDANALYSIS FRAMES FROM 0, STEP 1: Created by PDBWriter\nREMARK 285 UNITCELL\n'
+
+
+@pytest.mark.parametrize(
+    ('options', 'stride'),
+    [
+        ({'title': lambda k: GROMACS.format(0.1 * k, 50 * k), 'last': ''}, None),
+        ({'title': lambda k: f'REMARK    Step {50 * k}, E = -17.1\n', 'model': lambda k: None, 'end': 'END\n'}, None),
+        ({'title': lambda k: MDANALYSIS * (not k), 'cell': False}, 50),
+        ({'title': lambda k: '', 'model': lambda k: 50 * k}, None),
+    ],
+    ids=['GROMACS', 'CP2K', 'MDAnalysis', 'steps as models'],
+)
+def test_pdb_files_say_their_steps(slow, tmp_path, options, stride):
+    path = write_pdb(tmp_path / 'run.pdb', slow, **options)
+    found, _ = read_trajectory([path], 2.0, stride)
+    assert found.time_step == pytest.approx(0.1)
+    assert found.symbols == slow.symbols
+    np.testing.assert_allclose(found.positions, slow.positions, atol=2e-3)
+    if options['title'](1) or stride:  # numbers of models are whatever the user says
+        with pytest.raises(errors.InvalidTrajectory, match='--stride'):
+            read_trajectory([path], 2.0, None if stride else 40)
+    if 't=' in options['title'](1):
+        with pytest.raises(errors.InvalidTrajectory, match='should be the time of 50 steps'):
+            read_trajectory([path], 1.0)
+    text = path.read_text()
+    path.write_text(text[: text.rindex('ATOM')])
+    assert 'left out frame 30, which is incomplete' in read_trajectory([path], 2.0, stride)[1][0]
+
+
+def write_history(path, walk, classic=False, level=0):
+    with path.open('w') as file:
+        count = len(walk.symbols)
+        file.write(
+            f'Li2S\n{level:10d}         3{count:10d}' + (f'{len(walk.times):21d}{9:21d}\n' if not classic else '\n')
+        )
+        for k, places in enumerate(walk.positions @ np.linalg.inv(CELL) % 1 @ CELL - CELL.sum(axis=0) / 2):
+            file.write(f'timestep  {50 * k:9d}{count:10d}{level:10d}         3    0.002000')
+            file.write('\n' if classic else f'    {0.1 * k:.6f}\n')
+            file.writelines('{:20.10f}{:20.10f}{:20.10f}\n'.format(*vector) for vector in CELL)
+            for i in np.random.default_rng(k).permutation(count):
+                file.write(f'{walk.symbols[i]}{"+" if i < 16 else ""}      {i + 1:10d}    6.94    1.0    0.0\n')
+                file.writelines(('{:20.8e}{:20.8e}{:20.8e}\n'.format(*places[i]), *['0. 0. 0.\n'] * level))
+    return path
+
+
+@pytest.mark.parametrize('classic', [False, True])
+@pytest.mark.parametrize('level', [0, 2])
+def test_histories_of_dl_poly(slow, tmp_path, classic, level):
+    path = write_history(tmp_path / ('HISTORY' if classic else 'run.his'), slow, classic, level)
+    assert_same(read_trajectory([path], 2.0)[0], slow, 1e-6)
+    with pytest.raises(errors.InvalidTrajectory, match='50 steps of 2 fs apart .* and 10 are given'):
+        read_trajectory([path], 2.0, 10)
+    with pytest.raises(errors.InvalidTrajectory, match='timestep = 0.002, and 1 fs are given'):
+        read_trajectory([path], 1.0)
+    text = path.read_text()
+    path.write_text(text[:-30])
+    assert 'left out frame 30, which is incomplete' in read_trajectory([path], 2.0)[1][0]
+    path.write_text(text.replace('         3    0.002', '         0    0.002'))
+    with pytest.raises(errors.InvalidTrajectory, match='is no timestep of a periodic cell'):
+        read_trajectory([path], 2.0)
+
+
+def test_times_of_castep(slow, tmp_path):
+    frames = [Atoms(slow.symbols, positions=places, cell=CELL, pbc=True) for places in slow.positions]
+    for atoms in frames:
+        atoms.calc = SinglePointCalculator(atoms, energy=0.0, free_energy=0.0, forces=np.zeros((len(atoms), 3)))
+        atoms.set_velocities(np.zeros((len(atoms), 3)))
+    write(tmp_path / 'run.md', frames)
+    rows = (tmp_path / 'run.md').read_text().splitlines()
+    count, wanted = 0, 100 / (_aut * 1e15)
+    for k, row in enumerate(rows):
+        if len(row.split()) == 1 and '<--' not in row:
+            rows[k], count = f'  {wanted * count:.16E}', count + 1
+    (tmp_path / 'run.md').write_text('\n'.join(rows) + '\n')
+    for stride in (None, 50):
+        found, notes = read_trajectory([tmp_path / 'run.md'], 2.0, stride)
+        assert (found.time_step, notes) == (pytest.approx(0.1), [])
+        np.testing.assert_allclose(found.positions, slow.positions, atol=1e-6)
+    with pytest.raises(errors.InvalidTrajectory, match='--stride'):
+        read_trajectory([tmp_path / 'run.md'], 2.0, 5)
 
 
 @pytest.mark.parametrize('suffix', ['pdb', 'xsf', 'json'])

@@ -5,16 +5,14 @@ import pytest
 from ase.units import Bohr
 
 from aiida_pesfp import errors
-from aiida_pesfp.trajectories import trajectory as module
+from aiida_pesfp.trajectories import wrapping
 from aiida_pesfp.trajectories.trajectory import (
     Trajectory,
     check_scale,
-    check_unwrapped,
-    check_wrapping,
     constant_cell,
-    is_wrapped,
-    unwrap,
+    whole_trajectory,
 )
+from aiida_pesfp.trajectories.wrapping import motion_of, unwrap
 from tests.helpers.reference import CRYSTALS, TABLE_1
 from tests.helpers.walks import CELL, brownian, hopping, make, vibrating
 
@@ -25,10 +23,9 @@ def wrapped(positions, cell=CELL):
 
 @pytest.mark.parametrize('block', [3, 1024])
 def test_wrapped_positions_become_whole_paths(block, monkeypatch):
-    monkeypatch.setattr(module, '_BLOCK', block)
+    monkeypatch.setattr(wrapping, '_BLOCK', block)
     positions = brownian(np.random.default_rng(0), coefficient=0.5).positions
     inside = wrapped(positions)
-    assert is_wrapped(inside, CELL)
     unwrap(inside, CELL)
     difference = inside - positions
     np.testing.assert_allclose(difference, np.broadcast_to(difference[:1], difference.shape), atol=1e-9)
@@ -43,13 +40,13 @@ def test_wrapped_ions_show_the_cell_in_which_they_are_wrapped(seed, motion, axes
     given = CELL.copy()
     given[axes] *= factor
     inside = wrapped(positions)
-    check_wrapping(positions, given)
+    assert (motion_of(positions, given).returns == 1).all()
     if factor == 1:
-        check_wrapping(inside, given)
-        check_wrapping(inside - [5.0, 60.0, 0], given)
+        assert (motion_of(inside, given).returns == 1).all()
+        assert (motion_of(inside - [5.0, 60.0, 0], given).returns == 1).all()
         return
     with pytest.raises(errors.InvalidTrajectory, match='as in a cell with vectors of') as caught:
-        check_wrapping(inside, given)
+        unwrap(inside, given)
     shown = [float(one) for one in str(caught.value).split('vectors of ')[1].split(' A,')[0].split(', ')]
     np.testing.assert_allclose(shown, np.linalg.norm(CELL, axis=1), rtol=0.01)
 
@@ -61,7 +58,7 @@ def test_ions_that_are_wrapped_now_and_then_show_no_other_cell(every, motion):
         positions = motion(np.random.default_rng(seed)).positions
         last = np.arange(len(positions)) // every * every
         cells = np.floor(positions[last] @ np.linalg.inv(CELL))
-        check_wrapping(positions - cells @ CELL, CELL)
+        assert (motion_of(positions - cells @ CELL, CELL).returns == 1).all()
 
 
 def test_whole_paths_stay_as_they_are():
@@ -90,17 +87,26 @@ def test_wrapped_positions_that_are_said_not_to_be_are_refused():
     """Wherever the cell begins, and if a program wraps only now and then, as LAMMPS does."""
     rng = np.random.default_rng(2)
     positions = brownian(rng, coefficient=0.5).positions
-    check_unwrapped(positions, CELL)
+    unwrap(positions, CELL, unwrapped=True)
     far = np.cumsum(rng.uniform(-0.9, 0.9, (200, 4, 3)), axis=0) @ CELL
-    check_unwrapped(far, CELL)
+    unwrap(far, CELL, unwrapped=True)
     for origin, slack in ((0.0, 0.0), (-0.5, 0.0), (3.2, 0.0), (0.0, 0.05)):
         inside = wrapped(positions - origin) + origin + rng.uniform(-slack, slack, positions.shape)
         with pytest.raises(errors.InvalidTrajectory, match='they are wrapped, do not say that they are not'):
-            check_unwrapped(inside, CELL)
+            unwrap(inside, CELL, unwrapped=True)
     slab = positions.copy()
     slab[..., 2] %= CELL[2, 2]
     with pytest.raises(errors.InvalidTrajectory, match='lattice vector 3'):
-        check_unwrapped(slab, np.diag([12.0, 11.0, 13.0]))
+        unwrap(slab, np.diag([12.0, 11.0, 13.0]), unwrapped=True)
+
+
+def test_a_frame_that_is_there_twice_is_refused():
+    walk = brownian(np.random.default_rng(0), duration=20.0)
+    for frame in (1, 77, 200):
+        positions = np.insert(walk.positions, frame, walk.positions[frame - 1], axis=0)
+        times = np.arange(len(positions)) * walk.time_step
+        with pytest.raises(errors.InvalidTrajectory, match=f'no atom moves from frame {frame - 1} to {frame}: leave'):
+            whole_trajectory(walk.symbols, positions, times, CELL)
 
 
 def test_the_drift_is_that_of_the_framework_by_mass():

@@ -53,6 +53,19 @@ def test_an_absent_species_is_refused():
         analyse(brownian(np.random.default_rng(1)), 'Na', 500)
 
 
+@pytest.mark.parametrize(('factor', 'refused'), [(1, False), (0.1, True), (0.001, True)])
+def test_ions_that_are_faster_than_heat_lets_them_be_are_refused(factor, refused):
+    """As of a stride that is not given, or times in other units: D would be 10 or 1000 times as large."""
+    walk = brownian(np.random.default_rng(1), duration=100.0, coefficient=0.5)
+    short = Trajectory(walk.symbols, walk.positions, walk.times * factor, walk.cell)
+    settings = DiffusionSettings(window=20 * factor, fit_start=factor)
+    if not refused:
+        return analyse(short, 'Li', 700, settings=settings)
+    # sqrt(3 k_B 700 K / 6.94 u) = 15.9 A/ps.
+    with pytest.raises(errors.InvalidTrajectory, match='and by 15.9 A/ps at 700 K: correct the time between frames'):
+        analyse(short, 'Li', 700, settings=settings)
+
+
 def flags_of(trajectory):
     return set(analyse(trajectory, 'Li', 700).remarks)
 
