@@ -15,12 +15,13 @@ from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
 from aiida_pesfp.assessment.scores import score, score_rankings
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData, difference
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings, TableFormat, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.settings.scan import SCAN_SETTINGS
 
 
 @calcfunction
@@ -182,7 +183,7 @@ def calibration_parameters(values: dict) -> dict:
 
 
 def _origin(node: Dict) -> dict:
-    return {name: node.get(name) for name in ('species', 'potential_name', 'potential_sha256', *GRID_SETTINGS)}
+    return {name: node.get(name) for name in ('species', 'potential_name', 'potential_sha256', *SCAN_SETTINGS)}
 
 
 def _common_origin(nodes: dict[str, Dict]) -> dict:

@@ -3,11 +3,11 @@
 from aiida.engine import calcfunction
 from aiida.orm import Dict
 
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe as describe_surface
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.settings.scan import FingerprintSettings
+from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
 
 
 @calcfunction
@@ -20,7 +20,7 @@ def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
     settings = FingerprintSettings.from_dict(parameters.get_dict()).descriptors
     found = describe_surface(pes.to_surface(), settings).as_dict()
     # Attributes of the surface, to be queried without a join.
-    names = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', 'cell', *GRID_SETTINGS)
+    names = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', *SCAN_SETTINGS)
     inherited = {name: pes.base.attributes.get(name) for name in names if name in pes.base.attributes}
     return DescriptorsData(found | inherited | {'settings': settings.as_dict()})
 

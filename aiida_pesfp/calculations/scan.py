@@ -17,14 +17,14 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.ports import limited
 from aiida_pesfp.calculations.program import ProgramCalculation, as_json
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.program import ProgramSettings
-from aiida_pesfp.settings.scan import FingerprintSettings
+from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
 
 #: Files of a result, beside the arrays of its surface.
 STRUCTURE, DESCRIPTORS = 'structure.json', 'descriptors.json'
@@ -41,7 +41,7 @@ class ScanCalculation(ProgramCalculation):
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 4
+    CACHE_VERSION = 5
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 
@@ -109,7 +109,7 @@ def result_of(
     result = FolderData()
     for name, content in contents.items():
         result.base.repository.put_object_from_bytes(content, name)
-    about = {name: run[name] for name in ('species', 'cell', 'scan_settings', 'descriptor_settings')}
+    about = {name: run[name] for name in ('species', 'cell', 'cell_size', 'scan_settings', 'descriptor_settings')}
     about |= {'potential_name': potential.name, 'potential_sha256': potential.sha256}
     result.base.attributes.set_many(about)
     return result
@@ -145,9 +145,9 @@ def take_scan(structure: StructureData, potential: PotentialData, result: Folder
         )
     settings, computed_by = about.pop('scan_settings'), about.pop('descriptor_settings')
     about |= {'formula': crystal.composition.reduced_formula, 'structure_uuid': structure.uuid}
-    grid = {name: settings[name] for name in GRID_SETTINGS}
+    of_scan = {name: (about | settings)[name] for name in SCAN_SETTINGS}
     pes = PesData.from_surface(surface, **about, **settings)
-    descriptors = DescriptorsData(json.loads(read(DESCRIPTORS)) | about | grid | {'settings': computed_by})
+    descriptors = DescriptorsData(json.loads(read(DESCRIPTORS)) | about | of_scan | {'settings': computed_by})
     pes.label = descriptors.label = structure.label or about['formula']
     outputs = {'pes': pes, 'descriptors': descriptors}
     if not _is_same(scanned, crystal):

@@ -10,7 +10,9 @@ import numpy as np
 import spglib
 from pymatgen.core import Lattice, Structure
 
+from aiida_pesfp.crystals.cells import fill_supercell, supercell_matrix
 from aiida_pesfp.crystals.periodic import integer_points
+from aiida_pesfp.errors import StructureError
 
 #: Atoms this close to the place that symmetry demands are moved there, A: files round to three or four digits.
 TOLERANCE = 1e-2
@@ -40,6 +42,32 @@ def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Struct
     order = np.lexsort((*np.round(places.T[::-1], 6), numbers))
     lattice = Lattice.from_parameters(*Lattice(bases[basis].T @ lattice).parameters)
     return Structure(lattice, numbers[order], places[order]).get_sorted_structure()
+
+
+def cell_to_scan(structure: Structure, cell: str, size: float) -> tuple[Structure, tuple[str, ...]]:
+    """The cell in which a crystal is scanned, and what makes it doubtful that its descriptors belong to the crystal.
+
+    :param cell: ``primitive``, the :func:`canonical_cell`; ``size_consistent``, its smallest supercell whose
+        inter-planar distances are at least ``size`` (A); or ``as_given``.
+    :raises StructureError: if the supercell has too many cells.
+    """
+    canonical = canonical_cell(structure)
+    if cell == 'as_given':
+        if np.allclose(sorted(structure.lattice.parameters), sorted(canonical.lattice.parameters), rtol=1e-3):
+            return structure, ()
+        cells = f'{len(structure)} atoms; the reduced primitive cell has {len(canonical)}'
+        return structure, (f'scanned as given, in a cell of {cells}: descriptors depend on it',)
+    doubts = doubts_of_cell(canonical)
+    if cell == 'primitive':
+        return canonical, doubts
+    try:
+        matrix = supercell_matrix(canonical.lattice.matrix, size)
+    except ValueError as error:
+        raise StructureError(f'{structure.composition.reduced_formula}: {error}') from error
+    places, sites = fill_supercell(canonical.lattice.matrix, canonical.cart_coords, matrix)
+    lattice = Lattice.from_parameters(*Lattice(matrix @ canonical.lattice.matrix).parameters)
+    fractions = places @ np.linalg.inv(matrix @ canonical.lattice.matrix)
+    return Structure(lattice, [canonical[site].specie for site in sites], fractions), doubts
 
 
 def doubts_of_cell(canonical: Structure) -> tuple[str, ...]:

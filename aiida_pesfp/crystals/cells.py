@@ -20,6 +20,16 @@ _SIGNED_PERMUTATIONS = np.array(
         if np.linalg.det(matrix := np.diag(signs)[list(order)]) > 0
     ]
 )
+#: Changes between short bases of a lattice, but for the order and signs of their vectors.
+_UNIMODULAR = np.array(
+    [
+        rows
+        for rows in itertools.combinations(
+            [row for row in itertools.product((0, 1, -1), repeat=3) if row > (0, 0, 0)], 3
+        )
+        if abs(round(np.linalg.det(rows))) == 1
+    ]
+)
 _SHIFTS = np.array(list(itertools.product((-1, 0, 1), repeat=2)))
 
 
@@ -71,10 +81,13 @@ def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool =
         suitable = distances.min(axis=1) >= wanted
         if not suitable.any():
             continue
+        # Round-off must not decide between bases with the same distances.
+        every = _UNIMODULAR @ coefficients[suitable][:, None]
+        lengths = np.sort(np.linalg.norm(every @ dual[suitable][:, None], axis=-1), axis=-1)
+        same = np.isclose(lengths, lengths.min(axis=1, keepdims=True), rtol=1e-6, atol=0).all(axis=-1)
         # The dual of a basis change is its inverse transpose, an integer matrix again.
-        changes = np.rint(np.swapaxes(np.linalg.inv(coefficients[suitable]), -1, -2)).astype(int)
-        matrices = changes @ forms[suitable]
-        return _most_compact([_most_diagonal(matrix) for matrix in matrices], cell)
+        changes = np.rint(np.swapaxes(np.linalg.inv(every[same]), -1, -2)).astype(int)
+        return _most_compact(changes @ forms[suitable][np.nonzero(same)[0]], cell)
     raise AssertionError('the diagonal matrix is large enough')
 
 
@@ -148,13 +161,13 @@ def _most_diagonal(matrix: np.ndarray) -> np.ndarray:
     return max(_SIGNED_PERMUTATIONS @ matrix, key=lambda choice: (np.trace(choice), choice.tolist()))
 
 
-def _most_compact(matrices: list[np.ndarray], cell: np.ndarray) -> np.ndarray:
-    def rank(matrix):
-        supercell = matrix @ cell
-        size = round(float((supercell**2).sum()), 6)
-        return size, -round(float(interplanar_distances(supercell).min()), 6), -np.trace(matrix), matrix.tolist()
-
-    return min(matrices, key=rank)
+def _most_compact(matrices: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Of (m, 3, 3) matrices that with the shortest vectors, then the largest distances, then the most diagonal one."""
+    for size in (lambda cells: (cells**2).sum(axis=(1, 2)), lambda cells: -interplanar_distances(cells).min(axis=1)):
+        sizes = size(matrices @ cell)
+        matrices = matrices[sizes < sizes.min() + 1e-6]
+    choices = [_most_diagonal(matrix) for matrix in matrices]
+    return min(choices, key=lambda matrix: (-np.trace(matrix), matrix.tolist()))
 
 
 def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:

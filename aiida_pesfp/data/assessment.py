@@ -10,15 +10,15 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, Dict
 
 from aiida_pesfp.assessment.models import RankingModel
-from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.settings.scan import SCAN_SETTINGS
 
 #: Attributes on which descriptors depend besides the structure -> the words for it, and the way out of a difference.
 _COMPARED = {
     'species': ('mobile ion', 'use one ion at a time'),
     'potential_sha256': ('potential', 'use one potential at a time'),
-    **{name: (name.replace('_', ' ') + ' of the scan', 'scan all structures alike') for name in GRID_SETTINGS},
+    **{name: (name.replace('_', ' ') + ' of the scan', 'scan all structures alike') for name in SCAN_SETTINGS},
     'settings': ('settings of the descriptors', 'describe all surfaces alike with pesfp.describe, without a new scan'),
 }
 
@@ -72,8 +72,8 @@ class RankingModelData(Data):
     """A model by which ``pesfp.screen`` can rank: Xi with other parameters, an expression, or a trained model.
 
     Attributes: ``kind`` and ``parameters`` of :class:`~aiida_pesfp.assessment.models.RankingModel`; ``species``,
-    ``potential_name``, ``potential_sha256``, and ``spacing`` and ``minimum_distance`` (A) of the scans for which it was
-    made, if any; its scores. The file of a CatBoost model is in the repository.
+    ``potential_name``, ``potential_sha256`` and the settings of the scans for which it was made, if any; its scores.
+    The file of a CatBoost model is in the repository.
     """
 
     _FILE = 'model.cbm'
@@ -99,12 +99,12 @@ class RankingModelData(Data):
         """One of :data:`aiida_pesfp.assessment.models.KINDS`."""
         return self.base.attributes.get('kind')
 
-    def mismatch(self, species: str, potential_sha256: str, grid: dict[str, float]) -> str | None:
+    def mismatch(self, species: str, potential_sha256: str, scan: dict) -> str | None:
         """Why the model cannot rank the structures of a screening, if so: their descriptors are not comparable.
 
-        :param grid: of the scan, :data:`~aiida_pesfp.data.descriptors.GRID_SETTINGS`, A.
+        :param scan: :meth:`~aiida_pesfp.settings.scan.FingerprintSettings.compared`.
         """
-        theirs = {'species': species, 'potential_sha256': potential_sha256, **grid}
+        theirs = {'species': species, 'potential_sha256': potential_sha256, **scan}
         own = {name: self.base.attributes.get(name, None) for name in (*theirs, 'potential_name')}
         found = difference(own, {name: value for name, value in theirs.items() if own[name] is not None})
         return found and f'the model and the screening {found}'

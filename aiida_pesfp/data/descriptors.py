@@ -5,9 +5,6 @@ from aiida.orm import Dict
 from aiida_pesfp.data.required import RequiredAttributes, attribute
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
 
-#: Settings of the scan on which the numbers depend.
-GRID_SETTINGS = ('spacing', 'minimum_distance', 'grid')
-
 
 class DescriptorsData(RequiredAttributes, Dict):
     """Descriptors of one structure, all of them attributes and so to be queried.
@@ -16,8 +13,8 @@ class DescriptorsData(RequiredAttributes, Dict):
     the node, such as ``xi`` and ``mpe`` (eV); nodes that are older than a quantity have None. Further attributes:
     ``spectrum`` with the lists ``thresholds`` (eV), ``connected`` and ``disconnected``; ``ions``, for each mobile ion
     its ``index``, ``equivalent_to``, ``fractional_coordinates`` and quantities; ``formula``, ``species``,
-    ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``cell``, which was scanned; ``spacing`` and
-    ``minimum_distance`` (A) and ``grid`` of the scan; ``settings`` of the descriptors.
+    ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``cell``, ``cell_size`` (A; None but for cells of a
+    minimal size), ``spacing``, ``minimum_distance`` (A) and ``grid`` of the scan; ``settings`` of the descriptors.
     """
 
     #: Rankings and the report need these.

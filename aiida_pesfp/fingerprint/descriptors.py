@@ -3,13 +3,14 @@
 Xi itself is in ``quantities.py``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import neighbour_steps
 from aiida_pesfp.fingerprint.maps import ion_maps, to_cell_frame
+from aiida_pesfp.fingerprint.percolation import percolation_barriers
 from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES, Landscape, free_volumes
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.descriptors import DescriptorSettings
@@ -70,16 +71,20 @@ def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = Des
     steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), settings.neighbours)
     thresholds = sorted({*settings.thresholds, settings.xi.threshold})
     highest = max(thresholds) + max(settings.smearing)
-    union = Landscape(*(np.full(k * np.array(surface.shape), np.inf, dtype=np.float32) for k in (1, 2)))
-    ions = []
+    union = Landscape(*(np.full(k * np.array(surface.shape), np.inf, dtype=np.float32) for k in (1, 2, 1)))
+    ions, sites = [], []
     for maps in ion_maps(surface, steps, stop_above=highest):
-        own = Landscape(maps.energies, to_cell_frame(maps.levels, maps.centre), maps.mpe, maps.barriers)
+        levels = to_cell_frame(maps.levels, maps.centre)
+        own = Landscape(maps.energies, levels, maps.periodic, maps.mpe, barriers=maps.barriers)
         index = int(surface.mobile_ions[maps.position])
         scanned = int(surface.scanned_ions[surface.representatives[maps.position]])
         values = {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION}
         ions.append(IonDescriptors(index, scanned, surface.fractional_coordinates[index].tolist(), values))
-        np.minimum(union.energies, own.energies, out=union.energies)
-        np.minimum(union.levels, own.levels, out=union.levels)
+        sites.append(maps.centre)
+        for name in ('energies', 'levels', 'periodic'):
+            np.minimum(getattr(union, name), getattr(own, name), out=getattr(union, name))
+    # Regions that are apart can percolate at different levels.
+    union = replace(union, joint=min(percolation_barriers(union.periodic, steps, site)[0] for site in sites))
     values = {
         one.name: one.over_ions([ion.values[one.name] for ion in ions])
         if one.over_ions

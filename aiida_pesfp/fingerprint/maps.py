@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aiida_pesfp.fingerprint.levels import level_map, lowest_point, percolation_energy, tile_around
-from aiida_pesfp.fingerprint.percolation import percolation_barriers
+from aiida_pesfp.fingerprint.percolation import periodic_levels
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 
@@ -16,6 +16,7 @@ class IonMaps:
 
     :param energies: (N1, N2, N3) in the frame of the cell.
     :param levels: (2N1+1, 2N2+1, 2N3+1) around its lowest point, ``centre``, in grid indices.
+    :param periodic: (N1, N2, N3) levels on the periodic grid, in the frame of the cell.
     :param mpe: percolation energy (Eq. 2); ``barriers`` are those in one, two and three dimensions.
     """
 
@@ -23,6 +24,7 @@ class IonMaps:
     energies: np.ndarray
     centre: tuple[int, int, int]
     levels: np.ndarray
+    periodic: np.ndarray
     mpe: float
     barriers: tuple[float, float, float]
 
@@ -58,19 +60,20 @@ def ion_maps(
         owner = int(surface.representatives[position])
         rotation, translation = surface.rotations[position], surface.translations[position]
         if owner in computed and _exchanges_axes(rotation, steps):
-            first, levels, mpe, barriers = computed[owner]
+            first, levels, periodic, mpe, barriers = computed[owner]
             image = np.rint((rotation @ (first / shape) + translation) * shape).astype(int) % shape
             if centre == tuple(image):
                 axes, reversed_axes = np.argmax(np.abs(rotation), axis=1), np.flatnonzero(rotation.sum(axis=1) < 0)
                 levels = np.flip(levels.transpose(axes), reversed_axes)
-                yield IonMaps(position, energies, centre, levels, mpe, barriers)
+                periodic = surface.moved(periodic, position)
+                yield IonMaps(position, energies, centre, levels, periodic, mpe, barriers)
                 continue
         levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above)
-        mpe, barriers = percolation_energy(levels), percolation_barriers(energies, steps)
+        mpe, (periodic, barriers) = percolation_energy(levels), periodic_levels(energies, steps, centre, stop_above)
         is_needed = owner in surface.representatives[position + 1 :]
         if is_needed and np.array_equal(rotation, np.eye(3)) and not translation.any():
-            computed[owner] = centre, levels, mpe, barriers
-        yield IonMaps(position, energies, centre, levels, mpe, barriers)
+            computed[owner] = centre, levels, periodic, mpe, barriers
+        yield IonMaps(position, energies, centre, levels, periodic, mpe, barriers)
 
 
 def _exchanges_axes(rotation: np.ndarray, steps: np.ndarray) -> bool:

@@ -4,6 +4,10 @@ Here the surface is periodic, without the borders of the level map. A region tha
 same point in another cell has a lattice translation. The translations of a region form a lattice, and its rank is the
 number of dimensions in which the ion moves. Every path to an image crosses an outer face of the level map, so
 MPE <= 1D <= 2D <= 3D for an ion. MPE < 1D if the region reaches a face but leads nowhere from there.
+
+Neither converges with the size of the cell: one ion moves while all others keep their sites, and so it ends where it
+could only be as an interstitial. What converges is the level map of all ions together, the lowest of theirs at each
+place: where the regions of neighbouring ions meet, one ion can follow the other.
 """
 
 import heapq
@@ -20,20 +24,37 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 BARRIER_OVER_THERMAL_ENERGY = 20.0
 
 
-def percolation_barriers(energies: np.ndarray, steps: np.ndarray) -> tuple[float, float, float]:
-    """Lowest energies (eV) at which the region around the lowest point percolates in one, two and three dimensions.
+def percolation_barriers(
+    energies: np.ndarray, steps: np.ndarray, start: tuple[int, int, int] | None = None
+) -> tuple[float, float, float]:
+    """Lowest energies (eV) at which the region around a point percolates in one, two and three dimensions.
 
-    The region at an energy consists of all points that can be reached from the lowest point without exceeding it, on
-    the periodic grid. It percolates in d dimensions if it leads to images of its points by d linearly independent
-    lattice vectors. The result is exact.
+    The region at an energy consists of all points that can be reached from the point without exceeding it, on the
+    periodic grid. It percolates in d dimensions if it leads to images of its points by d linearly independent lattice
+    vectors. The result is exact.
 
-    :param energies: (N1, N2, N3) periodic surface, eV, finite.
+    :param energies: (N1, N2, N3) periodic surface, eV.
     :param steps: (k, 3) integer steps that a path may take.
+    :param start: grid indices of the point; the lowest one by default.
+    """
+    return periodic_levels(energies, steps, start, stop_above=-np.inf)[1]
+
+
+def periodic_levels(
+    energies: np.ndarray, steps: np.ndarray, start: tuple[int, int, int] | None = None, stop_above: float = np.inf
+) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """The level map on the periodic grid, without borders, and the :func:`percolation_barriers`.
+
+    :param stop_above: levels above both this energy (eV) and the last barrier can be infinite. All others are exact.
+    :returns: (N1, N2, N3) lowest barrier (eV) between the point and each other one or an image of it; the barriers.
     """
     values, ranks = np.unique(energies, return_inverse=True)
-    start = np.ravel_multi_index(lowest_point(energies), energies.shape)
-    found = _flood_periodic(ranks.ravel(), len(values), start, np.array(energies.shape), np.asarray(steps))
-    return tuple(float(values[rank]) for rank in found)
+    first, shape = np.ravel_multi_index(start or lowest_point(energies), energies.shape), np.array(energies.shape)
+    stop_rank = np.searchsorted(values, stop_above, side='right')
+    levels, found = _flood_periodic(ranks.ravel(), len(values), first, shape, np.asarray(steps), stop_rank)
+    infinite = np.asarray(np.inf, dtype=energies.dtype)
+    levels = np.where(levels < 0, infinite, values[np.maximum(levels, 0)]).reshape(energies.shape)
+    return levels, tuple(float(values[rank]) for rank in found)
 
 
 @dataclass(frozen=True)
@@ -126,8 +147,8 @@ def _neighbour(i, j, k, step, shape):
 
 
 @numba.njit(cache=True)
-def _flood_periodic(ranks, number_of_ranks, start, shape, steps):
-    """Flood the periodic grid as ``levels._flood`` does; the levels at which the rank of the translations grows.
+def _flood_periodic(ranks, number_of_ranks, start, shape, steps, stop_rank):
+    """Flood the periodic grid as ``levels._flood`` does; the levels, and those at which the translations gain a rank.
 
     A tree of paths from the start reaches each point in one certain cell. An edge between two points below the present
     level whose cells do not match closes a path around the crystal. Such edges span all translations of the region.
@@ -143,6 +164,8 @@ def _flood_periodic(ranks, number_of_ranks, start, shape, steps):
     levels[start] = level
     waiting[level] = start
     while level < number_of_ranks:
+        if dimensions == 3 and level >= stop_rank:
+            break
         while waiting[level] >= 0:
             point = waiting[level]
             waiting[level] = link[point]
@@ -156,17 +179,15 @@ def _flood_periodic(ranks, number_of_ranks, start, shape, steps):
                     cells[other, 0], cells[other, 1], cells[other, 2] = a, b, c
                     link[other] = waiting[rank]
                     waiting[rank] = other
-                elif levels[other] <= level:
+                elif dimensions < 3 and levels[other] <= level:
                     a, b, c = a - cells[other, 0], b - cells[other, 1], c - cells[other, 2]
                     if (a != 0 or b != 0 or c != 0) and _independent(basis, dimensions, a, b, c):
                         if dimensions < 2:
                             basis[dimensions, 0], basis[dimensions, 1], basis[dimensions, 2] = a, b, c
                         found[dimensions] = level
                         dimensions += 1
-                        if dimensions == 3:
-                            return found
         level += 1
-    return found
+    return levels, found
 
 
 @numba.njit(cache=True)

@@ -19,12 +19,16 @@ class Landscape:
     :param energies: (N1, N2, N3) in the frame of the cell.
     :param levels: (2N1, 2N2, 2N3) level map in the frame of the doubled cell; it can be infinite above the highest
         threshold of the spectrum.
+    :param periodic: (N1, N2, N3) levels on the periodic grid, in the frame of the cell.
     :param mpe: percolation energy of the ion; NaN, as the three ``barriers``, for all ions together.
+    :param joint: for all ions together, the barrier at which ions that follow each other percolate.
     """
 
     energies: np.ndarray
     levels: np.ndarray
+    periodic: np.ndarray
     mpe: float = np.nan
+    joint: float = np.nan
     barriers: tuple[float, float, float] = (np.nan, np.nan, np.nan)
 
 
@@ -112,6 +116,14 @@ def fv_disconnected(landscape: Landscape, settings: DescriptorSettings) -> float
     return free_volumes(landscape.energies, [settings.xi.threshold], settings.smearing)[0]
 
 
+def fv_joint(landscape: Landscape, settings: DescriptorSettings) -> float:
+    """Fraction of the cell that ions reach from their sites below the threshold of Xi, on the periodic grid.
+
+    It is that of the connected free volume (Eq. 3) for ions in all cells, and converges with the size of the cell.
+    """
+    return free_volumes(landscape.periodic, [settings.xi.threshold], settings.smearing)[0]
+
+
 def _xi(landscape: Landscape, settings: DescriptorSettings) -> float:
     return xi(fv_connected(landscape, settings), fv_disconnected(landscape, settings), settings.xi)
 
@@ -125,6 +137,9 @@ _BARRIER = 'barrier for percolation in'
 # Options of rows.
 _ONLY_XI = {'of_each_ion': False, 'feature': False, 'letter': 'Ξ'}
 _SPECTRUM = {'in_spectrum': True, 'feature': False}
+_JOINT = {'of_each_ion': False, 'in_rankings': False, 'feature': False}
+_JOINT_FV = 'volume that ions reach below the threshold of Xi, fraction of the cell'
+_JOINT_BARRIER = 'barrier for percolation of ions that follow each other'
 _DETAIL = {'over_ions': min, 'in_rankings': False, 'feature': False}
 
 #: The table.
@@ -135,6 +150,8 @@ QUANTITIES = (
     ),
     Quantity('fv_connected', 'FV conn.', '', 4, 'higher', fv_connected, f'connected {_FV}', **_SPECTRUM),
     Quantity('fv_disconnected', 'FV disc.', '', 4, 'higher', fv_disconnected, f'disconnected {_FV}', **_SPECTRUM),
+    Quantity('fv_joint', 'FV joint', '', 4, 'higher', fv_joint, _JOINT_FV, **_JOINT),
+    Quantity('barrier_joint', 'joint', 'eV', 3, 'lower', lambda union, _: union.joint, _JOINT_BARRIER, **_JOINT),
     Quantity('barrier_1d', '1D', 'eV', 3, 'lower', _barrier(1), f'{_BARRIER} one dimension', **_DETAIL),
     Quantity('barrier_2d', '2D', 'eV', 3, 'lower', _barrier(2), f'{_BARRIER} two dimensions', **_DETAIL),
     Quantity('barrier_3d', '3D', 'eV', 3, 'lower', _barrier(3), f'{_BARRIER} three dimensions', **_DETAIL),

@@ -90,10 +90,11 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
     mobile = np.array([index for index, site in enumerate(structure) if site.specie.symbol == species])
     lattice, spacing = structure.lattice.matrix, settings.spacing
     check_size(lattice, settings, len(mobile))
-    shape = (
-        symmetry.symmetric_shape(structure, spacing) if settings.grid == 'symmetric' else grid_shape(lattice, spacing)
-    )
-    known = symmetry.crystal_operations(structure) if settings.symmetry else Operations.identity()
+    known = symmetry.crystal_operations(structure)
+    shape = symmetry.with_translations(known, grid_shape(lattice, spacing))
+    if settings.grid == 'symmetric':
+        shape = symmetry.symmetric_shape(structure, spacing)
+    known = known if settings.symmetry else Operations.identity()
     operations = on_grid(known, lattice, shape)
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)
     for position, ion in enumerate(mobile):

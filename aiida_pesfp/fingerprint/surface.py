@@ -53,15 +53,18 @@ class PotentialEnergySurface:
 
     def on_grid(self, position: int) -> np.ndarray:
         """(N1, N2, N3) energies, eV, of the mobile ion at ``position`` in :attr:`mobile_ions`; NaN where excluded."""
-        energies = self.energies[self.representatives[position]]
+        return self.moved(self.energies[self.representatives[position]], position)
+
+    def moved(self, values: np.ndarray, position: int) -> np.ndarray:
+        """(N1, N2, N3) values for the mobile ion at ``position``, from those for its representative."""
         rotation, translation = self.rotations[position], self.translations[position]
         if np.array_equal(rotation, np.eye(3, dtype=int)) and not translation.any():
-            return energies
+            return values
         shape = np.asarray(self.shape)
-        places = np.stack(np.unravel_index(np.arange(energies.size), self.shape), axis=-1) / shape
+        places = np.stack(np.unravel_index(np.arange(values.size), self.shape), axis=-1) / shape
         images = np.rint((places @ rotation.T + translation) * shape).astype(int) % shape
-        mapped = np.empty_like(energies)
-        mapped[tuple(images.T)] = energies.ravel()
+        mapped = np.empty_like(values)
+        mapped[tuple(images.T)] = values.ravel()
         return mapped
 
     def of_ion(self, position: int) -> np.ndarray:

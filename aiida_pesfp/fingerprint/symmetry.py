@@ -6,7 +6,9 @@ place, its site stabiliser, make points of its own surface equivalent. Only the 
 """
 
 import itertools
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Self
 
 import numpy as np
@@ -75,6 +77,14 @@ def irreducible_points(operations: Operations, shape) -> np.ndarray:
         images = (on_indices @ points + np.rint(translation * shape).astype(int)[:, None]) % shape[:, None]
         np.minimum(first, np.ravel_multi_index(tuple(images), shape), out=first)
     return first
+
+
+def with_translations(operations: Operations, shape) -> tuple[int, int, int]:
+    """The shape with so many points more that the translations of a crystal, if its cell is not primitive, map the grid
+    onto itself: so all of its ions that are images of each other have the same surface."""
+    pure = operations.translations[(operations.rotations == np.eye(3, dtype=int)).all(axis=(1, 2))]
+    parts = [math.lcm(*(Fraction(t).limit_denominator(len(pure)).denominator for t in along)) for along in pure.T]
+    return tuple(-(-n // part) * part for n, part in zip(shape, parts))
 
 
 def symmetric_shape(structure: Structure, spacing: float, tolerance: float = TOLERANCE) -> tuple[int, int, int]:

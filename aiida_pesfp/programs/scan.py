@@ -24,7 +24,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import errors
-from aiida_pesfp.crystals.canonical import canonical_cell, doubts_of_cell
+from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
@@ -70,7 +70,7 @@ class ScanRequest(Request):
     def reported_settings(self) -> dict:
         return {
             'species': self.settings.species,
-            'cell': self.settings.cell,
+            **{name: self.settings.compared()[name] for name in ('cell', 'cell_size')},
             'scan_settings': self.settings.scan.as_dict(),
             'descriptor_settings': self.settings.descriptors.as_dict(),
         }
@@ -97,13 +97,8 @@ class ScanRequest(Request):
         """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
         structure = outcome.input.structure
         check_structure(structure, self.settings.species)
-        canonical = canonical_cell(structure)
-        if self.settings.cell == 'primitive':
-            structure = canonical
-            outcome.doubts.extend(doubts_of_cell(canonical))
-        elif not np.allclose(sorted(structure.lattice.parameters), sorted(canonical.lattice.parameters), rtol=1e-3):
-            cells = f'{len(structure)} atoms; the reduced primitive cell has {len(canonical)}'
-            outcome.doubts.append(f'scanned as given, in a cell of {cells}: descriptors depend on it')
+        structure, doubts = cell_to_scan(structure, self.settings.cell, self.settings.cell_size)
+        outcome.doubts.extend(doubts)
         outcome.atoms_scanned = len(structure)
         plan = plan_scan(structure, self.settings.species, self.settings.scan)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)

@@ -8,23 +8,24 @@ from aiida.orm import CalculationNode, Group, Node, ProcessNode, QueryBuilder, S
 
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.arrhenius import ArrheniusData
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.nodes import among, potential_labels, stored, with_descendants
 from aiida_pesfp.queries.structures import content_of, name_of, records_of, results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.scan import SCAN_SETTINGS
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
-DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'cell', 'structure_uuid')
+DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'structure_uuid')
 #: ... of the record of the structure, ...
 RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
 #: ... and of the newest Arrhenius fit.
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
 #: What makes two results of one structure differ.
-ORIGIN = ('species', 'potential_name', 'cell', *GRID_SETTINGS, 'settings')
-COLUMNS = ('pk', 'label', *DESCRIPTORS, *GRID_SETTINGS, 'settings', *RECORD, *ARRHENIUS)
+ORIGIN = ('species', 'potential_name', *SCAN_SETTINGS, 'settings')
+COLUMNS = ('pk', 'label', *DESCRIPTORS, *SCAN_SETTINGS, 'settings', *RECORD, *ARRHENIUS)
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
@@ -81,7 +82,7 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
     ordered = sorted(descriptors, key=lambda node: node.pk)
     structures = structures_by_uuid(node.get('structure_uuid') for node in ordered)
     contents = {uuid: content_of(structure) for uuid, structure in structures.items()}
-    names = ('species', 'potential_sha256', 'cell', *GRID_SETTINGS, 'settings')
+    names = ('species', 'potential_sha256', *SCAN_SETTINGS, 'settings')
     found = {}
     for node in ordered:
         # What is known of nothing but itself is like nothing else.
@@ -117,7 +118,7 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
-        row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in (*DESCRIPTORS, *GRID_SETTINGS)}
+        row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in (*DESCRIPTORS, *SCAN_SETTINGS)}
         row['potential_name'] = labels.get(node.get('potential_sha256')) or row['potential_name']
         row['settings'] = _changed_settings(node.get('settings', {}))
         row |= {name: records.get(structure, {}).get(name) for name in RECORD}

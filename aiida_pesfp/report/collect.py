@@ -145,6 +145,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
                 problems=candidates.get(uuid, {}),
                 spacing=node.get('spacing'),
                 cell=node.get('cell') or '',
+                cell_size=node.get('cell_size'),
             )
         )
     return sorted(found, key=lambda one: (*rank_key(one.values), one.label, one.source.uuid))

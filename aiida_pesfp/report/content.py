@@ -139,6 +139,7 @@ class Entry:
     problems: dict[str, str] = field(default_factory=dict)
     spacing: float | None = None
     cell: str = ''
+    cell_size: float | None = None
     name: str = ''
 
     def __getitem__(self, name: str) -> float | None:

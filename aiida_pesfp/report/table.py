@@ -63,12 +63,17 @@ class Distinction:
     text: Callable[[Entry], str]
 
 
+def _number(value: float | None) -> str:
+    return '' if value is None else f'{value:g}'
+
+
 #: In what entries can differ. A report shows a column for those in which they do.
 _DISTINCTIONS = (
     Distinction('Ion', lambda entry: entry.species),
     Distinction('Potential', lambda entry: entry.potential_name),
     Distinction('Cell', lambda entry: entry.cell.replace('_', ' ')),
-    Distinction('Spacing / \N{ANGSTROM SIGN}', lambda entry: '' if entry.spacing is None else f'{entry.spacing:g}'),
+    Distinction('Cell size / \N{ANGSTROM SIGN}', lambda entry: _number(entry.cell_size)),
+    Distinction('Spacing / \N{ANGSTROM SIGN}', lambda entry: _number(entry.spacing)),
     Distinction('Threshold / eV', lambda entry: f'{entry.settings.xi.threshold:g}'),
 )
 

@@ -44,6 +44,8 @@ class PotentialMdSettings(MdSettings):
     seed: int = setting('seed of the first velocities', 0, ge=0, lt=2**63)
 
 
+#: Distance between images of an ion: "capable of accommodating a sphere with a diameter of at least 6.5 A", Sec. II C.
+MINIMUM_DISTANCE = 6.5
 #: Largest supercell, in cells (the cost of the search for one grows with its cube), and minimum distance, A.
 MOST_CELLS, LARGEST_DISTANCE = 500, 100.0
 _Row = Annotated[list[Annotated[int, Field(ge=-(10**6), le=10**6)]], Field(min_length=3, max_length=3)]
@@ -55,7 +57,7 @@ class SupercellSettings(Settings):
 
     minimum_distance: float = setting(
         'smallest inter-planar distance',
-        6.5,  # "capable of accommodating a sphere with a diameter of at least 6.5 A", Sec. II C
+        MINIMUM_DISTANCE,
         unit='A',
         gt=0,
         le=LARGEST_DISTANCE,

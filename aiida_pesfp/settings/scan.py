@@ -9,6 +9,10 @@ from pymatgen.core import Element
 
 from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.md import LARGEST_DISTANCE, MINIMUM_DISTANCE
+
+#: Settings of a scan on which its numbers depend.
+SCAN_SETTINGS = ('cell', 'cell_size', 'spacing', 'minimum_distance', 'grid')
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,17 @@ class FingerprintSettings(Settings):
     """
 
     species: str = setting('chemical symbol of the mobile ion', 'Li')
-    cell: Literal['primitive', 'as_given'] = setting(
-        'scan the primitive cell, the same for every description of a crystal, or the cell as given', 'primitive'
+    cell: Literal['primitive', 'size_consistent', 'as_given'] = setting(
+        'scan the primitive cell, the same for every description of a crystal; or its smallest supercell in which an '
+        'ion is far from its images (size_consistent); or the cell as given',
+        'primitive',
+    )
+    cell_size: float = setting(
+        'smallest inter-planar distance of a size-consistent cell',
+        MINIMUM_DISTANCE,
+        unit='A',
+        gt=0,
+        le=LARGEST_DISTANCE,
     )
     scan: ScanSettings = setting(default=ScanSettings(), flat=True)
     descriptors: DescriptorSettings = setting(default=DescriptorSettings(), flat=True)
@@ -51,6 +64,13 @@ class FingerprintSettings(Settings):
     def __post_init__(self):
         if not Element.is_valid_symbol(self.species):
             raise ValueError(f'the species {self.species!r} is not the symbol of a chemical element')
+        if self.cell != 'size_consistent' and self.cell_size != MINIMUM_DISTANCE:
+            raise ValueError(f'cell_size = {self.cell_size:g} A counts with cell size_consistent only')
+
+    def compared(self) -> dict[str, Any]:
+        """The values of :data:`SCAN_SETTINGS`; the size of the cell is None where it does not count."""
+        size = self.cell_size if self.cell == 'size_consistent' else None
+        return {name: getattr(self.scan, name, None) for name in SCAN_SETTINGS} | {'cell': self.cell, 'cell_size': size}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -7,7 +7,6 @@ from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
 from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
-from aiida_pesfp.data.descriptors import GRID_SETTINGS
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
 from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
@@ -33,8 +32,8 @@ def _check(inputs) -> None:
     parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
     if inputs['criteria'].get('species', parameters.species) != parameters.species:
         raise ValueError(f'leave out criteria.species: {parameters.species} is scanned, by scan.parameters.species')
-    grid = {name: getattr(parameters.scan, name) for name in GRID_SETTINGS}
-    if problem := inputs['model'].mismatch(parameters.species, inputs['scan']['potential'].sha256, grid):
+    weights = inputs['scan']['potential'].sha256
+    if problem := inputs['model'].mismatch(parameters.species, weights, parameters.compared()):
         raise ValueError(problem)
 
 

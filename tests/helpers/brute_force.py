@@ -50,6 +50,22 @@ def _minimax_of_edges(field, start, rows, columns):
     return levels.reshape(field.shape)
 
 
+def joint(energies, vectors, threshold, rule='sqrt3'):
+    """Free volume and barrier of all ions together by plain loops, from one periodic (N1, N2, N3) grid per ion."""
+    shape, prime, steps = energies[0].shape, 5, list(neighbours(vectors, rule))
+    sites, levels = [], []
+    for energy in energies:
+        energy = np.where(np.isnan(energy), np.nanmax(energy), energy)
+        sites.append(next(i for i in np.ndindex(*shape) if energy[i] <= energy.min() + np.float32(1e-4)))
+        levels.append(periodic_minimax(energy, sites[-1], steps))
+    lowest = np.min(levels, axis=0)
+    volume = np.mean([(lowest < threshold + offset).mean() for offset in (-0.04, -0.02, 0.0, 0.02, 0.04)])
+    # On a torus of 5 x 5 x 5 cells, the first image that an ion or its followers reach.
+    torus, cells = np.tile(lowest, (prime,) * 3), np.array(list(np.ndindex(*(prime,) * 3)))
+    images = [periodic_minimax(torus, site, steps)[tuple((site + cells * shape).T)] for site in sites]
+    return volume, min(np.sort(of_site)[1] for of_site in images)
+
+
 def descriptors(energies, vectors, thresholds, rule='sqrt3'):
     """MPE and free volumes by plain loops from one (N1, N2, N3) grid (eV, NaN where excluded) per ion."""
     shape = np.array(energies[0].shape)

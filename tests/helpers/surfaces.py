@@ -34,9 +34,9 @@ def make_surface(energies, lattice=None, ions=None):
 
 
 @st.composite
-def surfaces(draw):
+def surfaces(draw, largest=5):
     """Smooth-ish random surfaces of one to three ions with excluded points, in skewed cells."""
-    shape = draw(st.tuples(*[st.integers(2, 5)] * 3))
+    shape = draw(st.tuples(*[st.integers(2, largest)] * 3))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     energies = random.gamma(2.0, 0.5, size=(draw(st.integers(1, 3)), *shape))
     excluded = random.random(energies.shape) < draw(st.sampled_from([0.0, 0.3]))

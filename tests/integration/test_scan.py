@@ -86,6 +86,19 @@ def test_the_cell_that_was_scanned_is_kept_if_it_is_not_the_given_one(base_of):
     np.testing.assert_allclose(results['pes']['conventional'].get_array('lattice'), scanned.cell)
 
 
+def test_a_supercell_is_scanned_where_an_ion_must_be_far_from_its_images(base_of):
+    given = {'LiCl': StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13)).store()}
+    parameters = {'spacing': 0.6, 'cell': 'size_consistent', 'cell_size': 4.5}
+    results, node = run_get_node(base_of(structures=given, parameters=parameters))
+    assert node.is_finished_ok, node.exit_message
+    scanned, descriptors = results['scanned']['LiCl'], results['descriptors']['LiCl']
+    assert (len(scanned.sites), len(descriptors.ions)) == (8, 4)
+    assert {ion['equivalent_to'] for ion in descriptors.ions} == {0}
+    assert descriptors.barrier_joint < descriptors.barrier_1d
+    for attributes in (descriptors, results['pes']['LiCl'].base.attributes.all):
+        assert (attributes['cell'], attributes['cell_size']) == ('size_consistent', 4.5)
+
+
 def test_the_command_can_be_repeated_by_hand(builder_of):
     builder = builder_of(batch_size=7)
     builder.metadata.options.max_wallclock_seconds = 1000

@@ -24,6 +24,7 @@ SETTINGS = FingerprintSettings.from_dict({'spacing': 0.9})
 RUN = {
     'species': 'Li',
     'cell': SETTINGS.cell,
+    'cell_size': None,
     'scan_settings': SETTINGS.scan.as_dict(),
     'descriptor_settings': SETTINGS.descriptors.as_dict(),
 }

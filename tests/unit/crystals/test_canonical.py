@@ -8,8 +8,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
-from aiida_pesfp.crystals.canonical import canonical_cell, doubts_of_cell
-from aiida_pesfp.crystals.cells import minkowski_reduce
+from aiida_pesfp.crystals.canonical import canonical_cell, cell_to_scan, doubts_of_cell
+from aiida_pesfp.crystals.cells import interplanar_distances, minkowski_reduce, supercell_matrix
+from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.symmetry import crystal_operations, on_grid
 from tests.helpers.crystals import antifluorite, perovskite, rock_salt, wurtzite
 
@@ -62,15 +63,18 @@ def descriptions(draw, crystal: Structure) -> Structure:
 
 @pytest.mark.parametrize('name', CRYSTALS)
 def test_every_description_of_a_crystal_has_the_same_cell(name):
-    expected = canonical_cell(CRYSTALS[name])
+    cells = {'primitive': canonical_cell(CRYSTALS[name])}
+    cells['size_consistent'] = cell_to_scan(CRYSTALS[name], 'size_consistent', 6.5)[0]
 
     @settings(max_examples=25, deadline=None)
     @given(descriptions(CRYSTALS[name]))
     def same(described):
-        found = canonical_cell(described)
-        np.testing.assert_allclose(found.lattice.matrix, expected.lattice.matrix, atol=1e-6)
-        assert found.species == expected.species
-        np.testing.assert_allclose(found.frac_coords, expected.frac_coords, atol=1e-6)
+        for cell, expected in cells.items():
+            found = cell_to_scan(described, cell, 6.5)[0]
+            np.testing.assert_allclose(found.lattice.matrix, expected.lattice.matrix, atol=1e-6)
+            assert found.species == expected.species
+            apart = found.frac_coords - expected.frac_coords
+            np.testing.assert_allclose(apart - np.rint(apart), 0, atol=1e-6)
 
     same()
 
@@ -83,6 +87,23 @@ def test_the_cell_is_primitive_and_compact_and_the_crystal_the_same(name):
     lengths = np.linalg.norm(minkowski_reduce(found.lattice.matrix[None])[0] @ found.lattice.matrix, axis=1)
     np.testing.assert_allclose(sorted(found.lattice.abc), sorted(lengths), rtol=1e-6)
     assert np.linalg.det(found.lattice.matrix) > 0
+
+
+@pytest.mark.parametrize('name', CRYSTALS)
+@pytest.mark.parametrize('size', [4.0, 6.5, 9.0])
+def test_a_size_consistent_cell_is_the_smallest_supercell_that_is_large_enough(name, size):
+    primitive = canonical_cell(CRYSTALS[name])
+    found, doubts = cell_to_scan(CRYSTALS[name], 'size_consistent', size)
+    assert doubts == ()
+    assert interplanar_distances(found.lattice.matrix).min() > size - 1e-6
+    assert len(found) % len(primitive) == 0
+    assert round(np.linalg.det(supercell_matrix(primitive.lattice.matrix, size))) == len(found) // len(primitive)
+    assert StructureMatcher(primitive_cell=True, scale=False, ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(primitive, found)
+
+
+def test_a_cell_that_would_be_far_too_large_is_refused():
+    with pytest.raises(StructureError, match=r'LiCl: a supercell with 60 A .* 500 are the limit'):
+        cell_to_scan(CRYSTALS['rock salt'], 'size_consistent', 60.0)
 
 
 def test_a_mirror_image_is_another_crystal():

@@ -31,6 +31,28 @@ def test_descriptors_equal_their_plain_twins(surface):
     assert found.xi == xi(found.fv_connected, found.fv_disconnected)
 
 
+@given(surfaces(largest=4))
+@settings(max_examples=40, deadline=None)
+def test_volume_and_barrier_of_all_ions_equal_their_plain_twins(surface):
+    found = describe(surface)
+    volume, barrier = reference.joint(
+        surface.energies.astype(np.float64), grid_vectors(surface.lattice, surface.shape), 0.5
+    )
+    assert found.fv_joint == pytest.approx(volume, rel=1e-12)
+    assert found.barrier_joint == barrier <= found.barrier_1d
+    assert found.fv_connected <= found.fv_joint * (1 + 1e-12) <= found.fv_disconnected * (1 + 2e-12)
+
+
+def test_ions_that_follow_each_other_percolate_before_one_that_moves_alone():
+    """Two ions on a line between walls, each blocked by the site of the other one; their regions meet at 0.3 eV."""
+    first = np.full((8, 3, 3), 5.0)
+    first[:, 1, 1] = [0.0, 0.3, 0.3, 0.3, 2.0, 0.3, 0.3, 0.3]
+    surface = make_surface([first, np.roll(first, 4, axis=0)], np.diag([8.0, 3.0, 3.0]))
+    found = describe(surface, DescriptorSettings(neighbours='6'))
+    assert found.barrier_1d == found.mpe == pytest.approx(2.0)
+    assert found.barrier_joint == pytest.approx(0.3)
+
+
 @pytest.mark.fidelity
 @pytest.mark.parametrize('name', CRYSTALS)
 def test_descriptors_equal_those_of_an_independent_implementation(name):

@@ -61,8 +61,9 @@ def test_maps_of_equivalent_ions_are_exact(surface, rule, vectors):
     for found, expected in zip(ion_maps(surface, steps), ion_maps(without_symmetry(surface), steps)):
         assert (found.mpe, found.barriers, found.centre) == (expected.mpe, expected.barriers, expected.centre)
         np.testing.assert_array_equal(found.levels, expected.levels)
+        np.testing.assert_array_equal(found.periodic, expected.periodic)
     few, every = describe(surface), describe(without_symmetry(surface))
-    assert (few.xi, few.spectrum) == (every.xi, every.spectrum)
+    assert (few.values, few.spectrum) == (every.values, every.spectrum)
     for found, expected in zip(few.ions, every.ions):
         assert replace(found, equivalent_to=found.index) == expected
         assert found.equivalent_to == 0

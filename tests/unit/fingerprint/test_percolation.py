@@ -9,7 +9,12 @@ from scipy.sparse.csgraph import dijkstra
 
 from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, percolation_energy, tile_around
-from aiida_pesfp.fingerprint.percolation import easiest_path_to_image, energy_profile, percolation_barriers
+from aiida_pesfp.fingerprint.percolation import (
+    easiest_path_to_image,
+    energy_profile,
+    percolation_barriers,
+    periodic_levels,
+)
 from aiida_pesfp.settings.descriptors import NEIGHBOUR_RULES
 from tests.helpers import brute_force as reference
 from tests.helpers.surfaces import make_surface, skewed_cells
@@ -40,6 +45,19 @@ def test_barriers_are_those_counted_on_a_periodic_supercell(field, vectors, rule
     of_images = np.sort(levels[tuple((offsets + cells * field.shape).T)])
     expected = tuple(of_images[[1, prime, prime**2]])
     assert percolation_barriers(field, neighbour_steps(vectors, rule)) == expected
+
+
+@given(fields(), skewed_cells, st.sampled_from(NEIGHBOUR_RULES), st.floats(0, 3), st.integers(0, 63))
+@settings(max_examples=60, deadline=None)
+def test_levels_of_the_periodic_grid_are_those_of_the_plain_twin(field, vectors, rule, stop_above, start):
+    start = tuple(int(i) for i in np.unravel_index(start % field.size, field.shape))
+    expected = reference.periodic_minimax(field, start, list(reference.neighbours(vectors, rule)))
+    steps = neighbour_steps(vectors, rule)
+    np.testing.assert_array_equal(periodic_levels(field, steps, start)[0], expected)
+    found, barriers = periodic_levels(field, steps, start, stop_above)
+    needed = expected <= max(stop_above, barriers[2])
+    np.testing.assert_array_equal(found[needed], expected[needed])
+    assert (found[~needed] >= expected[~needed]).all()
 
 
 @given(fields(), skewed_cells, st.sampled_from(NEIGHBOUR_RULES))

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_pesfp.cli.rank import print_table
-from aiida_pesfp.data.descriptors import GRID_SETTINGS, DescriptorsData
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.queries.descriptors import newest, rows_of
 from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.scan import SCAN_SETTINGS
 from tests.helpers.crystals import rock_salt
 
 
@@ -74,4 +75,4 @@ def test_tables_show_the_settings_that_differ(structures, capsys):
         heads = capsys.readouterr().out.splitlines()[0].split()
         assert [name for name in heads if name in changes] == [head]
     assert rows_of([changes['Settings']])[0]['settings'] == 'neighbours=6 xi.threshold=0.4'
-    assert set(GRID_SETTINGS) <= set(rows_of([first])[0])
+    assert set(SCAN_SETTINGS) <= set(rows_of([first])[0])

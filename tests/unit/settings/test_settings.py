@@ -84,7 +84,16 @@ def test_only_some_options():
 @pytest.mark.parametrize(
     ('settings', 'values', 'words'),
     [
-        (FingerprintSettings, {'spacin': 0.2}, "unknown parameter 'spacin': known are species, cell, spacing"),
+        (
+            FingerprintSettings,
+            {'spacin': 0.2},
+            "unknown parameter 'spacin': known are species, cell, cell_size, spacing",
+        ),
+        (
+            FingerprintSettings,
+            {'cell_size': 9.0},
+            'cell_size = 9 A counts with cell size_consistent only',
+        ),
         (
             FingerprintSettings,
             {'spacing': 0},
