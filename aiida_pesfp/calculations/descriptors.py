@@ -20,7 +20,7 @@ def describe(pes: PesData, parameters: Dict) -> DescriptorsData:
     settings = FingerprintSettings.from_dict(parameters.get_dict()).descriptors
     found = describe_surface(pes.to_surface(), settings).as_dict()
     # Attributes of the surface, to be queried without a join.
-    names = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', *SCAN_SETTINGS)
+    names = ('formula', 'species', 'potential_name', 'potential_sha256', 'structure_uuid', 'doubts', *SCAN_SETTINGS)
     inherited = {name: pes.base.attributes.get(name) for name in names if name in pes.base.attributes}
     return DescriptorsData(found | inherited | {'settings': settings.as_dict()})
 

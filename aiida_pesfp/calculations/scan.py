@@ -95,12 +95,12 @@ def batch_of(structures: Mapping[str, StructureData]) -> FolderData:
 
 
 def result_of(
-    structure: str, potential: PotentialData, run: dict, surface: PotentialEnergySurface, descriptors: dict
+    structure: str, potential: PotentialData, run: dict, key: str, surface: PotentialEnergySurface, descriptors: dict
 ) -> FolderData:
     """An unstored node with what was computed for one structure.
 
     :param structure: JSON of the structure, as it was in the batch.
-    :param run: ``run.json``.
+    :param run: ``run.json``, in which ``key`` is the structure.
     """
     # The files of the surface have the bytes of the arrays of its PesData, so each is stored once.
     files = PesData.from_surface(surface).base.repository
@@ -110,7 +110,11 @@ def result_of(
     for name, content in contents.items():
         result.base.repository.put_object_from_bytes(content, name)
     about = {name: run[name] for name in ('species', 'cell', 'cell_size', 'scan_settings', 'descriptor_settings')}
-    about |= {'potential_name': potential.name, 'potential_sha256': potential.sha256}
+    about |= {
+        'doubts': run['structures'][key]['doubts'],
+        'potential_name': potential.name,
+        'potential_sha256': potential.sha256,
+    }
     result.base.attributes.set_many(about)
     return result
 

@@ -43,8 +43,8 @@ aiida-pesfp rank sulfides --sort mpe --limit 10 --format csv
 aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
 
 Names in expressions: {listing()}; pk, label, formula, species, potential_name, structure_uuid; of the scan: cell,
-cell_size, spacing, minimum_distance (A), grid; settings (those that are not the default); of the record: source, id,
-database, band_gap (eV), energy_above_hull (eV/atom); of the newest Arrhenius fit: activation_energy,
+cell_size, spacing, minimum_distance (A), grid; settings (those that are not the default); doubts; of the record:
+source, id, database, band_gap (eV), energy_above_hull (eV/atom); of the newest Arrhenius fit: activation_energy,
 activation_energy_error (eV), conductivity_300K (S/cm). A comparison with an unknown value is false. Functions: log10,
 log, exp, sqrt, sigmoid, abs, min, max.
 """
@@ -63,6 +63,7 @@ def rank(form, **selection):
         click.echo(json.dumps(rows, indent=1))
     else:
         write_table(rows, sys.stdout)
+    tell_doubts(rows)
     for process in (process for target in selection['targets'] for process in target.processes):
         tell_missing(process)
 
@@ -91,6 +92,13 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
         echo.echo_critical(f'none of {len(rows)} structures meets {where!r}')
     chosen.sort(key=lambda pair: (pair[0] is None, 0 if pair[0] is None else pair[0]))
     return [row for _, row in chosen[:limit]]
+
+
+def tell_doubts(rows: list[dict]) -> None:
+    """Say on standard error which results are doubtful, and why."""
+    for row in rows:
+        if row['doubts']:
+            echo.echo_warning(f'{row["label"]}: doubtful: {row["doubts"]}', err=True)
 
 
 def tell_missing(process) -> None:

@@ -60,6 +60,8 @@ def _print_descriptors(node) -> None:
     about = [('formula', node.get('formula')), ('mobile ion', node.get('species'))]
     about.append(('threshold of Xi', threshold and f'{threshold} eV'))
     _print('Descriptors', [*about, *quantities])
+    for doubt in node.get('doubts', []):
+        echo.echo_warning(f'doubtful: {doubt}')
     columns = zip(*(node['spectrum'][name] for name in ('thresholds', 'connected', 'disconnected')))
     form = {'headers': ['below/eV', 'connected', 'disconnected'], 'floatfmt': ('.2f', '.5f', '.5f')}
     _print('Free volumes', columns, tablefmt='simple', **form)

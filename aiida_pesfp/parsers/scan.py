@@ -27,7 +27,7 @@ class ScanParser(ProgramParser):
                     structure = self.node.inputs.batch.base.repository.get_object_content(f'{key}.json')
                     surface = PotentialEnergySurface.load(folder / key / 'pes.npz')
                     descriptors = json.loads((folder / key / DESCRIPTORS).read_text())
-                    self.out(f'results.{key}', result_of(structure, potential, run, surface, descriptors))
+                    self.out(f'results.{key}', result_of(structure, potential, run, key, surface, descriptors))
                 except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                     failures[key] = {'error_type': 'CorruptResults', 'error': f'{type(error).__name__}: {error}'}
         if failures:

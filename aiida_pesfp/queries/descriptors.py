@@ -25,7 +25,7 @@ RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
 #: What makes two results of one structure differ.
 ORIGIN = ('species', 'potential_name', *SCAN_SETTINGS, 'settings')
-COLUMNS = ('pk', 'label', *DESCRIPTORS, *SCAN_SETTINGS, 'settings', *RECORD, *ARRHENIUS)
+COLUMNS = ('pk', 'label', *DESCRIPTORS, *SCAN_SETTINGS, 'settings', 'doubts', *RECORD, *ARRHENIUS)
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
@@ -120,6 +120,7 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
         structure = node.get('structure_uuid')
         row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in (*DESCRIPTORS, *SCAN_SETTINGS)}
         row['potential_name'] = labels.get(node.get('potential_sha256')) or row['potential_name']
+        row['doubts'] = '; '.join(node.get('doubts', [])) or None
         row['settings'] = _changed_settings(node.get('settings', {}))
         row |= {name: records.get(structure, {}).get(name) for name in RECORD}
         rows.append(row | {name: fits.get(structure, [{}])[-1].get(name) for name in ARRHENIUS})

@@ -146,6 +146,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
                 spacing=node.get('spacing'),
                 cell=node.get('cell') or '',
                 cell_size=node.get('cell_size'),
+                doubts=tuple(node.get('doubts', [])),
             )
         )
     return sorted(found, key=lambda one: (*rank_key(one.values), one.label, one.source.uuid))

@@ -115,7 +115,8 @@ class Entry:
     :param properties: known before the scan, such as ``band_gap`` (eV).
     :param is_candidate: whether molecular dynamics were begun or done.
     :param problems: engine -> why its dynamics gave no result.
-    :param spacing: of the grid, A; ``cell`` is the kind of cell that was scanned.
+    :param spacing: of the grid, A; ``cell`` is the kind of cell that was scanned, ``cell_size`` its least size, A.
+    :param doubts: reasons not to trust the structure or its surface.
     :param name: the label, and what tells the entry from others of the same label.
     """
 
@@ -140,6 +141,7 @@ class Entry:
     spacing: float | None = None
     cell: str = ''
     cell_size: float | None = None
+    doubts: tuple[str, ...] = ()
     name: str = ''
 
     def __getitem__(self, name: str) -> float | None:

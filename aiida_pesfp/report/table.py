@@ -96,7 +96,8 @@ def columns(entries: Sequence[Entry]) -> list[Column]:
 def _descriptor(quantity: Quantity) -> Column:
     def cell(entry: Entry) -> Cell:
         value = entry.values.get(quantity.name)
-        return Cell(value, '' if value is None else format(value, quantity.format), entry.source)
+        flagged = bool(entry.doubts) and quantity is IN_RANKINGS[0]  # once for each structure
+        return Cell(value, '' if value is None else format(value, quantity.format), entry.source, flagged)
 
     return Column(quantity.letter or quantity.symbol, quantity.unit, quantity.meaning, '', cell)
 

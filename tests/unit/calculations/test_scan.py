@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from aiida.manage.caching import enable_caching
-from aiida.orm import StructureData
+from aiida.orm import Dict, StructureData
 from ase.calculators.lj import LennardJones
 from pymatgen.core import Structure
 
+from aiida_pesfp.calculations.descriptors import describe as describe_again
 from aiida_pesfp.calculations.program import as_json
 from aiida_pesfp.calculations.scan import batch_of, result_of, take_scan
 from aiida_pesfp.crystals.files import read_named_structures
@@ -27,6 +28,7 @@ RUN = {
     'cell_size': None,
     'scan_settings': SETTINGS.scan.as_dict(),
     'descriptor_settings': SETTINGS.descriptors.as_dict(),
+    'structures': {'LiCl': {'doubts': ['it is small']}},
 }
 
 
@@ -52,7 +54,7 @@ def computed(potential):
     def make(structure, crystal=None):
         surface = surface_of(crystal or structure.get_pymatgen_structure())
         found = describe(surface, SETTINGS.descriptors).as_dict()
-        return result_of(as_json(structure), potential, RUN, surface, found).store()
+        return result_of(as_json(structure), potential, RUN, 'LiCl', surface, found).store()
 
     return make
 
@@ -78,6 +80,7 @@ def test_a_result_becomes_a_surface_and_descriptors(structures, potential, compu
     assert taken['descriptors'].xi == pytest.approx(describe(expected, SETTINGS.descriptors).xi, rel=1e-12)
     assert taken['pes'].base.attributes.get('structure_uuid') == structure.uuid
     assert taken['pes'].label == 'LiI'
+    assert taken['descriptors']['doubts'] == describe_again(taken['pes'], Dict())['doubts'] == ['it is small']
     # The bytes of both nodes are the same, so they are stored once.
     of_surface, of_job = (node.base.repository for node in (taken['pes'], result))
     for name in of_surface.list_object_names():

@@ -7,13 +7,18 @@ from aiida.orm import Dict, Group, InstalledCode, StructureData
 
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.report.collect import collect
+from aiida_pesfp.report.table import columns
 from tests.helpers.crystals import antifluorite, rock_salt
 
 
-def descriptors(structure, xi, mpe):
+def descriptors(structure, xi, mpe, doubts=()):
     content = {'xi': xi, 'mpe': mpe, 'fv_connected': 0.1, 'fv_disconnected': 0.2, 'formula': structure.get_formula()}
     content |= {'spectrum': {'thresholds': [0.5], 'connected': [0.1], 'disconnected': [0.2]}, 'species': 'Li'}
-    node = DescriptorsData(content | {'structure_uuid': structure.uuid, 'potential_name': 'none'})
+    node = DescriptorsData(
+        content
+        | {'structure_uuid': structure.uuid, 'potential_name': 'none', 'potential_sha256': '0', 'doubts': list(doubts)}
+    )
     node.label = structure.label
     return node.store()
 
@@ -55,6 +60,18 @@ def test_formats(aiida_pesfp, candidates):
     lines = aiida_pesfp('rank', 'rank-group', '--format', 'csv').splitlines()
     assert lines[0].startswith('pk,label,formula')
     assert len(lines) == 3
+
+
+def test_doubts_are_told_wherever_a_result_is_shown(aiida_pesfp):
+    crystal = StructureData(pymatgen=rock_salt('Li', 'I', 6.0), label='rankLiI').store()
+    node = descriptors(crystal, 0.5, 0.2, ['scanned as given', 'elements may be swapped'])
+    words = 'rankLiI: doubtful: scanned as given; elements may be swapped'
+    assert words in aiida_pesfp('rank', 'rankLiI')
+    assert 'doubtful: elements may be swapped' in aiida_pesfp('show', node.pk)
+    (entry,) = collect(node).entries
+    assert entry.doubts == ('scanned as given', 'elements may be swapped')
+    flagged = [column.title for column in columns([entry]) if column.cell(entry).flagged]
+    assert flagged == ['\N{GREEK CAPITAL LETTER XI}']
 
 
 def test_only_the_newest_counts_unless_all_are_wanted(aiida_pesfp, candidates):
