@@ -50,7 +50,7 @@ class ScanOutcome(Outcome):
 
     def results(self) -> dict:
         found = self.descriptors.as_dict() if self.descriptors else dict.fromkeys((*NAMES, 'spectrum', 'ions'))
-        return found | {'evaluations': self.evaluations}
+        return found | {'atoms_scanned': self.atoms_scanned, 'evaluations': self.evaluations}
 
     def report(self) -> dict:
         return super().report() | {'evaluations': self.evaluations, 'atoms_scanned': self.atoms_scanned}

@@ -21,6 +21,7 @@ from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 from tests.helpers.potentials import LENNARD_JONES
 
 KEYS = {'structure', 'formula', 'doubts', 'error', *NAMES, 'spectrum', 'ions', 'evaluations', 'seconds'}
+KEYS |= {'atoms_scanned'}
 COARSE = ('--spacing', '0.6')
 
 ROCK_SALT = rock_salt('Li', 'Cl', 5.13)
