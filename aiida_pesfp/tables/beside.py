@@ -53,7 +53,8 @@ _DEGREES = re.compile(
 #: Heads of remarks, and temperatures at which nothing is measured.
 _REMARK = re.compile('(?i:condition|remark|comment|note|measure)')
 _MADE = re.compile(
-    '(?i:sinter|anneal|calcin|press|synth|quench|heat|dr[iy]|fir|melt|trans|decomp|above|below|stab|from)'
+    r'(?i:sinter|anneal|calcin|press(?!ure)|synth|quench|heat|dr[iy]|fir(?:ed|ing)|melt|transi|decomp|above|below|stab|from'
+    r'|\bto\b|\d ?[-\u2013] ?\d)'
 )
 
 
@@ -163,7 +164,7 @@ def _check_temperatures(rows: list[Row], again: Again) -> None:
 
 def _claim(text: str, columns: dict[str, Column]) -> str | None:
     """What a text says of units and powers of ten, if numbers are read otherwise."""
-    words, used = in_words(text), {_unit(column) for column in columns.values()}
+    words, used = in_words(re.sub(r'\S+://\S+', ' ', text)), {_unit(column) for column in columns.values()}
     if power := _POWER.search(words):
         return f'has {power[0].strip()!r}, but numbers are read as they are'
     for column in [one for one in columns.values() if is_about(text, one.measure)] or columns.values():

@@ -420,6 +420,7 @@ def test_what_stands_beside_must_not_contradict(read, content, words):
             for head in ('status', 'comment')
             for text in ('ok', 'sintered at 1100 K')
         ),
+        *('name,sigma,url\nA,1e-3,https://x.org/10-12\n', 'name,sigma,measured range\nA,1e-3,25-100 \u00b0C\n'),
         *('name,sigma,use\nA,1e-3,yes\n', 'name,sigma,excluded\nA,1e-3,no\n', 'name,sigma,sign\nA,1e-3,=\n'),
         *('name,sigma,property\nA,1e-3,Ionic conductivity\n', 'name,sigma,type\nA,1e-3,garnet\n'),
         *('name,sigma,T\nA,1e-3,RT\n', 'name,sigma,conditions\nA,1e-3,"300 K, Ar"\n', 'name,sigma,ion\nA,1e-3,Li+\n'),
