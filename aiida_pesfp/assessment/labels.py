@@ -19,7 +19,7 @@ from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 #: Columns that tell rows apart which are otherwise the same, and those of the mobile ion.
 _REPLICATES = re.compile('(?i:(?:random )?seed|run|repli(?:ca|cate)|repeat|repetition|trial)')
-_ION = re.compile('(?i:(?:mobile|conducting|diffusing)?[ _]*(?:ions?|species|carrier))')
+_ION = re.compile('(?i:(?:mobile|conducting|diffusing|charge)?[ _]*(?:ions?|species|carrier))')
 
 
 @dataclass(frozen=True)

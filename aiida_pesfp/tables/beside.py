@@ -80,15 +80,13 @@ class Beside:
         :param units: column -> what a row of units has for it.
         :param comments: line -> text.
         :param again: the columns of numbers, as they are read.
-        :raises TableError: if a column or comment has another unit, another temperature, another power of ten or
-            another quantity than the numbers are read with, or decides which rows count.
+        :raises TableError: if a column or comment has another unit, power of ten or quantity than the numbers are read
+            with, a comment another temperature, or a column decides which rows count.
         """
         names = [name for name in names if any(not is_blank(row.cells.get(name, '')) for row in rows)]
         again = again.find(names, rows, units)
         for name in names:
             _check_column(name, [row.cells.get(name, '') for row in rows if not row.problem], again.columns)
-        if again.temperature is not None:
-            _check_temperatures(rows, again)
         lone = [(row.line, [text for text in row.cells.values() if text]) for row in rows]
         for line, text in [*comments.items(), *((line, texts[0]) for line, texts in lone if len(texts) == 1)]:
             if problem := _claim(text, again.columns) or _other_temperature(text, again.temperature):
@@ -151,15 +149,6 @@ def _check_column(name: str, texts: list[str], columns: dict[str, Column]) -> No
 def _tells(text: str, measures: Iterable[str]) -> bool:
     """Whether a text names one of the measures, and says nothing else."""
     return any(is_about(text, measure) and try_head(text, measure) for measure in measures)
-
-
-def _check_temperatures(rows: list[Row], again: Again) -> None:
-    """Temperatures that are not the one for all rows are refused."""
-    for name, column in ((column.name, column) for role, column in again.found if role == 'temperature'):
-        for row in rows:
-            if again.agrees('temperature', column, row.cells) is False:
-                problem = f'the column {name!r} has the temperature {row.cells[name]!r}, but {again.temperature:g} K'
-                raise TableError(f'{problem} is given for all rows: name it as that of temperatures, or take it out')
 
 
 def _claim(text: str, columns: dict[str, Column]) -> str | None:

@@ -133,9 +133,10 @@ def test_a_part_of_numbers_in_a_column_of_its_own_is_refused(tmp_path, head, tex
         read(tmp_path, f'name,T_K,sigma,{head}\na,300,1,0\nb,300,1,"{text}"\n')
 
 
-def test_other_temperatures_where_one_is_given(tmp_path):
-    with pytest.raises(LabelError, match="'1000/T' has the temperature '2.68', but 300 K is given"):
-        read(tmp_path, 'name,sigma,1000/T\na,1e-3,3.33\nb,1e-3,2.68\n')
+def test_other_temperatures_where_one_is_given_cost_their_rows(tmp_path):
+    found = read(tmp_path, 'name,sigma,1000/T\na,1e-3,3.33\nb,1e-3,2.68\n')
+    assert [entry.id for entry in found.measurements] == ['a']
+    assert "'1000/T' has '2.68', but 300 K is given" in found.excluded[0]['reason']
     assert len(read(tmp_path, 'name,sigma,1000/T\na,1e-3,3.33\nb,1e-3,3.356\n').measurements) == 2
 
 
