@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import gemmi
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.facts import DISPLACEMENTS, ROUNDED_FORMULA, Facts, Formula
+from aiida_pesfp.crystals.facts import ROUNDED_FORMULA, Facts, Formula, groups_of
 from aiida_pesfp.errors import InconsistentFile
 from aiida_pesfp.tables.numbers import is_blank
 
@@ -130,12 +130,10 @@ def _check_size(kind: str, head: str, size: float, structure: Structure) -> list
 
 
 def _check_system(system: str, structure: Structure) -> list[str]:
-    if not structure.is_ordered:
+    own = [gemmi.find_spacegroup_by_number(group).crystal_system_str() for group in groups_of(structure)]
+    if not own or _SYSTEMS[system] in map(_SYSTEMS.get, own):
         return []
-    groups = [structure.get_space_group_info(displacement)[1] for displacement in DISPLACEMENTS]
-    own = [gemmi.find_spacegroup_by_number(group).crystal_system_str() for group in groups]
-    said = f'the file says that the crystal is {system}, its sites are {own[0]}'
-    return [] if _SYSTEMS[system] in map(_SYSTEMS.get, own) else [said]
+    return [f'the file says that the crystal is {system}, its sites are {own[0]}']
 
 
 def _check_sites(sites: int, structure: Structure) -> None:

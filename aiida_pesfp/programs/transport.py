@@ -210,7 +210,9 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
 def read_points(path: Path) -> tuple[list[Point], list[str]]:
     """The rows of a table of conductivities, read as labels are, and how the table was understood.
 
-    :raises LabelError: naming the row and the value that is wrong: no point is left out without being told to.
+    :raises TableError: if there is no table with these columns.
+    :raises LabelError: naming the row and the value that is wrong, or two materials: no point is left out without
+        being told to.
     """
     from aiida_pesfp.assessment.labels import ion_of, read_table
     from aiida_pesfp.tables.table import open_table
