@@ -295,7 +295,13 @@ Cl 0.5 0.5 0.5
 """
 
 
-@pytest.mark.parametrize('parameter', ['celldm(1)=9.6943', 'A = 5.13', 'a=0.513d1, ecutwfc=50'])
+@pytest.mark.parametrize(
+    'parameter',
+    [
+        *('celldm(1)=9.6943', 'A = 5.13', 'a=0.513d1, ecutwfc=50', 'ecutwfc=50 A = 5.13 ecutrho = 300'),
+        *('! A = 4.9, as in "a" paper\n celldm(1)=9.6943 ! celldm(1)=9', "prefix='A = 4.9! celldm(1)=9', A = 5.13"),
+    ],
+)
 def test_lattice_parameters_of_quantum_espresso(tmp_path, parameter):
     (tmp_path / 'a.pwi').write_text(QUANTUM_ESPRESSO.format(parameter))
     (reading,) = read_file(tmp_path / 'a.pwi')
@@ -346,6 +352,8 @@ def test_lattices_that_quantum_espresso_knows_by_number(tmp_path, number, kind, 
     ('old', 'new', 'words'),
     [
         ('ibrav=0', 'ibrav=2', 'gives its lattice twice'),
+        ('ntyp=2', 'ntyp=2, celldm(1)=9.7', 'gives its lattice twice'),
+        ('RS alat', 'RS (alat= 9.5)', 'gives its lattice twice'),
         ('ibrav=0', 'ibrav=5', 'ibrav = 5 is not read'),
         ('ibrav=0', 'ibrav=4', 'ibrav = 4 is not read, or lacks one of A, B and C'),
         ('POSITIONS alat', 'POSITIONS crystal_sg', 'up to symmetry'),
@@ -367,6 +375,7 @@ def test_lattices_of_quantum_espresso_that_are_not_read(tmp_path, old, new, word
         ('Cl.upf', 'Cl.upf\n Na 22.99 Na.upf', 'has no atoms of its species Na'),
         ('0.5 0.5 0.5', '1/2 1/2 0.5 0 0 0', None),
         ('Cl 0.5', '\n! no atom\nCl 0.5', None),
+        ('RS alat', 'RS (alat= 9.6943)', None),
         ('Cl 0.5 0.5 0.5', 'Cl 0.5 0.5 0.5\nK_POINTS automatic\n2 2 2 0 0 0', None),
     ],
 )
