@@ -121,10 +121,8 @@ def _check_lists(text: str, kind: str, count: int) -> None:
         raise UnreadableStructure(f'it lists {len(names)} atoms, its count is {count}: correct either')
     if kind == 'espresso-in':
         rows = re.split(r'(?im)^\s*ATOMIC_SPECIES\b.*$', text)[-1].splitlines()
-        rows = itertools.takewhile(
-            lambda row: len(row) == 3 and row[1][0].isdigit(), filter(None, map(str.split, rows))
-        )
-        if unused := sorted({row[0] for row in rows} - set(names)):
+        rows = itertools.takewhile(re.compile(r'\S+\s+\d\S*\s+\S+').fullmatch, filter(None, map(str.strip, rows)))
+        if unused := sorted({row.split()[0] for row in rows} - set(names)):
             raise UnreadableStructure(f'it has no atoms of its species {", ".join(unused)}: add them, or remove these')
 
 

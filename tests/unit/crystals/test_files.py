@@ -94,11 +94,12 @@ def test_identifiers_and_properties_come_along(tmp_path):
     numbers = {'band_gap': 2, 'energy_above_hull': 0}
     documents = [{'material_id': 'mp-1', 'structure': {'lattice': None}}]
     documents += [{'material_id': 'mp-2', 'structure': LICL.as_dict()} | numbers]
-    (tmp_path / 'a.json').write_text(json.dumps([*documents, DOCUMENTS['entry']]))
-    bad, good, entry = read_file(tmp_path / 'a.json')
+    (tmp_path / 'a.json').write_text(json.dumps([*documents, DOCUMENTS['entry'], OQMD | {'stability': -0.1}]))
+    bad, good, entry, oqmd = read_file(tmp_path / 'a.json')
     assert 'is no structure of' in str(bad.error)
     assert (good.id, good.properties) == ('mp-2', numbers)
     assert (entry.id, entry.properties) == ('mp-22905', {'band_gap': None, 'energy_above_hull': 0.0})
+    assert (oqmd.id, oqmd.properties) == ('1', {'band_gap': None, 'energy_above_hull': -0.1})
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,7 @@ def test_identifiers_and_properties_come_along(tmp_path):
         (with_sites(species=[{'element': 'Li'}]), 'site 0 has occu of None'),
         ({'some': 'thing'}, 'is no structure of pymatgen'),
         (OQMD | {'natoms': 3}, 'there are 3 sites, and has 2'),
+        ({'unit_cell': OQMD['unit_cell'], 'sites': OQMD['sites'], 'name': 'Li2S'}, 'says Li2S1'),
         (OQMD | {'sites': ['Li @ 0 0 0', '(Cl,Br) @ 0.5 0.5 0.5']}, "'(Cl,Br)' is no element"),
         (OQMD | {'sites': ['Li @ 0 0 0', 'Vac @ 0.5 0.5 0.5']}, "'Vac' is no element"),
         (OQMD | {'sites': ['Li @ 0 0 0', 'Cl @ 0.5 0.5']}, 'sites: there are not 2 vectors'),
