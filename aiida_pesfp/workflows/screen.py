@@ -93,9 +93,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         inputs = cls.get_protocol_inputs(protocol, own)
         given = inputs.get('properties') or {}
         if dotted := next((key for key in given if '.' in str(key)), None):
-            raise ValueError(
-                f'the properties of {dotted!r}: give the key of the structure, without the ending of a file'
-            )
+            raise ValueError(f'the properties of {dotted!r}: give the key of the structure, without the ending')
         builder.properties = merge(known_properties(structures), given)
         for name in ('criteria', 'max_structures_per_job', 'max_concurrent_jobs'):
             builder[name] = inputs[name]

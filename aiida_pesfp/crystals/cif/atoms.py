@@ -119,9 +119,7 @@ def _are_cartesian(block: gemmi.cif.Block, lattice: Lattice) -> bool:
     if fractions.shape == lengths.shape:
         steps = [np.linalg.norm(np.diff(one), axis=0) for one in (lattice.matrix.T @ fractions, lengths)]
         if (np.abs(steps[0] - steps[1]) > 0.1).any():
-            raise UnreadableStructure(
-                'its fractional and Cartesian coordinates contradict each other: keep one of them'
-            )
+            raise UnreadableStructure('its fractional and Cartesian coordinates contradict each other: keep one')
     return lengths.size > 0 and bool(np.isnan(fractions).all())
 
 

@@ -25,7 +25,7 @@ from aiida_pesfp.settings.yaml_files import is_text
 _TAKE_ANYTHING = FileIOCalculator, GenericFileIOCalculator
 _PASS_ON = 'ase.calculators.lammpsrun', 'ase.calculators.lammpslib'
 #: Lengths of ASE's pair potentials, and the largest that makes sense, A: far beyond, they have no end of neighbours.
-_LENGTHS, _LONGEST = ('sigma', 'r0', 'rc', 'ro'), 30.0
+_LENGTHS, _LONGEST = ('sigma', 'r0', 'rc', 'ro', 'rcut1', 'rcut2'), 30.0
 #: Parameters of ASE's pair potentials: where a smooth end begins, and where it ends.
 _CUTOFFS = ('ro', 'rc'), ('rcut1', 'rcut2')
 
@@ -63,8 +63,8 @@ class AsePotential(Potential):
         made = getattr(self._make(), 'parameters', None) or {}
         lengths = {name: made.get(name) for name in _LENGTHS if self._class.__module__.startswith('ase.')}
         if long := {name: length for name, length in lengths.items() if isinstance(length, Real) and length > _LONGEST}:
-            what = f'{long} of the ASE calculator {self._name} is in A, where {_LONGEST:g} is the most'
-            raise PotentialError(f'{self._source}{what}: correct it')
+            what = f'the ASE calculator {self._name} has the lengths {long}'
+            raise PotentialError(f'{self._source}{what}: give them in A, up to {_LONGEST:g}')
         for inner, outer in _CUTOFFS:
             if made.get(outer) is not None and made.get(inner, 0) > made[outer]:
                 what = f'{inner} = {made[inner]:g} is beyond {outer} = {made[outer]:g}'
