@@ -53,10 +53,10 @@ def cell_to_scan(structure: Structure, cell: str, size: float) -> tuple[Structur
     """
     canonical = canonical_cell(structure)
     if cell == 'as_given':
-        if np.allclose(sorted(structure.lattice.parameters), sorted(canonical.lattice.parameters), rtol=1e-3):
+        if _is_same(structure, canonical):
             return structure, ()
         cells = f'{len(structure)} atoms; the reduced primitive cell has {len(canonical)}'
-        return structure, (f'scanned as given, in a cell of {cells}: descriptors depend on it',)
+        return structure, (f'scanned as given, in a cell of {cells}, or has another origin: descriptors depend on it',)
     doubts = doubts_of_cell(canonical)
     if cell == 'primitive':
         return canonical, doubts
@@ -68,6 +68,18 @@ def cell_to_scan(structure: Structure, cell: str, size: float) -> tuple[Structur
     lattice = Lattice.from_parameters(*Lattice(matrix @ canonical.lattice.matrix).parameters)
     fractions = places @ np.linalg.inv(matrix @ canonical.lattice.matrix)
     return Structure(lattice, [canonical[site].specie for site in sites], fractions), doubts
+
+
+def _is_same(structure: Structure, canonical: Structure) -> bool:
+    """Whether two cells are the same but for the direction, order and choice of equally good vectors."""
+    mapping = structure.lattice.find_mapping(canonical.lattice, ltol=1e-2, atol=0.1)
+    if mapping is None or len(structure) != len(canonical):
+        return False
+    given = structure.frac_coords @ np.linalg.inv(mapping[2])
+    alike = np.equal.outer(canonical.atomic_numbers, structure.atomic_numbers)
+    bases = _operations(canonical.lattice.matrix, np.zeros((1, 3)), [1], TOLERANCE)[0]
+    distances = (canonical.lattice.get_all_distances(canonical.frac_coords, given @ basis.T) for basis in bases)
+    return any(np.where(alike, one, np.inf).min(axis=1).max() < 5 * TOLERANCE for one in distances)
 
 
 def doubts_of_cell(canonical: Structure) -> tuple[str, ...]:

@@ -223,7 +223,7 @@ def check_cell(lattice: np.ndarray, pbc) -> None:
     """Raise :class:`~aiida_pesfp.errors.InvalidCell` unless the cell is periodic in 3D and has a volume and a size."""
     if not all(pbc):
         periods = f'periodic along {sum(map(bool, pbc))} of 3 lattice vectors'
-        raise InvalidCell(f'{periods}: the crystal must be three-dimensional')
+        raise InvalidCell(f'{periods}: the crystal must be three-dimensional. If it is, set pbc to true for all')
     lattice = np.asarray(lattice, dtype=float)
     longest = np.linalg.norm(lattice, axis=1).max()
     if not longest <= LONGEST_VECTOR:  # NaN neither

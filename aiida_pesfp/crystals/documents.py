@@ -110,7 +110,7 @@ def _read(document, name: str | None) -> Reading:
     if not isinstance(document, dict):
         return Reading(error=_unknown(document), id=name)
     stated = _stated(document)
-    identifier = name or next((str(stated[key]) for key in _IDS if isinstance(stated.get(key), str)), None)
+    identifier = name or next((str(stated[key]) for key in _IDS if type(stated.get(key)) in (str, int)), None)
     known = {key: stated[key] for keys in _PROPERTIES.values() for key in keys if stated.get(key) not in (None, 'na')}
     properties = {name: next((known[key] for key in keys if key in known), None) for name, keys in _PROPERTIES.items()}
     return attempt(lambda: from_document(document), id=identifier, properties=properties)
@@ -149,7 +149,9 @@ def _check_cif(document: dict, structure: Structure) -> list[str]:
 def _stated(document: dict) -> dict:
     """All that a document says beside its crystal; entries of pymatgen and rows of ASE keep some a level below."""
     levels = [document.get(key) for key in ('data', 'key_value_pairs')]
-    return {key: value for level in levels if isinstance(level, dict) for key, value in level.items()} | document
+    stated = {key: value for level in levels if isinstance(level, dict) for key, value in level.items()} | document
+    is_oqmd = {'unit_cell', 'sites'} <= set(document)
+    return {'e_above_hull': document.get('stability'), 'formula': document.get('name')} | stated if is_oqmd else stated
 
 
 def _unknown(document) -> UnreadableStructure:

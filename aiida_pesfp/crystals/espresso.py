@@ -12,7 +12,12 @@ from aiida_pesfp.errors import UnreadableStructure
 
 #: ``A``, the first lattice parameter in A.
 _LATTICE_PARAMETER = re.compile(r'(?:(?<=[\s,])|^)A\s*=\s*([-+.\d]+(?:[eEdD][-+]?\d+)?)', re.IGNORECASE)
-_SYMMETRIC = re.compile(r'^\s*ATOMIC_POSITIONS.*crystal_sg|^[^!\n]*\bspace_group\s*=', re.IGNORECASE | re.MULTILINE)
+_SYMMETRIC = re.compile(r'^\s*ATOMIC_POSITIONS.*crystal_sg|\bspace_group\s*=', re.IGNORECASE | re.MULTILINE)
+#: Texts in quotes, which say nothing of the crystal; comments; a blank between two items, where ASE needs a comma.
+_QUOTED, _COMMENT = r"""('[^'\n]*'|"[^"\n]*")""", '[!#].*'
+_BLANK = re.compile(r'(=[ \t]*[^\s,=]+)[ \t]+(?=[a-z]\w*(?:\(\d+\))?[ \t]*=)', re.IGNORECASE)
+#: The card of lattice vectors, whose unit may have a length, as copied from an output.
+_CELL = re.compile(r'^\s*CELL_PARAMETERS[^=\n]*(?:=\s*([\d.]+))?', re.IGNORECASE | re.MULTILINE)
 #: ``ibrav`` -> twice the lattice vectors in units of a, b and c, from 4 on with c, from 8 on with b.
 _LATTICES = {
     **{kind: [[2, 0, 0], [0, 2, 0], [0, 0, 2]] for kind in (1, 6, 8)},
@@ -30,15 +35,18 @@ def for_ase(text: str) -> str:
 
     :raises UnreadableStructure: if it does not list all atoms of a cell, or its lattice is not known or given twice.
     """
+    text = _BLANK.sub(r'\1, ', re.sub(f'{_QUOTED}|{_COMMENT}', lambda found: "''" if found[1] else '', text))
     if _SYMMETRIC.search(text):
         raise UnreadableStructure('it lists atoms up to symmetry: give all of the cell, not crystal_sg, or a CIF')
     in_bohr, given = _LATTICE_PARAMETER.subn(lambda a: f'celldm(1) = {to_numbers(a.groups())[0] / Bohr!r}', text)
     system = read_fortran_namelist(io.StringIO(in_bohr))[0].get('system', {})
-    if not (kind := system.get('ibrav')):
+    kind, cell = system.get('ibrav'), _CELL.search(text)
+    alat, first = float(cell[1] or np.nan) if cell else np.nan, system.get('celldm(1)', np.nan)
+    if (kind and cell) or (given and 'celldm(' in text.lower()) or abs(alat / first - 1) > 1e-3:  # NaN is not
+        words = 'keep one of ibrav and CELL_PARAMETERS, of A and celldm, of celldm(1) and alat'
+        raise UnreadableStructure(f'it gives its lattice twice: {words}')
+    if not kind:
         return in_bohr
-    if re.search(r'(?im)^\s*CELL_PARAMETERS', text) or (given and 'celldm(' in text.lower()):
-        raise UnreadableStructure('it gives its lattice twice: keep one of ibrav and CELL_PARAMETERS, of A and celldm')
-    first = system.get('celldm(1)', np.nan)
     b, c = (system.get(f'celldm({row})', system.get(name, np.nan) / first / Bohr) for row, name in ((2, 'b'), (3, 'c')))
     lengths = np.array([1, b if kind >= 8 else 1, c if kind >= 4 else 1])
     if kind not in _LATTICES or not (first * lengths > 0).all():  # NaN neither

@@ -121,8 +121,8 @@ def _check_lists(text: str, kind: str, count: int) -> None:
         raise UnreadableStructure(f'it lists {len(names)} atoms, its count is {count}: correct either')
     if kind == 'espresso-in':
         rows = re.split(r'(?im)^\s*ATOMIC_SPECIES\b.*$', text)[-1].splitlines()
-        rows = itertools.takewhile(lambda row: len(row) == 3, filter(None, map(str.split, rows)))
-        if unused := sorted({row[0] for row in rows} - set(names)):
+        rows = itertools.takewhile(re.compile(r'\S+\s+\d\S*\s+\S+').fullmatch, filter(None, map(str.strip, rows)))
+        if unused := sorted({row.split()[0] for row in rows} - set(names)):
             raise UnreadableStructure(f'it has no atoms of its species {", ".join(unused)}: add them, or remove these')
 
 
@@ -137,7 +137,7 @@ def _kind_by_ase(path: Path) -> str:
     if kind not in ase.io.formats.ioformats:
         known = ', '.join(ENDINGS)
         raise UnreadableStructure(f'its name has none of the endings {known}, and ASE does not know it')
-    kind = {'vasp': 'poscar', 'extxyz': 'xyz'}.get(kind, kind)
+    kind = {'vasp': 'poscar', 'extxyz': 'xyz', 'runnerdata': 'LAMMPS or RuNNer data'}.get(kind, kind)
     if kind not in _READERS and kind not in WHOLE:
         words = f'files of the kind {kind} may lack symmetry, elements or occupancies'
         raise UnreadableStructure(f'{words}: make a CIF of it, with all that the file says')

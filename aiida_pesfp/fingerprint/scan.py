@@ -35,6 +35,8 @@ _NEAREST = 0.7
 #: The median energy over all places where the ion may be is 1.3 to 10 eV above the lowest by M3GNet, and in no crystal
 #: outside these limits, eV.
 _USUAL_MEDIAN = 0.01, 1000.0
+#: No bond is as strong, eV; by M3GNet the lowest barriers are 0.2 to 1.5 eV, also on grids of 1 A.
+_HIGHEST_BARRIER = 20.0
 
 
 class Evaluator(Protocol):
@@ -216,7 +218,7 @@ def doubts_of_surface(surface: PotentialEnergySurface, mpe: float) -> list[str]:
             return [
                 f'half of all places have {median:.3g} eV or more for ion {ion}, not {least:g} to {most:g}: {way_out}'
             ]
-    return []
+    return [f'the MPE of {mpe:.3g} eV is above any bond: {way_out}'] if mpe > _HIGHEST_BARRIER else []
 
 
 def scan(

@@ -86,7 +86,8 @@ def load_potential(
     if expected_sha256 is not None and identity.sha256 != expected_sha256:
         raise PotentialError(
             f'the potential {spec!r} of this machine has the SHA-256 {identity.sha256}, but {expected_sha256} is asked '
-            f'for: install the same version of {identity.package} here, or give the path of the weights'
+            f'for: install the same version of {identity.package} here, or give the path of the weights; files that a '
+            'description names must be the same, at the same full paths'
         )
     return families()[identity.kind].load(identity, device, batch_size)
 

@@ -42,7 +42,5 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, pickle.UnpicklingError) and 'weights_only' in str(cause):
             named = re.search(r'GLOBAL (\S+)', str(cause))
             what = f'would call {named[1]}' if named else 'would do more than restore numbers'
-            return (
-                f'it {what} when it is read: take other weights, or, if you trust who made them, give --trust-weights'
-            )
+            return f'it {what} when it is read: {WAY_OUT}'
     return one_line(error.__cause__ or error)

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import inspect
 import json
+import os
 import signal
 import sys
 import time
@@ -38,6 +39,8 @@ from aiida_pesfp.settings.program import ProgramSettings
 
 #: A structure with which so many runs in a row have died, without any progress, is the cause.
 MOST_ATTEMPTS = 3
+#: Some schedulers ask a program twice to end: only after so many seconds does that mean at once.
+GRACE = 5.0
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
 #: The end of every help text.
 HELP = """A STRUCTURE is a CIF, POSCAR, (extended) XYZ or JSON file, compressed or not, or a folder of such; what is
@@ -66,7 +69,7 @@ class Request(ABC):
     stopped: str | None = field(default=None, init=False)
     unwritable: str | None = field(default=None, init=False)
     start: float = field(default_factory=time.monotonic, init=False)
-    terminated: bool = field(default=False, init=False)
+    terminated: float | None = field(default=None, init=False)
 
     UNIT: ClassVar[str] = 'step'
     FILES: ClassVar[tuple[str, ...]]
@@ -105,7 +108,7 @@ class Request(ABC):
 
     def check_stop(self) -> None:
         """Raise :class:`Stopped` if it is time to end."""
-        if self.terminated:
+        if self.terminated is not None:
             raise Stopped('terminated')
         limit = self.program_settings.time_limit
         if limit is not None and time.monotonic() - self.start > limit:
@@ -133,12 +136,19 @@ class Request(ABC):
             for outcome in self.outcomes:
                 outcome.fail(error)
             return self.write()
-        signal.signal(signal.SIGTERM, lambda *_: setattr(self, 'terminated', True))
+        signal.signal(signal.SIGTERM, self._terminate)
         try:
             with without_code(given.trust_weights):  # some calculators load their weights when they are first called
                 self._process_all()
         except errors.OutputError as error:
             self.unwritable = str(error)
+
+    def _terminate(self, *_) -> None:
+        """Stop at the next occasion; asked again after a while, at once, as a calculator may hang."""
+        if self.terminated is None:
+            self.terminated = time.monotonic()
+        elif time.monotonic() - self.terminated > GRACE:
+            os._exit(EXIT_STOPPED)
 
     def _take_over(self) -> None:
         """Learn from ``run.json`` what earlier runs died of; with ``--fresh``, discard their results instead."""

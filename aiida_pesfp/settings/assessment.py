@@ -7,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from aiida_pesfp.errors import AssessmentError, LabelError
 from aiida_pesfp.settings.base import Settings, setting
+from aiida_pesfp.settings.diffusion import check_charge
 from aiida_pesfp.settings.units import MEASURES, SCALED
 
 #: What a column of a table of labels can mean.
@@ -61,10 +62,9 @@ class TableFormat(AssessmentSettings):
             raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {known}')
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
-        if self.charge == 0:
-            raise LabelError('charge = 0: an ion of no charge carries no current')
         if self.species not in chemical_symbols[1:]:
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
+        check_charge(self.species, self.charge)
 
     @property
     def quantity(self) -> str:

@@ -1,12 +1,21 @@
 """Settings of the analysis of a trajectory (arXiv:2411.06804, Sec. II C and Appendix D)."""
 
 from pydantic.dataclasses import dataclass
+from pymatgen.core import Element
 
 from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.units import MEASURES
 
 #: The paper leaves out this much at the beginning of every run, ps (Sec. II C).
 EQUILIBRATION = 5.0
+
+
+def check_charge(species: str, charge: float | None) -> None:
+    """Raise ``ValueError`` if ions of an element do not have a charge, e, that is given."""
+    if charge is not None:
+        known = sorted({*Element(species).common_oxidation_states, *Element(species).icsd_oxidation_states} - {0})
+        if charge not in known:
+            raise ValueError(f'charge = {charge:g}: ions of {species} have {", ".join(map("{:+d}".format, known))}')
 
 
 @dataclass(frozen=True)
@@ -39,5 +48,4 @@ class ConductivitySettings(Settings):
     bayesian: bool = setting('also estimate D with kinisi', False)
 
     def __post_init__(self):
-        if self.charge == 0:
-            raise ValueError('charge = 0: an ion of no charge carries no current')
+        check_charge(self.species, self.charge)

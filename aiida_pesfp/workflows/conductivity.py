@@ -13,6 +13,7 @@ from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings
 from aiida_pesfp.settings.md import MdSettings, SupercellSettings
+from aiida_pesfp.transport.conductivity import charge_of
 from aiida_pesfp.workflows.engines import ENGINES, Engine, engine_of_code
 
 #: Runs shorter than this, ps, would be too short for the paper's equilibration of 5 ps and a window of 15 ps.
@@ -27,15 +28,20 @@ def _check(inputs) -> None:
     if others := [name for name in ENGINES if f'{name}_relax' in inputs and name not in given]:
         raise ValueError(f'{others[0]}_relax is given, but the engine is {given[0]}')
     _check_different(inputs['temperatures'].get_list())
+    analysis, symbols = inputs['analysis'].get_dict(), inputs['structure'].get_symbols_set()
+    if (species := ConductivitySettings.from_dict(analysis).species) not in symbols:
+        raise ValueError(f'no {species} in the structure ({", ".join(sorted(symbols))}): correct analysis.species')
     dynamics = inputs[given[0]]['md']['dynamics'].get_dict()
-    check_run(ENGINES[given[0]].dynamics_workchain.SETTINGS.from_dict(dynamics), inputs['analysis'].get_dict())
+    check_run(ENGINES[given[0]].dynamics_workchain.SETTINGS.from_dict(dynamics), analysis)
 
 
 def check_run(dynamics: MdSettings, analysis: dict) -> None:
-    """Raise ``ValueError`` if an analysis finds no window, or too few frames in it, in a run."""
+    """Raise ``ValueError`` if an analysis finds no window, too few frames in it, or no charge of the ion, in a run."""
     analysis = ConductivitySettings.from_dict(analysis)
     if analysis.temperature is not None:
         raise ValueError('leave out analysis.temperature: it is that of each run')
+    if analysis.charge is None:
+        charge_of(analysis.species)
     frame, chosen = dynamics.timestep * dynamics.stride / 1000, analysis.diffusion
     if dynamics.steps * dynamics.timestep / 1000 + frame < chosen.equilibration + chosen.window:
         raise ValueError(

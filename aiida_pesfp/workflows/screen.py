@@ -91,7 +91,10 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         builder = cls.get_builder()
         builder.structures, builder.scan, builder.max_iterations = structures, scan.scan, scan.max_iterations
         inputs = cls.get_protocol_inputs(protocol, own)
-        builder.properties = merge(known_properties(structures), inputs.get('properties') or {})
+        given = inputs.get('properties') or {}
+        if dotted := next((key for key in given if '.' in str(key)), None):
+            raise ValueError(f'the properties of {dotted!r}: give the key of the structure, without the ending')
+        builder.properties = merge(known_properties(structures), given)
         for name in ('criteria', 'max_structures_per_job', 'max_concurrent_jobs'):
             builder[name] = inputs[name]
         return builder

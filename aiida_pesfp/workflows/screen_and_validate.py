@@ -1,7 +1,5 @@
 """``pesfp.screen_and_validate``: screen, and validate the best by dynamics (arXiv:2411.06804, Fig. 1)."""
 
-from functools import partial
-
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 from aiida.plugins import DataFactory
@@ -13,6 +11,7 @@ from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.structures import name_of
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, check_run, planned
 from aiida_pesfp.workflows.engines import ENGINES, Engine, check_plugin
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
@@ -27,11 +26,16 @@ def _expression_port(spec: ProcessSpec, name: str, default: str, help: str) -> N
     spec.input(name, valid_type=Str, default=lambda: Str(default), validator=validator, help=help)
 
 
-def _check_stage(engine: Engine, stage) -> None:
+def _check(inputs) -> None:
     """Dynamics that would be refused after the screening are refused before it."""
-    inputs = planned(engine, 'Li', stage['protocol'].value, stage['overrides'].get_dict())
-    for temperature in inputs['temperatures']:
-        check_run(engine.dynamics_workchain.dynamics_of(inputs, temperature), inputs['analysis'])
+    species = FingerprintSettings.from_dict(inputs['screen']['scan']['parameters'].get_dict()).species
+    for name in (name for name in ENGINES if name in inputs):
+        engine, stage = ENGINES[name], inputs[name]
+        plan = planned(engine, species, stage['protocol'].value, stage['overrides'].get_dict())
+        if plan['analysis']['species'] != species:
+            raise ValueError(f'leave out analysis.species of the overrides of {name}: {species} is scanned')
+        for temperature in plan['temperatures']:
+            check_run(engine.dynamics_workchain.dynamics_of(plan, temperature), plan['analysis'])
 
 
 class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
@@ -53,6 +57,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         number_port(spec, 'max_concurrent_candidates', 2)
         for engine in ENGINES.values():
             cls._define_stage(spec, engine)
+        spec.inputs.validator = validator_by(_check)
         spec.outline(
             cls.screen,
             cls.inspect_screen,
@@ -70,8 +75,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def _define_stage(cls, spec, engine: Engine) -> None:
         """Inputs and outputs of the stage of an engine."""
         stage, words = engine.name, f'dynamics with {engine.title}'
-        validator = validator_by(partial(_check_stage, engine))
-        options = {'required': False, 'populate_defaults': False, 'validator': validator}
+        options = {'required': False, 'populate_defaults': False}
         spec.input_namespace(stage, **options, help=f'The stage of {words}.')
         spec.input(f'{stage}.code', valid_type=AbstractCode, help=f'Code of {engine.program.label}.')
         relax = f'Code of {engine.relax_program.label}. Without it nothing is relaxed.'

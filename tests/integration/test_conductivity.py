@@ -6,6 +6,7 @@ from aiida.engine import run_get_node
 from aiida.orm import Dict, List, StructureData
 
 from aiida_pesfp.crystals.cells import interplanar_distances
+from aiida_pesfp.errors import InvalidTrajectory
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from tests.helpers.crystals import rock_salt
 from tests.helpers.dynamics import ANALYSIS, OVERRIDES
@@ -91,10 +92,12 @@ def test_a_temperature_that_fails_costs_the_other_nothing(builder_of, potential_
     assert set(results['conductivities']) == {'T300K'}
 
 
-def test_what_cannot_be_analysed_is_no_conductivity(builder_of):
-    builder = builder_of([300])
-    builder.analysis = Dict(ANALYSIS | {'species': 'Na'})
-    results, node = run_get_node(builder)
+def test_what_cannot_be_analysed_is_no_conductivity(builder_of, monkeypatch):
+    def refuse(*_):
+        raise InvalidTrajectory('ions move too fast')
+
+    monkeypatch.setattr('aiida_pesfp.calculations.transport.analyse', refuse)
+    results, node = run_get_node(builder_of([300]))
     assert node.exit_status == EXIT.ERROR_NO_CONDUCTIVITY.status
     assert 'T300K' in node.exit_message
     assert 'T300K' in results['trajectories']
@@ -104,6 +107,8 @@ def test_what_cannot_be_analysed_is_no_conductivity(builder_of):
     ('change', 'words'),
     [
         ({'temperatures': []}, 'temperatures = .* at least 1 item'),
+        ({'analysis': ANALYSIS | {'species': 'Na'}}, r'no Na in the structure \(Cl, Li\): correct analysis.species'),
+        ({'analysis': ANALYSIS | {'charge': 2}}, 'charge = 2: ions of Li have'),
         ({'temperatures': [300, -5]}, 'temperatures.1 = -5: '),
         ({'temperatures': [300, 1e30]}, 'temperatures.1 = 1e.30: '),
         ({'temperatures': [25]}, '25 degrees Celsius are 298.15 K'),

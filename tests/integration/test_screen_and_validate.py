@@ -86,7 +86,7 @@ def test_the_best_go_on_to_siesta_and_one_that_fails_costs_no_other(builder_of, 
 
 
 def test_if_dynamics_of_all_fail_so_does_the_workchain(builder_of, structures):
-    wrong = OVERRIDES | {'temperatures': [300], 'analysis': ANALYSIS | {'species': 'Na'}}
+    wrong = OVERRIDES | {'temperatures': [300], 'analysis': ANALYSIS, 'supercell': {'minimum_distance': 60.0}}
     results, node = run_get_node(builder_of({'LiCl': structures['LiCl']}, overrides=wrong))
     assert node.exit_status == EXIT.ERROR_ALL_CANDIDATES_FAILED.status
     assert 'LiCl' in node.exit_message

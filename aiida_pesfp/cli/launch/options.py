@@ -183,12 +183,12 @@ def without_none(**values) -> dict:
 @contextlib.contextmanager
 def invalid_inputs_reported():
     """Stop with an error message if inputs are not valid."""
-    from aiida.common.exceptions import InputValidationError
+    from aiida.common.exceptions import ValidationError
 
     try:
         yield
-    except (ValueError, InputValidationError) as error:
-        echo.echo_critical(f'the inputs are not valid: {error}')
+    except (ValueError, ValidationError) as error:
+        echo.echo_critical(f'the inputs are not valid: {one_line(error, 500)}')
 
 
 def _check_daemon() -> None:

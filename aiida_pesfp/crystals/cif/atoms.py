@@ -75,7 +75,7 @@ def read_atoms(block: gemmi.cif.Block, lattice: Lattice, elements: set[str]) -> 
     atoms: list[Atom] = []
     doubts: list[str] = []
     empty: dict[str, str] = {}
-    cartesian = not len(block.find_values('_atom_site_fract_x')) and len(block.find_values('_atom_site_Cartn_x')) > 0
+    cartesian = _are_cartesian(block, lattice)
     vectors, origin = _axes(block, lattice) if cartesian else (np.eye(3), np.zeros(3))
     columns = [f'{"Cartn" if cartesian else "fract"}_{axis}' for axis in 'xyz'] + list(COLUMNS)
     for line in block.find('_atom_site_', columns):
@@ -112,14 +112,30 @@ def read_atoms(block: gemmi.cif.Block, lattice: Lattice, elements: set[str]) -> 
     return atoms, list(dict.fromkeys(doubts))
 
 
+def _are_cartesian(block: gemmi.cif.Block, lattice: Lattice) -> bool:
+    """Whether atoms have Cartesian coordinates only. If they have both, these must be equally far apart in both."""
+    tags = [[f'_atom_site_{kind}_{axis}' for axis in 'xyz'] for kind in ('fract', 'Cartn')]
+    fractions, lengths = (np.array([[_number(text) for text in block.find_values(tag)] for tag in one]) for one in tags)
+    if fractions.shape == lengths.shape:
+        steps = [np.linalg.norm(np.diff(one), axis=0) for one in (lattice.matrix.T @ fractions, lengths)]
+        if (np.abs(steps[0] - steps[1]) > 0.1).any():
+            raise UnreadableStructure('its fractional and Cartesian coordinates contradict each other: keep one')
+    return lengths.size > 0 and bool(np.isnan(fractions).all())
+
+
 def _axes(block: gemmi.cif.Block, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     """(3, 3) lattice vectors as rows and (3,) origin of the cell along the axes of Cartesian coordinates, A."""
-    matrix = [value(block, (f'_atom_sites_Cartn_tran_matrix_{row}{column}',)) for column in '123' for row in '123']
-    vectors = np.diag(lattice.abc) if None in matrix else np.reshape(matrix, (3, 3))
+    vectors, origin = np.diag(lattice.abc), np.zeros(3)
+    for kind in ('fract', 'Cartn'):  # the inverse, and the matrix itself
+        matrix = [value(block, (f'_atom_sites_{kind}_tran_matrix_{row}{column}',)) for column in '123' for row in '123']
+        if None not in matrix:
+            shift = np.array([value(block, (f'_atom_sites_{kind}_tran_vector_{row}',)) or 0.0 for row in '123'])
+            vectors = np.reshape(matrix, (3, 3)) if kind == 'Cartn' else np.linalg.inv(np.reshape(matrix, (3, 3)))
+            origin = shift if kind == 'Cartn' else -shift @ vectors
     if not np.allclose(vectors @ vectors.T, lattice.matrix @ lattice.matrix.T, rtol=1e-2, atol=0.1):
         way_out = 'give the matrix _atom_sites_Cartn_tran_matrix of its cell, or fractional coordinates'
         raise UnreadableStructure(f'its atoms have Cartesian coordinates along unknown axes: {way_out}')
-    return vectors, np.array([value(block, (f'_atom_sites_Cartn_tran_vector_{row}',)) or 0.0 for row in '123'])
+    return vectors, origin
 
 
 def check_disorder(atoms: list[Atom]) -> list[str]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 from pathlib import Path
 
 from aiida_pesfp.errors import PotentialError, one_line
@@ -35,9 +37,23 @@ class AseFamily(Family):
 
     def _identity(self, name: str, description: dict, path: str | None) -> PotentialIdentity:
         package = description['calculator'].partition('.')[0]
-        content = {'parameters': {}} | description | {'version': version(package)}
+        parameters = _contents(description.get('parameters', {}))
+        content = description | {'parameters': parameters, 'version': version(package)}
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
         return PotentialIdentity(name, self.kind, digest, package, content['version'], path)
+
+
+def _contents(value):
+    """A parameter, or all of them, with the SHA-256 of a file in the place of its path."""
+    if isinstance(value, dict):
+        return {name: _contents(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return list(map(_contents, value))
+    if not isinstance(value, str):
+        return value
+    if os.path.isfile(value):
+        return hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    return re.sub(r'\S+', lambda word: word[0] if word[0] == value else _contents(word[0]), value)
 
 
 def describe(path: Path) -> dict:

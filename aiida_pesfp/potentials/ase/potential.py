@@ -24,6 +24,8 @@ from aiida_pesfp.settings.yaml_files import is_text
 #: Calculators that hand any argument on to a program, and modules of such.
 _TAKE_ANYTHING = FileIOCalculator, GenericFileIOCalculator
 _PASS_ON = 'ase.calculators.lammpsrun', 'ase.calculators.lammpslib'
+#: Lengths of ASE's pair potentials, and the largest that makes sense, A: far beyond, they have no end of neighbours.
+_LENGTHS, _LONGEST = ('sigma', 'r0', 'rc', 'ro', 'rcut1', 'rcut2'), 30.0
 #: Parameters of ASE's pair potentials: where a smooth end begins, and where it ends.
 _CUTOFFS = ('ro', 'rc'), ('rcut1', 'rcut2')
 
@@ -59,6 +61,10 @@ class AsePotential(Potential):
         self._check_parameters()
         self.device = self._choose_device(device)
         made = getattr(self._make(), 'parameters', None) or {}
+        lengths = {name: made.get(name) for name in _LENGTHS if self._class.__module__.startswith('ase.')}
+        if long := {name: length for name, length in lengths.items() if isinstance(length, Real) and length > _LONGEST}:
+            what = f'the ASE calculator {self._name} has the lengths {long}'
+            raise PotentialError(f'{self._source}{what}: give them in A, up to {_LONGEST:g}')
         for inner, outer in _CUTOFFS:
             if made.get(outer) is not None and made.get(inner, 0) > made[outer]:
                 what = f'{inner} = {made[inner]:g} is beyond {outer} = {made[outer]:g}'

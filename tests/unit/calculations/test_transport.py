@@ -108,7 +108,7 @@ def test_bad_trajectories_are_refused_with_the_reason():
         conductivity(node_of(walk), Dict({'windows': 3}))
     validate = validator_of(ConductivitySettings)
     assert 'known are species' in validate(Dict({'windows': 3}), None)
-    assert 'charge = 0: an ion of no charge' in validate(Dict({'charge': 0}), None)
+    assert 'charge = 0: ions of Li have +1' in validate(Dict({'charge': 0}), None)
     assert validate(Dict({'window_ps': 10, 'bayesian': False}), None) is None
 
 

@@ -102,6 +102,7 @@ def test_any_bytes(build, content):
         (b'max_iterations: 2020-01-01\n', "max_iterations = '2020-01-01': Input should be a valid integer"),
         (b'- 1\n', 'the overrides = [1]: it has to hold entries'),
         (b'properties: {LICL: {band_gap: 6}}\n', "the properties of 'LICL' belong to no structure: did you mean LiCl?"),
+        (b'properties: {LiCl.vasp: {band_gap: 6}}\n', 'LiCl.vasp'),
         (b'properties: {LiCl: {gap: 6}}\n', "unknown parameter 'gap'"),
         (b'properties: {LiCl: {band_gap: .nan}}\n', 'finite number'),
         (b'properties: {LiCl: {band_gap: 6000}}\n', "the properties of 'LiCl': band_gap = 6000: Input should be less"),

@@ -101,6 +101,17 @@ def test_a_size_consistent_cell_is_the_smallest_supercell_that_is_large_enough(n
     assert StructureMatcher(primitive_cell=True, scale=False, ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(primitive, found)
 
 
+@pytest.mark.parametrize('name', CRYSTALS)
+def test_a_cell_as_given_is_told_from_the_canonical_one(name):
+    """Descriptors depend on the origin, not on the order and direction of the vectors or of the atoms."""
+    cell = canonical_cell(CRYSTALS[name])
+    turned = Structure(-cell.lattice.matrix[[1, 2, 0]], cell.species[::-1], -cell.frac_coords[::-1][:, [1, 2, 0]])
+    assert cell_to_scan(turned, 'as_given', 6.5) == (turned, ())
+    shifted = Structure(cell.lattice, cell.species, cell.frac_coords + np.array([0.1, 0.05, 0.13]))
+    assert 'or has another origin' in cell_to_scan(shifted, 'as_given', 6.5)[1][0]
+    assert 'as given' in cell_to_scan(cell * (2, 1, 1), 'as_given', 6.5)[1][0]
+
+
 def test_a_cell_that_would_be_far_too_large_is_refused():
     with pytest.raises(StructureError, match=r'LiCl: a supercell with 60 A .* 500 are the limit'):
         cell_to_scan(CRYSTALS['rock salt'], 'size_consistent', 60.0)

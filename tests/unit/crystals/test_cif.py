@@ -214,6 +214,11 @@ def test_cartesian_coordinates_alone(matrix, words):
         assert same_sites(read(cif(atoms, columns=columns, **tags))[0], read(cif())[0])
         origin = {'atom_sites_Cartn_tran_vector_1': '4.766'}
         assert same_sites(read(cif(atoms, columns=columns, **tags, **origin))[0], read(cif())[0])
+        inverse = np.linalg.inv(AXES)
+        tags = {f'atom_sites_fract_tran_matrix_{i + 1}{j + 1}': str(inverse[j, i]) for i in range(3) for j in range(3)}
+        assert same_sites(read(cif(atoms, columns=columns, **tags))[0], read(cif())[0])
+        origin = {'atom_sites_fract_tran_vector_3': '-1'}
+        assert same_sites(read(cif(atoms, columns=columns, **tags, **origin))[0], read(cif())[0])
     else:
         with pytest.raises(UnreadableStructure, match=words):
             read(cif(atoms, columns=columns, **tags))
@@ -226,6 +231,23 @@ def test_cartesian_coordinates_in_a_cell_of_right_angles():
     columns = ('label', 'type_symbol', 'Cartn_x', 'Cartn_y', 'Cartn_z')
     found, _ = read(cif(atoms, ['x,y,z'], columns, chemical_formula_sum="'Li Cl'", **cell, **unnamed))
     np.testing.assert_allclose(sorted(found.frac_coords.tolist()), [[0] * 3, [0.5] * 3])
+
+
+@pytest.mark.parametrize(
+    ('fractions', 'words'),
+    [('? ? ?', None), ('1/2 1/2 1/2', None), ('1/2 0.5 ?', 'no position'), ('0.5 0.5 0.6', 'contra')],
+)
+def test_both_kinds_of_coordinates(fractions, words):
+    atoms = [f'Li1 Li 0 0 0 {"0 0 0" if fractions[0] != "?" else fractions}', f'Cl1 Cl 1.25 1.50 2.0 {fractions}']
+    cell = {'cell_length_a': '2.5', 'cell_length_b': '3', 'cell_length_c': '4', 'cell_angle_gamma': '90'}
+    unnamed = {'space_group_name_H__M_alt': None, 'space_group_IT_number': None}
+    columns = ('label', 'type_symbol', *(f'{kind}_{axis}' for kind in ('Cartn', 'fract') for axis in 'xyz'))
+    text = cif(atoms, ['x,y,z'], columns, chemical_formula_sum="'Li Cl'", **cell, **unnamed)
+    if words is None:
+        np.testing.assert_allclose(sorted(read(text)[0].frac_coords.tolist()), [[0] * 3, [0.5] * 3])
+    else:
+        with pytest.raises(UnreadableStructure, match=words):
+            read(text)
 
 
 @pytest.mark.parametrize('drop', [None, 'H2', 'O2'])

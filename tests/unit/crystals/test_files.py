@@ -94,11 +94,12 @@ def test_identifiers_and_properties_come_along(tmp_path):
     numbers = {'band_gap': 2, 'energy_above_hull': 0}
     documents = [{'material_id': 'mp-1', 'structure': {'lattice': None}}]
     documents += [{'material_id': 'mp-2', 'structure': LICL.as_dict()} | numbers]
-    (tmp_path / 'a.json').write_text(json.dumps([*documents, DOCUMENTS['entry']]))
-    bad, good, entry = read_file(tmp_path / 'a.json')
+    (tmp_path / 'a.json').write_text(json.dumps([*documents, DOCUMENTS['entry'], OQMD | {'stability': -0.1}]))
+    bad, good, entry, oqmd = read_file(tmp_path / 'a.json')
     assert 'is no structure of' in str(bad.error)
     assert (good.id, good.properties) == ('mp-2', numbers)
     assert (entry.id, entry.properties) == ('mp-22905', {'band_gap': None, 'energy_above_hull': 0.0})
+    assert (oqmd.id, oqmd.properties) == ('1', {'band_gap': None, 'energy_above_hull': -0.1})
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,7 @@ def test_identifiers_and_properties_come_along(tmp_path):
         (with_sites(species=[{'element': 'Li'}]), 'site 0 has occu of None'),
         ({'some': 'thing'}, 'is no structure of pymatgen'),
         (OQMD | {'natoms': 3}, 'there are 3 sites, and has 2'),
+        ({'unit_cell': OQMD['unit_cell'], 'sites': OQMD['sites'], 'name': 'Li2S'}, 'says Li2S1'),
         (OQMD | {'sites': ['Li @ 0 0 0', '(Cl,Br) @ 0.5 0.5 0.5']}, "'(Cl,Br)' is no element"),
         (OQMD | {'sites': ['Li @ 0 0 0', 'Vac @ 0.5 0.5 0.5']}, "'Vac' is no element"),
         (OQMD | {'sites': ['Li @ 0 0 0', 'Cl @ 0.5 0.5']}, 'sites: there are not 2 vectors'),
@@ -295,7 +297,13 @@ Cl 0.5 0.5 0.5
 """
 
 
-@pytest.mark.parametrize('parameter', ['celldm(1)=9.6943', 'A = 5.13', 'a=0.513d1, ecutwfc=50'])
+@pytest.mark.parametrize(
+    'parameter',
+    [
+        *('celldm(1)=9.6943', 'A = 5.13', 'a=0.513d1, ecutwfc=50', 'ecutwfc=50 A = 5.13 ecutrho = 300'),
+        *('! A = 4.9, as in "a" paper\n celldm(1)=9.6943 ! celldm(1)=9', "prefix='A = 4.9! celldm(1)=9', A = 5.13"),
+    ],
+)
 def test_lattice_parameters_of_quantum_espresso(tmp_path, parameter):
     (tmp_path / 'a.pwi').write_text(QUANTUM_ESPRESSO.format(parameter))
     (reading,) = read_file(tmp_path / 'a.pwi')
@@ -346,6 +354,8 @@ def test_lattices_that_quantum_espresso_knows_by_number(tmp_path, number, kind, 
     ('old', 'new', 'words'),
     [
         ('ibrav=0', 'ibrav=2', 'gives its lattice twice'),
+        ('ntyp=2', 'ntyp=2, celldm(1)=9.7', 'gives its lattice twice'),
+        ('RS alat', 'RS (alat= 9.5)', 'gives its lattice twice'),
         ('ibrav=0', 'ibrav=5', 'ibrav = 5 is not read'),
         ('ibrav=0', 'ibrav=4', 'ibrav = 4 is not read, or lacks one of A, B and C'),
         ('POSITIONS alat', 'POSITIONS crystal_sg', 'up to symmetry'),
@@ -367,6 +377,7 @@ def test_lattices_of_quantum_espresso_that_are_not_read(tmp_path, old, new, word
         ('Cl.upf', 'Cl.upf\n Na 22.99 Na.upf', 'has no atoms of its species Na'),
         ('0.5 0.5 0.5', '1/2 1/2 0.5 0 0 0', None),
         ('Cl 0.5', '\n! no atom\nCl 0.5', None),
+        ('RS alat', 'RS (alat= 9.6943)', None),
         ('Cl 0.5 0.5 0.5', 'Cl 0.5 0.5 0.5\nK_POINTS automatic\n2 2 2 0 0 0', None),
     ],
 )

@@ -124,6 +124,7 @@ def test_a_potential_that_does_not_see_the_ion_is_refused(lithium_chloride):
         ({'epsilon': -0.3}, 'the energy of ion 0 is lowest 1.2. A from Cl, nearer than in any solid'),
         ({'sigma': 0.5}, 'lowest 1.2. A from Cl'),
         ({'rc': 1.5}, 'no energy at all holds an ion back'),
+        ({'epsilon': 4.8}, 'the MPE of .* eV is above any bond'),
         ({'epsilon': 1e-5}, 'half of all places have .* eV or more for ion 0'),
         ({'sigma': 10.0}, 'half of all places have .*e.09 eV or more for ion 0, not 0.01 to 1000'),
     ],

@@ -248,6 +248,8 @@ LJ = f'{MODULE}.LennardJones\nparameters: '
         (LJ + '{rc: 5, ro: 8}', 'ro = 8 is beyond rc = 5, where the ASE calculator'),
         (LJ + '{sigma: 1, ro: 4}', 'ro = 4 is beyond rc = 3'),
         (f'{MODULE[:-2]}morse.MorsePotential\nparameters: {{rcut1: 3}}', 'rcut1 = 3 is beyond rcut2 = 2.7'),
+        (LJ + '{sigma: 220, rc: 600}', "'sigma': 220.*'rc': 600.*: give them in A, up to 30"),
+        (f'{MODULE[:-2]}morse.MorsePotential\nparameters: {{r0: 250}}', "'r0': 250.*: give them in A"),
         *((LJ + f'{{smooth: {value}}}', 'smooth .* valid boolean') for value in ('"no"', 'n', '.false.', 1)),
         *((LJ + f'{{sigma: {value}}}', 'sigma .* number') for value in ('"2.2"', '2.2 A', 'on', '.nan', '')),
         *((LJ + f'{{rc: {value}}}', 'rc .* (quotes|finite)') for value in ('"5"', '"off"', '.inf')),
@@ -267,6 +269,18 @@ def test_descriptions_of_calculators_as_people_have_them(tmp_path, name, encodin
     (tmp_path / name).write_text(content, encoding=encoding)
     calculator = load_potential(str(tmp_path / name)).calculator(CELLS[0])
     assert (calculator.parameters.epsilon, calculator.parameters.smooth) == (0.01, True)
+
+
+@pytest.mark.parametrize('form', ['{}', '[{}]', '{{one: "pair_coeff * * {} Li"}}'])
+def test_files_that_a_description_names_are_part_of_it(tmp_path, form):
+    """Changed weights are another potential; the same ones in another folder are not."""
+    found = []
+    for name, content in (('one.pt', 'a'), ('one.pt', 'b'), ('two.pt', 'a')):
+        (tmp_path / name).write_text(content)
+        path = tmp_path / 'calculator.yaml'
+        path.write_text(f'calculator: no.such.Calculator\nparameters: {{model: {form.format(tmp_path / name)}}}')
+        found.append(identify(str(path)).sha256)
+    assert found[0] == found[2] != found[1]
 
 
 def test_an_unexpected_hash_is_refused():

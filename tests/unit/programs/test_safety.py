@@ -9,7 +9,10 @@ import sys
 import pytest
 
 from aiida_pesfp.programs.checkpoint import MARKER, size_of
-from aiida_pesfp.programs.request import MOST_ATTEMPTS
+from aiida_pesfp.programs.request import EXIT_STOPPED, GRACE, MOST_ATTEMPTS, Stopped
+from aiida_pesfp.programs.scan import ScanRequest
+from aiida_pesfp.settings.program import ProgramSettings
+from aiida_pesfp.settings.scan import FingerprintSettings
 from tests.helpers.calculators import ENDINGS
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
@@ -239,3 +242,16 @@ class TestIsolation:
         invoke_program('scan', crystal, '-o', tmp_path / 'out', *COARSE, potential='no-such-potential')
         found = json.loads((tmp_path / 'out' / 'run.json').read_text())
         assert list(found['structures']) == ['LiCl']
+
+
+@pytest.mark.parametrize(('seconds', 'ended'), [(GRACE / 2, []), (2 * GRACE, [EXIT_STOPPED])])
+def test_who_asks_twice_to_end_has_an_end_at_once(monkeypatch, seconds, ended):
+    """A calculator may hang; but schedulers may ask twice in a row."""
+    request, codes, times = ScanRequest([], ProgramSettings(), FingerprintSettings()), [], iter([1.0, 1.0 + seconds])
+    monkeypatch.setattr('aiida_pesfp.programs.request.os._exit', codes.append)
+    monkeypatch.setattr('aiida_pesfp.programs.request.time.monotonic', lambda: next(times))
+    request._terminate()
+    request._terminate()
+    assert codes == ended
+    with pytest.raises(Stopped, match='terminated'):
+        request.check_stop()

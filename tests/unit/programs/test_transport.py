@@ -94,7 +94,7 @@ def test_msd_as_a_table_and_its_curves(files, tmp_path):
     [
         (('--stride', 100, '--window-ps', 40), 'less than one window of 40 ps'),
         (('--species', 'Na'), 'no Na among the elements of the trajectory (Li, S)'),
-        (('--species', 'S', '--charge', '0'), 'carries no current'),
+        (('--species', 'S', '--charge', '0'), 'charge = 0: ions of S have -2, -1'),
         (('--temperature', '-5'), 'temperature = -5.0: Input should be'),
         (('--temperature', '25'), 'temperature = 25.0: Input should be greater than or equal to 150'),
         (('--timestep-fs', '0'), '0 fs is not a time step'),

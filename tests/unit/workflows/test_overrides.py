@@ -128,6 +128,8 @@ def test_what_is_not(workchain, overrides):
         ({'md': {'dynamics': {'temperature': 500}}}, 'leave out md.dynamics.temperature'),
         ({'md': {'dynamics': {'stride': 20000}}}, 'frames that are 20 ps apart are too few'),
         ({'md': {'timestep': 2}}, 'it belongs to md.dynamics.timestep'),
+        ({'analysis': {'species': 'Na'}}, 'leave out analysis.species'),
+        ({'analysis': {'charge': 2}}, 'charge = 2: ions of Li have +1'),
         ({'duration_ps': 2}, None),
         ({}, None),
     ],
@@ -136,7 +138,8 @@ def test_what_is_not(workchain, overrides):
 @pytest.mark.usefixtures('aiida_profile')
 def test_dynamics_that_would_fail_are_refused_before_the_screening(engine, overrides, words):
     stage = {'protocol': Str('fast'), 'overrides': Dict(overrides)}
-    found = ScreenAndValidateWorkChain.spec().inputs[engine].validator(stage, None)
+    inputs = {'screen': {'scan': {'parameters': Dict({'species': 'Li'})}}, engine: stage}
+    found = ScreenAndValidateWorkChain.spec().inputs.validator(inputs, None)
     assert found is None if words is None else words in found
 
 
