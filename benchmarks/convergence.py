@@ -58,9 +58,7 @@ def main():
         name = 'size_consistent' if size else 'primitive'
         found[size] = scan(MATERIALS, arguments.output / f'{size:g}', *options, *cell, cell=name)
     for name in QUANTITIES:
-        rows = [
-            (found[0.0][one]['formula'], *(of_size[one][name] for of_size in found.values())) for one in MATERIALS
-        ]
+        rows = [(found[0.0][one]['formula'], *(of_size[one][name] for of_size in found.values())) for one in MATERIALS]
         heads = ('', 'primitive', *(f'{size:g} A' for size in SIZES[1:]))
         print(f'{name}\n{tabulate(rows, heads, floatfmt=".3f" if "fv" not in name else ".4f")}\n')
     rows, ratios = [], []

@@ -15,6 +15,7 @@ import numpy as np
 import spglib
 from pymatgen.core import Structure
 
+from aiida_pesfp.crystals.periodic import integer_points
 from aiida_pesfp.fingerprint.grid import grid_shape
 
 #: Largest displacement, A, of an atom by a symmetry operation. With the steepest slopes on a grid at least 1.2 A away
@@ -65,6 +66,24 @@ def ion_images(structure: Structure, ion: int, operations: Operations) -> np.nda
     same = np.flatnonzero(np.array(structure.atomic_numbers) == structure.atomic_numbers[ion])
     distances = structure.lattice.get_all_distances(places, structure.frac_coords[same])
     return same[np.argmin(distances, axis=1)]
+
+
+def images_of_point(operations: Operations, point, energies: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+    """(n, 3) indices of the grid points that are images of a ``point`` (grid indices), each once, itself the first.
+
+    Where an image lies between grid points, it is the one around it with the lowest of the (N1, N2, N3) ``energies``.
+    """
+    shape, around = np.array(energies.shape), integer_points([-1] * 3, [1] * 3).astype(int)
+    # Images that differ by a translation stand together.
+    order = np.lexsort(operations.rotations.reshape(-1, 9).T)
+    images = (operations.rotations[order] @ (point / shape) + operations.translations[order]) * shape
+    nearest = np.rint(images).astype(int)
+    off = np.linalg.norm((images - nearest) / shape @ lattice, axis=1) > TOLERANCE
+    candidates = (nearest[off, None] + around) % shape
+    lowest = energies[tuple(np.moveaxis(candidates, -1, 0))].argmin(axis=1)
+    nearest[off] = candidates[np.arange(len(candidates)), lowest]
+    found = np.concatenate([np.asarray(point)[None], nearest % shape])
+    return found[np.sort(np.unique(found, axis=0, return_index=True)[1])]
 
 
 def irreducible_points(operations: Operations, shape) -> np.ndarray:
