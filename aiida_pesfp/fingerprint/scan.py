@@ -235,7 +235,7 @@ def _at_lowest_point(surface: PotentialEnergySurface) -> PotentialEnergySurface:
     lowest, places = np.array(lowest_point(energies)), surface.fractional_coordinates.copy()
     places[ion] = lowest / surface.shape
     host = Structure(surface.lattice, np.delete(surface.atomic_numbers, ion), np.delete(places, ion, axis=0))
-    starts = images_of_point(symmetry.crystal_operations(host), lowest, energies, surface.lattice)
+    starts = images_of_point(symmetry.crystal_operations(host), lowest, energies)
     return replace(surface, fractional_coordinates=places, starts=starts)
 
 
@@ -268,7 +268,10 @@ def doubts_of_surface(surface: PotentialEnergySurface, mpe: float) -> list[str]:
 def scan(
     structure: Structure, evaluator: Evaluator, species: str = 'Li', settings: ScanSettings = ScanSettings()
 ) -> PotentialEnergySurface:
-    """Surface of every ion of ``species``, with its own evaluator; errors are those of :func:`plan_scan`."""
+    """Surface of every ion of ``species``; errors are those of :func:`plan_scan`.
+
+    :param evaluator: of the structure of the plan.
+    """
     plan, pieces = plan_scan(structure, species, settings), []
     surfaces = drain(evaluate(plan, evaluator), pieces.append)
     return assemble(plan, surfaces, sum(map(len, pieces)))

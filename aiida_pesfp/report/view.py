@@ -60,7 +60,7 @@ class StructureView:
     :param threshold: of the isosurface, eV.
     :param isosurface: None for a threshold at which not even the ion's site is accessible.
     :param profile: energy along the easiest path from the ion to its image.
-    :param crystal: what was scanned.
+    :param crystal: what was scanned, without an ion that was added.
     """
 
     symbols: list[str]

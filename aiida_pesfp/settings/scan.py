@@ -21,8 +21,8 @@ class ScanSettings(Settings):
 
     The grid ``'paper'`` has the fewest points along each lattice vector that keep the spacing (Sec. II A);
     ``'symmetric'`` has some more where that makes more of them equivalent. ``symmetry`` does not change the result.
-    ``others`` says what surrounds the ion: see :func:`aiida_pesfp.fingerprint.scan.host_of`. ``adaptive`` is None, or the
-    threshold of Xi, eV: then only the points are evaluated on which Xi and MPE depend (see
+    ``others`` says what surrounds the ion, as :func:`aiida_pesfp.fingerprint.scan.host_of`. ``adaptive`` is None, or
+    the threshold of Xi, eV: then only the points are evaluated on which Xi and MPE depend (see
     :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
     """
 
