@@ -113,13 +113,12 @@ def test_an_ion_is_added_to_a_crystal_without_it_only_if_asked(pesfp_scan, tmp_p
     names = (tmp_path / 'NaCl.json', tmp_path / 'Li2Te.json')
     removed, added = (pesfp_scan(*names, '--others', one, *COARSE, '--json') for one in ('removed', 'interstitial'))
     assert removed.returncode == 1
-    assert 'NaCl' in removed.stderr
-    assert 'add one ion (--others interstitial)' in removed.stderr
+    assert 'add one ion (--others interstitial)' in removed.found[0]['error']
+    assert removed.found[1]['error'] is None
     assert added.returncode == 0, added.stderr
     crowded = pesfp_scan(names[0], '--others', 'interstitial', '--minimum-distance', '3', *COARSE)
     assert crowded.returncode == 1
-    assert 'NaCl' in crowded.stderr
-    assert 'away from all atoms, for one Li: check the cell, or choose a smaller minimum distance' in crowded.stderr
+    assert 'NaCl.json: no grid point is 3.0 A or more away from all atoms, for one Li: check' in crowded.stdout
 
 
 def test_json_is_one_list_with_the_promised_keys_and_nothing_else(pesfp_scan, tmp_path):
