@@ -118,7 +118,8 @@ def test_an_ion_is_added_to_a_crystal_without_it_only_if_asked(pesfp_scan, tmp_p
     assert added.returncode == 0, added.stderr
     crowded = pesfp_scan(names[0], '--others', 'interstitial', '--minimum-distance', '3', *COARSE)
     assert crowded.returncode == 1
-    assert 'NaCl.json: no grid point is 3.0 A or more away from all atoms, for one Li: check' in crowded.stdout
+    words = 'NaCl.json: NoAllowedPoint: no grid point is 3.0 A or more away from all atoms, for one Li: check the cell'
+    assert words in crowded.stdout
 
 
 def test_json_is_one_list_with_the_promised_keys_and_nothing_else(pesfp_scan, tmp_path):
