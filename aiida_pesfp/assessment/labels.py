@@ -1,8 +1,10 @@
 """Labels: conductivities or diffusion coefficients read from a table. Each row that cannot be used is reported."""
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ase.data import atomic_names, chemical_symbols
 from pymatgen.core import Element, Structure
 
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
@@ -10,10 +12,14 @@ from aiida_pesfp.crystals.rows import check_row, kind_of
 from aiida_pesfp.errors import ImplausibleValue, InconsistentFile, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
 from aiida_pesfp.tables.again import Again
-from aiida_pesfp.tables.beside import check_beside, check_errors
+from aiida_pesfp.tables.beside import Beside, check_errors
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.table import Row, open_table
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
+
+#: Columns that tell rows apart which are otherwise the same, and those of the mobile ion.
+_REPLICATES = re.compile('(?i:(?:random )?seed|run|repli(?:ca|cate)|repeat|repetition|trial)')
+_ION = re.compile('(?i:(?:mobile|conducting|diffusing|charge)?[ _]*(?:ions?|species|carrier))')
 
 
 @dataclass(frozen=True)
@@ -93,12 +99,13 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         if 'error' in columns:
             check_errors(columns['error'], columns[form.quantity], rows)
         others = [name for name in names if not (name in form.columns.values() or kind_of(name))]
-        again, notes = check_beside(others, rows, units, comments, Again(columns, form.temperature))
-        table.notes += notes
+        beside = Beside.of(others, rows, units, comments, Again(columns, form.temperature))
+        table.notes += beside.notes
         for row in rows:
             try:
-                measurement, structure = _read_row(row, form, again)
-                first = seen.setdefault(replace(measurement, row=0, told=()), row.line)
+                measurement, structure = _read_row(row, form, beside)
+                replicate = tuple(text for name, text in row.cells.items() if _REPLICATES.fullmatch(name))
+                first = seen.setdefault((replace(measurement, row=0, told=()), replicate), row.line)
                 if first != row.line:
                     raise ValueError(f'the same as row {first}')
             except (ValueError, ImplausibleValue, InconsistentFile) as error:
@@ -123,14 +130,23 @@ def carrier_density(structure: Structure, species: str) -> float:
     return structure.composition[Element(species)] / structure.volume * 1e24
 
 
-def _read_row(row: Row, form: TableFormat, again: Again) -> tuple[Measurement, Structure | None]:
+def ion_of(head: str, text: str) -> str | None:
+    """The mobile ion that a column tells, by its head: Li of Li+, Li-ion and lithium."""
+    if not _ION.fullmatch(head):
+        return None
+    symbol = re.match('[A-Z][a-z]?(?![a-z])', text)
+    names = {name: symbol for name, symbol in zip(atomic_names, chemical_symbols) if symbol != 'X'}
+    return names.get(text.capitalize(), symbol[0] if symbol and symbol[0] in chemical_symbols else None)
+
+
+def _read_row(row: Row, form: TableFormat, beside: Beside) -> tuple[Measurement, Structure | None]:
     """The measurement of a row and its structure, if it has one.
 
     :raises ValueError: if it cannot be used.
     """
     if row.problem:
         raise ValueError(row.problem)
-    columns = again.columns
+    columns = beside.again.columns
     values = {role: read_cell(role, row.cells[name], columns.get(role)) for role, name in form.columns.items()}
     for role in columns:
         if values[role] is None and role != 'error':
@@ -156,7 +172,10 @@ def _read_row(row: Row, form: TableFormat, again: Again) -> tuple[Measurement, S
     kelvin = form.temperature if temperature is None else temperature.value
     for column in columns.values():
         column.check_temperature(kelvin)
-    again.check(row.cells)
+    beside.check(row.cells)
+    for name, text in row.cells.items():
+        if ion_of(name, text) not in (None, form.species):
+            raise ValueError(f'the column {name!r} has {text[:40]!r}, but the mobile ion is {form.species}')
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': kelvin, 'charge': charge}

@@ -198,14 +198,19 @@ class Facts:
         raise InconsistentFile(f'{said}: add the sites of {lost}' if lost else f'{said}: correct either')
 
     def _check_group(self, structure: Structure) -> list[str]:
-        if self.group is None or not structure.is_ordered:
-            return []
-        cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
-        data = [spglib.get_symmetry_dataset(cell, symprec=displacement) for displacement in DISPLACEMENTS]
-        found = [one.number for one in data if one is not None]
+        found = groups_of(structure) if self.group is not None else []
         if not found or self.group in found:
             return []
         return [f'the file says that the space group is number {self.group:g}, its sites have number {found[0]}']
+
+
+def groups_of(structure: Structure) -> list[int]:
+    """The numbers of the space groups that a structure may have; none of a disordered one."""
+    if not structure.is_ordered:
+        return []
+    cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
+    data = [spglib.get_symmetry_dataset(cell, symprec=displacement) for displacement in DISPLACEMENTS]
+    return [one.number for one in data if one is not None]
 
 
 def check_document(stated: dict, structure: Structure) -> list[str]:

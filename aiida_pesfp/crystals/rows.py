@@ -7,12 +7,17 @@ from collections.abc import Iterable
 import gemmi
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.facts import ROUNDED_FORMULA, Facts, Formula
+from aiida_pesfp.crystals.facts import ROUNDED_FORMULA, Facts, Formula, groups_of
 from aiida_pesfp.errors import InconsistentFile
 from aiida_pesfp.tables.numbers import is_blank
 
 #: No formula is longer.
 LONGEST_FORMULA = 500
+#: A density or volume that is off by so much is doubtful, and wrong. Relative.
+DOUBTFUL_SIZE, WRONG_SIZE = 0.05, 0.25
+#: Crystal systems; one crystal may be called by several of the last three.
+_SYSTEMS = {one: one for one in ('triclinic', 'monoclinic', 'orthorhombic', 'tetragonal', 'cubic')}
+_SYSTEMS |= dict.fromkeys(('trigonal', 'rhombohedral', 'hexagonal'), 'hexagonal')
 #: Signs of formulas in LaTeX, HTML and dictionaries, which mean nothing.
 _SIGNS = re.compile(r'</?su[bp]>|[{}\'":$_]')
 #: Names of phases, before and behind: beta-Li3PS4, Li3PS4 (beta), LT-LiCoO2. But x and delta are numbers.
@@ -25,6 +30,10 @@ _MORE = '(?:pretty|reduced|full|chemical|true|nominal|unitcell|hill|sum|descript
 _KINDS = {
     'formula': f'{_MORE}(?:formula|composition|compound|stoichiometry){_MORE}',
     'group': '(?:spacegroup|spg|sg)(?:international|it|hm|hermannmauguin)?(?:number|num|no|nr|symbol|name)?',
+    'elements': 'chemsys|chemicalsystem|elements',
+    'density': '(?:mass|crystal|calc|calculated|xray|theoretical)?density(?:(?:gr?|kg)(?:per)?c?m)?',
+    'volume': '(?:unit|cell)*vol(?:ume)?(?:a|å|ang|angstrom)?',
+    'system': '(?:crystal|lattice)(?:sys|system)',
     'sites': '(?:n|num|no|number)?(?:of)?(?:sites|atoms)(?:in|inthe|per)?(?:unit)?(?:cell)?|nat',
 }
 
@@ -51,18 +60,19 @@ def read_group(text: str) -> int | None:
 
 
 def kind_of(head: str) -> str | None:
-    """What a column tells of the crystal by its head: ``formula``, ``group``, ``sites`` or nothing."""
-    letters = re.sub(r'[\W\d_]', '', head).lower()
+    """What a column tells of the crystal by its head: ``formula``, ``group``, ``density`` and the like, or nothing."""
+    letters = re.sub(r'[\W\d_]', '', unicodedata.normalize('NFKC', head)).lower()
     return next((kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, letters)), None)
 
 
 def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[str]:
     """What is doubtful about a row of a table as that of a crystal.
 
-    The group of a relaxed crystal may be another one than that reported: it is a doubt.
+    A relaxed crystal may have another group or size than that reported: it is a doubt.
 
     :param cells: heads and texts; those that tell of no crystal are passed over.
-    :raises InconsistentFile: if its formula or its number of atoms contradicts the crystal.
+    :raises InconsistentFile: if its formula, its elements, its number of atoms or by far its density contradicts the
+        crystal.
     """
     doubts = []
     for head, text in cells:
@@ -71,6 +81,12 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
             doubts += _check_formula(formula, structure)
         elif kind == 'group' and (group := read_group(text)):
             doubts += Facts(group=group).check(structure)[1]
+        elif kind == 'elements' and (symbols := set(re.findall('(?<![A-Za-z])[A-Z][a-z]?(?![a-z])', text))):
+            Facts(elements=frozenset(symbols)).check(structure)
+        elif kind in ('density', 'volume') and (size := re.fullmatch(r'\d+(?:\.\d*)?(?:[eE][+-]?\d+)?', text)):
+            doubts += _check_size(kind, head, float(size[0]), structure)
+        elif kind == 'system' and text.lower() in _SYSTEMS:
+            doubts += _check_system(text.lower(), structure)
         elif kind == 'sites' and (sites := re.fullmatch(r'([1-9]\d*)(?:\.0*)?', text)):
             _check_sites(int(sites[1]), structure)
         elif kind is not None:
@@ -95,6 +111,29 @@ def _check_formula(formula: Formula, structure: Structure) -> list[str]:
     if Formula(counts, wide).units_in(structure, {}) is None:
         raise InconsistentFile(f'{said}: is it the row of another crystal?')
     return [f'{said}, not quite the same']
+
+
+def _check_size(kind: str, head: str, size: float, structure: Structure) -> list[str]:
+    """What is doubtful about a density, g/cm3 or kg/m3, or the volume of a cell of whole formulas, A^3.
+
+    :raises InconsistentFile: if it is off by more than ``WRONG_SIZE``.
+    """
+    own = float(structure.density) * (1000 if 'kg' in head.lower() else 1)
+    if kind == 'volume':
+        smallest = structure.composition.element_composition.reduced_composition.num_atoms
+        own = structure.volume / structure.composition.num_atoms * smallest
+        own *= max(1, round(size / own))
+    off, said = abs(size / own - 1), f'the file says {head} = {size:g}, its sites give {own:.4g}'
+    if off > WRONG_SIZE:
+        raise InconsistentFile(f'{said}: is it the row of another crystal?')
+    return [f'{said}, not quite the same'] if off > DOUBTFUL_SIZE else []
+
+
+def _check_system(system: str, structure: Structure) -> list[str]:
+    own = [gemmi.find_spacegroup_by_number(group).crystal_system_str() for group in groups_of(structure)]
+    if not own or _SYSTEMS[system] in map(_SYSTEMS.get, own):
+        return []
+    return [f'the file says that the crystal is {system}, its sites are {own[0]}']
 
 
 def _check_sites(sites: int, structure: Structure) -> None:

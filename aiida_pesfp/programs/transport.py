@@ -24,6 +24,10 @@ from aiida_pesfp.transport.conductivity import Conductivity, analyse
 
 #: Columns of the table that ``arrhenius`` reads.
 COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
+#: Columns that tell what a row is about, and cells that are no reason to exclude it.
+_NAMES = 'name|id|material(?:[ _]id)?|compound|formula|composition|phase|sample|structure|series'
+_ABOUT = re.compile(f'(?i:{_NAMES}|(?:mobile[ _])?(?:species|ion))')
+_VERDICT = re.compile('(?i:[-+]?[0-9.]*|true|false|yes|no|[xynft])')
 _PATH = click.Path(path_type=Path)
 _JSON = click.option(
     '--json', 'as_json', is_flag=True, help='Print one JSON object on standard output and nothing else.'
@@ -206,18 +210,30 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
 def read_points(path: Path) -> tuple[list[Point], list[str]]:
     """The rows of a table of conductivities, read as labels are, and how the table was understood.
 
-    :raises LabelError: naming the row and the value that is wrong: no point is left out without being told to.
+    :raises TableError: if there is no table with these columns.
+    :raises LabelError: naming the row and the value that is wrong, or two materials: no point is left out without
+        being told to.
     """
-    from aiida_pesfp.assessment.labels import read_table
+    from aiida_pesfp.assessment.labels import ion_of, read_table
+    from aiida_pesfp.tables.table import open_table
 
-    roles = 'id', 'temperature', 'conductivity', 'error'  # nothing but its temperature names a point
-    table = read_table(path, TableFormat(dict(zip(roles, COLUMNS[:1] + COLUMNS)), 'S/cm'))
+    roles = dict(zip(('id', 'temperature', 'conductivity', 'error'), COLUMNS[:1] + COLUMNS))  # T names a point
+    names, rows, _ = open_table(path, COLUMNS)
+    cells = [(name, text) for row in rows for name, text in row.cells.items() if text]
+    for name in filter(_ABOUT.fullmatch, names):
+        if len(found := dict.fromkeys(text for one, text in cells if one == name)) > 1:
+            raise errors.LabelError(f'{path}: {name} is {", ".join(found)[:100]}: one material, one table')
+    reasons = [text for name, text in cells if name == 'excluded']
+    if not any(map(_VERDICT.fullmatch, reasons)):  # as --json writes it
+        roles |= {'series': 'excluded'} if 'excluded' in names else {}
+    ion = next(filter(None, (ion_of(*cell) for cell in cells)), 'Li')
+    table = read_table(path, TableFormat(roles, 'S/cm', species=ion))
     wrong = [(entry['row'], entry['reason']) for entry in table.excluded]
     wrong += [(one.row, 'its conductivity is a limit') for one in table.measurements if one.limit]
     if wrong:
         raise errors.LabelError('{}, row {}: {}: correct the row, or remove it'.format(path, *min(wrong)))
     return [
-        Point(one.temperature, one.value, one.error, label=f'row {one.row} ({one.temperature:g} K)')
+        Point(one.temperature, one.value, one.error, one.series, f'row {one.row} ({one.temperature:g} K)')
         for one in table.measurements
     ], table.notes
 

@@ -23,7 +23,7 @@ from aiida_pesfp.errors import (
 from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.sources.entry import Entry, number
 from aiida_pesfp.tables.again import Again
-from aiida_pesfp.tables.beside import check_beside
+from aiida_pesfp.tables.beside import Beside
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.heads import find_column
 from aiida_pesfp.tables.numbers import is_blank
@@ -38,14 +38,14 @@ class Table:
     """Properties of structures by the names of their files.
 
     :param lines: by :func:`~aiida_pesfp.crystals.formats.plain_name` of their identifiers, in the column ``key``.
-    :param again: how they are read.
+    :param beside: how they are read, and what stands beside them.
     :param unused: identifiers without a file so far; ``missing`` are structures without a line.
     :param problems: lines that cannot be read, columns that are not used or have names of their own.
     """
 
     lines: dict[str, list[Row]]
     key: str
-    again: Again
+    beside: Beside
     unused: set[str]
     problems: list[str]
     missing: list[str] = field(default_factory=list)
@@ -72,19 +72,19 @@ class Table:
             found, rows, units = read_heads(chosen, rows, [id_column])
             for column in found.values():
                 column.check(rows)
-            beside = [name for name in others if not (name in chosen.values() or kind_of(name))]
-            again, notes = check_beside(beside, rows, units, comments, Again(found))
+            names = [name for name in others if not (name in chosen.values() or kind_of(name))]
+            beside = Beside.of(names, rows, units, comments, Again(found))
         except TableError as error:
             raise SourceError(str(error)) from error
         own = sorted((name, column) for name, column in chosen.items() - given.items() if column != name)
-        notes = [f'the column {column!r} is the {name}' for name, column in own] + notes
+        notes = [f'the column {column!r} is the {name}' for name, column in own] + [*beside.notes]
         lines = defaultdict(list)
         for row in rows:
             if identifier := row.cells.get(id_column):
                 lines[plain_name(identifier)].append(row)
             else:
                 notes.append(f'line {row.line}: {row.problem or "it names no file"}')
-        return cls(lines, id_column, again, {row.cells[id_column] for one in lines.values() for row in one}, notes)
+        return cls(lines, id_column, beside, {row.cells[id_column] for one in lines.values() for row in one}, notes)
 
     def properties_of(
         self, path: Path, structure: Structure, own: str | None = None, files: Mapping[str, list[Path]] = {}
@@ -104,8 +104,8 @@ class Table:
         found, doubts = [], []
         for row in rows:
             try:
-                self.again.check(row.cells)
-                found.append({name: self._read(name, row) for name in self.again.columns})
+                self.beside.check(row.cells)
+                found.append({name: self._read(name, row) for name in self.beside.again.columns})
                 cells = [(head, text) for head, text in row.cells.items() if head != self.key]
                 doubts += [f'line {row.line} of the table: {one}' for one in check_row(cells, structure)]
                 _check_flags(row, found[-1])
@@ -131,7 +131,7 @@ class Table:
                 yield row
 
     def _read(self, name: str, row: Row) -> float | None:
-        column = self.again.columns[name]
+        column = self.beside.again.columns[name]
         text = row.cells[column.name]
         try:
             return None if is_blank(text) else column.read(text).value

@@ -9,8 +9,8 @@ from scipy import constants
 from aiida_pesfp.errors import ImplausibleValue
 from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.columns import SAME, Column
-from aiida_pesfp.tables.heads import is_about, kinds_in, try_head
-from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank, plain
+from aiida_pesfp.tables.heads import in_words, is_about, kinds_in, try_head
+from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank
 from aiida_pesfp.tables.table import Row
 
 #: A statement lies within half a unit of its last digit, but for ties. It is not taken for more precise than this part,
@@ -22,6 +22,10 @@ _INVERSE = re.compile(
     r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
     r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?|1/(kb?)t(?:(?:in|/)?(?:1/)?ev(?:\^?-1)?)?)'
 )
+#: ``resistivity (ohm cm)`` in the same way.
+_RESISTIVITY = re.compile(r'(?i:resistivity|rho)(?i:in|/)?([kM]?)(?i:ohms?)-?(c?)m')
+#: Words for temperatures that are alike, but not to the digit.
+_ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
 _Said = tuple[str | None, float, float] | None
 
 
@@ -51,7 +55,8 @@ class Again:
             mark = decimal_mark(row.cells.get(name, '') for row in rows) or next(iter(self.columns.values())).mark
             for role in roles:
                 used, column = self.columns.get(role), _column(name, units.get(name, ''), role, value)
-                if column and (used is None or kinds_in(name) == kinds_in(used.name)):
+                kinds = kinds_in(name) ^ kinds_in(used.name) if used else set()
+                if column and not kinds - (_ALIKE if role == 'temperature' else set()):
                     ways = _ways(column, used or (value if column.is_error else None))
                     ways = [(role, replace(column, mark=mark, **way)) for way in ways]
                     agreed = [sum(self.agrees(*way, row.cells) is True for row in rows) for way in ways]
@@ -76,18 +81,24 @@ class Again:
         """Whether a column agrees in a row with what is used; None if one of them says nothing."""
         try:
             if column.at:
-                used = self.columns.get('temperature')
-                column.check_temperature(used.read(cells[used.name]).value if used else self.temperature)
+                column.check_temperature(self.temperature_of(cells))
             said, again = self._used(role, cells), self._said(column, cells)
         except (ValueError, ImplausibleValue):  # not understood, or at another temperature
             return False if role == 'temperature' and self.temperature else None
         if said is None or again is None:
             return None
         (limit, low, high), (other, lowest, highest) = said, again
+        if role == 'temperature' and kinds_in(column.name) & _ALIKE:
+            low, high = low - SAME, high + SAME
         not_above, not_below = low <= highest, lowest <= high
         if limit != other:  # a value may be anywhere below its upper limit
             not_above, not_below = not_above or limit == '<' or other == '>', not_below or limit == '>' or other == '<'
         return not_above and not_below
+
+    def temperature_of(self, cells: dict[str, str]) -> float | None:
+        """The temperature of a row, K."""
+        used = self.columns.get('temperature')
+        return used.read(cells[used.name]).value if used else self.temperature
 
     @property
     def _value(self) -> Column | None:
@@ -125,6 +136,10 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
     is_error = role == 'error'
     if role == 'temperature' and (over := _over(f'{name} {below}')):
         return Column(name, role, unit='K', over=over)
+    if role == 'conductivity' and (found := _RESISTIVITY.fullmatch(_in_letters(f'{name} {below}'))):
+        return Column(
+            name, role, unit='S/cm', over={'': 1.0, 'k': 1e-3, 'M': 1e-6}[found[1]] * (1.0 if found[2] else 0.01)
+        )
     if not is_about(f'{name} {below}', role):
         return None
     percent = is_error and _PERCENT.fullmatch(f'{name} {below}')
@@ -138,10 +153,14 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
 
 def _over(head: str) -> float | None:
     """What is divided by the temperature, K."""
-    found = _INVERSE.fullmatch(re.sub(r'[ _()\[\]{}.,*\u00b7]', '', plain(head)))
+    found = _INVERSE.fullmatch(_in_letters(head))
     if not found:
         return None
     return constants.e / constants.k if found[2] else float((found[1] or '1').replace('10^', '1e'))
+
+
+def _in_letters(head: str) -> str:
+    return re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head))
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:

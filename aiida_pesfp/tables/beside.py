@@ -2,12 +2,15 @@
 
 import contextlib
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.columns import Column
-from aiida_pesfp.tables.heads import temperatures_in, try_head, units_in
+from aiida_pesfp.tables.heads import in_words, is_about, temperatures_in, try_head, units_in
 from aiida_pesfp.tables.numbers import LONGEST, is_blank, plain
 from aiida_pesfp.tables.table import Row
 
@@ -15,36 +18,94 @@ from aiida_pesfp.tables.table import Row
 LARGE_ERROR = 10.0
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|einheit(?:en)?)[\W_]*)')
 _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
-#: Names of columns with a part of each number, in lower case -> cells that change no number. Exp is experiment, too.
-_PARTS = {
-    r'exponent|power(?: of (?:10|ten))?|order of magnitude|x? ?10 ?\^ ?n?': r'[^0-9]*[+-]?0+(?:[.,]0*)?|[^0-9]*',
-    r'factor|multiplier|scale|scaling(?: factor)?': '[^0-9]*1(?:[.,]0*)?|[^0-9]*',
-    'exp': r'(?!-[0-9]+$).*',
+_PART, _ROWS = 'a part of numbers in other columns: multiply these by it', 'remove such rows'
+#: Names of columns without which numbers or rows mean something else, in lower case -> cells that change nothing, and
+#: the way out. Exp is experiment, too.
+_POWERS = r'exponent|power(?: of (?:10|ten))?|order of magnitude|x? ?10 ?\^ ?n?'
+_OUT = 'exclu(?:ded?|sion)|flag(?:s|ged)?|outliers?|ignored?|discard(?:ed)?|reject(?:ed)?|deprecated'
+_HEADS = {
+    _POWERS: (r'[^0-9]*[+-]?0+(?:[.,]0*)?|[^0-9]*', _PART),
+    'factor|multiplier|multiplied by|scale|scaling(?: factor)?': ('[^0-9]*1(?:[.,]0*)?|[^0-9]*', _PART),
+    'exp': (r'(?!-[0-9]+$).*', _PART),
+    f'(?:is[ _])?(?:{_OUT})': (r'|no?|none|false|0(?:\.0)?|\[\]', _ROWS),
+    '(?:is[ _])?(?:used?|includ(?:ed?|es)|converged|valid|quality|keep|kept|accepted)': (
+        r'y|yes|t|true|1(?:\.0)?|x|ok|good|converged|valid',
+        _ROWS,
+    ),
 }
+_TIDY = re.compile('(?i:property|quantity|measure|parameter|observable|type)')
+_SIGN = re.compile('[<>]=?|~')
+#: A power of ten or factor that belongs to no number.
+_TENTH = r'(?:10 ?\^ ?[({]?[+-]?\d+|10[+-]\d{1,2}|1e[+-]?\d+)(?![\d.])'
+_POWER = re.compile(
+    r'(?i:(?<![\d.,-])(?<![\d.,] )(?<!\d\))(?<!\d\) )(?:'
+    rf'(?:\b(?:in|units? of)[ (\[]*|[(\[] ?|\b(?:sigma|conductivity)[ ,:]*)(?:x ?)?{_TENTH}|^\W*10 ?\^ ?[({{]?[+-]?\d'
+    rf'|(?:\bx|\*|\btimes|(?:multiplied|divided|scaled) by) ?(?:{_TENTH}|10{{2,}}(?![\d.]))|/ ?{_TENTH}))'
+)
+#: Units of energies that are none of ours.
+_ENERGIES = r'(?:(?i:hartrees?|rydbergs?|kj|k?(?:cal|j) ?(?:/|per) ?mol)|Ha|Ry|m?eV ?(?:/|per) ?(?!at)[^\W\d_][\w.]*)'
+_FOREIGN = dict.fromkeys(('band_gap', 'energy_above_hull'), re.compile(rf'(?<![^\W\d_]){_ENERGIES}(?![^\W\d_])'))
+#: A unit of temperatures behind no number.
+_DEGREES = re.compile(
+    r'(?:\bin |[(\[/=] ?|(?<![\d.,] )(?<![\d.,])\bdeg(?:rees?)?[. ]{1,2})(?:deg(?:rees?)?[. ]{1,2})?'
+    r'(?i:(c|celsius|centigrade)|(k|kelvin)|f|fahrenheit)(?![^\W\d_]|-)'
+)
+#: Heads of remarks, and temperatures at which nothing is measured.
+_REMARK = re.compile('(?i:condition|remark|comment|note|measure)')
+_MADE = re.compile(
+    r'(?i:sinter|anneal|calcin|press(?!ure)|synth|quench|heat|dr[iy]|fir(?:ed|ing)|melt|transi|decomp|above|below|stab|from'
+    r'|\bto\b|\d ?[-\u2013] ?\d)'
+)
 
 
-def check_beside(
-    names: list[str], rows: list[Row], units: dict[str, str], comments: dict[int, str], again: Again
-) -> tuple[Again, list[str]]:
-    """The columns that say again what is used, and a sentence that names the columns that are not used.
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside the columns that are read, none of which it contradicts as a whole.
 
-    :param names: the columns that are not used.
-    :param units: column -> what a row of units has for it.
-    :param comments: line -> text.
-    :param again: the columns of numbers, as they are read.
-    :raises TableError: if a column or comment has another unit, another temperature or another power of ten than the
-        numbers are read with.
+    :param again: the columns of numbers, and those that say them again.
+    :param names: the columns that are not used; ``notes`` are sentences on them.
     """
-    again = again.find(names, rows, units)
-    for name in names:
-        cells = [text for row in rows if not is_blank(text := row.cells.get(name, ''))]
-        _check_units(name, cells, again.columns)
-        _check_parts(name, cells, again.columns)
-    if again.temperature is not None:
-        _check_temperatures(rows, again)
-    for line, text in comments.items():
-        _check_comment(line, text, again.columns, again.temperature)
-    return again, [f'not used are the columns {", ".join(names)}'] if names else []
+
+    again: Again
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, names: list[str], rows: list[Row], units: dict[str, str], comments: dict[int, str], again: Again
+    ) -> Self:
+        """Find it.
+
+        :param names: the columns that are not used.
+        :param units: column -> what a row of units has for it.
+        :param comments: line -> text.
+        :param again: the columns of numbers, as they are read.
+        :raises TableError: if a column or comment has another unit, power of ten or quantity than the numbers are read
+            with, a comment another temperature, or a column decides which rows count.
+        """
+        names = [name for name in names if any(not is_blank(row.cells.get(name, '')) for row in rows)]
+        again = again.find(names, rows, units)
+        for name in names:
+            _check_column(name, [row.cells.get(name, '') for row in rows if not row.problem], again.columns)
+        lone = [(row.line, [text for text in row.cells.values() if text]) for row in rows]
+        for line, text in [*comments.items(), *((line, texts[0]) for line, texts in lone if len(texts) == 1)]:
+            if problem := _claim(text, again.columns) or _other_temperature(text, again.temperature):
+                raise TableError(f'line {line}, {text[:80]!r}, {problem}: change one of them, or take the line out')
+        notes = [f'not used are the columns {", ".join(names)}'] if names else []
+        notes += [f'lines that begin with # are left out: {", ".join(map(str, sorted(comments)))}'] if comments else []
+        return cls(again, tuple(names), tuple(notes))
+
+    def check(self, cells: dict[str, str]) -> None:
+        """Raise ValueError if a row contradicts itself, be it by a remark."""
+        self.again.check(cells)
+        for name in self.names:
+            text, problem = cells[name], None
+            if len(text) <= LONGEST and (text[:1].isalpha() or text[:1] in '(['):
+                problem = _claim(text, self.again.columns)
+            if _REMARK.search(name + text) and not _MADE.search(name + text):
+                problem = problem or _other_temperature(text, self.again.temperature_of(cells))
+            if problem:
+                raise ValueError(f'the column {name!r}, {text[:80]!r}, {problem}')
 
 
 def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
@@ -60,54 +121,62 @@ def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
         raise TableError(f'{problem}: are they in percent? Write each as 10 %')
 
 
-def _check_units(name: str, cells: list[str], columns: dict[str, Column]) -> None:
-    """Units in a column of their own are refused, unless each is the one that is used."""
-    measures = {column.measure for column in columns.values()}
-    named = _UNITS.fullmatch(name) or (_UNIT.search(name) and any(try_head(name, measure) for measure in measures))
-    short = [text for text in cells if len(text) <= LONGEST and text[0].isalpha()]
-    written = [text for text in short if any(units_in(text, measure) for measure in measures)]
-    used = {_unit(column) for column in columns.values()}
-    for text in cells if named else written if len(written) > len(cells) / 2 else []:
-        if not any((found := try_head(text, measure)) and found[0] in used for measure in measures):
-            problem = f'the column {name!r} has {text!r}, but numbers are read in {", ".join(sorted(used))}'
-            raise TableError(f"{problem}: write each unit behind its number, as '3 {text}', or take the column out")
-
-
-def _check_parts(name: str, cells: list[str], columns: dict[str, Column]) -> None:
-    """Powers of ten and factors in a column of their own are refused, unless they change nothing."""
-    for part, harmless in _PARTS.items():
-        rest, found = re.subn(rf'(?<![^\W\d_])(?:{part})(?![^\W_])', ' ', plain(name).lower())
+def _check_column(name: str, texts: list[str], columns: dict[str, Column]) -> None:
+    """Refuse units, parts of numbers, signs, quantities and verdicts on rows, unless they change nothing."""
+    texts = ['' if is_blank(text) else text for text in texts]
+    measures, used = {column.measure for column in columns.values()}, {_unit(column) for column in columns.values()}
+    is_unit = _UNITS.fullmatch(name) or (_UNIT.search(name) and any(try_head(name, measure) for measure in measures))
+    words = list(dict.fromkeys(text for text in texts if text[:1].isalpha()))
+    tidy = _TIDY.fullmatch(name) and (name.lower() != 'type' or any(_tells(text, MEASURES) for text in words))
+    rules = []
+    for part, rule in _HEADS.items():
+        rest, found = re.subn(rf'(?<![^\W\d_])(?:{part})(?![^\W_])', ' ', plain(name).lower().rstrip('?'))
         if found and any(try_head(rest, column.measure, column.is_error) for column in columns.values()):
-            for text in cells:
-                if not re.fullmatch(harmless, plain(text)):
-                    problem = f'the column {name!r} has {text!r}, a part of numbers in other columns'
-                    raise TableError(f'{problem}: multiply these by it, or take the column out')
+            rules.append(rule)
+    for text in texts:
+        way_out = next((way for harmless, way in rules if not re.fullmatch(harmless, plain(text).lower())), None)
+        if _SIGN.fullmatch(plain(text)):
+            way_out = 'write each sign before its number'
+        elif is_unit and text and not any((at := try_head(text, measure)) and at[0] in used for measure in measures):
+            wanted = f'but numbers are read in {", ".join(sorted(used))}: write each unit behind its number'
+            way_out = f"{wanted}, as '3 {text}'"
+        elif tidy and text in words and (len(words) > 1 or not _tells(text, measures)):
+            way_out = 'split the table: one quantity in each column'
+        if way_out:
+            raise TableError(f'the column {name!r} has {text!r}, {way_out}, or take the column out')
 
 
-def _check_temperatures(rows: list[Row], again: Again) -> None:
-    """Temperatures that are not the one for all rows are refused."""
-    for name, column in ((column.name, column) for role, column in again.found if role == 'temperature'):
-        for row in rows:
-            if again.agrees('temperature', column, row.cells) is False:
-                problem = f'the column {name!r} has the temperature {row.cells[name]!r}, but {again.temperature:g} K'
-                raise TableError(f'{problem} is given for all rows: name it as that of temperatures, or take it out')
+def _tells(text: str, measures: Iterable[str]) -> bool:
+    """Whether a text names one of the measures, and says nothing else."""
+    return any(is_about(text, measure) and try_head(text, measure) for measure in measures)
 
 
-def _check_comment(line: int, text: str, columns: dict[str, Column], temperature: float | None) -> None:
-    used, where = {_unit(column) for column in columns.values()}, f'line {line}, {text[:80]!r}, '
-    for column in columns.values():
-        found = set() if column.measure == 'temperature' and column.unit else units_in(text, column.measure)
-        if found - used and _unit(column) not in found:
-            problem = f'{where}has {", ".join(sorted(found - used))}, but {column.name!r} is read in {_unit(column)}'
-            raise TableError(f'{problem}: change one of them, or take the line out')
-    if temperature is None or not (told := temperatures_in(text)):
-        return
+def _claim(text: str, columns: dict[str, Column]) -> str | None:
+    """What a text says of units and powers of ten, if numbers are read otherwise."""
+    words, used = in_words(re.sub(r'\S+://\S+', ' ', text)), {_unit(column) for column in columns.values()}
+    if power := _POWER.search(words):
+        return f'has {power[0].strip()!r}, but numbers are read as they are'
+    for column in [one for one in columns.values() if is_about(text, one.measure)] or columns.values():
+        told = units_in(text, column.measure, behind_numbers=False)
+        if column.measure == 'temperature':
+            degrees = _DEGREES.finditer(words) if is_about(text, 'temperature') or 'deg' in words else ()
+            told = {'C' if one[1] else 'K' if one[2] else 'F' for one in degrees}
+        elif column.measure in _FOREIGN and (foreign := _FOREIGN[column.measure].search(words)):
+            told = {foreign[0]}
+        if told - used and _unit(column) not in told:
+            return f'has {", ".join(sorted(told - used))}, but {column.name!r} is read in {_unit(column)}'
+    return None
+
+
+def _other_temperature(text: str, temperature: float | None) -> str | None:
+    """The temperature in a text, if there are some and none is this one, K."""
+    told = temperatures_in(text) if temperature is not None else ()
     for one in told:
         try:
-            return Column(where, 'temperature', at=(one,)).check_temperature(temperature)
+            return Column('', 'temperature', at=(one,)).check_temperature(temperature)
         except (ValueError, ImplausibleValue):
             continue
-    raise TableError(f'{where}has {told[0]}, but {temperature:g} K is given: change one of them, or take the line out')
+    return f'has {told[0]}, but {temperature:g} K is given' if told else None
 
 
 def _unit(column: Column) -> str:

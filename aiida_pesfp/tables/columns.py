@@ -25,6 +25,7 @@ SURELY_KELVIN = 273.0
 #: Degrees Celsius at 0 K.
 CELSIUS = 273.15
 _BASES = {'log10': 10.0, 'ln': math.e}
+_ROOM = re.compile(r'(?i:(?:s_)?r\.?t\.?|room[ _]?temp(?:erature|\.)?)')
 #: Room temperature, K, and how far two temperatures of one measurement may be apart: it is from 20 °C to 302 K.
 ROOM, SAME = 297.0, 5.0
 
@@ -77,6 +78,8 @@ class Column:
 
     def number(self, text: str) -> Number:
         """What is written in a cell, with its unit as the measure has it; raises ValueError as :meth:`read` does."""
+        if self.measure == 'temperature' and not self.over and _ROOM.fullmatch(text):
+            return Number(ROOM, unit='K', rounding=SAME)
         number = read_number(text, self.mark)
         if not number.unit or (self.is_error and number.unit == '%'):
             return number
@@ -115,7 +118,7 @@ class Column:
     def check_temperature(self, temperature: float) -> None:
         """Raise ValueError if the name of the column tells another temperature (K)."""
         for text in self.at:
-            at = Column(self.name, 'temperature').read(text).value if text[0].isdigit() else ROOM
+            at = Column(self.name, 'temperature').read(text).value
             if abs(at - temperature) > SAME:
                 raise ValueError(f'the column {self.name!r} is of {at:g} K, not of {temperature:g} K')
 

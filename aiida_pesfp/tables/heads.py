@@ -8,7 +8,15 @@ from aiida_pesfp.errors import TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.numbers import plain
 
-_GREEK = {'\u03bc': 'u', '\u03a9': ' ohm', '\u03c3': ' sigma ', '\u03b4': ' delta ', '\u0394': ' delta ', '\u00c5': 'A'}
+_GREEK = {
+    '\u03bc': 'u',
+    '\u03a9': ' ohm',
+    '\u03c3': ' sigma ',
+    '\u03c1': ' rho ',
+    '\u03b4': ' delta ',
+    '\u0394': ' delta ',
+    '\u00c5': 'A',
+}
 _PLAIN = str.maketrans(_GREEK | {'\u00b0': ' deg ', '@': ' at ', '\u22c5': '\u00b7', '\u2219': '\u00b7'})
 #: How the parts of units are written. Capitals count: MS is not mS.
 _SIEMENS, _OHM, _DEGREES = '(?:[Ss]|(?i:siemens)|mho)', '(?i:ohms?)', '(?:o|deg(?:rees?|[.])? ?)?'
@@ -17,7 +25,7 @@ _PARTS = {
     **{f'{one[0]}S': f'(?:{one[0]}|(?i:{one[1]})[ -]?){_SIEMENS}' for one in zip('mun', ('milli', 'micro', 'nano'))},
     **{f'{length}2': rf'{length} ?\^?2' for length in ('cm', 'mm', 'um', 'nm', 'm')},
     'A2': r'(?:A|(?i:ang(?:stroms?)?)) ?\^?2',
-    'K': f'(?i:{_DEGREES}k(?:elvins?)?)',
+    'K': f'(?:(?!ok|OK){_DEGREES})(?i:k(?:elvins?)?)',
     'C': f'(?i:{_DEGREES}c(?:elsius|entigrade)?)',
     'eV': '(?:eV|ev|EV|(?i:electron ?volts?))',
     'meV': 'me[vV]',
@@ -31,14 +39,15 @@ _WORDS = {
         | mean average avg median max maximum exp test experiment experimental meas measured measurement ref reference
         lit literature calc calculated computed sim md simulation simulated aimd mlmd dft pbe pbesol gga lda scan r2scan
         hse hse06 run sample mp target label y result reported published li lithium na sodium""",
-    'temperature': 't temps temperatures temperatur température temperatura thermostat',
+    'temperature': """t temps temperatures temperatur température temperatura
+        | set setpoint target bath nominal thermostat""",
     'conductivity': r"""sigma \(t\) conductivity conductivities cond conduction ic superionic solid electrolyte
         conductivité conductividad leitfähigkeit ionenleitfähigkeit | total tot bulk grain boundary gb overall dc ac""",
     'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff diffusionskoeffizient
         | self tracer jump chemical msd slope""",
     'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy bandlücke
         | direct indirect optical fundamental electronic gw g0w0 mbj optb88vdw""",
-    'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per atom',
+    'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per.?atom',
     'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
         | std stdev stddev sd sem se stderr standard deviation dev""",
 }
@@ -102,10 +111,11 @@ def find_column(measure: str, names: list[str]) -> str | None:
     return None
 
 
-def units_in(text: str, measure: str) -> set[str]:
+def units_in(text: str, measure: str, behind_numbers: bool = True) -> set[str]:
     """The units of a measure that stand anywhere in a text; of temperatures, not K and C, which are elements too."""
     tokens, units = tokens_of(measure)
-    found = re.finditer(rf'(?<![^\W\d_])(?:{tokens.pattern})', in_words(text))
+    place = r'(?<![^\W\d_])' if behind_numbers else r'(?<![^\W_])(?<!\d )'
+    found = re.finditer(rf'{place}(?:{tokens.pattern})', in_words(text))
     return {units[one.lastgroup] for one in found if one.lastgroup in units and len(one[0]) > 1}
 
 

@@ -1,6 +1,7 @@
 """Tables that people made, in any encoding and with any separator; and tables of which no spreadsheet runs a cell."""
 
 import csv
+import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterator
@@ -11,6 +12,7 @@ from aiida_pesfp.errors import TableError
 from aiida_pesfp.text import read_text
 
 SEPARATORS = ',;\t|'
+_RULE = re.compile(r'\s*:?-{3,}:?\s*')
 #: A spreadsheet takes a cell that begins so for a formula, after blanks too, and wide forms of these signs.
 _FORMULA = '=+-@'
 
@@ -33,8 +35,8 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     """Columns, rows, and comments by line, of a table with a header, separated by commas, semicolons, tabs or bars.
 
     The separator is the one with which the header has the needed columns. Comments begin with ``#``; the last one above
-    the data may be the header. Empty lines and a line ``sep=;`` are passed over. A broken row has a ``problem``; the
-    others are kept.
+    the data may be the header. Empty lines, rules as ``|---|`` and a line ``sep=;`` are passed over. A broken row has a
+    ``problem``; the others are kept.
 
     :param needed: columns without which the table is of no use.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
@@ -54,11 +56,13 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
         if (number := columns.count(column)) != 1:
             count = f'{number} columns' if number else 'no column'
             known = f'it has {", ".join(columns)[:500]} (begin each line above the names of columns with #)'
+            if any(set(needed) <= set(line.lstrip('# ').split()) for line in lines):
+                known = 'its columns are separated by blanks: put commas or tabs between them'
             raise TableError(f'the table {path.name} has {count} {column!r}: {known}')
     records = list(_records(lines, separator, end, len(columns)))
     rows = [_row(*record, columns, separator == ',') for record in records]
     if not rows:
-        raise TableError(f'the table {path.name} has no row below its header')
+        raise TableError(f'the table {path.name} has no row below its header (lines with # are left out)')
     known = {end}.union(*(range(first, last + 1) for first, last, _ in records))
     comments = {number: line.strip() for number, line in enumerate(lines, 1) if number not in known}
     return columns, rows, {number: text for number, text in comments.items() if text.lstrip('" ').startswith('#')}
@@ -95,8 +99,8 @@ def _records(
         if cells is not None and used > 1 and width not in (None, len(cells)):
             cells, used = None, 1
         filled = [cell for cell in cells or () if cell.strip()]
-        is_comment = len(filled) == 1 and filled[0].startswith('#') and width is not None
-        if cells is None or (filled and not is_comment):
+        is_comment = width is not None and cells and cells[0].startswith('#')
+        if cells is None or (filled and not is_comment and not all(map(_RULE.fullmatch, filled))):
             yield start + 1, start + used, cells
         start += used
 

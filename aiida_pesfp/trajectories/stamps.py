@@ -105,11 +105,16 @@ def number_steps(files: list[Stamps], timestep: float, stride: int | None) -> tu
         not understood and no stride is given.
     """
     for clock, values in files[0].items():
-        constant = (
-            values[0] > 0 and len(values) > 1 and all(clock in one and (one[clock] == values[0]).all() for one in files)
-        )
+        if not _LENGTH.match(clock.name) or not all(clock in one for one in files):
+            continue
+        every = np.concatenate([one[clock] for one in files])
+        growing = len(every) > 1 and (np.diff(every) > 0).all()  # a clock, not a length
+        if not growing and (every > 0).all() and np.ptp(every) > _OFF_RATIO * every.min():
+            said = f'{clock.name} from {every.min():g} to {every.max():g}'
+            raise InvalidTrajectory(f'the file says {said}: run the dynamics with steps of one length')
+        constant = values[0] > 0 and len(values) > 1 and not np.ptp(every)
         known = [abs(values[0] * unit / timestep - 1) < _OFF_RATIO for unit in (*UNITS.values(), _ASE)]
-        if constant and _LENGTH.match(clock.name) and not any(known):
+        if constant and not any(known):
             said = f'{clock.name} = {values[0]:g}'
             raise InvalidTrajectory(f'the file says {said}, and {timestep:g} fs are given (--timestep-fs): correct one')
     clocks, notes = _growing(files), []

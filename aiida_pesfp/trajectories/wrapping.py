@@ -19,6 +19,9 @@ _WRONG_CELL, _CROSSINGS = 0.01, 10
 #: outer quarter, and crossings are at most so many times as long as the steps. In walks that are wrapped every third
 #: frame or less often in the right cell, one of the two is never so; in those wrapped in each frame, both always are.
 _SHARP, _ONE_STEP = 0.2, 1.5
+#: Along a vector ions are counted in so many bins. One with less than this share of the mean is empty; a gap inside the
+#: cell compares with that at the border if it is not smaller than this part of it.
+_BINS, _EMPTY, _GAP = 200, 0.1, 0.7
 
 
 class Motion(NamedTuple):
@@ -67,6 +70,9 @@ def motion_of(positions: np.ndarray, cell: np.ndarray) -> Motion:
     found = np.array([low - lowest[axes], highest[axes] - high, usual])
     span = highest - lowest
     returns = np.array([_vector_of_return(span[axis], *found[:, axes == axis]) for axis in range(3)])
+    for axis in np.flatnonzero(returns < 1):
+        if _are_hops(positions, inverse[:, axis], lowest[axis], span[axis], 1 - (high - low)[axes == axis]):
+            returns[axis] = 1.0
     return Motion(np.isin(range(3), axes), span, returns, longest, where, still)
 
 
@@ -86,6 +92,30 @@ def _vector_of_return(span: float, below: np.ndarray, above: np.ndarray, usual: 
     smaller = span + 2 * near / len(usual) < 1 - _WRONG_CELL
     sharp = (from_border < near / 2).mean() > _SHARP and (below + above).mean() < _ONE_STEP * usual.mean()
     return float(span) if smaller or (span > 1 + _WRONG_CELL and sharp) else 1.0
+
+
+def _are_hops(positions: np.ndarray, along: np.ndarray, lowest: float, span: float, over: np.ndarray) -> bool:
+    """Whether ions are seen at their sites only and so leave the border empty, as much as places inside the cell.
+
+    Steps over the border are as long as hops elsewhere then. In a cell that is too large, they are longer.
+
+    :param along: (3,) takes Cartesian positions to the fraction of one cell vector, from ``lowest`` over ``span``.
+    :param over: (m,) lengths of the steps over the border, in that vector.
+    """
+    typical, found, counts = np.median(over), [], np.zeros(_BINS, dtype=int)
+    for begin in range(1, len(positions), _BLOCK):
+        places = positions[begin - 1 : begin + _BLOCK] @ along
+        steps = np.abs(np.diff(places, axis=0))
+        found.append(steps[(steps > typical / 2) & (steps < 0.5)])
+        counts += np.histogram(places[1:], _BINS, (lowest, lowest + span))[0]
+    filled = np.flatnonzero(counts > _EMPTY * counts.mean())
+    if (np.diff(filled).max() - 1) * span / _BINS < _GAP * (1 - span):
+        return False
+    inside = np.concatenate(found)
+    if len(inside) < len(over) / 2:
+        return False
+    spread = np.std(over) / np.sqrt(len(over)) + np.std(inside) / np.sqrt(len(inside))
+    return abs(np.mean(inside) - np.mean(over)) < _WRONG_CELL / 2 + 2 * spread
 
 
 def unwrap(positions: np.ndarray, cell: np.ndarray, unwrapped: bool = False) -> None:

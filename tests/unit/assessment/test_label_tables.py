@@ -359,16 +359,45 @@ BESIDE = {'id': 'name', 'conductivity': 'sigma'}
         ('name,sigma,unit\nA,1.2,mS/cm\nC,1e-3,S/m\n', "'unit' has 'mS/cm', but numbers are read in S/cm: write each"),
         ('name,sigma,Einheit\nA,1.2,S/cm\nC,1e-3,10^-4 S/cm\n', "'Einheit' has '10\\^-4 S/cm', but"),
         ('name,sigma,sigma_unit\nA,1.2,mS/cm\n', "column 'sigma_unit' has"),
-        ('name,sigma,x\nA,1.2,mS/cm\nC,1e-3,mS/cm\n', "column 'x' has 'mS/cm'"),
-        ('name,sigma,T (K)\nA,1e-3,300\nC,1e-3,500\n', "'T \\(K\\)' has the temperature '500', but 300 K is given"),
-        ('name,sigma,T_C\nA,1e-3,100\n', "'T_C' has the temperature '100'"),
-        ('name,sigma,degC\nA,1e-3,100\n', "'degC' has the temperature '100'"),
-        ('name,sigma,T\nA,1e-3,25\n', "'T' has the temperature '25'"),
-        ('name,sigma,Temperature\nA,1e-3,400\n', "'Temperature' has the temperature '400'"),
+        ('name,sigma,x\nA,1.2,mS/cm\nC,1e-3,mS/cm\n', "no row .* the column 'x', 'mS/cm', has mS/cm"),
+        ('name,sigma,T (K)\nA,1e-3,310\nC,1e-3,500\n', "'T \\(K\\)' has '310', but 300 K is given"),
+        ('name,sigma,T_C\nA,1e-3,100\n', "'T_C' has '100'"),
+        ('name,sigma,degC\nA,1e-3,100\n', "'degC' has '100'"),
+        ('name,sigma,T\nA,1e-3,25\n', "'T' has '25'"),
+        ('name,sigma,Temperature\nA,1e-3,400\n', "'Temperature' has '400'"),
         ('# Conductivity in mS/cm at 25 C\nname,sigma\nA,1.2\n', "line 1, .*, has mS/cm, but 'sigma' is read in S/cm"),
         ('name,sigma\n# all in mS/cm\nA,1.2\n', 'line 2, .* has mS/cm'),
         ('name,sigma\n# measured at 100 \u00b0C\nA,1.2\n', 'line 2, .* has 100 deg C, but 300 K is given'),
         ('name,sigma\nA,1.2\n"# at 500 K"\n', 'line 3, .* has 500 K, but'),
+        ('name,sigma,ref\nA,0.3,1\nConductivities in mS/cm,,\n', "line 3, 'Conductivities in mS/cm', has mS/cm"),
+        *(
+            (f'# {text}\nname,sigma\nA,0.3\n', 'line 1, .*numbers are read as they are')
+            for text in (
+                'sigma in 10^-4 S/cm',
+                'sigma x 1000',
+                '(10\u207b\u00b3 S/cm)',
+                'conductivities \u00d710\u207b\u00b3',
+            )
+        ),
+        ('# in units of 10-3 S cm-1\nname,sigma\nA,0.3\n', "has 'units of 10-3', but numbers are"),
+        *(
+            (f'name,sigma,{head}\nA,1e-3,{first}\nC,2e-3,{second}\n', f"column '{head}' has '{second}', remove such")
+            for head, first, second in (
+                *(
+                    ('exclude', '', 'x'),
+                    ('use', 'yes', 'no'),
+                    ('converged', 'True', 'False'),
+                    ('Quality', 'good', 'poor'),
+                ),
+                *(('flags', '[]', 'slope'), ('include', 'x', ''), ('is_outlier', '0', '1')),
+            )
+        ),
+        ('name,sigma,sign\nA,1e-3,=\nC,1e-3,\u2264\n', "'sign' has '\u2264', write each sign before its number"),
+        *(
+            (f'name,sigma,{head}\nA,1e-3,ionic conductivity\nC,1e-9,electronic conductivity\n', 'split the table')
+            for head in ('property', 'Quantity', 'type')
+        ),
+        ('name,sigma,property\nA,0.3,activation energy\n', "'property' has 'activation energy', split the table"),
     ],
 )
 def test_what_stands_beside_must_not_contradict(read, content, words):
@@ -382,10 +411,19 @@ def test_what_stands_beside_must_not_contradict(read, content, words):
         'name,sigma,unit\nA,1e-3,S/cm\n',
         'name,sigma,T_C\nA,1e-3,25\n',
         'name,sigma,formula units\nA,1e-3,4\n',
-        'name,sigma,unit_cell_volume\nA,1e-3,120\n',
-        'name,sigma,ion\nA,1e-3,K\n',
+        'name,sigma,unit_cell_axis\nA,1e-3,120\n',
+        'name,sigma,element\nA,1e-3,K\n',
         'name,sigma,c\nA,1e-3,5.52\n',
         'name,sigma,K\nA,1e-3,0.5\n',
+        *(
+            f'name,sigma,{head}\nA,1e-3,{text}\n'
+            for head in ('status', 'comment')
+            for text in ('ok', 'sintered at 1100 K')
+        ),
+        *('name,sigma,url\nA,1e-3,https://x.org/10-12\n', 'name,sigma,measured range\nA,1e-3,25-100 \u00b0C\n'),
+        *('name,sigma,use\nA,1e-3,yes\n', 'name,sigma,excluded\nA,1e-3,no\n', 'name,sigma,sign\nA,1e-3,=\n'),
+        *('name,sigma,property\nA,1e-3,Ionic conductivity\n', 'name,sigma,type\nA,1e-3,garnet\n'),
+        *('name,sigma,T\nA,1e-3,RT\n', 'name,sigma,conditions\nA,1e-3,"300 K, Ar"\n', 'name,sigma,ion\nA,1e-3,Li+\n'),
         'name,sigma,T_sinter (K)\nA,1e-3,1200\n',
     ],
 )
@@ -396,17 +434,68 @@ def test_what_agrees_is_read_and_told(read, content):
 
 
 @pytest.mark.parametrize(
+    ('head', 'text'),
+    [
+        *(('remarks', text) for text in ('value in mS/cm', 'mS/cm', 'sigma in 10^-2 S/cm', 'measured at 600 \u00b0C')),
+        *(
+            ('conditions', '873 K'),
+            ('Mobile ion', 'Na+'),
+            ('species', 'sodium'),
+            ('charge carrier', 'Ag'),
+            ('resistivity (kohm cm)', '20'),
+        ),
+        ('\u03c1 / \u03a9 m', '0.1'),
+    ],
+)
+def test_a_remark_costs_its_row(read, head, text):
+    for cell, number in ((text, 1), ('', 2)):
+        found = read(f'name,sigma,{head}\nA,1e-3,{cell}\nC,2e-3,\n', columns=BESIDE, temperature=300.0)
+        assert len(found.measurements) == number
+    assert found.excluded == []
+
+
+def test_rows_that_are_commented_out_and_replicates(read):
+    found = read(
+        'name,sigma,seed\nA,1e-3,1\n#A,5e-3,2\n# C,2e-3,1\nA,1e-3,2\nA,1e-3,2\n', columns=BESIDE, temperature=300
+    )
+    assert [entry.row for entry in found.measurements] == [2, 5]
+    assert reasons(found) == {6: 'the same as row 5'}
+    assert 'lines that begin with # are left out: 3, 4' in found.notes
+
+
+def test_room_temperature_in_a_cell_and_rules_of_markdown(read):
+    columns = {'id': 'name', 'conductivity': 'sigma', 'temperature': 'T'}
+    found = read('| name | sigma | T |\n|:---|---:|:----:|\n| A | 1e-3 | RT |\n| C | 2e-3 | r.t. |\n', columns=columns)
+    assert [entry.temperature for entry in found.measurements] == [297.0, 297.0]
+
+
+@pytest.mark.parametrize(('head', 'said'), [('T_set', '303'), ('T_mean_K', '296'), ('target temperature (K)', '301')])
+def test_temperatures_that_are_alike(read, head, said):
+    columns = {'id': 'name', 'conductivity': 'sigma', 'temperature': 'T (K)'}
+    for text, number in ((said, 2), ('400', 1)):
+        found = read(f'name,sigma,T (K),{head}\nA,1e-3,300,{text}\nC,2e-3,300,300\n', columns=columns)
+        assert len(found.measurements) == number
+
+
+@pytest.mark.parametrize(
     'comment',
     [
         '# Samples of J. Doe, 2024',
         '# S/cm at 25 \u00b0C (from mS/cm)',
         '# sintered at 1000 K, measured at 300 K',
         '# at RT',
+        '# Table 1 of J. Am. Chem. Soc. 2011, 133, 10-12, doi: 10.1038/nmat3066, accessed 2024-10-10',
+        '# https://github.com/x/y/tree/100/1e3',
+        '# Activation energies in kJ/mol are in Table S3, conductivities in S/cm',
+        '# by EIS in argon (< 0.1 ppm), 10 mV, 10^-2 Hz to 10^6 Hz; cut-off 520 eV, 10-5 eV',
+        '# Diffusion in Li10GeP2S12 along c, conductivity in the ab plane, 2 x 2 x 1 cell, n = 5x10^22 cm^-3',
+        '# detection limit 1\u00d710^-10 S/cm or 0.1 nS/cm; Run 10-3 of T. Kelvin in a C crucible',
     ],
 )
 def test_comments_that_agree(read, comment):
     found = read(f'{comment}\nname,sigma\nA,1e-3\n', columns=BESIDE, temperature=300.0)
     assert [entry.value for entry in found.measurements] == [1e-3]
+    assert found.notes == ['lines that begin with # are left out: 1']
 
 
 def test_a_header_may_be_a_comment_above_the_data(read):

@@ -93,6 +93,31 @@ def test_a_formula_fits_its_own_crystal_and_none_with_another_element(counts, fa
         check_row([('formula', f'{text}Zr1')], own)
 
 
+@pytest.mark.parametrize(
+    ('head', 'text', 'outcome'),
+    [
+        # LiI of rock salt, a = 6.0 A: 4.12 g/cm3, four formulas in 216 A^3.
+        *(('Density (g/cm3)', text, outcome) for text, outcome in (('4.1', 0), ('4.5', 1), ('3.8', 1), ('5.5', None))),
+        *(
+            ('density_kg_m3', '4116', 0),
+            ('Volume (A3)', '54', 0),
+            ('volume', '216', 0),
+            ('Volume (\u00c5\u00b3)', '60', 1),
+        ),
+        *(('unit_cell_volume', '80', None), ('density', 'high', 1), ('relative density', '93', 0)),
+        *(('chemsys', 'I-Li', 0), ('elements', '[Element I, Element Li]', 0), ('elements', "['Li', 'O']", None)),
+        *(('crystal_system', 'Cubic', 0), ('Crystal System', 'hexagonal', 1), ('crystal system', 'amorphous', 1)),
+    ],
+)
+def test_sizes_elements_and_systems(head, text, outcome):
+    salt = rock_salt('Li', 'I', 6.0)
+    if outcome is None:
+        with pytest.raises(InconsistentFile, match='the file says'):
+            check_row([(head, text)], salt)
+    else:
+        assert len(check_row([(head, text)], salt)) == outcome
+
+
 def test_groups_are_doubts_and_impossible_numbers_of_atoms_are_refused():
     salt, other = rock_salt('Li', 'I', 6.0), wurtzite('Li', 'I', 4.514, 7.311, 0.375)
     for cells, doubts in (

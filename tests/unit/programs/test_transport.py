@@ -236,6 +236,10 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
     assert process.returncode == 0, process.stderr
     assert round(process.found['activation_energy_meV']) == 249
     assert process.found['points'][-1]['excluded'] == 'leaves the line'
+    head, *lines = TABLE.splitlines()
+    rows = [f'{head},excluded,species', *(f'{line},null,Na' for line in lines), '363,0.082,0.023,leaves the line,Na']
+    (tmp_path / 'again.csv').write_text('\n'.join(rows))
+    assert call('arrhenius', tmp_path / 'again.csv', '--json').found['points'] == process.found['points']
     shown = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line')
     assert 'excluded: leaves the line' in shown.stdout
     assert 'no point at 300 K' in call('arrhenius', tmp_path / 'table.csv', '--exclude', '300', 'x').stderr
@@ -263,6 +267,14 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
             HEAD + '500,1e6,0.1\n700,2,0.1\n',
             "row 2: its conductivity '1e6' is 1e+06 S/cm, not between -0.1 and 10 S/cm",
         ),
+        *(
+            (f'{name},{HEAD}a,500,1,0.1\nb,700,2,0.1\n', f'{name} is a, b: one material, one table')
+            for name in ('material', 'composition', 'phase', 'species', 'Sample')
+        ),
+        ('use,' + HEAD + 'yes,500,1,0.1\nno,700,2,0.1\n', "the column 'use' has 'no', remove such rows"),
+        ('excluded,' + HEAD + 'True,500,1,0.1\n,700,2,0.1\n', "'excluded' has 'True', remove such rows"),
+        ('T_set,' + HEAD + '500,500,1,0.1\n650,700,2,0.1\n', "'T_set' has '650', but 'T_K' has '700'"),
+        ('# T_K sigma_S_cm sigma_error_S_cm\n500 1 0.1\n', 'its columns are separated by blanks'),
         (HEAD + '500,1,0.1\n500,1,0.1\n700,2,0.1\n', 'row 3: the same as row 2: correct the row, or remove it'),
         (HEAD + '500,<1,0.1\n700,2,0.1\n', 'row 2: its conductivity is a limit'),
         ('1000/T,' + HEAD + '2.0,500,1,0.1\n1.43,770,2,0.1\n', "row 3: the column '1000/T' has '1.43', but 'T_K' has"),

@@ -150,6 +150,16 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
         ('# gaps in eV, hulls in meV/atom\nid,band_gap,hull\nLiCl,6,1\n', {}, "but 'hull' is read in eV/atom"),
         ('id,gap\nLiCl,6\n', {'band_gap': 'Eg'}, "no column 'Eg'"),
         ('id,gap,exponent\nLiCl,6,-1\n', {}, "column 'exponent' has '-1', a part of numbers"),
+        *(
+            (f'# {text}\nid,gap,hull\nLiCl,6,1\n', {}, f'line 1, .* has {unit}, but')
+            for text, unit in (
+                *(('E_hull in kJ/mol', 'kJ'), ('hulls in eV/f.u.', 'eV/f.u.'), ('gaps in hartree', 'hartree')),
+                ('E_hull (eV per Li)', 'eV per Li'),
+            )
+        ),
+        ('id,hull\nLiCl,0.8\nE_hull in meV/atom,\n', {}, "line 3, 'E_hull in meV/atom', has meV/atom"),
+        ('id,hull,deprecated\nLiCl,0,False\nx,0,True\n', {}, "'deprecated' has 'True', remove such rows"),
+        ('id,E_hull (eV) per Li\nLiCl,1\n', {}, "not understood from 'per Li' on"),
         ('', {}, 'is empty'),
         ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, "'gap_Ry' is not understood from 'Ry' on"),
         ('id,band_gap\n,10 eV\nLiCl,6\n', {}, "'band_gap', with '10 eV' in its first row, is not understood"),
@@ -188,6 +198,9 @@ SALTS = {'LiF': ('F', 4.03), 'LiCl': ('Cl', 5.13)}
         (['LiF.cif', 'LiCl.cif'], 'id,Formula\nLiF,LiCl\nLiCl,Li4Cl4\n', ['says Li1Cl1, its sites give Li1F1', 6]),
         (['LiF.cif', 'LiCl.cif'], 'id,nsites\nLiF,2\nLiCl,5\n', [8, 'line 3 of the table: the file says 5 atoms']),
         (['LiF.cif', 'LiCl.cif'], 'id,is_metal\nLiF,True\nLiCl,False\n', ['is_metal = True, but band_gap = 8', 6]),
+        (['LiF.cif', 'LiCl.cif'], 'id,density\nLiF,2.6\nLiCl,2.64\n', [8, 'line 3 of the table: the file says dens']),
+        (['LiF.cif', 'LiCl.cif'], 'id,chemsys\nLiF,F-Li\nLiCl,Li-O-P\n', [8, 'its elements are Li, O, P']),
+        (['LiF.cif', 'LiCl.cif'], 'id,note\nLiF,PBE\nLiCl,meV\n', [8, "the column 'note', 'meV', has meV"]),
         # Names.
         (['LiF.cif', 'LiCl.cif'], 'id\n./c/LiF.cif\nC:\\data\\licl.CIF\n', [8, 6]),
         (['1234.cif', 'LiCl.cif'], 'id\n001234.0\ncifs/LiCl\n', [8, 6]),

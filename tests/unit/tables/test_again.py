@@ -43,11 +43,12 @@ def read(path, content, unit='S/cm', **columns):
         ('log sigma', ('-3.5', '-3.49', '-3.4949', '-3.49485002168'), ('-4.49', '-2', '3.49')),
         ('lg(\u03c3 / mS cm-1)', ('-0.49',), ('-3.49',)),
         ('ln sigma', ('-8.05', '-8.047'), ('-3.49',)),
+        ('resistivity (ohm cm)', ('3125', '3.1e3'), ('5.5', '0')),
         ('sigma RT', ('1e-7',), ()),
         ('sigma_373K', ('3.2e-4',), ('1e-7',)),
         *((head, ('1e-7', '5'), ()) for head in ('sigma_bulk', 'sigma_exp', 'sigma_300K', 'max sigma')),
         *((head, ('0.119', '120', '-3'), ()) for head in ('sigma_T', 'sigma*T', '\u03c3T (S K/cm)', 'ln(sigma T)')),
-        *((head, ('5.5', '0'), ()) for head in ('c', 'K', 'd', 'E', 'T_sinter (K)', 'sigma0', 'resistivity (ohm cm)')),
+        *((head, ('5.5', '0'), ()) for head in ('c', 'K', 'd', 'E', 'T_sinter (K)', 'sigma0', 'resistivity')),
         ('exponent', ('0', '0.0', ''), ()),
         ('factor', ('1', '1.0', '-'), ()),
         ('exp', ('1', '3.2e-4', 'impedance'), ()),
@@ -132,9 +133,10 @@ def test_a_part_of_numbers_in_a_column_of_its_own_is_refused(tmp_path, head, tex
         read(tmp_path, f'name,T_K,sigma,{head}\na,300,1,0\nb,300,1,"{text}"\n')
 
 
-def test_other_temperatures_where_one_is_given(tmp_path):
-    with pytest.raises(LabelError, match="'1000/T' has the temperature '2.68', but 300 K is given"):
-        read(tmp_path, 'name,sigma,1000/T\na,1e-3,3.33\nb,1e-3,2.68\n')
+def test_other_temperatures_where_one_is_given_cost_their_rows(tmp_path):
+    found = read(tmp_path, 'name,sigma,1000/T\na,1e-3,3.33\nb,1e-3,2.68\n')
+    assert [entry.id for entry in found.measurements] == ['a']
+    assert "'1000/T' has '2.68', but 300 K is given" in found.excluded[0]['reason']
     assert len(read(tmp_path, 'name,sigma,1000/T\na,1e-3,3.33\nb,1e-3,3.356\n').measurements) == 2
 
 

@@ -74,7 +74,7 @@ def test_a_broken_row_costs_itself_only(opened):
         ('a,1\nb,2\n', "has no column 'id': it has a, 1"),
         ('id,id\na,1\n', "has 2 columns 'id': it has id, id"),
         (b'PK\x03\x04\x00\x00\x01', 'cannot be read: the file is not text'),
-        ('id value\na 1\n', "has no column 'id': it has id value"),
+        ('id value\na 1\n', "has no column 'id': its columns are separated by blanks"),
     ],
 )
 def test_what_is_no_table_is_refused_by_name(opened, content, words):

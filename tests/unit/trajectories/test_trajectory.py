@@ -51,6 +51,19 @@ def test_wrapped_ions_show_the_cell_in_which_they_are_wrapped(seed, motion, axes
     np.testing.assert_allclose(shown, np.linalg.norm(CELL, axis=1), rtol=0.01)
 
 
+@pytest.mark.parametrize('amplitude', [0.0, 0.3])
+@pytest.mark.parametrize('factor', [1, 1.05])
+def test_ions_that_are_seen_at_their_sites_only_need_none_at_the_border(amplitude, factor):
+    """Sites at 1/8, 3/8, 5/8 and 7/8 of each vector; in a cell that is too large hops over the border are longer."""
+    rng, cell = np.random.default_rng(0), 12.0 * np.eye(3)
+    hops = (rng.random((1000, 20)) < 0.1)[..., None] * np.concatenate([np.eye(3), -np.eye(3)])[
+        rng.integers(6, size=(1000, 20))
+    ]
+    places = 1.5 + 3.0 * (rng.integers(4, size=(20, 3)) + np.cumsum(hops, axis=0))
+    inside = wrapped(places + rng.normal(size=places.shape) * amplitude, cell)
+    assert ((motion_of(inside, factor * cell).returns == 1) == (factor == 1)).all()
+
+
 @pytest.mark.parametrize('every', [3, 5, 20])
 @pytest.mark.parametrize('motion', [brownian, hopping])
 def test_ions_that_are_wrapped_now_and_then_show_no_other_cell(every, motion):
