@@ -35,6 +35,10 @@ class NoMobileSpecies(StructureError):
     """The structure has no atom of the mobile species."""
 
 
+class NoFramework(StructureError):
+    """All atoms of the structure are mobile ions, and nothing is left without them."""
+
+
 class PartialOccupancy(StructureError):
     """A site is shared by several species or partly vacant."""
 

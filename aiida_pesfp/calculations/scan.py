@@ -22,6 +22,7 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.fingerprint.scan import host_of
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
@@ -41,7 +42,7 @@ class ScanCalculation(ProgramCalculation):
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 5
+    CACHE_VERSION = 6
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 
@@ -142,10 +143,11 @@ def take_scan(structure: StructureData, potential: PotentialData, result: Folder
     }
     surface = PotentialEnergySurface.from_arrays(arrays)
     scanned = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
-    if not _is_of_same_material(scanned, crystal):
+    others = about['scan_settings']['others']
+    if not _is_of_same_material(surface.crystal, host_of(crystal, about['species'], others)):
         raise WrongResults(
             f'the surface in {result} is that of {scanned.formula} in {scanned.volume:.3f} A^3, which is no cell of '
-            f'{crystal.formula} in {crystal.volume:.3f} A^3: scan it again'
+            f'{crystal.formula} with others {others} in {crystal.volume:.3f} A^3: scan it again'
         )
     settings, computed_by = about.pop('scan_settings'), about.pop('descriptor_settings')
     about |= {'formula': crystal.composition.reduced_formula, 'structure_uuid': structure.uuid}

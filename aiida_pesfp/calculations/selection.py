@@ -119,7 +119,7 @@ def _reason(structure: StructureData, properties: dict, criteria: Criteria) -> s
     if structure.has_vacancies or structure.is_alloy:
         return f'a site of {structure.get_formula()} is partly occupied or shared'
     symbols = structure.get_symbols_set()
-    if criteria.species not in symbols:
+    if criteria.species not in (None, *symbols):
         return f'no {criteria.species} among its elements ({", ".join(sorted(symbols))})'
     metals = sorted(symbol for symbol in symbols if Element(symbol).is_transition_metal)
     if metals and not criteria.allow_transition_metals:

@@ -24,6 +24,7 @@ QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS
 #: Columns that are shown only if rows differ in them.
 _SETTINGS = (
     *(('Ion', 'species', ''), ('Cell', 'cell', ''), ('Cell size/A', 'cell_size', 'g'), ('Spacing/A', 'spacing', 'g')),
+    ('Others', 'others', ''),
     *(('R_min/A', 'minimum_distance', 'g'), ('Grid', 'grid', ''), ('Settings', 'settings', '')),
 )
 _COLUMNS = (
@@ -43,10 +44,10 @@ aiida-pesfp rank sulfides --sort mpe --limit 10 --format csv
 aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
 
 Names in expressions: {listing()}; pk, label, formula, species, potential_name, structure_uuid; of the scan: cell,
-cell_size, spacing, minimum_distance (A), grid; settings (those that are not the default); doubts; of the record:
-source, id, database, band_gap (eV), energy_above_hull (eV/atom); of the newest Arrhenius fit: activation_energy,
-activation_energy_error (eV), conductivity_300K (S/cm). A comparison with an unknown value is false. Functions: log10,
-log, exp, sqrt, sigmoid, abs, min, max.
+cell_size, others, spacing, minimum_distance (A), grid; settings (those that are not the default); doubts; of the
+record: source, id, database, band_gap (eV), energy_above_hull (eV/atom); of the newest Arrhenius fit:
+activation_energy, activation_energy_error (eV), conductivity_300K (S/cm). A comparison with an unknown value is false.
+Functions: log10, log, exp, sqrt, sigmoid, abs, min, max.
 """
 
 

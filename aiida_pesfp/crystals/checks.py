@@ -125,8 +125,9 @@ def check_packing(structure: Structure) -> tuple[str, ...]:
     return (f'it has a hole with a radius of more than {LARGEST_HOLE:g} A: is it whole, and a crystal?',)
 
 
-def check_structure(structure: Structure, species: str) -> None:
-    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned for a mobile species.
+def check_structure(structure: Structure, species: str | None) -> None:
+    """Raise a :class:`~aiida_pesfp.errors.StructureError` if a structure cannot be scanned for a mobile species, which
+    it must contain; or for an ion that is added to it, with None.
 
     Ions of lithium and its kin must not be as close as on sites that are half full; in a moment of dynamics they may.
     """
@@ -134,8 +135,8 @@ def check_structure(structure: Structure, species: str) -> None:
     if close := _close_ions(structure, ALKALI, LEAST_ALKALI_CONTACT):
         way_out = 'give an ordered approximant of the structure'
         raise OverlappingAtoms(f'{close}, as on sites that are half full: {way_out}')
-    if species not in structure.symbol_set:
-        way_out = 'name the mobile species (--species) or leave the structure out'
+    if species not in (None, *structure.symbol_set):
+        way_out = 'name the mobile species (--species), add one ion (--others interstitial) or leave the structure out'
         raise NoMobileSpecies(f'no {species} among its elements ({", ".join(sorted(structure.symbol_set))}): {way_out}')
 
 

@@ -14,8 +14,8 @@ class DescriptorsData(RequiredAttributes, Dict):
     ``spectrum`` with the lists ``thresholds`` (eV), ``connected`` and ``disconnected``; ``ions``, for each mobile ion
     its ``index``, ``equivalent_to``, ``fractional_coordinates`` and quantities; ``formula``, ``species``,
     ``potential_name``, ``potential_sha256``, ``structure_uuid``; ``cell``, ``cell_size`` (A; None but for cells of a
-    minimal size), ``spacing``, ``minimum_distance`` (A) and ``grid`` of the scan; ``settings`` of the descriptors;
-    ``doubts``, reasons in sentences not to trust the structure or its surface.
+    minimal size), ``others``, ``spacing``, ``minimum_distance`` (A) and ``grid`` of the scan; ``settings`` of the
+    descriptors; ``doubts``, reasons in sentences not to trust the structure or its surface.
     """
 
     #: Rankings and the report need these.

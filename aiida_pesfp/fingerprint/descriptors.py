@@ -3,9 +3,8 @@
 Xi itself is in ``quantities.py``.
 """
 
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
+from itertools import groupby
 
 from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import neighbour_steps
@@ -66,25 +65,28 @@ def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = Des
     """Descriptors of a surface, aggregated over its mobile ions (Sec. II A).
 
     Energies of the structure are the minimum over ions, as one ion moves at a time. Free volumes are those of the union
-    over ions: a place lies below t for any of them if the minimum over them does.
+    over ions: a place lies below t for any of them if the minimum over them does. So are those of a single ion that may
+    start from several equivalent places, and its barriers are the lowest of them.
     """
     steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), settings.neighbours)
     thresholds = sorted({*settings.thresholds, settings.xi.threshold})
     highest = max(thresholds) + max(settings.smearing)
-    union = Landscape(*(np.full(k * np.array(surface.shape), np.inf, dtype=np.float32) for k in (1, 2, 1)))
-    ions, sites = [], []
-    for maps in ion_maps(surface, steps, stop_above=highest):
-        levels = to_cell_frame(maps.levels, maps.centre)
-        own = Landscape(maps.energies, levels, maps.periodic, maps.mpe, barriers=maps.barriers)
-        index = int(surface.mobile_ions[maps.position])
-        scanned = int(surface.scanned_ions[surface.representatives[maps.position]])
+    union, ions, sites = None, [], []
+    for position, starts in groupby(ion_maps(surface, steps, stop_above=highest), key=lambda maps: maps.position):
+        own = None
+        for maps in starts:
+            levels = to_cell_frame(maps.levels, maps.centre)
+            one = Landscape(maps.energies, levels, maps.periodic, maps.mpe, barriers=maps.barriers)
+            own = one if own is None else own.lowest(one)
+            sites.append(maps.centre)
+        union = own if union is None else union.lowest(own)
+        index = int(surface.mobile_ions[position])
+        scanned = int(surface.scanned_ions[surface.representatives[position]])
         values = {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION}
         ions.append(IonDescriptors(index, scanned, surface.fractional_coordinates[index].tolist(), values))
-        sites.append(maps.centre)
-        for name in ('energies', 'levels', 'periodic'):
-            np.minimum(getattr(union, name), getattr(own, name), out=getattr(union, name))
     # Regions that are apart can percolate at different levels.
-    union = replace(union, joint=min(percolation_barriers(union.periodic, steps, site)[0] for site in sites))
+    joint = min(percolation_barriers(union.periodic, steps, site)[0] for site in sites)
+    union = Landscape(union.energies, union.levels, union.periodic, joint=joint)
     values = {
         one.name: one.over_ions([ion.values[one.name] for ion in ions])
         if one.over_ions

@@ -1,7 +1,7 @@
 """The level maps of all mobile ions of a surface, and the frame in which they are combined."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class IonMaps:
     """Energies and levels of one mobile ion, that at ``position`` in ``surface.mobile_ions``, eV.
 
     :param energies: (N1, N2, N3) in the frame of the cell.
-    :param levels: (2N1+1, 2N2+1, 2N3+1) around its lowest point, ``centre``, in grid indices.
+    :param levels: (2N1+1, 2N2+1, 2N3+1) around the point where it starts, ``centre``, in grid indices.
     :param periodic: (N1, N2, N3) levels on the periodic grid, in the frame of the cell.
     :param mpe: percolation energy (Eq. 2); ``barriers`` are those in one, two and three dimensions.
     """
@@ -44,7 +44,7 @@ def to_cell_frame(levels: np.ndarray, centre: tuple[int, int, int]) -> np.ndarra
 def ion_maps(
     surface: PotentialEnergySurface, steps: np.ndarray, positions=None, stop_above: float = np.inf
 ) -> Iterator[IonMaps]:
-    """Maps of the mobile ions, one after the other.
+    """Maps of the mobile ions, one after the other, and from each of the places where an ion starts.
 
     If the operation between an ion and its representative only exchanges and reverses lattice vectors, the ion's maps
     are exactly those of the representative with other axes, and are not computed again. (Other operations do not map
@@ -56,6 +56,9 @@ def ion_maps(
     computed, shape = {}, np.array(surface.shape)
     for position in range(len(surface.mobile_ions)) if positions is None else positions:
         energies = surface.of_ion(position)
+        if len(surface.starts):
+            yield from _from_each_start(position, energies, surface.starts_of(position), steps, stop_above)
+            continue
         centre = lowest_point(energies)
         owner = int(surface.representatives[position])
         rotation, translation = surface.rotations[position], surface.translations[position]
@@ -68,12 +71,29 @@ def ion_maps(
                 periodic = surface.moved(periodic, position)
                 yield IonMaps(position, energies, centre, levels, periodic, mpe, barriers)
                 continue
-        levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above)
-        mpe, (periodic, barriers) = percolation_energy(levels), periodic_levels(energies, steps, centre, stop_above)
+        found = _maps_from(position, energies, centre, steps, stop_above)
         is_needed = owner in surface.representatives[position + 1 :]
         if is_needed and np.array_equal(rotation, np.eye(3)) and not translation.any():
-            computed[owner] = centre, levels, periodic, mpe, barriers
-        yield IonMaps(position, energies, centre, levels, periodic, mpe, barriers)
+            computed[owner] = centre, found.levels, found.periodic, found.mpe, found.barriers
+        yield found
+
+
+def _maps_from(position: int, energies: np.ndarray, centre, steps: np.ndarray, stop_above: float) -> IonMaps:
+    levels = level_map(tile_around(energies, centre), energies.shape, steps, stop_above)
+    periodic, barriers = periodic_levels(energies, steps, centre, stop_above)
+    return IonMaps(position, energies, centre, levels, periodic, percolation_energy(levels), barriers)
+
+
+def _from_each_start(position: int, energies: np.ndarray, starts, steps: np.ndarray, stop_above) -> Iterator[IonMaps]:
+    """Maps from several points; those from a point that is the one before but for a translation are moved."""
+    last = None
+    for start in starts:
+        shift = np.subtract(start, last.centre) if last else None
+        if last and np.array_equal(np.roll(energies, shift, (0, 1, 2)), energies):
+            last = replace(last, centre=start, periodic=np.roll(last.periodic, shift, (0, 1, 2)))
+        else:
+            last = _maps_from(position, energies, start, steps, stop_above)
+        yield last
 
 
 def _exchanges_axes(rotation: np.ndarray, steps: np.ndarray) -> bool:

@@ -92,18 +92,24 @@ class EnergyProfile:
 def energy_profile(surface: PotentialEnergySurface, position: int, neighbours: str = 'sqrt3') -> EnergyProfile:
     """Energy along the easiest path of the ion at ``position`` in ``surface.mobile_ions`` to a periodic image.
 
-    See :func:`easiest_path_to_image`.
+    See :func:`easiest_path_to_image`. If the ion may start from several points, it does from the best.
     """
-    energies, shape = surface.of_ion(position), np.array(surface.shape)
-    points = easiest_path_to_image(energies, grid_vectors(surface.lattice, surface.shape), neighbours)
+    energies, shape, starts = surface.of_ion(position), np.array(surface.shape), surface.starts_of(position)
+    vectors = grid_vectors(surface.lattice, surface.shape)
+    if len(starts) > 1:
+        steps = neighbour_steps(vectors, neighbours)
+        starts = sorted(starts, key=lambda start: percolation_barriers(energies, steps, start)[0])
+    points = easiest_path_to_image(energies, vectors, neighbours, starts[0])
     cartesian = points / shape @ surface.lattice
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(cartesian, axis=0), axis=1))])
     energy = energies[tuple((points % shape).T)].astype(float)
     return EnergyProfile(int(surface.mobile_ions[position]), points / shape, cartesian, length, energy)
 
 
-def easiest_path_to_image(energies: np.ndarray, vectors: np.ndarray, neighbours: str = 'sqrt3') -> np.ndarray:
-    """Grid points of the easiest path from the lowest point to any periodic image of it.
+def easiest_path_to_image(
+    energies: np.ndarray, vectors: np.ndarray, neighbours: str = 'sqrt3', start: tuple[int, int, int] | None = None
+) -> np.ndarray:
+    """Grid points of the easiest path from a point, by default the lowest, to any periodic image of it.
 
     Among all paths with the lowest barrier, the one-dimensional one of :func:`percolation_barriers`, this is the path
     with the least integral of exp(20 E / barrier) over its length: low everywhere, not only at its highest point, and
@@ -116,13 +122,14 @@ def easiest_path_to_image(energies: np.ndarray, vectors: np.ndarray, neighbours:
     :returns: (n, 3) integer indices, not wrapped: the last point is the first plus multiples of N1, N2, N3.
     """
     steps, shape = neighbour_steps(vectors, neighbours), np.array(energies.shape)
-    barrier = percolation_barriers(energies, steps)[0]
+    start = start or lowest_point(energies)
+    barrier = percolation_barriers(energies, steps, start)[0]
     allowed = (energies <= barrier).ravel()
     heights = energies.ravel()[allowed].astype(float) - energies.min()
     highest = heights.max() or 1.0  # on a flat surface only the length counts
     cost = np.full(energies.size, np.inf)
     cost[allowed] = np.exp(BARRIER_OVER_THERMAL_ENERGY * heights / highest)
-    start = np.ravel_multi_index(lowest_point(energies), energies.shape)
+    start = np.ravel_multi_index(start, energies.shape)
     lengths = np.linalg.norm(steps @ vectors, axis=1)
     parents, cells, end, other_end, step = _least_cost_loop(cost, start, shape, steps, lengths)
 

@@ -6,6 +6,7 @@ expressions, tables, the report and the documentation read the table.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class Landscape:
     mpe: float = np.nan
     joint: float = np.nan
     barriers: tuple[float, float, float] = (np.nan, np.nan, np.nan)
+
+    def lowest(self, other: Self) -> Self:
+        """The lower value of both at each place, and of each barrier."""
+        maps = (np.minimum(getattr(self, name), getattr(other, name)) for name in ('energies', 'levels', 'periodic'))
+        return Landscape(*maps, min(self.mpe, other.mpe), barriers=tuple(map(min, self.barriers, other.barriers)))
 
 
 @dataclass(frozen=True)

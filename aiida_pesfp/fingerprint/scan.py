@@ -1,6 +1,7 @@
 """The scan: the energy of a crystal with one ion on every allowed grid point (arXiv:2411.06804, Sec. II A).
 
 One ion moves with its periodic images, all other atoms stay in place. Equivalent ions and points are evaluated once.
+Around it may also be the crystal without any ion of its species, or the whole crystal: then it has no site of its own.
 
 :func:`plan_scan` chooses the points, :func:`evaluate` yields energies piece by piece, and :func:`assemble` makes the
 surface; :func:`scan` does all three. The order of the energies depends only on the plan and on earlier energies, so an
@@ -9,7 +10,7 @@ interrupted scan resumes from the list of its energies.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -22,8 +23,9 @@ from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.fingerprint import symmetry
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
 from aiida_pesfp.fingerprint.grid import check_size, excluded_points, fractional_points, grid_shape
+from aiida_pesfp.fingerprint.levels import lowest_point
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.fingerprint.symmetry import Operations, ion_images, irreducible_points, on_grid
+from aiida_pesfp.fingerprint.symmetry import Operations, images_of_point, ion_images, irreducible_points, on_grid
 from aiida_pesfp.settings.scan import ScanSettings
 
 #: No energy of a cell has this size, eV; surfaces are kept in single precision, which ends at 3e38.
@@ -66,6 +68,7 @@ class ScanPlan:
 
     :param species: chemical symbol of the mobile ions.
     :param shape: number of grid points along each lattice vector.
+    :param structure: with the ion at some place, if it is added.
     :param ions: plans of the inequivalent mobile ions.
     :param mobile_ions: (m,) indices of all mobile ions; ``owners`` (m,) has the index in ``ions`` of the representative
         of each, and ``operations`` that which maps the representative's surface onto its own.
@@ -88,8 +91,9 @@ class ScanPlan:
 
 def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings = ScanSettings()) -> ScanPlan:
     """Choose ions and grid points; :class:`~aiida_pesfp.errors.StructureError` if the structure cannot be scanned."""
-    check_structure(structure, species)
-    mobile = np.array([index for index, site in enumerate(structure) if site.specie.symbol == species])
+    structure = host_of(structure, species, settings.others)
+    is_added = settings.others != 'fixed'
+    mobile = np.array([len(structure)] if is_added else _sites_of(species, structure))
     lattice, spacing = structure.lattice.matrix, settings.spacing
     check_size(lattice, settings, len(mobile))
     known = symmetry.crystal_operations(structure)
@@ -98,6 +102,10 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
         shape = symmetry.symmetric_shape(structure, spacing)
     known = known if settings.symmetry else Operations.identity()
     operations = on_grid(known, lattice, shape)
+    if is_added:
+        plan = _plan_ion(_with_ion(structure, species, np.zeros(3)), len(structure), operations, shape, settings)
+        crystal = _with_ion(structure, species, fractional_points(plan.points[:1], shape)[0])
+        return ScanPlan(crystal, species, settings, shape, (plan,), mobile, np.array([0]), Operations.identity())
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)
     for position, ion in enumerate(mobile):
         if owners[position] >= 0:
@@ -110,6 +118,30 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
     return ScanPlan(structure, species, settings, shape, tuple(plans), mobile, owners, operations[chosen])
 
 
+def host_of(structure: Structure, species: str, others: str) -> Structure:
+    """What an ion moves in: the crystal without any ion of its species if ``others`` are removed, else the crystal.
+
+    :raises StructureError: if there is no such ion, unless one is added, nothing else, or the crystal is none.
+    """
+    check_structure(structure, None if others == 'interstitial' else species)
+    if others != 'removed':
+        return structure
+    host = structure.copy()
+    host.remove_sites(_sites_of(species, structure))
+    if not len(host):
+        way_out = 'scan it with the other ions in place (--others fixed)'
+        raise errors.NoFramework(f'without {species} nothing is left of {structure.composition.formula}: {way_out}')
+    return host
+
+
+def _sites_of(species: str, structure: Structure) -> list[int]:
+    return [index for index, site in enumerate(structure) if site.specie.symbol == species]
+
+
+def _with_ion(host: Structure, species: str, place: np.ndarray) -> Structure:
+    return Structure(host.lattice, [*host.species, species], [*host.frac_coords, place])
+
+
 def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, settings: ScanSettings) -> IonPlan:
     framework = np.delete(structure.frac_coords, ion, axis=0)
     excluded = excluded_points(structure.lattice.matrix, framework, shape, settings.minimum_distance).ravel()
@@ -117,9 +149,12 @@ def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, set
     points = np.unique(representatives)
     points = points[~excluded[points]]
     if not len(points):
-        around = f'{settings.minimum_distance} A or more away from the atoms around ion {ion} ({structure[ion].specie})'
+        kind = structure[ion].specie
+        around = f'the atoms around ion {ion} ({kind})' if settings.others == 'fixed' else f'all atoms, for one {kind}'
         way_out = 'check the cell, or choose a smaller minimum distance'
-        raise errors.NoAllowedPoint(f'no grid point is {around}: {way_out}')
+        raise errors.NoAllowedPoint(
+            f'no grid point is {settings.minimum_distance} A or more away from {around}: {way_out}'
+        )
     return IonPlan(ion, points, representatives)
 
 
@@ -181,7 +216,7 @@ def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> Po
         grid = np.full(len(of_ion.representatives), np.nan)
         grid[of_ion.points] = values - references[-1]
         grids.append(grid[of_ion.representatives].reshape(plan.shape))
-    return PotentialEnergySurface(
+    surface = PotentialEnergySurface(
         energies=np.array(grids),
         reference_energies=np.array(references),
         scanned_ions=np.array([of_ion.ion for of_ion in plan.ions]),
@@ -193,6 +228,17 @@ def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> Po
         atomic_numbers=np.array(plan.structure.atomic_numbers),
         evaluations=evaluations,
     )
+    return surface if plan.settings.others == 'fixed' else _at_lowest_point(surface)
+
+
+def _at_lowest_point(surface: PotentialEnergySurface) -> PotentialEnergySurface:
+    """The surface of an ion without a site, with the ion at its lowest point and all images of it."""
+    energies, [ion] = surface.of_ion(0), surface.mobile_ions
+    lowest, places = np.array(lowest_point(energies)), surface.fractional_coordinates.copy()
+    places[ion] = lowest / surface.shape
+    host = Structure(surface.lattice, np.delete(surface.atomic_numbers, ion), np.delete(places, ion, axis=0))
+    starts = images_of_point(symmetry.crystal_operations(host), lowest, energies)
+    return replace(surface, fractional_coordinates=places, starts=starts)
 
 
 def doubts_of_surface(surface: PotentialEnergySurface, mpe: float) -> list[str]:
@@ -224,7 +270,10 @@ def doubts_of_surface(surface: PotentialEnergySurface, mpe: float) -> list[str]:
 def scan(
     structure: Structure, evaluator: Evaluator, species: str = 'Li', settings: ScanSettings = ScanSettings()
 ) -> PotentialEnergySurface:
-    """Surface of every ion of ``species``, with its own evaluator; errors are those of :func:`plan_scan`."""
+    """Surface of every ion of ``species``; errors are those of :func:`plan_scan`.
+
+    :param evaluator: of the structure of the plan.
+    """
     plan, pieces = plan_scan(structure, species, settings), []
     surfaces = drain(evaluate(plan, evaluator), pieces.append)
     return assemble(plan, surfaces, sum(map(len, pieces)))

@@ -1,10 +1,13 @@
 """The potential energy surface of a structure: the result of a scan, and all that the descriptors need."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+from pymatgen.core import Structure
+
+from aiida_pesfp.fingerprint.levels import lowest_point
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class PotentialEnergySurface:
     :param lattice: (3, 3) lattice vectors as rows, A.
     :param fractional_coordinates: (n, 3) of all atoms of the structure, with their (n,) ``atomic_numbers``.
     :param evaluations: number of evaluated energies.
+    :param starts: (s, 3) grid indices of all places that are equally good for a single ion without a site of its own
+        (``others`` removed or interstitial): its lowest point and the images of it by the symmetry of its surroundings.
+        Empty if each ion starts at its lowest point.
     """
 
     energies: np.ndarray
@@ -38,6 +44,13 @@ class PotentialEnergySurface:
     fractional_coordinates: np.ndarray
     atomic_numbers: np.ndarray
     evaluations: int
+    starts: np.ndarray = field(default_factory=lambda: np.empty((0, 3), dtype=int))
+
+    @property
+    def crystal(self) -> Structure:
+        """What was scanned, without an ion that has no site of its own."""
+        atoms = np.setdiff1d(np.arange(len(self.atomic_numbers)), self.mobile_ions if len(self.starts) else [])
+        return Structure(self.lattice, self.atomic_numbers[atoms], self.fractional_coordinates[atoms])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,6 +63,10 @@ class PotentialEnergySurface:
         if not len(found):
             raise ValueError(f'atom {ion} is not a mobile ion: these are {", ".join(map(str, self.mobile_ions))}')
         return int(found[0])
+
+    def starts_of(self, position: int) -> list[tuple[int, int, int]]:
+        """Grid indices of the points from which the mobile ion at ``position`` starts."""
+        return [tuple(map(int, start)) for start in self.starts] or [lowest_point(self.of_ion(position))]
 
     def on_grid(self, position: int) -> np.ndarray:
         """(N1, N2, N3) energies, eV, of the mobile ion at ``position`` in :attr:`mobile_ions`; NaN where excluded."""
@@ -77,12 +94,12 @@ class PotentialEnergySurface:
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """The fields as arrays by name, as files and ``PesData`` hold them."""
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        return {one.name: np.asarray(getattr(self, one.name)) for one in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays) -> Self:
-        """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing."""
-        values = {field.name: arrays[field.name] for field in fields(cls)}
+        """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing, but for ``starts``."""
+        values = {one.name: arrays[one.name] for one in fields(cls) if one.name != 'starts' or one.name in arrays}
         return cls(**values | {'evaluations': int(values['evaluations'])})
 
     def save(self, path: str | Path) -> None:

@@ -15,11 +15,14 @@ import numpy as np
 import spglib
 from pymatgen.core import Structure
 
+from aiida_pesfp.crystals.periodic import integer_points
 from aiida_pesfp.fingerprint.grid import grid_shape
 
 #: Largest displacement, A, of an atom by a symmetry operation. With the steepest slopes on a grid at least 1.2 A away
 #: from all atoms (some eV/A), energies stay within about 1e-4 eV of those of the full scan.
 TOLERANCE = 1e-4
+#: What is so near to a grid point is on it, in steps of the grid.
+ON_POINT = 0.01
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,22 @@ def ion_images(structure: Structure, ion: int, operations: Operations) -> np.nda
     same = np.flatnonzero(np.array(structure.atomic_numbers) == structure.atomic_numbers[ion])
     distances = structure.lattice.get_all_distances(places, structure.frac_coords[same])
     return same[np.argmin(distances, axis=1)]
+
+
+def images_of_point(operations: Operations, point, energies: np.ndarray) -> np.ndarray:
+    """(n, 3) indices of the grid points that are images of a ``point`` (grid indices), each once, itself the first.
+
+    For an image between grid points, it is the one of those around it with the lowest of the (N1, N2, N3) ``energies``.
+    """
+    shape = np.array(energies.shape)
+    # Images that differ by a translation stand together.
+    order = np.lexsort(operations.rotations.reshape(-1, 9).T)
+    images = (operations.rotations[order] @ (point / shape) + operations.translations[order]) * shape
+    low, high = np.floor(images + ON_POINT).astype(int), np.ceil(images - ON_POINT).astype(int)
+    corners = np.where(integer_points([0] * 3, [1] * 3)[:, None] == 1, high, low) % shape
+    best = energies[tuple(np.moveaxis(corners, -1, 0))].argmin(axis=0)
+    found = np.concatenate([np.asarray(point)[None], corners[best, np.arange(len(images))]])
+    return found[np.sort(np.unique(found, axis=0, return_index=True)[1])]
 
 
 def irreducible_points(operations: Operations, shape) -> np.ndarray:

@@ -5,7 +5,8 @@ What it writes, apart from ``OUT/run.json``:
 ``OUT/NAME/pes.npz``, ``OUT/NAME/descriptors.json``
     results of a structure that is done.
 ``OUT/NAME/cell.cif``
-    the cell that was scanned: numbers and coordinates of ions are those of this file.
+    the cell that was scanned: numbers and coordinates of ions are those of this file. With ``--others`` removed or
+    interstitial, the moving ion stands at its lowest point, as its last atom.
 ``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
     with ``--export``: the same to look at.
 ``OUT/NAME/checkpoint.npz``
@@ -25,12 +26,11 @@ from tqdm import tqdm
 
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.canonical import cell_to_scan
-from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
-from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, plan_scan
+from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, host_of, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
 from aiida_pesfp.programs.outcome import Outcome
@@ -96,11 +96,11 @@ class ScanRequest(Request):
     def _surface(self, outcome: ScanOutcome, folder: Path | None, bar: tqdm) -> PotentialEnergySurface:
         """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
         structure = outcome.input.structure
-        check_structure(structure, self.settings.species)
+        host_of(structure, self.settings.species, self.settings.scan.others)
         structure, doubts = cell_to_scan(structure, self.settings.cell, self.settings.cell_size)
         outcome.doubts.extend(doubts)
-        outcome.atoms_scanned = len(structure)
         plan = plan_scan(structure, self.settings.species, self.settings.scan)
+        outcome.atoms_scanned = len(plan.structure)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
             surface = checkpoint.resume() or checkpoint.finish(self._evaluate(outcome, checkpoint, bar))

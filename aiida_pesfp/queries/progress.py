@@ -101,8 +101,11 @@ def estimated_cost(structure: StructureData, parameters: FingerprintSettings) ->
     """Cost of a scan up to a factor: evaluations times atoms."""
     points = np.prod(grid_shape(np.array(structure.cell), parameters.scan.spacing))
     kinds = {kind.name: kind.symbol for kind in structure.kinds}
-    ions = sum(kinds[site.kind_name] == parameters.species for site in structure.sites)
-    return float(points * ions * len(structure.sites))
+    of_species = sum(kinds[site.kind_name] == parameters.species for site in structure.sites)
+    ions, atoms = of_species, len(structure.sites)
+    if parameters.scan.others != 'fixed':
+        ions, atoms = 1, atoms + 1 - (of_species if parameters.scan.others == 'removed' else 0)
+    return float(points * ions * atoms)
 
 
 def dynamics_of(node: ProcessNode, engines: Mapping[str, str]) -> list[DynamicsProgress]:

@@ -146,6 +146,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
                 spacing=node.get('spacing'),
                 cell=node.get('cell') or '',
                 cell_size=node.get('cell_size'),
+                others=node.get('others') or '',
                 doubts=tuple(node.get('doubts', [])),
             )
         )

@@ -115,7 +115,8 @@ class Entry:
     :param properties: known before the scan, such as ``band_gap`` (eV).
     :param is_candidate: whether molecular dynamics were begun or done.
     :param problems: engine -> why its dynamics gave no result.
-    :param spacing: of the grid, A; ``cell`` is the kind of cell that was scanned, ``cell_size`` its least size, A.
+    :param spacing: of the grid, A; ``cell`` is the kind of cell that was scanned, ``cell_size`` its least size, A;
+        ``others`` is what surrounded the ion.
     :param doubts: reasons not to trust the structure or its surface.
     :param name: the label, and what tells the entry from others of the same label.
     """
@@ -141,6 +142,7 @@ class Entry:
     spacing: float | None = None
     cell: str = ''
     cell_size: float | None = None
+    others: str = ''
     doubts: tuple[str, ...] = ()
     name: str = ''
 

@@ -73,6 +73,7 @@ _DISTINCTIONS = (
     Distinction('Potential', lambda entry: entry.potential_name),
     Distinction('Cell', lambda entry: entry.cell.replace('_', ' ')),
     Distinction('Cell size / \N{ANGSTROM SIGN}', lambda entry: _number(entry.cell_size)),
+    Distinction('Others', lambda entry: entry.others),
     Distinction('Spacing / \N{ANGSTROM SIGN}', lambda entry: _number(entry.spacing)),
     Distinction('Threshold / eV', lambda entry: f'{entry.settings.xi.threshold:g}'),
 )

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
 
 from aiida_pesfp.fingerprint.grid import grid_vectors
-from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, tile_around
+from aiida_pesfp.fingerprint.levels import level_map, neighbour_steps, tile_around
 from aiida_pesfp.fingerprint.percolation import EnergyProfile, energy_profile
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.report.colours import element_colours
@@ -60,7 +60,7 @@ class StructureView:
     :param threshold: of the isosurface, eV.
     :param isosurface: None for a threshold at which not even the ion's site is accessible.
     :param profile: energy along the easiest path from the ion to its image.
-    :param crystal: what was scanned.
+    :param crystal: what was scanned, without an ion that was added.
     """
 
     symbols: list[str]
@@ -124,24 +124,24 @@ def structure_view(
     """
     position = surface.position_of(ion)
     energies = surface.of_ion(position)
-    centre = lowest_point(energies)
+    profile = energy_profile(surface, position, neighbours)
+    centre = tuple(int(i) for i in np.rint(profile.fractional[0] * surface.shape))
     steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), neighbours)
     levels = level_map(tile_around(energies, centre), surface.shape, steps, stop_above=threshold)
     symbols, positions = _atoms_around(surface, ion, np.array(centre) / surface.shape)
-    mesh = isosurface(accessible_field(energies, levels, threshold), surface.lattice, 0.0)
-    path, species = energy_profile(surface, position, neighbours), chemical_symbols[surface.atomic_numbers[ion]]
-    crystal = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
-    return StructureView(symbols, positions, surface.lattice, ion, species, threshold, mesh, path, crystal)
+    mesh = isosurface(accessible_field(energies, levels, centre, threshold), surface.lattice, 0.0)
+    species = chemical_symbols[surface.atomic_numbers[ion]]
+    return StructureView(symbols, positions, surface.lattice, ion, species, threshold, mesh, profile, surface.crystal)
 
 
-def accessible_field(energies: np.ndarray, levels: np.ndarray, threshold: float) -> np.ndarray:
+def accessible_field(energies: np.ndarray, levels: np.ndarray, centre, threshold: float) -> np.ndarray:
     """A smooth field that is negative where an ion gets without exceeding the threshold. It is for pictures only.
 
     What is accessible is decided on the grid. A periodic cubic spline of the energies, which are flattened far from the
     threshold, draws the border between the points. The spline does not join what is separate on the grid.
 
     :param energies: (N1, N2, N3) periodic surface, eV.
-    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around its lowest point, eV; infinite above the threshold.
+    :param levels: (2N1+1, 2N2+1, 2N3+1) level map around the point ``centre``, eV; infinite above the threshold.
     :returns: (2fN1+1, 2fN2+1, 2fN3+1), between -1 and 1 but for overshoots, where f makes the grid fine enough to draw.
     """
     shape = np.array(energies.shape)
@@ -151,9 +151,9 @@ def accessible_field(energies: np.ndarray, levels: np.ndarray, threshold: float)
         closed = np.concatenate([field, field.take([0], axis)], axis)
         spline = CubicSpline(np.arange(count + 1), closed, axis, 'periodic')
         field = spline(np.arange(count * factor) / factor)
-    field = tile_around(field, tuple(factor * i for i in lowest_point(energies)))
+    field = tile_around(field, tuple(factor * i for i in centre))
     inside = levels < threshold
-    pocket = (tile_around(energies, lowest_point(energies)) < threshold) & ~inside
+    pocket = (tile_around(energies, centre) < threshold) & ~inside
     nearest = [np.rint(np.arange(n) / factor).astype(int) for n in field.shape]
     parts, count = label((field < 0) & ~pocket[np.ix_(*nearest)], np.ones((3, 3, 3)))
     reached = np.isin(np.arange(count + 1), parts[::factor, ::factor, ::factor][inside])

@@ -12,7 +12,7 @@ from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.settings.md import LARGEST_DISTANCE, MINIMUM_DISTANCE
 
 #: Settings of a scan on which its numbers depend.
-SCAN_SETTINGS = ('cell', 'cell_size', 'spacing', 'minimum_distance', 'grid')
+SCAN_SETTINGS = ('cell', 'cell_size', 'others', 'spacing', 'minimum_distance', 'grid')
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class ScanSettings(Settings):
 
     The grid ``'paper'`` has the fewest points along each lattice vector that keep the spacing (Sec. II A);
     ``'symmetric'`` has some more where that makes more of them equivalent. ``symmetry`` does not change the result.
-    ``adaptive`` is None, or the threshold of Xi, eV: then only the points are evaluated on which Xi and MPE depend (see
+    ``others`` says what surrounds the ion, as :func:`aiida_pesfp.fingerprint.scan.host_of`. ``adaptive`` is None, or
+    the threshold of Xi, eV: then only the points are evaluated on which Xi and MPE depend (see
     :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
     """
 
@@ -33,6 +34,11 @@ class ScanSettings(Settings):
     )
     grid: Literal['paper', 'symmetric'] = setting(
         'fewest points that keep the spacing (paper), or a few more but fewer evaluations (symmetric)', 'paper'
+    )
+    others: Literal['fixed', 'removed', 'interstitial'] = setting(
+        'what surrounds the ion: all other atoms (fixed), all but the others of its species (removed), or the whole '
+        'crystal, to which one ion is added (interstitial)',
+        'fixed',
     )
     symmetry: bool = setting('evaluate equivalent points and ions once', True, option='--symmetry/--no-symmetry')
     adaptive: float | None = setting('evaluate only the points on which Xi and MPE depend: for a CPU', None, flag=True)

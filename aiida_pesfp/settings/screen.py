@@ -20,7 +20,7 @@ class Properties(Settings):
 class Criteria(Settings):
     """What is scanned; by default as in the paper. None switches a limit off."""
 
-    species: str = setting('chemical symbol of the mobile ion', 'Li')
+    species: str | None = setting('chemical symbol of the mobile ion, which the structure must have', 'Li')
     minimum_band_gap: float | None = setting('smallest band gap', 0.5, unit='eV', ge=0, le=20)
     maximum_energy_above_hull: float | None = setting(
         'largest energy above the hull', 0.05, unit='eV/atom', ge=-2, le=2

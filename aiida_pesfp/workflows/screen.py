@@ -107,7 +107,9 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
     def select(self) -> None:
         """Leave out structures that do not meet the criteria, with the reason, and distribute the others over jobs."""
         structures = dict(self.inputs.structures)
-        criteria = Dict(self.inputs.criteria.get_dict() | {'species': self.parameters.species})
+        parameters = self.parameters
+        needed = None if parameters.scan.others == 'interstitial' else parameters.species
+        criteria = Dict(self.inputs.criteria.get_dict() | {'species': needed})
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
         # Results and failures so far, other reasons for none, and how often and from which folder a structure goes on.

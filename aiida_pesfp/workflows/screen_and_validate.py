@@ -229,22 +229,25 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
 
     def _builder(self, key: str) -> ProcessBuilder:
         engine, stage = self.ctx.engine, self.inputs[self.ctx.engine]
+        structure, species = self.inputs.screen.structures[key], self.inputs.screen.scan.parameters.get('species', 'Li')
+        if species not in structure.get_symbols_set():
+            raise ValueError(f'no {species} among its elements moves by itself: the scan added one ion')
         # A label, such as that of a family of pseudopotentials, is given as a plain string.
         needs = {need.name: stage[need.name] for need in ENGINES[engine].needs if need.name in stage}
         needs = {name: node.value if isinstance(node, Str) else node for name, node in needs.items()}
         builder = ConductivityWorkChain.get_builder_from_protocol(
             stage.code,
-            self.inputs.screen.structures[key],
+            structure,
             engine=engine,
             relax_code=stage.get('relax_code'),
-            species=self.inputs.screen.scan.parameters.get('species', 'Li'),
+            species=species,
             protocol=stage.protocol.value,
             overrides=stage.overrides.get_dict(),
             options=stage.get('options'),
             **needs,
         )
         builder.metadata.call_link_label = f'{engine}_{key}'
-        builder.metadata.label = name_of(self.inputs.screen.structures[key])
+        builder.metadata.label = name_of(structure)
         return builder
 
     def _collect(self, key: str, node: WorkChainNode) -> None:

@@ -50,13 +50,20 @@ def _minimax_of_edges(field, start, rows, columns):
     return levels.reshape(field.shape)
 
 
-def joint(energies, vectors, threshold, rule='sqrt3'):
-    """Free volume and barrier of all ions together by plain loops, from one periodic (N1, N2, N3) grid per ion."""
+def _lowest(energy):
+    return next(i for i in np.ndindex(*energy.shape) if energy[i] <= energy.min() + np.float32(1e-4))
+
+
+def joint(energies, vectors, threshold, rule='sqrt3', seeds=None):
+    """Free volume and barrier of all ions together by plain loops, from one periodic (N1, N2, N3) grid per ion.
+
+    :param seeds: where each ion starts; by default at its lowest point.
+    """
     shape, prime, steps = energies[0].shape, 5, list(neighbours(vectors, rule))
     sites, levels = [], []
-    for energy in energies:
+    for energy, seed in zip(energies, seeds or [None] * len(energies)):
         energy = np.where(np.isnan(energy), np.nanmax(energy), energy)
-        sites.append(next(i for i in np.ndindex(*shape) if energy[i] <= energy.min() + np.float32(1e-4)))
+        sites.append(seed or _lowest(energy))
         levels.append(periodic_minimax(energy, sites[-1], steps))
     lowest = np.min(levels, axis=0)
     volume = np.mean([(lowest < threshold + offset).mean() for offset in (-0.04, -0.02, 0.0, 0.02, 0.04)])
@@ -66,16 +73,18 @@ def joint(energies, vectors, threshold, rule='sqrt3'):
     return volume, min(np.sort(of_site)[1] for of_site in images)
 
 
-def descriptors(energies, vectors, thresholds, rule='sqrt3'):
-    """MPE and free volumes by plain loops from one (N1, N2, N3) grid (eV, NaN where excluded) per ion."""
+def descriptors(energies, vectors, thresholds, rule='sqrt3', seeds=None):
+    """MPE and free volumes by plain loops from one (N1, N2, N3) grid (eV, NaN where excluded) per ion.
+
+    :param seeds: where each ion starts; by default at its lowest point.
+    """
     shape = np.array(energies[0].shape)
     mpe, connected_masks = np.inf, {}
     disconnected_masks = {}
     levels_to_try = sorted({t + offset for t in thresholds for offset in (-0.04, -0.02, 0.0, 0.02, 0.04)})
-    for energy in energies:
+    for energy, seed in zip(energies, seeds or [None] * len(energies)):
         energy = np.where(np.isnan(energy), np.nanmax(energy), energy)
-        lowest = next(i for i in np.ndindex(*energy.shape) if energy[i] <= energy.min() + np.float32(1e-4))
-        origin = np.array(lowest)
+        origin = np.array(seed or _lowest(energy))
         tiled = np.empty(2 * shape + 1)
         for c in np.ndindex(*tiled.shape):
             tiled[c] = energy[tuple((origin + c - shape) % shape)]

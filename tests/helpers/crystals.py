@@ -1,7 +1,11 @@
 """Small crystals for tests, from lattice parameters."""
 
 import numpy as np
+from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.groups import SpaceGroup
+
+GROUPS = (1, 2, 4, 7, 9, 14, 19, 36, 62, 63, 82, 105, 122, 148, 152, 160, 166, 173, 186, 194, 198, 205, 216, 225, 227)
 
 
 def face_centred(a: float) -> Lattice:
@@ -42,3 +46,35 @@ def in_cell(structure: Structure, vectors) -> Structure:
     for site, place in zip(structure, places):
         sites.setdefault(tuple(np.round(place, 6) % 1), site.specie.symbol)
     return Structure(lattice, list(sites.values()), list(sites))
+
+
+def lattice_of(system, a, b, c, alpha, beta, gamma):
+    """A lattice of a crystal system from six numbers, of which it needs some."""
+    match system:
+        case 'triclinic':
+            return Lattice.from_parameters(a, b, c, alpha, beta, gamma)
+        case 'monoclinic':
+            return Lattice.monoclinic(a, b, c, beta)
+        case 'orthorhombic':
+            return Lattice.orthorhombic(a, b, c)
+        case 'tetragonal':
+            return Lattice.tetragonal(a, c)
+        case 'cubic':
+            return Lattice.cubic(a)
+    return Lattice.hexagonal(a, c)  # hexagonal and trigonal, the latter in hexagonal axes
+
+
+@st.composite
+def crystals(draw):
+    """A random crystal of a random space group, with a mobile ion on a general or special position.
+
+    Hydrogen and helium may come closest: with larger elements few random crystals would be accepted.
+    """
+    group = SpaceGroup.from_int_number(draw(st.sampled_from(GROUPS)), hexagonal=True)
+    lengths = draw(st.tuples(*[st.floats(4.0, 6.0)] * 3))
+    angles = draw(st.tuples(*[st.floats(75.0, 105.0)] * 3))
+    lattice = lattice_of(group.crystal_system, *lengths, *angles)
+    coordinate = st.sampled_from([0.0, 0.25, 0.5, 1 / 3, 0.1234, 0.37, 0.811])
+    places = draw(st.lists(st.tuples(*[coordinate] * 3), min_size=2, max_size=2, unique=True))
+    crystal = Structure.from_spacegroup(group.symbol, lattice, ['H', 'He'], places, tol=0.1)
+    return crystal.get_primitive_structure() if draw(st.booleans()) else crystal

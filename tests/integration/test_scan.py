@@ -8,6 +8,7 @@ import pytest
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
 from aiida.orm import Dict, InstalledCode, StructureData
+from ase.data import chemical_symbols
 from ase.io.cube import read_cube_data
 from pymatgen.core import Structure
 
@@ -18,7 +19,7 @@ from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.settings.scan import ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
-from tests.helpers.crystals import face_centred, rock_salt
+from tests.helpers.crystals import antifluorite, face_centred, rock_salt
 from tests.helpers.graph import jobs_of
 
 COARSE = {'spacing': 0.6, 'cell': 'as_given'}
@@ -97,6 +98,21 @@ def test_a_supercell_is_scanned_where_an_ion_must_be_far_from_its_images(base_of
     assert descriptors.barrier_joint < descriptors.barrier_1d
     for attributes in (descriptors, results['pes']['LiCl'].base.attributes.all):
         assert (attributes['cell'], attributes['cell_size']) == ('size_consistent', 4.5)
+
+
+def test_an_ion_is_added_also_to_a_host_without_it(base_of):
+    given = {'NaCl': rock_salt('Na', 'Cl', 5.64), 'Li2Te': antifluorite('Li', 'Te', 6.517)}
+    given = {key: StructureData(pymatgen=crystal).store() for key, crystal in given.items()}
+    results, node = run_get_node(base_of(structures=given, parameters={'spacing': 0.8, 'others': 'interstitial'}))
+    assert node.is_finished_ok, node.exit_message
+    for key, atoms in (('NaCl', 3), ('Li2Te', 4)):
+        descriptors, surface = results['descriptors'][key], results['pes'][key].to_surface()
+        assert descriptors['others'] == 'interstitial'
+        assert [ion['index'] for ion in descriptors.ions] == [atoms - 1]
+        assert len(surface.starts) >= 1
+        assert len(results['scanned'][key].sites) == atoms
+        symbol = chemical_symbols[surface.atomic_numbers[atoms - 1]]
+        assert (symbol, descriptors['formula']) == ('Li', key)
 
 
 def test_the_command_can_be_repeated_by_hand(builder_of):

@@ -112,6 +112,18 @@ def test_a_missing_property_means_what_the_user_says(builder_of, structures):
     assert node.is_finished_ok
 
 
+def test_hosts_without_the_ion_are_screened_if_one_is_added(code, structures, potential):
+    hosts = {'LiCl': structures['LiCl'], 'NaCl': StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64)).store()}
+    for others, keys in (('interstitial', {'LiCl', 'NaCl'}), ('removed', {'LiCl'})):
+        overrides = {'scan': {'parameters': {'spacing': 0.9, 'others': others}}}
+        builder = ScreenWorkChain.get_builder_from_protocol(code, hosts, potential, 'fast', overrides)
+        results, node = run_get_node(builder)
+        assert node.is_finished_ok, node.exit_message
+        assert {row['key'] for row in results['ranking']['rows']} == keys
+        for key in hosts.keys() - keys:
+            assert 'no Li among its elements' in results['rejected'][key]['reason']
+
+
 def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential_of, monkeypatch):
     """One structure per job; the program dies at every attempt at the largest."""
     monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))

@@ -3,7 +3,7 @@
 import pytest
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import Str, StructureData, load_node, to_aiida_type
+from aiida.orm import Dict, Str, StructureData, load_node, to_aiida_type
 
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 from tests.helpers.crystals import rock_salt
@@ -92,6 +92,16 @@ def test_if_dynamics_of_all_fail_so_does_the_workchain(builder_of, structures):
     assert 'LiCl' in node.exit_message
     assert 'ml' in results['candidates']['rows'][0]['problems']
     assert 'ranking' in results['screen']
+
+
+def test_a_host_without_the_ion_has_no_dynamics_and_a_reason(builder_of):
+    builder = builder_of({'NaCl': StructureData(pymatgen=rock_salt('Na', 'Cl', 5.64)).store()})
+    parameters = builder.screen.scan.parameters.get_dict() | {'others': 'interstitial'}
+    builder.screen.scan.parameters = Dict(parameters)
+    results, node = run_get_node(builder)
+    assert node.exit_status == EXIT.ERROR_ALL_CANDIDATES_FAILED.status
+    assert 'NaCl: no Li among its elements moves by itself' in node.exit_message
+    assert [row['key'] for row in results['screen']['ranking']['rows']] == ['NaCl']
 
 
 def test_without_candidates_there_is_a_ranking_all_the_same(builder_of, structures):

@@ -1,5 +1,7 @@
 """From the results of a job to the nodes of one structure."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from aiida.manage.caching import enable_caching
@@ -14,7 +16,7 @@ from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.scan import scan
+from aiida_pesfp.fingerprint.scan import plan_scan, scan
 from aiida_pesfp.potentials.ase.potential import AseEvaluator
 from aiida_pesfp.settings.scan import FingerprintSettings
 from tests.helpers import graph
@@ -42,19 +44,21 @@ def structures():
     return graph.structures()
 
 
-def surface_of(crystal):
-    evaluator = AseEvaluator(crystal, LennardJones(**LENNARD_JONES), 'LJ')
-    return scan(crystal, evaluator, 'Li', SETTINGS.scan)
+def surface_of(crystal, settings=SETTINGS.scan):
+    scanned = plan_scan(crystal, 'Li', settings).structure
+    return scan(crystal, AseEvaluator(scanned, LennardJones(**LENNARD_JONES), 'LJ'), 'Li', settings)
 
 
 @pytest.fixture
 def computed(potential):
     """Makes the result of a job for a structure that was given, of the crystal that was scanned."""
 
-    def make(structure, crystal=None):
-        surface = surface_of(crystal or structure.get_pymatgen_structure())
+    def make(structure, crystal=None, others='fixed'):
+        chosen = replace(SETTINGS.scan, others=others)
+        surface = surface_of(crystal or structure.get_pymatgen_structure(), chosen)
         found = describe(surface, SETTINGS.descriptors).as_dict()
-        return result_of(as_json(structure), potential, RUN, 'LiCl', surface, found).store()
+        run = RUN | {'scan_settings': chosen.as_dict()}
+        return result_of(as_json(structure), potential, run, 'LiCl', surface, found).store()
 
     return make
 
@@ -130,12 +134,27 @@ def test_the_scanned_cell_is_kept_if_it_is_another(potential, computed):
     assert taken['scanned'].creator.inputs.structure.uuid == given.uuid
 
 
-def test_a_surface_of_another_material_is_refused(structures, potential, computed):
+@pytest.mark.parametrize('others', ['fixed', 'removed', 'interstitial'])
+def test_a_surface_of_another_material_is_refused(structures, potential, computed, others):
     """The job was given one structure, and has a surface of another, such as one that an earlier run has left."""
     given = structures['LiCl']
     for wrong in (rock_salt('Li', 'F', 5.13), rock_salt('Li', 'Cl', 5.4)):
-        with pytest.raises(WrongResults, match='which is no cell of'):
-            take_scan(given, potential, computed(given, wrong))
+        with pytest.raises(WrongResults, match=f'which is no cell of .* with others {others}'):
+            take_scan(given, potential, computed(given, wrong, others))
+
+
+@pytest.mark.parametrize(('others', 'formula'), [('removed', 'Li1 Cl1'), ('interstitial', 'Li2 Cl1')])
+def test_a_surface_of_other_surroundings_is_taken_with_its_cell(potential, computed, others, formula):
+    """A conventional cell of which the primitive one was scanned."""
+    primitive = rock_salt('Li', 'Cl', 5.13)
+    given = StructureData(pymatgen=primitive.to_conventional(), label='salt').store()
+    taken = take_scan(given, potential, computed(given, primitive, others))
+    assert taken['descriptors']['others'] == taken['pes'].base.attributes.get('others') == others
+    assert taken['scanned'].get_pymatgen_structure().formula == formula
+    assert taken['pes'].to_surface().crystal.formula == formula.replace('Li1 ', '').replace('Li2', 'Li1')
+    assert taken['descriptors']['formula'] == 'LiCl'
+    assert describe_again(taken['pes'], Dict())['others'] == others
+    assert describe_again(taken['pes'], Dict()).xi == pytest.approx(taken['descriptors'].xi, rel=1e-12)
 
 
 def test_a_structure_of_any_origin_is_checked_as_one_of_a_file(tmp_path):

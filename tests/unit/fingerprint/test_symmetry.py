@@ -5,7 +5,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
-from pymatgen.symmetry.groups import SpaceGroup
 
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.grid import grid_shape
@@ -16,61 +15,9 @@ from aiida_pesfp.fingerprint.symmetry import (
     on_grid,
     symmetric_shape,
 )
-from aiida_pesfp.potentials.frozen_graph import FrozenGraph
 from aiida_pesfp.settings.scan import ScanSettings
-from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
-
-GROUPS = (1, 2, 4, 7, 9, 14, 19, 36, 62, 63, 82, 105, 122, 148, 152, 160, 166, 173, 186, 194, 198, 205, 216, 225, 227)
-
-
-class PairPotential:
-    """A smooth repulsion and attraction that depends on the element; computed from the frozen graph's edges."""
-
-    points_per_call = 500
-
-    def __init__(self, structure):
-        self.structure = structure
-
-    def energies(self, ion, positions):
-        edges = FrozenGraph(self.structure, ion, 5.0).from_ion(positions)
-        which, atoms = np.divmod(edges.targets, len(self.structure))
-        r = np.linalg.norm(edges.vectors, axis=1)
-        strength = np.array(self.structure.atomic_numbers)[atoms] ** 0.3
-        terms = strength * (np.exp(-r) - 0.3 * np.exp(-((r - 2.2) ** 2))) * (1 - (r / 5.0) ** 2) ** 3
-        return np.bincount(which, terms, len(positions))
-
-
-def lattice_of(system, a, b, c, alpha, beta, gamma):
-    """A lattice of a crystal system from six numbers, of which it needs some."""
-    match system:
-        case 'triclinic':
-            return Lattice.from_parameters(a, b, c, alpha, beta, gamma)
-        case 'monoclinic':
-            return Lattice.monoclinic(a, b, c, beta)
-        case 'orthorhombic':
-            return Lattice.orthorhombic(a, b, c)
-        case 'tetragonal':
-            return Lattice.tetragonal(a, c)
-        case 'cubic':
-            return Lattice.cubic(a)
-    return Lattice.hexagonal(a, c)  # hexagonal and trigonal, the latter in hexagonal axes
-
-
-@st.composite
-def crystals(draw):
-    """A random crystal of a random space group, with a mobile ion on a general or special position.
-
-    Hydrogen and helium may come closest: with larger elements few random crystals would be accepted.
-    """
-    group = SpaceGroup.from_int_number(draw(st.sampled_from(GROUPS)), hexagonal=True)
-    lengths = draw(st.tuples(*[st.floats(4.0, 6.0)] * 3))
-    angles = draw(st.tuples(*[st.floats(75.0, 105.0)] * 3))
-    lattice = lattice_of(group.crystal_system, *lengths, *angles)
-    coordinate = st.sampled_from([0.0, 0.25, 0.5, 1 / 3, 0.1234, 0.37, 0.811])
-    places = draw(st.lists(st.tuples(*[coordinate] * 3), min_size=2, max_size=2, unique=True))
-    crystal = Structure.from_spacegroup(group.symbol, lattice, ['H', 'He'], places, tol=0.1)
-    return crystal.get_primitive_structure() if draw(st.booleans()) else crystal
-
+from tests.helpers.crystals import antifluorite, crystals, rock_salt, wurtzite
+from tests.helpers.potentials import PairPotential
 
 #: Grid points lie at the minimum distance exactly.
 AT_THE_LIMIT = Structure(

@@ -84,6 +84,44 @@ def test_agrees_with_a_brute_force_loop(pesfp_scan, tmp_path, structure, spacing
     assert found['spectrum']['disconnected'] == pytest.approx(disconnected, abs=1e-12)
 
 
+@pytest.mark.parametrize(('others', 'formula', 'atoms'), [('removed', 'Li Te', 2), ('interstitial', 'Li3 Te', 4)])
+def test_what_surrounds_the_ion_can_be_chosen(pesfp_scan, tmp_path, others, formula, atoms):
+    antifluorite('Li', 'Te', 6.517).to(filename=str(tmp_path / 'crystal.json'))
+    request = (tmp_path / 'crystal.json', '-o', tmp_path / 'out', '--others', others, *COARSE, '--json')
+    process = pesfp_scan(*request)
+    assert process.returncode == 0, process.stderr
+    [found] = process.found
+    assert found['atoms_scanned'] == atoms
+    assert found['formula'] == 'Li2Te'
+    [ion] = found['ions']
+    assert ion['index'] == ion['equivalent_to'] == atoms - 1
+    cell = Structure.from_file(tmp_path / 'out' / 'crystal' / 'cell.cif')
+    assert cell.composition.formula.replace('1', '') == formula.replace('1', '')
+    assert ion['fractional_coordinates'] in np.round(cell.frac_coords, 9).tolist()
+    run = json.loads((tmp_path / 'out' / 'run.json').read_text())
+    assert run['scan_settings']['others'] == others
+    again = pesfp_scan(*request)
+    assert again.found == process.found
+    # Other surroundings are another scan: nothing is taken from the folder.
+    fixed = pesfp_scan(*request[:3], *COARSE, '--json')
+    assert len(fixed.found[0]['ions']) == 2
+
+
+def test_an_ion_is_added_to_a_crystal_without_it_only_if_asked(pesfp_scan, tmp_path):
+    rock_salt('Na', 'Cl', 5.64).to(filename=str(tmp_path / 'NaCl.json'))
+    antifluorite('Li', 'Te', 6.517).to(filename=str(tmp_path / 'Li2Te.json'))
+    names = (tmp_path / 'NaCl.json', tmp_path / 'Li2Te.json')
+    removed, added = (pesfp_scan(*names, '--others', one, *COARSE, '--json') for one in ('removed', 'interstitial'))
+    assert removed.returncode == 1
+    assert 'add one ion (--others interstitial)' in removed.found[0]['error']
+    assert removed.found[1]['error'] is None
+    assert added.returncode == 0, added.stderr
+    crowded = pesfp_scan(names[0], '--others', 'interstitial', '--minimum-distance', '3', *COARSE)
+    assert crowded.returncode == 1
+    words = 'NaCl.json: NoAllowedPoint: no grid point is 3.0 A or more away from all atoms, for one Li: check the cell'
+    assert words in crowded.stdout
+
+
 def test_json_is_one_list_with_the_promised_keys_and_nothing_else(pesfp_scan, tmp_path):
     ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
     process = pesfp_scan(tmp_path / 'LiCl.cif', *COARSE, '--json')

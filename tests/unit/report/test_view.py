@@ -89,7 +89,7 @@ def test_the_smooth_field_says_of_each_point_of_the_grid_what_the_level_map_says
     energies = np.random.default_rng(seed).random(shape).astype(np.float32) * 2
     energies -= energies.min()
     levels = level_map(tile_around(energies, lowest_point(energies)), shape, neighbour_steps(np.eye(3), '26'))
-    field = accessible_field(energies, levels, threshold)
+    field = accessible_field(energies, levels, lowest_point(energies), threshold)
     factor = (field.shape[0] - 1) // (2 * shape[0])
     assert factor >= 4
     assert ((field[::factor, ::factor, ::factor] < 0) == (levels < threshold)).all()
@@ -101,7 +101,7 @@ def test_a_coarse_grid_draws_a_smooth_surface():
     axis = (np.arange(count) - count / 2) * 0.5
     energies = (np.stack(np.meshgrid(axis, axis, axis, indexing='ij')) ** 2).sum(axis=0) / 8
     levels = level_map(tile_around(energies, lowest_point(energies)), energies.shape, neighbour_steps(np.eye(3), '26'))
-    mesh = isosurface(accessible_field(energies, levels, 0.5), cell, 0.0)
+    mesh = isosurface(accessible_field(energies, levels, lowest_point(energies), 0.5), cell, 0.0)
     # The ball of radius 2 A in the middle is that of the lowest point; its images cannot be reached below 0.5 eV.
     assert np.linalg.norm(mesh.vertices, axis=1) == pytest.approx(2.0, abs=0.02)
 
