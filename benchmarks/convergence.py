@@ -49,17 +49,18 @@ def main():
     parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-convergence'))
     parser.add_argument('--potential', default='sevennet-0')
     parser.add_argument('--spacing', type=float, default=0.4)
+    parser.add_argument('--sizes', type=float, nargs='+', default=SIZES, help='6.5 must be among them')
     parser.add_argument('--figure', type=Path)
     arguments = parser.parse_args()
     options = ['--adaptive', f'--spacing={arguments.spacing}', f'--potential={arguments.potential}']
     found = {}
-    for size in SIZES:
+    for size in arguments.sizes:
         cell = [f'--cell-size={size}'] if size else []
         name = 'size_consistent' if size else 'primitive'
         found[size] = scan(MATERIALS, arguments.output / f'{size:g}', *options, *cell, cell=name)
     for name in QUANTITIES:
         rows = [(found[0.0][one]['formula'], *(of_size[one][name] for of_size in found.values())) for one in MATERIALS]
-        heads = ('', 'primitive', *(f'{size:g} A' for size in SIZES[1:]))
+        heads = ('', 'primitive', *(f'{size:g} A' for size in arguments.sizes[1:]))
         print(f'{name}\n{tabulate(rows, heads, floatfmt=".3f" if "fv" not in name else ".4f")}\n')
     rows, ratios = [], []
     for one in MATERIALS:
