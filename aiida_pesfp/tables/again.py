@@ -24,6 +24,11 @@ _INVERSE = re.compile(
 )
 #: ``resistivity (ohm cm)`` in the same way.
 _RESISTIVITY = re.compile(r'(?i:resistivity|rho)(?i:in|/)?([kM]?)(?i:ohms?)-?(c?)m')
+#: ``ln(sigma*T)`` and ``sigma T (S K/cm)``; but ``sigma_T`` and ``sigma(T)`` are values at this temperature.
+_PRODUCT = re.compile(
+    r'(?i:(ln)|(log ?_?10|log|lg))?[ (\[]*(?i:sigma)(?: ?[*·\u00d7x.] ?| ?)T[ )\]]*(?:[/,(\[ ]|in )*'
+    r'(?:(?=.*K)K?[ .*·]*([mu]?S)[ .*·]*K?[ .*·/({]*(c?m)(?: ?\^?[({]*-1[)}]*)?[ .*·]*K?)?[ )\]]*'
+)
 #: Words for temperatures that are alike, but not to the digit.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
 _Said = tuple[str | None, float, float] | None
@@ -126,6 +131,9 @@ class Again:
                 return None
             values = of[1:]
         low, high = column.bounds(number, values)
+        if column.by_temperature:
+            _, coldest, hottest = self._used('temperature', cells)
+            low, high = low / hottest, high / coldest
         middle, half = (low + high) / 2, HALF * (high - low) / 2
         half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
         return number.limit, middle - half, middle + half
@@ -140,6 +148,9 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
         return Column(
             name, role, unit='S/cm', over={'': 1.0, 'k': 1e-3, 'M': 1e-6}[found[1]] * (1.0 if found[2] else 0.01)
         )
+    if role == 'conductivity' and (found := _PRODUCT.fullmatch(in_words(f'{name} {below}'))):
+        scale = 'ln' if found[1] else found[2] and 'log10'
+        return Column(name, role, unit=found[3] and f'{found[3]}/{found[4]}', scale=scale, by_temperature=True)
     if not is_about(f'{name} {below}', role):
         return None
     percent = is_error and _PERCENT.fullmatch(f'{name} {below}')
@@ -170,6 +181,6 @@ def _ways(column: Column, used: Column | None) -> list[dict]:
         return [{}]
     if not used:  # one temperature is given for all
         return [{'unit': measure.unit}]
-    units = dict.fromkeys([used.unit or measure.unit, *measure.units])
+    units = dict.fromkeys([used.unit or measure.unit, *([measure.unit] if column.by_temperature else measure.units)])
     scales = dict.fromkeys([column.scale] if column.scale else [used.scale, None])
     return [{'unit': unit, 'scale': scale} for unit, scale in product(units, scales)]

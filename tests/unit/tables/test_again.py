@@ -47,7 +47,14 @@ def read(path, content, unit='S/cm', **columns):
         ('sigma RT', ('1e-7',), ()),
         ('sigma_373K', ('3.2e-4',), ('1e-7',)),
         *((head, ('1e-7', '5'), ()) for head in ('sigma_bulk', 'sigma_exp', 'sigma_300K', 'max sigma')),
-        *((head, ('0.119', '120', '-3'), ()) for head in ('sigma_T', 'sigma*T', '\u03c3T (S K/cm)', 'ln(sigma T)')),
+        *((head, ('0.119', '120', '-3'), ()) for head in ('sigma_T', 'sigma T (S/cm)')),
+        *((head, ('0.119', '0.12'), ('0.3', '119')) for head in ('sigma*T', '\u03c3T (S K/cm)', 'sigma T / S cm-1 K')),
+        ('\u03c3\u00b7T (S K/m)', ('11.9',), ('0.119',)),
+        *(
+            (head, ('-2.126', '-2.1'), ('-0.92', '-8.05'))
+            for head in ('ln(sigma T)', 'ln\u03c3T', 'Ln(\u03c3T / S K cm\u207b\u00b9)')
+        ),
+        *((head, ('-0.92', '-0.923'), ('-2.126', '2.08')) for head in ('log10(sigma*T)', 'log \u03c3T')),
         *((head, ('5.5', '0'), ()) for head in ('c', 'K', 'd', 'E', 'T_sinter (K)', 'sigma0', 'resistivity')),
         ('exponent', ('0', '0.0', ''), ()),
         ('factor', ('1', '1.0', '-'), ()),
