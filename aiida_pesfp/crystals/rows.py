@@ -25,14 +25,16 @@ _WORD = r'(?:[LHR]T|(?!x\b)[^\WA-Z\d_]+)'
 _PHASE = re.compile(rf'^{_WORD}[ -](?=[A-Z(])|\s*[(\[]{_WORD}[)\]]$|-[\u03b1-\u03b3]$')
 #: A sign between two formulas; from one digit to the next it is a range.
 _BETWEEN = re.compile(r' ?(?:\u00b7|(?<=[A-Za-z)]) ?[-\u2013]|(?<=\d) ?[-\u2013](?=[A-Z(]|\d+H2O)) ?(?=[\dA-Z(])')
-_MORE = '(?:pretty|reduced|full|chemical|true|nominal|unitcell|hill|sum|descriptive|empirical)*'
+_MORE = '(?:pretty|structured|reduced|full|chemical|true|nominal|unitcell|hill|sum(?:men)?|descriptive|empirical)*'
+_MADE = '(?:mass|crystal|calc|calculated|xray|theoretical|astm)'
+_NUMBER = '(?:number|num|no|nr|symbol|name)'
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
-    'formula': f'{_MORE}(?:formula|composition|compound|stoichiometry){_MORE}',
-    'group': '(?:spacegroup|spg|sg)(?:international|it|hm|hermannmauguin)?(?:number|num|no|nr|symbol|name)?',
+    'formula': f'{_MORE}(?:formula|formel|composition|compound|stoichiometry){_MORE}',
+    'group': f'hms|raumgruppe|(?:spacegroup|spg|sg)(?:international|it|hm|hermannmauguin)?{_NUMBER}?',
     'elements': 'chemsys|chemicalsystem|elements',
-    'density': '(?:mass|crystal|calc|calculated|xray|theoretical)?density(?:(?:gr?|kg)(?:per)?c?m)?',
-    'volume': '(?:unit|cell)*vol(?:ume)?(?:a|å|ang|angstrom)?',
+    'density': f'(?:{_MADE}?density(?:calculated)?|dichte)(?:(?:gr?|kg)(?:per)?c?m)?',
+    'volume': '(?:unit|cell|zell)*vol(?:umen?)?(?:a|å|ang|angstrom)?',
     'system': '(?:crystal|lattice)(?:sys|system)',
     'sites': '(?:n|num|no|number)?(?:of)?(?:sites|atoms)(?:in|inthe|per)?(?:unit)?(?:cell)?|nat',
 }

@@ -1,5 +1,6 @@
 """Structures of a folder of files, with their properties from a table."""
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -26,11 +27,17 @@ from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.beside import Beside
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.heads import find_column
-from aiida_pesfp.tables.numbers import is_blank
+from aiida_pesfp.tables.numbers import is_blank, read_number
 from aiida_pesfp.tables.table import Row, open_table
 
 #: Letters of the heads of flags -> the property that is not above 0.1 eV where they are set.
-_FLAGS = {'ismetal': 'band_gap', 'isstable': 'energy_above_hull', 'predictedstable': 'energy_above_hull'}
+_FLAGS = {
+    **dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap'),
+    **dict.fromkeys(('isstable', 'predictedstable'), 'energy_above_hull'),
+}
+_SET = re.compile(r'true|yes|1(?:\.0)?|(?:.*[ -])?metal(?:lic)?')
+_EDGE = re.compile('e?(vbm|cbm)(?:ev)?')
+_NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*')
 
 
 @dataclass
@@ -109,12 +116,26 @@ class Table:
                 cells = [(head, text) for head, text in row.cells.items() if head != self.key]
                 doubts += [f'line {row.line} of the table: {one}' for one in check_row(cells, structure)]
                 _check_flags(row, found[-1])
+                self._check_edges(row)
             except (InconsistentFile, ValueError) as error:
                 raise InconsistentFile(f'line {row.line} of the table: {error}') from None
         if any(one != found[0] for one in found):
             numbers = ' and '.join(sorted({f'{row.line} ({row.cells[self.key]!r})' for row in rows}))
             raise UnreadableStructure(f'the lines {numbers} of the table differ: remove all but one')
         return found[0], list(dict.fromkeys(doubts))
+
+    def _check_edges(self, row: Row) -> None:
+        """Raise ValueError if the edges of the bands, eV, have another gap between them than the line says."""
+        gap, edges = self.beside.again.columns.get('band_gap'), {}
+        for head, text in row.cells.items():
+            if (found := _EDGE.fullmatch(re.sub(r'[\W_]', '', head).lower())) and not is_blank(text):
+                with contextlib.suppress(ValueError):  # says nothing
+                    edges[found[1]] = read_number(text, gap and gap.mark)
+        if gap and len(edges) == 2 and (said := self.beside.again.said(gap, row.cells)):
+            value = max(0.0, edges['cbm'].value - edges['vbm'].value)
+            rounding = edges['cbm'].rounding + edges['vbm'].rounding
+            if not said[1] - rounding <= value <= said[2] + rounding:
+                raise ValueError(f'{gap.name} = {row.cells[gap.name]}, but its band edges are {value:.4g} eV apart')
 
     def _lines_of(self, path: Path, files: Mapping[str, list[Path]]) -> Iterator[Row]:
         """The lines whose identifiers fit the path of a file better than those of all other files."""
@@ -154,8 +175,8 @@ def _check_flags(row: Row, properties: dict[str, float | None]) -> None:
     """Raise :class:`InconsistentFile` if a line calls a crystal a metal and has a gap, or the like."""
     for head, text in row.cells.items():
         name = _FLAGS.get(re.sub(r'[\W_]', '', head).lower(), '')
-        value, is_set = properties.get(name), text.lower() in ('true', 'yes', '1', '1.0')
-        not_set = text.lower() in ('false', 'no', '0', '0.0') and name == 'band_gap'
+        value, is_set = properties.get(name), _SET.fullmatch(text.lower())
+        not_set = _NOT_SET.fullmatch(text.lower()) and name == 'band_gap'
         if value is not None and ((is_set and value > 0.1) or (not_set and value == 0)):
             raise InconsistentFile(f'{head} = {text}, but {name} = {value:g}: correct either')
 

@@ -87,7 +87,7 @@ class Again:
         try:
             if column.at:
                 column.check_temperature(self.temperature_of(cells))
-            said, again = self._used(role, cells), self._said(column, cells)
+            said, again = self._used(role, cells), self.said(column, cells)
         except (ValueError, ImplausibleValue):  # not understood, or at another temperature
             return False if role == 'temperature' and self.temperature else None
         if said is None or again is None:
@@ -113,10 +113,10 @@ class Again:
     def _used(self, role: str, cells: dict[str, str]) -> _Said:
         if role == 'temperature' and role not in self.columns:
             return None, self.temperature - SAME, self.temperature + SAME
-        said = self._said(self.columns[role], cells) if role in self.columns else None
-        return said or (self._said(replace(self._value, is_error=True), cells) if role == 'error' else None)
+        said = self.said(self.columns[role], cells) if role in self.columns else None
+        return said or (self.said(replace(self._value, is_error=True), cells) if role == 'error' else None)
 
-    def _said(self, column: Column, cells: dict[str, str]) -> _Said:
+    def said(self, column: Column, cells: dict[str, str]) -> _Said:
         """Limit, and between what the quantity in a cell lies, None if it is blank; raises what reading a cell does."""
         text, values = cells.get(column.name, ''), ()
         if is_blank(text):
@@ -126,7 +126,7 @@ class Again:
             value = self.columns[column.measure]
             if column.name == value.name:  # behind the value
                 number = Number(number.error, unit=number.unit, rounding=number.error_rounding)
-            of = self._said(value, cells)
+            of = self.said(value, cells)
             if of is None or number.value is None:
                 return None
             values = of[1:]

@@ -55,7 +55,7 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     for column in needed:
         if (number := columns.count(column)) != 1:
             count = f'{number} columns' if number else 'no column'
-            known = f'it has {", ".join(columns)[:500]} (begin each line above the names of columns with #)'
+            known = f'it has {", ".join(columns)[:500]}. Its first line is the header: begin titles above that with #'
             if any(set(needed) <= set(line.lstrip('# ').split()) for line in lines):
                 known = 'its columns are separated by blanks: put commas or tabs between them'
             raise TableError(f'the table {path.name} has {count} {column!r}: {known}')

@@ -52,7 +52,11 @@ def test_space_groups_as_people_write_them(text, number):
     ('head', 'kind'),
     [
         *((head, 'formula') for head in ('Formula', 'formula_pretty', 'Reduced Composition', 'unit cell formula')),
+        *((head, 'formula') for head in ('StructuredFormula', 'SumFormula', 'Formel', 'Summenformel')),
         *((head, 'group') for head in ('Space group #', 'Space Group Symbol', 'spacegroup.number', 'SG')),
+        *((head, 'group') for head in ('HMS', 'Raumgruppe')),
+        *((head, 'density') for head in ('ASTM density calculated', 'Dichte (g/cm3)', 'Dichte')),
+        *((head, 'volume') for head in ('CellVolume', 'Zellvolumen (A^3)')),
         *((head, 'sites') for head in ('Sites', 'nsites', 'Number of atoms', 'nat')),
         *((head, None) for head in ('formula_anonymous', 'Formula weight', 'Formula units', 'Z', 'E/atom')),
     ],

@@ -115,6 +115,28 @@ def test_two_columns_of_one_property_agree(folder):
         assert right or "line 2 of the table: the column '" in entries['LiCl.cif'].error
 
 
+@pytest.mark.parametrize(
+    ('head', 'cells', 'kept'),
+    [
+        *(('E_VBM (eV),E_CBM (eV)', cells, True) for cells in ('-1.05,5.20', '-1.1,5.2', '-1.05,', '-,-')),
+        *(('VBM,CBM', cells, False) for cells in ('-1.05,4.2', '0,0.625')),
+        *(('Egap_type', cells, True) for cells in ('insulator-direct', 'unknown', '')),
+        *(('Egap_type', cells, False) for cells in ('metal', 'half-metal', 'spin-polarized half-metal')),
+    ],
+)
+def test_what_else_tells_the_gap_agrees(folder, head, cells, kept):
+    table = table_of(folder, f'id,band_gap,{head}\nLiCl,6.25,{cells}\n')
+    found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
+    assert (found.band_gap, found.error is None) == ((6.25, True) if kept else (None, False))
+
+
+def test_an_insulator_has_a_gap(folder):
+    table = table_of(folder, 'id,band_gap,Egap_type\nLiCl,0,insulator-indirect\nPOSCAR_Li2O,0,metal\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    assert 'Egap_type = insulator-indirect, but band_gap = 0' in entries['LiCl.cif'].error
+    assert entries['POSCAR_Li2O'].band_gap == 0.0
+
+
 def test_a_metal_costs_its_own_line_wherever_it_stands(folder):
     for lines in ('LiCl,metal\nPOSCAR_Li2O,5\n', 'POSCAR_Li2O,5\nLiCl,metal\n'):
         table = table_of(folder, f'id,band_gap\n{lines}')
@@ -143,6 +165,7 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
     ('text', 'columns', 'words'),
     [
         ('name,band_gap\nLiCl,6\n', {}, "no column 'id': it has name, band_gap"),
+        ('My gaps,\nid,band_gap\nLiCl,6\n', {}, 'first line is the header: begin titles above that with #'),
         ('id,energy\nLiCl,6\n', {}, 'no column band_gap or energy_above_hull: name some of id, energy'),
         ('id,gap_type\nLiCl,6\n', {}, 'no column band_gap or energy_above_hull: name some of id, gap_type'),
         ('id,band_gap,unit\nLiCl,6,eV\nx,6000,meV\n', {}, "column 'unit' has 'meV', but numbers are read in eV: write"),
