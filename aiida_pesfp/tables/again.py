@@ -31,6 +31,9 @@ _PRODUCT = re.compile(
 )
 #: Words for temperatures that are alike, but not to the digit.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
+#: A whole conducts no better than its parts in series. Kinds of errors: in percent, all are standard errors.
+_WHOLE, _PARTS = {'total', 'tot', 'overall'}, {'bulk', 'grain', 'boundary', 'gb'}
+_SPREADS = {'std', 'stdev', 'stddev', 'sd', 'sem', 'se', 'stderr', 'standard', 'deviation', 'dev'}
 _Said = tuple[str | None, float, float] | None
 
 
@@ -61,20 +64,26 @@ class Again:
             for role in roles:
                 used, column = self.columns.get(role), _column(name, units.get(name, ''), role, value)
                 kinds = kinds_in(name) ^ kinds_in(used.name) if used else set()
-                if column and not kinds - (_ALIKE if role == 'temperature' else set()):
+                alike = {'temperature': _ALIKE, 'conductivity': _WHOLE | _PARTS}.get(role, set())
+                if column and not kinds - (_SPREADS if column.scale == '%' else alike):
                     ways = _ways(column, used or (value if column.is_error else None))
+                    ways = ways[:1] if kinds and role == 'conductivity' else ways
                     ways = [(role, replace(column, mark=mark, **way)) for way in ways]
                     agreed = [sum(self.agrees(*way, row.cells) is True for row in rows) for way in ways]
                     least = 1 if role == 'temperature' else 2  # one row may agree by chance in another unit
                     agreed = [number * (number >= least or not index) for index, number in enumerate(agreed)]
                     found.append(ways[agreed.index(max(agreed))])
                     break
+        kinds = [kinds_in(column.name) for role, column in found if self._is_kind_of_used(role, column)]
+        if not all(any(of & kind for kind in kinds) for of in (_WHOLE, _PARTS)):  # it may be of a third kind
+            found = [one for one in found if not self._is_kind_of_used(*one)]
         return replace(self, found=tuple(found))
 
     def check(self, cells: dict[str, str]) -> None:
         """Raise ValueError if a row contradicts itself."""
+        is_kind = any(self._is_kind_of_used(*one) and self.agrees(*one, cells) for one in self.found)
         for role, column in self.found:
-            if self.agrees(role, column, cells) is False:
+            if self.agrees(role, column, cells) is False and not (is_kind and self._is_kind_of_used(role, column)):
                 used = self.columns.get(role)
                 if column.is_error and (used is None or is_blank(cells[used.name])):
                     used = self.columns[column.measure]
@@ -98,12 +107,21 @@ class Again:
         not_above, not_below = low <= highest, lowest <= high
         if limit != other:  # a value may be anywhere below its upper limit
             not_above, not_below = not_above or limit == '<' or other == '>', not_below or limit == '>' or other == '<'
+        own, kinds = _part_of(self.columns.get(role)), _part_of(column)
+        if role == 'conductivity' and own and own != kinds:
+            if limit or other or bool(own & _WHOLE) == bool(kinds & _WHOLE) or not kinds:
+                return None
+            return not_above if own & _WHOLE else not_below
         return not_above and not_below
 
     def temperature_of(self, cells: dict[str, str]) -> float | None:
         """The temperature of a row, K."""
         used = self.columns.get('temperature')
         return used.read(cells[used.name]).value if used else self.temperature
+
+    def _is_kind_of_used(self, role: str, column: Column) -> bool:
+        """Whether it is the total or one part of conductivities of which the used column does not say what they are."""
+        return role == 'conductivity' and bool(_part_of(column)) and not _part_of(self.columns[role])
 
     @property
     def _value(self) -> Column | None:
@@ -137,6 +155,10 @@ class Again:
         middle, half = (low + high) / 2, HALF * (high - low) / 2
         half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
         return number.limit, middle - half, middle + half
+
+
+def _part_of(column: Column | None) -> set[str]:
+    return kinds_in(column.name) & (_WHOLE | _PARTS) if column else set()
 
 
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:

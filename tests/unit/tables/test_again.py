@@ -80,6 +80,7 @@ def test_what_contradicts_costs_its_row(tmp_path, head, right, wrong):
         ('error (mS/cm)', ('0.03',), ('3e-5',)),
         ('sigma_err', ('3e-5',), ('4e-5', '0.03')),
         ('std', ('9e-5',), ()),
+        ('std (%)', ('25',), ('10',)),
         ('relative error', ('0.3',), ()),
     ],
 )
@@ -119,6 +120,35 @@ def test_a_column_without_a_unit_has_that_with_which_two_rows_agree(tmp_path):
     rows = 'a,300,3.2e-4,0.32\nb,320,4.1e-4,0.41\nc,340,5e-4,5\n'
     found = read(tmp_path, f'name,T_K,sigma,conductivity\n{rows}')
     assert [entry.id for entry in found.measurements] == ['a', 'b']
+
+
+@pytest.mark.parametrize(
+    ('heads', 'used', 'right', 'wrong'),
+    [
+        (
+            'tot,bulk,gb',
+            'tot',
+            ('3e-4,5e-4,1e-3', '3e-4,3.0e-4,', '<3e-4,1e-4,', '3e-4,,-'),
+            ('3e-4,2e-4,', '3e-4,,1e-5'),
+        ),
+        ('bulk,tot,gb', 'bulk', ('5e-4,3e-4,1e-4', '5e-4,,1e-3'), ('5e-4,6e-4,',)),
+        (
+            'x,Total,Bulk',
+            None,
+            ('3e-4,3e-4,9e-4', '3e-4,,3e-4', '3e-4,1e-4,3e-4', '3e-4,,'),
+            ('3e-4,3e-5,', '3e-4,1e-4,5e-4'),
+        ),
+        ('x,bulk,gb', None, ('3e-4,5e-4,1e-3',), ()),
+        ('x,Total', None, ('3e-4,1e-4',), ()),
+    ],
+)
+def test_the_whole_and_its_parts(tmp_path, heads, used, right, wrong):
+    names = ','.join(f'sigma_{head}' if head != 'x' else 'sigma' for head in heads.split(','))
+    for texts, number in ((right, 2), (wrong, 1)):
+        for text in texts:
+            content = f'name,T_K,{names}\na,300,{text}\nb,320,1e-9{",1e-9" * heads.count(",")}\n'
+            found = read(tmp_path, content, conductivity=f'sigma_{used}' if used else 'sigma')
+            assert len(found.measurements) == number, text
 
 
 def test_a_row_of_units_is_of_all_columns(tmp_path):
