@@ -26,7 +26,8 @@ from aiida_pesfp.transport.conductivity import Conductivity, analyse
 COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
 #: Columns that tell what a row is about, and cells that are no reason to exclude it.
 _NAMES = 'name|id|material(?:[ _]id)?|compound|formula|composition|phase|sample|structure|series'
-_ABOUT = re.compile(f'(?i:{_NAMES}|(?:mobile[ _])?(?:species|ion))')
+_CONTENT = r'(?:composition[ _])?x(?: in .*)?|(?:\w+[ _])?(?:doping|dopant|content)(?:[ _(\[/].*)?'
+_ABOUT = re.compile(f'(?i:{_NAMES}|{_CONTENT}|(?:mobile[ _])?(?:species|ion))')
 _VERDICT = re.compile('(?i:[-+]?[0-9.]*|true|false|yes|no|[xynft])')
 _PATH = click.Path(path_type=Path)
 _JSON = click.option(

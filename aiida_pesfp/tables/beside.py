@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
-from aiida_pesfp.settings.units import MEASURES
+from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.columns import Column
 from aiida_pesfp.tables.heads import in_words, is_about, temperatures_in, try_head, units_in
@@ -49,6 +49,12 @@ _FOREIGN = dict.fromkeys(('band_gap', 'energy_above_hull'), re.compile(rf'(?<![^
 _DEGREES = re.compile(
     r'(?:\bin |[(\[/=] ?|(?<![\d.,] )(?<![\d.,])\bdeg(?:rees?)?[. ]{1,2})(?:deg(?:rees?)?[. ]{1,2})?'
     r'(?i:(c|celsius|centigrade)|(k|kelvin)|f|fahrenheit)(?![^\W\d_]|-)'
+)
+#: Errors that are none of one standard deviation.
+_WIDE = re.compile(
+    r'(?i:\b9\d(?:\.\d+)? ?(?:%|per ?cent)? ?(?:conf(?:id|\.)|c\.?i\b)|(?:\bconfidence[a-z ]*|\bci) ?\(?9\d'
+    r'|(?<![\w.])(?:2|3|two|three)[ -]?(?:\* ?|x ?)?(?:sigma(?! ?[\w(\[/])|s\.?d\.?\b|std|standard dev'
+    r'|sigma (?:err|unc|int|bar|conf))|coverage factor)'
 )
 #: Heads of remarks, and temperatures at which nothing is measured.
 _REMARK = re.compile('(?i:condition|remark|comment|note|measure)')
@@ -156,6 +162,8 @@ def _claim(text: str, columns: dict[str, Column]) -> str | None:
     words, used = in_words(re.sub(r'\S+://\S+', ' ', text)), {_unit(column) for column in columns.values()}
     if power := _POWER.search(words):
         return f'has {power[0].strip()!r}, but numbers are read as they are'
+    if any(column.measure in SCALED for column in columns.values()) and (wide := _WIDE.search(words)):
+        return f'has {wide[0]!r}, but errors are read as standard errors: give these'
     for column in [one for one in columns.values() if is_about(text, one.measure)] or columns.values():
         told = units_in(text, column.measure, behind_numbers=False)
         if column.measure == 'temperature':

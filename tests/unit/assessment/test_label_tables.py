@@ -484,6 +484,7 @@ def test_temperatures_that_are_alike(read, head, said):
         '# S/cm at 25 \u00b0C (from mS/cm)',
         '# sintered at 1000 K, measured at 300 K',
         '# at RT',
+        '# 95 % dense, 99 % confirmed by XRD; 68 % confidence intervals, errors are 1 sigma; Table 2: sigma of Li3N',
         '# Table 1 of J. Am. Chem. Soc. 2011, 133, 10-12, doi: 10.1038/nmat3066, accessed 2024-10-10',
         '# https://github.com/x/y/tree/100/1e3',
         '# Activation energies in kJ/mol are in Table S3, conductivities in S/cm',

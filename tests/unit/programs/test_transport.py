@@ -271,6 +271,20 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
             (f'{name},{HEAD}a,500,1,0.1\nb,700,2,0.1\n', f'{name} is a, b: one material, one table')
             for name in ('material', 'composition', 'phase', 'species', 'Sample')
         ),
+        *(
+            (f'{name},{HEAD}0,500,1,0.1\n0.25,700,2,0.1\n', f'{name} is 0, 0.25: one material, one table')
+            for name in ('x', 'composition x', 'x in Li3-xN', 'doping (%)', 'Al content')
+        ),
+        *(
+            (f'# {text}\n{HEAD}500,1,0.1\n700,2,0.1\n', 'but errors are read as standard errors: give these')
+            for text in (
+                'errors are 95% confidence intervals',
+                '2 sigma errors',
+                '\u00b1 is 2\u03c3',
+                'CI (95 %)',
+                '+- 2 std',
+            )
+        ),
         ('use,' + HEAD + 'yes,500,1,0.1\nno,700,2,0.1\n', "the column 'use' has 'no', remove such rows"),
         ('excluded,' + HEAD + 'True,500,1,0.1\n,700,2,0.1\n', "'excluded' has 'True', remove such rows"),
         ('T_set,' + HEAD + '500,500,1,0.1\n650,700,2,0.1\n', "'T_set' has '650', but 'T_K' has '700'"),

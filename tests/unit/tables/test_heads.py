@@ -179,6 +179,8 @@ ERRORS = [
     'relative error',
     'error (1e-4 S/cm)',
     '2 sigma',
+    '95% CI',
+    'error (95% CI)',
 ]
 
 
