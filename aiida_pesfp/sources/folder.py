@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -27,14 +27,12 @@ from aiida_pesfp.tables.again import Again
 from aiida_pesfp.tables.beside import Beside
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.heads import find_column
-from aiida_pesfp.tables.numbers import is_blank, read_number
+from aiida_pesfp.tables.numbers import is_blank
 from aiida_pesfp.tables.table import Row, open_table
 
 #: Letters of the heads of flags -> the property that is not above 0.1 eV where they are set.
-_FLAGS = {
-    **dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap'),
-    **dict.fromkeys(('isstable', 'predictedstable'), 'energy_above_hull'),
-}
+_FLAGS = dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap')
+_FLAGS |= dict.fromkeys(('isstable', 'predictedstable'), 'energy_above_hull')
 _SET = re.compile(r'true|yes|1(?:\.0)?|(?:.*[ -])?metal(?:lic)?')
 _EDGE = re.compile('e?(vbm|cbm)(?:ev)?')
 _NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*')
@@ -128,14 +126,14 @@ class Table:
         """Raise ValueError if the edges of the bands, eV, have another gap between them than the line says."""
         gap, edges = self.beside.again.columns.get('band_gap'), {}
         for head, text in row.cells.items():
-            if (found := _EDGE.fullmatch(re.sub(r'[\W_]', '', head).lower())) and not is_blank(text):
+            if gap and (found := _EDGE.fullmatch(re.sub(r'[\W_]', '', head).lower())):
                 with contextlib.suppress(ValueError):  # says nothing
-                    edges[found[1]] = read_number(text, gap and gap.mark)
-        if gap and len(edges) == 2 and (said := self.beside.again.said(gap, row.cells)):
-            value = max(0.0, edges['cbm'].value - edges['vbm'].value)
-            rounding = edges['cbm'].rounding + edges['vbm'].rounding
-            if not said[1] - rounding <= value <= said[2] + rounding:
-                raise ValueError(f'{gap.name} = {row.cells[gap.name]}, but its band edges are {value:.4g} eV apart')
+                    edge = gap.number(text)
+                    edges[found[1]] = gap.bounds(replace(edge, unit=edge.unit or 'eV'))
+        if len(edges) == 2 and (said := self.beside.again.said(gap, row.cells)):
+            low, high = (edges['cbm'][one] - edges['vbm'][1 - one] for one in (0, 1))
+            if not (low <= said[2] and said[1] <= max(0.0, high)):
+                raise ValueError(f'{gap.name} = {row.cells[gap.name]}, but its band edges are {high:.4g} eV apart')
 
     def _lines_of(self, path: Path, files: Mapping[str, list[Path]]) -> Iterator[Row]:
         """The lines whose identifiers fit the path of a file better than those of all other files."""

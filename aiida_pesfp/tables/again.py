@@ -107,8 +107,7 @@ class Again:
         not_above, not_below = low <= highest, lowest <= high
         if limit != other:  # a value may be anywhere below its upper limit
             not_above, not_below = not_above or limit == '<' or other == '>', not_below or limit == '>' or other == '<'
-        own, kinds = _part_of(self.columns.get(role)), _part_of(column)
-        if role == 'conductivity' and own and own != kinds:
+        if role == 'conductivity' and (own := _part_of(self.columns[role])) and own != (kinds := _part_of(column)):
             if limit or other or bool(own & _WHOLE) == bool(kinds & _WHOLE) or not kinds:
                 return None
             return not_above if own & _WHOLE else not_below
@@ -137,7 +136,8 @@ class Again:
     def said(self, column: Column, cells: dict[str, str]) -> _Said:
         """Limit, and between what the quantity in a cell lies, None if it is blank; raises what reading a cell does."""
         text, values = cells.get(column.name, ''), ()
-        if is_blank(text):
+        at = self._used('temperature', cells) if column.by_temperature else (None, 1.0, 1.0)
+        if is_blank(text) or at is None:
             return None
         number = column.number(text)
         if column.is_error:
@@ -149,16 +149,14 @@ class Again:
                 return None
             values = of[1:]
         low, high = column.bounds(number, values)
-        if column.by_temperature:
-            _, coldest, hottest = self._used('temperature', cells)
-            low, high = low / hottest, high / coldest
+        low, high = low / at[2], high / at[1]
         middle, half = (low + high) / 2, HALF * (high - low) / 2
         half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
         return number.limit, middle - half, middle + half
 
 
-def _part_of(column: Column | None) -> set[str]:
-    return kinds_in(column.name) & (_WHOLE | _PARTS) if column else set()
+def _part_of(column: Column) -> set[str]:
+    return kinds_in(column.name) & (_WHOLE | _PARTS)
 
 
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:

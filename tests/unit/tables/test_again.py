@@ -151,6 +151,11 @@ def test_the_whole_and_its_parts(tmp_path, heads, used, right, wrong):
             assert len(found.measurements) == number, text
 
 
+def test_a_product_without_its_temperature_says_nothing(tmp_path):
+    found = read(tmp_path, 'name,T_K,sigma,sigma*T\na,300,1e-3,0.3\nb,,1e-3,0.3\nc,RT,1e-3,0.3\n')
+    assert [entry.id for entry in found.measurements] == ['a', 'c']
+
+
 def test_a_row_of_units_is_of_all_columns(tmp_path):
     found = read(tmp_path, 'name,T_K,sigma,T\n,K,S/cm,°C\na,373,1e-3,100\nb,373,1e-3,373\n')
     assert [entry.id for entry in found.measurements] == ['a']
