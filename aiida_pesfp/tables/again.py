@@ -31,8 +31,9 @@ _PRODUCT = re.compile(
 )
 #: Words for temperatures that are alike, but not to the digit.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
-#: A whole conducts no better than its parts in series. Kinds of errors: in percent, all are standard errors.
-_WHOLE, _PARTS = {'total', 'tot', 'overall'}, {'bulk', 'grain', 'boundary', 'gb'}
+#: A whole conducts no better than the grains in it. (It may conduct better than their boundaries, of which values are
+#: often those of the brick-layer model.) Kinds of errors: in percent, all are standard errors.
+_WHOLE, _PARTS = {'total', 'tot', 'overall'}, {'bulk'}
 _SPREADS = {'std', 'stdev', 'stddev', 'sd', 'sem', 'se', 'stderr', 'standard', 'deviation', 'dev'}
 _Said = tuple[str | None, float, float] | None
 

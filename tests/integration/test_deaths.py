@@ -166,9 +166,9 @@ def test_runners_are_killed_at_random(code, potential_of, with_test_calculators,
                 if process.is_running():
                     process.kill()
                     kills += 1
-        time.sleep(1)
+        time.sleep(0.2)
     node = load_node(pk)
-    assert kills == 8
+    assert kills > 4  # the jobs may be done before the eighth
     assert set(node.outputs.descriptors) == set(structures) - {'killer'}
     assert set(node.outputs.rejected.keys()) == {'killer'}
     assert node.outputs.rejected['killer']['error_type'] == 'JobLost'

@@ -197,7 +197,7 @@ def test_a_folder_and_a_file_of_several_structures(pesfp_scan, tmp_path):
     folder = tmp_path / 'many'
     folder.mkdir()
     ROCK_SALT.to(filename=str(folder / 'LiCl.cif'))
-    frames = [AseAtomsAdaptor.get_atoms(rock_salt('Li', anion, a)) for anion, a in (('F', 4.03), ('Br', 5.50))]
+    frames = [AseAtomsAdaptor.get_atoms(rock_salt('Li', anion, a)) for anion, a in (('I', 6.00), ('Br', 5.50))]
     (folder / 'notes.txt').write_text('not a structure')
     for number, frame in enumerate(frames):
         frame.write(folder / 'two.extxyz', append=number > 0)

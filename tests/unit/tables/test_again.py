@@ -128,8 +128,8 @@ def test_a_column_without_a_unit_has_that_with_which_two_rows_agree(tmp_path):
         (
             'tot,bulk,gb',
             'tot',
-            ('3e-4,5e-4,1e-3', '3e-4,3.0e-4,', '<3e-4,1e-4,', '3e-4,,-'),
-            ('3e-4,2e-4,', '3e-4,,1e-5'),
+            ('3e-4,5e-4,1e-3', '3e-4,3.0e-4,', '<3e-4,1e-4,', '3e-4,,-', '3e-4,,1e-5'),
+            ('3e-4,2e-4,',),
         ),
         ('bulk,tot,gb', 'bulk', ('5e-4,3e-4,1e-4', '5e-4,,1e-3'), ('5e-4,6e-4,',)),
         (
