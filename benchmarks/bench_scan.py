@@ -74,7 +74,7 @@ def measure(identifier: str, potential, plain) -> dict:
         times['ours'].append(seconds(lambda: evaluator.energies(of_ion.ion, sample)) / len(sample))
     adaptive = None
     if plan.evaluations < MOST_ADAPTIVE:
-        adaptive = seconds(lambda: scan(structure, evaluator, settings=ScanSettings(adaptive=0.5)))
+        adaptive = seconds(lambda: scan(structure, evaluator, settings=ScanSettings(adaptive=True)))
     return {
         'structure': identifier,
         'formula': structure.composition.reduced_formula,

@@ -2,7 +2,7 @@
 
 Xi depends on where the energy is below its threshold, MPE on the highest points of the easiest path. So, for each ion:
 
-1. One point in thirteen is evaluated, on a lattice of points.
+1. Some hundred points are evaluated, on a lattice of one point in 26 or more, and those around the ion's site.
 2. The surface is interpolated. Points that may lie on either side of a threshold of Xi's free volumes, or below the
    lowest point so far, are evaluated, the most uncertain first, until the allowed share of points is used.
 3. The easiest path is found on a surface with the lowest plausible interpolated energies, and its highest points are
@@ -16,21 +16,29 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 
+from aiida_pesfp.crystals.periodic import integer_points
 from aiida_pesfp.fingerprint.grid import fractional_points, grid_vectors
 from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel
 from aiida_pesfp.fingerprint.levels import easiest_path, neighbour_steps
 
 #: Increase it if the points or their order change: a scan resumes only with the version that began it.
-ADAPTIVE_VERSION = 2
+ADAPTIVE_VERSION = 3
 #: Largest share of the points that step 2 leaves evaluated; step 3 adds little.
 SHARE = 0.18
 #: Ions with fewer points are scanned in full.
 FEWEST_POINTS = 600
 _ROUNDS, _PATHS = 10, 60
+#: A point is doubtful if it is within so many standard deviations of a threshold.
+_DOUBT = 1.5
 #: A path may be lower than predicted by this factor times the typical error along earlier paths.
 _OPTIMISM = 2.0
-#: Points of the first step: i + 3 j + 9 k is a multiple of 13. They are evenly spread and in no plane of the grid.
-_FIRST = (1, 3, 9), 13
+#: Standard deviations at walls are large, but no path leads there, eV.
+_LARGEST_DOUBT = 0.2
+#: Lattices of points: i + f j + g k is a multiple of m. They are evenly spread and in no plane of the grid, and each
+#: contains the one before. Early verdicts begin with the coarsest.
+LATTICES = {208: (81, 9), 104: (81, 9), 52: (29, 9), 26: (3, 9)}
+#: An adaptive scan begins with the first of them that has as many points for an ion, or with the last.
+_ENOUGH = 300
 #: Xi's free volumes are averaged over its threshold +- this, eV.
 _SMEARING = 0.04
 #: Only pair terms predict energies that are further above the lowest than this, eV.
@@ -41,42 +49,68 @@ Energies = Generator[np.ndarray, None, np.ndarray]
 
 
 class AdaptiveIon:
-    """The surface of one ion, of which some points are known. ``threshold`` is Xi's, eV."""
+    """The surface of one ion, of which some points are known.
 
-    def __init__(self, plan, of_ion, threshold: float):
-        self.shape, self.points, self.threshold = plan.shape, of_ion.points, threshold
+    :param number: of the ion in the plan; ``model`` is that of all ions.
+    """
+
+    def __init__(self, plan, number: int, model: PairModel):
+        of_ion = plan.ions[number]
+        self.shape, self.points, self.threshold = plan.shape, of_ion.points, plan.descriptors.xi.threshold
         self.lattice = np.array(plan.structure.lattice.matrix)
         self.fractional = fractional_points(of_ion.points, plan.shape)
-        self.model = PairModel(plan.structure, of_ion.ion, self.fractional @ self.lattice)
+        self.number, self.model = number, model
+        self.features = model.features(number, self.fractional @ self.lattice)
         self.steps = neighbour_steps(grid_vectors(self.lattice, plan.shape))
         # Position in `points` of the representative of each grid point; -1 if it is excluded.
         position = np.full(len(of_ion.representatives), -1)
         position[of_ion.points] = np.arange(len(of_ion.points))
         self.owners = position[of_ion.representatives]
+        self.site = plan.structure.frac_coords[of_ion.ion]
         self.known = np.full(len(of_ion.points), np.nan)
         self.doubt, self.relevant = 0.1, _RELEVANT
-        self.errors_of_paths = np.empty(0)
+        self.errors_of_paths, self.standard_errors = np.empty(0), np.empty(0)
+        self.predicted = self.deviation = None
 
     @property
     def evaluated(self) -> np.ndarray:
         """(n,) whether each point has been evaluated."""
         return ~np.isnan(self.known)
 
-    def first_points(self) -> np.ndarray:
-        """Positions in ``points`` of the first points to evaluate."""
-        factors, modulus = _FIRST
-        indices = np.stack(np.unravel_index(self.points, self.shape))
-        chosen = np.flatnonzero(np.array(factors) @ indices % modulus == 0)
-        few = len(self.points) // 40 + 1  # in case a small asymmetric unit misses the lattice of points
-        return np.union1d(chosen, np.arange(0, len(self.points), few))
+    @property
+    def first_lattice(self) -> int:
+        """Modulus of the lattice of points with which an adaptive scan begins."""
+        return next((modulus for modulus in LATTICES if len(self.points) / modulus >= _ENOUGH), min(LATTICES))
+
+    @property
+    def excess(self) -> float:
+        """How much larger the errors of predictions were than their standard deviations; at least 1."""
+        return max(1.0, float(np.sqrt(np.mean(np.append(self.standard_errors, 0.0) ** 2))))
+
+    def points_of(self, modulus: int) -> np.ndarray:
+        """Positions in ``points`` of those on a lattice of points, of :data:`LATTICES`, and of those around the site."""
+        indices, factors = np.stack(np.unravel_index(self.points, self.shape)), np.array([1, *LATTICES[modulus]])
+        corners = (np.floor(self.site * self.shape).astype(int) + integer_points([0] * 3, [1] * 3)) % self.shape
+        around = self.owners[np.ravel_multi_index(tuple(corners.T), self.shape)]
+        chosen = [np.flatnonzero(factors @ indices % modulus == 0), around[around >= 0]]
+        if modulus == self.first_lattice:  # in case a small asymmetric unit misses the lattice of points
+            chosen.append(np.arange(0, len(self.points), len(self.points) // 40 + 1))
+        return np.unique(np.concatenate(chosen))
 
     def interpolate(self) -> None:
         """Fit the model and predict every point."""
         where = np.flatnonzero(self.evaluated)
-        self.base = self.model.fit(where, self.known[where])
         self.lowest = self.known[where].min()
-        self.predicted = self.base.copy()
-        self.predicted[where] = self.known[where]
+        self.model.learn(self.number, self.features[where], self.known[where] - self.lowest)
+        self.predict()
+
+    def predict(self) -> None:
+        """Predict every point from the present model, which may have learnt of other ions."""
+        where = np.flatnonzero(self.evaluated)
+        self.base, self._variance = self.model(self.features)
+        self.base += self.lowest
+        self.predicted, self.deviation = self.base.copy(), np.sqrt(self._variance)
+        self.predicted[where], self.deviation[where] = self.known[where], 0
         self.open = np.flatnonzero(~self.evaluated & (self.base < self.lowest + self.relevant))
         self.refine(self.open)
 
@@ -87,19 +121,25 @@ class AdaptiveIon:
         )
         everywhere = np.flatnonzero(self.owners >= 0)
         everywhere = everywhere[useful[self.owners[everywhere]]]
-        if len(positions) and len(everywhere) > 40:
-            remainder = (self.known - self.base)[self.owners[everywhere]]
-            kriging = Kriging(self.lattice, fractional_points(everywhere, self.shape), remainder)
-            self.predicted[positions] = self.base[positions] + kriging(self.fractional[positions])
+        if len(positions):
+            owners = self.owners[everywhere]
+            remainder, energies = (self.known - self.base)[owners], (self.known - self.lowest)[owners]
+            kriging = Kriging(self.lattice, fractional_points(everywhere, self.shape), remainder, energies)
+            values, variances = kriging(self.fractional[positions])
+            self.predicted[positions] = self.base[positions] + values
+            self.deviation[positions] = np.sqrt(self._variance[positions] + variances)
 
     def learn(self, positions: np.ndarray, energies: np.ndarray) -> None:
         """Store evaluated energies (eV) and estimate the error of predictions from them."""
-        if np.isnan(self.known).all():
+        if self.predicted is None:
             self.known[positions] = energies
             return
         error = self.predicted[positions] - energies
         self.doubt = max(_NOISE_FLOOR, float(np.sqrt(np.mean(error**2))))
+        low = np.minimum(energies, self.predicted[positions]) < self.lowest + _RELEVANT
+        self.standard_errors = np.append(self.standard_errors, error[low] / self.deviation[positions][low])
         self.known[positions] = self.predicted[positions] = energies
+        self.deviation[positions] = 0
         self.lowest = min(self.lowest, float(energies.min()))
         self.open = self.open[np.isnan(self.known[self.open])]
 
@@ -112,7 +152,8 @@ class AdaptiveIon:
             return np.empty(0, dtype=int)
         low = np.flatnonzero(energies < max(0.01, self.doubt))
         low = low[np.argsort(energies[low], kind='stable')][: max(20, left // 4)]
-        either = np.flatnonzero(away < 1.5 * self.doubt)
+        away /= self.deviation[self.open]
+        either = np.flatnonzero(away < _DOUBT * self.excess)
         either = either[np.argsort(away[either], kind='stable')][: max(10, -(-left // max(1, rounds_left)))]
         return self.open[np.union1d(low, either)]
 
@@ -125,14 +166,15 @@ class AdaptiveIon:
     def points_of_path(self) -> np.ndarray:
         """Positions of points that determine the easiest path and have not been evaluated."""
         optimistic = np.maximum(self.predicted - self.lowest, 0)
-        optimistic[~self.evaluated] = np.maximum(optimistic[~self.evaluated] - self.doubt, 0)
+        plausible = np.maximum(self.doubt, np.minimum(_OPTIMISM * self.deviation, _LARGEST_DOUBT))
+        optimistic = np.where(self.evaluated, optimistic, np.maximum(optimistic - plausible, 0))
         path, barrier = easiest_path(self.on_grid(optimistic).astype(np.float32), self.steps)
         if barrier + 1.0 > self.relevant:  # the path may be this high: predict such energies better
             self.relevant = barrier + 1.5
             self.interpolate()
         positions = np.unique(self.owners[path])
         positions = positions[positions >= 0]
-        high = optimistic[positions] > barrier - 2 * self.doubt
+        high = optimistic[positions] > barrier - 2 * plausible[positions]
         return positions[high & ~self.evaluated[positions]]
 
     def lower_points(self) -> np.ndarray:
@@ -144,16 +186,19 @@ class AdaptiveIon:
         return np.where(self.owners >= 0, energies[self.owners], energies.max()).reshape(self.shape)
 
 
-def scan_ion(state: AdaptiveIon, ask: Callable[[np.ndarray], Energies]) -> Energies:
+def scan_ion(state: AdaptiveIon, ask: Callable[[np.ndarray], Energies], adaptive: bool = True) -> Energies:
     """Scan one ion: (n,) energies of all points, eV. Interpolated ones are not below the lowest evaluated one.
 
     :param ask: generator function that evaluates points by their positions. It yields energies piece by piece, which
         this generator passes on, and returns all of them.
     """
-    if len(state.points) < FEWEST_POINTS:
-        return (yield from ask(np.arange(len(state.points))))
-    first = state.first_points()
-    state.learn(first, (yield from ask(first)))
+    whole = len(state.points) < FEWEST_POINTS or not adaptive
+    first = np.arange(len(state.points)) if whole else state.points_of(state.first_lattice)
+    first = first[~state.evaluated[first]]
+    if len(first):
+        state.learn(first, (yield from ask(first)))
+    if state.evaluated.all():
+        return state.known
     state.interpolate()
     for rounds_left in range(_ROUNDS, 0, -1):
         doubtful = state.doubtful_points(rounds_left)

@@ -86,7 +86,7 @@ def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = Des
         ions.append(IonDescriptors(index, scanned, surface.fractional_coordinates[index].tolist(), values))
     # Regions that are apart can percolate at different levels.
     joint = min(percolation_barriers(union.periodic, steps, site)[0] for site in sites)
-    union = Landscape(union.energies, union.levels, union.periodic, joint=joint)
+    union = Landscape(union.energies, union.levels, union.periodic, joint=joint, xi_upper=surface.xi_upper)
     values = {
         one.name: one.over_ions([ion.values[one.name] for ion in ions])
         if one.over_ions

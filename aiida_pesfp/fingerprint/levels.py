@@ -48,11 +48,10 @@ def lowest_point(energies: np.ndarray) -> tuple[int, int, int]:
     return tuple(int(i) for i in np.unravel_index(first, energies.shape))
 
 
-def level_map(
-    field: np.ndarray, seed: tuple[int, int, int], steps: np.ndarray, stop_above: float = np.inf
-) -> np.ndarray:
-    """Minimax of a ``field`` of finite energies, eV, over all paths from ``seed`` within the array, Eq. 1.
+def level_map(field: np.ndarray, seeds, steps: np.ndarray, stop_above: float = np.inf) -> np.ndarray:
+    """Minimax of a ``field`` of finite energies, eV, over all paths from a seed within the array, Eq. 1.
 
+    :param seeds: (3,) indices of the seed, or (n, 3) of several: all count as low as the first.
     :param steps: (k, 3) integer steps that a path may take.
     :param stop_above: levels above this energy (eV) are not needed once an outer face has been reached: points with
         higher levels can be infinite in the result. All other values are exact.
@@ -67,9 +66,9 @@ def level_map(
     state[inner] = _UNTOUCHED_FACE
     state[(slice(2, -2),) * 3] = _UNTOUCHED
     strides = np.array([padded_shape[1] * padded_shape[2], padded_shape[2], 1])
-    start = int((np.asarray(seed) + 1) @ strides)
+    starts = (np.atleast_2d(seeds) + 1) @ strides
     stop_rank = np.searchsorted(values, stop_above, side='right')
-    _flood(ranks_padded.ravel(), state.ravel(), len(values), start, np.asarray(steps) @ strides, stop_rank)
+    _flood(ranks_padded.ravel(), state.ravel(), len(values), starts, np.asarray(steps) @ strides, stop_rank)
     levels = state[inner]
     return np.where(levels < 0, np.asarray(np.inf, dtype=field.dtype), values[np.maximum(levels, 0)])
 
@@ -128,8 +127,8 @@ _WALL, _UNTOUCHED, _UNTOUCHED_FACE = -1, -2, -3
 
 
 @numba.njit(cache=True)
-def _flood(ranks, state, number_of_ranks, start, offsets, stop_rank):
-    """Flood from ``start`` with a rising level; write each point's level (a rank) into ``state``.
+def _flood(ranks, state, number_of_ranks, starts, offsets, stop_rank):
+    """Flood from ``starts`` with a rising level; write each point's level (a rank) into ``state``.
 
     A touched point gets its final level at once, because it has a neighbour that the present level has reached: the
     present level if that is higher, else its own energy. Points above the present level wait in a list of their rank.
@@ -137,11 +136,13 @@ def _flood(ranks, state, number_of_ranks, start, offsets, stop_rank):
     """
     waiting = np.full(number_of_ranks + 1, -1, np.int32)
     link = np.empty(ranks.size, np.int32)
-    level = ranks[start]
-    reached_face = state[start] == -3
-    state[start] = level
-    link[start] = -1
-    waiting[level] = start
+    level = ranks[starts[0]]
+    reached_face = False
+    for start in starts:
+        reached_face |= state[start] == -3
+        state[start] = level
+        link[start] = waiting[level]
+        waiting[level] = start
     while level < number_of_ranks:
         if reached_face and level >= stop_rank:
             return

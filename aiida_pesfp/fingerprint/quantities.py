@@ -23,6 +23,7 @@ class Landscape:
     :param periodic: (N1, N2, N3) levels on the periodic grid, in the frame of the cell.
     :param mpe: percolation energy of the ion; NaN, as the three ``barriers``, for all ions together.
     :param joint: for all ions together, the barrier at which ions that follow each other percolate.
+    :param xi_upper: upper bound of Xi if the scan stopped early; else NaN.
     """
 
     energies: np.ndarray
@@ -30,6 +31,7 @@ class Landscape:
     periodic: np.ndarray
     mpe: float = np.nan
     joint: float = np.nan
+    xi_upper: float = np.nan
     barriers: tuple[float, float, float] = (np.nan, np.nan, np.nan)
 
     def lowest(self, other: Self) -> Self:
@@ -52,7 +54,7 @@ class Quantity:
         applied to the landscape of all ions together.
     :param of_each_ion: whether it is reported for each ion too; needed for ``over_ions``.
     :param in_rankings: whether tables of many structures show it; those of one structure show all quantities.
-    :param in_spectrum: whether it is a free volume of the spectrum, which assessments rank by already.
+    :param in_spectrum: whether assessments rank by it already: a free volume of the spectrum, or the bound of Xi.
     :param feature: whether learned ranking models use it.
     :param letter: the symbol in figures and in the report, if it differs.
     """
@@ -134,6 +136,10 @@ def _xi(landscape: Landscape, settings: DescriptorSettings) -> float:
     return xi(fv_connected(landscape, settings), fv_disconnected(landscape, settings), settings.xi)
 
 
+def _xi_upper(landscape: Landscape, settings: DescriptorSettings) -> float:
+    return _xi(landscape, settings) if np.isnan(landscape.xi_upper) else landscape.xi_upper
+
+
 def _barrier(dimensions: int) -> Callable[[Landscape, DescriptorSettings], float]:
     return lambda landscape, settings: landscape.barriers[dimensions - 1]
 
@@ -144,6 +150,7 @@ _BARRIER = 'barrier for percolation in'
 _ONLY_XI = {'of_each_ion': False, 'feature': False, 'letter': 'Ξ'}
 _SPECTRUM = {'in_spectrum': True, 'feature': False}
 _JOINT = {'of_each_ion': False, 'in_rankings': False, 'feature': False}
+_UPPER = {'in_rankings': False, 'in_spectrum': True, 'letter': 'Ξ ≤'}
 _JOINT_FV = 'volume that ions reach below the threshold of Xi, fraction of the cell'
 _JOINT_BARRIER = 'barrier for percolation of ions that follow each other'
 _DETAIL = {'over_ions': min, 'in_rankings': False, 'feature': False}
@@ -151,6 +158,16 @@ _DETAIL = {'over_ions': min, 'in_rankings': False, 'feature': False}
 #: The table.
 QUANTITIES = (
     Quantity('xi', 'Xi', '', 4, 'higher', _xi, 'ranking descriptor (Eq. 4), 0 to 1', **_ONLY_XI),
+    Quantity(
+        'xi_upper',
+        'Xi <=',
+        '',
+        4,
+        'higher',
+        _xi_upper,
+        'what Xi is at most: more if the scan stopped early',
+        **_ONLY_XI | _UPPER,
+    ),
     Quantity(
         'mpe', 'MPE', 'eV', 3, 'lower', lambda own, _: own.mpe, 'minimal percolation energy (Eq. 2)', over_ions=min
     ),
@@ -173,8 +190,17 @@ RANKED_BY = ('xi', 'fv_connected', 'mpe')
 
 
 def rank_key(values: Mapping[str, float]) -> tuple[float, ...]:
-    """Key by which ``sorted`` puts the best structure first, from the values of :data:`RANKED_BY`."""
-    return tuple(values[name] if BY_NAME[name].better == 'lower' else -values[name] for name in RANKED_BY)
+    """Key by which ``sorted`` puts the best structure first, from the values of :data:`RANKED_BY`.
+
+    Structures whose scan stopped early are below all others.
+    """
+    values_of = (values[name] if BY_NAME[name].better == 'lower' else -values[name] for name in RANKED_BY)
+    return (stopped_early(values), *values_of)
+
+
+def stopped_early(values: Mapping[str, float]) -> bool:
+    """Whether the scan stopped as soon as it was certain that Xi is small: all but ``xi_upper`` are estimates."""
+    return values.get('xi_upper') is not None and values['xi_upper'] > values['xi']
 
 
 def listing() -> str:

@@ -20,12 +20,14 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.checks import check_structure
-from aiida_pesfp.fingerprint import symmetry
+from aiida_pesfp.fingerprint import early, symmetry
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon, Energies, scan_ion
 from aiida_pesfp.fingerprint.grid import check_size, excluded_points, fractional_points, grid_shape
+from aiida_pesfp.fingerprint.interpolation import PairModel
 from aiida_pesfp.fingerprint.levels import lowest_point
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import Operations, images_of_point, ion_images, irreducible_points, on_grid
+from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.settings.scan import ScanSettings
 
 #: No energy of a cell has this size, eV; surfaces are kept in single precision, which ends at 3e38.
@@ -72,6 +74,7 @@ class ScanPlan:
     :param ions: plans of the inequivalent mobile ions.
     :param mobile_ions: (m,) indices of all mobile ions; ``owners`` (m,) has the index in ``ions`` of the representative
         of each, and ``operations`` that which maps the representative's surface onto its own.
+    :param descriptors: an adaptive scan, and one that stops early, ask for points on which these depend.
     """
 
     structure: Structure
@@ -82,14 +85,25 @@ class ScanPlan:
     mobile_ions: np.ndarray
     owners: np.ndarray
     operations: Operations
+    descriptors: DescriptorSettings
 
     @property
     def evaluations(self) -> int:
-        """Number of energies to evaluate; for an adaptive scan an upper limit."""
+        """Number of energies to evaluate; for an adaptive scan, or one that may stop early, an upper limit."""
         return sum(len(plan.points) for plan in self.ions)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every energy is evaluated, in the order of the points."""
+        return not self.settings.adaptive and self.settings.stop_below is None
 
-def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings = ScanSettings()) -> ScanPlan:
+
+def plan_scan(
+    structure: Structure,
+    species: str = 'Li',
+    settings: ScanSettings = ScanSettings(),
+    descriptors: DescriptorSettings = DescriptorSettings(),
+) -> ScanPlan:
     """Choose ions and grid points; :class:`~aiida_pesfp.errors.StructureError` if the structure cannot be scanned."""
     structure = host_of(structure, species, settings.others)
     is_added = settings.others != 'fixed'
@@ -105,7 +119,8 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
     if is_added:
         plan = _plan_ion(_with_ion(structure, species, np.zeros(3)), len(structure), operations, shape, settings)
         crystal = _with_ion(structure, species, fractional_points(plan.points[:1], shape)[0])
-        return ScanPlan(crystal, species, settings, shape, (plan,), mobile, np.array([0]), Operations.identity())
+        owners, operations = np.array([0]), Operations.identity()
+        return ScanPlan(crystal, species, settings, shape, (plan,), mobile, owners, operations, descriptors)
     plans, owners, chosen = [], np.full(len(mobile), -1), np.zeros(len(mobile), dtype=int)
     for position, ion in enumerate(mobile):
         if owners[position] >= 0:
@@ -115,7 +130,7 @@ def plan_scan(structure: Structure, species: str = 'Li', settings: ScanSettings 
             owners[other] = len(plans)
             chosen[other] = np.flatnonzero(images == mobile[other])[0]
         plans.append(_plan_ion(structure, int(ion), operations[images == ion], shape, settings))
-    return ScanPlan(structure, species, settings, shape, tuple(plans), mobile, owners, operations[chosen])
+    return ScanPlan(structure, species, settings, shape, tuple(plans), mobile, owners, operations[chosen], descriptors)
 
 
 def host_of(structure: Structure, species: str, others: str) -> Structure:
@@ -160,8 +175,10 @@ def _plan_ion(structure: Structure, ion: int, stabiliser: Operations, shape, set
 
 def evaluate(
     plan: ScanPlan, evaluator: Evaluator | None, known: Iterable[float] = ()
-) -> Generator[np.ndarray, None, list[np.ndarray]]:
-    """Yield energies (eV, float64) piece by piece, after the ``known`` ones; return those of all points of each ion.
+) -> Generator[np.ndarray, None, tuple[list[np.ndarray], float]]:
+    """Yield energies (eV, float64) piece by piece, after the ``known`` ones.
+
+    At the end, return those of all points of each ion, and the upper bound of Xi if the scan stopped early, else NaN.
 
     Pieces begin at multiples of ``evaluator.points_per_call``. So a resumed scan passes the same batches to the
     potential as an uninterrupted one, and gets the same numbers.
@@ -169,14 +186,38 @@ def evaluate(
     :param evaluator: None if all energies are known.
     :raises NonFiniteEnergy: with the place of the first energy that is NaN, infinite or absurd.
     """
-    known, surfaces = deque(known), []
-    for of_ion in plan.ions:
-        ask = partial(_ask, plan, of_ion, evaluator, known)
-        if plan.settings.adaptive is None:
+    known = deque(known)
+    asks = [partial(_ask, plan, of_ion, evaluator, known) for of_ion in plan.ions]
+    if plan.is_full:
+        surfaces = []
+        for of_ion, ask in zip(plan.ions, asks):
             surfaces.append((yield from ask(np.arange(len(of_ion.points)))))
-        else:
-            surfaces.append((yield from scan_ion(AdaptiveIon(plan, of_ion, plan.settings.adaptive), ask)))
-    return surfaces
+        return surfaces, np.nan
+    model = PairModel(plan.structure, [of_ion.ion for of_ion in plan.ions])
+    states = [AdaptiveIon(plan, number, model) for number in range(len(plan.ions))]
+    limit = plan.settings.stop_below
+    bound, is_promising = partial(_bound, plan, states), limit is None
+    for modulus in early.lattices(states) if limit is not None else ():
+        yield from early.scan_lattice(states, asks, modulus)
+        if (xi_upper := bound(plan.settings.stop_probability)) < limit:
+            return early.estimates(states), xi_upper
+        if is_promising := bound(0.5) >= limit:
+            break
+    surfaces = []
+    for state, ask in zip(states, asks):
+        surfaces.append((yield from scan_ion(state, ask, plan.settings.adaptive)))
+        if not is_promising and len(surfaces) < len(states):
+            if (xi_upper := bound(plan.settings.stop_probability)) < limit:
+                return early.estimates(states), xi_upper
+    return surfaces, np.nan
+
+
+def _bound(plan: ScanPlan, states: list[AdaptiveIon], probability: float) -> float:
+    """Xi is not above this, from what has been evaluated, with a probability; one half gives an estimate."""
+    lowest = early.lowest_plausible(states, probability)
+    if lowest is None:
+        return 0.0 if probability == 0.5 else 1.0
+    return early.upper_bound(assemble(plan, lowest, 0), plan.descriptors, plan.settings.stop_below)
 
 
 def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np.ndarray) -> Energies:
@@ -201,8 +242,10 @@ def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np
     return np.array(energies)
 
 
-def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> PotentialEnergySurface:
-    """The surface from the result of :func:`evaluate` and the number of evaluated energies.
+def assemble(
+    plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int, xi_upper: float = np.nan
+) -> PotentialEnergySurface:
+    """The surface from the results of :func:`evaluate` and the number of evaluated energies.
 
     :raises FlatSurface: if an ion has the same energy everywhere.
     """
@@ -227,6 +270,7 @@ def assemble(plan: ScanPlan, surfaces: list[np.ndarray], evaluations: int) -> Po
         fractional_coordinates=np.array(plan.structure.frac_coords),
         atomic_numbers=np.array(plan.structure.atomic_numbers),
         evaluations=evaluations,
+        xi_upper=xi_upper,
     )
     return surface if plan.settings.others == 'fixed' else _at_lowest_point(surface)
 
@@ -275,8 +319,8 @@ def scan(
     :param evaluator: of the structure of the plan.
     """
     plan, pieces = plan_scan(structure, species, settings), []
-    surfaces = drain(evaluate(plan, evaluator), pieces.append)
-    return assemble(plan, surfaces, sum(map(len, pieces)))
+    surfaces, xi_upper = drain(evaluate(plan, evaluator), pieces.append)
+    return assemble(plan, surfaces, sum(map(len, pieces)), xi_upper)
 
 
 def drain(generator: Generator, take: Callable):

@@ -31,6 +31,7 @@ class PotentialEnergySurface:
     :param starts: (s, 3) grid indices of all places that are equally good for a single ion without a site of its own
         (``others`` removed or interstitial): its lowest point and the images of it by the symmetry of its surroundings.
         Empty if each ion starts at its lowest point.
+    :param xi_upper: if the scan stopped early, an upper bound of Xi, and energies are estimates; else NaN.
     """
 
     energies: np.ndarray
@@ -45,6 +46,12 @@ class PotentialEnergySurface:
     atomic_numbers: np.ndarray
     evaluations: int
     starts: np.ndarray = field(default_factory=lambda: np.empty((0, 3), dtype=int))
+    xi_upper: float = np.nan
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the scan stopped as soon as it was certain that Xi is small."""
+        return not np.isnan(self.xi_upper)
 
     @property
     def crystal(self) -> Structure:
@@ -98,9 +105,11 @@ class PotentialEnergySurface:
 
     @classmethod
     def from_arrays(cls, arrays) -> Self:
-        """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing, but for ``starts``."""
-        values = {one.name: arrays[one.name] for one in fields(cls) if one.name != 'starts' or one.name in arrays}
-        return cls(**values | {'evaluations': int(values['evaluations'])})
+        """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing that has no default."""
+        later = ('starts', 'xi_upper')
+        values = {one.name: arrays[one.name] for one in fields(cls) if one.name not in later or one.name in arrays}
+        scalars = {'evaluations': int(values['evaluations']), 'xi_upper': float(values.get('xi_upper', np.nan))}
+        return cls(**values | scalars)
 
     def save(self, path: str | Path) -> None:
         """Write as compressed .npz."""

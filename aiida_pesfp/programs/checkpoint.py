@@ -93,8 +93,8 @@ def write_json(path: Path, content) -> None:
 def _signature(plan: ScanPlan, potential_sha256: str) -> str:
     """Hash of all that the energies of a scan depend on. A scan does not resume from results with another one."""
     digest = hashlib.sha256(repr((plan.species, plan.shape, plan.settings, potential_sha256)).encode())
-    if plan.settings.adaptive is not None:  # the version decides which points are evaluated
-        digest.update(str(ADAPTIVE_VERSION).encode())
+    if not plan.is_full:  # the version decides which points are evaluated
+        digest.update(repr((ADAPTIVE_VERSION, plan.descriptors)).encode())
     structure = plan.structure
     points = [of_ion.points for of_ion in plan.ions]
     for array in (structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers), *points):
@@ -129,9 +129,9 @@ class Checkpoint:
         """Write the energies so far."""
         self._write('checkpoint.npz', energies=self.energies)
 
-    def finish(self, surfaces: list[np.ndarray]) -> PotentialEnergySurface:
+    def finish(self, surfaces: list[np.ndarray], xi_upper: float) -> PotentialEnergySurface:
         """Make the surface from what the evaluation returns at its end, and write it instead of the energies."""
-        surface = assemble(self.plan, surfaces, len(self.energies))
+        surface = assemble(self.plan, surfaces, len(self.energies), xi_upper)
         self._write('pes.npz', **surface.as_arrays())
         if self.folder is not None:
             (self.folder / 'checkpoint.npz').unlink(missing_ok=True)

@@ -99,17 +99,17 @@ class ScanRequest(Request):
         host_of(structure, self.settings.species, self.settings.scan.others)
         structure, doubts = cell_to_scan(structure, self.settings.cell, self.settings.cell_size)
         outcome.doubts.extend(doubts)
-        plan = plan_scan(structure, self.settings.species, self.settings.scan)
+        plan = plan_scan(structure, self.settings.species, self.settings.scan, self.settings.descriptors)
         outcome.atoms_scanned = len(plan.structure)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:
-            surface = checkpoint.resume() or checkpoint.finish(self._evaluate(outcome, checkpoint, bar))
+            surface = checkpoint.resume() or checkpoint.finish(*self._evaluate(outcome, checkpoint, bar))
             outcome.evaluations = surface.evaluations
             return surface
         finally:
             outcome.seconds = checkpoint.seconds
 
-    def _evaluate(self, outcome: ScanOutcome, checkpoint: Checkpoint, bar: tqdm) -> list[np.ndarray]:
+    def _evaluate(self, outcome: ScanOutcome, checkpoint: Checkpoint, bar: tqdm) -> tuple[list[np.ndarray], float]:
         evaluator = self.potential.evaluator(checkpoint.plan.structure)
         known, clock = checkpoint.energies, time.monotonic()
         saved = clock

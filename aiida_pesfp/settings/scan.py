@@ -1,8 +1,6 @@
 """Settings of a scan (arXiv:2411.06804, Sec. II A), alone and with those of the descriptors."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 from pymatgen.core import Element
@@ -21,9 +19,9 @@ class ScanSettings(Settings):
 
     The grid ``'paper'`` has the fewest points along each lattice vector that keep the spacing (Sec. II A);
     ``'symmetric'`` has some more where that makes more of them equivalent. ``symmetry`` does not change the result.
-    ``others`` says what surrounds the ion, as :func:`aiida_pesfp.fingerprint.scan.host_of`. ``adaptive`` is None, or
-    the threshold of Xi, eV: then only the points are evaluated on which Xi and MPE depend (see
-    :mod:`aiida_pesfp.fingerprint.adaptive`). A user says true or false: see :class:`FingerprintSettings`.
+    ``others`` says what surrounds the ion, as :func:`aiida_pesfp.fingerprint.scan.host_of`; ``adaptive`` and
+    ``stop_below``, which points are evaluated (see :mod:`aiida_pesfp.fingerprint.adaptive` and
+    :mod:`aiida_pesfp.fingerprint.early`).
     """
 
     spacing: float = setting(
@@ -41,7 +39,11 @@ class ScanSettings(Settings):
         'fixed',
     )
     symmetry: bool = setting('evaluate equivalent points and ions once', True, option='--symmetry/--no-symmetry')
-    adaptive: float | None = setting('evaluate only the points on which Xi and MPE depend: for a CPU', None, flag=True)
+    adaptive: bool = setting('evaluate only the points on which Xi and MPE depend: for a CPU', False)
+    stop_below: float | None = setting(
+        'stop a scan as soon as it is certain that Xi is below this: its other values are estimates', None, gt=0, lt=1
+    )
+    stop_probability: float = setting('probability from which a verdict is certain', 0.999, ge=0.5, lt=1)
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,3 @@ class FingerprintSettings(Settings):
         """The values of :data:`SCAN_SETTINGS`; the size of the cell is None where it does not count."""
         size = self.cell_size if self.cell == 'size_consistent' else None
         return {name: getattr(self.scan, name, None) for name in SCAN_SETTINGS} | {'cell': self.cell, 'cell_size': size}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """As of all settings; ``adaptive`` is true or false here and becomes the threshold of Xi."""
-        values = cls.mapping(values)
-        adaptive = values.get('adaptive', False)
-        if not isinstance(adaptive, bool):
-            raise ValueError(f'adaptive must be true or false, not {adaptive!r:.200}')
-        found = super().from_dict({**values, 'adaptive': None})
-        return replace(found, scan=replace(found.scan, adaptive=found.descriptors.xi.threshold)) if adaptive else found
-
-    def as_dict(self) -> dict[str, Any]:
-        """As of all settings; ``adaptive`` is true or false."""
-        return super().as_dict() | {'adaptive': self.scan.adaptive is not None}

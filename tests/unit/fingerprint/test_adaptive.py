@@ -46,7 +46,7 @@ def test_a_quarter_of_the_points_gives_xi_and_mpe(name):
     crystal = CRYSTALS[name]
     full = scan(crystal, ManyBody(crystal))
     evaluator = ManyBody(crystal)
-    few = scan(crystal, evaluator, settings=ScanSettings(adaptive=0.5))
+    few = scan(crystal, evaluator, settings=ScanSettings(adaptive=True))
     assert few.evaluations == evaluator.evaluations <= 0.25 * full.evaluations
     expected, found = describe(full), describe(few)
     assert found.xi == pytest.approx(expected.xi, abs=0.005)
@@ -57,7 +57,7 @@ def test_a_quarter_of_the_points_gives_xi_and_mpe(name):
 
 def test_an_interrupted_adaptive_scan_goes_on_and_gives_the_same_surface():
     crystal = CRYSTALS['wurtzite']
-    plan = plan_scan(crystal, settings=ScanSettings(adaptive=0.5))
+    plan = plan_scan(crystal, settings=ScanSettings(adaptive=True))
     pieces = []
     expected = drain(evaluate(plan, ManyBody(crystal)), pieces.append)
     energies = np.concatenate(pieces)
@@ -73,7 +73,7 @@ def test_small_surfaces_are_evaluated_whole():
     crystal = CRYSTALS['wurtzite']
     coarse = {'spacing': 0.6}
     full = scan(crystal, ManyBody(crystal), settings=ScanSettings(**coarse))
-    few = scan(crystal, ManyBody(crystal), settings=ScanSettings(**coarse, adaptive=0.5))
+    few = scan(crystal, ManyBody(crystal), settings=ScanSettings(**coarse, adaptive=True))
     np.testing.assert_array_equal(few.energies, full.energies)
 
 

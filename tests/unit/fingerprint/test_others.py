@@ -149,7 +149,7 @@ def test_an_image_between_grid_points_starts_at_the_best_of_them():
 def test_an_adaptive_scan_finds_the_same(others):
     crystal = antifluorite('Li', 'Te', 6.517)
     full = scan_of(crystal, PairPotential, spacing=0.35, others=others, symmetry=False)
-    some = scan_of(crystal, PairPotential, spacing=0.35, others=others, symmetry=False, adaptive=0.5)
+    some = scan_of(crystal, PairPotential, spacing=0.35, others=others, symmetry=False, adaptive=True)
     assert some.evaluations < full.evaluations / 2
     one, other = describe(some), describe(full)
     assert one.mpe == pytest.approx(other.mpe, abs=0.01)
