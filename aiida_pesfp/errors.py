@@ -71,6 +71,10 @@ class FlatSurface(StructureError):
     """The energy is the same wherever the ion is: the potential does not see it."""
 
 
+class StoppedEarly(StructureError):
+    """The scan stopped as soon as it was certain that Xi is small: its surface is an estimate."""
+
+
 class EvaluationFailed(StructureError):
     """The potential raised an error for a structure."""
 

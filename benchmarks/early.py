@@ -1,8 +1,8 @@
 """Early verdicts on structures of the paper's list: ``python benchmarks/early.py [-o FOLDER] [--minutes 60]``.
 
 Scans the sample of the 1,302 structures with the paper's potential, those with few points first, adaptively and with
-``--stop-below``, then adaptively to the end. Resumable: what lies in the output folder is not computed again. Says how far
-it came, what was saved, whether a structure with Xi above the limit was lost, and how the order agrees with the
+``--stop-below``, then adaptively to the end. Resumable: what lies in the output folder is not computed again. Says how
+far it came, what was saved, whether a structure with Xi above the limit was lost, and how the order agrees with the
 published ranks.
 """
 
@@ -118,8 +118,9 @@ def main():
     agreement = spearmanr(values, [-ranks[name] for name in early]).statistic
     print(f'Spearman coefficient of Xi with the published order: {agreement:.3f}')
     order = sorted((name for name in early if name not in stopped), key=lambda name: -early[name]['xi'])
+    words = {name: f'{name} {one["formula"]} ({one["xi"]:.4f})' for name, one in early.items()}
     swapped = [
-        f'{one} {early[one]["formula"]} ({early[one]["xi"]:.4f}) above {other} {early[other]["formula"]} ({early[other]["xi"]:.4f})'
+        f'{words[one]} above {words[other]}'
         for i, one in enumerate(order)
         for other in order[i + 1 :]
         if ranks[one] > ranks[other] and early[one]['xi'] > limit

@@ -42,7 +42,7 @@ class ScanCalculation(ProgramCalculation):
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 6
+    CACHE_VERSION = 7
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 

@@ -7,7 +7,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
-from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
+from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, listing, stopped_early
 from aiida_pesfp.tables.table import write_table
 
 selection_options = combined(
@@ -21,6 +21,7 @@ selection_options = combined(
 )
 #: Head, key and format of columns of tables.
 QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
+_UPPER = (BY_NAME['xi_upper'].head, 'xi_upper', BY_NAME['xi_upper'].format)
 #: Columns that are shown only if rows differ in them.
 _SETTINGS = (
     *(('Ion', 'species', ''), ('Cell', 'cell', ''), ('Cell size/A', 'cell_size', 'g'), ('Spacing/A', 'spacing', 'g')),
@@ -28,7 +29,7 @@ _SETTINGS = (
     *(('R_min/A', 'minimum_distance', 'g'), ('Grid', 'grid', ''), ('Settings', 'settings', '')),
 )
 _COLUMNS = (
-    *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS),
+    *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS, _UPPER),
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
     ('Potential', 'potential_name', ''),
     *_SETTINGS,
@@ -91,12 +92,16 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
     chosen = [(key(row), row) for row in rows if not condition or condition(row)]
     if not chosen:
         echo.echo_critical(f'none of {len(rows)} structures meets {where!r}')
-    chosen.sort(key=lambda pair: (pair[0] is None, 0 if pair[0] is None else pair[0]))
+    # The values of scans that stopped early are estimates.
+    chosen.sort(key=lambda pair: (pair[0] is None, stopped_early(pair[1]), 0 if pair[0] is None else pair[0]))
     return [row for _, row in chosen[:limit]]
 
 
 def tell_doubts(rows: list[dict]) -> None:
     """Say on standard error which results are doubtful, and why."""
+    if stopped := sum(map(stopped_early, rows)):
+        words = f'{stopped} of {len(rows)} scans stopped early: their Xi <= is certain, all else is estimated'
+        echo.echo_report(words, err=True)
     for row in rows:
         if row['doubts']:
             echo.echo_warning(f'{row["label"]}: doubtful: {row["doubts"]}', err=True)
@@ -114,15 +119,16 @@ def tell_missing(process) -> None:
 def print_table(rows: list[dict], columns=_COLUMNS) -> None:
     """Print numbered rows.
 
-    :param columns: head, key and format of each. Those without any known value are left out, and settings that do not
-        differ.
+    :param columns: head, key and format of each. Those without any known value are left out, settings that do not
+        differ, and the upper bound of Xi if no scan stopped early.
     """
     from tabulate import tabulate
 
     kept = []
     for column in columns:
         values = {row.get(column[1]) for row in rows}
-        if values != {None} and (column not in _SETTINGS or len(values) > 1):
+        is_shown = len(values) > 1 if column in _SETTINGS else column != _UPPER or any(map(stopped_early, rows))
+        if values != {None} and is_shown:
             kept.append(column)
     heads, names, formats = zip(('', '', ''), *kept)
     table = [[place, *(row.get(name) for name in names[1:])] for place, row in enumerate(rows, start=1)]

@@ -60,6 +60,8 @@ def _print_descriptors(node) -> None:
     about = [('formula', node.get('formula')), ('mobile ion', node.get('species'))]
     about.append(('threshold of Xi', threshold and f'{threshold} eV'))
     _print('Descriptors', [*about, *quantities])
+    if node.get('stopped_early'):
+        echo.echo_report('the scan stopped early: the upper bound of Xi is certain, all else is estimated')
     for doubt in node.get('doubts', []):
         echo.echo_warning(f'doubtful: {doubt}')
     columns = zip(*(node['spectrum'][name] for name in ('thresholds', 'connected', 'disconnected')))

@@ -87,6 +87,7 @@ def _lines(node, progress) -> list[str]:
     total, rejected, rate = progress.total, progress.rejected, progress.evaluations_per_second
     entries = {
         'structures done': f'{progress.done} of {total - rejected}',
+        'stopped early': f'{progress.stopped}, as soon as Xi was certain to be small' if progress.stopped else None,
         'left out': f'{rejected} of {total} given' if rejected else None,
         'failed': progress.failed or None,
         'evaluations': f'{progress.evaluations}' + (f', {rate:.0f} per second and job' if rate else ''),

@@ -20,7 +20,8 @@ class PesData(ArrayData):
 
     The arrays are the fields of :class:`~aiida_pesfp.fingerprint.surface.PotentialEnergySurface`, with the energies
     (eV, relative to the lowest of each ion) in single precision. Attributes: ``formula``, ``species``, ``shape`` of the
-    grid, ``number_of_mobile_ions``, ``number_of_scanned_ions``, ``evaluations``, and whatever else is given.
+    grid, ``number_of_mobile_ions``, ``number_of_scanned_ions``, ``evaluations``, ``stopped_early``, and whatever else
+    is given.
 
     ``node.export(path)`` writes the surface as ``.cube`` or ``.xsf``, with ``kind='level'`` the level map, with
     ``ion=3`` those of one ion instead of the union; or as ``.csv`` the energy profile along the easiest path.
@@ -40,6 +41,7 @@ class PesData(ArrayData):
             'number_of_mobile_ions': len(surface.mobile_ions),
             'number_of_scanned_ions': len(surface.scanned_ions),
             'evaluations': surface.evaluations,
+            'stopped_early': surface.stopped_early,
         }
         node.base.attributes.set_many(attributes | own)
         return node

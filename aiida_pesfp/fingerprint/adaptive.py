@@ -84,11 +84,11 @@ class AdaptiveIon:
 
     @property
     def excess(self) -> float:
-        """How much larger the errors of predictions were than their standard deviations; at least 1."""
-        return max(1.0, float(np.sqrt(np.mean(np.append(self.standard_errors, 0.0) ** 2))))
+        """Typical error of the predictions so far, in their standard deviations."""
+        return float(np.sqrt(np.mean(self.standard_errors**2))) if len(self.standard_errors) else 1.0
 
     def points_of(self, modulus: int) -> np.ndarray:
-        """Positions in ``points`` of those on a lattice of points, of :data:`LATTICES`, and of those around the site."""
+        """Positions in ``points`` of those on one of the :data:`LATTICES`, and of those around the site."""
         indices, factors = np.stack(np.unravel_index(self.points, self.shape)), np.array([1, *LATTICES[modulus]])
         corners = (np.floor(self.site * self.shape).astype(int) + integer_points([0] * 3, [1] * 3)) % self.shape
         around = self.owners[np.ravel_multi_index(tuple(corners.T), self.shape)]
@@ -153,7 +153,7 @@ class AdaptiveIon:
         low = np.flatnonzero(energies < max(0.01, self.doubt))
         low = low[np.argsort(energies[low], kind='stable')][: max(20, left // 4)]
         away /= self.deviation[self.open]
-        either = np.flatnonzero(away < _DOUBT * self.excess)
+        either = np.flatnonzero(away < _DOUBT * max(1.0, self.excess))
         either = either[np.argsort(away[either], kind='stable')][: max(10, -(-left // max(1, rounds_left)))]
         return self.open[np.union1d(low, either)]
 
@@ -166,7 +166,7 @@ class AdaptiveIon:
     def points_of_path(self) -> np.ndarray:
         """Positions of points that determine the easiest path and have not been evaluated."""
         optimistic = np.maximum(self.predicted - self.lowest, 0)
-        plausible = np.maximum(self.doubt, np.minimum(_OPTIMISM * self.deviation, _LARGEST_DOUBT))
+        plausible = np.maximum(self.doubt, np.minimum(_OPTIMISM * self.excess * self.deviation, _LARGEST_DOUBT))
         optimistic = np.where(self.evaluated, optimistic, np.maximum(optimistic - plausible, 0))
         path, barrier = easiest_path(self.on_grid(optimistic).astype(np.float32), self.steps)
         if barrier + 1.0 > self.relevant:  # the path may be this high: predict such energies better

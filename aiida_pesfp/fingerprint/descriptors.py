@@ -10,7 +10,7 @@ from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import neighbour_steps
 from aiida_pesfp.fingerprint.maps import ion_maps, to_cell_frame
 from aiida_pesfp.fingerprint.percolation import percolation_barriers
-from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES, Landscape, free_volumes
+from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES, Landscape, free_volumes, stopped_early
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
@@ -58,7 +58,8 @@ class Descriptors(_WithValues):
 
     def as_dict(self) -> dict:
         """As a dictionary of plain JSON types, with the quantities at the top level."""
-        return self.values | {'spectrum': self.spectrum, 'ions': [ion.as_dict() for ion in self.ions]}
+        found = {'stopped_early': stopped_early(self.values), 'spectrum': self.spectrum}
+        return self.values | found | {'ions': [ion.as_dict() for ion in self.ions]}
 
 
 def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = DescriptorSettings()) -> Descriptors:

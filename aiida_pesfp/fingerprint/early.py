@@ -1,10 +1,9 @@
 """Early verdicts: a scan ends as soon as it is certain that Xi stays below a limit.
 
-All ions are scanned on lattices of points, from coarse ones to that with which an adaptive scan begins. After each, the
-lowest plausible surfaces are made: what was evaluated, and elsewhere the prediction less some standard deviations, those
-of the wanted probability for a normal distribution. Both free volumes grow where a surface is lowered, and Xi with
-them, so Xi of these surfaces is an upper bound. Where the lowest point of an ion is not certain, its level map starts
-from all places that may be it.
+All ions are scanned on lattices of points, from coarse to fine. After each, the lowest plausible surfaces are made:
+what was evaluated, and elsewhere the prediction less some standard deviations, those of the wanted probability for a
+normal distribution. Both free volumes grow where a surface is lowered, and Xi with them, so Xi of these surfaces is an
+upper bound. Where the lowest point of an ion is not certain, its level map starts from all places that may be it.
 
 Standard deviations are those of the interpolation (see :mod:`~aiida_pesfp.fingerprint.interpolation`). Each lattice
 tests the predictions from the one before: if the errors were larger than predicted, the deviations are multiplied.

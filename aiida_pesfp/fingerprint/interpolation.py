@@ -3,8 +3,8 @@
 In a frozen framework, the energy of one ion is nearly a sum of functions of its distances to the other atoms, one
 function for each element, the same for all ions. Energies between atoms have known sizes: so the fit has a prior, and
 some tens of points suffice. The remainder is smooth on the scale of the grid, and is interpolated from the nearest
-points. Both are Gaussian processes, and so have a variance at each place (Rasmussen and Williams, Gaussian Processes for
-Machine Learning, 2006, Eq. 2.9 and 2.25).
+points. Both are Gaussian processes, and so have a variance at each place (Rasmussen and Williams, Gaussian Processes
+for Machine Learning, 2006, Eq. 2.9 and 2.25).
 """
 
 import numpy as np

@@ -206,9 +206,9 @@ def evaluate(
     surfaces = []
     for state, ask in zip(states, asks):
         surfaces.append((yield from scan_ion(state, ask, plan.settings.adaptive)))
-        if not is_promising and len(surfaces) < len(states):
-            if (xi_upper := bound(plan.settings.stop_probability)) < limit:
-                return early.estimates(states), xi_upper
+        is_last = len(surfaces) == len(states)
+        if not (is_promising or is_last) and (xi_upper := bound(plan.settings.stop_probability)) < limit:
+            return early.estimates(states), xi_upper
     return surfaces, np.nan
 
 

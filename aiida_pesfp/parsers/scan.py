@@ -15,7 +15,7 @@ from aiida_pesfp.parsers.program import ProgramParser
 class ScanParser(ProgramParser):
     """Stores all that is done, however the job ended, and says what a restart could add."""
 
-    CACHE_VERSION = 5
+    CACHE_VERSION = 6
 
     def store(self, run: dict, folder: Path) -> ExitCode | None:
         potential, failures = self.node.inputs.potential, {}

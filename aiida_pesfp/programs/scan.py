@@ -29,7 +29,7 @@ from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.export import EXPORTS, export
-from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, NAMES, rank_key
+from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, NAMES, rank_key, stopped_early
 from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, host_of, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
@@ -53,7 +53,8 @@ class ScanOutcome(Outcome):
         return found | {'atoms_scanned': self.atoms_scanned, 'evaluations': self.evaluations}
 
     def report(self) -> dict:
-        return super().report() | {'evaluations': self.evaluations, 'atoms_scanned': self.atoms_scanned}
+        found = {'evaluations': self.evaluations, 'atoms_scanned': self.atoms_scanned}
+        return super().report() | found | {'stopped_early': self.descriptors and stopped_early(self.descriptors.values)}
 
 
 @dataclass
@@ -140,12 +141,14 @@ class ScanRequest(Request):
     def table(self) -> str:
         """The ranking, best first."""
         done = [outcome for outcome in self.outcomes if outcome.state == 'done']
+        has_bounds = any(stopped_early(outcome.descriptors.values) for outcome in done)
+        columns = (*IN_RANKINGS, BY_NAME['xi_upper']) if has_bounds else IN_RANKINGS
         rows = [
-            (o.name, o.formula, *(o.descriptors.values[one.name] for one in IN_RANKINGS), o.evaluations, o.seconds)
+            (o.name, o.formula, *(o.descriptors.values[one.name] for one in columns), o.evaluations, o.seconds)
             for o in sorted(done, key=lambda outcome: rank_key(outcome.descriptors.values))
         ]
-        headers = ('structure', 'formula', *(one.head for one in IN_RANKINGS), 'points', 'seconds')
-        floats = ('', '', *(one.format for one in IN_RANKINGS), '', '.1f')
+        headers = ('structure', 'formula', *(one.head for one in columns), 'points', 'seconds')
+        floats = ('', '', *(one.format for one in columns), '', '.1f')
         return tabulate(rows, headers, floatfmt=floats) if rows else ''
 
 

@@ -21,7 +21,8 @@ _UNREADABLE = (AiidaException, OSError, ValueError, KeyError)
 class ScanProgress:
     """State of a scan or screening.
 
-    Of the ``total`` structures, some are ``rejected`` by the criteria, some ``done``, some ``failed``.
+    Of the ``total`` structures, some are ``rejected`` by the criteria, some ``done``, some ``failed``. The scans
+    of some that are done ``stopped`` early.
     ``running`` jobs have not ended; ``silent`` are those whose ``run.json`` could not be read, with the reason.
     ``evaluations_per_second`` (of one job) and ``seconds_left`` are None before the first structure is done.
     """
@@ -29,6 +30,7 @@ class ScanProgress:
     total: int
     rejected: int = 0
     done: int = 0
+    stopped: int = 0
     failed: int = 0
     running: int = 0
     evaluations: int = 0
@@ -82,6 +84,7 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
     # Speed and time left, from what the finished structures have cost.
     done = {key: entry for key, entry in entries.items() if entry['state'] == 'done' and key in structures}
     seconds = sum(entry['seconds'] for entry in done.values())
+    progress.stopped = sum(bool(entry.get('stopped_early')) for entry in done.values())
     progress.evaluations = sum(entry.get('evaluations', 0) for entry in done.values())
     if seconds > 0:
         progress.evaluations_per_second = progress.evaluations / seconds

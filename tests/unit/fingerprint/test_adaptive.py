@@ -77,23 +77,55 @@ def test_small_surfaces_are_evaluated_whole():
     np.testing.assert_array_equal(few.energies, full.energies)
 
 
-def test_the_pair_model_is_exact_for_what_it_can_represent():
+def test_the_pair_model_is_exact_for_what_it_can_represent_and_knows_how_well():
     crystal = CRYSTALS['no symmetry']
     random = np.random.default_rng(0)
-    model = PairModel(crystal, 0, random.random((400, 3)) @ crystal.lattice.matrix)
-    energies = model.features @ random.normal(size=model.features.shape[1])
-    found = model.fit(np.arange(300), energies[:300])
-    scale = energies.max() - energies.min()
-    assert np.abs(found - energies)[300:].max() < 0.02 * scale
+    model = PairModel(crystal, [0, 3])
+    places = [random.random((400, 3)) @ crystal.lattice.matrix for _ in range(2)]
+    features = [model.features(number, where) for number, where in enumerate(places)]
+    weights = 0.02 * random.normal(size=features[0].shape[1])
+    energies = [values @ weights for values in features]
+    lowest = min(values.min() for values in energies)
+    for number, values in enumerate(energies):
+        model.learn(number, features[number][:100], values[:100] - lowest)
+    for known, values in zip(features, energies):
+        found, variances = model(known[100:])
+        error = found - values[100:] + lowest
+        assert np.sqrt(np.mean(error**2)) < 0.1 * values.std()
+        assert np.mean(np.abs(error) < 3 * np.sqrt(variances)) > 0.98
+
+
+def test_pair_terms_are_learnt_from_all_ions():
+    crystal = CRYSTALS['no symmetry']
+    model = PairModel(crystal, [0, 3])
+    places = np.random.default_rng(1).random((300, 3)) @ crystal.lattice.matrix
+    features = [model.features(number, places) for number in (0, 1)]
+    energies = [ManyBody(crystal).energies(ion, places) for ion in (0, 3)]
+    low = [values < values.min() + 2 for values in energies]
+    above = [values - values.min() for values in energies]
+    model.learn(0, features[0][low[0]][:20], above[0][low[0]][:20])
+    alone = model(features[0][low[0]][20:])[1].mean()
+    model.learn(1, features[1][low[1]], above[1][low[1]])
+    assert model(features[0][low[0]][20:])[1].mean() < 0.8 * alone
 
 
 def test_kriging_passes_through_what_is_known_and_is_periodic():
     lattice = np.array(CRYSTALS['no symmetry'].lattice.matrix)
     places = np.random.default_rng(0).random((300, 3))
-    wave = np.cos(2 * np.pi * places[:, 0]) + np.sin(2 * np.pi * places @ [0, 1, 1])
-    kriging = Kriging(lattice, places, wave)
-    np.testing.assert_allclose(kriging(places), wave, atol=2e-3)
-    np.testing.assert_allclose(kriging(places + np.array([3, -2, 1])), kriging(places), atol=1e-9)
+    wave = 0.1 * (np.cos(2 * np.pi * places[:, 0]) + np.sin(2 * np.pi * places @ [0, 1, 1]))
+    kriging = Kriging(lattice, places, wave, np.zeros(300))
+    values, variances = kriging(places)
+    np.testing.assert_allclose(values, wave, atol=0.03)
+    assert np.sqrt(variances).max() < 0.03
+    np.testing.assert_allclose(kriging(places + np.array([3, -2, 1]))[0], values, atol=1e-9)
     between = np.random.default_rng(1).random((100, 3))
-    expected = np.cos(2 * np.pi * between[:, 0]) + np.sin(2 * np.pi * between @ [0, 1, 1])
-    assert np.abs(kriging(between) - expected).mean() < 0.05
+    expected = 0.1 * (np.cos(2 * np.pi * between[:, 0]) + np.sin(2 * np.pi * between @ [0, 1, 1]))
+    values, variances = kriging(between)
+    assert np.abs(values - expected).mean() < 0.01
+    assert np.mean(np.abs(values - expected) < 3 * np.sqrt(variances)) > 0.95
+
+
+def test_kriging_knows_nothing_where_all_is_high():
+    values, variances = Kriging(np.eye(3) * 5, np.zeros((1, 3)), np.array([1.0]), np.array([50.0]))(np.zeros((2, 3)))
+    assert (values == 0).all()
+    assert (variances > 0).all()

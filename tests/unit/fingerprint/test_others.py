@@ -29,8 +29,8 @@ from tests.helpers.potentials import LENNARD_JONES, PairPotential
 
 def scan_of(crystal, evaluator_of, species='Li', **choice):
     plan, pieces = plan_scan(crystal, species, ScanSettings(**choice)), []
-    surfaces = drain(evaluate(plan, evaluator_of(plan.structure)), pieces.append)
-    return assemble(plan, surfaces, sum(map(len, pieces)))
+    surfaces, xi_upper = drain(evaluate(plan, evaluator_of(plan.structure)), pieces.append)
+    return assemble(plan, surfaces, sum(map(len, pieces)), xi_upper)
 
 
 def lennard_jones(structure):

@@ -26,7 +26,7 @@ def test_rows_are_complete():
 def test_a_structure_and_its_ions_have_every_quantity():
     found = describe(make_surface(np.random.default_rng(0).random((2, 3, 4, 5))))
     content = json.loads(json.dumps(found.as_dict()))
-    assert set(content) == {*NAMES, 'spectrum', 'ions'}
+    assert set(content) == {*NAMES, 'stopped_early', 'spectrum', 'ions'}
     for quantity in OF_EACH_ION:
         values = [ion[quantity.name] for ion in content['ions']]
         assert values == [getattr(ion, quantity.name) for ion in found.ions]

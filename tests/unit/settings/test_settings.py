@@ -19,7 +19,7 @@ from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 
 DYNAMICS = {'temperature': 500, 'steps': 5}
-ADAPTIVE = {'adaptive': True, 'xi': {'threshold': 0.7}, 'thresholds': [0.3, 1]}
+ADAPTIVE = {'adaptive': True, 'stop_below': 0.25, 'xi': {'threshold': 0.7}, 'thresholds': [0.3, 1]}
 SCANS = [{}, ADAPTIVE, {'species': 'Na', 'grid': 'symmetric', 'symmetry': False, 'smearing': [0.0]}]
 ALL = [
     *((FingerprintSettings, values) for values in SCANS),
@@ -105,7 +105,10 @@ def test_only_some_options():
             'distance = -1: Input should be greater than or equal to 0',
         ),
         (FingerprintSettings, {'symmetry': 1}, 'symmetry = 1: Input should be a valid boolean'),
-        (FingerprintSettings, {'adaptive': 0.5}, 'adaptive must be true or false, not 0.5'),
+        (FingerprintSettings, {'adaptive': 0.5}, 'adaptive = 0.5: Input should be a valid boolean'),
+        (FingerprintSettings, {'stop_below': 1.0}, 'stop_below = 1.0: Input should be less than 1'),
+        (FingerprintSettings, {'stop_below': 0}, 'stop_below = 0: Input should be greater than 0'),
+        (FingerprintSettings, {'stop_probability': 1}, 'stop_probability = 1: Input should be less than 1'),
         (FingerprintSettings, {'grid': 'fine'}, "grid = 'fine': Input should be 'paper' or 'symmetric'"),
         (FingerprintSettings, {'species': 'Xx'}, "'Xx' is not the symbol"),
         (FingerprintSettings, {'species': 3}, 'species = 3: Input should be a valid string'),
@@ -147,12 +150,6 @@ def test_settings_are_checked_however_they_are_made():
         ScanSettings(spacing=-1)
     with pytest.raises(ValueError, match='spacing'):
         replace(ScanSettings(), spacing='1')
-
-
-def test_adaptive_is_true_or_false_for_a_user_and_the_threshold_of_xi_for_the_scan():
-    assert FingerprintSettings.from_dict(ADAPTIVE).scan.adaptive == 0.7
-    assert FingerprintSettings.from_dict(ADAPTIVE).as_dict()['adaptive'] is True
-    assert FingerprintSettings().scan.adaptive is None
 
 
 def test_the_analysis_of_our_own_runs_leaves_out_the_equilibration():
