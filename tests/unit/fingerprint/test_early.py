@@ -1,0 +1,144 @@
+"""Early verdicts: the bound of Xi, against exact surfaces, and scans that stop."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiida_pesfp.fingerprint import early
+from aiida_pesfp.fingerprint.adaptive import AdaptiveIon
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.interpolation import PairModel
+from aiida_pesfp.fingerprint.quantities import rank_key
+from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.scan import ScanSettings
+from tests.helpers.crystals import rock_salt, wurtzite
+from tests.helpers.surfaces import make_surface
+from tests.unit.fingerprint.test_adaptive import CRYSTALS, ManyBody
+
+EARLY = ScanSettings(adaptive=True, stop_below=0.25, spacing=0.3)
+
+
+class Stiff(ManyBody):
+    """As the many-body potential, with all energies so high that no ion leaves its site."""
+
+    def energies(self, ion, positions):
+        return 8 * super().energies(ion, positions)
+
+
+@pytest.mark.parametrize('adaptive', [True, False])
+@pytest.mark.parametrize('crystal', [rock_salt('Li', 'Cl', 5.13), CRYSTALS['no symmetry']], ids=['rock salt', 'P1'])
+def test_a_scan_stops_if_xi_is_certainly_small(crystal, adaptive):
+    full = describe(scan(crystal, Stiff(crystal), settings=ScanSettings(spacing=0.2)))
+    evaluator = Stiff(crystal)
+    chosen = ScanSettings(adaptive=adaptive, stop_below=0.25, spacing=0.2)
+    stopped = scan(crystal, evaluator, settings=chosen)
+    found = describe(stopped)
+    assert stopped.stopped_early
+    assert full.xi <= found.xi_upper < 0.25
+    assert stopped.evaluations == evaluator.evaluations < 0.12 * full_points(crystal, 0.2)
+    assert found.as_dict()['stopped_early']
+    assert rank_key(found.values) > rank_key({**full.values, 'xi': 0.0, 'xi_upper': 0.0})
+
+
+def full_points(crystal, spacing):
+    return plan_scan(crystal, settings=ScanSettings(spacing=spacing)).evaluations
+
+
+@pytest.mark.parametrize('name', CRYSTALS)
+@pytest.mark.parametrize('adaptive', [True, False])
+def test_a_scan_that_may_not_stop_gives_exact_values(name, adaptive):
+    crystal = CRYSTALS[name]
+    chosen = ScanSettings(adaptive=adaptive, stop_below=0.25)
+    found = describe(scan(crystal, ManyBody(crystal), settings=chosen))
+    full = describe(scan(crystal, ManyBody(crystal)))
+    assert not found.as_dict()['stopped_early']
+    assert found.xi_upper == found.xi == pytest.approx(full.xi, abs=0.005 if adaptive else 0)
+    assert found.mpe == pytest.approx(full.mpe, abs=0.010 if adaptive else 0)
+
+
+def test_a_killed_scan_resumes_to_the_same_verdict():
+    crystal = CRYSTALS['no symmetry']
+    plan, pieces = plan_scan(crystal, settings=EARLY), []
+    expected, bound = drain(evaluate(plan, Stiff(crystal)), pieces.append)
+    energies = np.concatenate(pieces)
+    assert bound < 0.25
+    for finished in (0, 1, 64, 100, len(energies)):
+        rest = []
+        surfaces, again = drain(evaluate(plan, Stiff(crystal), energies[:finished]), rest.append)
+        assert again == bound
+        np.testing.assert_array_equal(np.concatenate([energies[:finished], *rest]), energies)
+        for one, other in zip(surfaces, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]), st.floats(0, 1.5))
+@settings(deadline=None, max_examples=30)
+def test_xi_does_not_fall_if_surfaces_are_lowered(seed, ions, by):
+    random = np.random.default_rng(seed)
+    energies = 2.5 * random.random((ions, 5, 6, 4))
+    energies -= energies.min(axis=(1, 2, 3), keepdims=True)
+    lower = np.maximum(energies - by * random.random(energies.shape), 0)
+    exact = describe(make_surface(energies)).xi
+    assert early.upper_bound(make_surface(lower), DescriptorSettings(), 0.0) >= exact - 1e-9
+
+
+def test_the_bound_is_xi_if_all_is_known():
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        energies = 2 * random.random((2, 6, 5, 4))
+        energies -= energies.min(axis=(1, 2, 3), keepdims=True)
+        surface = make_surface(energies)
+        assert early.upper_bound(surface, DescriptorSettings(), 0.0) == pytest.approx(describe(surface).xi, abs=1e-12)
+
+
+def test_places_that_may_be_the_lowest_all_start_a_level_map():
+    """The basin on the right may be that of the ion: the bound counts it, too."""
+    energies = np.full((1, 12, 3, 3), 3.0)
+    energies[0, 1], energies[0, 7:11] = 0.1, 0.3
+    energies[0, 1, 1, 1] = 0.0
+    certain = early.upper_bound(make_surface(energies), DescriptorSettings(), 0.0)
+    energies[0, 8, 1, 1] = 0.0
+    assert early.upper_bound(make_surface(energies), DescriptorSettings(), 0.0) > certain
+
+
+def test_lattices_of_points_are_nested_and_sparse_ones_are_left_out_for_small_cells():
+    crystal = CRYSTALS['no symmetry']
+    plan = plan_scan(crystal, settings=ScanSettings(spacing=0.25))
+    model = PairModel(crystal, [ion.ion for ion in plan.ions])
+    states = [AdaptiveIon(plan, number, model) for number in range(len(plan.ions))]
+    chosen = [set(states[0].points_of(modulus)) for modulus in (208, 104, 52, 26)]
+    assert all(one <= other for one, other in zip(chosen, chosen[1:]))
+    for modulus, points in zip((208, 104, 52, 26), chosen):
+        assert len(points) == pytest.approx(len(states[0].points) / modulus, abs=8 + 0.4 * len(states[0].points) / 40)
+    assert early.lattices(states)[0] == 208
+    coarse = plan_scan(crystal, settings=ScanSettings(spacing=0.8))
+    assert early.lattices([AdaptiveIon(coarse, 0, PairModel(crystal, [0]))]) == []
+
+
+def test_no_verdict_without_tests_of_the_predictions():
+    crystal = wurtzite('Li', 'I', 4.514, 7.311, 0.375)
+    plan = plan_scan(crystal, settings=EARLY)
+    state = AdaptiveIon(plan, 0, PairModel(crystal, [plan.ions[0].ion]))
+    first = state.points_of(26)
+    state.learn(first, ManyBody(crystal).energies(plan.ions[0].ion, state.fractional[first] @ state.lattice))
+    state.interpolate()
+    assert early.lowest_plausible([state], 0.999) is None
+
+
+@pytest.mark.parametrize('others', ['removed', 'interstitial'])
+def test_other_pictures_of_the_ion_stop_too(others):
+    crystal = rock_salt('Li', 'Cl', 5.13)
+    chosen = ScanSettings(others=others, spacing=0.25, symmetry=False)
+    plan = plan_scan(crystal, settings=chosen)
+    full = describe(scan(crystal, Stiff(plan.structure), settings=chosen))
+    found = scan(
+        crystal,
+        Stiff(plan.structure),
+        settings=ScanSettings(others=others, spacing=0.25, symmetry=False, stop_below=0.25, adaptive=True),
+    )
+    assert full.xi <= describe(found).xi_upper
+    assert isinstance(found, PotentialEnergySurface)
+    assert found.stopped_early == (full.xi < 0.2)
