@@ -1,7 +1,7 @@
 """Xi of Table I and Fig. 2 of arXiv:2411.06804, and ours with the paper's potential.
 
-Run ``python benchmarks/table1.py``. With ``--consistent``, the materials with molecular dynamics are scanned adaptively in
-the primitive and in the size-consistent cell, and printed beside the conductivities of those dynamics.
+Run ``python benchmarks/table1.py``. With ``--consistent``, the materials with molecular dynamics are scanned
+adaptively in the primitive and in the size-consistent cell, and printed beside the conductivities of those dynamics.
 
 Resumable: what lies in the output folder is not computed again. Alone on two cores it takes about two hours.
 """

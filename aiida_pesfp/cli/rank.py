@@ -8,6 +8,7 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, listing
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.tables.table import write_table
 
 selection_options = combined(
@@ -21,7 +22,8 @@ selection_options = combined(
 )
 #: Head, key and format of columns of tables.
 QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
-#: Columns that are shown only if rows differ in them.
+_POTENTIAL = ('Potential', 'potential_name', '')
+#: Columns that are shown only if rows differ in them, or have an unusual cell or surroundings.
 _SETTINGS = (
     *(('Ion', 'species', ''), ('Cell', 'cell', ''), ('Cell size/A', 'cell_size', 'g'), ('Spacing/A', 'spacing', 'g')),
     ('Others', 'others', ''),
@@ -30,8 +32,7 @@ _SETTINGS = (
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS),
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
-    ('Potential', 'potential_name', ''),
-    *_SETTINGS,
+    *(_POTENTIAL, *_SETTINGS),
 )
 _HELP = f"""Rank scanned structures: all of them, or those of a group, a workchain (also a running one) or a structure.
 
@@ -96,10 +97,16 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
 
 
 def tell_doubts(rows: list[dict]) -> None:
-    """Say on standard error which results are doubtful, and why."""
+    """Say on standard error which results are doubtful, and why, and whether they compare with each other."""
     for row in rows:
         if row['doubts']:
             echo.echo_warning(f'{row["label"]}: doubtful: {row["doubts"]}', err=True)
+    differing = {name: head for head, name, _ in (_POTENTIAL, *_SETTINGS) if len({row[name] for row in rows}) > 1}
+    if differing:
+        name = next(iter(differing))
+        value = next(row[name] for row in rows if row[name] is not None)
+        words = f'results differ in {", ".join(differing.values())}: Xi and energies compare where these are the same'
+        echo.echo_warning(f'{words}, such as with --where "{name} == {value!r}"', err=True)
 
 
 def tell_missing(process) -> None:
@@ -115,14 +122,15 @@ def print_table(rows: list[dict], columns=_COLUMNS) -> None:
     """Print numbered rows.
 
     :param columns: head, key and format of each. Those without any known value are left out, and settings that do not
-        differ.
+        differ, unless cell or surroundings are unusual.
     """
     from tabulate import tabulate
 
     kept = []
     for column in columns:
         values = {row.get(column[1]) for row in rows}
-        if values != {None} and (column not in _SETTINGS or len(values) > 1):
+        is_unusual = len(values) > 1 or any(column[1] in FingerprintSettings.unusual(row) for row in rows)
+        if values != {None} and (column not in _SETTINGS or is_unusual):
             kept.append(column)
     heads, names, formats = zip(('', '', ''), *kept)
     table = [[place, *(row.get(name) for name in names[1:])] for place, row in enumerate(rows, start=1)]

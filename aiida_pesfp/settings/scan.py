@@ -79,6 +79,13 @@ class FingerprintSettings(Settings):
         return {name: getattr(self.scan, name, None) for name in SCAN_SETTINGS} | {'cell': self.cell, 'cell_size': size}
 
     @classmethod
+    def unusual(cls, compared: Mapping[str, Any]) -> dict[str, Any]:
+        """Of :meth:`compared`, what makes numbers other ones than those of the paper: cell and surroundings, if so."""
+        usual = cls().compared()
+        names = (name for name in ('cell', 'cell_size', 'others') if compared.get(name) not in (None, usual[name]))
+        return {name: compared[name] for name in names}
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """As of all settings; ``adaptive`` is true or false here and becomes the threshold of Xi."""
         values = cls.mapping(values)
