@@ -1,6 +1,6 @@
 """Xi of Table I and Fig. 2 of arXiv:2411.06804, and ours with the paper's potential.
 
-Run ``python benchmarks/table1.py``. With ``--consistent``, the materials with molecular dynamics are scanned
+Run ``python benchmarks/table1.py``. With ``--sizes 0 6.5``, the materials with molecular dynamics are scanned
 adaptively in the primitive and in the size-consistent cell, and printed beside the conductivities of those dynamics.
 
 Resumable: what lies in the output folder is not computed again. Alone on two cores it takes about two hours.
@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from common import scan
+from scipy.stats import spearmanr
 from tabulate import tabulate
 
 #: Evaluated in full: (identifier, Xi of the paper, number of digits it is given with).
@@ -44,22 +45,35 @@ DYNAMICS = {
 TEMPERATURES = (1000, 667, 500, 417)
 
 
-def consistent(output: Path, spacing: float, finished_only: bool) -> None:
-    """Scan in the primitive and in the size-consistent cell, and print Xi beside conductivities."""
+def beside_dynamics(output: Path, spacing: float, sizes: list[float], finished_only: bool) -> None:
+    """Scan in the primitive cell and in larger ones, and print Xi beside conductivities.
+
+    :param sizes: smallest inter-planar distances, A; 0 stands for the primitive cell.
+    """
     published, options = {one: xi for one, xi, _ in FULL}, ['--adaptive', f'--spacing={spacing:g}']
-    folders = {cell: output / f'{cell}-{spacing:g}' for cell in ('primitive', 'size_consistent')}
-    chosen = list(DYNAMICS)
+    folders, chosen = {size: output / f'{size:g}-{spacing:g}' for size in sizes}, list(DYNAMICS)
     if finished_only:
-        chosen = [one for one in DYNAMICS if all((of / one / 'pes.npz').exists() for of in folders.values())]
-    cells = [scan(chosen, folder, *options, cell=cell) for cell, folder in folders.items()]
-    rows = []
-    for one in chosen:
-        values = [found[one][name] for name in ('xi', 'barrier_joint', 'atoms_scanned', 'seconds') for found in cells]
-        rows.append((cells[0][one]['formula'], published[one], *values, *DYNAMICS[one]))
-    heads = [f'{name}, {cell}' for name in ('Xi', 'joint/eV', 'atoms', 's') for cell in ('prim.', 'cons.')]
-    heads = ('', 'Xi (paper)', *heads, *(f'{temperature} K' for temperature in TEMPERATURES))
-    floats = ('', 'g', *['.3f'] * 4, '', '', '.0f', '.0f')
-    print(tabulate(rows, heads, floatfmt=floats, disable_numparse=range(10, 14)))
+        chosen = [one for one in chosen if all((of / one / 'pes.npz').exists() for of in folders.values())]
+    cells = []
+    for size, folder in folders.items():
+        cell = [f'--cell-size={size:g}'] if size else []
+        cells.append(scan(chosen, folder, *options, *cell, cell='size_consistent' if size else 'primitive'))
+    names = {'xi': 'Xi', 'barrier_joint': 'joint/eV', 'atoms_scanned': 'atoms'}
+    columns = [('Xi, paper', [published[one] for one in chosen])]
+    for name, head in names.items():
+        of_sizes = [[found[one][name] for one in chosen] for found in cells]
+        columns += [(f'{head}, {size:g} A' if size else head, of_size) for size, of_size in zip(sizes, of_sizes)]
+    texts = [[DYNAMICS[one][place] for one in chosen] for place in range(len(TEMPERATURES))]
+    measured = [(f'{temperature} K', column) for temperature, column in zip(TEMPERATURES, texts)]
+    heads, values = zip(('', [cells[0][one]['formula'] for one in chosen]), *columns, *measured)
+    print(tabulate(zip(*values), heads, floatfmt='.3f', disable_numparse=range(len(heads) - len(texts), len(heads))))
+    numbers = [[float(text.partition('(')[0] or 'nan') for text in column] for column in texts]
+    rows = [
+        (head, *(spearmanr(column, ours, nan_policy='omit').statistic for ours in numbers))
+        for head, column in columns[: -len(sizes)]
+    ]
+    print('\nSpearman coefficients with the conductivities at each temperature')
+    print(tabulate(rows, ('', *(head for head, _ in measured)), floatfmt='+.2f'))
 
 
 def main():
@@ -67,10 +81,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-table1'))
     parser.add_argument('--finished-only', action='store_true', help='print what is there, compute nothing new')
-    parser.add_argument('--consistent', type=float, metavar='SPACING', help='scan in size-consistent cells, A')
+    parser.add_argument('--sizes', type=float, nargs='+', help='distances between the faces of cells, A; 0: primitive')
+    parser.add_argument('--spacing', type=float, default=0.25, help='with --sizes, A')
     arguments = parser.parse_args()
-    if arguments.consistent:
-        return consistent(arguments.output, arguments.consistent, arguments.finished_only)
+    if arguments.sizes:
+        return beside_dynamics(arguments.output, arguments.spacing, arguments.sizes, arguments.finished_only)
     rows = []
     for name, entries, options in (('full', FULL, []), ('adaptive', ADAPTIVE, ['--adaptive'])):
         output = arguments.output / name
