@@ -58,22 +58,26 @@ def beside_dynamics(output: Path, spacing: float, sizes: list[float], finished_o
     for size, folder in folders.items():
         cell = [f'--cell-size={size:g}'] if size else []
         cells.append(scan(chosen, folder, *options, *cell, cell='size_consistent' if size else 'primitive'))
-    names = {'xi': 'Xi', 'barrier_joint': 'joint/eV', 'atoms_scanned': 'atoms'}
-    columns = [('Xi, paper', [published[one] for one in chosen])]
-    for name, head in names.items():
-        of_sizes = [[found[one][name] for one in chosen] for found in cells]
-        columns += [(f'{head}, {size:g} A' if size else head, of_size) for size, of_size in zip(sizes, of_sizes)]
     texts = [[DYNAMICS[one][place] for one in chosen] for place in range(len(TEMPERATURES))]
-    measured = [(f'{temperature} K', column) for temperature, column in zip(TEMPERATURES, texts)]
-    heads, values = zip(('', [cells[0][one]['formula'] for one in chosen]), *columns, *measured)
-    print(tabulate(zip(*values), heads, floatfmt='.3f', disable_numparse=range(len(heads) - len(texts), len(heads))))
     numbers = [[float(text.partition('(')[0] or 'nan') for text in column] for column in texts]
-    rows = [
-        (head, *(spearmanr(column, ours, nan_policy='omit').statistic for ours in numbers))
-        for head, column in columns[: -len(sizes)]
-    ]
-    print('\nSpearman coefficients with the conductivities at each temperature')
-    print(tabulate(rows, ('', *(head for head, _ in measured)), floatfmt='+.2f'))
+    measured, formulas = (
+        [f'{temperature} K' for temperature in TEMPERATURES],
+        [cells[0][one]['formula'] for one in chosen],
+    )
+    for name in ('xi', 'barrier_joint', 'atoms_scanned'):
+        columns = {
+            f'{size:g} A' if size else 'primitive': [of[one][name] for one in chosen] for size, of in zip(sizes, cells)
+        }
+        if name == 'xi':
+            columns = {'paper': [published[one] for one in chosen], **columns}
+        rows, texted = zip(formulas, *columns.values(), *texts), range(len(columns) + 1, len(columns) + 1 + len(texts))
+        print(tabulate(rows, (name, *columns, *measured), floatfmt='.3f', disable_numparse=texted), '\n')
+        if name != 'atoms_scanned':
+            found = [
+                [spearmanr(own, other, nan_policy='omit').statistic for other in numbers] for own in columns.values()
+            ]
+            heads = (f'Spearman, {name}', *measured)
+            print(tabulate(map(lambda head, own: (head, *own), columns, found), heads, floatfmt='+.2f'), '\n')
 
 
 def main():
