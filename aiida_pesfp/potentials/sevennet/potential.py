@@ -22,6 +22,8 @@ with quiet():
 
 #: Most pairs of neighbours whose edges are summed. Kernels of SevenNet-0 take 110 kB for each: 4 GB in all.
 MOST_PAIRS_OF_KERNELS = 40_000
+#: Kernels are read from memory once a batch: in smaller batches that takes longer than to compute with them.
+LEAST_BATCH = 32
 
 
 class SevenNetEvaluator(BatchedEvaluator):
@@ -48,6 +50,9 @@ class SevenNetEvaluator(BatchedEvaluator):
         if self._frozen:
             data[KERNELS] = self._kernels
         return self.potential.network(data)[KEY.ATOMIC_ENERGY]
+
+    def _choose_batch_size(self) -> int:
+        return max(LEAST_BATCH if self._frozen else 1, super()._choose_batch_size())
 
     def _data(self, size: int, edges: Edges) -> dict:
         """Input of a network of sevenn for several configurations with these edges."""
