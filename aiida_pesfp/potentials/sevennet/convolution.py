@@ -34,7 +34,8 @@ class FrozenConvolution(nn.Module):
         ]
         self._outputs = [(block.mul, block.ir.dim) for block in product.irreps_out]
         one_channel = (
-            [(1, block.ir) for block in irreps] for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
+            [(1, block.ir) for block in irreps]
+            for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
         )
         paths = [(path.i_in1, path.i_in2, path.i_out, 'uvu', False) for path in product.instructions]
         self._one_channel = TensorProduct(*one_channel, paths).to(convolution.denominator.device)
