@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition, Lattice, Structure
 
 from aiida_pesfp.crystals.formats import plain_name
-from aiida_pesfp.crystals.rows import check_row, kind_of, read_formula, read_group
+from aiida_pesfp.crystals.statements import check_row, kind_of, read_formula, read_group
 from aiida_pesfp.errors import InconsistentFile
 from tests.helpers.crystals import rock_salt, wurtzite
 

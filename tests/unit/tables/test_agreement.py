@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aiida_pesfp.assessment.labels import read_table
 from aiida_pesfp.errors import LabelError
 from aiida_pesfp.settings.assessment import TableFormat
-from aiida_pesfp.tables.again import Again
+from aiida_pesfp.tables.agreement import Again
 from aiida_pesfp.tables.columns import Column
 
 FORM = {'id': 'name', 'temperature': 'T_K', 'conductivity': 'sigma', 'error': 'err'}

@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass, replace
 from itertools import product
 
-from scipy import constants
-
 from aiida_pesfp.errors import ImplausibleValue
 from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.columns import SAME, Column
@@ -17,17 +15,10 @@ from aiida_pesfp.tables.table import Row
 #: for constants as 8.617e-5 eV/K and single precision, nor temperatures than this, K: many people add 273 to Celsius.
 HALF, PRECISION, SHIFT = 1 - 1e-6, 1e-4, 0.08
 _PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:/ ?)?(?:%|per ?cent|pct)(.*))')
-#: ``1000/T (1/K)``, ``T^-1`` and ``1/kT (1/eV)`` without blanks and brackets.
+#: ``1000/T (1/K)`` and ``T^-1`` without blanks and brackets.
 _INVERSE = re.compile(
     r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
-    r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?|1/(kb?)t(?:(?:in|/)?(?:1/)?ev(?:\^?-1)?)?)'
-)
-#: ``resistivity (ohm cm)`` in the same way.
-_RESISTIVITY = re.compile(r'(?i:resistivity|rho)(?i:in|/)?([kM]?)(?i:ohms?)-?(c?)m')
-#: ``ln(sigma*T)`` and ``sigma T (S K/cm)``; but ``sigma_T`` and ``sigma(T)`` are values at this temperature.
-_PRODUCT = re.compile(
-    r'(?i:(ln)|(log ?_?10|log|lg))?[ (\[]*(?i:sigma)(?: ?[*·\u00d7x.] ?| ?)T[ )\]]*(?:[/,(\[ ]|in )*'
-    r'(?:(?=.*K)K?[ .*·]*([mu]?S)[ .*·]*K?[ .*·/({]*(c?m)(?: ?\^?[({]*-1[)}]*)?[ .*·]*K?)?[ )\]]*'
+    r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?)'
 )
 #: Words for temperatures that are alike, but not to the digit.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
@@ -114,6 +105,12 @@ class Again:
             return not_above if own & _WHOLE else not_below
         return not_above and not_below
 
+    def compares(self, name: str, rows: list[Row]) -> bool:
+        """Whether a column is compared with another one in any row."""
+        return any(
+            self.agrees(*one, row.cells) is not None for one in self.found for row in rows if one[1].name == name
+        )
+
     def temperature_of(self, cells: dict[str, str]) -> float | None:
         """The temperature of a row, K."""
         used = self.columns.get('temperature')
@@ -137,8 +134,7 @@ class Again:
     def said(self, column: Column, cells: dict[str, str]) -> _Said:
         """Limit, and between what the quantity in a cell lies, None if it is blank; raises what reading a cell does."""
         text, values = cells.get(column.name, ''), ()
-        at = self._used('temperature', cells) if column.by_temperature else (None, 1.0, 1.0)
-        if is_blank(text) or at is None:
+        if is_blank(text):
             return None
         number = column.number(text)
         if column.is_error:
@@ -150,7 +146,6 @@ class Again:
                 return None
             values = of[1:]
         low, high = column.bounds(number, values)
-        low, high = low / at[2], high / at[1]
         middle, half = (low + high) / 2, HALF * (high - low) / 2
         half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
         return number.limit, middle - half, middle + half
@@ -165,13 +160,6 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
     is_error = role == 'error'
     if role == 'temperature' and (over := _over(f'{name} {below}')):
         return Column(name, role, unit='K', over=over)
-    if role == 'conductivity' and (found := _RESISTIVITY.fullmatch(_in_letters(f'{name} {below}'))):
-        return Column(
-            name, role, unit='S/cm', over={'': 1.0, 'k': 1e-3, 'M': 1e-6}[found[1]] * (1.0 if found[2] else 0.01)
-        )
-    if role == 'conductivity' and (found := _PRODUCT.fullmatch(in_words(f'{name} {below}'))):
-        scale = 'ln' if found[1] else found[2] and 'log10'
-        return Column(name, role, unit=found[3] and f'{found[3]}/{found[4]}', scale=scale, by_temperature=True)
     if not is_about(f'{name} {below}', role):
         return None
     percent = is_error and _PERCENT.fullmatch(f'{name} {below}')
@@ -185,14 +173,8 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
 
 def _over(head: str) -> float | None:
     """What is divided by the temperature, K."""
-    found = _INVERSE.fullmatch(_in_letters(head))
-    if not found:
-        return None
-    return constants.e / constants.k if found[2] else float((found[1] or '1').replace('10^', '1e'))
-
-
-def _in_letters(head: str) -> str:
-    return re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head))
+    found = _INVERSE.fullmatch(re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head)))
+    return float((found[1] or '1').replace('10^', '1e')) if found else None
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:
@@ -202,6 +184,6 @@ def _ways(column: Column, used: Column | None) -> list[dict]:
         return [{}]
     if not used:  # one temperature is given for all
         return [{'unit': measure.unit}]
-    units = dict.fromkeys([used.unit or measure.unit, *([measure.unit] if column.by_temperature else measure.units)])
+    units = dict.fromkeys([used.unit or measure.unit, *measure.units])
     scales = dict.fromkeys([column.scale] if column.scale else [used.scale, None])
     return [{'unit': unit, 'scale': scale} for unit, scale in product(units, scales)]
