@@ -184,12 +184,11 @@ def _read_row(row: Row, form: TableFormat, beside: Beside) -> tuple[Measurement,
         column.check_temperature(kelvin)
     beside.check(row.cells)
     for name, text in row.cells.items():
+        what = f'the column {name!r} has {text[:40]!r}'
         if ion_of(name, text) not in (None, form.species):
-            raise ValueError(f'the column {name!r} has {text[:40]!r}, but the mobile ion is {form.species}')
+            raise ValueError(f'{what}, but the mobile ion is {form.species}')
         if name not in form.columns.values() and has_more_than_a_formula(name, text):
-            raise ValueError(
-                f'the column {name!r} has {text[:80]!r}, more than a formula (--ignore {name!r} if it may)'
-            )
+            raise ValueError(f'{what}, more than a formula: if it is the same crystal, --ignore {name!r}')
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': kelvin, 'charge': charge}

@@ -39,7 +39,7 @@ _KINDS = {
     'elements': 'chemsys|chemicalsystem|elements',
     'density': f'(?:{_MADE}?density(?:calculated)?|dichte)(?:(?:gr?|kg)(?:per)?c?m)?',
     'mass': '(?:molar|molecular|formula|mol|mole)(?:mass|weight|masse|gewicht)(?:inn?)?(?:g(?:per)?mol|amu|u|da)?',
-    'lattice': f'(?:lattice|cell|parameter|param|const|constant|length|angle)*'
+    'lattice': '(?:lattice|cell|parameter|param|const|constant|length|angle)*'
     '(?:(?-i:[abc])(?:å|a|ang|angstroms?)?|(?-i:alpha|beta|gamma|[αβγ])(?:deg|degrees?)?)',
     'volume': '(?:unit|cell|zell)*vol(?:umen?)?(?:a|å|ang|angstrom)?',
     'system': '(?:crystal|lattice)(?:sys|system)',

@@ -26,9 +26,8 @@ from aiida_pesfp.transport.conductivity import Conductivity, analyse
 #: Columns of the table that ``arrhenius`` reads.
 COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
 #: Columns that tell what a row is about, and cells that are no reason to exclude it.
-_NAMES = 'name|id|material(?:[ _]id)?|compound|formula|composition|phase|sample|structure|series'
-_CONTENT = r'(?:composition[ _])?x(?: in .*)?|(?:\w+[ _])?(?:doping|dopant|content)(?:[ _(\[/].*)?'
-_ABOUT = re.compile(f'(?i:{_NAMES}|{_CONTENT}|(?:mobile[ _])?(?:species|ion))')
+_NAMES = 'name|id|material(?:[ _]id)?|compound|formula|composition|sample|structure|series'
+_ABOUT = re.compile(f'(?i:{_NAMES}|(?:mobile[ _])?(?:species|ion))')
 _VERDICT = re.compile('(?i:[-+]?[0-9.]*|true|false|yes|no|[xynft])')
 _PATH = click.Path(path_type=Path)
 _JSON = click.option(
@@ -228,8 +227,7 @@ def read_points(path: Path, ignore: Collection[str] = ()) -> tuple[list[Point], 
     roles, names, rows = _open(path, ignore)
     unit, scale, _ = read_head(roles['conductivity'], 'conductivity')
     cells = [(name, text) for row in rows for name, text in row.cells.items() if text]
-    about = [name for name in names if _ABOUT.fullmatch(name) and name not in (*ignore, *roles.values())]
-    for name in about:
+    for name in [name for name in names if _ABOUT.fullmatch(name) and name not in ignore]:
         if len(found := dict.fromkeys(text for one, text in cells if one == name)) > 1:
             raise errors.LabelError(f'{path}: {name} is {", ".join(found)[:100]}: one material, one table')
     reasons = [text for name, text in cells if name == 'excluded']
@@ -237,7 +235,7 @@ def read_points(path: Path, ignore: Collection[str] = ()) -> tuple[list[Point], 
         roles |= {'series': 'excluded'} if 'excluded' in names else {}
     ion = next(filter(None, (ion_of(*cell) for cell in cells)), 'Li')
     unit = f'{f"{scale} " if scale else ""}{unit or "S/cm"}'
-    table = read_table(path, TableFormat(roles, unit, species=ion, ignore=list(dict.fromkeys([*ignore, *about]))))
+    table = read_table(path, TableFormat(roles, unit, species=ion, ignore=[*ignore]))
     wrong = [(entry['row'], entry['reason']) for entry in table.excluded]
     wrong += [(one.row, 'its conductivity is a limit') for one in table.measurements if one.limit]
     if wrong:
@@ -249,7 +247,7 @@ def read_points(path: Path, ignore: Collection[str] = ()) -> tuple[list[Point], 
 
 
 def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str], list]:
-    """Roles and names of columns, and rows: the roles are of ``COLUMNS``, else of the only ones whose heads tell them."""
+    """Columns by roles, names and rows. Without ``COLUMNS`` they are the only ones whose heads tell their roles."""
     from aiida_pesfp.tables.heads import is_about, try_head
     from aiida_pesfp.tables.table import open_table
 

@@ -22,9 +22,7 @@ _INVERSE = re.compile(
 )
 #: Words for temperatures that are alike, but not to the digit.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
-#: A whole conducts no better than the grains in it. (It may conduct better than their boundaries, of which values are
-#: often those of the brick-layer model.) Kinds of errors: in percent, all are standard errors.
-_WHOLE, _PARTS = {'total', 'tot', 'overall'}, {'bulk'}
+#: Kinds of errors: in percent, all are standard errors.
 _SPREADS = {'std', 'stdev', 'stddev', 'sd', 'sem', 'se', 'stderr', 'standard', 'deviation', 'dev'}
 _Said = tuple[str | None, float, float] | None
 
@@ -56,26 +54,21 @@ class Again:
             for role in roles:
                 used, column = self.columns.get(role), _column(name, units.get(name, ''), role, value)
                 kinds = kinds_in(name) ^ kinds_in(used.name) if used else set()
-                alike = {'temperature': _ALIKE, 'conductivity': _WHOLE | _PARTS}.get(role, set())
-                if column and not kinds - (_SPREADS if column.scale == '%' else alike):
+                alike = _SPREADS if column and column.scale == '%' else _ALIKE if role == 'temperature' else set()
+                if column and not kinds - alike:
                     ways = _ways(column, used or (value if column.is_error else None))
-                    ways = ways[:1] if kinds and role == 'conductivity' else ways
                     ways = [(role, replace(column, mark=mark, **way)) for way in ways]
                     agreed = [sum(self.agrees(*way, row.cells) is True for row in rows) for way in ways]
                     least = 1 if role == 'temperature' else 2  # one row may agree by chance in another unit
                     agreed = [number * (number >= least or not index) for index, number in enumerate(agreed)]
                     found.append(ways[agreed.index(max(agreed))])
                     break
-        kinds = [kinds_in(column.name) for role, column in found if self._is_kind_of_used(role, column)]
-        if not all(any(of & kind for kind in kinds) for of in (_WHOLE, _PARTS)):  # it may be of a third kind
-            found = [one for one in found if not self._is_kind_of_used(*one)]
         return replace(self, found=tuple(found))
 
     def check(self, cells: dict[str, str]) -> None:
         """Raise ValueError if a row contradicts itself."""
-        is_kind = any(self._is_kind_of_used(*one) and self.agrees(*one, cells) for one in self.found)
         for role, column in self.found:
-            if self.agrees(role, column, cells) is False and not (is_kind and self._is_kind_of_used(role, column)):
+            if self.agrees(role, column, cells) is False:
                 used = self.columns.get(role)
                 if column.is_error and (used is None or is_blank(cells[used.name])):
                     used = self.columns[column.measure]
@@ -99,26 +92,17 @@ class Again:
         not_above, not_below = low <= highest, lowest <= high
         if limit != other:  # a value may be anywhere below its upper limit
             not_above, not_below = not_above or limit == '<' or other == '>', not_below or limit == '>' or other == '<'
-        if role == 'conductivity' and (own := _part_of(self.columns[role])) and own != (kinds := _part_of(column)):
-            if limit or other or bool(own & _WHOLE) == bool(kinds & _WHOLE) or not kinds:
-                return None
-            return not_above if own & _WHOLE else not_below
         return not_above and not_below
 
     def compares(self, name: str, rows: list[Row]) -> bool:
-        """Whether a column is compared with another one in any row."""
-        return any(
-            self.agrees(*one, row.cells) is not None for one in self.found for row in rows if one[1].name == name
-        )
+        """Whether a column is compared with a used one in any row."""
+        found = [one for one in self.found if one[1].name == name]
+        return any(self.agrees(*one, row.cells) is not None for one in found for row in rows)
 
     def temperature_of(self, cells: dict[str, str]) -> float | None:
         """The temperature of a row, K."""
         used = self.columns.get('temperature')
         return used.read(cells[used.name]).value if used else self.temperature
-
-    def _is_kind_of_used(self, role: str, column: Column) -> bool:
-        """Whether it is the total or one part of conductivities of which the used column does not say what they are."""
-        return role == 'conductivity' and bool(_part_of(column)) and not _part_of(self.columns[role])
 
     @property
     def _value(self) -> Column | None:
@@ -149,10 +133,6 @@ class Again:
         middle, half = (low + high) / 2, HALF * (high - low) / 2
         half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
         return number.limit, middle - half, middle + half
-
-
-def _part_of(column: Column) -> set[str]:
-    return kinds_in(column.name) & (_WHOLE | _PARTS)
 
 
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:

@@ -10,31 +10,19 @@ from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.agreement import Again
 from aiida_pesfp.tables.columns import Column
 from aiida_pesfp.tables.heads import in_words, is_about, is_harmless, temperatures_in, try_head, units_in
-from aiida_pesfp.tables.numbers import LONGEST, is_blank, plain
+from aiida_pesfp.tables.numbers import LONGEST, is_blank
 from aiida_pesfp.tables.table import Row
 
 #: Most errors are smaller than so many times their values.
 LARGE_ERROR = 10.0
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|einheit(?:en)?)[\W_]*)')
 _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
-_PART, _ROWS = 'a part of numbers in other columns: multiply these by it', 'remove such rows'
-#: Names of columns without which numbers or rows mean something else, in lower case -> cells that change nothing, and
-#: the way out. Exp is experiment, too.
-_POWERS = r'exponent|power(?: of (?:10|ten))?|order of magnitude|x? ?10 ?\^ ?n?'
+#: Names of columns that say which rows count, in lower case -> cells of those that do.
 _OUT = 'exclu(?:ded?|sion)|flag(?:s|ged)?|outliers?|ignored?|discard(?:ed)?|reject(?:ed)?|deprecated'
-_HEADS = {
-    _POWERS: (r'[^0-9]*[+-]?0+(?:[.,]0*)?|[^0-9]*', _PART),
-    'factor|multiplier|multiplied by|scale|scaling(?: factor)?': ('[^0-9]*1(?:[.,]0*)?|[^0-9]*', _PART),
-    'exp': (r'(?!-[0-9]+$).*', _PART),
-    f'(?:is[ _])?(?:{_OUT})': (r'|no?|none|false|0(?:\.0)?|\[\]', _ROWS),
-    '(?:is[ _])?(?:used?|includ(?:ed?|es)|converged|valid|quality|keep|kept|accepted)': (
-        r'y|yes|t|true|1(?:\.0)?|x|ok|good|converged|valid',
-        _ROWS,
-    ),
-}
+_IN = 'used?|includ(?:ed?|es)|converged|valid|quality|keep|kept|accepted'
+_VERDICTS = {_OUT: r'|no?|none|false|0(?:\.0)?|\[\]', _IN: r'y|yes|t|true|1(?:\.0)?|x|ok|good|converged|valid'}
 #: Heads of columns that say what is measured, and how.
 _WHAT = re.compile('(?i:(?:.*[_ ])?(?:property|quantity|measure|parameter|observable|type|kind|method|phase))')
-_SIGN = re.compile('[<>]=?|~')
 #: A power of ten or factor that belongs to no number.
 _TENTH = r'(?:10 ?\^ ?[({]?[+-]?\d+|10[+-]\d{1,2}|1e[+-]?\d+)(?![\d.])'
 _POWER = re.compile(
@@ -133,7 +121,7 @@ def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
 
 
 def _is_known(name: str, texts: list[str], columns: dict[str, Column]) -> bool:
-    """Whether a column has units, parts of numbers, verdicts on rows, or one word for what is measured.
+    """Whether a column has units, verdicts on rows, or one word for what is measured.
 
     :raises TableError: if they change something.
     """
@@ -141,15 +129,13 @@ def _is_known(name: str, texts: list[str], columns: dict[str, Column]) -> bool:
     measures, used = {column.measure for column in columns.values()}, {_unit(column) for column in columns.values()}
     is_unit = _UNITS.fullmatch(name) or (_UNIT.search(name) and any(try_head(name, measure) for measure in measures))
     rules = []
-    for part, rule in _HEADS.items():
-        rest, found = re.subn(rf'(?<![^\W\d_])(?:{part})(?![^\W_])', ' ', plain(name).lower().rstrip('?'))
+    for verdict, rule in _VERDICTS.items():
+        rest, found = re.subn(rf'(?<![^\W\d_])(?:is[ _])?(?:{verdict})(?![^\W_])', ' ', name.lower().rstrip('?'))
         if found and any(try_head(rest, column.measure, column.is_error) for column in columns.values()):
             rules.append(rule)
     for text in texts:
-        way_out = next((way for harmless, way in rules if not re.fullmatch(harmless, plain(text).lower())), None)
-        if _SIGN.fullmatch(plain(text)):
-            way_out = 'write each sign before its number'
-        elif is_unit and text and not any((at := try_head(text, measure)) and at[0] in used for measure in measures):
+        way_out = None if all(re.fullmatch(rule, text.lower()) for rule in rules) else 'remove such rows'
+        if is_unit and text and not any((at := try_head(text, measure)) and at[0] in used for measure in measures):
             wanted = f'but numbers are read in {", ".join(sorted(used))}: write each unit behind its number'
             way_out = f"{wanted}, as '3 {text}'"
         if way_out:

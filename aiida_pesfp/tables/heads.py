@@ -51,15 +51,14 @@ _WORDS = {
     'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
         | std stdev stddev sd sem se stderr standard deviation dev""",
 }
-#: Words of heads of columns that change no number and no row, whatever they hold; those of one letter as they are.
-_HARMLESS = set(
-    """# id ids identifier identifiers uuid auid jid stru src name names label labels key code codes index unnamed row line
-    entry no nr num number numbers of material materials compound compounds formula composition substance family sample
-    samples probe specimen pellet batch structure file files filename cif path folder database collection group Z
-    icsd cod csd mp oqmd aflow jarvis ref refs reference references source sources quelle citation paper article journal
-    title doi url link year jahr date datum author authors operator lab laboratory institute
-    note notes comment comments remark remarks bemerkung bemerkungen kommentar condition conditions sign""".split()
-)
+#: Words of heads of columns that change no number and no row, whatever they hold. One letter is one as it is.
+_HARMLESS = """
+    # id ids identifier uuid auid jid stru src name names label labels key code index unnamed row line entry no nr
+    number numbers of material materials compound formula composition substance family sample samples probe specimen
+    pellet batch structure series file filename cif path folder database collection group Z icsd cod csd mp oqmd aflow
+    jarvis ref refs reference references source sources quelle citation paper article journal title doi url link year jahr
+    date datum author authors operator lab laboratory institute note notes comment comments remark remarks bemerkung
+    bemerkungen kommentar condition conditions"""
 _KINDS = {word for words in _WORDS.values() for word in words.partition('|')[2].split()}
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
 #: Temperature at which the values of a column were measured.
@@ -149,7 +148,7 @@ def is_harmless(name: str, texts: list[str]) -> bool:
     words = [word if len(word) == 1 else word.lower() for word in re.findall(r'#|[^\W\d_]+', name)]
     if not words:
         return all(text.isdigit() for text in texts if text)
-    return _HARMLESS.issuperset(words) or any(is_about(name, one) and try_head(name, one) for one in _OF_CRYSTALS)
+    return {*words} <= {*_HARMLESS.split()} or any(is_about(name, one) and try_head(name, one) for one in _OF_CRYSTALS)
 
 
 def temperatures_in(text: str) -> tuple[str, ...]:

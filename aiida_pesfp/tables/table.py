@@ -38,7 +38,8 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     the data may be the header. Empty lines, rules as ``|---|`` and a line ``sep=;`` are passed over. A broken row has a
     ``problem``; the others are kept.
 
-    :param needed: columns without which the table is of no use; if none, the first line that is no comment is the header.
+    :param needed: columns without which the table is of no use; without any, the first line that is no comment is the
+        header.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
         follows the header.
     """
