@@ -156,7 +156,8 @@ def _check_lattice(head: str, size: float, structure: Structure, has_volume: boo
         primitive = conventional.get_primitive_structure().lattice
         lattices += [conventional.lattice, primitive, primitive.get_niggli_reduced_lattice()]
     own = sorted({round(one, 3) for lattice in lattices for one in (lattice.angles if is_angle else lattice.abc)})
-    if any(abs(size / one - 1) < WRONG_LATTICE for one in own):
+    sizes = (size, 180 - size) if is_angle else (size,)  # either angle of two axes
+    if any(abs(said / one - 1) < WRONG_LATTICE for said in sizes for one in own):
         return []
     said = f'the file says {head} = {size:g}, its cells have {", ".join(f"{one:g}" for one in own)}'
     if has_volume:

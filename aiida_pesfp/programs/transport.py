@@ -251,11 +251,12 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
     from aiida_pesfp.tables.heads import is_about, try_head
     from aiida_pesfp.tables.table import open_table
 
-    roles = dict(zip(('temperature', 'conductivity', 'error'), COLUMNS))
+    roles, names = dict(zip(('temperature', 'conductivity', 'error'), COLUMNS)), []
     try:
         names, rows, _ = open_table(path, COLUMNS)
     except errors.TableError as error:
-        names, rows, _ = open_table(path, ())
+        with contextlib.suppress(errors.TableError):
+            names, rows, _ = open_table(path, ())
         for role in roles:
             form = ('conductivity', True) if role == 'error' else (role,)
             tell = [one for one in names if one not in ignore and is_about(one, role) and try_head(one, *form)]

@@ -56,9 +56,9 @@ _HARMLESS = """
     # id ids identifier uuid auid jid stru src name names label labels key code index unnamed row line entry no nr
     number numbers of material materials compound formula composition substance family sample samples probe specimen
     pellet batch structure series file filename cif path folder database collection group Z icsd cod csd mp oqmd aflow
-    jarvis ref refs reference references source sources quelle citation paper article journal title doi url link year jahr
-    date datum author authors operator lab laboratory institute note notes comment comments remark remarks bemerkung
-    bemerkungen kommentar condition conditions"""
+    jarvis ref refs reference references source sources quelle citation paper article journal title doi url link year
+    jahr date datum author authors operator lab laboratory institute note notes comment comments remark remarks
+    bemerkung bemerkungen kommentar condition conditions"""
 _KINDS = {word for words in _WORDS.values() for word in words.partition('|')[2].split()}
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
 #: Temperature at which the values of a column were measured.

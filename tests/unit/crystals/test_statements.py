@@ -115,7 +115,7 @@ def test_a_formula_fits_its_own_crystal_and_none_with_another_element(counts, fa
         # Of the cubic cell, of the primitive one, and of another crystal. Two formulas have twice the mass.
         *(('a (Å)', text, outcome) for text, outcome in (('6.0', 0), ('6.02(1)', 0), ('4.24', 0), ('5.5', None))),
         *((head, text, 0) for head, text in (('alpha', '90'), ('gamma (deg)', '60'), ('b', '6'), ('c', 'long'))[:3]),
-        *(('alpha', '120', 0), ('gamma', '101', None), ('c', 'long', 1)),
+        *(('alpha', '120', 0), ('beta', '101', None), ('c', 'long', 1)),
         *(('molar mass (g/mol)', text, outcome) for text, outcome in (('133.85', 0), ('267.7', 0), ('86.85', None))),
         *(('crystal_system', 'Cubic', 0), ('Crystal System', 'hexagonal', 1), ('crystal system', 'amorphous', 1)),
     ],
