@@ -16,7 +16,7 @@ from aiida_pesfp.tables.numbers import is_blank
 #: No formula is longer.
 LONGEST_FORMULA = 500
 #: A density or volume that is off by so much is doubtful, and wrong, as are a lattice parameter and a mass. Relative.
-DOUBTFUL_SIZE, WRONG_SIZE, WRONG_LATTICE, WRONG_MASS = 0.05, 0.25, 0.05, 0.01
+DOUBTFUL_SIZE, WRONG_SIZE, WRONG_LATTICE, WRONG_MASS = 0.05, 0.25, 0.07, 0.01
 #: Crystal systems; one crystal may be called by several of the last three.
 _SYSTEMS = {one: one for one in ('triclinic', 'monoclinic', 'orthorhombic', 'tetragonal', 'cubic')}
 _SYSTEMS |= dict.fromkeys(('trigonal', 'rhombohedral', 'hexagonal'), 'hexagonal')
@@ -89,7 +89,7 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
     :raises InconsistentFile: if its formula, its elements, its number of atoms, its mass, a lattice parameter (unless a
         volume that fits stands beside it: a cell has many settings) or by far its density contradicts the crystal.
     """
-    doubts, cells = [], sorted(cells, key=lambda cell: kind_of(cell[0]) != 'volume')
+    doubts, lattice, has_volume = [], {}, False
     for head, text in cells:
         kind = None if is_blank(text) else kind_of(head)
         if kind == 'formula' and (formula := read_formula(text)):
@@ -99,17 +99,20 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
         elif kind == 'elements' and (symbols := set(re.findall('(?<![A-Za-z])[A-Z][a-z]?(?![a-z])', text))):
             Facts(elements=frozenset(symbols)).check(structure)
         elif kind in ('density', 'volume', 'mass') and (size := _SIZE.fullmatch(text)):
+            has_volume |= kind == 'volume'
             doubts += _check_size(kind, head, float(size[1]), structure)
         elif kind == 'lattice' and (size := _SIZE.fullmatch(text)):
-            has_volume = any(kind_of(one) == 'volume' and _SIZE.fullmatch(said) for one, said in cells)
-            doubts += _check_lattice(head, float(size[1]), structure, has_volume)
+            lattice[head] = float(size[1])
         elif kind == 'system' and text.lower() in _SYSTEMS:
             doubts += _check_system(text.lower(), structure)
         elif kind == 'sites' and (sites := re.fullmatch(r'([1-9]\d*)(?:\.0*)?', text)):
             _check_sites(int(sites[1]), structure)
         elif kind is not None:
             doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
-    return list(dict.fromkeys(doubts))
+    wrong = _check_lattice(lattice, structure) if lattice else []
+    if wrong and not has_volume:
+        raise InconsistentFile(f'{wrong[0]}: is it the row of another crystal?')
+    return list(dict.fromkeys(doubts + wrong))
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:
@@ -148,21 +151,20 @@ def _check_size(kind: str, head: str, size: float, structure: Structure) -> list
     return [f'{said}, not quite the same'] if off > DOUBTFUL_SIZE else []
 
 
-def _check_lattice(head: str, size: float, structure: Structure, has_volume: bool) -> list[str]:
-    """What is doubtful about a lattice parameter, A or degrees, that is none of the usual cells of a crystal."""
-    lattices, is_angle = [structure.lattice], re.search('(?i:alpha|beta|gamma|[αβγ])', head)
+def _check_lattice(said: dict[str, float], structure: Structure) -> list[str]:
+    """What is wrong with lattice parameters, A or degrees, by their heads, that no usual cell of a crystal has."""
+    lattices = [structure.lattice, structure.lattice.get_niggli_reduced_lattice()]
     with contextlib.suppress(ValueError):  # spglib finds no symmetry
-        conventional = SpacegroupAnalyzer(structure, 0.1).get_conventional_standard_structure()
-        primitive = conventional.get_primitive_structure().lattice
-        lattices += [conventional.lattice, primitive, primitive.get_niggli_reduced_lattice()]
-    own = sorted({round(one, 3) for lattice in lattices for one in (lattice.angles if is_angle else lattice.abc)})
-    sizes = (size, 180 - size) if is_angle else (size,)  # either angle of two axes
-    if any(abs(said / one - 1) < WRONG_LATTICE for said in sizes for one in own):
-        return []
-    said = f'the file says {head} = {size:g}, its cells have {", ".join(f"{one:g}" for one in own)}'
-    if has_volume:
-        return [said]
-    raise InconsistentFile(f'{said}: is it the row of another crystal?')
+        found = SpacegroupAnalyzer(structure, 0.1).get_conventional_standard_structure()
+        lattices += [found.lattice, found.get_primitive_structure().lattice.get_niggli_reduced_lattice()]
+    wrong = []
+    for head, size in said.items():
+        is_angle = re.search('(?i:alpha|beta|gamma|[αβγ])', head)
+        own = {round(one, 3) for lattice in lattices for one in (lattice.angles if is_angle else lattice.abc)}
+        sizes = (size, 180 - size) if is_angle else (size,)  # either angle of two axes
+        if not any(abs(one / two - 1) < WRONG_LATTICE for one in sizes for two in own):
+            wrong += [f'the file says {head} = {size:g}, its cells have {", ".join(f"{one:g}" for one in sorted(own))}']
+    return wrong
 
 
 def _check_system(system: str, structure: Structure) -> list[str]:

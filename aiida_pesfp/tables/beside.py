@@ -80,11 +80,12 @@ class Beside:
             with, a comment another temperature, or a column decides which rows count.
         """
         names = [name for name in names if any(not is_blank(row.cells.get(name, '')) for row in rows)]
-        again = again.find(names, rows, units)
+        whole = [row for row in rows if not row.problem]
+        again = again.find(names, whole, units)
         unknown = []
         for name in names:
-            texts = [row.cells.get(name, '') for row in rows if not row.problem]
-            is_known = _is_known(name, texts, again.columns) or again.compares(name, rows) or is_harmless(name, texts)
+            texts = [row.cells[name] for row in whole]
+            is_known = _is_known(name, texts, again.columns) or again.compares(name, whole) or is_harmless(name, texts)
             unknown += [] if is_known else [name]
         lone = [(row.line, [text for text in row.cells.values() if text]) for row in rows]
         for line, text in [*comments.items(), *((line, texts[0]) for line, texts in lone if len(texts) == 1)]:
