@@ -108,7 +108,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         checked = (_REPLICATES, _ION)
         if unknown := [name for name in beside.unknown if not any(one.fullmatch(name) for one in checked)]:
             what = f'the columns {", ".join(map(repr, unknown))} may give numbers or rows another meaning'
-            raise TableError(f'{what}: take them out, or ignore them, each with --ignore {unknown[0]!r}')
+            raise TableError(f'{what}: take them out, or ignore them: --ignore {" --ignore ".join(map(repr, unknown))}')
         table.notes += beside.notes
         table.notes += [f'ignored are the columns {", ".join(form.ignore)}'] if form.ignore else []
         for row in rows:
