@@ -36,6 +36,7 @@ _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substan
 _KINDS = {
     'formula': f'{_MORE}(?:formula|formel|composition|compound|stoichiometry){_MORE}',
     'group': f'hms|raumgruppe|(?:spacegroup|spg|sg)(?:international|it|hm|hermannmauguin)?{_NUMBER}?',
+    'kinds': '(?:n|num|number)(?:of)?elements',
     'elements': 'chemsys|chemicalsystem|elements',
     'density': f'(?:{_MADE}?density(?:calculated)?|dichte)(?:(?:gr?|kg)(?:per)?c?m)?',
     'mass': '(?:molar|molecular|formula|mol|mole)(?:mass|weight|masse|gewicht)(?:inn?)?(?:g(?:per)?mol|amu|u|da)?',
@@ -107,6 +108,10 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
             doubts += _check_system(text.lower(), structure)
         elif kind == 'sites' and (sites := re.fullmatch(r'([1-9]\d*)(?:\.0*)?', text)):
             _check_sites(int(sites[1]), structure)
+        elif kind == 'kinds' and re.fullmatch(r'\d+(?:\.0*)?', text):
+            own = structure.composition.element_composition.elements
+            if float(text) != len(own):
+                raise InconsistentFile(f'the file says {head} = {text}, its sites have {", ".join(map(str, own))}')
         elif kind is not None:
             doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
     wrong = _check_lattice(lattice, structure) if lattice else []

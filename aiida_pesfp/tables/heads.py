@@ -148,7 +148,8 @@ def is_harmless(name: str, texts: list[str]) -> bool:
     words = [word if len(word) == 1 else word.lower() for word in re.findall(r'#|[^\W\d_]+', name)]
     if not words:
         return all(text.isdigit() for text in texts if text)
-    return {*words} <= {*_HARMLESS.split()} or any(is_about(name, one) and try_head(name, one) for one in _OF_CRYSTALS)
+    known = words[-1].lower() in ('id', 'doi') or {*words} <= {*_HARMLESS.split()}
+    return known or any(is_about(name, one) and try_head(name, one) for one in _OF_CRYSTALS)
 
 
 def temperatures_in(text: str) -> tuple[str, ...]:

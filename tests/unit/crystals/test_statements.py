@@ -117,6 +117,7 @@ def test_a_formula_fits_its_own_crystal_and_none_with_another_element(counts, fa
         *((head, text, 0) for head, text in (('alpha', '90'), ('gamma (deg)', '60'), ('b', '6'), ('c', 'long'))[:3]),
         *(('alpha', '120', 0), ('beta', '101', None), ('c', 'long', 1)),
         *(('molar mass (g/mol)', text, outcome) for text, outcome in (('133.85', 0), ('267.7', 0), ('86.85', None))),
+        *((('nelements', '2', 0), ('number of elements', '2.0', 0), ('nelements', '3', None))),
         *(('crystal_system', 'Cubic', 0), ('Crystal System', 'hexagonal', 1), ('crystal system', 'amorphous', 1)),
     ],
 )

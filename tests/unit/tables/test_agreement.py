@@ -128,7 +128,22 @@ def test_a_column_that_nothing_knows_is_refused_unless_it_is_ignored(tmp_path, h
 
 HARMLESS = [
     *('material', 'Sample No.', 'sample_id', 'mp-id', 'ICSD number', 'collection code', 'Unnamed: 0', '#', 'Ref.'),
-    *('DOI', 'Quelle', 'source file', 'year', 'Date', 'Authors', 'operator', 'note', 'Bemerkung', 'cif', 'Z', 'family'),
+    *(
+        'Laskowski ID',
+        'close match DOI',
+        'DOI',
+        'Quelle',
+        'source file',
+        'year',
+        'Date',
+        'Authors',
+        'operator',
+        'note',
+        'Bemerkung',
+        'cif',
+        'Z',
+        'family',
+    ),
     *('band_gap', 'Eg (eV)', 'e_hull_eV_atom', 'formula', 'space group', 'a (Å)', 'gamma', 'volume', 'seed', 'ion'),
     '',
 ]
