@@ -43,6 +43,7 @@ SETS = {
             {'id': 'mp_id', 'series': 'icsd_id', 'composition': 'composition', 'conductivity': 'sigma_RT_S_cm'},
             'S/cm',
             300.0,
+            ignore=['cif_in_topo'],
         ),
         ClassSettings(good=5e-5, bad=1e-5, temperature=300.0, floor=1e-10),
     ),

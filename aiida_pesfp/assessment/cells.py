@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 from pymatgen.core import Composition, Structure
 
 from aiida_pesfp.crystals.checks import check_cell
-from aiida_pesfp.crystals.rows import read_formula, read_group
+from aiida_pesfp.crystals.statements import read_formula, read_group
 from aiida_pesfp.errors import TableError
 from aiida_pesfp.settings.assessment import ROLES, TableFormat
 from aiida_pesfp.tables.columns import Column

@@ -8,10 +8,10 @@ from ase.data import atomic_names, chemical_symbols
 from pymatgen.core import Element, Structure
 
 from aiida_pesfp.assessment.cells import NUMBERS, agree, read_cell
-from aiida_pesfp.crystals.rows import check_row, kind_of
+from aiida_pesfp.crystals.statements import check_row, has_more_than_a_formula, kind_of
 from aiida_pesfp.errors import ImplausibleValue, InconsistentFile, LabelError, TableError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
-from aiida_pesfp.tables.again import Again
+from aiida_pesfp.tables.agreement import Again
 from aiida_pesfp.tables.beside import Beside, check_errors
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.table import Row, open_table
@@ -33,7 +33,7 @@ class Measurement:
     :param value: with its standard ``error`` if known; fits can give zero and negative values.
     :param carrier_density: of the mobile ion with its ``charge`` (e) in the row's own structure, 1/cm^3.
     :param limit: ``<`` if the value is an upper limit, ``>`` if it is a lower one.
-    :param told: heads and cells that tell of its crystal, see :func:`~aiida_pesfp.crystals.rows.check_row`.
+    :param told: heads and cells that tell of its crystal, see :func:`~aiida_pesfp.crystals.statements.check_row`.
     """
 
     row: int
@@ -86,11 +86,16 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     A row that cannot be used is excluded with its reason; the others are kept.
 
     :raises LabelError: if columns are missing, no row can be used, or the table leaves open what its numbers mean: the
-        name of a column contradicts the given unit, or temperatures may be in kelvin or in degrees Celsius.
+        name of a column contradicts the given unit, temperatures may be in kelvin or in degrees Celsius, or a column is
+        neither used, compared nor plainly harmless.
     """
     table, seen = LabelTable(), {}
     try:
         names, rows, comments = open_table(path, form.columns.values())
+        if missing := [name for name in form.ignore if name not in names]:
+            raise TableError(f'{Path(path).name} has no column {", ".join(missing)} to ignore')
+        names = [name for name in names if name not in form.ignore]
+        rows = [replace(row, cells={name: row.cells[name] for name in names if row.cells}) for row in rows]
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
         columns, rows, units = read_heads(numeric, rows, map(form.columns.get, MATCHING_METHODS), form.quantity)
         columns, table.notes = agree(form, columns)
@@ -100,7 +105,12 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
             check_errors(columns['error'], columns[form.quantity], rows)
         others = [name for name in names if not (name in form.columns.values() or kind_of(name))]
         beside = Beside.of(others, rows, units, comments, Again(columns, form.temperature))
+        checked = (_REPLICATES, _ION)
+        if unknown := [name for name in beside.unknown if not any(one.fullmatch(name) for one in checked)]:
+            what = f'the columns {", ".join(map(repr, unknown))} may give numbers or rows another meaning'
+            raise TableError(f'{what}: take them out, or ignore them: --ignore {" --ignore ".join(map(repr, unknown))}')
         table.notes += beside.notes
+        table.notes += [f'ignored are the columns {", ".join(form.ignore)}'] if form.ignore else []
         for row in rows:
             try:
                 measurement, structure = _read_row(row, form, beside)
@@ -174,8 +184,11 @@ def _read_row(row: Row, form: TableFormat, beside: Beside) -> tuple[Measurement,
         column.check_temperature(kelvin)
     beside.check(row.cells)
     for name, text in row.cells.items():
+        what = f'the column {name!r} has {text[:40]!r}'
         if ion_of(name, text) not in (None, form.species):
-            raise ValueError(f'the column {name!r} has {text[:40]!r}, but the mobile ion is {form.species}')
+            raise ValueError(f'{what}, but the mobile ion is {form.species}')
+        if name not in form.columns.values() and has_more_than_a_formula(name, text):
+            raise ValueError(f'{what}, more than a formula: if it is the same crystal, --ignore {name!r}')
     known = {name: values[name] for name in ('id', 'series', 'space_group')}
     known |= {'row': row.line, 'formula': formula, 'quantity': form.quantity, 'carrier_density': density}
     known |= {'temperature': kelvin, 'charge': charge}

@@ -8,7 +8,7 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
 from aiida_pesfp.crystals.formats import plain_name
-from aiida_pesfp.crystals.rows import check_row
+from aiida_pesfp.crystals.statements import check_row
 from aiida_pesfp.errors import InconsistentFile, LabelError
 from aiida_pesfp.settings.assessment import MATCHING_METHODS
 

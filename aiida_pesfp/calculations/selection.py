@@ -11,6 +11,7 @@ from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
+from aiida_pesfp.settings.scan import SCAN_SETTINGS
 from aiida_pesfp.settings.screen import Criteria
 
 #: Type of the error of a structure that has no result because of the jobs, not by its own fault.
@@ -69,6 +70,9 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
         found, other = descriptors[row['key']].get_dict(), others.get(row['key'])
         row |= {'score': None, 'score_error': None}
         try:
+            scan = {name: found.get(name) for name in SCAN_SETTINGS}
+            if problem := model.mismatch(found.get('species'), found.get('potential_sha256'), scan):
+                raise AssessmentError(problem)
             row['score'] = float(ranking.rank_values([found], None if other is None else [other])[0])
         except AssessmentError as error:
             row['score_error'] = str(error)

@@ -59,7 +59,9 @@ def _columns(_context, _parameter, pairs):
     'material), series (rows of one experiment at several temperatures), temperature (K), conductivity or diffusion '
     '(the value), error (its standard error).',
 )
-@options_of(settings.TableFormat, columns=None, temperature=None)
+@options_of(
+    settings.TableFormat, columns=None, temperature=None, ignore={'type': str, 'multiple': True, 'metavar': 'COLUMN'}
+)
 @click.option('--table-temperature', type=float, help='Temperature of all rows, K, if no column has it.')
 @options_of(settings.ClassSettings)
 @click.option('--potential', type=POTENTIAL, required=True, help='With which the structures were scanned.')
@@ -115,7 +117,7 @@ def assess(table, **options):
             'what was scanned, `aiida-pesfp launch screen` scans'
         )
     form = {name: options[name] for name in ('columns', 'unit', 'temperature_unit', 'species', 'charge')}
-    form['temperature'] = options['table_temperature']
+    form |= {'temperature': options['table_temperature'], 'ignore': list(options['ignore'])}
     labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     _print_labels(table.name, labels, options['everything'])
     echo.echo_report(f'{len(structures)} structures were scanned for {species} with {potential.name}: assessing them')

@@ -8,6 +8,7 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
 from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, listing, stopped_early
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.tables.table import write_table
 
 selection_options = combined(
@@ -22,7 +23,8 @@ selection_options = combined(
 #: Head, key and format of columns of tables.
 QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
 _UPPER = (BY_NAME['xi_upper'].head, 'xi_upper', BY_NAME['xi_upper'].format)
-#: Columns that are shown only if rows differ in them.
+_POTENTIAL = ('Potential', 'potential_name', '')
+#: Columns that are shown only if rows differ in them, or have an unusual cell or surroundings.
 _SETTINGS = (
     *(('Ion', 'species', ''), ('Cell', 'cell', ''), ('Cell size/A', 'cell_size', 'g'), ('Spacing/A', 'spacing', 'g')),
     ('Others', 'others', ''),
@@ -31,8 +33,7 @@ _SETTINGS = (
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS, _UPPER),
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
-    ('Potential', 'potential_name', ''),
-    *_SETTINGS,
+    *(_POTENTIAL, *_SETTINGS),
 )
 _HELP = f"""Rank scanned structures: all of them, or those of a group, a workchain (also a running one) or a structure.
 
@@ -98,13 +99,19 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
 
 
 def tell_doubts(rows: list[dict]) -> None:
-    """Say on standard error which results are doubtful, and why."""
+    """Say on standard error which results are doubtful, and why, and whether they compare with each other."""
     if stopped := sum(map(stopped_early, rows)):
         words = f'{stopped} of {len(rows)} scans stopped early: their Xi <= is certain, all else is estimated'
         echo.echo_report(words, err=True)
     for row in rows:
         if row['doubts']:
             echo.echo_warning(f'{row["label"]}: doubtful: {row["doubts"]}', err=True)
+    differing = {name: head for head, name, _ in (_POTENTIAL, *_SETTINGS) if len({row[name] for row in rows}) > 1}
+    if differing:
+        name = next(iter(differing))
+        value = next(row[name] for row in rows if row[name] is not None)
+        words = f'results differ in {", ".join(differing.values())}: Xi and energies compare where these are the same'
+        echo.echo_warning(f'{words}, such as with --where "{name} == {value!r}"', err=True)
 
 
 def tell_missing(process) -> None:
@@ -120,14 +127,16 @@ def print_table(rows: list[dict], columns=_COLUMNS) -> None:
     """Print numbered rows.
 
     :param columns: head, key and format of each. Those without any known value are left out, settings that do not
-        differ, and the upper bound of Xi if no scan stopped early.
+        differ, unless cell or surroundings are unusual, and the upper bound of Xi if no scan stopped early.
     """
     from tabulate import tabulate
 
     kept = []
     for column in columns:
         values = {row.get(column[1]) for row in rows}
-        is_shown = len(values) > 1 if column in _SETTINGS else column != _UPPER or any(map(stopped_early, rows))
+        is_shown = column != _UPPER or any(map(stopped_early, rows))
+        if column in _SETTINGS:
+            is_shown = len(values) > 1 or any(column[1] in FingerprintSettings.unusual(row) for row in rows)
         if values != {None} and is_shown:
             kept.append(column)
     heads, names, formats = zip(('', '', ''), *kept)

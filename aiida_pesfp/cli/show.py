@@ -6,6 +6,7 @@ from aiida.cmdline.utils import decorators, echo
 from aiida_pesfp.cli.parameters import DescriptorsParamType
 from aiida_pesfp.errors import some_of
 from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES
+from aiida_pesfp.settings.scan import FingerprintSettings
 
 
 @click.command('show')
@@ -58,6 +59,9 @@ def _print_descriptors(node) -> None:
     threshold = node.get('settings', {}).get('xi', {}).get('threshold')
     quantities = [(one.symbol, one.text(node.get(one.name), 1) or None, one.meaning) for one in QUANTITIES]
     about = [('formula', node.get('formula')), ('mobile ion', node.get('species'))]
+    unusual = FingerprintSettings.unusual(node.base.attributes.all)
+    units = {'cell_size': ' A'}
+    about += [(name.replace('_', ' '), f'{value}{units.get(name, "")}') for name, value in unusual.items()]
     about.append(('threshold of Xi', threshold and f'{threshold} eV'))
     _print('Descriptors', [*about, *quantities])
     if node.get('stopped_early'):

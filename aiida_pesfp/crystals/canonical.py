@@ -19,6 +19,8 @@ TOLERANCE = 1e-2
 #: Atoms of a supercell that dynamics or relaxation has moved are within this of the places of a smaller cell, A. Of 354
 #: ordered crystals none has a smaller cell for it.
 NOISE = 0.1
+#: Most atoms of a supercell that is scanned; its symmetry takes minutes, one evaluation seconds.
+MOST_ATOMS = 5000
 #: Equally good origins of a space group are multiples of 1/24 of a primitive cell away from each other.
 _SHIFTS = integer_points([0] * 3, [23] * 3) / 24
 #: Waves whose sum tells descriptions of a crystal apart: arbitrary, so that they have no symmetry of their own.
@@ -49,7 +51,7 @@ def cell_to_scan(structure: Structure, cell: str, size: float) -> tuple[Structur
 
     :param cell: ``primitive``, the :func:`canonical_cell`; ``size_consistent``, its smallest supercell whose
         inter-planar distances are at least ``size`` (A); or ``as_given``.
-    :raises StructureError: if the supercell has too many cells.
+    :raises StructureError: if the supercell has too many cells or atoms.
     """
     canonical = canonical_cell(structure)
     if cell == 'as_given':
@@ -62,8 +64,11 @@ def cell_to_scan(structure: Structure, cell: str, size: float) -> tuple[Structur
         return canonical, doubts
     try:
         matrix = supercell_matrix(canonical.lattice.matrix, size)
+        if (atoms := len(canonical) * round(np.linalg.det(matrix))) > MOST_ATOMS:
+            limit = f'{MOST_ATOMS} are the limit: take a smaller distance'
+            raise ValueError(f'a supercell with {size:g} A between its faces has {atoms} atoms, {limit}')
     except ValueError as error:
-        raise StructureError(f'{structure.composition.reduced_formula}: {error}') from error
+        raise StructureError(f'{structure.composition.reduced_formula}: {error} (cell_size)') from error
     places, sites = fill_supercell(canonical.lattice.matrix, canonical.cart_coords, matrix)
     lattice = Lattice.from_parameters(*Lattice(matrix @ canonical.lattice.matrix).parameters)
     fractions = places @ np.linalg.inv(matrix @ canonical.lattice.matrix)

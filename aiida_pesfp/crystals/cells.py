@@ -68,7 +68,7 @@ def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool =
     if cells > MOST_CELLS:
         raise ValueError(
             f'a supercell with {minimum_distance:g} A between its faces has {cells} cells or more, {MOST_CELLS} are '
-            'the limit: take a smaller minimum_distance'
+            'the limit: take a smaller distance'
         )
     if diagonal or largest == 1:
         return diagonal_matrix

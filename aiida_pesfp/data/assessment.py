@@ -100,14 +100,14 @@ class RankingModelData(Data):
         return self.base.attributes.get('kind')
 
     def mismatch(self, species: str, potential_sha256: str, scan: dict) -> str | None:
-        """Why the model cannot rank the structures of a screening, if so: their descriptors are not comparable.
+        """Why the model cannot rank structures by their scans, if so: their descriptors are not comparable.
 
         :param scan: :meth:`~aiida_pesfp.settings.scan.FingerprintSettings.compared`.
         """
         theirs = {'species': species, 'potential_sha256': potential_sha256, **scan}
         own = {name: self.base.attributes.get(name, None) for name in (*theirs, 'potential_name')}
         found = difference(own, {name: value for name, value in theirs.items() if own[name] is not None})
-        return found and f'the model and the screening {found}'
+        return found and f'the model and the scans {found}'
 
     def _validate(self) -> bool:
         super()._validate()

@@ -9,7 +9,7 @@ from itertools import groupby
 from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.levels import neighbour_steps
 from aiida_pesfp.fingerprint.maps import ion_maps, to_cell_frame
-from aiida_pesfp.fingerprint.percolation import percolation_barriers
+from aiida_pesfp.fingerprint.percolation import lowest_loop
 from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES, Landscape, free_volumes, stopped_early
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.descriptors import DescriptorSettings
@@ -72,21 +72,20 @@ def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = Des
     steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), settings.neighbours)
     thresholds = sorted({*settings.thresholds, settings.xi.threshold})
     highest = max(thresholds) + max(settings.smearing)
-    union, ions, sites = None, [], []
+    union, ions = None, []
     for position, starts in groupby(ion_maps(surface, steps, stop_above=highest), key=lambda maps: maps.position):
         own = None
         for maps in starts:
             levels = to_cell_frame(maps.levels, maps.centre)
             one = Landscape(maps.energies, levels, maps.periodic, maps.mpe, barriers=maps.barriers)
             own = one if own is None else own.lowest(one)
-            sites.append(maps.centre)
         union = own if union is None else union.lowest(own)
         index = int(surface.mobile_ions[position])
         scanned = int(surface.scanned_ions[surface.representatives[position]])
         values = {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION}
         ions.append(IonDescriptors(index, scanned, surface.fractional_coordinates[index].tolist(), values))
-    # Regions that are apart can percolate at different levels.
-    joint = min(percolation_barriers(union.periodic, steps, site)[0] for site in sites)
+    # Each region of points that some ion reaches holds the site of one, so the lowest loop of all leads through one.
+    joint = lowest_loop(union.periodic, steps)
     union = Landscape(union.energies, union.levels, union.periodic, joint=joint, xi_upper=surface.xi_upper)
     values = {
         one.name: one.over_ions([ion.values[one.name] for ion in ions])

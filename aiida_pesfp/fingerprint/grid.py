@@ -64,4 +64,4 @@ def check_size(lattice: np.ndarray, settings: ScanSettings, number_of_ions: int)
         return
     grid = f'a grid of {points:.3g} points (at most {LARGEST_GRID:.0e}) for each of {number_of_ions} ions'
     memory = f'{needed / 2**30:.3g} GiB of memory, {available / 2**30:.1f} GiB are free'
-    raise GridTooLarge(f'{grid} needs about {memory}: choose a larger spacing')
+    raise GridTooLarge(f'{grid} needs about {memory}: choose a larger spacing or a smaller cell')

@@ -57,6 +57,18 @@ def periodic_levels(
     return levels, tuple(float(values[rank]) for rank in found)
 
 
+def lowest_loop(energies: np.ndarray, steps: np.ndarray) -> float:
+    """The lowest of the one-dimensional :func:`percolation_barriers` from all points, eV, without a flood from each.
+
+    Points join their neighbours in order of energy, until a path closes around the crystal. The trees of joined points
+    are those of B. A. Galler and M. J. Fischer, Commun. ACM 7, 301 (1964), with the cell of each point in its tree.
+
+    :param energies: (N1, N2, N3) periodic surface, eV; ``steps`` as of :func:`percolation_barriers`.
+    """
+    order, shape = np.argsort(energies, axis=None, kind='stable'), np.array(energies.shape)
+    return float(energies.flat[_first_loop(order, shape, np.asarray(steps))])
+
+
 @dataclass(frozen=True)
 class EnergyProfile:
     """The energy along a path from the lowest point of atom ``ion`` to a periodic image of it.
@@ -195,6 +207,42 @@ def _flood_periodic(ranks, number_of_ranks, start, shape, steps, stop_rank):
                         dimensions += 1
         level += 1
     return levels, found
+
+
+@numba.njit(cache=True)
+def _first_loop(order, shape, steps):
+    """The first point in an order that closes a path around the crystal through it and points before it."""
+    parents = np.full(order.size, -1, np.int64)
+    cells = np.zeros((order.size, 3), np.int64)
+    for point in order:
+        parents[point] = point
+        i, j, k = point // (shape[1] * shape[2]), point // shape[2] % shape[1], point % shape[2]
+        for step in steps:
+            other, a, b, c = _neighbour(i, j, k, step, shape)
+            if parents[other] < 0:
+                continue
+            root, x, y, z = _root(parents, cells, point)
+            end, u, v, w = _root(parents, cells, other)
+            a, b, c = a + x - u, b + y - v, c + z - w
+            if root != end:
+                parents[root] = end
+                cells[root, 0], cells[root, 1], cells[root, 2] = -a, -b, -c
+            elif a != 0 or b != 0 or c != 0:
+                return point
+    return -1  # not reached: the whole grid holds such paths
+
+
+@numba.njit(cache=True)
+def _root(parents, cells, point):
+    """The root of the tree of a point, and the cell of the point relative to that of the root. Shortens the way."""
+    a = b = c = 0
+    while parents[point] != point:
+        parent = parents[point]
+        cells[point] += cells[parent]
+        parents[point] = parents[parent]
+        a, b, c = a + cells[point, 0], b + cells[point, 1], c + cells[point, 2]
+        point = parents[point]
+    return point, a, b, c
 
 
 @numba.njit(cache=True)

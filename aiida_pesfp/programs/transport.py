@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +26,8 @@ from aiida_pesfp.transport.conductivity import Conductivity, analyse
 #: Columns of the table that ``arrhenius`` reads.
 COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
 #: Columns that tell what a row is about, and cells that are no reason to exclude it.
-_NAMES = 'name|id|material(?:[ _]id)?|compound|formula|composition|phase|sample|structure|series'
-_CONTENT = r'(?:composition[ _])?x(?: in .*)?|(?:\w+[ _])?(?:doping|dopant|content)(?:[ _(\[/].*)?'
-_ABOUT = re.compile(f'(?i:{_NAMES}|{_CONTENT}|(?:mobile[ _])?(?:species|ion))')
+_NAMES = 'name|id|material(?:[ _]id)?|compound|formula|composition|sample|structure|series'
+_ABOUT = re.compile(f'(?i:{_NAMES}|(?:mobile[ _])?(?:species|ion))')
 _VERDICT = re.compile('(?i:[-+]?[0-9.]*|true|false|yes|no|[xynft])')
 _PATH = click.Path(path_type=Path)
 _JSON = click.option(
@@ -170,15 +170,20 @@ def _describe(found: Conductivity) -> str:
     metavar='T REASON',
     help='Leave out the points at this temperature, K, for this reason. May be repeated.',
 )
+@click.option(
+    '--ignore', multiple=True, metavar='COLUMN', help='Neither read nor compare this column. May be repeated.'
+)
 @click.option('--at', 'temperatures', type=float, multiple=True, help='Also extrapolate to this temperature, K.')
 @_JSON
-def arrhenius(table, scale, exclude, temperatures, as_json):
+def arrhenius(table, scale, exclude, ignore, temperatures, as_json):
     """Activation energy, and conductivity at 300 K, from conductivities at several temperatures.
 
-    TABLE has a header with the columns T_K, sigma_S_cm and sigma_error_S_cm, separated by commas, semicolons or tabs.
+    TABLE has a header with the columns T_K, sigma_S_cm and sigma_error_S_cm, or such as 'T (°C)', 'sigma (mS/cm)' and
+    'error (mS/cm)', separated by commas, semicolons or tabs. Other columns have to agree with these or be names,
+    sources or remarks.
     """
     with _one_line_errors():
-        points, notes = read_points(table)
+        points, notes = read_points(table, ignore)
         for excluded, reason in exclude:
             hits = [bool(np.isclose(point.temperature, excluded, rtol=1e-6)) for point in points]
             if not any(hits):
@@ -208,27 +213,29 @@ def arrhenius(table, scale, exclude, temperatures, as_json):
     )
 
 
-def read_points(path: Path) -> tuple[list[Point], list[str]]:
+def read_points(path: Path, ignore: Collection[str] = ()) -> tuple[list[Point], list[str]]:
     """The rows of a table of conductivities, read as labels are, and how the table was understood.
 
+    :param ignore: columns that are not read, nor compared with others.
     :raises TableError: if there is no table with these columns.
     :raises LabelError: naming the row and the value that is wrong, or two materials: no point is left out without
         being told to.
     """
     from aiida_pesfp.assessment.labels import ion_of, read_table
-    from aiida_pesfp.tables.table import open_table
+    from aiida_pesfp.tables.heads import read_head
 
-    roles = dict(zip(('id', 'temperature', 'conductivity', 'error'), COLUMNS[:1] + COLUMNS))  # T names a point
-    names, rows, _ = open_table(path, COLUMNS)
+    roles, names, rows = _open(path, ignore)
+    unit, scale, _ = read_head(roles['conductivity'], 'conductivity')
     cells = [(name, text) for row in rows for name, text in row.cells.items() if text]
-    for name in filter(_ABOUT.fullmatch, names):
+    for name in [name for name in names if _ABOUT.fullmatch(name) and name not in ignore]:
         if len(found := dict.fromkeys(text for one, text in cells if one == name)) > 1:
             raise errors.LabelError(f'{path}: {name} is {", ".join(found)[:100]}: one material, one table')
     reasons = [text for name, text in cells if name == 'excluded']
     if not any(map(_VERDICT.fullmatch, reasons)):  # as --json writes it
         roles |= {'series': 'excluded'} if 'excluded' in names else {}
     ion = next(filter(None, (ion_of(*cell) for cell in cells)), 'Li')
-    table = read_table(path, TableFormat(roles, 'S/cm', species=ion))
+    unit = f'{f"{scale} " if scale else ""}{unit or "S/cm"}'
+    table = read_table(path, TableFormat(roles, unit, species=ion, ignore=[*ignore]))
     wrong = [(entry['row'], entry['reason']) for entry in table.excluded]
     wrong += [(one.row, 'its conductivity is a limit') for one in table.measurements if one.limit]
     if wrong:
@@ -237,6 +244,26 @@ def read_points(path: Path) -> tuple[list[Point], list[str]]:
         Point(one.temperature, one.value, one.error, one.series, f'row {one.row} ({one.temperature:g} K)')
         for one in table.measurements
     ], table.notes
+
+
+def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str], list]:
+    """Columns by roles, names and rows. Without ``COLUMNS`` they are the only ones whose heads tell their roles."""
+    from aiida_pesfp.tables.heads import is_about, try_head
+    from aiida_pesfp.tables.table import open_table
+
+    roles, names = dict(zip(('temperature', 'conductivity', 'error'), COLUMNS)), []
+    try:
+        names, rows, _ = open_table(path, COLUMNS)
+    except errors.TableError as error:
+        with contextlib.suppress(errors.TableError):
+            names, rows, _ = open_table(path, ())
+        for role in roles:
+            form = ('conductivity', True) if role == 'error' else (role,)
+            tell = [one for one in names if one not in ignore and is_about(one, role) and try_head(one, *form)]
+            if len(tell) != 1:
+                raise error
+            roles[role] = tell[0]
+    return {'id': roles['temperature']} | roles, names, rows  # T names a point
 
 
 def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:

@@ -26,6 +26,7 @@ from aiida_pesfp.queries.screening import (
 )
 from aiida_pesfp.queries.structures import name_of, results_of, structures_by_uuid
 from aiida_pesfp.report.content import Activation, Entry, Report, Source, Transport
+from aiida_pesfp.report.table import distinctions
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
 _DYNAMICS, _VALIDATION = 'aiida.workflows:pesfp.conductivity', 'aiida.workflows:pesfp.screen_and_validate'
@@ -59,12 +60,11 @@ def collect(subject: Node | Group) -> Report:
         reasons = errors.some_of((f'{one.label}: {one.reason}' for one in left), 3)
         notes.append(f'No structure has descriptors. {reasons}')
     entries = _named(_entries(descriptors, scans, _candidates(called)))
-    potentials = {entry.potential_sha256: entry.potential_name for entry in entries}
-    if len(potentials) > 1:
-        notes.append(
-            f'{len(potentials)} potentials ({", ".join(potentials.values())}): Ξ and energies compare within one of '
-            'them only, so filter the column Potential.'
-        )
+    for one in distinctions(entries):
+        texts = dict.fromkeys(filter(None, map(one.text, entries)))
+        if len(texts) > 1:
+            words = f'The column {one.title} has {", ".join(texts)}'
+            notes.append(f'{words}: Ξ and energies compare within one of them only, so filter it.')
     without = [entry.name for entry in entries if entry.surface is None]
     if without:
         notes.append(f'No surface is stored for {errors.some_of(without)}: they have no 3D view and no profile.')
@@ -143,10 +143,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
                 activations=tuple(sorted(activations, key=lambda one: (one.engine, one.source.made))),
                 is_candidate=uuid in candidates or bool(transport or activations),
                 problems=candidates.get(uuid, {}),
-                spacing=node.get('spacing'),
-                cell=node.get('cell') or '',
-                cell_size=node.get('cell_size'),
-                others=node.get('others') or '',
+                **{name: node.get(name) for name in ('spacing', 'cell', 'cell_size', 'others')},
                 doubts=tuple(node.get('doubts', [])),
             )
         )

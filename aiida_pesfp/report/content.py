@@ -16,6 +16,7 @@ from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.queries.screening import Unranked
 from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 from aiida_pesfp.transport.flags import TOO_SHORT
 
@@ -140,14 +141,19 @@ class Entry:
     is_candidate: bool = False
     problems: dict[str, str] = field(default_factory=dict)
     spacing: float | None = None
-    cell: str = ''
+    cell: str | None = None
     cell_size: float | None = None
-    others: str = ''
+    others: str | None = None
     doubts: tuple[str, ...] = ()
     name: str = ''
 
     def __getitem__(self, name: str) -> float | None:
         return self.values[name]
+
+    @property
+    def unusual(self) -> dict[str, str | float]:
+        """Its cell and what surrounded the ion, as far as they are not those of the paper."""
+        return FingerprintSettings.unusual(vars(self))
 
     @property
     def nodes(self) -> list[tuple[str, Source]]:

@@ -57,31 +57,33 @@ class Column:
 
 @dataclass(frozen=True)
 class Distinction:
-    """A setting in which entries differ: the heading of its column, and its text for an entry."""
+    """A setting in which entries differ: the heading of its column, its text for an entry, and its name in the scan."""
 
     title: str
     text: Callable[[Entry], str]
+    name: str = ''
 
 
 def _number(value: float | None) -> str:
     return '' if value is None else f'{value:g}'
 
 
-#: In what entries can differ. A report shows a column for those in which they do.
+#: In what entries can differ. A report shows a column for those in which they do, or which are unusual.
 _DISTINCTIONS = (
     Distinction('Ion', lambda entry: entry.species),
     Distinction('Potential', lambda entry: entry.potential_name),
-    Distinction('Cell', lambda entry: entry.cell.replace('_', ' ')),
-    Distinction('Cell size / \N{ANGSTROM SIGN}', lambda entry: _number(entry.cell_size)),
-    Distinction('Others', lambda entry: entry.others),
+    Distinction('Cell', lambda entry: (entry.cell or '').replace('_', ' '), 'cell'),
+    Distinction('Cell size / \N{ANGSTROM SIGN}', lambda entry: _number(entry.cell_size), 'cell_size'),
+    Distinction('Others', lambda entry: entry.others or '', 'others'),
     Distinction('Spacing / \N{ANGSTROM SIGN}', lambda entry: _number(entry.spacing)),
     Distinction('Threshold / eV', lambda entry: f'{entry.settings.xi.threshold:g}'),
 )
 
 
 def distinctions(entries: Sequence[Entry]) -> list[Distinction]:
-    """Those in which some entries differ."""
-    return [one for one in _DISTINCTIONS if len({one.text(entry) for entry in entries}) > 1]
+    """Those in which some entries differ, or have an unusual cell or surroundings."""
+    unusual = {name for entry in entries for name in entry.unusual}
+    return [one for one in _DISTINCTIONS if one.name in unusual or len({one.text(entry) for entry in entries}) > 1]
 
 
 def columns(entries: Sequence[Entry]) -> list[Column]:

@@ -7,6 +7,7 @@ Pydantic checks the fields. From them also follow the plain dictionary that a us
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from numbers import Real
 from types import NoneType
@@ -178,7 +179,9 @@ def check_value(key: str, value: Any, info: FieldInfo) -> None:
 def _explain(error: dict, where: tuple, info: FieldInfo | None) -> str:
     if 'error' in error.get('ctx', {}):  # raised by a check of several fields
         return str(error['ctx']['error'])
-    return f'{".".join(map(str, where))} = {error["input"]!r:.{_LONGEST}}: {error["msg"]} ({info.description})'
+    value = error['input']
+    comma = ', with a decimal point, not a comma' if re.fullmatch(r'-?\d+,\d+', str(value)) else ''
+    return f'{".".join(map(str, where))} = {value!r:.{_LONGEST}}: {error["msg"]}{comma} ({info.description})'
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Options of the programs, made from the fields of settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -26,17 +26,22 @@ class Numbers(click.ParamType):
 
 
 def options_of(
-    settings: type[Settings], *, overriding: bool = False, **changes: dict[str, Any] | None
+    settings: type[Settings],
+    *,
+    only: Collection[str] | None = None,
+    overriding: bool = False,
+    **changes: dict[str, Any] | None,
 ) -> Callable[[Callable], Callable]:
     """A decorator that gives a command an option for each key of some settings.
 
+    :param only: the keys that have an option; all by default.
     :param overriding: the options override other inputs: without the option the value is None, not the default.
     :param changes: key -> keyword arguments of :func:`click.option` that differ, or None: the key has no option.
     """
 
     def decorate(command: Callable) -> Callable:
         for key, info in reversed(settings.known().items()):
-            if (change := changes.get(key, {})) is not None:
+            if (only is None or key in only) and (change := changes.get(key, {})) is not None:
                 arguments = {'help': settings.help_of(key), **_arguments(info)}
                 if overriding:
                     arguments |= {'help': f'{arguments["help"]}  [default: {default_of(info)}]', 'default': None}

@@ -1,5 +1,6 @@
 """Settings of a scan (arXiv:2411.06804, Sec. II A), alone and with those of the descriptors."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
@@ -79,3 +80,10 @@ class FingerprintSettings(Settings):
         """The values of :data:`SCAN_SETTINGS`; the size of the cell is None where it does not count."""
         size = self.cell_size if self.cell == 'size_consistent' else None
         return {name: getattr(self.scan, name, None) for name in SCAN_SETTINGS} | {'cell': self.cell, 'cell_size': size}
+
+    @classmethod
+    def unusual(cls, compared: Mapping[str, Any]) -> dict[str, Any]:
+        """Of :meth:`compared`, what makes numbers other ones than those of the paper: cell and surroundings, if so."""
+        usual = cls().compared()
+        names = (name for name in ('cell', 'cell_size', 'others') if compared.get(name) not in (None, usual[name]))
+        return {name: compared[name] for name in names}

@@ -12,7 +12,7 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.files import printable, read_files, structure_files
 from aiida_pesfp.crystals.formats import file_label, plain_name
-from aiida_pesfp.crystals.rows import check_row, kind_of
+from aiida_pesfp.crystals.statements import check_row, kind_of
 from aiida_pesfp.errors import (
     ImplausibleValue,
     InconsistentFile,
@@ -23,7 +23,7 @@ from aiida_pesfp.errors import (
 )
 from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.sources.entry import Entry, number
-from aiida_pesfp.tables.again import Again
+from aiida_pesfp.tables.agreement import Again
 from aiida_pesfp.tables.beside import Beside
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.heads import find_column
@@ -32,8 +32,8 @@ from aiida_pesfp.tables.table import Row, open_table
 
 #: Letters of the heads of flags -> the property that is not above 0.1 eV where they are set.
 _FLAGS = dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap')
-_FLAGS |= dict.fromkeys(('isstable', 'predictedstable'), 'energy_above_hull')
-_SET = re.compile(r'true|yes|1(?:\.0)?|(?:.*[ -])?metal(?:lic)?')
+_FLAGS |= dict.fromkeys(('isstable', 'predictedstable', 'stability'), 'energy_above_hull')
+_SET = re.compile(r'true|yes|1(?:\.0)?|stable|(?:.*[ -])?metal(?:lic)?')
 _EDGE = re.compile('e?(vbm|cbm)(?:ev)?')
 _NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*')
 
@@ -173,6 +173,7 @@ def _check_flags(row: Row, properties: dict[str, float | None]) -> None:
     """Raise :class:`InconsistentFile` if a line calls a crystal a metal and has a gap, or the like."""
     for head, text in row.cells.items():
         name = _FLAGS.get(re.sub(r'[\W_]', '', head).lower(), '')
+        text = text.strip('01.') if 'stability' in head.lower() else text  # may be an energy
         value, is_set = properties.get(name), _SET.fullmatch(text.lower())
         not_set = _NOT_SET.fullmatch(text.lower()) and name == 'band_gap'
         if value is not None and ((is_set and value > 0.1) or (not_set and value == 0)):

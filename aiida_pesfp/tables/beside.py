@@ -2,39 +2,27 @@
 
 import contextlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
-from aiida_pesfp.tables.again import Again
+from aiida_pesfp.tables.agreement import Again
 from aiida_pesfp.tables.columns import Column
-from aiida_pesfp.tables.heads import in_words, is_about, temperatures_in, try_head, units_in
-from aiida_pesfp.tables.numbers import LONGEST, is_blank, plain
+from aiida_pesfp.tables.heads import in_words, is_about, is_harmless, temperatures_in, try_head, units_in
+from aiida_pesfp.tables.numbers import LONGEST, is_blank
 from aiida_pesfp.tables.table import Row
 
 #: Most errors are smaller than so many times their values.
 LARGE_ERROR = 10.0
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|einheit(?:en)?)[\W_]*)')
 _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
-_PART, _ROWS = 'a part of numbers in other columns: multiply these by it', 'remove such rows'
-#: Names of columns without which numbers or rows mean something else, in lower case -> cells that change nothing, and
-#: the way out. Exp is experiment, too.
-_POWERS = r'exponent|power(?: of (?:10|ten))?|order of magnitude|x? ?10 ?\^ ?n?'
+#: Names of columns that say which rows count, in lower case -> cells of those that do.
 _OUT = 'exclu(?:ded?|sion)|flag(?:s|ged)?|outliers?|ignored?|discard(?:ed)?|reject(?:ed)?|deprecated'
-_HEADS = {
-    _POWERS: (r'[^0-9]*[+-]?0+(?:[.,]0*)?|[^0-9]*', _PART),
-    'factor|multiplier|multiplied by|scale|scaling(?: factor)?': ('[^0-9]*1(?:[.,]0*)?|[^0-9]*', _PART),
-    'exp': (r'(?!-[0-9]+$).*', _PART),
-    f'(?:is[ _])?(?:{_OUT})': (r'|no?|none|false|0(?:\.0)?|\[\]', _ROWS),
-    '(?:is[ _])?(?:used?|includ(?:ed?|es)|converged|valid|quality|keep|kept|accepted)': (
-        r'y|yes|t|true|1(?:\.0)?|x|ok|good|converged|valid',
-        _ROWS,
-    ),
-}
-_TIDY = re.compile('(?i:property|quantity|measure|parameter|observable|type)')
-_SIGN = re.compile('[<>]=?|~')
+_IN = 'used?|includ(?:ed?|es)|converged|valid|quality|keep|kept|accepted'
+_VERDICTS = {_OUT: r'|no?|none|false|0(?:\.0)?|\[\]', _IN: r'y|yes|t|true|1(?:\.0)?|x|ok|good|converged|valid'}
+#: Heads of columns that say what is measured, and how.
+_WHAT = re.compile('(?i:(?:.*[_ ])?(?:property|quantity|measure|parameter|observable|type|kind|method|phase))')
 #: A power of ten or factor that belongs to no number.
 _TENTH = r'(?:10 ?\^ ?[({]?[+-]?\d+|10[+-]\d{1,2}|1e[+-]?\d+)(?![\d.])'
 _POWER = re.compile(
@@ -70,11 +58,13 @@ class Beside:
 
     :param again: the columns of numbers, and those that say them again.
     :param names: the columns that are not used; ``notes`` are sentences on them.
+    :param unknown: those of which nothing here knows what they say.
     """
 
     again: Again
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -90,16 +80,20 @@ class Beside:
             with, a comment another temperature, or a column decides which rows count.
         """
         names = [name for name in names if any(not is_blank(row.cells.get(name, '')) for row in rows)]
-        again = again.find(names, rows, units)
+        whole = [row for row in rows if not row.problem]
+        again = again.find(names, whole, units)
+        unknown = []
         for name in names:
-            _check_column(name, [row.cells.get(name, '') for row in rows if not row.problem], again.columns)
+            texts = [row.cells[name] for row in whole]
+            is_known = _is_known(name, texts, again.columns) or again.compares(name, whole) or is_harmless(name, texts)
+            unknown += [] if is_known else [name]
         lone = [(row.line, [text for text in row.cells.values() if text]) for row in rows]
         for line, text in [*comments.items(), *((line, texts[0]) for line, texts in lone if len(texts) == 1)]:
             if problem := _claim(text, again.columns) or _other_temperature(text, again.temperature):
                 raise TableError(f'line {line}, {text[:80]!r}, {problem}: change one of them, or take the line out')
         notes = [f'not used are the columns {", ".join(names)}'] if names else []
         notes += [f'lines that begin with # are left out: {", ".join(map(str, sorted(comments)))}'] if comments else []
-        return cls(again, tuple(names), tuple(notes))
+        return cls(again, tuple(names), tuple(notes), tuple(unknown))
 
     def check(self, cells: dict[str, str]) -> None:
         """Raise ValueError if a row contradicts itself, be it by a remark."""
@@ -127,34 +121,28 @@ def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
         raise TableError(f'{problem}: are they in percent? Write each as 10 %')
 
 
-def _check_column(name: str, texts: list[str], columns: dict[str, Column]) -> None:
-    """Refuse units, parts of numbers, signs, quantities and verdicts on rows, unless they change nothing."""
+def _is_known(name: str, texts: list[str], columns: dict[str, Column]) -> bool:
+    """Whether a column has units, verdicts on rows, or one word for what is measured.
+
+    :raises TableError: if they change something.
+    """
     texts = ['' if is_blank(text) else text for text in texts]
     measures, used = {column.measure for column in columns.values()}, {_unit(column) for column in columns.values()}
     is_unit = _UNITS.fullmatch(name) or (_UNIT.search(name) and any(try_head(name, measure) for measure in measures))
-    words = list(dict.fromkeys(text for text in texts if text[:1].isalpha()))
-    tidy = _TIDY.fullmatch(name) and (name.lower() != 'type' or any(_tells(text, MEASURES) for text in words))
     rules = []
-    for part, rule in _HEADS.items():
-        rest, found = re.subn(rf'(?<![^\W\d_])(?:{part})(?![^\W_])', ' ', plain(name).lower().rstrip('?'))
+    for verdict, rule in _VERDICTS.items():
+        rest, found = re.subn(rf'(?<![^\W\d_])(?:is[ _])?(?:{verdict})(?![^\W_])', ' ', name.lower().rstrip('?'))
         if found and any(try_head(rest, column.measure, column.is_error) for column in columns.values()):
             rules.append(rule)
     for text in texts:
-        way_out = next((way for harmless, way in rules if not re.fullmatch(harmless, plain(text).lower())), None)
-        if _SIGN.fullmatch(plain(text)):
-            way_out = 'write each sign before its number'
-        elif is_unit and text and not any((at := try_head(text, measure)) and at[0] in used for measure in measures):
+        way_out = None if all(re.fullmatch(rule, text.lower()) for rule in rules) else 'remove such rows'
+        if is_unit and text and not any((at := try_head(text, measure)) and at[0] in used for measure in measures):
             wanted = f'but numbers are read in {", ".join(sorted(used))}: write each unit behind its number'
             way_out = f"{wanted}, as '3 {text}'"
-        elif tidy and text in words and (len(words) > 1 or not _tells(text, measures)):
-            way_out = 'split the table: one quantity in each column'
         if way_out:
             raise TableError(f'the column {name!r} has {text!r}, {way_out}, or take the column out')
-
-
-def _tells(text: str, measures: Iterable[str]) -> bool:
-    """Whether a text names one of the measures, and says nothing else."""
-    return any(is_about(text, measure) and try_head(text, measure) for measure in measures)
+    one_word = _WHAT.fullmatch(name) and len(set(texts)) == 1 and any(try_head(texts[0], one) for one in measures)
+    return bool(is_unit or rules or one_word)
 
 
 def _claim(text: str, columns: dict[str, Column]) -> str | None:

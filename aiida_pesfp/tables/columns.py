@@ -41,7 +41,6 @@ class Column:
     :param at: temperatures in its name.
     :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
     :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``.
-    :param by_temperature: whether they are those of the measure times the temperature, K; only ``again`` reads such.
     """
 
     name: str
@@ -52,7 +51,6 @@ class Column:
     at: tuple[str, ...] = ()
     is_error: bool = False
     over: float = 0.0
-    by_temperature: bool = False
 
     def read(self, text: str) -> Number:
         """The number in a cell.

@@ -51,12 +51,22 @@ _WORDS = {
     'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
         | std stdev stddev sd sem se stderr standard deviation dev""",
 }
+#: Words of heads of columns that change no number and no row, whatever they hold. One letter is one as it is.
+_HARMLESS = """
+    # id ids identifier uuid auid jid stru src name names label labels key code index unnamed row line entry no nr
+    number numbers of material materials compound formula composition substance family sample samples probe specimen
+    pellet batch structure series file filename cif path folder database collection group Z icsd cod csd mp oqmd aflow
+    jarvis ref refs reference references source sources quelle citation paper article journal title doi url link year
+    jahr date datum author authors operator lab laboratory institute note notes comment comments remark remarks
+    bemerkung bemerkungen kommentar condition conditions"""
 _KINDS = {word for words in _WORDS.values() for word in words.partition('|')[2].split()}
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
 #: Temperature at which the values of a column were measured.
 _AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:(?:s_)?rt|room[ _]?temp(?:erature)?)){_END}'
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
 _ALONE = r'(?<![^\W\d_])(?:{})(?![^\W\d_])'.format
+#: Measures of a crystal, not of its ions.
+_OF_CRYSTALS = 'band_gap', 'energy_above_hull'
 #: What tells that a column is about one of these, whatever else stands in its head.
 _TELLS = {
     'temperature': f'(?i:{_ALONE("t|temp[a-zé]*")})',
@@ -128,6 +138,18 @@ def is_about(text: str, measure: str) -> bool:
 def kinds_in(text: str) -> set[str]:
     """The words in a head that tell one kind of values from another, as ``bulk`` or ``measured``."""
     return _KINDS & set(re.findall('[^\\W_]+', in_words(text).lower()))
+
+
+def is_harmless(name: str, texts: list[str]) -> bool:
+    """Whether the head of a column says that it is a name, number, source or remark, or another property of a crystal.
+
+    A column without a name must have whole numbers, as an index has.
+    """
+    words = [word if len(word) == 1 else word.lower() for word in re.findall(r'#|[^\W\d_]+', name)]
+    if not words:
+        return all(text.isdigit() for text in texts if text)
+    known = words[-1].lower() in ('id', 'doi') or {*words} <= {*_HARMLESS.split()}
+    return known or any(is_about(name, one) and try_head(name, one) for one in _OF_CRYSTALS)
 
 
 def temperatures_in(text: str) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ _PLAIN = str.maketrans(
     | {'\u2264': '<=', '\u2a7d': '<=', '\u2265': '>=', '\u2a7e': '>=', '\u2019': "'", '\u00b1': '+-'}
     | dict.fromkeys('\u223c\u2248\u2243\u2245', '~')
 )
+#: In LaTeX: multiplication, plus-minus, and what means nothing.
+_LATEX = re.compile(r'(\\times|\\cdot)|(\\pm)|\$|\\[,;!]')
 _TIMES_TEN = re.compile('[\u00d7\u00b7\u22c5\u2219*](?=\\s*10)')
 #: The power in 10⁻⁴; behind another number it is the mark of a footnote, and the number is refused.
 _SUPERSCRIPT = re.compile('(?<=[0-9])[\u207a\u207b]?[\u00b9\u00b2\u00b3\u2070-\u2079\u2080-\u2089\u2460-\u249b]+')
@@ -94,6 +96,7 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
 
 def plain(text: str) -> str:
     """The same in few characters: one minus, one sign for times, powers of ten with ``^``."""
+    text = _LATEX.sub(lambda found: ' \u00b7 ' if found[1] else ' \u00b1 ' if found[2] else '', text)
     text = _SUPERSCRIPT.sub(lambda found: f'^{unicodedata.normalize("NFKC", found[0])}', text)
     text = unicodedata.normalize('NFKC', text).replace('**', '^').translate(_PLAIN)
     return ' '.join(_TIMES_TEN.sub('x', text).split())

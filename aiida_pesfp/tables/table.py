@@ -38,7 +38,8 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     the data may be the header. Empty lines, rules as ``|---|`` and a line ``sep=;`` are passed over. A broken row has a
     ``problem``; the others are kept.
 
-    :param needed: columns without which the table is of no use.
+    :param needed: columns without which the table is of no use; without any, the first line that is no comment is the
+        header.
     :raises TableError: naming the file, if it cannot be read, a needed column is missing or there twice, or no row
         follows the header.
     """
@@ -73,7 +74,7 @@ def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, li
     above = len(lines), []
     for line, end, cells in _records(lines, separator):
         columns = [unicodedata.normalize('NFC', ' '.join(cell.split())) for cell in cells or [lines[line - 1]]]
-        if needed <= set(columns) or not columns[0].lower().startswith(('#', 'sep=')):
+        if (needed and needed <= set(columns)) or not columns[0].lower().startswith(('#', 'sep=')):
             return above if needed <= set(above[1]) and not needed <= set(columns) else (end, columns)
         above = end, [columns[0].lstrip('# '), *columns[1:]]
     return above

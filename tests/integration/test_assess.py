@@ -259,7 +259,7 @@ def test_missing_descriptors_are_scanned_and_a_model_ranks_the_screening(code, p
     builder.model = RankingModelData.from_model(
         RankingModel.from_xi(XiParameters()), species='Li', potential_sha256='0' * 64
     )
-    with pytest.raises(ValueError, match='the model and the screening differ in the potential'):
+    with pytest.raises(ValueError, match='the model and the scans differ in the potential'):
         run_get_node(builder)
 
 

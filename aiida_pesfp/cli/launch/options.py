@@ -13,6 +13,7 @@ from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, P
 from aiida_pesfp.errors import one_line
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.settings.program import ProgramSettings
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria
 from aiida_pesfp.settings.yaml_files import load_yaml
 from aiida_pesfp.text import read_text
@@ -124,9 +125,12 @@ def launch_options(function: Callable) -> Callable:
     return _LAUNCH_OPTIONS(gathered)
 
 
+#: Settings of scans that are options; ``--overrides`` has the others.
+SCANNED = ('cell', 'cell_size', 'others')
 scan_options = combined(
     click.option('--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, help='Stored potential.'),
     click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),
+    options_of(FingerprintSettings, only=SCANNED, overriding=True),
 )
 criteria_options = combined(
     options_of(Criteria, overriding=True, species=None),

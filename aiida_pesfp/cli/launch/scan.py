@@ -10,16 +10,17 @@ from aiida_pesfp.cli.launch import options as shared
 @shared.launch_options
 @shared.scan_options
 @decorators.with_dbenv()
-def launch_scan(launching, **scan):
+def launch_scan(launching, potential, code, **settings):
     """Scan the potential energy surface of structures, all in one job, whatever their composition.
 
     \b
     aiida-pesfp launch scan Li2Te --protocol fast
+    aiida-pesfp launch scan Li2Te --cell size_consistent
     aiida-pesfp launch scan 1234 1235 --potential m3gnet-mp-2021.2.8 --submit --walltime 12h
     """
     from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
-    run_scans(ScanBaseWorkChain, launching, _parameters(launching), **scan)
+    run_scans(ScanBaseWorkChain, launching, _parameters(launching, settings), potential, code)
 
 
 @click.command('screen')
@@ -27,7 +28,7 @@ def launch_scan(launching, **scan):
 @shared.scan_options
 @shared.criteria_options
 @decorators.with_dbenv()
-def launch_screen(launching, potential, code, **criteria):
+def launch_screen(launching, potential, code, **chosen):
     """Select, scan and rank structures. Band gaps and energies above hull are those of their records.
 
     \b
@@ -37,18 +38,20 @@ def launch_screen(launching, potential, code, **criteria):
     """
     from aiida_pesfp.workflows.screen import ScreenWorkChain
 
-    run_scans(ScreenWorkChain, launching, screen_overrides(launching, criteria), potential, code)
+    run_scans(ScreenWorkChain, launching, screen_overrides(launching, chosen), potential, code)
 
 
 def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
-    """Overrides of ``pesfp.screen`` from values of ``options.criteria_options``."""
-    chosen = shared.without_none(**chosen)
+    """Overrides of ``pesfp.screen`` from values of ``options.scan_options`` and ``options.criteria_options``."""
+    parameters, chosen = _parameters(launching, chosen), shared.without_none(**chosen)
     jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
-    return jobs | {'criteria': chosen} | _parameters(launching)
+    return jobs | {'criteria': chosen} | parameters
 
 
-def _parameters(launching: shared.LaunchOptions) -> dict:
-    return {'scan': {'parameters': shared.without_none(species=launching.species)}}
+def _parameters(launching: shared.LaunchOptions, chosen: dict) -> dict:
+    """Overrides of the settings of scans, which are taken out of the values of options."""
+    settings = {name: chosen.pop(name) for name in shared.SCANNED}
+    return {'scan': {'parameters': shared.without_none(species=launching.species, **settings)}}
 
 
 def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, potential, code, **stages):

@@ -24,8 +24,9 @@ from aiida_pesfp.settings.yaml_files import is_text
 #: Calculators that hand any argument on to a program, and modules of such.
 _TAKE_ANYTHING = FileIOCalculator, GenericFileIOCalculator
 _PASS_ON = 'ase.calculators.lammpsrun', 'ase.calculators.lammpslib'
-#: Lengths of ASE's pair potentials, and the largest that makes sense, A: far beyond, they have no end of neighbours.
-_LENGTHS, _LONGEST = ('sigma', 'r0', 'rc', 'ro', 'rcut1', 'rcut2'), 30.0
+#: Lengths of ASE's pair potentials, and the largest that makes sense, A: far beyond, they have no end of neighbours;
+#: and the deepest well of a pair that does, eV.
+_LENGTHS, _LONGEST, _DEEPEST = ('sigma', 'r0', 'rc', 'ro', 'rcut1', 'rcut2'), 30.0, 5.0
 #: Parameters of ASE's pair potentials: where a smooth end begins, and where it ends.
 _CUTOFFS = ('ro', 'rc'), ('rcut1', 'rcut2')
 
@@ -65,6 +66,11 @@ class AsePotential(Potential):
         if long := {name: length for name, length in lengths.items() if isinstance(length, Real) and length > _LONGEST}:
             what = f'the ASE calculator {self._name} has the lengths {long}'
             raise PotentialError(f'{self._source}{what}: give them in A, up to {_LONGEST:g}')
+        if any(lengths.values()) and isinstance(depth := made.get('epsilon'), Real) and not 0 < depth <= _DEEPEST:
+            raise PotentialError(f'{self._source}epsilon = {depth:g} eV is no depth of a pair: up to {_DEEPEST:g} eV')
+        if lengths.get('rc') is not None and lengths['rc'] < (least := 2 ** (1 / 6) * (lengths['sigma'] or 0)):
+            what = f'rc = {made["rc"]:g} A cuts off all attraction, which begins at 2^(1/6) sigma = {least:.3g} A'
+            raise PotentialError(f'{self._source}{what}')
         for inner, outer in _CUTOFFS:
             if made.get(outer) is not None and made.get(inner, 0) > made[outer]:
                 what = f'{inner} = {made[inner]:g} is beyond {outer} = {made[outer]:g}'

@@ -20,9 +20,10 @@ with quiet():
 
     from aiida_pesfp.potentials.sevennet.convolution import KERNELS, FrozenConvolution
 
-#: Largest cell whose edges are summed for pairs of atoms. Kernels of N atoms take 100 kB N^2, and in larger cells most
-#: pairs are out of reach.
-MOST_ATOMS_OF_KERNELS = 64
+#: Most pairs of neighbours whose edges are summed. Kernels of SevenNet-0 take 110 kB for each: 4 GB in all.
+MOST_PAIRS_OF_KERNELS = 40_000
+#: Kernels are read from memory once a batch: in smaller batches that takes longer than to compute with them.
+LEAST_BATCH = 32
 
 
 class SevenNetEvaluator(BatchedEvaluator):
@@ -34,7 +35,9 @@ class SevenNetEvaluator(BatchedEvaluator):
     bytes_per_edge = 60_000
 
     def freeze(self) -> None:
-        self._frozen = len(self.structure) <= MOST_ATOMS_OF_KERNELS
+        # Each ordered pair has at least one edge.
+        pairs = np.unique(np.stack([self.graph.fixed.sources, self.graph.fixed.targets]), axis=1)
+        self._frozen = pairs.shape[1] <= MOST_PAIRS_OF_KERNELS
         if self._frozen:
             data = self.potential.network.edge_embedding(self._data(1, self.graph.fixed))
             self._kernels = {layer.name: layer.kernels(data) for layer in self.potential.convolutions}
@@ -47,6 +50,9 @@ class SevenNetEvaluator(BatchedEvaluator):
         if self._frozen:
             data[KERNELS] = self._kernels
         return self.potential.network(data)[KEY.ATOMIC_ENERGY]
+
+    def _choose_batch_size(self) -> int:
+        return max(LEAST_BATCH if self._frozen else 1, super()._choose_batch_size())
 
     def _data(self, size: int, edges: Edges) -> dict:
         """Input of a network of sevenn for several configurations with these edges."""

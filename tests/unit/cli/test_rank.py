@@ -8,15 +8,16 @@ from aiida.orm import Dict, Group, InstalledCode, StructureData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.report.collect import collect
-from aiida_pesfp.report.table import columns
+from aiida_pesfp.report.table import columns, distinctions
 from tests.helpers.crystals import antifluorite, rock_salt
 
 
-def descriptors(structure, xi, mpe, doubts=()):
+def descriptors(structure, xi, mpe, doubts=(), **scan):
     content = {'xi': xi, 'mpe': mpe, 'fv_connected': 0.1, 'fv_disconnected': 0.2, 'formula': structure.get_formula()}
     content |= {'spectrum': {'thresholds': [0.5], 'connected': [0.1], 'disconnected': [0.2]}, 'species': 'Li'}
     node = DescriptorsData(
         content
+        | scan
         | {'structure_uuid': structure.uuid, 'potential_name': 'none', 'potential_sha256': '0', 'doubts': list(doubts)}
     )
     node.label = structure.label
@@ -84,6 +85,34 @@ def test_only_the_newest_counts_unless_all_are_wanted(aiida_pesfp, candidates):
     assert [row['xi'] for row in json.loads(aiida_pesfp(*command, '--all'))] == [0.2, 0.1]
 
 
+def test_other_cells_and_surroundings_are_told_and_not_mixed_silently(aiida_pesfp):
+    large = {'cell': 'size_consistent', 'cell_size': 8.0, 'others': 'fixed'}
+    kinds = {'rankLarge': large, 'rankEmptied': {'cell': 'primitive', 'cell_size': None, 'others': 'removed'}}
+    group, nodes = Group('rank-kinds').store(), {}
+    for (label, scan), constant in zip(kinds.items(), (6.1, 6.2)):
+        structure = StructureData(pymatgen=rock_salt('Li', 'I', constant), label=label).store()
+        nodes[label] = descriptors(structure, 0.5, 0.2, **scan)
+        group.add_nodes(structure)
+    words = 'results differ in Cell, Cell size/A, Others: Xi and energies compare where these are the same, such as'
+    mixed = ' '.join(aiida_pesfp('rank', 'rank-kinds').split())
+    assert f'{words} with --where "cell == \'' in mixed
+    report = collect(group)
+    assert len([note for note in report.notes if 'compare within one of them only' in note]) == 2
+    assert report.notes[0].startswith('The column Cell has ')
+    for label, told in (('rankLarge', 'size_consistent'), ('rankEmptied', 'removed')):
+        alone = aiida_pesfp('rank', label)
+        assert told in alone
+        assert 'differ' not in alone
+        assert told in aiida_pesfp('show', nodes[label].pk)
+        (entry,) = collect(nodes[label]).entries
+        assert next(one.text(entry) for one in distinctions([entry])) == told.replace('_', ' ')
+    # What is as in the paper is not worth a word.
+    usual = {'cell': 'primitive', 'cell_size': None, 'others': 'fixed'}
+    node = descriptors(StructureData(pymatgen=rock_salt('Li', 'I', 6.3), label='rankUsual').store(), 0.5, 0.2, **usual)
+    assert 'primitive' not in aiida_pesfp('rank', 'rankUsual') + aiida_pesfp('show', node.pk)
+    assert distinctions(collect(node).entries) == []
+
+
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
@@ -149,6 +178,10 @@ def stored(tmp_path_factory, candidates):
         ),
         ({'overrides': '{folder}/broken.yaml'}, 'broken.yaml: it is neither YAML nor JSON'),
         ({'walltime': 'long'}, 'write 90min'),
+        ({'cell': 'small'}, "'small' is not one of 'primitive', 'size_consistent', 'as_given'"),
+        ({'cell-size': '7'}, 'cell_size = 7 A counts with cell size_consistent only'),
+        ({'cell': 'size_consistent', 'cell-size': '0'}, 'cell_size = 0.0: Input should be greater than 0'),
+        ({'others': 'none'}, "'none' is not one of 'fixed', 'removed', 'interstitial'"),
     ],
 )
 def test_launch_says_what_is_wrong(aiida_pesfp, stored, change, words):
@@ -157,6 +190,14 @@ def test_launch_says_what_is_wrong(aiida_pesfp, stored, change, words):
     options = [part for name, value in given.items() for part in (f'--{name}', value.format(folder=stored))]
     output = ' '.join(aiida_pesfp('launch', 'screen', structures, *options, fails=True).split())
     assert words in output
+
+
+@pytest.mark.parametrize('command', ['scan', 'screen', 'screen-and-validate --no-ml'])
+def test_every_launch_that_scans_takes_cell_and_surroundings(aiida_pesfp, stored, command):
+    chosen = ['--others', 'removed', '--cell', 'as_given', '--cell-size', '7']
+    given = ['rank-group', '--code', 'rank-scan', '--potential', 'rank-lj', *chosen]
+    output = ' '.join(aiida_pesfp('launch', *command.split(), *given, fails=True).split())
+    assert 'cell_size = 7 A counts with cell size_consistent only' in output
 
 
 def test_no_broker_no_submission(aiida_pesfp, stored, aiida_profile):

@@ -112,9 +112,22 @@ def test_a_cell_as_given_is_told_from_the_canonical_one(name):
     assert 'as given' in cell_to_scan(cell * (2, 1, 1), 'as_given', 6.5)[1][0]
 
 
-def test_a_cell_that_would_be_far_too_large_is_refused():
-    with pytest.raises(StructureError, match=r'LiCl: a supercell with 60 A .* 500 are the limit'):
-        cell_to_scan(CRYSTALS['rock salt'], 'size_consistent', 60.0)
+@pytest.mark.parametrize(
+    ('crystal', 'words'),
+    [
+        (
+            CRYSTALS['rock salt'],
+            r'LiCl: a supercell with 60 A .* 500 are the limit: take a smaller .* \(cell_size\)',
+        ),
+        (
+            Structure(Lattice.cubic(20), ['Li'] * 200, np.random.default_rng(0).random((200, 3))),
+            r'Li: a supercell with 60 A .* has 5400 atoms, 5000 are the limit: take a smaller distance \(cell_size\)',
+        ),
+    ],
+)
+def test_a_cell_that_would_be_far_too_large_is_refused(crystal, words):
+    with pytest.raises(StructureError, match=words):
+        cell_to_scan(crystal, 'size_consistent', 60.0)
 
 
 def test_a_mirror_image_is_another_crystal():

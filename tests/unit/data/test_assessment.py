@@ -2,14 +2,19 @@
 
 import pytest
 from aiida.common.exceptions import ValidationError
-from aiida.orm import QueryBuilder
+from aiida.orm import Dict, QueryBuilder
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
 from aiida_pesfp.assessment.models import RankingModel
+from aiida_pesfp.calculations.selection import rank_by_model
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
+from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.settings.scan import FingerprintSettings
 from tests.helpers.crystals import rock_salt
 
 
@@ -48,7 +53,7 @@ def test_a_model_knows_what_it_was_made_for():
     origin = {'species': 'Li', 'potential_sha256': 'a' * 64, 'potential_name': 'mine', **grid}
     node = RankingModelData.from_model(RankingModel.from_xi(XiParameters()), **origin)
     assert node.mismatch('Li', 'a' * 64, grid) is None
-    assert 'the model and the screening differ in the mobile ion: Li and Na' in node.mismatch('Na', 'a' * 64, grid)
+    assert 'the model and the scans differ in the mobile ion: Li and Na' in node.mismatch('Na', 'a' * 64, grid)
     assert 'the potential: mine (SHA-256 aaaaaaaaaaaa...) and another one (SHA-256 bbbbbbbbbbbb...)' in node.mismatch(
         'Li', 'b' * 64, grid
     )
@@ -56,6 +61,25 @@ def test_a_model_knows_what_it_was_made_for():
     assert coarse.endswith('differ in the spacing of the scan: 0.25 and 0.5; scan all structures alike')
     anything = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
     assert anything.mismatch('Na', 'b' * 64, grid) is None
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'cell': 'size_consistent', 'cell_size': 6.5}, 'cell of the scan: primitive and size_consistent'),
+        ({'others': 'removed'}, 'others of the scan: fixed and removed'),
+    ],
+)
+def test_a_model_ranks_no_scans_of_another_cell_or_other_surroundings(change, words):
+    origin = {'species': 'Li', 'potential_sha256': 'a' * 64, **FingerprintSettings().compared()}
+    model = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}), **origin)
+    values = dict.fromkeys(NAMES, 0.5) | {'formula': 'LiCl', 'spectrum': {}} | origin
+    same, other = (DescriptorsData(content).store() for content in (values, values | change))
+    rows = rank_by_model(model, Dict({}), same=same, other=other)['rows']
+    assert [(row['key'], row['score']) for row in rows] == [('same', 0.5), ('other', None)]
+    assert rows[1]['score_error'] == f'the model and the scans differ in the {words}; scan all structures alike'
+    with pytest.raises(AssessmentError, match=f'ranks no structure: the model and the scans differ in the {words}'):
+        rank_by_model(model, Dict({}), other=other)
 
 
 def test_nodes_without_content_are_refused():

@@ -12,6 +12,7 @@ from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_st
 from aiida_pesfp.fingerprint.percolation import (
     easiest_path_to_image,
     energy_profile,
+    lowest_loop,
     percolation_barriers,
     periodic_levels,
 )
@@ -76,6 +77,14 @@ def test_barriers_depend_neither_on_the_origin_nor_on_the_order_of_axes(field, v
     barriers = percolation_barriers(field, neighbour_steps(vectors))
     assert percolation_barriers(np.roll(field, shift, (0, 1, 2)), neighbour_steps(vectors)) == barriers
     assert percolation_barriers(field.transpose(axes), neighbour_steps(vectors[list(axes)])) == barriers
+
+
+@given(fields(), skewed_cells, st.sampled_from(NEIGHBOUR_RULES))
+@settings(max_examples=100, deadline=None)
+def test_the_lowest_loop_is_that_of_the_best_of_all_points(field, vectors, rule):
+    steps = neighbour_steps(vectors, rule)
+    barriers = [percolation_barriers(field, steps, point)[0] for point in np.ndindex(field.shape)]
+    assert lowest_loop(field, steps) == min(barriers)
 
 
 def channels(shape, *ways):

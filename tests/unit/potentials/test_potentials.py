@@ -57,7 +57,7 @@ def test_sevennet_does_not_depend_on_the_batch(sevennet):
 def test_sevennet_equals_its_edge_by_edge_evaluation(sevennet, structure, monkeypatch):
     places = random_places(structure, 1, 4)
     fast = sevennet.evaluator(structure).energies(1, places)
-    monkeypatch.setattr('aiida_pesfp.potentials.sevennet.potential.MOST_ATOMS_OF_KERNELS', 0)
+    monkeypatch.setattr('aiida_pesfp.potentials.sevennet.potential.MOST_PAIRS_OF_KERNELS', 0)
     np.testing.assert_allclose(fast, sevennet.evaluator(structure).energies(1, places), atol=1e-5)
 
 
@@ -250,6 +250,9 @@ LJ = f'{MODULE}.LennardJones\nparameters: '
         (f'{MODULE[:-2]}morse.MorsePotential\nparameters: {{rcut1: 3}}', 'rcut1 = 3 is beyond rcut2 = 2.7'),
         (LJ + '{sigma: 220, rc: 600}', "'sigma': 220.*'rc': 600.*: give them in A, up to 30"),
         (f'{MODULE[:-2]}morse.MorsePotential\nparameters: {{r0: 250}}', "'r0': 250.*: give them in A"),
+        *((LJ + f'{{sigma: 3.4, rc: {rc}}}', 'rc = .* cuts off all attraction.* = 3.82 A') for rc in (3.0, 3.8)),
+        *((LJ + f'{{epsilon: {value}}}', 'epsilon = .* no depth of a pair: up to 5 eV') for value in (10.3, -0.5, 0)),
+        (f'{MODULE[:-2]}morse.MorsePotential\nparameters: {{epsilon: 96.5}}', 'epsilon = 96.5 eV is no depth'),
         *((LJ + f'{{smooth: {value}}}', 'smooth .* valid boolean') for value in ('"no"', 'n', '.false.', 1)),
         *((LJ + f'{{sigma: {value}}}', 'sigma .* number') for value in ('"2.2"', '2.2 A', 'on', '.nan', '')),
         *((LJ + f'{{rc: {value}}}', 'rc .* (quotes|finite)') for value in ('"5"', '"off"', '.inf')),

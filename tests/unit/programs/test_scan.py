@@ -122,6 +122,29 @@ def test_an_ion_is_added_to_a_crystal_without_it_only_if_asked(pesfp_scan, tmp_p
     assert words in crowded.stdout
 
 
+@pytest.mark.parametrize(
+    ('species', 'options', 'words'),
+    [
+        (
+            ['Li', 'Li'],
+            ['--others', 'removed'],
+            'NoFramework: without Li nothing is left of Li2: scan it with',
+        ),
+        (
+            ['Li', 'Cl'],
+            ['--cell', 'size_consistent', '--cell-size', '80'],
+            'StructureError: LiCl: a supercell with 80 A between its faces has 13027 cells or more, 500 are the limit: '
+            'take a smaller distance (cell_size)',
+        ),
+    ],
+)
+def test_what_cannot_be_scanned_is_named_with_the_way_out(pesfp_scan, tmp_path, species, options, words):
+    Structure(Lattice.cubic(3.4), species, [[0, 0, 0], [0.5] * 3]).to(filename=str(tmp_path / 'crystal.json'))
+    process = pesfp_scan(tmp_path / 'crystal.json', *options, *COARSE)
+    assert process.returncode == 1
+    assert f'crystal.json: {words}' in process.stdout
+
+
 def test_json_is_one_list_with_the_promised_keys_and_nothing_else(pesfp_scan, tmp_path):
     ROCK_SALT.to(filename=str(tmp_path / 'LiCl.cif'))
     process = pesfp_scan(tmp_path / 'LiCl.cif', *COARSE, '--json')

@@ -230,6 +230,38 @@ def test_arrhenius_tells_what_it_does_not_use(tmp_path):
     assert 'not used are the columns run' in process.found['notes']
 
 
+def test_arrhenius_ignores_what_it_is_told_to(tmp_path):
+    head, *lines = TABLE.splitlines()
+    (tmp_path / 'plain.csv').write_text(TABLE)
+    (tmp_path / 'table.csv').write_text('\n'.join([f'{head},Ea_eV,cycle', *(f'{line},0.25,heating' for line in lines)]))
+    process = call('arrhenius', tmp_path / 'table.csv', '--json')
+    assert process.returncode == 1
+    assert "the columns 'Ea_eV', 'cycle' may give numbers or rows another meaning" in process.stderr
+    process = call('arrhenius', tmp_path / 'table.csv', '--ignore', 'Ea_eV', '--ignore', 'cycle', '--json')
+    assert process.found['points'] == call('arrhenius', tmp_path / 'plain.csv', '--json').found['points']
+    assert 'ignored are the columns Ea_eV, cycle' in process.found['notes']
+
+
+@pytest.mark.parametrize(
+    ('heads', 'unit'),
+    [
+        ('T (K),sigma (S/cm),error (S/cm)', 1.0),
+        ('Temperature (K),\u03c3 (mS/cm),uncertainty (mS/cm)', 1e3),
+        ('T / K,Leitf\u00e4higkeit (S/m),Fehler (S/m)', 1e2),
+    ],
+)
+def test_arrhenius_reads_the_heads_of_labels(tmp_path, heads, unit):
+    rows = [list(map(float, line.split(','))) for line in TABLE.splitlines()[1:]]
+    lines = [f'{t},{unit * value:.12g},{unit * error:.12g}' for t, value, error in rows]
+    (tmp_path / 'table.csv').write_text('\n'.join([f'# measured\n{heads}', *lines]))
+    (tmp_path / 'plain.csv').write_text(TABLE)
+    found, plain = (call('arrhenius', tmp_path / f'{name}.csv', '--json').found for name in ('table', 'plain'))
+    assert found['activation_energy_meV'] == pytest.approx(plain['activation_energy_meV'], rel=1e-9)
+    assert found['sigma_300K_S_cm'] == pytest.approx(plain['sigma_300K_S_cm'], rel=1e-9)
+    (tmp_path / 'table.csv').write_text('\n'.join([f'{heads},sigma_2 (S/cm),err', *(f'{line},,' for line in lines)]))
+    assert "has no column 'T_K': it has" in call('arrhenius', tmp_path / 'table.csv').stderr
+
+
 def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
     (tmp_path / 'table.csv').write_text(TABLE + '363,0.082,0.023\n')
     process = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line', '--json')
@@ -269,11 +301,11 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
         ),
         *(
             (f'{name},{HEAD}a,500,1,0.1\nb,700,2,0.1\n', f'{name} is a, b: one material, one table')
-            for name in ('material', 'composition', 'phase', 'species', 'Sample')
+            for name in ('material', 'composition', 'species', 'Sample')
         ),
         *(
-            (f'{name},{HEAD}0,500,1,0.1\n0.25,700,2,0.1\n', f'{name} is 0, 0.25: one material, one table')
-            for name in ('x', 'composition x', 'x in Li3-xN', 'doping (%)', 'Al content')
+            (f'{name},{HEAD}0,500,1,0.1\n0.25,700,2,0.1\n', f'the columns {name!r} may give numbers or rows another')
+            for name in ('x', 'composition x', 'doping (%)', 'phase', 'cycle', 'Ea_eV', 'exponent', 'sigma_xx')
         ),
         *(
             (f'# {text}\n{HEAD}500,1,0.1\n700,2,0.1\n', 'but errors are read as standard errors: give these')
@@ -293,7 +325,6 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
         (HEAD + '500,<1,0.1\n700,2,0.1\n', 'row 2: its conductivity is a limit'),
         ('1000/T,' + HEAD + '2.0,500,1,0.1\n1.43,770,2,0.1\n', "row 3: the column '1000/T' has '1.43', but 'T_K' has"),
         ('T_C,' + HEAD + '227,500,1,0.1\n427,427,2,0.1\n', "row 3: the column 'T_C' has '427', but 'T_K' has '427'"),
-        ('exponent,' + HEAD + '-2,500,1,0.1\n-1,770,2,0.1\n', "'exponent' has '-2', a part of numbers"),
         (HEAD + '500,1(1),0.1\n700,2,0.1\n', "row 2: the column 'sigma_S_cm' has '1(1)'"),
         (HEAD + '°C,S/cm,S/cm\n500,1,0.1\n700,2,0.1\n', "'T_K', with '°C' in its first row, is not understood"),
         (HEAD + 'K,mS/cm,S/cm\n500,1,0.1\n700,2,0.1\n', "'mS/cm' in its first row, is not understood"),

@@ -96,6 +96,11 @@ def test_only_some_options():
         ),
         (
             FingerprintSettings,
+            {'spacing': '0,3'},
+            "spacing = '0,3': Input should be a valid number, with a decimal point, not a comma (largest distance",
+        ),
+        (
+            FingerprintSettings,
             {'spacing': 0},
             'spacing = 0: Input should be greater than or equal to 0.03 (largest distance',
         ),

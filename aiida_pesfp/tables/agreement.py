@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass, replace
 from itertools import product
 
-from scipy import constants
-
 from aiida_pesfp.errors import ImplausibleValue
 from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.columns import SAME, Column
@@ -17,23 +15,14 @@ from aiida_pesfp.tables.table import Row
 #: for constants as 8.617e-5 eV/K and single precision, nor temperatures than this, K: many people add 273 to Celsius.
 HALF, PRECISION, SHIFT = 1 - 1e-6, 1e-4, 0.08
 _PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:/ ?)?(?:%|per ?cent|pct)(.*))')
-#: ``1000/T (1/K)``, ``T^-1`` and ``1/kT (1/eV)`` without blanks and brackets.
+#: ``1000/T (1/K)`` and ``T^-1`` without blanks and brackets.
 _INVERSE = re.compile(
     r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
-    r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?|1/(kb?)t(?:(?:in|/)?(?:1/)?ev(?:\^?-1)?)?)'
-)
-#: ``resistivity (ohm cm)`` in the same way.
-_RESISTIVITY = re.compile(r'(?i:resistivity|rho)(?i:in|/)?([kM]?)(?i:ohms?)-?(c?)m')
-#: ``ln(sigma*T)`` and ``sigma T (S K/cm)``; but ``sigma_T`` and ``sigma(T)`` are values at this temperature.
-_PRODUCT = re.compile(
-    r'(?i:(ln)|(log ?_?10|log|lg))?[ (\[]*(?i:sigma)(?: ?[*·\u00d7x.] ?| ?)T[ )\]]*(?:[/,(\[ ]|in )*'
-    r'(?:(?=.*K)K?[ .*·]*([mu]?S)[ .*·]*K?[ .*·/({]*(c?m)(?: ?\^?[({]*-1[)}]*)?[ .*·]*K?)?[ )\]]*'
+    r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?)'
 )
 #: Words for temperatures that are alike, but not to the digit.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
-#: A whole conducts no better than the grains in it. (It may conduct better than their boundaries, of which values are
-#: often those of the brick-layer model.) Kinds of errors: in percent, all are standard errors.
-_WHOLE, _PARTS = {'total', 'tot', 'overall'}, {'bulk'}
+#: Kinds of errors: in percent, all are standard errors.
 _SPREADS = {'std', 'stdev', 'stddev', 'sd', 'sem', 'se', 'stderr', 'standard', 'deviation', 'dev'}
 _Said = tuple[str | None, float, float] | None
 
@@ -65,26 +54,21 @@ class Again:
             for role in roles:
                 used, column = self.columns.get(role), _column(name, units.get(name, ''), role, value)
                 kinds = kinds_in(name) ^ kinds_in(used.name) if used else set()
-                alike = {'temperature': _ALIKE, 'conductivity': _WHOLE | _PARTS}.get(role, set())
-                if column and not kinds - (_SPREADS if column.scale == '%' else alike):
+                alike = _SPREADS if column and column.scale == '%' else _ALIKE if role == 'temperature' else set()
+                if column and not kinds - alike:
                     ways = _ways(column, used or (value if column.is_error else None))
-                    ways = ways[:1] if kinds and role == 'conductivity' else ways
                     ways = [(role, replace(column, mark=mark, **way)) for way in ways]
                     agreed = [sum(self.agrees(*way, row.cells) is True for row in rows) for way in ways]
                     least = 1 if role == 'temperature' else 2  # one row may agree by chance in another unit
                     agreed = [number * (number >= least or not index) for index, number in enumerate(agreed)]
                     found.append(ways[agreed.index(max(agreed))])
                     break
-        kinds = [kinds_in(column.name) for role, column in found if self._is_kind_of_used(role, column)]
-        if not all(any(of & kind for kind in kinds) for of in (_WHOLE, _PARTS)):  # it may be of a third kind
-            found = [one for one in found if not self._is_kind_of_used(*one)]
         return replace(self, found=tuple(found))
 
     def check(self, cells: dict[str, str]) -> None:
         """Raise ValueError if a row contradicts itself."""
-        is_kind = any(self._is_kind_of_used(*one) and self.agrees(*one, cells) for one in self.found)
         for role, column in self.found:
-            if self.agrees(role, column, cells) is False and not (is_kind and self._is_kind_of_used(role, column)):
+            if self.agrees(role, column, cells) is False:
                 used = self.columns.get(role)
                 if column.is_error and (used is None or is_blank(cells[used.name])):
                     used = self.columns[column.measure]
@@ -108,20 +92,17 @@ class Again:
         not_above, not_below = low <= highest, lowest <= high
         if limit != other:  # a value may be anywhere below its upper limit
             not_above, not_below = not_above or limit == '<' or other == '>', not_below or limit == '>' or other == '<'
-        if role == 'conductivity' and (own := _part_of(self.columns[role])) and own != (kinds := _part_of(column)):
-            if limit or other or bool(own & _WHOLE) == bool(kinds & _WHOLE) or not kinds:
-                return None
-            return not_above if own & _WHOLE else not_below
         return not_above and not_below
+
+    def compares(self, name: str, rows: list[Row]) -> bool:
+        """Whether a column is compared with a used one in any row."""
+        found = [one for one in self.found if one[1].name == name]
+        return any(self.agrees(*one, row.cells) is not None for one in found for row in rows)
 
     def temperature_of(self, cells: dict[str, str]) -> float | None:
         """The temperature of a row, K."""
         used = self.columns.get('temperature')
         return used.read(cells[used.name]).value if used else self.temperature
-
-    def _is_kind_of_used(self, role: str, column: Column) -> bool:
-        """Whether it is the total or one part of conductivities of which the used column does not say what they are."""
-        return role == 'conductivity' and bool(_part_of(column)) and not _part_of(self.columns[role])
 
     @property
     def _value(self) -> Column | None:
@@ -137,8 +118,7 @@ class Again:
     def said(self, column: Column, cells: dict[str, str]) -> _Said:
         """Limit, and between what the quantity in a cell lies, None if it is blank; raises what reading a cell does."""
         text, values = cells.get(column.name, ''), ()
-        at = self._used('temperature', cells) if column.by_temperature else (None, 1.0, 1.0)
-        if is_blank(text) or at is None:
+        if is_blank(text):
             return None
         number = column.number(text)
         if column.is_error:
@@ -150,14 +130,9 @@ class Again:
                 return None
             values = of[1:]
         low, high = column.bounds(number, values)
-        low, high = low / at[2], high / at[1]
         middle, half = (low + high) / 2, HALF * (high - low) / 2
         half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
         return number.limit, middle - half, middle + half
-
-
-def _part_of(column: Column) -> set[str]:
-    return kinds_in(column.name) & (_WHOLE | _PARTS)
 
 
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:
@@ -165,13 +140,6 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
     is_error = role == 'error'
     if role == 'temperature' and (over := _over(f'{name} {below}')):
         return Column(name, role, unit='K', over=over)
-    if role == 'conductivity' and (found := _RESISTIVITY.fullmatch(_in_letters(f'{name} {below}'))):
-        return Column(
-            name, role, unit='S/cm', over={'': 1.0, 'k': 1e-3, 'M': 1e-6}[found[1]] * (1.0 if found[2] else 0.01)
-        )
-    if role == 'conductivity' and (found := _PRODUCT.fullmatch(in_words(f'{name} {below}'))):
-        scale = 'ln' if found[1] else found[2] and 'log10'
-        return Column(name, role, unit=found[3] and f'{found[3]}/{found[4]}', scale=scale, by_temperature=True)
     if not is_about(f'{name} {below}', role):
         return None
     percent = is_error and _PERCENT.fullmatch(f'{name} {below}')
@@ -185,14 +153,8 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
 
 def _over(head: str) -> float | None:
     """What is divided by the temperature, K."""
-    found = _INVERSE.fullmatch(_in_letters(head))
-    if not found:
-        return None
-    return constants.e / constants.k if found[2] else float((found[1] or '1').replace('10^', '1e'))
-
-
-def _in_letters(head: str) -> str:
-    return re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head))
+    found = _INVERSE.fullmatch(re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head)))
+    return float((found[1] or '1').replace('10^', '1e')) if found else None
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:
@@ -202,6 +164,6 @@ def _ways(column: Column, used: Column | None) -> list[dict]:
         return [{}]
     if not used:  # one temperature is given for all
         return [{'unit': measure.unit}]
-    units = dict.fromkeys([used.unit or measure.unit, *([measure.unit] if column.by_temperature else measure.units)])
+    units = dict.fromkeys([used.unit or measure.unit, *measure.units])
     scales = dict.fromkeys([column.scale] if column.scale else [used.scale, None])
     return [{'unit': unit, 'scale': scale} for unit, scale in product(units, scales)]

@@ -1,11 +1,13 @@
 """What a row of a table tells of its crystal besides its properties, and whether a crystal agrees."""
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Iterable
 
 import gemmi
 from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from aiida_pesfp.crystals.facts import ROUNDED_FORMULA, Facts, Formula, groups_of
 from aiida_pesfp.errors import InconsistentFile
@@ -13,8 +15,8 @@ from aiida_pesfp.tables.numbers import is_blank
 
 #: No formula is longer.
 LONGEST_FORMULA = 500
-#: A density or volume that is off by so much is doubtful, and wrong. Relative.
-DOUBTFUL_SIZE, WRONG_SIZE = 0.05, 0.25
+#: A density or volume that is off by so much is doubtful, and wrong, as are a lattice parameter and a mass. Relative.
+DOUBTFUL_SIZE, WRONG_SIZE, WRONG_LATTICE, WRONG_MASS = 0.05, 0.25, 0.07, 0.01
 #: Crystal systems; one crystal may be called by several of the last three.
 _SYSTEMS = {one: one for one in ('triclinic', 'monoclinic', 'orthorhombic', 'tetragonal', 'cubic')}
 _SYSTEMS |= dict.fromkeys(('trigonal', 'rhombohedral', 'hexagonal'), 'hexagonal')
@@ -28,12 +30,18 @@ _BETWEEN = re.compile(r' ?(?:\u00b7|(?<=[A-Za-z)]) ?[-\u2013]|(?<=\d) ?[-\u2013]
 _MORE = '(?:pretty|structured|reduced|full|chemical|true|nominal|unitcell|hill|sum(?:men)?|descriptive|empirical)*'
 _MADE = '(?:mass|crystal|calc|calculated|xray|theoretical|astm)'
 _NUMBER = '(?:number|num|no|nr|symbol|name)'
+_SIZE = re.compile(r'(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(?:\(\d+\))?')
+_MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
     'formula': f'{_MORE}(?:formula|formel|composition|compound|stoichiometry){_MORE}',
     'group': f'hms|raumgruppe|(?:spacegroup|spg|sg)(?:international|it|hm|hermannmauguin)?{_NUMBER}?',
+    'kinds': '(?:n|num|number)(?:of)?elements',
     'elements': 'chemsys|chemicalsystem|elements',
     'density': f'(?:{_MADE}?density(?:calculated)?|dichte)(?:(?:gr?|kg)(?:per)?c?m)?',
+    'mass': '(?:molar|molecular|formula|mol|mole)(?:mass|weight|masse|gewicht)(?:inn?)?(?:g(?:per)?mol|amu|u|da)?',
+    'lattice': '(?:lattice|cell|parameter|param|const|constant|length|angle)*'
+    '(?:(?-i:[abc])(?:å|a|ang|angstroms?)?|(?-i:alpha|beta|gamma|[αβγ])(?:deg|degrees?)?)',
     'volume': '(?:unit|cell|zell)*vol(?:umen?)?(?:a|å|ang|angstrom)?',
     'system': '(?:crystal|lattice)(?:sys|system)',
     'sites': '(?:n|num|no|number)?(?:of)?(?:sites|atoms)(?:in|inthe|per)?(?:unit)?(?:cell)?|nat',
@@ -63,8 +71,14 @@ def read_group(text: str) -> int | None:
 
 def kind_of(head: str) -> str | None:
     """What a column tells of the crystal by its head: ``formula``, ``group``, ``density`` and the like, or nothing."""
-    letters = re.sub(r'[\W\d_]', '', unicodedata.normalize('NFKC', head)).lower()
-    return next((kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, letters)), None)
+    letters = re.sub(r'[\W\d_]', '', unicodedata.normalize('NFKC', head))
+    return next((kind for kind, pattern in _KINDS.items() if re.fullmatch(f'(?i:{pattern})', letters)), None)
+
+
+def has_more_than_a_formula(head: str, text: str) -> bool:
+    """Whether a cell with the name of a material begins with its formula, as ``LiF (5 mol% MgF2)`` does."""
+    first = re.match(r'(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])', text)
+    return bool(first and _MATERIAL.search(head) and read_formula(first[0]) and not read_formula(text))
 
 
 def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[str]:
@@ -73,10 +87,10 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
     A relaxed crystal may have another group or size than that reported: it is a doubt.
 
     :param cells: heads and texts; those that tell of no crystal are passed over.
-    :raises InconsistentFile: if its formula, its elements, its number of atoms or by far its density contradicts the
-        crystal.
+    :raises InconsistentFile: if its formula, its elements, its number of atoms, its mass, a lattice parameter (unless a
+        volume that fits stands beside it: a cell has many settings) or by far its density contradicts the crystal.
     """
-    doubts = []
+    doubts, lattice, has_volume = [], {}, False
     for head, text in cells:
         kind = None if is_blank(text) else kind_of(head)
         if kind == 'formula' and (formula := read_formula(text)):
@@ -85,15 +99,25 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
             doubts += Facts(group=group).check(structure)[1]
         elif kind == 'elements' and (symbols := set(re.findall('(?<![A-Za-z])[A-Z][a-z]?(?![a-z])', text))):
             Facts(elements=frozenset(symbols)).check(structure)
-        elif kind in ('density', 'volume') and (size := re.fullmatch(r'\d+(?:\.\d*)?(?:[eE][+-]?\d+)?', text)):
-            doubts += _check_size(kind, head, float(size[0]), structure)
+        elif kind in ('density', 'volume', 'mass') and (size := _SIZE.fullmatch(text)):
+            has_volume |= kind == 'volume'
+            doubts += _check_size(kind, head, float(size[1]), structure)
+        elif kind == 'lattice' and (size := _SIZE.fullmatch(text)):
+            lattice[head] = float(size[1])
         elif kind == 'system' and text.lower() in _SYSTEMS:
             doubts += _check_system(text.lower(), structure)
         elif kind == 'sites' and (sites := re.fullmatch(r'([1-9]\d*)(?:\.0*)?', text)):
             _check_sites(int(sites[1]), structure)
+        elif kind == 'kinds' and re.fullmatch(r'\d+(?:\.0*)?', text):
+            own = structure.composition.element_composition.elements
+            if float(text) != len(own):
+                raise InconsistentFile(f'the file says {head} = {text}, its sites have {", ".join(map(str, own))}')
         elif kind is not None:
             doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
-    return list(dict.fromkeys(doubts))
+    wrong = _check_lattice(lattice, structure) if lattice else []
+    if wrong and not has_volume:
+        raise InconsistentFile(f'{wrong[0]}: is it the row of another crystal?')
+    return list(dict.fromkeys(doubts + wrong))
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:
@@ -116,19 +140,36 @@ def _check_formula(formula: Formula, structure: Structure) -> list[str]:
 
 
 def _check_size(kind: str, head: str, size: float, structure: Structure) -> list[str]:
-    """What is doubtful about a density, g/cm3 or kg/m3, or the volume of a cell of whole formulas, A^3.
+    """What is doubtful about a density, g/cm3 or kg/m3, or the volume, A^3, or mass, u, of whole formulas.
 
-    :raises InconsistentFile: if it is off by more than ``WRONG_SIZE``.
+    :raises InconsistentFile: if it is off by more than ``WRONG_SIZE`` or ``WRONG_MASS``.
     """
     own = float(structure.density) * (1000 if 'kg' in head.lower() else 1)
-    if kind == 'volume':
-        smallest = structure.composition.element_composition.reduced_composition.num_atoms
-        own = structure.volume / structure.composition.num_atoms * smallest
+    if kind != 'density':
+        smallest = structure.composition.element_composition.reduced_composition
+        own = structure.volume / structure.composition.num_atoms * smallest.num_atoms
+        own = float(smallest.weight) if kind == 'mass' else own
         own *= max(1, round(size / own))
-    off, said = abs(size / own - 1), f'the file says {head} = {size:g}, its sites give {own:.4g}'
-    if off > WRONG_SIZE:
+    off, said = abs(size / own - 1), f'the file says {head} = {size:g}, its sites give {own:.5g}'
+    if off > (WRONG_MASS if kind == 'mass' else WRONG_SIZE):
         raise InconsistentFile(f'{said}: is it the row of another crystal?')
     return [f'{said}, not quite the same'] if off > DOUBTFUL_SIZE else []
+
+
+def _check_lattice(said: dict[str, float], structure: Structure) -> list[str]:
+    """What is wrong with lattice parameters, A or degrees, by their heads, that no usual cell of a crystal has."""
+    lattices = [structure.lattice, structure.lattice.get_niggli_reduced_lattice()]
+    with contextlib.suppress(ValueError):  # spglib finds no symmetry
+        found = SpacegroupAnalyzer(structure, 0.1).get_conventional_standard_structure()
+        lattices += [found.lattice, found.get_primitive_structure().lattice.get_niggli_reduced_lattice()]
+    wrong = []
+    for head, size in said.items():
+        is_angle = re.search('(?i:alpha|beta|gamma|[αβγ])', head)
+        own = {round(one, 3) for lattice in lattices for one in (lattice.angles if is_angle else lattice.abc)}
+        sizes = (size, 180 - size) if is_angle else (size,)  # either angle of two axes
+        if not any(abs(one / two - 1) < WRONG_LATTICE for one in sizes for two in own):
+            wrong += [f'the file says {head} = {size:g}, its cells have {", ".join(f"{one:g}" for one in sorted(own))}']
+    return wrong
 
 
 def _check_system(system: str, structure: Structure) -> list[str]:

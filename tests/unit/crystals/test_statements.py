@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition, Lattice, Structure
 
 from aiida_pesfp.crystals.formats import plain_name
-from aiida_pesfp.crystals.rows import check_row, kind_of, read_formula, read_group
+from aiida_pesfp.crystals.statements import check_row, kind_of, read_formula, read_group
 from aiida_pesfp.errors import InconsistentFile
 from tests.helpers.crystals import rock_salt, wurtzite
 
@@ -58,7 +58,9 @@ def test_space_groups_as_people_write_them(text, number):
         *((head, 'density') for head in ('ASTM density calculated', 'Dichte (g/cm3)', 'Dichte')),
         *((head, 'volume') for head in ('CellVolume', 'Zellvolumen (A^3)')),
         *((head, 'sites') for head in ('Sites', 'nsites', 'Number of atoms', 'nat')),
-        *((head, None) for head in ('formula_anonymous', 'Formula weight', 'Formula units', 'Z', 'E/atom')),
+        *((head, 'mass') for head in ('Formula weight', 'molar mass (g/mol)', 'Molecular weight', 'MolMass')),
+        *((head, 'lattice') for head in ('a', 'b (Å)', 'c_A', 'lattice parameter a', 'alpha', 'gamma (deg)', 'β')),
+        *((head, None) for head in ('formula_anonymous', 'Formula units', 'Z', 'E/atom', 'A', 'C', 'mass', 'x')),
     ],
 )  # fmt: skip
 def test_heads(head, kind):
@@ -110,6 +112,12 @@ def test_a_formula_fits_its_own_crystal_and_none_with_another_element(counts, fa
         ),
         *(('unit_cell_volume', '80', None), ('density', 'high', 1), ('relative density', '93', 0)),
         *(('chemsys', 'I-Li', 0), ('elements', '[Element I, Element Li]', 0), ('elements', "['Li', 'O']", None)),
+        # Of the cubic cell, of the primitive one, and of another crystal. Two formulas have twice the mass.
+        *(('a (Å)', text, outcome) for text, outcome in (('6.0', 0), ('6.02(1)', 0), ('4.24', 0), ('5.5', None))),
+        *((head, text, 0) for head, text in (('alpha', '90'), ('gamma (deg)', '60'), ('b', '6'), ('c', 'long'))[:3]),
+        *(('alpha', '120', 0), ('beta', '101', None), ('c', 'long', 1)),
+        *(('molar mass (g/mol)', text, outcome) for text, outcome in (('133.85', 0), ('267.7', 0), ('86.85', None))),
+        *((('nelements', '2', 0), ('number of elements', '2.0', 0), ('nelements', '3', None))),
         *(('crystal_system', 'Cubic', 0), ('Crystal System', 'hexagonal', 1), ('crystal system', 'amorphous', 1)),
     ],
 )
@@ -133,6 +141,13 @@ def test_groups_are_doubts_and_impossible_numbers_of_atoms_are_refused():
         assert [len(check_row(cells, one)) for one in (salt, other)] == doubts
     with pytest.raises(InconsistentFile, match='the file says 7 atoms, no multiple of the 2'):
         check_row([('Sites', '7')], salt)
+
+
+def test_a_lattice_of_another_setting_is_a_doubt_where_the_volume_fits():
+    cells = [('a', '4.24'), ('c', '10.39'), ('Volume', '162')]
+    assert len(check_row(cells, rock_salt('Li', 'I', 6.0))) == 1
+    with pytest.raises(InconsistentFile, match='c = 10.39, its cells have 4.243, 6: is it the row of another crystal'):
+        check_row(cells[:2], rock_salt('Li', 'I', 6.0))
 
 
 @pytest.mark.parametrize(
