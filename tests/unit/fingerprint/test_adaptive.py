@@ -15,7 +15,7 @@ from tests.helpers.crystals import wurtzite
 class ManyBody:
     """Repulsion and attraction of pairs, and the square root of a density, as in an embedded-atom model."""
 
-    points_per_call = 64
+    points_per_call, stiffness = 64, 1
 
     def __init__(self, structure):
         self.structure, self.evaluations = structure, 0
@@ -28,7 +28,7 @@ class ManyBody:
         charge = np.where(np.array(self.structure.atomic_numbers)[atoms] == 3, 1.0, -1.2)
         pairs = np.bincount(which, (30 * np.exp(-2.6 * r) + 0.9 * charge / r) * smooth, len(positions))
         density = np.bincount(which, 4 * np.exp(-1.3 * r) * smooth, len(positions))
-        return pairs - 1.5 * np.sqrt(density)
+        return self.stiffness * pairs - 1.5 * np.sqrt(density)
 
 
 CRYSTALS = {

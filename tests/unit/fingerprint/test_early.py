@@ -1,5 +1,7 @@
 """Early verdicts: the bound of Xi, against exact surfaces, and scans that stop."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,7 +112,7 @@ def test_lattices_of_points_are_nested_and_sparse_ones_are_left_out_for_small_ce
     model = PairModel(crystal, [ion.ion for ion in plan.ions])
     states = [AdaptiveIon(plan, number, model) for number in range(len(plan.ions))]
     chosen = [set(states[0].points_of(modulus)) for modulus in (208, 104, 52, 26)]
-    assert all(one <= other for one, other in zip(chosen, chosen[1:]))
+    assert all(one <= other for one, other in itertools.pairwise(chosen))
     for modulus, points in zip((208, 104, 52, 26), chosen):
         assert len(points) == pytest.approx(len(states[0].points) / modulus, abs=8 + 0.4 * len(states[0].points) / 40)
     assert early.lattices(states)[0] == 208
