@@ -51,7 +51,7 @@ def lowest_point(energies: np.ndarray) -> tuple[int, int, int]:
 def level_map(field: np.ndarray, seeds, steps: np.ndarray, stop_above: float = np.inf) -> np.ndarray:
     """Minimax of a ``field`` of finite energies, eV, over all paths from a seed within the array, Eq. 1.
 
-    :param seeds: (3,) indices of the seed, or (n, 3) of several: all count as low as the first.
+    :param seeds: (3,) indices of the seed, or (n, 3) of several: all count as low as the lowest.
     :param steps: (k, 3) integer steps that a path may take.
     :param stop_above: levels above this energy (eV) are not needed once an outer face has been reached: points with
         higher levels can be infinite in the result. All other values are exact.
@@ -66,7 +66,7 @@ def level_map(field: np.ndarray, seeds, steps: np.ndarray, stop_above: float = n
     state[inner] = _UNTOUCHED_FACE
     state[(slice(2, -2),) * 3] = _UNTOUCHED
     strides = np.array([padded_shape[1] * padded_shape[2], padded_shape[2], 1])
-    starts = (np.atleast_2d(seeds) + 1) @ strides
+    starts = np.unique((np.atleast_2d(seeds) + 1) @ strides)
     stop_rank = np.searchsorted(values, stop_above, side='right')
     _flood(ranks_padded.ravel(), state.ravel(), len(values), starts, np.asarray(steps) @ strides, stop_rank)
     levels = state[inner]
@@ -136,7 +136,7 @@ def _flood(ranks, state, number_of_ranks, starts, offsets, stop_rank):
     """
     waiting = np.full(number_of_ranks + 1, -1, np.int32)
     link = np.empty(ranks.size, np.int32)
-    level = ranks[starts[0]]
+    level = ranks[starts].min()
     reached_face = False
     for start in starts:
         reached_face |= state[start] == -3

@@ -14,6 +14,8 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.descriptors import describe
 from aiida_pesfp.calculations.scan import ScanCalculation, batch_of
+from aiida_pesfp.calculations.selection import rank
+from aiida_pesfp.errors import StoppedEarly
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials import load_potential
@@ -21,6 +23,7 @@ from aiida_pesfp.settings.scan import ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from tests.helpers.crystals import antifluorite, face_centred, rock_salt
 from tests.helpers.graph import jobs_of
+from tests.helpers.potentials import SKEWED
 
 COARSE = {'spacing': 0.6, 'cell': 'as_given'}
 KILLED = 'tests.helpers.calculators.KilledAfter'
@@ -203,6 +206,28 @@ def test_caching_looks_at_what_matters(builder_of, potential_of, structures):
         assert cached.base.caching.get_hash() == first.base.caching.get_hash()
     assert not other.base.caching.is_created_from_cache
     assert not finer.base.caching.is_created_from_cache
+
+
+def test_a_scan_that_stops_early_is_marked_and_ranks_below_all_others(base_of, structures, aiida_pesfp):
+    given = {'LiCl': structures['LiCl'], 'skewed': StructureData(pymatgen=SKEWED).store()}
+    fine = {'spacing': 0.25, 'cell': 'as_given', 'adaptive': True, 'stop_below': 0.25}
+    with enable_caching(identifier='aiida.calculations:pesfp.scan'):
+        exact, _ = run_get_node(base_of(structures=given, parameters=fine | {'stop_below': None}))
+        results, node = run_get_node(base_of(structures=given, parameters=fine))
+        _, other = run_get_node(base_of(structures=given, parameters=fine | {'stop_probability': 0.9}))
+    assert [job.base.caching.is_created_from_cache for one in (node, other) for job in jobs_of(one)] == [False, False]
+    found, marked = results['descriptors'], results['pes']['skewed']
+    assert found['skewed'].get('stopped_early') and marked.base.attributes.get('stopped_early')
+    assert exact['descriptors']['skewed'].xi <= found['skewed'].xi_upper < 0.25
+    assert found['LiCl'].xi_upper == found['LiCl'].xi == exact['descriptors']['LiCl'].xi
+    ranking = rank.run(**found)['rows']
+    assert [row['key'] for row in ranking] == ['LiCl', 'skewed']
+    assert 'stopped early     1, as soon as' in aiida_pesfp('status', node.pk)
+    output = aiida_pesfp('rank', node.pk)
+    assert 'Xi <=' in output
+    assert 'upper bound of Xi is certain' in aiida_pesfp('show', found['skewed'].pk)
+    with pytest.raises(StoppedEarly, match='scan again without stop_below'):
+        describe.run(marked, Dict())
 
 
 def test_new_descriptors_from_a_stored_surface(base_of):

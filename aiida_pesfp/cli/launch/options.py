@@ -126,7 +126,7 @@ def launch_options(function: Callable) -> Callable:
 
 
 #: Settings of scans that are options; ``--overrides`` has the others.
-SCANNED = ('cell', 'cell_size', 'others')
+SCANNED = ('cell', 'cell_size', 'others', 'adaptive', 'stop_below')
 scan_options = combined(
     click.option('--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, help='Stored potential.'),
     click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),

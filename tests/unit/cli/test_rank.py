@@ -181,6 +181,7 @@ def stored(tmp_path_factory, candidates):
         ({'cell': 'small'}, "'small' is not one of 'primitive', 'size_consistent', 'as_given'"),
         ({'cell-size': '7'}, 'cell_size = 7 A counts with cell size_consistent only'),
         ({'cell': 'size_consistent', 'cell-size': '0'}, 'cell_size = 0.0: Input should be greater than 0'),
+        ({'stop-below': '1.5'}, 'stop_below = 1.5: Input should be less than 1'),
         ({'others': 'none'}, "'none' is not one of 'fixed', 'removed', 'interstitial'"),
     ],
 )
