@@ -2,43 +2,12 @@
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
 
-from aiida_pesfp.crystals.periodic import distances_within
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel
 from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
 from aiida_pesfp.settings.scan import ScanSettings
-from tests.helpers.crystals import wurtzite
-
-
-class ManyBody:
-    """Repulsion and attraction of pairs, and the square root of a density, as in an embedded-atom model."""
-
-    points_per_call, stiffness = 64, 1
-
-    def __init__(self, structure):
-        self.structure, self.evaluations = structure, 0
-
-    def energies(self, ion, positions):
-        self.evaluations += len(positions)
-        framework = np.delete(np.arange(len(self.structure)), ion)
-        which, atoms, r = distances_within(self.structure, framework, positions, 5.0)
-        smooth = (1 - (r / 5.0) ** 2) ** 3
-        charge = np.where(np.array(self.structure.atomic_numbers)[atoms] == 3, 1.0, -1.2)
-        pairs = np.bincount(which, (30 * np.exp(-2.6 * r) + 0.9 * charge / r) * smooth, len(positions))
-        density = np.bincount(which, 4 * np.exp(-1.3 * r) * smooth, len(positions))
-        return self.stiffness * pairs - 1.5 * np.sqrt(density)
-
-
-CRYSTALS = {
-    'wurtzite': wurtzite('Li', 'I', 4.514, 7.311, 0.375),
-    'no symmetry': Structure(
-        Lattice([[5.2, 0.1, 0], [-1.3, 4.9, 0.2], [0.7, 0.9, 5.6]]),
-        ['Li', 'S', 'S', 'Li', 'P'],
-        [[0.02, 0.05, 0.1], [0.45, 0.52, 0.13], [0.1, 0.45, 0.6], [0.6, 0.1, 0.48], [0.63, 0.83, 0.8]],
-    ),
-}
+from tests.helpers.synthetic import CRYSTALS, ManyBody
 
 
 @pytest.mark.parametrize('name', CRYSTALS)

@@ -18,8 +18,7 @@ from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.crystals import wurtzite
 from tests.helpers.surfaces import make_surface
-from tests.helpers.synthetic import RandomPotential, random_crystal
-from tests.unit.fingerprint.test_adaptive import CRYSTALS, ManyBody
+from tests.helpers.synthetic import CRYSTALS, ManyBody, RandomPotential, random_crystal
 
 CRYSTAL = CRYSTALS['no symmetry']
 EARLY = ScanSettings(adaptive=True, stop_below=0.25, spacing=0.3)
