@@ -17,7 +17,7 @@ from aiida_pesfp.assessment.scores import score, score_rankings
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData, difference
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
-from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.errors import AssessmentError, some_of
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings, TableFormat, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
@@ -190,6 +190,9 @@ def _common_origin(nodes: dict[str, Dict]) -> dict:
     """Ion, potential and grid of all nodes, which must be the same. If the potential has several names, the first."""
     if not nodes:
         raise AssessmentError('there is nothing to assess')
+    if stopped := [name for name, node in nodes.items() if node.get('stopped_early')]:
+        way_out = 'scan them again without stop_below'
+        raise AssessmentError(f'scans stopped early and gave estimates only ({some_of(stopped, 3)}): {way_out}')
     first, *others = nodes
     for name in others:
         found = difference(nodes[name], nodes[first])

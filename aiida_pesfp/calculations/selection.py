@@ -10,7 +10,7 @@ from aiida_pesfp.crystals.duplicates import KnownStructures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
+from aiida_pesfp.fingerprint.quantities import NAMES, rank_key, stopped_early
 from aiida_pesfp.settings.scan import SCAN_SETTINGS
 from aiida_pesfp.settings.screen import Criteria
 
@@ -60,7 +60,8 @@ def rank(**descriptors: DescriptorsData) -> Dict:
 def rank_by_model(model: RankingModelData, features: Dict, **descriptors: DescriptorsData) -> Dict:
     """The ranking by a model: as :func:`rank`, but by the ``score`` of the model, the highest first.
 
-    A structure without a score comes last, with the reason as ``score_error``.
+    Structures whose scan stopped early come after the others, and those without a score last, with the reason as
+    ``score_error``.
 
     :param features: of :func:`~aiida_pesfp.calculations.assessment.featurise`; empty if the model needs none.
     :raises AssessmentError: if no structure has a score.
@@ -78,7 +79,7 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
             row['score_error'] = str(error)
     if all(row['score'] is None for row in rows):
         raise AssessmentError(f'the model ranks no structure: {rows[0]["score_error"]}')
-    rows.sort(key=lambda row: (row['score'] is None, -(row['score'] or 0.0)))
+    rows.sort(key=lambda row: (row['score'] is None, stopped_early(row), -(row['score'] or 0.0)))
     return Dict({'rows': rows, 'model': {'uuid': model.uuid, 'kind': model.kind}})
 
 

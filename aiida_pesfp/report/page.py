@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 from pymatgen.util.string import unicodeify
 
 from aiida_pesfp import __version__
-from aiida_pesfp.fingerprint.quantities import QUANTITIES
+from aiida_pesfp.fingerprint.quantities import QUANTITIES, stopped_early
 from aiida_pesfp.report import drawings
 from aiida_pesfp.report.content import Entry, Report, Source
 from aiida_pesfp.report.parts import Plot
@@ -74,6 +74,7 @@ def _payload(environment: Environment, entry: Entry, place: int, count: int, sho
     """What the page shows when a structure is opened: its HTML and its figures."""
     figures = drawings.of_entry(entry)
     words = {'entry': entry, 'place': place, 'count': count, 'view': figures.get('structure'), 'columns': shown}
+    words['stopped'] = stopped_early(entry.values)
     html = environment.get_template('details.html').render(**words, units=_UNITS, quantities=QUANTITIES)
     return {'html': html, 'figures': _plain(figures)}
 

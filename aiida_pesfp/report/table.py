@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, Quantity
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, Quantity, stopped_early
 from aiida_pesfp.report.content import Activation, Entry, Source, Transport
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE
 
@@ -99,7 +99,8 @@ def columns(entries: Sequence[Entry]) -> list[Column]:
 def _descriptor(quantity: Quantity) -> Column:
     def cell(entry: Entry) -> Cell:
         value = entry.values.get(quantity.name)
-        flagged = bool(entry.doubts) and quantity is IN_RANKINGS[0]  # once for each structure
+        # Once for each structure.
+        flagged = quantity is IN_RANKINGS[0] and (bool(entry.doubts) or stopped_early(entry.values))
         return Cell(value, '' if value is None else format(value, quantity.format), entry.source, flagged)
 
     return Column(quantity.letter or quantity.symbol, quantity.unit, quantity.meaning, '', cell)

@@ -6,7 +6,8 @@ from aiida.orm import Dict, QueryBuilder
 
 from aiida_pesfp.assessment.labels import LabelTable, Measurement
 from aiida_pesfp.assessment.models import RankingModel
-from aiida_pesfp.calculations.selection import rank_by_model
+from aiida_pesfp.calculations.assessment import assess
+from aiida_pesfp.calculations.selection import rank, rank_by_model
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
@@ -80,6 +81,21 @@ def test_a_model_ranks_no_scans_of_another_cell_or_other_surroundings(change, wo
     assert rows[1]['score_error'] == f'the model and the scans differ in the {words}; scan all structures alike'
     with pytest.raises(AssessmentError, match=f'ranks no structure: the model and the scans differ in the {words}'):
         rank_by_model(model, Dict({}), other=other)
+
+
+def test_scans_that_stopped_early_rank_below_others_and_are_not_assessed():
+    origin = {'species': 'Li', 'potential_sha256': 'a' * 64, **FingerprintSettings().compared()}
+    values = dict.fromkeys(NAMES, 0.5) | {'formula': 'LiCl', 'spectrum': {}} | origin
+    changes = {'exact': {'xi': 0.1, 'xi_upper': 0.1}, 'stopped': {'xi': 0.2, 'xi_upper': 0.3, 'stopped_early': True}}
+    nodes = {key: DescriptorsData(values | change).store() for key, change in changes.items()}
+    assert [row['key'] for row in rank(**nodes)['rows']] == ['exact', 'stopped']
+    model = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}), **origin)
+    assert [row['key'] for row in rank_by_model(model, Dict({}), **nodes)['rows']] == ['exact', 'stopped']
+    measurement = Measurement(2, 'x', None, 'LiCl', None, 1000.0, 'diffusion', 1e-6, 1e-7, 1e22, 1)
+    form = TableFormat({'id': 'a', 'structure': 'b', 'diffusion': 'c'}, 'cm2/s', 1000.0)
+    labels = LabelsData.from_table(LabelTable([measurement], [], {}), form)
+    with pytest.raises(AssessmentError, match=r'estimates only \(stopped\): scan them again without stop_below'):
+        assess(labels, Dict({}), Dict({}), **nodes)
 
 
 def test_nodes_without_content_are_refused():
