@@ -133,6 +133,7 @@ def store(entries: Iterable, label: str) -> list:
 
     from aiida_pesfp.crystals.duplicates import KnownStructures
     from aiida_pesfp.errors import SourceError, StructureError
+    from aiida_pesfp.queries.structures import with_other_properties
 
     group, _ = Group.collection.get_or_create(label)
     structures, new, unreadable, duplicates, failure = [], 0, 0, 0, None
@@ -155,7 +156,13 @@ def store(entries: Iterable, label: str) -> list:
             if node.uuid in members:
                 continue
             name = f'{node.label}<{node.pk}>'
-            other = known.add(name, node.get_pymatgen_structure())
+            earlier = [one for one in with_other_properties(node) if one.uuid in members and one not in structures]
+            if earlier:
+                others = ', '.join(f'{one.label}<{one.pk}>' for one in earlier)
+                echo.echo_report(f'{name} takes the place of {others}, imported with other properties, in the group')
+                group.remove_nodes(earlier)
+                members -= {one.uuid for one in earlier}
+            other = None if earlier else known.add(name, node.get_pymatgen_structure())
             if other is not None:
                 duplicates += 1
                 echo.echo_report(f'{name} is the same structure as {other}')

@@ -49,7 +49,11 @@ class ScanOutcome(Outcome):
     atoms_scanned: int | None = None
 
     def results(self) -> dict:
-        found = self.descriptors.as_dict() if self.descriptors else dict.fromkeys((*NAMES, 'spectrum', 'ions'))
+        found = (
+            self.descriptors.as_dict()
+            if self.descriptors
+            else dict.fromkeys((*NAMES, 'stopped_early', 'spectrum', 'ions'))
+        )
         return found | {'atoms_scanned': self.atoms_scanned, 'evaluations': self.evaluations}
 
     def report(self) -> dict:

@@ -59,15 +59,26 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
 
 
 def stored_record(record: RecordData) -> RecordData | None:
-    """A stored record with all that an unstored one says, and perhaps more; None if there is none.
+    """A stored record that says what an unstored one says; None if there is none.
 
     The ``url`` does not count: the same file in another folder is the same record.
     """
-    filters = {f'attributes.{name}': record[name] for name in ('source', 'id', 'sha256')}
-    for node in QueryBuilder().append(RecordData, filters=filters).all(flat=True):
-        if all(node.get(name) == value for name, value in record.items() if value is not None and name != 'url'):
+    for node in _of_same_entry(record):
+        if all(node.get(name) == record.get(name) for name in {*node.keys(), *record.keys()} - {'url'}):
             return node
     return None
+
+
+def with_other_properties(structure: StructureData) -> list[StructureData]:
+    """Structures of the same entry of a source that were imported with other properties."""
+    record = records_of([structure]).get(structure.uuid)
+    others = [] if record is None else [structure_of(node) for node in _of_same_entry(record) if node.pk != record.pk]
+    return [other for other in others if other is not None]
+
+
+def _of_same_entry(record: RecordData) -> list[RecordData]:
+    filters = {f'attributes.{name}': record[name] for name in ('source', 'id', 'sha256')}
+    return QueryBuilder().append(RecordData, filters=filters).all(flat=True)
 
 
 def structure_of(record: RecordData) -> StructureData | None:

@@ -21,6 +21,10 @@ _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
 _OUT = 'exclu(?:ded?|sion)|flag(?:s|ged)?|outliers?|ignored?|discard(?:ed)?|reject(?:ed)?|deprecated'
 _IN = 'used?|includ(?:ed?|es)|converged|valid|quality|keep|kept|accepted'
 _VERDICTS = {_OUT: r'|no?|none|false|0(?:\.0)?|\[\]', _IN: r'y|yes|t|true|1(?:\.0)?|x|ok|good|converged|valid'}
+#: Remarks on a row that does not count.
+_EXCLUDES = re.compile(
+    rf'(?i:(?<![^\W\d_])(?:{_OUT}|not (?:used|included)|do not use|electronic(?: conductivity)? only)(?![^\W\d_]))'
+)
 #: Heads of columns that say what is measured, and how.
 _WHAT = re.compile('(?i:(?:.*[_ ])?(?:property|quantity|measure|parameter|observable|type|kind|method|phase))')
 #: A power of ten or factor that belongs to no number.
@@ -102,6 +106,8 @@ class Beside:
             text, problem = cells[name], None
             if len(text) <= LONGEST and (text[:1].isalpha() or text[:1] in '(['):
                 problem = _claim(text, self.again.columns)
+            if _EXCLUDES.search(text):
+                problem = problem or 'says that the row does not count'
             if _REMARK.search(name + text) and not _MADE.search(name + text):
                 problem = problem or _other_temperature(text, self.again.temperature_of(cells))
             if problem:

@@ -45,7 +45,7 @@ def test_no_free_volume_is_the_worst_not_an_error():
         ('"a" * 3', 'is not allowed'),
         ('min(*[1, 2])', 'is not allowed'),
         ('1j', 'is not allowed'),
-        ('energy', "'energy' in 'energy' is not known: choose from xi, mpe"),
+        ('energy', "'energy' in 'energy' is not known: choose from xi, xi_upper, mpe"),
         ('mpe(3)', "the function 'mpe' in .* is not known"),
         ('mpe +', 'is not an expression'),
         ('', 'is not an expression'),

@@ -427,6 +427,9 @@ def test_what_agrees_is_read_and_told(read, content):
         *(('remarks', text) for text in ('value in mS/cm', 'mS/cm', 'sigma in 10^-2 S/cm', 'measured at 600 \u00b0C')),
         *(
             ('conditions', '873 K'),
+            ('notes', 'pellet cracked, excluded from fit'),
+            ('remarks', 'outlier'),
+            ('comment', 'electronic conductivity only'),
             ('Mobile ion', 'Na+'),
             ('species', 'sodium'),
             ('charge carrier', 'Ag'),

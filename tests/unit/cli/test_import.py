@@ -83,6 +83,23 @@ def test_folder(aiida_pesfp, folder, label):
     assert QueryBuilder().append(RecordData).count() == number
 
 
+@pytest.mark.parametrize(('corrected', 'known'), [('LiCl,6.2', {'band_gap': 6.2}), ('LiCl,', None), (None, None)])
+def test_what_a_corrected_table_says_takes_the_place_of_what_it_said_before(
+    aiida_pesfp, tmp_path, label, corrected, known
+):
+    LICL.to(tmp_path / 'LiCl.cif')
+    table = tmp_path / 'properties.csv'
+    command = ['import', 'folder', tmp_path, '-G', label, '--table', table, '--band-gap-column', 'Eg']
+    table.write_text('id,Eg\nLiCl,0.2\n')
+    aiida_pesfp(*command)
+    (first,) = Group.collection.get(label=label).nodes
+    table.write_text(f'id,Eg\n{corrected}\n')
+    output = aiida_pesfp(*(command[:5] if corrected is None else command))
+    (second,) = Group.collection.get(label=label).nodes
+    assert f'takes the place of LiCl<{first.pk}>, imported with other properties' in ' '.join(output.split())
+    assert known_properties({'a': first, 'b': second}) == {'a': {'band_gap': 0.2}} | ({'b': known} if known else {})
+
+
 def test_bad_folders(aiida_pesfp, folder, label):
     assert 'does not exist' in aiida_pesfp('import', 'folder', folder / 'nowhere', fails=True)
     empty = folder / 'empty'

@@ -20,7 +20,18 @@ from tests.helpers import brute_force as reference
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 from tests.helpers.potentials import LENNARD_JONES
 
-KEYS = {'structure', 'formula', 'doubts', 'error', *NAMES, 'spectrum', 'ions', 'evaluations', 'seconds'}
+KEYS = {
+    'structure',
+    'formula',
+    'doubts',
+    'error',
+    *NAMES,
+    'stopped_early',
+    'spectrum',
+    'ions',
+    'evaluations',
+    'seconds',
+}
 KEYS |= {'atoms_scanned'}
 COARSE = ('--spacing', '0.6')
 
