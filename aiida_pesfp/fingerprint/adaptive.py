@@ -43,7 +43,7 @@ _ENOUGH = 300
 _SMEARING = 0.04
 #: Only pair terms predict energies that are further above the lowest than this, eV.
 _RELEVANT = 2.5
-_NOISE_FLOOR = 0.01
+_NOISE_FLOOR, _FIRST_DOUBT = 0.01, 0.1
 
 Energies = Generator[np.ndarray, None, np.ndarray]
 
@@ -68,7 +68,7 @@ class AdaptiveIon:
         self.owners = position[of_ion.representatives]
         self.site = plan.structure.frac_coords[of_ion.ion]
         self.known = np.full(len(of_ion.points), np.nan)
-        self.doubt, self.relevant = 0.1, _RELEVANT
+        self.doubt, self.relevant = _FIRST_DOUBT, _RELEVANT
         self.errors_of_paths, self.standard_errors = np.empty(0), np.empty(0)
         self.predicted = self.deviation = None
 
@@ -199,6 +199,7 @@ def scan_ion(state: AdaptiveIon, ask: Callable[[np.ndarray], Energies], adaptive
         state.learn(first, (yield from ask(first)))
     if state.evaluated.all():
         return state.known
+    state.doubt = _FIRST_DOUBT  # whatever coarser lattices have shown
     state.interpolate()
     for rounds_left in range(_ROUNDS, 0, -1):
         doubtful = state.doubtful_points(rounds_left)
