@@ -257,12 +257,17 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
     except errors.TableError as error:
         with contextlib.suppress(errors.TableError):
             names, rows, _ = open_table(path, ())
+        told = {}
         for role in roles:
             form = ('conductivity', True) if role == 'error' else (role,)
-            tell = [one for one in names if one not in ignore and is_about(one, role) and try_head(one, *form)]
-            if len(tell) != 1:
-                raise error
-            roles[role] = tell[0]
+            told[role] = [one for one in names if one not in ignore and is_about(one, role) and try_head(one, *form)]
+        if not any(told.values()):
+            raise error
+        for role, heads in told.items():
+            if len(heads) != 1:
+                how_many = f'{" and ".join(heads)} all say' if heads else f'none of {", ".join(names)} says'
+                raise errors.TableError(f'{how_many} that it is the {role}: name one column {roles[role]}') from error
+        roles = {role: head for role, [head] in told.items()}
     return {'id': roles['temperature']} | roles, names, rows  # T names a point
 
 

@@ -259,7 +259,10 @@ def test_arrhenius_reads_the_heads_of_labels(tmp_path, heads, unit):
     assert found['activation_energy_meV'] == pytest.approx(plain['activation_energy_meV'], rel=1e-9)
     assert found['sigma_300K_S_cm'] == pytest.approx(plain['sigma_300K_S_cm'], rel=1e-9)
     (tmp_path / 'table.csv').write_text('\n'.join([f'{heads},sigma_2 (S/cm),err', *(f'{line},,' for line in lines)]))
-    assert "has no column 'T_K': it has" in call('arrhenius', tmp_path / 'table.csv').stderr
+    assert (
+        'all say that it is the error: name one column sigma_error_S_cm'
+        in call('arrhenius', tmp_path / 'table.csv').stderr
+    )
 
 
 def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
@@ -282,10 +285,10 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
     [
         (HEAD, 'has no row below its header'),
         ('', 'is empty'),
-        ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', "2 columns 'T_K'"),
+        ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', 'T_K and T_K all say that it is the temperature'),
         (HEAD + '500,0,1,0,01\n700,0,2,0,01\n', 'the first because it has 5 cells for 3 columns'),
         (HEAD + '26,1,0.1\n227,2,0.1\n', 'is 26 K, not between 150 and 5000 K'),
-        ('T,sigma\n500,1\n', "no column 'T_K'"),
+        ('T,sigma\n500,1\n', 'none of T, sigma says that it is the error'),
         (HEAD + '500,1,0.1\n', '500 K is the only temperature'),
         (HEAD + '500,0,0.1\n700,-0.1,0.1\n900,0,0.1\n', 'no conductivity is above zero'),
         (HEAD + '500,1,\n700,2,0.1\n', 'row 2 (500 K) has no uncertainty'),
