@@ -93,7 +93,8 @@ class AdaptiveIon:
         corners = (np.floor(self.site * self.shape).astype(int) + integer_points([0] * 3, [1] * 3)) % self.shape
         around = self.owners[np.ravel_multi_index(tuple(corners.T), self.shape)]
         chosen = [np.flatnonzero(factors @ indices % modulus == 0), around[around >= 0]]
-        if modulus == self.first_lattice:  # in case a small asymmetric unit misses the lattice of points
+        # In case a small asymmetric unit misses the lattice of points.
+        if modulus == self.first_lattice or not sum(map(len, chosen)):
             chosen.append(np.arange(0, len(self.points), len(self.points) // 40 + 1))
         return np.unique(np.concatenate(chosen))
 

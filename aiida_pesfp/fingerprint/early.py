@@ -3,7 +3,8 @@
 All ions are scanned on lattices of points, from coarse to fine. After each, the lowest plausible surfaces are made:
 what was evaluated, and elsewhere the prediction less some standard deviations, those of the wanted probability for a
 normal distribution. Both free volumes grow where a surface is lowered, and Xi with them, so Xi of these surfaces is an
-upper bound. Where the lowest point of an ion is not certain, its level map starts from all places that may be it.
+upper bound. Where the lowest point of an ion is not certain, its level map starts from all places that may be it,
+within the box around one of them.
 
 Standard deviations are those of the interpolation (see :mod:`~aiida_pesfp.fingerprint.interpolation`). Each lattice
 tests the predictions from the one before: if the errors were larger than predicted, the deviations are multiplied.
@@ -16,7 +17,7 @@ from scipy.stats import norm
 
 from aiida_pesfp.fingerprint.adaptive import LATTICES, AdaptiveIon, Energies
 from aiida_pesfp.fingerprint.grid import grid_vectors
-from aiida_pesfp.fingerprint.levels import level_map, lowest_point, neighbour_steps, tile_around
+from aiida_pesfp.fingerprint.levels import DEGENERACY, level_map, lowest_point, neighbour_steps, tile_around
 from aiida_pesfp.fingerprint.maps import to_cell_frame
 from aiida_pesfp.fingerprint.quantities import free_volumes, xi
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
@@ -58,7 +59,7 @@ def lowest_plausible(states: list[AdaptiveIon], probability: float) -> list[np.n
     None if too few predictions were tested.
     """
     tests = np.concatenate([state.standard_errors for state in states])
-    if len(tests) < _TESTS:
+    if len(tests) < _TESTS or any(state.predicted is None for state in states):
         return None
     factor = norm.ppf(probability) * max(1.0, float(np.sqrt(np.mean(tests**2))))
     return [np.maximum(state.predicted - factor * state.deviation, state.lowest) for state in states]
@@ -76,7 +77,7 @@ def upper_bound(surface: PotentialEnergySurface, settings: DescriptorSettings, e
         return bound
     for energies in grids:
         centre, shape = lowest_point(energies), np.array(surface.shape)
-        places = np.concatenate([np.argwhere(energies <= 0), surface.starts.astype(int)])
+        places = np.concatenate([np.argwhere(energies <= DEGENERACY), surface.starts.astype(int)])
         nearest = (places - centre + shape // 2) % shape - shape // 2 + shape
         own = level_map(tile_around(energies, centre), nearest, steps, highest)
         levels = np.minimum(levels, to_cell_frame(own, centre))

@@ -137,7 +137,9 @@ def _xi(landscape: Landscape, settings: DescriptorSettings) -> float:
 
 
 def _xi_upper(landscape: Landscape, settings: DescriptorSettings) -> float:
-    return _xi(landscape, settings) if np.isnan(landscape.xi_upper) else landscape.xi_upper
+    value = _xi(landscape, settings)
+    # A bound is above the estimate, also where both vanish: that marks a scan that stopped early.
+    return value if np.isnan(landscape.xi_upper) else max(landscape.xi_upper, float(np.nextafter(value, np.inf)))
 
 
 def _barrier(dimensions: int) -> Callable[[Landscape, DescriptorSettings], float]:

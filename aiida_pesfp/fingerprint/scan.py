@@ -217,7 +217,11 @@ def _bound(plan: ScanPlan, states: list[AdaptiveIon], probability: float) -> flo
     lowest = early.lowest_plausible(states, probability)
     if lowest is None:
         return 0.0 if probability == 0.5 else 1.0
-    return early.upper_bound(assemble(plan, lowest, 0), plan.descriptors, plan.settings.stop_below)
+    try:
+        surface = assemble(plan, lowest, 0)
+    except errors.FlatSurface:  # nothing is known yet
+        return 1.0
+    return early.upper_bound(surface, plan.descriptors, plan.settings.stop_below)
 
 
 def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np.ndarray) -> Energies:

@@ -79,7 +79,8 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
 
     Structures of the same label and content, such as one file from two folders, are one.
     """
-    ordered = sorted(descriptors, key=lambda node: node.pk)
+    # An exact result counts, also if a later scan stopped early.
+    ordered = sorted(descriptors, key=lambda node: (not node.get('stopped_early', False), node.pk))
     structures = structures_by_uuid(node.get('structure_uuid') for node in ordered)
     contents = {uuid: content_of(structure) for uuid, structure in structures.items()}
     names = ('species', 'potential_sha256', *SCAN_SETTINGS, 'settings')

@@ -44,7 +44,7 @@ class ScanSettings(Settings):
     stop_below: float | None = setting(
         'stop a scan as soon as it is certain that Xi is below this: its other values are estimates', None, gt=0, lt=1
     )
-    stop_probability: float = setting('probability from which a verdict is certain', 0.999, ge=0.5, lt=1)
+    stop_probability: float = setting('probability for each point with which a verdict is made', 0.999, ge=0.5, lt=1)
 
 
 @dataclass(frozen=True)

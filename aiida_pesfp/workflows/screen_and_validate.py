@@ -8,7 +8,7 @@ from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise, tabulate_c
 from aiida_pesfp.calculations.ports import number_port, settings_port, validator_by
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.expressions import Expression
-from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.fingerprint.quantities import NAMES, stopped_early
 from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.structures import name_of
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -173,9 +173,11 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         engine = self.ctx.stages.pop(0)
         stage, rows = self.inputs[engine], self.ctx.rows
         value = Expression(stage.rank_by.value, COLUMNS)
-        # Candidates without a value come last; the order of the ranking stays among equals.
+        # Those that are estimates, and then those without a value, come last; the order stays among equals.
         worth = {key: value(rows[key]) for key in self.ctx.passed}
-        ordered = sorted(self.ctx.passed, key=lambda key: (worth[key] is None, -(worth[key] or 0)))
+        ordered = sorted(
+            self.ctx.passed, key=lambda key: (worth[key] is None, stopped_early(rows[key]), -(worth[key] or 0))
+        )
         self.ctx.engine, self.ctx.passed = engine, ordered[: stage.candidates.value]
         self.ctx.queue = list(self.ctx.passed)
         self.ctx.candidates += [key for key in self.ctx.passed if key not in self.ctx.candidates]

@@ -107,6 +107,26 @@ def test_places_that_may_be_the_lowest_all_start_a_level_map():
     assert early.upper_bound(make_surface(energies), DescriptorSettings(), 0.0) > certain
 
 
+def test_several_lowest_points_all_start_level_maps():
+    """The exact map starts from the first of those within 1e-4 eV of the lowest, in C order."""
+    energies = np.full((1, 12, 3, 3), 3.0)
+    energies[0, 1, 1, 1], energies[0, 7:11] = 5e-5, 0.3
+    energies[0, 8, 1, 1] = 0.0
+    surface = make_surface(energies)
+    assert early.upper_bound(surface, DescriptorSettings(), 0.0) >= describe(surface).xi
+
+
+def test_grids_too_coarse_for_lattices_are_scanned_without_a_verdict():
+    chosen = ScanSettings(adaptive=True, stop_below=0.25, spacing=0.6)
+    found = scan(CRYSTAL, Stiff(CRYSTAL), settings=chosen)
+    assert not found.stopped_early
+
+
+def test_what_stopped_is_marked_also_where_bound_and_estimate_are_equal():
+    surface = replace(make_surface(np.full((1, 3, 3, 3), 9.0) * (np.arange(27).reshape(3, 3, 3) > 0)), xi_upper=0.0)
+    assert describe(surface).as_dict()['stopped_early']
+
+
 def test_lattices_of_points_are_nested_and_sparse_ones_are_left_out_for_small_cells():
     crystal = CRYSTALS['no symmetry']
     plan = plan_scan(crystal, settings=ScanSettings(spacing=0.25))
