@@ -124,10 +124,12 @@ def import_optimade(provider, species, query, group, **options):
     store(entries, group or f'optimade-{name}')
 
 
-def store(entries: Iterable, label: str) -> list:
+def store(entries: Iterable, label: str, or_more: bool = False) -> list:
     """Store entries and put their structures into a group; the structures.
 
     If a source fails, the entries before the failure are kept.
+
+    :param or_more: whether stored records stand that also say what the entries leave open, such as properties.
     """
     from aiida.orm import Group, StructureData
 
@@ -144,7 +146,7 @@ def store(entries: Iterable, label: str) -> list:
     try:
         for entry in entries:
             try:
-                node, is_new = _import(entry)
+                node, is_new = _import(entry, or_more)
             except StructureError as error:
                 unreadable += 1
                 echo.echo_warning(f'{entry.id}: {error}')
@@ -187,7 +189,7 @@ def store(entries: Iterable, label: str) -> list:
     return structures
 
 
-def _import(entry) -> tuple:
+def _import(entry, or_more: bool) -> tuple:
     """Store an entry and make its structure, unless both are stored; the structure, and whether it is new.
 
     :raises UnreadableStructure: if AiiDA cannot hold the structure; then nothing is stored.
@@ -202,7 +204,7 @@ def _import(entry) -> tuple:
     if entry.error is not None:
         raise UnreadableStructure(entry.error)
     new = RecordData.from_entry(entry)
-    record = stored_record(new)
+    record = stored_record(new, or_more)
     if record is not None and (structure := structure_of(record)) is not None:
         return structure, False
     if record is None:

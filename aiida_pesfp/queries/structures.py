@@ -58,13 +58,16 @@ def known_properties(structures: dict[str, StructureData]) -> dict[str, dict[str
     return known
 
 
-def stored_record(record: RecordData) -> RecordData | None:
-    """A stored record that says what an unstored one says; None if there is none.
+def stored_record(record: RecordData, or_more: bool = False) -> RecordData | None:
+    """The newest stored record that says what an unstored one says; None if there is none.
 
     The ``url`` does not count: the same file in another folder is the same record.
+
+    :param or_more: whether a stored record may also say what the unstored one leaves open, such as properties.
     """
-    for node in _of_same_entry(record):
-        if all(node.get(name) == record.get(name) for name in {*node.keys(), *record.keys()} - {'url'}):
+    for node in reversed(_of_same_entry(record)):
+        names = {*node.keys(), *record.keys()} - {'url'}
+        if all(node.get(name) == record.get(name) or (or_more and record.get(name) is None) for name in names):
             return node
     return None
 
@@ -77,8 +80,10 @@ def with_other_properties(structure: StructureData) -> list[StructureData]:
 
 
 def _of_same_entry(record: RecordData) -> list[RecordData]:
+    """Records of the same content under the same identifier of a source, the oldest first."""
     filters = {f'attributes.{name}': record[name] for name in ('source', 'id', 'sha256')}
-    return QueryBuilder().append(RecordData, filters=filters).all(flat=True)
+    query = QueryBuilder().append(RecordData, filters=filters, tag='record')
+    return query.order_by({'record': ['ctime', 'id']}).all(flat=True)
 
 
 def structure_of(record: RecordData) -> StructureData | None:

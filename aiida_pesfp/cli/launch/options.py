@@ -84,7 +84,10 @@ class LaunchOptions(SimpleNamespace):
         return content or {}
 
     def nodes(self) -> dict:
-        """All structures by keys; those of paths are imported first. Stops first if nothing can be submitted."""
+        """All structures by keys; those of paths are imported first, unless they are stored already.
+
+        Stops before that if nothing can be submitted.
+        """
         from aiida_pesfp.cli.importing import store
         from aiida_pesfp.queries.structures import by_name
         from aiida_pesfp.sources.folder import read_folder
@@ -93,7 +96,10 @@ class LaunchOptions(SimpleNamespace):
             _check_daemon()
         nodes = []
         for item in self.structures:
-            nodes += store(read_folder([item]), item.resolve().stem) if isinstance(item, Path) else item
+            if isinstance(item, Path):
+                nodes += store(read_folder([item]), item.resolve().stem, or_more=True)
+            else:
+                nodes += item
         return by_name(nodes)
 
     def start(self, builder, what: str, report: str):
