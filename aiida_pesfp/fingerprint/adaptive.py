@@ -41,8 +41,8 @@ LATTICES = {208: (81, 9), 104: (81, 9), 52: (29, 9), 26: (3, 9)}
 _ENOUGH = 300
 #: Xi's free volumes are averaged over its threshold +- this, eV.
 _SMEARING = 0.04
-#: Only pair terms predict energies that are further above the lowest than this, eV.
-_RELEVANT = 2.5
+#: Only pair terms predict energies that are further above the lowest than this, eV, and than this above what matters.
+_RELEVANT, _ABOVE = 2.5, 1.5
 _NOISE_FLOOR, _FIRST_DOUBT = 0.01, 0.1
 
 Energies = Generator[np.ndarray, None, np.ndarray]
@@ -68,7 +68,7 @@ class AdaptiveIon:
         self.owners = position[of_ion.representatives]
         self.site = plan.structure.frac_coords[of_ion.ion]
         self.known = np.full(len(of_ion.points), np.nan)
-        self.doubt, self.relevant = _FIRST_DOUBT, _RELEVANT
+        self.doubt, self.relevant = _FIRST_DOUBT, max(_RELEVANT, self.threshold + _ABOVE)
         self.errors_of_paths, self.standard_errors = np.empty(0), np.empty(0)
         self.predicted = self.deviation = None
 
@@ -137,7 +137,7 @@ class AdaptiveIon:
             return
         error = self.predicted[positions] - energies
         self.doubt = max(_NOISE_FLOOR, float(np.sqrt(np.mean(error**2))))
-        low = np.minimum(energies, self.predicted[positions]) < self.lowest + _RELEVANT
+        low = np.minimum(energies, self.predicted[positions]) < self.lowest + self.relevant
         self.standard_errors = np.append(self.standard_errors, error[low] / self.deviation[positions][low])
         self.known[positions] = self.predicted[positions] = energies
         self.deviation[positions] = 0
@@ -171,7 +171,7 @@ class AdaptiveIon:
         optimistic = np.where(self.evaluated, optimistic, np.maximum(optimistic - plausible, 0))
         path, barrier = easiest_path(self.on_grid(optimistic).astype(np.float32), self.steps)
         if barrier + 1.0 > self.relevant:  # the path may be this high: predict such energies better
-            self.relevant = barrier + 1.5
+            self.relevant = barrier + _ABOVE
             self.interpolate()
         positions = np.unique(self.owners[path])
         positions = positions[positions >= 0]

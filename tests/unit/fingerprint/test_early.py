@@ -116,6 +116,21 @@ def test_several_lowest_points_all_start_level_maps():
     assert early.upper_bound(surface, DescriptorSettings(), 0.0) >= describe(surface).xi
 
 
+def test_a_place_that_may_be_the_lowest_has_a_box_of_its_own():
+    """A path to a place can leave the box around the one place, and not the box around the other."""
+    random = np.random.default_rng(8)
+    for _ in range(300):
+        energies = 1.5 * random.random((1, *random.integers(4, 9, 3)))
+        first, second = random.permutation(energies.size)[:2]
+        energies.flat[[first, second]] = 0
+        lattice = np.diag(energies.shape[1:]) * 1.1
+        bound = early.upper_bound(make_surface(energies, lattice), DescriptorSettings(), 0.0)
+        for lowest in (first, second):
+            energies.flat[[first, second]] = 2e-4
+            energies.flat[lowest] = 0
+            assert bound >= describe(make_surface(energies, lattice)).xi - 1e-9
+
+
 def test_grids_too_coarse_for_lattices_are_scanned_without_a_verdict():
     chosen = ScanSettings(adaptive=True, stop_below=0.25, spacing=0.6)
     found = scan(CRYSTAL, Stiff(CRYSTAL), settings=chosen)
