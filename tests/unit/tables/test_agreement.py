@@ -44,6 +44,11 @@ def read(path, content, unit='S/cm', ignore=(), **columns):
         ('lg(\u03c3 / mS cm-1)', ('-0.49',), ('-3.49',)),
         ('ln sigma', ('-8.05', '-8.047'), ('-3.49',)),
         ('sigma_373K', ('3.2e-4',), ('1e-7',)),
+        ('sigma / 10^-3 S cm-1', ('0.32', '0.3'), ('3.2e-4', '3.2')),
+        ('sigma*T', ('0.119', '0.12', '0.11936'), ('0.15', '3.2e-4')),
+        ('sigma T / S cm-1 K', ('0.119',), ('0.109',)),
+        ('ln(sigma T)', ('-2.13', '-2.1256'), ('-0.923', '-8.05')),
+        ('log10(sigma*T)', ('-0.92',), ('-2.13', '-3.49')),
         ('c', ('5.5', '0'), ()),
     ],
 )
@@ -107,7 +112,7 @@ def test_a_column_without_a_unit_has_that_with_which_two_rows_agree(tmp_path):
 
 UNKNOWN = [
     # Products, other quantities and kinds, other temperatures, and parts of numbers.
-    *('sigma*T', 'ln(sigma T)', 'log10(sigma*T)', 'sigma T / S cm-1 K', 'sigma_T', '1/kT', 'D (cm2/s)', 'R (ohm)'),
+    *('sigma*T (S/cm)', 'sigma T', 'log_sigma_T', 'sigma_T', 'sigma/T', '1/kT', 'D (cm2/s)', 'R (ohm)'),
     *('resistivity (ohm cm)', 'sigma0', 'Ea (eV)', 'thickness (mm)', 'T_sinter (K)', 'd', 'E', 'K', 'x', 'doping (%)'),
     *('sigma_bulk', 'sigma_exp', 'IC (Total)', 'sigma_300K', 'sigma RT', 'max sigma', 'sigma_xx', 'sigma_min', 'std'),
     *('exponent', 'factor', 'scaling factor', 'x10^', 'exp', 'tolerance factor', 'relative error', 'sign', 'count'),
