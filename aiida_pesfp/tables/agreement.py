@@ -20,6 +20,7 @@ EDGE = 0.05
 _PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:/ ?)?(?:%|per ?cent|pct)(.*))')
 #: Words for temperatures that are alike, but not to the digit, and for gaps that light measures.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
+_UPPER = {'direct', 'indirect'}  # a gap is the smaller one of these
 _LIGHT = {'optical', 'measured', 'measurement', 'experiment', 'experimental', 'exp', 'fundamental'}
 #: Kinds of errors: in percent, all are standard errors.
 _SPREADS = {'std', 'stdev', 'stddev', 'sd', 'sem', 'se', 'stderr', 'standard', 'deviation', 'dev'}
@@ -53,7 +54,7 @@ class Again:
             for role in roles:
                 used, column = self.columns.get(role), _column(name, units.get(name, ''), role, value)
                 kinds = kinds_in(name) ^ kinds_in(used.name) if used else set()
-                if column and not kinds - _alike(role, column):
+                if column and not kinds - _alike(role, column, kinds):
                     ways = _ways(column, used or (value if column.is_error else None))
                     ways = [(role, replace(column, mark=mark, **way)) for way in ways]
                     agreed = [sum(self.agrees(*way, row.cells) is True for row in rows) for way in ways]
@@ -130,9 +131,12 @@ class Again:
         kelvins = (None,) if column.times == 1.0 else self._used('temperature', cells)[1:]
         ends = [end for kelvin in kelvins for end in column.at_temperature(kelvin).bounds(number, values)]
         middle, half = (max(ends) + min(ends)) / 2, HALF * (max(ends) - min(ends)) / 2
+        if column.measure == 'band_gap':
+            MEASURES['band_gap'].check(middle)  # a wavelength of X-rays tells no gap
         part = EDGE if column.over else PRECISION
         half = max(half, SHIFT if column.measure == 'temperature' else part * abs(middle))
-        return number.limit, middle - half, middle + half
+        is_upper = column.measure == 'band_gap' and kinds_in(column.name) & _UPPER
+        return '<' if is_upper else number.limit, middle - half, middle + half
 
 
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:
@@ -151,11 +155,13 @@ def _column(name: str, below: str, role: str, value: Column | None) -> Column | 
     return None
 
 
-def _alike(role: str, column: Column) -> set[str]:
-    """Kinds of values that a column and that of its role need not share."""
+def _alike(role: str, column: Column, kinds: set[str]) -> set[str]:
+    """Those of the kinds of values in which a column and that of its role differ that do not matter."""
     if column.scale == '%':
         return _SPREADS
-    return _ALIKE if role == 'temperature' else _LIGHT if column.over else set()
+    if role == 'band_gap':
+        return _LIGHT if column.over else _UPPER | {'fundamental'} if len(kinds & _UPPER) == 1 else set()
+    return _ALIKE if role == 'temperature' else set()
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:
