@@ -42,31 +42,23 @@ class Measure:
 _CONDUCTIVITY = {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'nS/cm': 1e-9, 'S/m': 1e-2, 'mS/m': 1e-5, 'uS/m': 1e-8}
 _DIFFUSION = {'cm2/s': 1.0, 'm2/s': 1e4, 'mm2/s': 1e-2, 'um2/s': 1e-8, 'A2/ps': 1e-4, 'A2/fs': 1e-1, 'A2/ns': 1e-7}
 _DIFFUSION |= {'nm2/ps': 1e-2, 'nm2/ns': 1e-5}
-#: How many eV of other units are, and the energy of light of 1 nm, eV.
-_ENERGIES = {'J': 6.241509e18, 'kJ/mol': 1.036427e-2, 'kcal/mol': 4.336411e-2, 'Ha': 27.211386, 'Ry': 13.605693}
-_WAVES = {'cm-1': 1.239842e-4, 'THz': 4.135668e-3}
+#: How many eV other units are, and light of 1 nm; those of the energy of an atom.
+_EV, _MOLAR = {'eV': 1.0, 'meV': 1e-3}, {'kJ/mol': 1.036427e-2, 'J/mol': 1.036427e-5, 'kcal/mol': 4.336411e-2}
+_ATOMIC = {'Ha': 27.211386, 'Ry': 13.605693, 'mHa': 0.027211386, 'mRy': 0.013605693}
+_GAPS = _MOLAR | _ATOMIC | {'J': 6.241509e18, 'cm-1': 1.239842e-4, 'THz': 4.135668e-3}
 LIGHT = 1239.842
-_PER_ATOM = {
-    f'{prefix}{unit}/atom': factor * _ENERGIES[unit]
-    for unit in ('Ha', 'Ry')
-    for prefix, factor in (('', 1.0), ('m', 1e-3))
-}
-_PER_ATOM |= {
-    'kJ/mol-atom': _ENERGIES['kJ/mol'],
-    'J/mol-atom': 1e-3 * _ENERGIES['kJ/mol'],
-    'kcal/mol-atom': _ENERGIES['kcal/mol'],
-}
+_HULLS = {f'{unit}/atom': factor for unit, factor in _ATOMIC.items()}
+_HULLS |= {f'{unit}-atom': factor for unit, factor in _MOLAR.items()}
 #: Between which temperatures ions are seen to move in solids; electrons conduct better than these ions, and no atom in
 #: a solid diffuses faster; fits give values below zero.
 MEASURES = {
     'temperature': Measure('K', {'K': 1.0, 'C': 1.0}, 150.0, 5000.0),
     'conductivity': Measure('S/cm', _CONDUCTIVITY, -0.1, 10.0),
     'diffusion': Measure('cm2/s', _DIFFUSION, -1e-3, 1e-2),
-    'band_gap': Measure('eV', {'eV': 1.0, 'meV': 1e-3}, 0.0, 30.0, _ENERGIES | _WAVES),
+    'band_gap': Measure('eV', _EV, 0.0, 30.0, _GAPS),
     'wavelength': Measure('nm', {'nm': 1.0, 'um': 1e3, 'A': 0.1}, 1.0, 1e5),
-    'energy_above_hull': Measure(
-        'eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, 'eV': 1.0, 'meV': 1e-3}, -1.0, 5.0, _PER_ATOM
-    ),
+    'activation_energy': Measure('eV', _EV | _MOLAR, 0.0, 10.0),
+    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, **_EV}, -1.0, 5.0, _HULLS),
 }
 #: Measures of which tables have logarithms and limits.
 SCALED = ('conductivity', 'diffusion')

@@ -65,6 +65,7 @@ _WORDS = {
     'wavelength': """lambda wavelength absorption edge onset cutoff cut.?off band gap bandgap bg eg e g light uv vis
         nir | optical""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per.?atom',
+    'activation_energy': 'activation energy e_?a act',
     'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
         | std stdev stddev sd sem se stderr standard deviation dev""",
 }
@@ -97,6 +98,7 @@ _KELVIN = re.compile(
 _PER_KELVIN = re.compile(r'/ ?c?m[ \u00b7*.]?K')
 #: Temperature at which the values of a column were measured.
 _AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:(?:s_)?rt|room[ _]?temp(?:erature)?)){_END}'
+_AT_ANYWHERE = rf'(?<![^\W_]){_AT}'
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
 _ALONE = r'(?<![^\W\d_])(?:{})(?![^\W\d_])'.format
 #: Measures of a crystal, not of its ions.
@@ -212,7 +214,12 @@ def is_harmless(name: str, texts: list[str]) -> bool:
 
 def temperatures_in(text: str) -> tuple[str, ...]:
     """The temperatures that stand in a text, as :class:`Column` has them."""
-    return tuple(one['at'] for one in re.finditer(rf'(?<![^\W_]){_AT}', in_words(text)))
+    return tuple(one['at'] for one in re.finditer(_AT_ANYWHERE, in_words(text)))
+
+
+def without_temperatures(text: str) -> str:
+    """The same without these."""
+    return re.sub(_AT_ANYWHERE, '', in_words(text))
 
 
 def try_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple | None:

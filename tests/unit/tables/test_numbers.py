@@ -61,6 +61,7 @@ def test_values(value, texts):
         ('298K', Number(298, unit='K')),
         ('1.2 mS cm⁻¹', Number(1.2, unit='mS cm-1')),
         ('20 %', Number(20, unit='%')),
+        ('ca. 11.5 kcal/mol', Number(11.5, unit='kcal/mol')),
         ('2.1\u00d710⁻³ S·cm⁻¹', Number(2.1e-3, unit='S·cm-1')),
     ],
 )
