@@ -50,7 +50,8 @@ class Column:
     :param scale: ``log10`` or ``ln`` for logarithms.
     :param at: temperatures in its name.
     :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
-    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``.
+    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``, and in
+        the wavelengths of light that excites across a gap.
     :param times: the numbers are so many times those of the measure; those of ``sigma*T`` the highest temperature, K,
         before :meth:`at_temperature` tells that of a row.
     """

@@ -128,6 +128,10 @@ class TestUnits:
         with pytest.raises(LabelError, match=words):
             read(f'material;T;{name}\nLi3P;300;-3\n', unit)
 
+    def test_an_error_may_be_large_beside_a_product(self, read):
+        (found,) = read('material;T;sigma*T;error (S/cm)\nLi3P;400;0.4;1e-3\n').measurements
+        assert found.error == pytest.approx(1e-3)
+
     @pytest.mark.parametrize(
         ('heads', 'unit', 'cells'),
         [
