@@ -98,6 +98,9 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
             raise
         for role in ('temperature', 'conductivity'):
             if role not in roles:
+                for name in names if role == 'conductivity' else ():
+                    if is_about(name, role) and name not in (*roles.values(), *ignore):
+                        Column.of(name, role)  # says what is not understood
                 words = f'none of {", ".join(names)} says that it is the {role}: name one column {ROLES[role]}'
                 raise errors.TableError(
                     f'{words}. The first line is the header: begin titles above it with #'

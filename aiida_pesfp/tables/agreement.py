@@ -133,7 +133,7 @@ class Again:
         middle, half = (max(ends) + min(ends)) / 2, HALF * (max(ends) - min(ends)) / 2
         if column.measure == 'band_gap':
             MEASURES['band_gap'].check(middle)  # a wavelength of X-rays tells no gap
-        part = EDGE if column.over else PRECISION
+        part = EDGE if _is_light(column) else PRECISION
         half = max(half, SHIFT if column.measure == 'temperature' else part * abs(middle))
         is_upper = column.measure == 'band_gap' and kinds_in(column.name) & _UPPER
         return '<' if is_upper else number.limit, middle - half, middle + half
@@ -160,8 +160,13 @@ def _alike(role: str, column: Column, kinds: set[str]) -> set[str]:
     if column.scale == '%':
         return _SPREADS
     if role == 'band_gap':
-        return _LIGHT if column.over else _UPPER | {'fundamental'} if len(kinds & _UPPER) == 1 else set()
+        return _LIGHT if _is_light(column) else _UPPER | {'fundamental'} if len(kinds & _UPPER) == 1 else set()
     return _ALIKE if role == 'temperature' else set()
+
+
+def _is_light(column: Column) -> bool:
+    """Whether a column is of gaps that the edge of an absorption shows."""
+    return column.measure == 'band_gap' and is_about(column.name, 'wavelength')
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:

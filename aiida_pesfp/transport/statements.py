@@ -7,18 +7,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aiida_pesfp.errors import InconsistentFile, NoArrheniusFit
+from aiida_pesfp.errors import ImplausibleValue, InconsistentFile, NoArrheniusFit
+from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.tables.columns import CELSIUS, Column
 from aiida_pesfp.tables.heads import in_words, temperatures_in, units_in, without_temperatures
 from aiida_pesfp.transport.arrhenius import BOLTZMANN, ArrheniusFit, fit_arrhenius
 
 #: Reason to doubt a fit: its flag.
 FLAG = 'contradicts_statement'
+#: A fit is no worse than another if its chi2 is not larger by this: two points have none.
+SLACK = 1e-6
 #: What agrees lies within so many standard errors, this part of the value, and at a temperature so near, K.
 ERRORS, PART, NEAR = 2.0, 0.01, 0.5
 #: Measure -> its names. Up to its number follow words, brackets, and perhaps its unit.
 _NAMES = {
-    'activation_energy': r'(?<![^\W_])(?:E_?\{?[aA](?:ct)?\}?(?![^\W_])|(?i:activation energy|aktivierungsenergie))',
+    'activation_energy': r'(?<![^\W_])(?:[Ee]_?\{?[aA](?:ct)?\}?(?![^\W_])|(?i:activation energy|aktivierungsenergie))',
     'conductivity': r'(?i:sigma|conductivity|leitf\u00e4higkeit)',
 }
 _NUMBER = r'(?P<words>(?:\([^()]*\)|[^0-9=:~()]){0,40}?)[ =:~]*(?P<number>(?=[-+]?[.,]?[0-9]|\([^()]*\+-).*)'
@@ -95,10 +98,12 @@ def compare(statements: Iterable[Statement], fit: ArrheniusFit, unit: str | None
     wrong = [one for one in statements if not _agrees(one, fit)]
     other, shift = ('degrees Celsius', CELSIUS) if unit == 'K' else ('kelvin', -CELSIUS)
     points = [replace(point, temperature=point.temperature + shift) for point in fit.points]
-    with contextlib.suppress(NoArrheniusFit):
+    with contextlib.suppress(NoArrheniusFit, ImplausibleValue):
+        for point in points:
+            MEASURES['temperature'].check(point.temperature)
         again = fit_arrhenius(points, fit.scale) if unit and wrong else fit
         for one in wrong:
-            if again.chi2 <= fit.chi2 and _agrees(one, again):
+            if again.chi2 < fit.chi2 + SLACK and _agrees(one, again):
                 words = f'the fit gives {_value(one, fit)}, and {_value(one, again)} if temperatures are in {other}'
                 raise InconsistentFile(f'{one.name}: {words}: name the column accordingly, or take the line out')
     reasons = [f'{one.name}, but the fit gives {_value(one, fit)}' for one in wrong]
