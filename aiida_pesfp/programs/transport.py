@@ -169,7 +169,7 @@ def _describe(found: Conductivity) -> str:
 )
 @click.option(
     '--relative-error',
-    type=click.FloatRange(0, 10, min_open=True),
+    type=click.FloatRange(0, 1, min_open=True),
     help='Error over conductivity of the points that have no error, such as 0.05; a note says that it was taken.',
 )
 @click.option('--at', 'temperatures', type=float, multiple=True, help='Also extrapolate to this temperature, K.')

@@ -26,7 +26,7 @@ _NAMES = {
 }
 _NUMBER = r'(?P<words>(?:\([^()]*\)|[^0-9=:~()]){0,40}?)[ =:~]*(?P<number>(?=[-+]?[.,]?[0-9]|\([^()]*\+-).*)'
 #: Between two statements, and a unit before an uncertainty.
-_END, _UNIT = re.compile(r'[;|]|[,.] (?=[^\W\d])| and '), re.compile(r'(?<=\d) ?[^\W\d][^\s+]*(?: mol-1)? ?(?=\+-)')
+_END, _UNIT = re.compile(r'[;|]|[,.] (?=[^\W\d])| and '), re.compile(r'(?<=\d) ?[^\W\d][^\s+]*(?: mol-1)? ?(?=\+/?-)')
 #: What is no conductivity of ions.
 _OTHER = re.compile(r'(?i:(?<![^\W_])(?:ln|log|lg)|electronic|thermal)')
 #: A number has no more words.
