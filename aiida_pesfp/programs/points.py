@@ -11,7 +11,6 @@ from aiida_pesfp.assessment.labels import ion_of, read_table
 from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.tables.columns import Column, read_heads
 from aiida_pesfp.tables.heads import is_about, kinds_in
-from aiida_pesfp.tables.numbers import is_blank
 from aiida_pesfp.tables.table import Row, open_table
 from aiida_pesfp.transport.arrhenius import Point
 from aiida_pesfp.transport.statements import Statement, statements_in
@@ -96,15 +95,12 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
         roles = _roles([name for name in names if name not in ignore])
         if len(names) < 2:  # no header, but a title
             raise
-        for role in ('temperature', 'conductivity'):
-            if role not in roles:
-                for name in names if role == 'conductivity' else ():
-                    if is_about(name, role) and name not in (*roles.values(), *ignore):
-                        Column.of(name, role)  # says what is not understood
-                words = f'none of {", ".join(names)} says that it is the {role}: name one column {ROLES[role]}'
-                raise errors.TableError(
-                    f'{words}. The first line is the header: begin titles above it with #'
-                ) from error
+        unclear = [name for name in names if is_about(name, 'conductivity') and name not in (*roles.values(), *ignore)]
+        if unclear and 'conductivity' not in roles:
+            Column.of(unclear[0], 'conductivity')  # says what is not understood
+        for role in {'temperature', 'conductivity'} - {*roles}:
+            words = f'none of {", ".join(names)} says that it is the {role}: name one column {ROLES[role]}'
+            raise errors.TableError(f'{words}. The first line is the header: begin titles above it with #') from error
     return {'id': roles['temperature']} | roles, names, rows, comments  # T names a point
 
 
@@ -151,5 +147,6 @@ def _is_beside(row: Row, columns: dict[str, Column]) -> bool:
     """Whether a row has no temperature, so that it may be a remark."""
     text = row.cells.get(columns['temperature'].name, '')
     with contextlib.suppress(ValueError):
-        return is_blank(text) or columns['temperature'].number(text) is None
+        columns['temperature'].number(text)
+        return False
     return True

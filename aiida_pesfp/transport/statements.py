@@ -58,13 +58,14 @@ def statements_in(cells: Iterable[str], line: int) -> list[Statement]:
     """What the cells of a line say, be it in sentences. Of a conductivity, they must say at what temperature."""
     found = []
     for text in _END.split(in_words(' '.join(filter(None, cells)))):
-        for measure, name in _NAMES.items():
-            kelvins, rest = (), text
-            if measure == 'conductivity':
-                if _OTHER.search(text) or not (told := temperatures_in(text)):
-                    continue
-                kelvins, rest = _bounds(Column('', 'temperature'), told[0]), without_temperatures(text)
-            if (said := re.search(name + _NUMBER, rest)) and (bounds := _read(measure, said)):
+        told = temperatures_in(text)
+        readings = [('activation_energy', text, ())]
+        if told and not _OTHER.search(text):
+            with contextlib.suppress(ValueError):
+                kelvins = _bounds(Column('', 'temperature'), told[0])
+                readings.append(('conductivity', without_temperatures(text), kelvins))
+        for measure, rest, kelvins in readings:
+            if (said := re.search(_NAMES[measure] + _NUMBER, rest)) and (bounds := _read(measure, said)):
                 found.append(Statement(line, text.strip('# '), *bounds, kelvins))
     return found
 
