@@ -98,7 +98,8 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
         unclear = [name for name in names if is_about(name, 'conductivity') and name not in (*roles.values(), *ignore)]
         if unclear and 'conductivity' not in roles:
             Column.of(unclear[0], 'conductivity')  # says what is not understood
-        for role in {'temperature', 'conductivity'} - {*roles}:
+        if missing := [role for role in ('temperature', 'conductivity') if role not in roles]:
+            role = missing[0]
             words = f'none of {", ".join(names)} says that it is the {role}: name one column {ROLES[role]}'
             raise errors.TableError(f'{words}. The first line is the header: begin titles above it with #') from error
     return {'id': roles['temperature']} | roles, names, rows, comments  # T names a point

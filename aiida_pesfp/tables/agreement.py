@@ -142,11 +142,10 @@ class Again:
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:
     """How a column is read if it says again what that of a role says; None if not, or if it is not understood."""
     head, is_error = f'{name} {below}', role == 'error'
-    is_light = role == 'band_gap' and is_about(head, 'wavelength')
-    if is_light and (unit := (try_head(head, 'wavelength') or [None])[0]):
-        return Column(name, role, unit='eV', over=LIGHT / MEASURES['wavelength'].factor(unit))
-    if not (is_light or is_about(head, role)):
+    if not (is_about(head, role) or (role == 'band_gap' and is_about(head, 'wavelength'))):
         return None
+    if role == 'band_gap' and (unit := (try_head(head, 'wavelength') or [None])[0]):
+        return Column(name, role, unit='eV', over=LIGHT / MEASURES['wavelength'].factor(unit))
     percent = is_error and _PERCENT.fullmatch(head)
     text, below = (' '.join(percent.groups()), '') if percent else (name, below)
     with suppress(TableError):
@@ -166,7 +165,7 @@ def _alike(role: str, column: Column, kinds: set[str]) -> set[str]:
 
 def _is_light(column: Column) -> bool:
     """Whether a column is of gaps that the edge of an absorption shows."""
-    return column.measure == 'band_gap' and is_about(column.name, 'wavelength')
+    return column.measure == 'band_gap' and bool(column.over or is_about(column.name, 'wavelength'))
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:

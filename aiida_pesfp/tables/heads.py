@@ -31,7 +31,7 @@ _PARTS = {
     'eV': '(?:eV|ev|EV|(?i:electron ?volts?))',
     'meV': 'me[vV]',
     'atom': '(?i:at(?:oms?)?)',
-    'mol-atom': '(?i:(?:mol[ _.\u00b7-]*|g[ _.-]?)at(?:oms?)?)',
+    'mol-atom': r'(?i:(?:mol(?: ?\^?-1)?[ _./\u00b7-]*|g[ _.-]?)at(?:oms?)?)',
     'J': '(?i:j(?:oules?)?)',
     'kJ': '(?i:kj)',
     'kcal': '(?i:kcal)',
@@ -61,9 +61,10 @@ _WORDS = {
     'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff diffusionskoeffizient
         | self tracer jump chemical msd slope""",
     'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy bandlücke
-        absorption edge onset cutoff cut.?off | direct indirect optical fundamental electronic gw g0w0 mbj optb88vdw""",
-    'wavelength': """lambda wavelength absorption edge onset cutoff cut.?off band gap bandgap bg eg e g light uv vis
-        nir | optical""",
+        abs absorption edge onset cutoff cut.?off threshold absorptionskante
+        | direct indirect optical fundamental electronic gw g0w0 mbj optb88vdw""",
+    'wavelength': """lambda wavelength wellenlänge abs absorption edge onset cutoff cut.?off threshold absorptionskante
+        band gap bandgap bg eg e g light uv vis nir | optical""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per.?atom',
     'activation_energy': 'activation energy e_?a act',
     'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
@@ -110,7 +111,7 @@ _TELLS = {
     'diffusion': f'(?i:diff)|{_ALONE("D")}',
     'band_gap': f'(?i:gap|bandlücke|{_ALONE("e_?g")})',
     'energy_above_hull': '(?i:hull)',
-    'wavelength': '(?i:edge|onset|cut.?off|lambda|wavelength)',
+    'wavelength': '(?i:edge|onset|cut.?off|threshold|kante|lambda|wavelength|wellenl)',
     'error': rf'(?i:err|unc|std|dev|delta|fehler|\+/?-|{_ALONE("s[de]|sem")})',
 }
 #: A head with such a word is about a property, but does not hold its values.
@@ -242,7 +243,8 @@ def tokens_of(measure: str, error: bool = False, again: bool = False) -> tuple[r
     written = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in units.items())
     words = ' '.join([_WORDS[''], _WORDS[measure], _WORDS['error'] if error else '']).replace('|', '').split()
     words = f'(?i:{"|".join(sorted(words, key=len, reverse=True))}){_END}'
-    power, values = (f'{_POWER}|', f'|{_LOGARITHM}|{_AT}') if measure in SCALED else ('', '')
+    power = f'{_POWER}|' if again or measure in SCALED else ''
+    values = f'|{_LOGARITHM}|{_AT}' if measure in SCALED else ''
     return re.compile(rf'(?:{power}(?:/[ (\[]*)?)(?:{written}){_END}{values}|{words}|{_BETWEEN}'), units
 
 

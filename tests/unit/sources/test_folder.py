@@ -134,7 +134,10 @@ def test_two_columns_of_one_property_agree(folder):
         *(('absorption edge (eV)', cells, cells != '2.65') for cells in ('6.25', '6.1', '2.65')),
         *((head, '520', True) for head in ('energy cutoff (eV)', 'cutoff / Ry')),  # of plane waves
         *(('gap (cm^-1)', cells, cells[0] == '5') for cells in ('50410', '5.041e4', '21370')),
+        *((head, cells, cells == '195') for head in ('Eg (nm)', 'UV-vis abs. edge / nm') for cells in ('195', '124.6')),
+        *(('absorption edge (cm-1)', cells, cells == '51000') for cells in ('51000', '21370')),
         *(('Egap_THz', cells, cells[0] == '1') for cells in ('1511', '641')),
+        *(('gap / 10⁻¹⁹ J', cells, cells == '10.01') for cells in ('10.01', '4.2')),
         *(('gap / J', cells, cells[0] == '1') for cells in ('1.001e-18', '4.2e-19')),
         *(('gap_Ry', cells, cells == '0.459') for cells in ('0.459', '0.195')),
         *(('band gap (kJ/mol)', cells, cells == '603') for cells in ('603', '256')),
@@ -163,6 +166,7 @@ def test_what_else_tells_the_gap_agrees(folder, head, cells, kept):
             ('energy_per_atom,formation_energy_per_atom,hull_energy_per_atom', '-5.00,-1.00,-1.10', hull, hull == 0.1)
             for hull in (0.1, 0.2)
         ),
+        *(('hull (kJ/mol/atom)', text, 0.12, text == '11.58') for text in ('11.58', '1.158')),
         *(('hull (kJ/mol-atom)', text, 0.12, text == '11.6') for text in ('11.6', '1.16')),
         *(('E_hull (mRy/atom)', text, 0.12, text == '8.8') for text in ('8.8', '88')),
         *(('stability', 'stable', hull, hull < 0.1) for hull in (0.0, 0.02, 0.3)),
