@@ -175,6 +175,6 @@ def _ways(column: Column, used: Column | None) -> list[dict]:
         return [{}]
     if not used:  # one temperature is given for all
         return [{'unit': measure.unit}]
-    units = dict.fromkeys([used.unit or measure.unit, *measure.units])
+    units = dict.fromkeys([used.unit or measure.unit, *(measure.units if column.times == 1.0 else [measure.unit])])
     scales = dict.fromkeys([column.scale] if column.scale else [used.scale, None])
     return [{'unit': unit, 'scale': scale} for unit, scale in product(units, scales)]

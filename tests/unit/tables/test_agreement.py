@@ -110,6 +110,14 @@ def test_a_column_without_a_unit_has_that_with_which_two_rows_agree(tmp_path):
     assert [entry.id for entry in found.measurements] == ['a', 'b']
 
 
+def test_a_product_without_a_unit_is_in_the_usual_one(tmp_path):
+    """Not in mS K/cm, although all rows agree with that."""
+    rows = [f'{n},{kelvin},{kelvin}e-9,{math.log(1e-6 * kelvin**2):.4f}' for n, kelvin in enumerate((300, 400, 500))]
+    with pytest.raises(LabelError, match="'ln_sigmaT' has '-2.4079', but 'sigma' has '300e-9'"):
+        read(tmp_path, '\n'.join(['name,T_K,sigma,ln_sigmaT', *rows]))
+    assert len(read(tmp_path, '\n'.join(['name,T_K,sigma,ln sigma*T (mS K/cm)', *rows])).measurements) == 3
+
+
 UNKNOWN = [
     # Products, other quantities and kinds, other temperatures, and parts of numbers.
     *('sigma*T (S/cm)', 'sigma T', 'log_sigma_T', 'sigma_T', 'sigma/T', '1/kT', 'D (cm2/s)', 'R (ohm)'),
