@@ -93,7 +93,7 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
         with contextlib.suppress(errors.TableError):
             names, rows, comments = open_table(path, ())
         roles = _roles([name for name in names if name not in ignore])
-        if len(names) < 2:  # no header, but a title
+        if sum(map(bool, names)) < 2:  # no header, but a title
             raise
         unclear = [name for name in names if is_about(name, 'conductivity') and name not in (*roles.values(), *ignore)]
         if unclear and 'conductivity' not in roles:

@@ -390,6 +390,7 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
         ),
         ('1000/T,log R\n2,3\n', 'none of 1000/T, log R says that it is the conductivity: name one column sigma_S_cm'),
         ('1000/T,ln(sigma T) (S/cm),err\n2,3,1\n', "'ln(sigma T) (S/cm)' is not understood from 'T) (S/cm)' on"),
+        ('Conductivity of LLZO in mS/cm,,\nT,sigma,err\n500,1,1\n', 'Its first line is the header: begin titles above'),
         ('T (K),sigma bulk,sigma total,err\n500,1,2,0.1\n', 'sigma bulk and sigma total all say that it is the cond'),
         (
             'T (K),sigma (S/cm),ln sigma,err\n500,1e-3,-6.9078,0.1\n600,2e-3,-6.2146,0.1\n',
