@@ -157,9 +157,7 @@ def _read_row(row: Row, form: TableFormat, beside: Beside) -> tuple[Measurement,
     if row.problem:
         raise ValueError(row.problem)
     columns, cells = beside.again.columns, {role: row.cells[name] for role, name in form.columns.items()}
-    temperature = (
-        read_cell('temperature', cells['temperature'], columns['temperature']) if 'temperature' in cells else None
-    )
+    temperature = read_cell('temperature', cells.get('temperature', ''), columns.get('temperature'))
     kelvin = temperature.value if temperature else form.temperature
     columns = {role: column.at_temperature(kelvin) for role, column in columns.items()}
     values = {role: read_cell(role, text, columns.get(role)) for role, text in cells.items()}

@@ -128,8 +128,10 @@ class Again:
             if of is None or number.value is None:
                 return None
             values = of[1:]
-        kelvins = (None,) if column.times == 1.0 else self._used('temperature', cells)[1:]
-        ends = [end for kelvin in kelvins for end in column.at_temperature(kelvin).bounds(number, values)]
+        kelvins = (None, None, None) if column.times == 1.0 else self._used('temperature', cells)
+        if kelvins is None:
+            return None
+        ends = [end for kelvin in kelvins[1:] for end in column.at_temperature(kelvin).bounds(number, values)]
         middle, half = (max(ends) + min(ends)) / 2, HALF * (max(ends) - min(ends)) / 2
         if column.measure == 'band_gap':
             MEASURES['band_gap'].check(middle)  # a wavelength of X-rays tells no gap

@@ -21,7 +21,7 @@ _TIMES_TEN = re.compile('[\u00d7\u00b7\u22c5\u2219*](?=\\s*10)')
 #: The power in 10⁻⁴; behind another number it is the mark of a footnote, and the number is refused.
 _SUPERSCRIPT = re.compile('(?<=[0-9])[\u207a\u207b]?[\u00b9\u00b2\u00b3\u2070-\u2079\u2080-\u2089\u2460-\u249b]+')
 _LIMIT = re.compile(r'([<>])=?\s*')
-_ABOUT = re.compile(r'^(~|ca\.?|approx\.?|about)\s*', re.IGNORECASE)
+_ABOUT = re.compile(r'(?<![^\W\d_])(~|(?:ca|approx|about)(?![^\W\d_])\.?)\s*', re.IGNORECASE)
 _MANTISSA = r"[0-9][0-9.,' ]*|[.,][0-9]+"
 #: Without a sign in the exponent, 1x104 may be 1x10^4 or 1x104.
 _POWER = r'\s*(?:[eEdD]([+-]?[0-9]+)|[xX]?\s*10\s*\^\s*[({]?([+-]?[0-9]+)[)}]?|[xX]\s*10([+-][0-9]+))'

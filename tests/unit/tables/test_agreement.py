@@ -115,7 +115,11 @@ def test_a_product_without_a_unit_is_in_the_usual_one(tmp_path):
     rows = [f'{n},{kelvin},{kelvin}e-9,{math.log(1e-6 * kelvin**2):.4f}' for n, kelvin in enumerate((300, 400, 500))]
     with pytest.raises(LabelError, match="'ln_sigmaT' has '-2.4079', but 'sigma' has '300e-9'"):
         read(tmp_path, '\n'.join(['name,T_K,sigma,ln_sigmaT', *rows]))
+    rows.append('3,,3e-7,-1')
     assert len(read(tmp_path, '\n'.join(['name,T_K,sigma,ln sigma*T (mS K/cm)', *rows])).measurements) == 3
+    rows = [f'{n},{math.log10(1e-9 * kelvin**2)},{kelvin}e-9' for n, kelvin in enumerate((295, 300, 350))]
+    found = read(tmp_path, '\n'.join(['name,log10(sigma*T),sigma', *rows]))
+    assert [entry.id for entry in found.measurements] == ['0', '1']  # one temperature is given, 300 K
 
 
 UNKNOWN = [

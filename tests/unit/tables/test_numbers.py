@@ -62,6 +62,8 @@ def test_values(value, texts):
         ('1.2 mS cm⁻¹', Number(1.2, unit='mS cm-1')),
         ('20 %', Number(20, unit='%')),
         ('ca. 11.5 kcal/mol', Number(11.5, unit='kcal/mol')),
+        ('11.5 cal', Number(11.5, unit='cal')),
+        ('(~1.2 ± 0.3) x 10^-4', Number(1.2e-4, 3e-5)),
         ('2.1\u00d710⁻³ S·cm⁻¹', Number(2.1e-3, unit='S·cm-1')),
     ],
 )
