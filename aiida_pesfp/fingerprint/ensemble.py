@@ -40,6 +40,19 @@ class Ensemble:
     xi_high: float | None
     spectrum: dict[str, list[float]]
 
+    def shortfall(self, largest_error: float) -> str | None:
+        """Why there are too few orderings; None if there are enough.
+
+        :param largest_error: of log10 of the free volumes in Xi, decades.
+        """
+        errors = [self.error[name] for name in VOLUMES[:2]]
+        if None in errors:
+            return 'a single ordering shows no spread: scan more orderings'
+        if max(errors) > largest_error:
+            limit = f'the limit is {largest_error:g}'
+            return f'log10 of a free volume has an error of {max(errors):.2f}, {limit}: scan more orderings'
+        return None
+
     def as_dict(self) -> dict:
         """As a dictionary of plain JSON types, with the means at the top level."""
         found = {name: value for name, value in vars(self).items() if name != 'values'}
