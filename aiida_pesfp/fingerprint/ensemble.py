@@ -30,7 +30,8 @@ class Ensemble:
         of a free volume is in decades.
     :param error: name -> half the interval that holds the mean over all orderings with :data:`CONFIDENCE`.
     :param xi_low, xi_high: Xi where both free volumes are lower, or higher, by their error.
-    :param spectrum: ``thresholds`` (eV) and geometric means of both free volumes at each.
+    :param spectrum: ``thresholds`` (eV), geometric means of both free volumes at each, and ``connected_error`` and
+        ``disconnected_error``, decades.
     """
 
     values: dict[str, float]
@@ -38,7 +39,7 @@ class Ensemble:
     error: dict[str, float | None]
     xi_low: float | None
     xi_high: float | None
-    spectrum: dict[str, list[float]]
+    spectrum: dict[str, list[float | None]]
 
     def shortfall(self, largest_error: float) -> str | None:
         """Why there are too few orderings; None if there are enough.
@@ -91,7 +92,9 @@ def pool(
     means['xi_upper'] = max([means['xi'], *bounds])
     spectrum = {'thresholds': members[0]['spectrum']['thresholds']}
     for kind in ('connected', 'disconnected'):
-        spectrum[kind] = [_power(value) for value in shares @ _log([one['spectrum'][kind] for one in members])]
+        found = [_statistics(of_all, shares) for of_all in _log([one['spectrum'][kind] for one in members]).T]
+        spectrum[kind] = [_power(mean) for mean, _, _ in found]
+        spectrum[f'{kind}_error'] = [half for _, _, half in found]
     return Ensemble(means, spread, error, low, high, spectrum)
 
 

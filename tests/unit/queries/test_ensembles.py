@@ -1,9 +1,7 @@
 """Ensembles in the graph: members, parents, intervals, tables."""
 
 import pytest
-from aiida.engine import calcfunction
-from aiida.orm import Dict, StructureData
-from pymatgen.core import Structure
+from aiida.orm import Dict
 
 from aiida_pesfp.calculations.ensemble import pool_orderings
 from aiida_pesfp.cli.rank import print_table
@@ -11,41 +9,24 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.descriptors import newest, rows_of
 from aiida_pesfp.queries.ensembles import crossing, members_of, orderings_of, parent_of, without_members
-from tests.helpers.crystals import rock_salt
-from tests.helpers.graph import scan_one
+from tests.helpers import graph
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
-
-DISORDERED = rock_salt('Li', 'Cl', 5.13)
-DISORDERED.replace_species({'Cl': {'Cl': 0.5, 'Br': 0.5}})
-
-
-@calcfunction
-def order(structure, parameters):
-    """As that of the package: ordered structures of a disordered one."""
-    cells = {'Cl': 5.13, 'Br': 5.4, 'F': 5.0}
-    return {
-        f'ordering_{name}': StructureData(pymatgen=rock_salt('Li', name, a), label=name) for name, a in cells.items()
-    }
 
 
 @pytest.fixture(scope='module')
-def ensemble(aiida_profile, tmp_path_factory):
-    """A disordered structure, the surfaces and descriptors of its orderings, and its ensemble."""
+def potential(aiida_profile, tmp_path_factory):
     path = write_calculator(tmp_path_factory.mktemp('ensemble') / 'lj.yaml', **LENNARD_JONES)
-    potential = PotentialData.from_spec(str(path)).store()
-    parent = StructureData(pymatgen=DISORDERED, label='mixed').store()
-    made, scans = order(parent, Dict({})), {}
-    for key in made:
-        scans[key] = scan_one(made[key], potential, Dict({'spacing': 0.5}))
-        scans[key]['descriptors'].label = made[key].label
-    members = {key: scan['descriptors'] for key, scan in scans.items()}
-    weights = {'ordering_Cl': 2.0, 'ordering_Br': 1.0, 'ordering_F': 1.0}
-    node = pool_orderings(parent, Dict({'weights': weights, 'largest_error': 0.01}), **members)
-    return parent, made, members, node, potential
+    return PotentialData.from_spec(str(path)).store()
+
+
+@pytest.fixture(scope='module')
+def ensemble(potential):
+    """A disordered structure, its orderings and their descriptors by key, and its ensemble."""
+    return graph.ensemble(potential, largest_error=0.01)
 
 
 def test_an_ensemble_has_means_and_intervals_as_attributes(ensemble):
-    parent, _, members, node, _ = ensemble
+    parent, _, members, node = ensemble
     assert node.get('structure_uuid') == parent.uuid
     assert node.label == 'mixed'
     assert node.orderings == 3
@@ -57,7 +38,7 @@ def test_an_ensemble_has_means_and_intervals_as_attributes(ensemble):
 
 
 def test_members_parents_and_intervals_are_found(ensemble):
-    parent, made, members, node, _ = ensemble
+    parent, made, members, node = ensemble
     assert members_of([node]) == {node.pk: [members[key] for key in sorted(members)]}
     assert {one.uuid for one in orderings_of(parent)} == {one.uuid for one in made.values()}
     assert parent_of(made['ordering_F']).uuid == parent.uuid
@@ -69,7 +50,7 @@ def test_members_parents_and_intervals_are_found(ensemble):
 
 
 def test_an_ensemble_stands_for_its_members_in_tables(ensemble, capsys):
-    _, _, members, node, _ = ensemble
+    _, _, members, node = ensemble
     assert without_members([*members.values(), node]) == [node]
     assert len(without_members(members.values())) == 3
     print_table(rows_of(newest(without_members([*members.values(), node]))))
@@ -81,23 +62,23 @@ def test_an_ensemble_stands_for_its_members_in_tables(ensemble, capsys):
 
 
 def test_the_ensemble_is_shown_with_its_orderings(ensemble, aiida_pesfp):
-    _, _, members, node, _ = ensemble
+    _, _, members, node = ensemble
     output = aiida_pesfp('show', node.pk)
     assert 'interval of Xi' in output
     assert 'decades' in output
     lines = [line.split() for line in output.splitlines()]
-    assert next(line for line in lines if line[:1] == [str(members['ordering_Cl'].pk)])[2] == '0.500'
+    assert next(line for line in lines if line[:1] == [str(members['ordering_Cl'].pk)])[3] == '0.500'
 
 
-def test_orderings_that_were_scanned_otherwise_are_not_pooled(ensemble):
-    parent, made, members, _, potential = ensemble
-    other = scan_one(made['ordering_F'], potential, Dict({'spacing': 0.5, 'thresholds': [0.3]}))['descriptors']
+def test_orderings_that_were_scanned_otherwise_are_not_pooled(ensemble, potential):
+    parent, made, members, _ = ensemble
+    other = graph.scan_one(made['ordering_F'], potential, Dict({'spacing': 0.5, 'thresholds': [0.3]}))['descriptors']
     with pytest.raises(ValueError, match='differ in settings: scan them alike'):
         pool_orderings(parent, Dict({}), ordering_F=other, ordering_Cl=members['ordering_Cl'])
 
 
 def test_structures_keep_their_occupancies(ensemble):
     parent = ensemble[0]
-    found: Structure = parent.get_pymatgen_structure()
-    assert found.composition.almost_equals(DISORDERED.composition)
+    found = parent.get_pymatgen_structure()
+    assert found.composition.as_dict() == {'Li': 1.0, 'Cl': 0.5, 'Br': 0.5}
     assert not found.is_ordered
