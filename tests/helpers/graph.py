@@ -106,7 +106,7 @@ def order(structure, parameters):
 
 
 def ensemble(potential, **parameters):
-    """A disordered structure, its orderings and their descriptors by key, and its ensemble; one ordering counts twice."""
+    """A disordered structure, its orderings and their descriptors by key, and its ensemble; one counts twice."""
     disordered = rock_salt('Li', 'Cl', 5.13)
     disordered.replace_species({'Cl': {'Cl': 0.5, 'Br': 0.5}})
     parent = StructureData(pymatgen=disordered, label='mixed').store()
