@@ -9,8 +9,8 @@ from pymatgen.core.composition import Composition
 
 #: Where oxidation states come from.
 GIVEN, GUESSED, UNKNOWN = 'file', 'guessed', 'unknown'
-#: Largest charge, as a part of that of all cations, that mobile ions may have to balance as occupancies are inexact; and
-#: how many powers of e of rarity of an oxidation state outweigh a charge of all cations.
+#: Largest charge that mobile ions may have to balance, as a part of that of all cations, as occupancies are inexact;
+#: and how many powers of e of rarity of an oxidation state outweigh a charge of all cations.
 IMBALANCE, OUTWEIGHED = 0.15, 30.0
 #: Most combinations of states that are tried.
 MOST_COMBINATIONS = 200_000

@@ -9,7 +9,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from aiida_pesfp.crystals.ordering.parent import Parent
 from aiida_pesfp.errors import CannotOrder
 
-#: What one atom of the framework, on an orbit or in all, costs that is not there as its occupancies say; an ion costs 1.
+#: What one atom of the framework that is too many or too few costs, if that of an ion costs 1; and how many times more
+#: it costs in the sum over all orbits.
 FRAMEWORK, TOTAL = 10.0, 2.0
 #: Of two choices that cost the same, the earlier one costs so much less.
 FIRST = 1e-5
@@ -76,13 +77,21 @@ def possible_counts(
     return sorted(found, key=rank)
 
 
-def count(parent: Parent, mobile: str, states: Mapping[str, float], cells: int, loose: bool = False) -> Counts | None:
+def count(
+    parent: Parent,
+    mobile: str,
+    states: Mapping[str, float],
+    cells: int,
+    loose: bool = False,
+    most_mobile: float = np.inf,
+) -> Counts | None:
     """The numbers of atoms closest to the occupancies in so many primitive cells, without a net charge.
 
     Species of the framework are rounded up or down (by largest remainder, where nothing else counts), and mobile ions
     balance the charge. None if they cannot.
 
     :param loose: those that share their sites may balance the charge too.
+    :param most_mobile: as many ions have room; then a rare species may be left out.
     """
     expected = cells * parent.multiplicities[:, None] * parent.shares
     allowed = (expected > 0) | ((parent.shares[:, [_index(parent, mobile)]] > 0) & (np.arange(expected.shape[1]) == 0))
@@ -99,9 +108,11 @@ def count(parent: Parent, mobile: str, states: Mapping[str, float], cells: int, 
     of_species = (species == np.arange(kinds)[:, None]).astype(float)
     # Variables: numbers, what each is off, what each species is off in all.
     totals = of_species @ q
+    least = np.minimum(1, np.ceil(totals)) if np.isinf(most_mobile) else np.zeros(kinds)
+    most = np.where((ion := _index(parent, mobile)) == np.arange(kinds), most_mobile if ion else np.inf, np.inf)
     rows = [
         LinearConstraint(_wide(of_orbit, n, n + kinds), *[cells * parent.multiplicities] * 2),
-        LinearConstraint(_wide(of_species[1:], n, n + kinds), np.minimum(1, np.ceil(totals[1:])), np.inf),
+        LinearConstraint(_wide(of_species, n, n + kinds), np.where(np.arange(kinds) > 0, least, 0), most),
     ]
     for matrix, target, offset in ((np.eye(n), q, n), (of_species, totals, 2 * n)):
         for sign in (1, -1):  # off >= sign (number - target)

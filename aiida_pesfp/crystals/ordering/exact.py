@@ -1,4 +1,4 @@
-"""Whether there is any arrangement without close pairs: an integer program, which finds one or proves that there is none."""
+"""Whether there is any arrangement without close pairs: an integer program finds one, or proves that there is none."""
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -10,10 +10,14 @@ from aiida_pesfp.crystals.ordering.sampling import Problem
 SECONDS = 10.0
 
 
-def solve(problem: Problem, loose: bool = False, seconds: float = SECONDS) -> tuple[np.ndarray | None, bool]:
+def solve(
+    problem: Problem, *, loose: bool = False, most: int = 0, cost: np.ndarray | None = None
+) -> tuple[np.ndarray | None, bool]:
     """(sites,) species of one arrangement without close pairs, or None; and whether it is certain that there is none.
 
     :param loose: atoms of a species may move to other orbits that it is on, as few as possible.
+    :param most: with ``loose``, a species of which there may be fewer atoms, but as many as possible.
+    :param cost: (sites, species) what an atom costs there; the arrangement that costs least is found.
     """
     allowed, orbit_of, numbers = problem.allowed, problem.orbit_of, problem.numbers
     sites, species = np.nonzero(allowed)
@@ -32,7 +36,11 @@ def solve(problem: Problem, loose: bool = False, seconds: float = SECONDS) -> tu
     wanted = numbers[tuple(slots.T)]
     if loose:
         totals = rows(species, np.arange(n), numbers.shape[1]).tocsc()
-        constraints.append(LinearConstraint(totals, *[numbers.sum(axis=0)] * 2))
+        kept = np.isin(np.arange(numbers.shape[1]), [0, most] if most else [], invert=True)
+        upper_totals = (
+            np.where(np.arange(numbers.shape[1]) == 0, np.inf, numbers.sum(axis=0)) if most else numbers.sum(axis=0)
+        )
+        constraints.append(LinearConstraint(totals, np.where(kept, numbers.sum(axis=0), 0), upper_totals))
         off = rows(np.arange(len(slots)), n + np.arange(len(slots)), len(slots)).tocsc()
         constraints += [
             LinearConstraint(of_slot - off, -np.inf, wanted),
@@ -46,12 +54,14 @@ def solve(problem: Problem, loose: bool = False, seconds: float = SECONDS) -> tu
     upper = np.ones(width)
     upper[n:] = np.inf
     upper[_impossible(problem, index)] = 0
+    costs = np.zeros(n) if cost is None else cost[sites, species]
+    costs = costs - len(allowed) * ((species == most) & (most > 0))
     solution = milp(
-        np.concatenate([np.zeros(n), np.ones(width - n)]),
+        np.concatenate([costs, np.ones(width - n)]),
         constraints=constraints,
         bounds=Bounds(0, upper),
         integrality=np.arange(width) < n,
-        options={'time_limit': seconds},
+        options={'time_limit': SECONDS},
     )
     if solution.x is None:
         return None, solution.status == 2

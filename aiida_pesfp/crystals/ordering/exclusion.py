@@ -19,34 +19,38 @@ LEAST_HYDROGEN_CONTACT = 0.62  # 1.49 A; in water they are 1.51 A apart
 DIGITS = 4
 
 
+#: Hard cores, from the largest: those that ions of one sign keep in most crystals; those with which a structure can be
+#: scanned; and those with which a potential takes it, so that it can be relaxed (:mod:`aiida_pesfp.crystals.checks`).
+USUAL, LEAST, CLOSEST = CONTACTS = ('usual', 'least', 'closest')
+
+
 def hard_cores(
-    species: tuple[str, ...], states: Mapping[str, float], mobile: str, hard_core: float | None, usual: bool
+    species: tuple[str, ...], states: Mapping[str, float], mobile: str, hard_core: float | None, contacts: str
 ) -> np.ndarray:
     """(species, species) smallest distance between two atoms, A; 0 for a vacancy.
 
     :param states: oxidation states, or nothing: then only atoms of one element count as ions of one sign.
     :param hard_core: between two mobile ions, by default from their radii.
-    :param usual: the distances that ions of one sign keep in most crystals, not only what a structure must have to be
-        scanned (:mod:`aiida_pesfp.crystals.checks`).
+    :param contacts: one of :data:`CONTACTS`.
     """
     limits = np.zeros((len(species), len(species)))
     for i, one in enumerate(species):
         for j, other in enumerate(species):
             if one and other:
-                limits[i, j] = _limit(one, other, states, usual)
+                limits[i, j] = _limit(one, other, states, contacts)
     if hard_core is not None and mobile in species:
         ion = species.index(mobile)
         limits[ion, ion] = hard_core
     return limits
 
 
-def _limit(one: str, other: str, states: Mapping[str, float], usual: bool) -> float:
+def _limit(one: str, other: str, states: Mapping[str, float], contacts: str) -> float:
     numbers = [atomic_numbers[one], atomic_numbers[other]]
     covalent = float(covalent_radii[numbers].sum())
     limit = max(SHORTEST_DISTANCE, LEAST_CONTACT * covalent)
-    if one == other and numbers[0] in ALKALI:
+    if one == other and numbers[0] in ALKALI and contacts != CLOSEST:
         limit = max(limit, LEAST_ALKALI_CONTACT * covalent)
-    if not usual:
+    if contacts != USUAL:
         return limit
     if one == other == 'H':
         return max(limit, LEAST_HYDROGEN_CONTACT * 2 * float(vdw_radii[1]))
@@ -62,7 +66,7 @@ def _limit(one: str, other: str, states: Mapping[str, float], usual: bool) -> fl
 class Exclusion:
     """Pairs of sites that exclude some species, by site.
 
-    :param starts: (sites + 1,) where the pairs of each site begin in ``neighbours``; each pair is there from both sides.
+    :param starts: (sites + 1,) where the pairs of each site begin; each pair is there from both sides.
     :param neighbours: (pairs,) the other site; a site itself if it is too close to its own images.
     :param forbidden: (pairs, species, species) whether the first species on the site excludes the second on the other.
     :param distances: (pairs,) A.
@@ -74,12 +78,13 @@ class Exclusion:
     distances: np.ndarray
 
     @classmethod
-    def of(cls, supercell: Supercell, allowed: np.ndarray, limits: np.ndarray, spare: bool) -> 'Exclusion':
+    def of(cls, supercell: Supercell, allowed: np.ndarray, limits: np.ndarray, floor: np.ndarray) -> 'Exclusion':
         """The pairs of a supercell.
 
         :param allowed: (sites, species) which species a site may have.
         :param limits: (species, species) hard cores, A.
-        :param spare: leave out what is always too close: pairs of sites that exclude each other whatever they have.
+        :param floor: (species, species) the same; sites that exclude each other whatever they have, as in the average
+            crystal, do so only below these.
         """
         first, second, distances = closest_pairs(supercell.lattice, supercell.fractions, float(limits.max()))
         forbidden = distances[:, None, None] < limits
@@ -87,8 +92,8 @@ class Exclusion:
         itself = first == second
         possible[itself] &= np.eye(len(limits), dtype=bool)
         forbidden &= possible
-        if spare:
-            forbidden[(forbidden == possible).all(axis=(1, 2))] = False
+        always = (forbidden == possible).all(axis=(1, 2))
+        forbidden[always] &= (distances[:, None, None] < floor)[always]
         kept = forbidden.any(axis=(1, 2))
         first, second, distances, forbidden = first[kept], second[kept], distances[kept], forbidden[kept]
         starts = np.searchsorted(first, np.arange(len(allowed) + 1))

@@ -1,6 +1,8 @@
 """Orderings of a disordered crystal: each step from its occupancies to ordered structures."""
 
-from collections.abc import Mapping
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -8,9 +10,17 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.cells import compact_supercell
 from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states
-from aiida_pesfp.crystals.ordering.counts import Counts, make_counts, possible_counts
+from aiida_pesfp.crystals.ordering.counts import Counts, count, make_counts, possible_counts
 from aiida_pesfp.crystals.ordering.exact import solve
-from aiida_pesfp.crystals.ordering.exclusion import Exclusion, closest_pairs, hard_cores
+from aiida_pesfp.crystals.ordering.exclusion import (
+    CLOSEST,
+    CONTACTS,
+    LEAST,
+    USUAL,
+    Exclusion,
+    closest_pairs,
+    hard_cores,
+)
 from aiida_pesfp.crystals.ordering.parent import Parent, Supercell
 from aiida_pesfp.crystals.ordering.sampling import Problem, Sampler
 from aiida_pesfp.errors import CannotOrder
@@ -18,8 +28,6 @@ from aiida_pesfp.settings.ordering import OrderingSettings
 
 #: Draws for each ordering that is still missing, before a larger cell is tried; and how many larger cells are.
 DRAWS, LARGER = 20, 3
-#: Hard cores: those that ions of one sign keep in most crystals, or the least with which a structure can be scanned.
-USUAL, LEAST = 'usual', 'least'
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Ordering:
     :param composition_deviation: the largest difference of the atomic fraction of an element from the parent's.
     :param charge: e; None if the oxidation states are unknown.
     :param oxidation_states: by element; ``oxidation_source`` is ``file``, ``guessed`` or ``unknown``.
-    :param contacts: which hard cores it keeps, ``usual`` or ``least``, with the distances by pair of elements, A.
+    :param contacts: which hard cores it keeps, of ``exclusion.CONTACTS``, with the distances by pair of elements, A.
     :param weight: those of all orderings of a parent sum to 1.
     :param energy: eV, of the choice or the weights; None for a random choice.
     """
@@ -127,6 +135,10 @@ def order(
             best = task, found
         if len(found) >= settings.number:
             break
+    if best is None and (counts := _with_fewer_ions(parent, choices[0], mobile, states, settings)):
+        with contextlib.suppress(CannotOrder):
+            task, sampler = _prepare(parent, counts, mobile, (states, source), settings)
+            best = task, _different(task, sampler, settings.number)
     if best is None:
         raise _explained(structure, failure, mobile, states, settings)
     return _orderings(*best, settings)
@@ -144,15 +156,16 @@ def _prepare(
     supercell = Supercell.of(parent, compact_supercell(parent.cell.lattice.matrix, counts.cells))
     rng = np.random.default_rng([settings.seed, counts.cells])
     certain = True
-    for contacts in (USUAL, LEAST):
-        limits = hard_cores(parent.species, charges[0], mobile, settings.hard_core, contacts == USUAL)
+    every = {one: hard_cores(parent.species, charges[0], mobile, settings.hard_core, one) for one in CONTACTS}
+    for contacts, limits in every.items():
+        floor = every[LEAST] if contacts == USUAL else limits
         for loose in (False, True):
             numbers = counts.numbers
-            exclusion = Exclusion.of(supercell, (numbers > 0)[supercell.orbit_of], limits, contacts == USUAL)
+            exclusion = Exclusion.of(supercell, (numbers > 0)[supercell.orbit_of], limits, floor)
             problem = Problem(supercell.orbit_of, numbers, exclusion)
             sampler = Sampler(problem, rng)
             if loose or not sampler.search():
-                state, impossible = solve(problem, loose)
+                state, impossible = solve(problem, loose=loose)
                 certain &= impossible
                 if state is None:
                     continue
@@ -163,20 +176,46 @@ def _prepare(
                 sampler.start_from(state)
             counts = make_counts(parent, numbers, counts.cells, charges[0])
             return Task(parent, supercell, problem, counts, *charges, limits, contacts), sampler
-    raise CannotOrder('there is none' if certain else 'none was found in time')
+    raise CannotOrder('proven' if certain else 'none was found in time')
+
+
+def _with_fewer_ions(
+    parent: Parent, counts: Counts, mobile: str, states: dict[str, float], settings: OrderingSettings
+) -> Counts | None:
+    """Counts with no more mobile ions than have room on their sites, as measured occupancies can be too large."""
+    if mobile not in parent.species:
+        return None
+    ion = parent.species.index(mobile)
+    limits = hard_cores(parent.species, states, mobile, settings.hard_core, CLOSEST)
+    supercell = Supercell.of(parent, compact_supercell(parent.cell.lattice.matrix, counts.cells))
+    exclusion = Exclusion.of(supercell, (counts.numbers > 0)[supercell.orbit_of], limits, limits)
+    state, _ = solve(Problem(supercell.orbit_of, counts.numbers, exclusion), loose=True, most=ion)
+    if state is None:
+        return None
+    room = int((state == ion).sum())
+    choices = (count(parent, mobile, states, counts.cells, loose, room) for loose in (False, True))
+    return next((one for one in choices if one is not None), None)
 
 
 def _different(task: Task, sampler: Sampler, number: int) -> list[np.ndarray]:
     """So many arrangements that no symmetry of the parent makes of each other, or as many as are found."""
     permutations, found, seen = task.supercell.permutations(), [], set()
-    for _ in range(DRAWS * number):
-        state = sampler.draw()
+    for state in itertools.chain((sampler.draw() for _ in range(DRAWS * number)), _restarts(sampler, 2 * number)):
         if (key := _key(state, permutations)) not in seen:
             seen.add(key)
             found.append(state)
             if len(found) == number:
                 break
     return found
+
+
+def _restarts(sampler: Sampler, number: int) -> Iterator[np.ndarray]:
+    """Arrangements without close pairs that no chain leads to: each costs least by random costs."""
+    problem = sampler.problem
+    for _ in range(number if sampler.is_cold else 0):
+        state, _ = solve(problem, cost=sampler.rng.integers(0, 1000, size=problem.allowed.shape))
+        if state is not None:
+            yield state
 
 
 def _key(state: np.ndarray, permutations: np.ndarray) -> bytes:
@@ -215,6 +254,8 @@ def _doubts(task: Task, found: int, settings: OrderingSettings) -> tuple[str, ..
         doubts.append(f'its orderings have a composition that is off by {100 * deviation:.1f} % of all atoms')
     if task.contacts == LEAST:
         doubts.append('some of its ions of one sign are closer than in most crystals in every ordering')
+    if task.contacts == CLOSEST:
+        doubts.append('some of its mobile ions are too close for a scan in every ordering: relax them first')
     if found < settings.number:
         doubts.append(f'it has {found} different orderings in {settings.most_atoms} atoms, or more are hard to find')
     return tuple(doubts)
@@ -225,7 +266,7 @@ def _explained(
 ) -> CannotOrder:
     """The error that says which sites are too close to each other to have what their occupancies say."""
     symbols = ('', *sorted(one.symbol for one in structure.composition.element_composition))
-    limits = hard_cores(symbols, states, mobile, settings.hard_core, usual=False)
+    limits = hard_cores(symbols, states, mobile, settings.hard_core, CLOSEST)
     first, second, distances = closest_pairs(structure.lattice.matrix, structure.frac_coords, float(limits.max()))
     species = [[symbols.index(one.symbol) for one in site.species.element_composition] for site in structure]
     named = {}

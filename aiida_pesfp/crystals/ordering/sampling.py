@@ -68,12 +68,14 @@ class Sampler:
         self.problem, self.rng = problem, rng
         self.state, self.temperature = problem.random_state(rng), COLDEST
 
+    @property
+    def is_cold(self) -> bool:
+        """Whether the chain hardly moves, as arrangements without close pairs are rare and far from each other."""
+        return self.temperature < TEMPERATURES[-1] * 2
+
     def search(self) -> bool:
         """Look for an arrangement without close pairs by annealing, and for the temperature at which to go on."""
-        for _ in range(TRIES):
-            if self._anneal():
-                return True
-        return False
+        return any(self._anneal() for _ in range(TRIES))
 
     def start_from(self, state: np.ndarray) -> None:
         """Go on from an arrangement without close pairs, at the highest temperature with enough of them."""
@@ -87,9 +89,7 @@ class Sampler:
 
     def draw(self) -> np.ndarray:
         """(sites,) species of an arrangement without close pairs, some way from the last one."""
-        sites = len(self.problem.active)
-        if sites:
-            self._walk(self.temperature, steps=2**62, visits=APART * sites)
+        self._walk(self.temperature, steps=2**62, visits=APART * len(self.problem.active))
         return self.state.copy()
 
     def _anneal(self) -> bool:
@@ -112,6 +112,8 @@ class Sampler:
         arrays = self.problem.active, self.problem.orbit_of, sites, starts
         pairs = exclusion.starts, exclusion.neighbours, exclusion.forbidden
         close = exclusion.count(self.state)
+        if not len(self.problem.active):
+            return 0 if close else min(steps, visits)
         return walk(self.state, close, *arrays, *pairs, temperature, steps, visits, self.rng)
 
 
