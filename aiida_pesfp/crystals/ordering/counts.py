@@ -54,12 +54,12 @@ def possible_counts(
     if largest < 1:
         way_out = 'allow more (--most-atoms)'
         raise CannotOrder(f'its primitive cell has {atoms:.4g} atoms, more than the limit of {most_atoms}: {way_out}')
-    sizes = range(1, largest + 1)
-    for loose in (False, True):
-        found = [one for cells in sizes if (one := count(parent, mobile, states, cells, loose)) is not None]
-        if found:
-            break
-    else:
+    tried = (
+        count(parent, mobile, states, cells) or count(parent, mobile, states, cells, loose=True)
+        for cells in range(1, largest + 1)
+    )
+    found = [one for one in tried if one is not None]
+    if not found:
         charges = ', '.join(f'{symbol} {state:+g}' for symbol, state in states.items())
         way_out = 'correct the occupancies, give oxidation states in the file, or allow more atoms (--most-atoms)'
         raise CannotOrder(

@@ -10,10 +10,10 @@ from pymatgen.core import Lattice, Structure
 from aiida_pesfp.crystals.checks import ALKALI, LEAST_ALKALI_CONTACT, LEAST_CONTACT, SHORTEST_DISTANCE
 from aiida_pesfp.crystals.ordering.parent import Supercell
 
-#: Ions of one sign are not closer than this part of the sum of their van der Waals radii (anions, hydrogen: 2.13 A for
-#: O-O, which have 2.15 A in nitrate) or covalent radii (cations). So parts of two orientations of a group exclude each
-#: other.
-LEAST_ANION_CONTACT, LEAST_CATION_CONTACT = 0.7, 0.75
+#: Ions of one sign are not closer than this part of the sum of their van der Waals radii (anions: 2.13 A for O-O, which
+#: have 2.15 A in nitrate; and hydrogen) or covalent radii (cations: 2.35 A for Li-La, which have 2.5 A in garnets). So
+#: parts of two orientations of a group exclude each other.
+LEAST_ANION_CONTACT, LEAST_CATION_CONTACT = 0.7, 0.7
 LEAST_HYDROGEN_CONTACT = 0.62  # 1.49 A; in water they are 1.51 A apart
 #: Distances count to this, A: they have the same last digit on every machine.
 DIGITS = 4
