@@ -1,0 +1,107 @@
+"""Arrangements of low electrostatic energy: point charges, whose Ewald sums are taken once for all pairs of sites.
+
+Energies are whole numbers of a small unit, so that they are the same on every machine.
+"""
+
+from collections.abc import Mapping
+
+import numba
+import numpy as np
+from ase.units import kB
+from pymatgen.analysis.ewald import EwaldSummation
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp.crystals.ordering.parent import Supercell
+from aiida_pesfp.crystals.ordering.sampling import Problem, Sampler, conflicts
+
+#: Energies are in units of so many eV, charges in tenths of e.
+UNIT, TENTH = 1e-6, 10
+#: Temperatures (K) of the annealing, and sweeps at each. The dielectric is vacuum, so energies are large.
+TEMPERATURES = tuple(np.geomspace(1e5, 3e2, 24).round(1).tolist())
+SWEEPS = 20
+#: Arrangements are kept from the colder half of each annealing; so many annealings for each ordering.
+ANNEALINGS = 4
+
+
+class Electrostatics:
+    """The electrostatic energy of arrangements on the sites of a supercell."""
+
+    def __init__(self, supercell: Supercell, species: tuple[str, ...], states: Mapping[str, float]):
+        sites = Structure(Lattice(supercell.lattice), ['H+'] * len(supercell.fractions), supercell.fractions)
+        matrix = EwaldSummation(sites).total_energy_matrix
+        self.matrix = np.rint((matrix + matrix.T) / 2 / UNIT).astype(np.int64)
+        tenths = [0.0, *(TENTH * states[symbol] for symbol in species[1:])]
+        self.charges = np.rint(tenths).astype(np.int64)
+
+    def energy(self, state: np.ndarray) -> int:
+        """The energy of (sites,) species, in units of ``UNIT / TENTH**2`` eV."""
+        charges = self.charges[state]
+        return int(charges @ self.matrix @ charges)
+
+    def in_ev(self, energy: int) -> float:
+        """The same in eV."""
+        return energy * UNIT / TENTH**2
+
+    def lowest(self, sampler: Sampler, number: int) -> list[np.ndarray]:
+        """Arrangements without close pairs, the lowest in energy first, of several annealings by swaps."""
+        found: dict[bytes, tuple[int, np.ndarray]] = {}
+        for _ in range(ANNEALINGS * number):
+            state = sampler.draw()
+            for step, temperature in enumerate(TEMPERATURES):
+                self._walk(sampler, state, temperature)
+                if 2 * step >= len(TEMPERATURES):
+                    found[state.tobytes()] = self.energy(state), state.copy()
+        return [state for _, state in sorted(found.values(), key=lambda one: (one[0], one[1].tobytes()))]
+
+    def _walk(self, sampler: Sampler, state: np.ndarray, temperature: float) -> None:
+        problem: Problem = sampler.problem
+        if not len(problem.active):
+            return
+        steps = SWEEPS * len(problem.active)
+        thermal = kB * temperature / UNIT * TENTH**2
+        exclusion, potentials = problem.exclusion, 2 * self.matrix @ self.charges[state]
+        pairs = exclusion.starts, exclusion.neighbours, exclusion.forbidden
+        arrays = problem.active, problem.orbit_of, *problem.orbits, *pairs, self.charges, self.matrix, potentials
+        walk(state, *arrays, thermal, steps, sampler.rng)
+
+
+@numba.njit(cache=True)
+def walk(
+    state,
+    active,
+    orbit_of,
+    sites,
+    orbits,
+    starts,
+    neighbours,
+    forbidden,
+    charges,
+    matrix,
+    potentials,
+    thermal,
+    steps,
+    rng,
+):
+    """Metropolis swaps of ``state``, in place, that make no close pair.
+
+    :param potentials: (sites,) twice the potential at each site, which is kept up to date.
+    """
+    for _ in range(steps):
+        first = active[rng.integers(0, len(active))]
+        orbit = orbit_of[first]
+        second = sites[rng.integers(orbits[orbit], orbits[orbit + 1])]
+        if state[first] == state[second]:
+            continue
+        moved = charges[state[second]] - charges[state[first]]  # what the first site gains and the second one loses
+        change = moved * (potentials[first] - potentials[second])
+        change += moved * moved * (matrix[first, first] + matrix[second, second] - 2 * matrix[first, second])
+        if change > 0 and rng.random() >= np.exp(-change / thermal):
+            continue
+        state[first], state[second] = state[second], state[first]
+        close = conflicts(state, first, starts, neighbours, forbidden)
+        close += conflicts(state, second, starts, neighbours, forbidden)
+        if close > 0:
+            state[first], state[second] = state[second], state[first]
+        else:
+            for site in range(len(potentials)):
+                potentials[site] += 2 * moved * (matrix[first, site] - matrix[second, site])
