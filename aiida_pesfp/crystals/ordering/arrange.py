@@ -97,7 +97,8 @@ def prepare(
                 sampler.start_from(state)
             counts = make_counts(parent, numbers, counts.cells, charges[0])
             return Task(parent, supercell, problem, counts, *charges, limits, contacts), sampler
-    raise CannotOrder('proven' if certain else 'none was found in time')
+    words = 'no arrangement keeps its occupancies and its charge without atoms that are too close'
+    raise CannotOrder(words if certain else f'{words}, or it was not found in time')
 
 
 def with_fewer_ions(
@@ -134,7 +135,5 @@ def explained(
             places = (f'({", ".join(f"{x:.3f}" for x in structure[k].frac_coords)})' for k in (i, j))
             named[words] = f'{" and ".join(words)} at {" and ".join(places)}, {distance:.2f} A apart'
     which = f': {"; ".join(list(named.values())[:3])}' if named else ''
-    way_out = 'correct the occupancies, allow more atoms (--most-atoms), or a smaller --hard-core'
-    return CannotOrder(
-        f'{failure}: no arrangement has its occupancies without atoms that are too close{which}. {way_out}'
-    )
+    way_out = 'Correct the occupancies, allow more atoms (--most-atoms), or a smaller --hard-core'
+    return CannotOrder(f'{failure}{which}. {way_out}')

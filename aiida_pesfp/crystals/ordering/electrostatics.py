@@ -4,6 +4,7 @@ Energies are whole numbers of a small unit, so that they are the same on every m
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -12,7 +13,7 @@ from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.ordering.parent import Supercell
-from aiida_pesfp.crystals.ordering.sampling import Problem, Sampler, conflicts
+from aiida_pesfp.crystals.ordering.sampling import Sampler, conflicts, propose
 
 #: Energies are in units of so many eV, charges in tenths of e.
 UNIT, TENTH = 1e-6, 10
@@ -54,53 +55,43 @@ class Electrostatics:
         return [state for _, state in sorted(found.values(), key=lambda one: (one[0], one[1].tobytes()))]
 
     def _walk(self, sampler: Sampler, state: np.ndarray, temperature: float) -> None:
-        problem: Problem = sampler.problem
-        if not len(problem.active):
-            return
-        steps = SWEEPS * len(problem.active)
-        thermal = kB * temperature / UNIT * TENTH**2
-        exclusion, potentials = problem.exclusion, 2 * self.matrix @ self.charges[state]
-        pairs = exclusion.starts, exclusion.neighbours, exclusion.forbidden
-        arrays = problem.active, problem.orbit_of, *problem.orbits, *pairs, self.charges, self.matrix, potentials
-        walk(state, *arrays, thermal, steps, sampler.rng)
+        problem = sampler.problem
+        if len(problem.active):
+            thermal = kB * temperature / UNIT * TENTH**2
+            charges = Charges(self.charges, self.matrix, 2 * self.matrix @ self.charges[state])
+            steps = SWEEPS * len(problem.active)
+            walk(state, problem.moves, problem.exclusion, charges, thermal, steps, sampler.rng)
+
+
+class Charges(NamedTuple):
+    """Charges on sites.
+
+    :param of_species: (species,) tenths of e.
+    :param matrix: (sites, sites) energy of unit charges, in ``UNIT``.
+    :param potentials: (sites,) twice the potential of all charges at each site; it is kept up to date.
+    """
+
+    of_species: np.ndarray
+    matrix: np.ndarray
+    potentials: np.ndarray
 
 
 @numba.njit(cache=True)
-def walk(
-    state,
-    active,
-    orbit_of,
-    sites,
-    orbits,
-    starts,
-    neighbours,
-    forbidden,
-    charges,
-    matrix,
-    potentials,
-    thermal,
-    steps,
-    rng,
-):
-    """Metropolis swaps of ``state``, in place, that make no close pair.
-
-    :param potentials: (sites,) twice the potential at each site, which is kept up to date.
-    """
+def walk(state, moves, pairs, charges, thermal, steps, rng):
+    """Metropolis swaps of ``state``, in place, that make no close pair."""
+    matrix, potentials = charges.matrix, charges.potentials
     for _ in range(steps):
-        first = active[rng.integers(0, len(active))]
-        orbit = orbit_of[first]
-        second = sites[rng.integers(orbits[orbit], orbits[orbit + 1])]
+        first, second = propose(moves, rng)
         if state[first] == state[second]:
             continue
-        moved = charges[state[second]] - charges[state[first]]  # what the first site gains and the second one loses
+        # What the first site gains and the second one loses.
+        moved = charges.of_species[state[second]] - charges.of_species[state[first]]
         change = moved * (potentials[first] - potentials[second])
         change += moved * moved * (matrix[first, first] + matrix[second, second] - 2 * matrix[first, second])
         if change > 0 and rng.random() >= np.exp(-change / thermal):
             continue
         state[first], state[second] = state[second], state[first]
-        close = conflicts(state, first, starts, neighbours, forbidden)
-        close += conflicts(state, second, starts, neighbours, forbidden)
-        if close > 0:
+        if conflicts(state, first, second, pairs) > 0:
             state[first], state[second] = state[second], state[first]
         else:
             for site in range(len(potentials)):

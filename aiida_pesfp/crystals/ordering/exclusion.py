@@ -1,7 +1,7 @@
 """Which species cannot be on two sites at once, because they are too close: the hard cores."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii, vdw_radii
@@ -62,8 +62,7 @@ def _limit(one: str, other: str, states: Mapping[str, float], contacts: str) -> 
     return limit
 
 
-@dataclass(frozen=True)
-class Exclusion:
+class Exclusion(NamedTuple):
     """Pairs of sites that exclude some species, by site.
 
     :param starts: (sites + 1,) where the pairs of each site begin; each pair is there from both sides.
@@ -99,7 +98,7 @@ class Exclusion:
         starts = np.searchsorted(first, np.arange(len(allowed) + 1))
         return cls(starts, second, forbidden, distances)
 
-    def count(self, state: np.ndarray) -> int:
+    def close_pairs(self, state: np.ndarray) -> int:
         """How many pairs of atoms of an arrangement are too close."""
         first = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         close = self.forbidden[np.arange(len(first)), state[first], state[self.neighbours]]

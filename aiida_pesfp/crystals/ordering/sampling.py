@@ -6,7 +6,9 @@ probable among those that the chain visits, at any temperature. Taking a chain a
 again a chain of Metropolis, whose distribution is uniform over them.
 """
 
+import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -23,6 +25,20 @@ SWEEPS, TRIES = 60, 3
 VISITED = 0.05
 #: ... and gives an arrangement after so many sweeps without.
 APART = 20
+
+
+class Moves(NamedTuple):
+    """The swaps of a problem.
+
+    :param active: sites with a choice.
+    :param orbit_of: (sites,) the orbit of each site.
+    :param sites: all sites by orbit; ``starts`` says where each orbit begins.
+    """
+
+    active: np.ndarray
+    orbit_of: np.ndarray
+    sites: np.ndarray
+    starts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -42,16 +58,17 @@ class Problem:
         """(sites, species) which species a site may have."""
         return (self.numbers > 0)[self.orbit_of]
 
-    @property
+    @functools.cached_property
     def active(self) -> np.ndarray:
         """Indices of the sites with a choice."""
         return np.flatnonzero(self.allowed.sum(axis=1) > 1)
 
-    @property
-    def orbits(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sites by orbit, and where each orbit begins."""
+    @functools.cached_property
+    def moves(self) -> Moves:
+        """The swaps of sites within each orbit."""
         order = np.argsort(self.orbit_of, kind='stable')
-        return order, np.searchsorted(self.orbit_of[order], np.arange(len(self.numbers) + 1))
+        starts = np.searchsorted(self.orbit_of[order], np.arange(len(self.numbers) + 1))
+        return Moves(self.active, self.orbit_of, order, starts)
 
     def random_state(self, rng: np.random.Generator) -> np.ndarray:
         """(sites,) a random species for each site, whatever is too close."""
@@ -98,7 +115,7 @@ class Sampler:
             visits = self._walk(temperature, steps, visits=2**62)
             if best is None and visits > VISITED * steps:
                 best = temperature
-        if self.problem.exclusion.count(self.state):
+        if self.problem.exclusion.close_pairs(self.state):
             return False
         self.temperature = best
         if best is None:
@@ -107,40 +124,45 @@ class Sampler:
 
     def _walk(self, temperature: float, steps: int, visits: int) -> int:
         """Swap until so many steps, or visits to arrangements without close pairs; the number of visits."""
-        sites, starts = self.problem.orbits
-        exclusion = self.problem.exclusion
-        arrays = self.problem.active, self.problem.orbit_of, sites, starts
-        pairs = exclusion.starts, exclusion.neighbours, exclusion.forbidden
-        close = exclusion.count(self.state)
-        if not len(self.problem.active):
+        problem = self.problem
+        close = problem.exclusion.close_pairs(self.state)
+        if not len(problem.active):
             return 0 if close else min(steps, visits)
-        return walk(self.state, close, *arrays, *pairs, temperature, steps, visits, self.rng)
+        return walk(self.state, close, problem.moves, problem.exclusion, temperature, steps, visits, self.rng)
 
 
 @numba.njit(cache=True)
-def conflicts(state, site, starts, neighbours, forbidden):
-    """How many close pairs a site has."""
+def propose(moves, rng):
+    """Two sites of an orbit."""
+    first = moves.active[rng.integers(0, len(moves.active))]
+    orbit = moves.orbit_of[first]
+    return first, moves.sites[rng.integers(moves.starts[orbit], moves.starts[orbit + 1])]
+
+
+@numba.njit(cache=True)
+def conflicts(state, first, second, pairs):
+    """In how many close pairs two sites are; a pair of both counts twice."""
     found = 0
-    for pair in range(starts[site], starts[site + 1]):
-        found += forbidden[pair, state[site], state[neighbours[pair]]]
+    for site in (first, second):
+        for pair in range(pairs.starts[site], pairs.starts[site + 1]):
+            found += pairs.forbidden[pair, state[site], state[pairs.neighbours[pair]]]
     return found
 
 
 @numba.njit(cache=True)
-def walk(state, close, active, orbit_of, sites, orbits, starts, neighbours, forbidden, temperature, steps, visits, rng):
-    """Metropolis swaps of ``state``, in place; the number of steps at whose end there was no close pair."""
+def walk(state, close, moves, pairs, temperature, steps, visits, rng):
+    """Metropolis swaps of ``state``, in place; the number of steps at whose end there was no close pair.
+
+    :param close: the number of close pairs at the start.
+    """
     found = 0
     for _ in range(steps):
-        first = active[rng.integers(0, len(active))]
-        orbit = orbit_of[first]
-        second = sites[rng.integers(orbits[orbit], orbits[orbit + 1])]
+        first, second = propose(moves, rng)
         if state[first] != state[second]:
-            # The pair of both sites counts twice before and after, and is as close after as before.
-            change = -conflicts(state, first, starts, neighbours, forbidden)
-            change -= conflicts(state, second, starts, neighbours, forbidden)
+            # The pair of both sites is as close before as after.
+            change = -conflicts(state, first, second, pairs)
             state[first], state[second] = state[second], state[first]
-            change += conflicts(state, first, starts, neighbours, forbidden)
-            change += conflicts(state, second, starts, neighbours, forbidden)
+            change += conflicts(state, first, second, pairs)
             if change > 0 and rng.random() >= np.exp(-change / temperature):
                 state[first], state[second] = state[second], state[first]
             else:

@@ -6,7 +6,7 @@ import numpy as np
 from ase.units import kB
 from pymatgen.core import Structure
 
-from aiida_pesfp.crystals.ordering.sampling import Problem, Sampler
+from aiida_pesfp.crystals.ordering.sampling import Problem, Sampler, propose
 
 #: Total energies of ordered structures of one cell, eV, in their order.
 Evaluate = Callable[[Sequence[Structure]], Sequence[float]]
@@ -43,13 +43,10 @@ def swap(problem: Problem, state: np.ndarray, rng: np.random.Generator) -> np.nd
     Which swap is tried does not depend on whether it is possible: if it is not, the state stays as it is. Only swaps of
     equal species are tried again, as often in either direction.
     """
-    sites, starts = problem.orbits
     for _ in range(ATTEMPTS):
-        first = rng.choice(problem.active)
-        orbit = problem.orbit_of[first]
-        second = sites[rng.integers(starts[orbit], starts[orbit + 1])]
+        first, second = propose(problem.moves, rng)
         if state[first] != state[second]:
             new = state.copy()
             new[[first, second]] = state[[second, first]]
-            return state if problem.exclusion.count(new) else new
+            return state if problem.exclusion.close_pairs(new) else new
     return state
