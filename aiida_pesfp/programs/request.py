@@ -79,6 +79,11 @@ class Request(ABC):
         """The folder of the results."""
         return self.program_settings.output
 
+    @property
+    def needs_potential(self) -> bool:
+        """Whether the potential is loaded."""
+        return True
+
     @abstractmethod
     def process(self, outcome: Outcome, bar: tqdm) -> None:
         """Compute the result of one structure, or resume what an earlier run left.
@@ -124,13 +129,14 @@ class Request(ABC):
             self._take_over()
         self.write()
         try:
-            self.potential = load_potential(
-                given.potential,
-                device=given.device,
-                batch_size=given.batch_size,
-                expected_sha256=given.potential_sha256,
-                trusted=given.trust_weights,
-            )
+            if self.needs_potential:
+                self.potential = load_potential(
+                    given.potential,
+                    device=given.device,
+                    batch_size=given.batch_size,
+                    expected_sha256=given.potential_sha256,
+                    trusted=given.trust_weights,
+                )
         except errors.PotentialError as error:
             self.fatal = str(error)
             for outcome in self.outcomes:
