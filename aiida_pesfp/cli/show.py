@@ -95,10 +95,10 @@ def _print_members(node) -> None:
     """The orderings of an ensemble."""
     from aiida_pesfp.queries.ensembles import members_of
 
-    rows, weights = [], list(node.get('weights', {}).values())
-    for member, weight in zip(members_of([node]).get(node.pk, ()), weights):
+    rows, total = [], sum(node['weights'].values())
+    for key, member in members_of([node]).get(node.pk, {}).items():
         values = (member.get(one.name) for one in IN_RANKINGS)
-        rows.append((member.pk, member.label, weight / sum(weights), *values))
+        rows.append((member.pk, member.label, node['weights'][key] / total, *values))
     heads = ('PK', 'ordering', 'weight', *(one.head for one in IN_RANKINGS))
     formats = ('', '', '.3f', *(one.format for one in IN_RANKINGS))
     _print('Orderings', rows, tablefmt='simple', headers=heads, floatfmt=formats)

@@ -2,22 +2,22 @@
 
 from collections.abc import Iterable
 
-from aiida.orm import CalcFunctionNode, QueryBuilder, StructureData
+from aiida.orm import CalcFunctionNode, QueryBuilder, StructureData, load_node
 
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.ensemble import EnsembleData
 from aiida_pesfp.queries.nodes import among
 
 
-def members_of(ensembles: Iterable[EnsembleData]) -> dict[int, list[DescriptorsData]]:
-    """PK of each ensemble -> the descriptors of its orderings, in the order of their keys."""
+def members_of(ensembles: Iterable[EnsembleData]) -> dict[int, dict[str, DescriptorsData]]:
+    """PK of each ensemble -> the descriptors of its orderings, by the keys of their weights."""
     query = QueryBuilder().append(DescriptorsData, tag='member', project='*')
     query.append(CalcFunctionNode, with_incoming='member', edge_project='label', edge_tag='key', tag='pool')
     filters = among(node.pk for node in ensembles)
     query.append(EnsembleData, with_incoming='pool', filters=filters, tag='own', project='id')
     found = {}
     for row in sorted(query.dict(), key=lambda row: row['key']['label']):
-        found.setdefault(row['own']['id'], []).append(row['member']['*'])
+        found.setdefault(row['own']['id'], {})[row['key']['label']] = row['member']['*']
     return found
 
 
@@ -25,8 +25,14 @@ def without_members(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsD
     """Descriptors without those that an ensemble among them stands for."""
     nodes = list(descriptors)
     ensembles = [node for node in nodes if isinstance(node, EnsembleData)]
-    members = {member.pk for own in members_of(ensembles).values() for member in own} if ensembles else set()
+    members = {member.pk for own in members_of(ensembles).values() for member in own.values()} if ensembles else set()
     return [node for node in nodes if node.pk not in members]
+
+
+def likeliest(ensemble: EnsembleData) -> StructureData:
+    """The ordering with the largest weight, the first of several."""
+    [members], weights = members_of([ensemble]).values(), ensemble['weights']
+    return load_node(members[max(sorted(members), key=weights.get)]['structure_uuid'])
 
 
 def crossing(xi: float) -> list[EnsembleData]:

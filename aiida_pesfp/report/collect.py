@@ -162,10 +162,11 @@ def _members(descriptors: Iterable[DescriptorsData]) -> dict[int, tuple[Member, 
     """PK of each ensemble -> its orderings."""
     ensembles, found = {node.pk: node for node in descriptors if 'weights' in node}, {}
     for pk, nodes in members_of(ensembles.values()).items() if ensembles else ():
-        weights = list(ensembles[pk]['weights'].values())
+        weights = ensembles[pk]['weights']
+        total = sum(weights.values())
         found[pk] = tuple(
-            Member(node.label, weight / sum(weights), {name: node.get(name) for name in NAMES}, Source.of(node))
-            for node, weight in zip(nodes, weights)
+            Member(node.label, weights[key] / total, {name: node.get(name) for name in NAMES}, Source.of(node))
+            for key, node in nodes.items()
         )
     return found
 

@@ -5,7 +5,7 @@ from aiida.engine import calcfunction, workfunction
 from aiida.orm import CalcJobNode, Dict, Float, StructureData, TrajectoryData
 from ase.calculators.lj import LennardJones
 
-from aiida_pesfp.calculations.ensemble import pool_orderings
+from aiida_pesfp.calculations.orderings import pool_orderings
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData

@@ -3,12 +3,12 @@
 import pytest
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.ensemble import pool_orderings
+from aiida_pesfp.calculations.orderings import pool_orderings
 from aiida_pesfp.cli.rank import print_table
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.descriptors import newest, rows_of
-from aiida_pesfp.queries.ensembles import crossing, members_of, orderings_of, parent_of, without_members
+from aiida_pesfp.queries.ensembles import crossing, likeliest, members_of, orderings_of, parent_of, without_members
 from tests.helpers import graph
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
@@ -39,7 +39,8 @@ def test_an_ensemble_has_means_and_intervals_as_attributes(ensemble):
 
 def test_members_parents_and_intervals_are_found(ensemble):
     parent, made, members, node = ensemble
-    assert members_of([node]) == {node.pk: [members[key] for key in sorted(members)]}
+    assert members_of([node]) == {node.pk: members}
+    assert likeliest(node).uuid == made['ordering_Cl'].uuid
     assert {one.uuid for one in orderings_of(parent)} == {one.uuid for one in made.values()}
     assert parent_of(made['ordering_F']).uuid == parent.uuid
     assert parent_of(parent) is None
