@@ -11,8 +11,9 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp.crystals.checks import check_crystal
+from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.crystals.ordering.order import Ordering, order, weights
-from aiida_pesfp.errors import NotConverged
+from aiida_pesfp.errors import NotConverged, StructureError
 from aiida_pesfp.programs.request import evaluated
 from aiida_pesfp.settings.ordering import OrderingSettings
 
@@ -33,6 +34,27 @@ class Orderer:
     species: str
     potential: object
     check_stop: Callable[[], None]
+
+    def members(self, parent: NamedStructure) -> list[NamedStructure]:
+        """The orderings of a disordered structure, or the structure itself if it is ordered; with an error, alone."""
+        if parent.structure is None or parent.error is not None or parent.structure.is_ordered:
+            return [parent]
+        try:
+            orderings = self(parent.structure)
+        except StructureError as error:
+            return [replace(parent, error=error)]
+        return [
+            NamedStructure(
+                name=f'{parent.name}-{number}',
+                source=f'{parent.source} (ordering {number})',
+                structure=one.structure,
+                doubts=(*parent.doubts, *one.doubts),
+                parent=parent.name,
+                weight=one.weight,
+                ordering=one.provenance(),
+            )
+            for number, one in enumerate(orderings)
+        ]
 
     @staticmethod
     def needs_potential(settings: OrderingSettings) -> bool:

@@ -84,6 +84,12 @@ class Request(ABC):
         """Whether the potential is loaded."""
         return True
 
+    def prepare(self) -> None:  # noqa: B027 (most have nothing to do)
+        """What comes before the first structure, with the potential.
+
+        :raises Stopped: if the run has to end.
+        """
+
     @abstractmethod
     def process(self, outcome: Outcome, bar: tqdm) -> None:
         """Compute the result of one structure, or resume what an earlier run left.
@@ -126,7 +132,7 @@ class Request(ABC):
         """
         given = self.program_settings
         if self.output is not None:
-            self._take_over()
+            self.take_over()
         self.write()
         try:
             if self.needs_potential:
@@ -145,7 +151,11 @@ class Request(ABC):
         signal.signal(signal.SIGTERM, self._terminate)
         try:
             with without_code(given.trust_weights):  # some calculators load their weights when they are first called
+                self.prepare()
                 self._process_all()
+        except Stopped as reason:
+            self.stopped = str(reason)
+            self.write()
         except errors.OutputError as error:
             self.unwritable = str(error)
 
@@ -156,7 +166,7 @@ class Request(ABC):
         elif time.monotonic() - self.terminated > GRACE:
             os._exit(EXIT_STOPPED)
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
         """Learn from ``run.json`` what earlier runs died of; with ``--fresh``, discard their results instead."""
         path = self.output / RUN
         with writing(path):

@@ -8,11 +8,10 @@ from ase.data import covalent_radii
 from pymatgen.core import Element, Structure
 
 from aiida_pesfp.crystals.canonical import TOLERANCE, canonical_cell, kinds_of_sites
+from aiida_pesfp.crystals.cif.atoms import NEARLY_FULL
 from aiida_pesfp.crystals.periodic import integer_points
 from aiida_pesfp.errors import CannotOrder, OrderedStructure
 
-#: What is left on a site that is full to this is a slip of the last digit, not a vacancy.
-NEARLY_FULL = 0.998
 #: Occupancies may exceed 1 or 0 by the last digit.
 ROUNDING = 0.002
 
