@@ -108,10 +108,9 @@ def _to_scan(node: ProcessNode) -> dict[str, StructureData]:
         if process.process_label == 'order' and process.is_finished_ok:
             parent = process.inputs.structure.uuid
             key = next(key for key, one in node.inputs.structures.items() if one.uuid == parent)
-            made = {name: one for name, one in process.outputs.items() if isinstance(one, StructureData)}
-            keys = ordering_keys(key, len(made), node.inputs.structures)
+            keys = ordering_keys(key, len(process.outputs.about.get_dict()), node.inputs.structures)
             structures.pop(key, None)
-            structures |= {one: made[f'ordering_{number}'] for number, one in enumerate(keys)}
+            structures |= {one: process.outputs[f'ordering_{number}'] for number, one in enumerate(keys)}
     return structures
 
 

@@ -69,10 +69,9 @@ def test_good_ones_are_ranked_and_every_other_has_its_reason(builder_of, structu
     overlap = Structure(face_centred(5.13), ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]])
     candidates = structures | {key: node for key, (node, _) in rejected.items()}
     candidates['overlap'] = StructureData(pymatgen=overlap)
-    charged = StructureData(cell=rock_salt('Li', 'Cl', 5.13).lattice.matrix.tolist())
-    charged.append_atom(position=(0, 0, 0), symbols='Li', weights=0.5)
-    charged.append_atom(position=(2.565, 2.565, 2.565), symbols='Cl')
-    candidates['charged'] = charged
+    split = Structure(face_centred(5.13), ['Li', 'Cl', 'Cl'], [[0, 0, 0], [0.5] * 3, [0.52, 0.5, 0.5]])
+    split.replace_species({'Cl': {'Cl': 0.75}})
+    candidates['split'] = StructureData(pymatgen=split)
     properties = {
         'LiH': {'band_gap': 0.3},
         'LiF': {'band_gap': 8.7, 'energy_above_hull': 0.2},
@@ -90,15 +89,15 @@ def test_good_ones_are_ranked_and_every_other_has_its_reason(builder_of, structu
         assert row['structure'] == structures[row['key']].uuid
 
     reasons = results['rejected'].get_dict()
-    assert set(reasons) == {*rejected, 'overlap', 'charged'}
+    assert set(reasons) == {*rejected, 'overlap', 'split'}
     for key, (structure, words) in rejected.items():
         assert reasons[key]['stage'] == 'filter'
         assert words in reasons[key]['reason']
         assert reasons[key]['uuid'] == structure.uuid
     assert reasons['overlap']['stage'] == 'scan'
     assert reasons['overlap']['error_type'] == 'OverlappingAtoms'
-    assert reasons['charged']['error_type'] == 'CannotOrder'
-    assert 'Li' in reasons['charged']['reason']
+    assert reasons['split']['error_type'] == 'CannotOrder'
+    assert 'Cl:0.75 and Cl:0.75' in reasons['split']['reason']
     # The provenance of the ranking leads to all descriptors.
     ranking = QueryBuilder().append(DescriptorsData, tag='descriptors', project='attributes.formula')
     ranking.append(Dict, filters={'uuid': results['ranking'].uuid}, with_ancestors='descriptors')
@@ -109,7 +108,7 @@ def test_a_disordered_structure_is_ranked_by_the_mean_of_its_orderings(builder_o
     mixed = antifluorite('Li', 'Te', 6.4)
     mixed.replace_species({'Te': {'Te': 0.5, 'Se': 0.5}})
     mixed = StructureData(pymatgen=mixed, label='mixed').store()
-    builder = builder_of({'LiCl': structures['LiCl'], 'mixed': mixed}, ordering={'number': 2, 'most_atoms': 12})
+    builder = builder_of({'LiCl': structures['LiCl'], 'mixed': mixed}, ordering={'number': 2, 'most_atoms': 24})
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     assert {row['key'] for row in results['ranking']['rows']} == {'LiCl', 'mixed'}
