@@ -1,4 +1,4 @@
-"""How often an early verdict is wrong: ``python benchmarks/coverage.py [-n 10000] [-o FILE]``.
+"""How often an early verdict is wrong: ``python benchmarks/early_coverage.py [-n 10000] [-o FILE]``.
 
 Scans random crystals with random potentials (``tests/helpers/synthetic.py``) to the end and with ``stop_below``, and
 counts verdicts against structures whose Xi is not below the limit. Resumable: seeds in the file are not computed again.
