@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping
 
-from pymatgen.core import Element, Species
+from pymatgen.core import Element, Species, Structure
 from pymatgen.core.composition import Composition
 
 #: Where oxidation states come from.
@@ -36,6 +36,16 @@ def oxidation_states(
     if _merit(amounts, best) == -math.inf:
         return {}, UNKNOWN
     return {symbol: float(state) for symbol, state in zip(amounts, best)}, GUESSED
+
+
+def stated_states(structure: Structure) -> dict[str, float]:
+    """Oxidation states of elements that a structure has, by its species or, as one from a CIF, by its properties."""
+    amounts: dict[str, list[tuple[float, float]]] = {}
+    for species, amount in structure.composition.items():
+        if getattr(species, 'oxi_state', None) is not None:
+            amounts.setdefault(species.symbol, []).append((float(species.oxi_state), amount))
+    found = {symbol: sum(q * n for q, n in some) / sum(n for _, n in some) for symbol, some in amounts.items()}
+    return structure.properties.get('oxidation_states', {}) | found
 
 
 def _usual_states(symbol: str) -> list[int]:

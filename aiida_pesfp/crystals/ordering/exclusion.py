@@ -14,6 +14,8 @@ from aiida_pesfp.crystals.ordering.parent import Supercell
 #: have 2.15 A in nitrate; and hydrogen) or covalent radii (cations: 2.35 A for Li-La, which have 2.5 A in garnets). So
 #: parts of two orientations of a group exclude each other.
 LEAST_ANION_CONTACT, LEAST_CATION_CONTACT = 0.7, 0.7
+#: What they must keep at least: 1.19 A for O-O, which have 1.2 to 1.5 A where they are bonded.
+LEAST_ANION_BOND = 0.9
 LEAST_HYDROGEN_CONTACT = 0.62  # 1.49 A; in water they are 1.51 A apart
 #: Distances count to this, A: they have the same last digit on every machine.
 DIGITS = 4
@@ -50,11 +52,13 @@ def _limit(one: str, other: str, states: Mapping[str, float], contacts: str) -> 
     limit = max(SHORTEST_DISTANCE, LEAST_CONTACT * covalent)
     if one == other and numbers[0] in ALKALI and contacts != CLOSEST:
         limit = max(limit, LEAST_ALKALI_CONTACT * covalent)
+    signs = {np.sign(states.get(symbol, 0.0)) for symbol in (one, other)}
+    if signs == {-1.0} and 'H' not in (one, other):
+        limit = max(limit, LEAST_ANION_BOND * covalent)
     if contacts != USUAL:
         return limit
     if one == other == 'H':
         return max(limit, LEAST_HYDROGEN_CONTACT * 2 * float(vdw_radii[1]))
-    signs = {np.sign(states.get(symbol, 0.0)) for symbol in (one, other)}
     if signs == {-1.0}:
         limit = max(limit, LEAST_ANION_CONTACT * float(np.nan_to_num(vdw_radii[numbers]).sum()))
     elif signs == {1.0} and 'H' not in (one, other):

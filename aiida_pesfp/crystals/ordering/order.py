@@ -9,7 +9,7 @@ from ase.units import kB
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.ordering.arrange import Task, explained, prepare, with_fewer_ions
-from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states
+from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states, stated_states
 from aiida_pesfp.crystals.ordering.choose import choose
 from aiida_pesfp.crystals.ordering.counts import possible_counts
 from aiida_pesfp.crystals.ordering.exclusion import CLOSEST, LEAST
@@ -67,14 +67,14 @@ def order(
     """Ordered structures of a disordered one, different up to symmetry; fewer than asked for if there are no more.
 
     :param mobile: symbol of the mobile ion, whose number balances the charge.
-    :param given: oxidation states by element, as the file gives them; those of the structure's properties by default.
+    :param given: oxidation states by element, of the structure itself by default.
     :param evaluate: energies of ordered structures, for swaps at a temperature (``monte_carlo``).
     :raises OrderedStructure: if the structure is not disordered.
     :raises CannotOrder: if it has no ordering that fits; the message names the sites and the way out.
     """
     parent = Parent.of(structure)
     amounts = dict(zip(parent.species[1:], parent.amounts[1:].tolist()))
-    states, source = oxidation_states(amounts, given or structure.properties.get('oxidation_states'))
+    states, source = oxidation_states(amounts, given or stated_states(structure))
     _check_choice(settings, states, evaluate)
     counts = possible_counts(parent, mobile, states, settings.most_atoms, settings.deviation)[: 1 + LARGER]
     best: list[Ordering] = []
