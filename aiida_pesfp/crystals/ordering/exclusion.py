@@ -14,8 +14,6 @@ from aiida_pesfp.crystals.ordering.parent import Supercell
 #: have 2.15 A in nitrate; and hydrogen) or covalent radii (cations: 2.35 A for Li-La, which have 2.5 A in garnets). So
 #: parts of two orientations of a group exclude each other.
 LEAST_ANION_CONTACT, LEAST_CATION_CONTACT = 0.7, 0.7
-#: What they must keep at least: 1.19 A for O-O, which have 1.2 to 1.5 A where they are bonded.
-LEAST_ANION_BOND = 0.9
 LEAST_HYDROGEN_CONTACT = 0.62  # 1.49 A; in water they are 1.51 A apart
 #: Distances count to this, A: they have the same last digit on every machine.
 DIGITS = 4
@@ -31,7 +29,7 @@ def hard_cores(
 ) -> np.ndarray:
     """(species, species) smallest distance between two atoms, A; 0 for a vacancy.
 
-    :param states: oxidation states, or nothing: then only atoms of one element count as ions of one sign.
+    :param states: oxidation states, or nothing: then no two atoms count as ions of one sign.
     :param hard_core: between two mobile ions, by default from their radii.
     :param contacts: one of :data:`CONTACTS`.
     """
@@ -52,11 +50,9 @@ def _limit(one: str, other: str, states: Mapping[str, float], contacts: str) -> 
     limit = max(SHORTEST_DISTANCE, LEAST_CONTACT * covalent)
     if one == other and numbers[0] in ALKALI and contacts != CLOSEST:
         limit = max(limit, LEAST_ALKALI_CONTACT * covalent)
-    signs = {np.sign(states.get(symbol, 0.0)) for symbol in (one, other)}
-    if signs == {-1.0} and 'H' not in (one, other):
-        limit = max(limit, LEAST_ANION_BOND * covalent)
     if contacts != USUAL:
         return limit
+    signs = {np.sign(states.get(symbol, 0.0)) for symbol in (one, other)}
     if one == other == 'H':
         return max(limit, LEAST_HYDROGEN_CONTACT * 2 * float(vdw_radii[1]))
     if signs == {-1.0}:

@@ -210,8 +210,8 @@ def test_supercells_and_their_symmetry():
 
 
 def ring(symbol: str, other: object) -> Structure:
-    """Three half-full sites 0.80 A apart around each of the corners of a cell, and something between."""
-    places = [[0.05, 0.1, 0], [1 / 3, 2 / 3, 0.5]]
+    """Three half-full sites 0.70 A apart around each of the corners of a cell, and something between."""
+    places = [[0.044, 0.088, 0], [1 / 3, 2 / 3, 0.5]]
     return Structure.from_spacegroup('P3', Lattice.hexagonal(5.3, 5), [{symbol: 0.5}, other], places)
 
 
@@ -226,7 +226,7 @@ def ring(symbol: str, other: object) -> Structure:
             ring('O', 'Al'),
             {},
             CannotOrder,
-            r'too close: O:0\.5 and O:0\.5 at \(.*0\.80 A apart.*Correct the occupancies',
+            r'too close: O:0\.5 and O:0\.5 at \(.*0\.70 A apart.*Correct the occupancies',
         ),
     ],
     ids=['full', 'radius', 'large', 'charge', 'close'],
