@@ -23,6 +23,9 @@ from aiida_pesfp.crystals.ordering.sampling import Problem, Sampler
 from aiida_pesfp.errors import CannotOrder
 from aiida_pesfp.settings.ordering import OrderingSettings
 
+#: Ions of one sign that are farther apart than this are not looked for, A.
+FARTHEST_ALIKE = 4.0
+
 
 @dataclass(frozen=True)
 class Task:
@@ -43,6 +46,20 @@ class Task:
         symbols = [self.parent.species[kind] for kind in state[atoms]]
         lattice = Lattice.from_parameters(*Lattice(self.supercell.lattice).parameters)
         return Structure(lattice, symbols, self.supercell.fractions[atoms]).get_sorted_structure()
+
+    def closest_alike(self, states: list[np.ndarray]) -> str:
+        """The closest pair of ions of one sign in some arrangements: ``Li-Li 1.55 A apart``."""
+        first, second, distances = closest_pairs(self.supercell.lattice, self.supercell.fractions, FARTHEST_ALIKE)
+        signs = np.sign([0.0, *(self.states.get(symbol, 0.0) for symbol in self.parent.species[1:])])
+        pairs = []
+        for state in states:
+            alike = np.flatnonzero(signs[state[first]] * signs[state[second]] > 0)
+            if len(alike):
+                one = alike[np.argmin(distances[alike])]
+                symbols = sorted((self.parent.species[state[first[one]]], self.parent.species[state[second[one]]]))
+                pairs.append((float(distances[one]), '-'.join(symbols)))
+        distance, symbols = min(pairs, default=(FARTHEST_ALIKE, 'ions'))
+        return f'{symbols} {distance:.2f} A apart'
 
     def orbits(self) -> list[dict]:
         """The numbers of atoms on each orbit, for the provenance."""

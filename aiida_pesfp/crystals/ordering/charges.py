@@ -2,16 +2,20 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from pymatgen.core import Element, Species
+from pymatgen.core import Element, Species, Structure
 from pymatgen.core.composition import Composition
 
 #: Where oxidation states come from.
 GIVEN, GUESSED, UNKNOWN = 'file', 'guessed', 'unknown'
 #: Largest charge that mobile ions may have to balance, as a part of that of all cations, as occupancies are inexact;
 #: and how many powers of e of rarity of an oxidation state outweigh a charge of all cations.
-IMBALANCE, OUTWEIGHED = 0.15, 30.0
+IMBALANCE, OUTWEIGHED = 0.5, 15.0
+#: States of less than this part of an element's entries of the ICSD are not tried, but of these elements, which have
+#: several at once: their mean balances the charge if it is off by more than a rounding.
+RARE, ROUNDING = 0.03, 0.01
+MIXED_VALENT = ('V', 'Cr', 'Mn', 'Fe', 'Co', 'Ni', 'Cu', 'Mo')
 #: Most combinations of states that are tried.
 MOST_COMBINATIONS = 200_000
 
@@ -35,12 +39,37 @@ def oxidation_states(
     best = max(itertools.product(*choices), key=lambda states: _merit(amounts, states))
     if _merit(amounts, best) == -math.inf:
         return {}, UNKNOWN
-    return {symbol: float(state) for symbol, state in zip(amounts, best)}, GUESSED
+    return _with_mixed_valence(amounts, {symbol: float(state) for symbol, state in zip(amounts, best)}), GUESSED
+
+
+def _with_mixed_valence(amounts: Mapping[str, float], states: dict[str, float]) -> dict[str, float]:
+    """The states with that of the one mixed-valent element, if there is one, such that it balances the charge."""
+    elements = [symbol for symbol in amounts if symbol in MIXED_VALENT]
+    charge = sum(amounts[symbol] * states[symbol] for symbol in amounts)
+    positive = sum(max(0.0, amounts[symbol] * states[symbol]) for symbol in amounts)
+    if len(elements) != 1 or abs(charge) <= ROUNDING * positive:
+        return states
+    [symbol] = elements
+    mean = round(states[symbol] - charge / amounts[symbol], 4)
+    known = _usual_states(symbol)
+    return states | {symbol: mean} if min(known) <= mean <= max(known) else states
+
+
+def stated_states(structure: Structure) -> dict[str, float]:
+    """Oxidation states of elements that a structure has, by its species or, as one from a CIF, by its properties."""
+    amounts: dict[str, list[tuple[float, float]]] = {}
+    for species, amount in structure.composition.items():
+        if getattr(species, 'oxi_state', None) is not None:
+            amounts.setdefault(species.symbol, []).append((float(species.oxi_state), amount))
+    found = {symbol: sum(q * n for q, n in some) / sum(n for _, n in some) for symbol, some in amounts.items()}
+    return structure.properties.get('oxidation_states', {}) | found
 
 
 def _usual_states(symbol: str) -> list[int]:
     element = Element(symbol)
-    return sorted(element.icsd_oxidation_states or element.common_oxidation_states)
+    states = sorted(element.icsd_oxidation_states or element.common_oxidation_states)
+    least = -math.inf if symbol in MIXED_VALENT else math.log(RARE)
+    return [state for state in states if _logarithm(symbol, state) > least] or states
 
 
 def _merit(amounts: Mapping[str, float], states: tuple[float, ...]) -> float:
@@ -48,9 +77,15 @@ def _merit(amounts: Mapping[str, float], states: tuple[float, ...]) -> float:
     charges = [amount * state for amount, state in zip(amounts.values(), states)]
     positive = sum(charge for charge in charges if charge > 0)
     imbalance = abs(sum(charges)) / positive if positive else math.inf
-    if imbalance > IMBALANCE:
+    if imbalance > IMBALANCE or _is_reversed(amounts, states):
         return -math.inf
     return round(sum(map(_logarithm, amounts, states)) - OUTWEIGHED * imbalance, 9)
+
+
+def _is_reversed(symbols: Iterable[str], states: tuple[float, ...]) -> bool:
+    """Whether a cation is more electronegative than an anion; hydrogen may be either."""
+    signed = [(Element(symbol).X, state) for symbol, state in zip(symbols, states) if symbol != 'H']
+    return max((x for x, q in signed if q > 0), default=-1.0) > min((x for x, q in signed if q < 0), default=9.0)
 
 
 def _logarithm(symbol: str, state: float) -> float:

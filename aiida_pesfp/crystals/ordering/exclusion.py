@@ -29,7 +29,7 @@ def hard_cores(
 ) -> np.ndarray:
     """(species, species) smallest distance between two atoms, A; 0 for a vacancy.
 
-    :param states: oxidation states, or nothing: then only atoms of one element count as ions of one sign.
+    :param states: oxidation states, or nothing: then no two atoms count as ions of one sign.
     :param hard_core: between two mobile ions, by default from their radii.
     :param contacts: one of :data:`CONTACTS`.
     """
@@ -52,9 +52,9 @@ def _limit(one: str, other: str, states: Mapping[str, float], contacts: str) -> 
         limit = max(limit, LEAST_ALKALI_CONTACT * covalent)
     if contacts != USUAL:
         return limit
+    signs = {np.sign(states.get(symbol, 0.0)) for symbol in (one, other)}
     if one == other == 'H':
         return max(limit, LEAST_HYDROGEN_CONTACT * 2 * float(vdw_radii[1]))
-    signs = {np.sign(states.get(symbol, 0.0)) for symbol in (one, other)}
     if signs == {-1.0}:
         limit = max(limit, LEAST_ANION_CONTACT * float(np.nan_to_num(vdw_radii[numbers]).sum()))
     elif signs == {1.0} and 'H' not in (one, other):

@@ -9,10 +9,10 @@ from ase.units import kB
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.ordering.arrange import Task, explained, prepare, with_fewer_ions
-from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states
+from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states, stated_states
 from aiida_pesfp.crystals.ordering.choose import choose
 from aiida_pesfp.crystals.ordering.counts import possible_counts
-from aiida_pesfp.crystals.ordering.exclusion import CLOSEST, LEAST
+from aiida_pesfp.crystals.ordering.exclusion import CLOSEST, USUAL
 from aiida_pesfp.crystals.ordering.parent import Parent
 from aiida_pesfp.crystals.ordering.swaps import Evaluate
 from aiida_pesfp.errors import CannotOrder
@@ -67,14 +67,14 @@ def order(
     """Ordered structures of a disordered one, different up to symmetry; fewer than asked for if there are no more.
 
     :param mobile: symbol of the mobile ion, whose number balances the charge.
-    :param given: oxidation states by element, as the file gives them; those of the structure's properties by default.
+    :param given: oxidation states by element, of the structure itself by default.
     :param evaluate: energies of ordered structures, for swaps at a temperature (``monte_carlo``).
     :raises OrderedStructure: if the structure is not disordered.
     :raises CannotOrder: if it has no ordering that fits; the message names the sites and the way out.
     """
     parent = Parent.of(structure)
     amounts = dict(zip(parent.species[1:], parent.amounts[1:].tolist()))
-    states, source = oxidation_states(amounts, given or structure.properties.get('oxidation_states'))
+    states, source = oxidation_states(amounts, given or stated_states(structure))
     _check_choice(settings, states, evaluate)
     counts = possible_counts(parent, mobile, states, settings.most_atoms, settings.deviation)[: 1 + LARGER]
     best: list[Ordering] = []
@@ -116,7 +116,7 @@ def _check_choice(settings: OrderingSettings, states: Mapping[str, float], evalu
 def _orderings(
     task: Task, states: list[np.ndarray], energies: list[float] | None, settings: OrderingSettings
 ) -> list[Ordering]:
-    doubts = _doubts(task, len(states), settings)
+    doubts = _doubts(task, states, settings)
     counts, distances = task.orbits(), task.distances()
     shares = weights(energies, len(states), settings)
     return [
@@ -138,7 +138,7 @@ def _orderings(
     ]
 
 
-def _doubts(task: Task, found: int, settings: OrderingSettings) -> tuple[str, ...]:
+def _doubts(task: Task, states: list[np.ndarray], settings: OrderingSettings) -> tuple[str, ...]:
     """What a person should know of the orderings of one parent."""
     doubts = []
     if task.source == UNKNOWN:
@@ -150,10 +150,9 @@ def _doubts(task: Task, found: int, settings: OrderingSettings) -> tuple[str, ..
     lost = [symbol for symbol, number in zip(task.parent.species, numbers) if symbol and not number]
     if lost:
         doubts.append(f'its orderings have no {", ".join(lost)}, as there is no room for the ions that balance it')
-    if task.contacts == LEAST:
-        doubts.append('some of its ions of one sign are closer than in most crystals in every ordering')
-    if task.contacts == CLOSEST:
-        doubts.append('some of its mobile ions are too close for a scan in every ordering: relax them first')
-    if found < settings.number:
+    if task.contacts != USUAL:
+        words = f'its orderings have {task.closest_alike(states)}, closer than in most crystals'
+        doubts.append(f'{words}: relax them before a scan' if task.contacts == CLOSEST else words)
+    if (found := len(states)) < settings.number:
         doubts.append(f'it has {found} different orderings in {settings.most_atoms} atoms, or more are hard to find')
     return tuple(doubts)

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import spglib
-from ase.data import covalent_radii
-from pymatgen.core import Element, Structure
+from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.canonical import TOLERANCE, canonical_cell, kinds_of_sites
 from aiida_pesfp.crystals.cif.atoms import NEARLY_FULL
 from aiida_pesfp.crystals.periodic import integer_points
 from aiida_pesfp.errors import CannotOrder, OrderedStructure
 
+#: Curium is the last element with a covalent radius.
+LAST_RADIUS = 96
 #: Occupancies may exceed 1 or 0 by the last digit.
 ROUNDING = 0.002
 
@@ -144,7 +145,7 @@ def _check_sites(structure: Structure) -> None:
         if min(parts) < -ROUNDING or sum(parts) > 1 + ROUNDING:
             raise CannotOrder(f'{where}: occupancies must be at least 0, and sum to at most 1: correct them')
         for element in site.species.element_composition:
-            if len(covalent_radii) <= Element(element.symbol).Z or covalent_radii[element.Z] <= 0.2:
+            if element.Z > LAST_RADIUS:
                 raise CannotOrder(f'{where}: the radius of {element.symbol} is not known: leave the structure out')
     if all(max(site.species.values()) >= NEARLY_FULL for site in structure):
         raise OrderedStructure('all its sites are full: there is nothing to order, use it as it is')
