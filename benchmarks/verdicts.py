@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:benchmarks/verdicts.py
 """How often an early verdict is wrong: ``python benchmarks/verdicts.py [-n 10000] [-o FILE]``.
-========
-"""How often an early verdict is wrong: ``python benchmarks/early_coverage.py [-n 10000] [-o FILE]``.
->>>>>>>> o18:benchmarks/early_coverage.py
 
 Scans random crystals with random potentials (``tests/helpers/synthetic.py``) to the end and with ``stop_below``, and
 counts verdicts against structures whose Xi is not below the limit. Resumable: seeds in the file are not computed again.

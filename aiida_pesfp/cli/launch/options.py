@@ -143,7 +143,12 @@ scan_options = combined(
 ORDERED = ('number', 'seed', 'most_atoms', 'choice')
 criteria_options = combined(
     options_of(Criteria, overriding=True, species=None),
-    options_of(OrderingSettings, only=ORDERED, overriding=True),
+    options_of(
+        OrderingSettings,
+        only=ORDERED,
+        overriding=True,
+        number={'help': OrderingSettings.help_of('number') + '  [default: that of the protocol]'},
+    ),
     click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
     click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )
