@@ -1,7 +1,7 @@
 """The supercell, the numbers of atoms and the hard cores with which a crystal can be ordered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
@@ -18,6 +18,7 @@ from aiida_pesfp.crystals.ordering.exclusion import (
     closest_pairs,
     hard_cores,
 )
+from aiida_pesfp.crystals.ordering.groups import Groups, classes, find_groups
 from aiida_pesfp.crystals.ordering.parent import Parent, Supercell
 from aiida_pesfp.crystals.ordering.sampling import Problem, Sampler
 from aiida_pesfp.errors import CannotOrder
@@ -39,6 +40,7 @@ class Task:
     source: str
     limits: np.ndarray
     contacts: str
+    groups: list[Groups]
 
     def structure(self, state: np.ndarray) -> Structure:
         """The ordered structure of (sites,) species."""
@@ -61,10 +63,10 @@ class Task:
         distance, symbols = min(pairs, default=(FARTHEST_ALIKE, 'ions'))
         return f'{symbols} {distance:.2f} A apart'
 
-    def orbits(self) -> list[dict]:
+    def orbits(self, state: np.ndarray) -> list[dict]:
         """The numbers of atoms on each orbit, for the provenance."""
         rows = []
-        for orbit, (shares, numbers) in enumerate(zip(self.parent.shares, self.counts.numbers)):
+        for orbit, (shares, numbers) in enumerate(zip(self.parent.shares, _numbers(self.supercell, state))):
             sites = int(self.counts.cells * self.parent.multiplicities[orbit])
             species = {
                 symbol: {'expected': round(float(sites * share), 4), 'count': int(number)}
@@ -92,28 +94,27 @@ def prepare(
     :raises CannotOrder: if there is none.
     """
     supercell = Supercell.of(parent, compact_supercell(parent.cell.lattice.matrix, counts.cells))
+    _, groups = find_groups(parent, mobile)
     rng = np.random.default_rng([settings.seed, counts.cells])
     certain = True
     every = {one: hard_cores(parent.species, charges[0], mobile, settings.hard_core, one) for one in CONTACTS}
     for contacts, limits in every.items():
         floor = every[LEAST] if contacts == USUAL else limits
         for loose in (False, True):
-            numbers = counts.numbers
-            exclusion = Exclusion.of(supercell, (numbers > 0)[supercell.orbit_of], limits, floor)
-            problem = Problem(supercell.orbit_of, numbers, exclusion)
+            problem = _problem(supercell, counts.numbers, groups, limits, floor)
             sampler = Sampler(problem, rng)
             if loose or not sampler.search():
                 state, impossible = solve(problem, loose=loose)
                 certain &= impossible
                 if state is None:
                     continue
-                numbers = np.zeros_like(numbers)
-                np.add.at(numbers, (supercell.orbit_of, state), 1)
-                problem = Problem(supercell.orbit_of, numbers, exclusion)
+                numbers = np.zeros_like(problem.numbers)
+                np.add.at(numbers, (problem.orbit_of, state), 1)
+                problem = replace(problem, numbers=numbers)
                 sampler = Sampler(problem, rng)
                 sampler.start_from(state)
-            counts = make_counts(parent, numbers, counts.cells, charges[0])
-            return Task(parent, supercell, problem, counts, *charges, limits, contacts), sampler
+            counts = make_counts(parent, _numbers(supercell, sampler.state), counts.cells, charges[0])
+            return Task(parent, supercell, problem, counts, *charges, limits, contacts, groups), sampler
     words = 'no arrangement keeps its occupancies and its charge without atoms that are too close'
     raise CannotOrder(words if certain else f'{words}, or it was not found in time')
 
@@ -127,13 +128,28 @@ def with_fewer_ions(
     ion = parent.species.index(mobile)
     limits = hard_cores(parent.species, states, mobile, settings.hard_core, CLOSEST)
     supercell = Supercell.of(parent, compact_supercell(parent.cell.lattice.matrix, counts.cells))
-    exclusion = Exclusion.of(supercell, (counts.numbers > 0)[supercell.orbit_of], limits, limits)
-    state, _ = solve(Problem(supercell.orbit_of, counts.numbers, exclusion), loose=True, most=ion)
+    problem = _problem(supercell, counts.numbers, find_groups(parent, mobile)[1], limits, limits)
+    state, _ = solve(problem, loose=True, most=ion)
     if state is None:
         return None
     room = int((state == ion).sum())
     choices = (count(parent, mobile, states, counts.cells, loose, room) for loose in (False, True))
     return next((one for one in choices if one is not None), None)
+
+
+def _problem(
+    supercell: Supercell, numbers: np.ndarray, groups: list[Groups], limits: np.ndarray, floor: np.ndarray
+) -> Problem:
+    class_of, of_classes = classes(supercell, numbers, groups)
+    exclusion = Exclusion.of(supercell, (of_classes > 0)[class_of], limits, floor)
+    return Problem(class_of, of_classes, exclusion, len(numbers))
+
+
+def _numbers(supercell: Supercell, state: np.ndarray) -> np.ndarray:
+    """(orbits, species) how many atoms of each an arrangement has."""
+    numbers = np.zeros(supercell.parent.shares.shape, dtype=int)
+    np.add.at(numbers, (supercell.orbit_of, state), 1)
+    return numbers
 
 
 def explained(

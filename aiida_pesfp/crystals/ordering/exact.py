@@ -42,6 +42,7 @@ def solve(
         )
         constraints.append(LinearConstraint(totals, np.where(kept, numbers.sum(axis=0), 0), upper_totals))
         off = rows(np.arange(len(slots)), n + np.arange(len(slots)), len(slots)).tocsc()
+        constraints.append(LinearConstraint(off[slots[:, 0] >= problem.orbits], 0, 0))
         constraints += [
             LinearConstraint(of_slot - off, -np.inf, wanted),
             LinearConstraint(of_slot + off, wanted, np.inf),

@@ -13,6 +13,7 @@ from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states, sta
 from aiida_pesfp.crystals.ordering.choose import choose
 from aiida_pesfp.crystals.ordering.counts import possible_counts
 from aiida_pesfp.crystals.ordering.exclusion import CLOSEST, USUAL
+from aiida_pesfp.crystals.ordering.groups import find_groups
 from aiida_pesfp.crystals.ordering.parent import Parent
 from aiida_pesfp.crystals.ordering.swaps import Evaluate
 from aiida_pesfp.errors import CannotOrder
@@ -72,7 +73,7 @@ def order(
     :raises OrderedStructure: if the structure is not disordered.
     :raises CannotOrder: if it has no ordering that fits; the message names the sites and the way out.
     """
-    parent = Parent.of(structure)
+    parent, _ = find_groups(Parent.of(structure), mobile)
     amounts = dict(zip(parent.species[1:], parent.amounts[1:].tolist()))
     states, source = oxidation_states(amounts, given or stated_states(structure))
     _check_choice(settings, states, evaluate)
@@ -117,13 +118,13 @@ def _orderings(
     task: Task, states: list[np.ndarray], energies: list[float] | None, settings: OrderingSettings
 ) -> list[Ordering]:
     doubts = _doubts(task, states, settings)
-    counts, distances = task.orbits(), task.distances()
+    distances = task.distances()
     shares = weights(energies, len(states), settings)
     return [
         Ordering(
             structure=task.structure(state),
             supercell=task.supercell.matrix.tolist(),
-            counts=counts,
+            counts=task.orbits(state),
             composition_deviation=task.counts.composition_deviation,
             charge=task.counts.charge,
             oxidation_states=task.states,

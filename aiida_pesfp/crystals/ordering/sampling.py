@@ -1,6 +1,6 @@
 """Random arrangements of atoms on sites: Metropolis swaps, in whole numbers.
 
-A swap exchanges what two sites of an orbit have, so the numbers of atoms stay. The energy is the number of pairs that
+A swap exchanges what two sites of a class have, so the numbers of atoms stay. The energy is the number of pairs that
 are too close, plus an electrostatic energy if one is given. Without it, all arrangements without such pairs are equally
 probable among those that the chain visits, at any temperature. Taking a chain at every n-th of its visits to them is
 again a chain of Metropolis, whose distribution is uniform over them.
@@ -43,15 +43,17 @@ class Moves(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is arranged: sites with as many atoms of each species as their orbit gets.
+    """What is arranged: sites with as many atoms of each species as their class gets.
 
-    :param orbit_of: (sites,) the orbit of each site.
-    :param numbers: (orbits, species) atoms of each species; 0 is the vacancy.
+    :param orbit_of: (sites,) the class of each site: an orbit, or the ligands of one group.
+    :param numbers: (classes, species) atoms of each species; 0 is the vacancy.
+    :param orbits: the first classes are so many orbits; the numbers of the others never change.
     """
 
     orbit_of: np.ndarray
     numbers: np.ndarray
     exclusion: Exclusion
+    orbits: int
 
     @property
     def allowed(self) -> np.ndarray:

@@ -144,7 +144,7 @@ def cycle(sites, ions):
     forbidden = np.zeros((2 * sites, 2, 2), dtype=bool)
     forbidden[:, 1, 1] = True
     pairs = Exclusion(np.searchsorted(first, np.arange(sites + 1)), second, forbidden, np.ones(2 * sites))
-    return Problem(np.zeros(sites, dtype=int), np.array([[sites - ions, ions]]), pairs)
+    return Problem(np.zeros(sites, dtype=int), np.array([[sites - ions, ions]]), pairs, 1)
 
 
 @settings(max_examples=25, deadline=None)
@@ -177,7 +177,7 @@ def test_atoms_move_to_other_orbits_if_they_must():
     ring = cycle(6, 4)
     starts = np.append(ring.exclusion.starts, [12, 12])
     pairs = Exclusion(starts, ring.exclusion.neighbours, ring.exclusion.forbidden, ring.exclusion.distances)
-    problem = Problem(np.array([0] * 6 + [1] * 2), np.array([[2, 4], [1, 1]]), pairs)
+    problem = Problem(np.array([0] * 6 + [1] * 2), np.array([[2, 4], [1, 1]]), pairs, 2)
     assert solve(problem) == (None, True)
     state, _ = solve(problem, loose=True)
     assert state[:6].sum() == 3
