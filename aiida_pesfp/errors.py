@@ -43,6 +43,14 @@ class PartialOccupancy(StructureError):
     """A site is shared by several species or partly vacant."""
 
 
+class OrderedStructure(StructureError):
+    """The structure is to be ordered, and all its sites are full."""
+
+
+class CannotOrder(StructureError):
+    """A disordered structure has no ordering that keeps its composition, its charge and the distances of its atoms."""
+
+
 class OverlappingAtoms(StructureError):
     """Two atoms lie on top of each other."""
 

@@ -31,10 +31,11 @@ _AMPLITUDES = np.random.default_rng(0).normal(size=(len(_WAVES), 2)) @ [1, 1j]
 def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Structure:
     """The primitive cell of a crystal, the same for every basis, origin, orientation and supercell that describes it.
 
-    :param structure: ordered. Oxidation states and properties of its sites are left out.
+    :param structure: ordered or not. Oxidation states and properties of its sites are left out.
     :param tolerance: largest displacement of an atom from the place that symmetry demands, A.
     """
-    lattice, places, numbers = _primitive(structure, tolerance)
+    species, kinds = kinds_of_sites(structure)
+    lattice, places, numbers = _primitive(structure, kinds, tolerance)
     origins = _origins(*_operations(lattice, places, numbers, tolerance), places, numbers)
     bases = _operations(lattice, np.zeros((1, 3)), [1], tolerance)[0]
     bases = bases[np.linalg.det(bases) > 0]  # a mirror image is another crystal
@@ -43,7 +44,25 @@ def canonical_cell(structure: Structure, tolerance: float = TOLERANCE) -> Struct
     places = np.round((places - origins[origin]) @ np.linalg.inv(bases[basis]).T, 10) % 1.0
     order = np.lexsort((*np.round(places.T[::-1], 6), numbers))
     lattice = Lattice.from_parameters(*Lattice(bases[basis].T @ lattice).parameters)
-    return Structure(lattice, numbers[order], places[order]).get_sorted_structure()
+    return Structure(lattice, [species[number] for number in numbers[order]], places[order]).get_sorted_structure()
+
+
+def kinds_of_sites(structure: Structure) -> tuple[dict[int, object], np.ndarray]:
+    """What each kind of site holds, and (n,) the kind of each site: the atomic numbers of an ordered structure.
+
+    In a disordered one, sites are of one kind if their occupancies are the same to four digits.
+    """
+    if structure.is_ordered:
+        kinds = np.array(structure.atomic_numbers)
+        return {number: number for number in kinds.tolist()}, kinds
+    fillings = [
+        tuple(sorted((one.symbol, round(float(part), 4)) for one, part in site.species.element_composition.items()))
+        for site in structure
+    ]
+    numbers = {filling: number for number, filling in enumerate(sorted(set(fillings)), start=1)}
+    totals = {filling: max(1.0, sum(part for _, part in filling)) for filling in numbers}  # rounded up, maybe
+    species = {numbers[filling]: {one: part / total for one, part in filling} for filling, total in totals.items()}
+    return species, np.array([numbers[filling] for filling in fillings])
 
 
 def cell_to_scan(structure: Structure, cell: str, size: float) -> tuple[Structure, tuple[str, ...]]:
@@ -96,12 +115,12 @@ def doubts_of_cell(canonical: Structure) -> tuple[str, ...]:
     return (f'{counts}: if it is a supercell with noise, give the smaller cell, as descriptors depend on it',)
 
 
-def _primitive(structure: Structure, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Niggli cell (A, as rows), places and atomic numbers, exactly symmetric, with a standard origin.
+def _primitive(structure: Structure, kinds: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Niggli cell (A, as rows), places and kinds of sites, exactly symmetric, with a standard origin.
 
     spglib could idealise the cell too, but not to better than the tolerance.
     """
-    given = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
+    given = (structure.lattice.matrix, structure.frac_coords, kinds)
     found = spglib.standardize_cell(given, to_primitive=True, no_idealize=True, symprec=tolerance)
     lattice, places, numbers = map(np.asarray, found or given)
     if known := spglib.get_symmetry_dataset((lattice, places, numbers), symprec=tolerance):

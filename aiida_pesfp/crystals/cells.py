@@ -91,6 +91,17 @@ def supercell_matrix(cell: np.ndarray, minimum_distance: float, diagonal: bool =
     raise AssertionError('the diagonal matrix is large enough')
 
 
+def compact_supercell(cell: np.ndarray, cells: int) -> np.ndarray:
+    """The integer matrix of the supercell with so many cells whose smallest inter-planar distance is the largest.
+
+    Its rows are the vectors of the supercell in units of those of the (3, 3) cell.
+    """
+    forms = np.array(list(_hermite_normal_forms(cells)))
+    bases = minkowski_reduce(forms @ cell) @ forms
+    distances = interplanar_distances(bases @ cell).min(axis=1)
+    return _most_compact(bases[distances > distances.max() - 1e-6], cell)
+
+
 def minkowski_reduce(bases: np.ndarray) -> np.ndarray:
     """Minkowski reduction of (m, 3, 3) lattices at once: the shortest possible basis of each, shortest vector first.
 

@@ -185,7 +185,7 @@ def check_crystal(structure: Structure) -> None:
     for index, site in enumerate(structure):
         if not site.is_ordered:
             occupied = f'site {index} at {_place(site)} is occupied by {site.species_string}'
-            raise PartialOccupancy(f'{occupied}: give an ordered approximant of the structure')
+            raise PartialOccupancy(f'{occupied}: scan orderings of it (--orderings), or give an ordered approximant')
     check_distances(structure)
 
 

@@ -25,6 +25,8 @@ class NamedStructure:
     :param name: unique in the request and safe; names the results.
     :param source: the file as given, with ``#k`` for the k-th structure of a file that holds several.
     :param doubts: what may be wrong with the structure.
+    :param parent: name of the disordered structure of which this is an ordering, with this ``weight`` among all;
+        ``ordering`` says how it was made.
     """
 
     name: str
@@ -32,6 +34,9 @@ class NamedStructure:
     structure: Structure | None
     error: StructureError | None = None
     doubts: tuple[str, ...] = ()
+    parent: str | None = None
+    weight: float = 1.0
+    ordering: dict | None = None
 
 
 def read_named_structures(paths: list[Path], tell: Callable[[str], None] = print) -> list[NamedStructure]:

@@ -95,7 +95,7 @@ def _parse(path: Path) -> list[Reading]:
         return _READERS[kind](read_text(path))
     source = path
     if kind == 'castep-cell' and 'MIXTURE' in read_text(path).upper():  # ASE overlooks it
-        raise PartialOccupancy('it has mixtures of atoms: give an ordered approximant of the structure')
+        raise PartialOccupancy('it has mixtures of atoms: give a CIF for --orderings, or an ordered approximant')
     if kind == 'espresso-in':
         source = io.StringIO(espresso.for_ase(read_text(path)))
     if kind == 'cube' and re.match(r'(?:.*\n){3}\s*-', read_text(path)):

@@ -62,5 +62,5 @@ def from_atoms(atoms: Atoms) -> Structure:
     sites = [list(site.values()) for site in kept.values()] if isinstance(kept, dict) else []
     columns = [array.astype(float) for name, array in atoms.arrays.items() if 'occ' in name.lower()]
     if any(site != [1] for site in sites) or any((column != 1).any() for column in columns):
-        raise PartialOccupancy('it has partly occupied sites: give an ordered approximant of the structure')
+        raise PartialOccupancy('it has partly occupied sites: give a CIF for --orderings, or an ordered approximant')
     return AseAtomsAdaptor.get_structure(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True))

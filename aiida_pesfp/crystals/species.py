@@ -28,6 +28,15 @@ def element_of(text: str, known: Collection[str] = ()) -> tuple[str, str | None]
     return _choose(text, letters, [symbol, *letters] if capitals else [symbol], known, sure=False)
 
 
+def charge_of(text: str) -> float | None:
+    """The charge that a species has, as in ``Li+``, ``Fe3+``, ``O-1.5`` or ``Fe(3+)``; None without one."""
+    match = re.fullmatch(r'\d{0,3}[A-Za-z]{1,2}\(?([\d.]*)([+-])([\d.]*)\)?', text.strip())
+    if not match or (match[1] and match[3]):
+        return None
+    number = float(match[1] or match[3] or 1)
+    return number if match[2] == '+' else -number
+
+
 def element_of_label(text: str, known: Collection[str] = ()) -> tuple[str, str | None]:
     """As :func:`element_of`, of the label of an atom, which may go on: CA1 may be Ca or C, but OW is O.
 

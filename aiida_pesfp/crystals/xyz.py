@@ -82,7 +82,7 @@ def _frame(lines: list[str], number: int) -> tuple[Structure, tuple[str, ...]]:
         species.append(found[0][0])
         doubts |= dict(found)
     if any(float(word) != 1 for word in occupancies):
-        raise PartialOccupancy('it has partly occupied sites: give an ordered approximant of the structure')
+        raise PartialOccupancy('it has partly occupied sites: give a CIF for --orderings, or an ordered approximant')
     return Structure(cell, species, places, coords_are_cartesian=True), tuple(filter(None, doubts.values()))
 
 

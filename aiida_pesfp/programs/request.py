@@ -79,6 +79,17 @@ class Request(ABC):
         """The folder of the results."""
         return self.program_settings.output
 
+    @property
+    def needs_potential(self) -> bool:
+        """Whether the potential is loaded."""
+        return True
+
+    def prepare(self) -> None:  # noqa: B027 (most have nothing to do)
+        """What comes before the first structure, with the potential.
+
+        :raises Stopped: if the run has to end.
+        """
+
     @abstractmethod
     def process(self, outcome: Outcome, bar: tqdm) -> None:
         """Compute the result of one structure, or resume what an earlier run left.
@@ -121,16 +132,17 @@ class Request(ABC):
         """
         given = self.program_settings
         if self.output is not None:
-            self._take_over()
+            self.take_over()
         self.write()
         try:
-            self.potential = load_potential(
-                given.potential,
-                device=given.device,
-                batch_size=given.batch_size,
-                expected_sha256=given.potential_sha256,
-                trusted=given.trust_weights,
-            )
+            if self.needs_potential:
+                self.potential = load_potential(
+                    given.potential,
+                    device=given.device,
+                    batch_size=given.batch_size,
+                    expected_sha256=given.potential_sha256,
+                    trusted=given.trust_weights,
+                )
         except errors.PotentialError as error:
             self.fatal = str(error)
             for outcome in self.outcomes:
@@ -139,7 +151,11 @@ class Request(ABC):
         signal.signal(signal.SIGTERM, self._terminate)
         try:
             with without_code(given.trust_weights):  # some calculators load their weights when they are first called
+                self.prepare()
                 self._process_all()
+        except Stopped as reason:
+            self.stopped = str(reason)
+            self.write()
         except errors.OutputError as error:
             self.unwritable = str(error)
 
@@ -150,7 +166,7 @@ class Request(ABC):
         elif time.monotonic() - self.terminated > GRACE:
             os._exit(EXIT_STOPPED)
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
         """Learn from ``run.json`` what earlier runs died of; with ``--fresh``, discard their results instead."""
         path = self.output / RUN
         with writing(path):

@@ -7,8 +7,12 @@ What it writes, apart from ``OUT/run.json``:
 ``OUT/NAME/cell.cif``
     the cell that was scanned: numbers and coordinates of ions are those of this file. With ``--others`` removed or
     interstitial, the moving ion stands at its lowest point, as its last atom.
+``OUT/NAME/ordering.json``
+    with ``--orderings``: how this ordering was made. NAME is that of the disordered structure, with a number.
 ``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
     with ``--export``: the same to look at.
+``OUT/ensembles.json``
+    with ``--orderings``: the means over the orderings of each disordered structure, with their spread.
 ``OUT/NAME/checkpoint.npz``
     the energies so far of a structure that is not done. The same command resumes from there.
 """
@@ -27,17 +31,23 @@ from tqdm import tqdm
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.files import NamedStructure
+from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
+from aiida_pesfp.fingerprint.ensemble import Ensemble, pool
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, NAMES, rank_key, stopped_early
 from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, host_of, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
+from aiida_pesfp.programs.ordering import Orderer
 from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.programs.request import Request, program
 from aiida_pesfp.settings.options import options_of, take
+from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
+
+ENSEMBLES = 'ensembles.json'
 
 
 @dataclass
@@ -54,10 +64,12 @@ class ScanOutcome(Outcome):
             if self.descriptors
             else dict.fromkeys((*NAMES, 'stopped_early', 'spectrum', 'ions'))
         )
-        return found | {'atoms_scanned': self.atoms_scanned, 'evaluations': self.evaluations}
+        origin = {'parent': self.input.parent, 'weight': self.input.weight}
+        return origin | found | {'atoms_scanned': self.atoms_scanned, 'evaluations': self.evaluations}
 
     def report(self) -> dict:
         found = {'evaluations': self.evaluations, 'atoms_scanned': self.atoms_scanned}
+        found |= {'parent': self.input.parent, 'weight': self.input.weight}
         return super().report() | found | {'stopped_early': self.descriptors and stopped_early(self.descriptors.values)}
 
 
@@ -68,9 +80,19 @@ class ScanRequest(Request):
     settings: FingerprintSettings
     exports: tuple[str, ...] = ()
     export_per_ion: bool = False
+    orderings: OrderingSettings | None = None
 
     UNIT = 'pt'
-    FILES = ('pes.npz', 'descriptors.json', 'cell.cif', 'checkpoint.npz', 'energy*.*', 'level*.*', 'profile-ion*.csv')
+    FILES = (
+        'pes.npz',
+        'descriptors.json',
+        'cell.cif',
+        'ordering.json',
+        'checkpoint.npz',
+        'energy*.*',
+        'level*.*',
+        'profile-ion*.csv',
+    )
 
     def reported_settings(self) -> dict:
         return {
@@ -78,6 +100,7 @@ class ScanRequest(Request):
             **{name: self.settings.compared()[name] for name in ('cell', 'cell_size')},
             'scan_settings': self._scan_settings.as_dict(),
             'descriptor_settings': self.settings.descriptors.as_dict(),
+            'ordering_settings': self.orderings and self.orderings.as_dict(),
         }
 
     @property
@@ -85,6 +108,18 @@ class ScanRequest(Request):
         """How surfaces are scanned with this potential: a GPU evaluates all points sooner than it chooses some."""
         settings = self.settings.scan
         return replace(settings, adaptive=settings.adaptive and not (self.potential and self.potential.is_parallel))
+
+    def prepare(self) -> None:
+        """Take the orderings of each disordered structure for it."""
+        if self.orderings is None:
+            return
+        orderer = Orderer(self.orderings, self.settings.species, self.potential, self.check_stop)
+        members = [one for outcome in self.outcomes for one in orderer.members(outcome.input)]
+        names = unique_names([one.name for one in members], folders=True)
+        self.outcomes = [ScanOutcome(replace(one, name=name)) for one, name in zip(members, names)]
+        if self.output is not None:
+            self.take_over()
+        self.write()
 
     def process(self, outcome: ScanOutcome, bar: tqdm) -> None:
         """Scan a structure, or resume its scan."""
@@ -97,6 +132,8 @@ class ScanRequest(Request):
             raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
         if folder is not None:
             write_json(folder / 'descriptors.json', outcome.descriptors.as_dict())
+            if outcome.input.ordering is not None:
+                write_json(folder / 'ordering.json', outcome.input.ordering)
             scanned = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
             with replacing(folder / 'cell.cif') as partial:
                 partial.write_text(str(CifWriter(scanned, significant_figures=10)))
@@ -148,21 +185,59 @@ class ScanRequest(Request):
             checkpoint.save()
             raise
 
+    def ensembles(self) -> dict[str, tuple[list[ScanOutcome], Ensemble]]:
+        """Of each disordered structure, what was scanned of its orderings, and their mean."""
+        members: dict[str, list[ScanOutcome]] = {}
+        for one in self.outcomes:
+            if one.state == 'done' and one.input.parent is not None:
+                members.setdefault(one.input.parent, []).append(one)
+        pooled = {}
+        for parent, own in members.items():
+            values, weights = [one.descriptors.as_dict() for one in own], [one.input.weight for one in own]
+            pooled[parent] = own, pool(values, weights, self.settings.descriptors.xi)
+        return pooled
+
+    def write(self) -> None:
+        super().write()
+        ensembles = self.ensembles()
+        if self.output is not None and ensembles:
+            found = {
+                parent: ensemble.as_dict() | {'orderings': [one.name for one in own]}
+                for parent, (own, ensemble) in ensembles.items()
+            }
+            write_json(self.output / ENSEMBLES, found)
+
     def table(self) -> str:
-        """The ranking, best first."""
+        """The ranking, best first: disordered structures by the mean of their orderings."""
         done = [outcome for outcome in self.outcomes if outcome.state == 'done']
-        has_bounds = any(stopped_early(outcome.descriptors.values) for outcome in done)
+        ensembles = self.ensembles()
+        rows = [(one.name, [one], one.descriptors.values, ()) for one in done if one.input.parent is None]
+        for parent, (own, ensemble) in ensembles.items():
+            rows.append((parent, own, ensemble.values, (ensemble.xi_low, ensemble.xi_high, len(own))))
+        has_bounds = any(stopped_early(values) for _, _, values, _ in rows)
         columns = (*IN_RANKINGS, BY_NAME['xi_upper']) if has_bounds else IN_RANKINGS
-        rows = [
-            (o.name, o.formula, *(o.descriptors.values[one.name] for one in columns), o.evaluations, o.seconds)
-            for o in sorted(done, key=lambda outcome: rank_key(outcome.descriptors.values))
+        interval = ('Xi from', 'to', 'orderings') if ensembles else ()
+        lines = [
+            (
+                name,
+                own[0].formula,
+                *(values[one.name] for one in columns),
+                *(of_ensemble or (None,) * len(interval)),
+                sum(one.evaluations for one in own),
+                sum(one.seconds for one in own),
+            )
+            for name, own, values, of_ensemble in sorted(rows, key=lambda row: rank_key(row[2]))
         ]
-        headers = ('structure', 'formula', *(one.head for one in columns), 'points', 'seconds')
-        floats = ('', '', *(one.format for one in columns), '', '.1f')
-        return tabulate(rows, headers, floatfmt=floats) if rows else ''
+        headers = ('structure', 'formula', *(one.head for one in columns), *interval, 'points', 'seconds')
+        formats = ('.4f', '.4f', '') if ensembles else ()
+        floats = ('', '', *(one.format for one in columns), *formats, '', '.1f')
+        shortfalls = {name: one.shortfall(self.orderings.largest_error) for name, (_, one) in ensembles.items()}
+        words = [f'{name}: {shortfall}' for name, shortfall in shortfalls.items() if shortfall]
+        return '\n'.join([tabulate(lines, headers, floatfmt=floats), *words]) if lines else ''
 
 
 @program()
+@options_of(OrderingSettings, number={'default': None, 'help': 'Scan so many orderings of each disordered structure.'})
 @options_of(FingerprintSettings)
 @click.option(
     '--export',
@@ -177,7 +252,11 @@ def main(structures: list[NamedStructure], program_settings: ProgramSettings, **
     if options['exports'] and program_settings.output is None:
         raise click.UsageError('--export writes into the folder of the results: name it with --output')
     settings = take(FingerprintSettings, options)
-    return ScanRequest([ScanOutcome(one) for one in structures], program_settings, settings, **options)
+    is_wanted = options['number'] is not None
+    orderings = take(OrderingSettings, options | ({} if is_wanted else {'number': 1}))
+    outcomes = [ScanOutcome(one) for one in structures]
+    own = {'exports': options['exports'], 'export_per_ion': options['export_per_ion']}
+    return ScanRequest(outcomes, program_settings, settings, orderings=orderings if is_wanted else None, **own)
 
 
 if __name__ == '__main__':

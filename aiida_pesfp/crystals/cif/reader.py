@@ -16,7 +16,7 @@ from aiida_pesfp.crystals.cif.atoms import COARSEST, Atom, check_disorder, read_
 from aiida_pesfp.crystals.cif.lists import check_lists
 from aiida_pesfp.crystals.cif.sites import Crystal, build
 from aiida_pesfp.crystals.cif.symmetry import OPERATIONS, Symmetry, is_whole, symmetries
-from aiida_pesfp.crystals.cif.tags import check_single, tags_of, texts, value
+from aiida_pesfp.crystals.cif.tags import check_single, oxidation_states, tags_of, texts, value
 from aiida_pesfp.crystals.facts import Facts, Formula
 from aiida_pesfp.crystals.species import ISOTOPES, element_of
 from aiida_pesfp.errors import AmbiguousSymmetry, InconsistentFile, StructureError, UnreadableStructure, one_line
@@ -102,6 +102,8 @@ def _read_block(_: gemmi.cif.Document, block: gemmi.cif.Block, doubts: list[str]
         wrong = [name for name, one in names.items() if one and one.units_in(crystal.structure, crystal.blur) is None]
         doubts += [f'its name is {name!r}, its sites give {crystal.structure.formula}' for name in wrong]
     doubts += check_lists(block, atoms, crystal.structure, complete=bool(facts.formulas or facts.content))
+    if not crystal.structure.is_ordered and (states := oxidation_states(block)):
+        crystal.structure.properties['oxidation_states'] = states
     return crystal.structure, (*doubts, *crystal.doubts)
 
 

@@ -1,10 +1,12 @@
 """Values of a CIF block. ``?`` and ``.`` stand for no value."""
 
+import contextlib
 import math
 import re
 
 import gemmi
 
+from aiida_pesfp.crystals.species import charge_of, element_of
 from aiida_pesfp.errors import UnreadableStructure
 
 EMPTY = ('?', '.', '')
@@ -34,6 +36,24 @@ def value(block: gemmi.cif.Block, tags: tuple[str, ...]) -> float | None:
     """The first number that one of the tags has, without its standard uncertainty."""
     numbers = (gemmi.cif.as_number(text) for text in texts(block, tags))
     return next((number for number in numbers if not math.isnan(number)), None)
+
+
+def oxidation_states(block: gemmi.cif.Block) -> dict[str, float]:
+    """Oxidation states of elements as the types of atoms have them, the mean of several: Fe2+ and Fe3+."""
+    found: dict[str, set[float]] = {}
+    for row in block.find('_atom_type_', ['symbol', '?oxidation_number']):
+        number = gemmi.cif.as_number(row[1]) if row.has(1) else math.nan
+        charge = charge_of(row.str(0)) if math.isnan(number) else number
+        _note(found, row.str(0), charge)
+    for symbol in texts(block, ('_atom_site_type_symbol',)):
+        _note(found, symbol, charge_of(symbol))
+    return {symbol: sum(charges) / len(charges) for symbol, charges in found.items()}
+
+
+def _note(found: dict[str, set[float]], symbol: str, charge: float | None) -> None:
+    if charge is not None:
+        with contextlib.suppress(UnreadableStructure):  # a vacancy, a group of atoms
+            found.setdefault(element_of(symbol)[0], set()).add(charge)
 
 
 def check_single(block: gemmi.cif.Block) -> None:

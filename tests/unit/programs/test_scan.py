@@ -33,7 +33,7 @@ KEYS = {
     'evaluations',
     'seconds',
 }
-KEYS |= {'atoms_scanned'}
+KEYS |= {'atoms_scanned', 'parent', 'weight'}
 COARSE = ('--spacing', '0.6')
 
 ROCK_SALT = rock_salt('Li', 'Cl', 5.13)

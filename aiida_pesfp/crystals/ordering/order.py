@@ -1,0 +1,159 @@
+"""Orderings of a disordered crystal: each step from its occupancies to ordered structures."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from ase.units import kB
+from pymatgen.core import Structure
+
+from aiida_pesfp.crystals.ordering.arrange import Task, explained, prepare, with_fewer_ions
+from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states, stated_states
+from aiida_pesfp.crystals.ordering.choose import choose
+from aiida_pesfp.crystals.ordering.counts import possible_counts
+from aiida_pesfp.crystals.ordering.exclusion import CLOSEST, USUAL
+from aiida_pesfp.crystals.ordering.groups import find_groups
+from aiida_pesfp.crystals.ordering.parent import Parent
+from aiida_pesfp.crystals.ordering.swaps import Evaluate
+from aiida_pesfp.errors import CannotOrder
+from aiida_pesfp.settings.ordering import OrderingSettings
+
+#: So many larger cells are tried if a cell has not enough different orderings.
+LARGER = 3
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """An ordered structure made of a disordered one, and how.
+
+    :param structure: the ordered crystal.
+    :param supercell: rows are the vectors of its cell in units of those of the parent's canonical primitive cell.
+    :param counts: for each orbit of sites what it has by its occupancies, and what it has here.
+    :param composition_deviation: the largest difference of the atomic fraction of an element from the parent's.
+    :param charge: e; None if the oxidation states are unknown.
+    :param oxidation_states: by element; ``oxidation_source`` is ``file``, ``guessed`` or ``unknown``.
+    :param contacts: which hard cores it keeps, of ``exclusion.CONTACTS``, with the distances by pair of elements, A.
+    :param weight: those of all orderings of a parent sum to 1.
+    :param energy: eV, of the choice or the weights; None for a random choice.
+    """
+
+    structure: Structure
+    supercell: list[list[int]]
+    counts: list[dict]
+    composition_deviation: float
+    charge: float | None
+    oxidation_states: dict[str, float]
+    oxidation_source: str
+    contacts: dict
+    seed: int
+    weight: float
+    energy: float | None = None
+    doubts: tuple[str, ...] = ()
+
+    def provenance(self) -> dict:
+        """All but the structure, as plain JSON types."""
+        found = asdict(replace(self, structure=None))
+        del found['structure']
+        return found | {'doubts': list(self.doubts)}
+
+
+def order(
+    structure: Structure,
+    settings: OrderingSettings = OrderingSettings(),
+    mobile: str = 'Li',
+    given: Mapping[str, float] | None = None,
+    evaluate: Evaluate | None = None,
+) -> list[Ordering]:
+    """Ordered structures of a disordered one, different up to symmetry; fewer than asked for if there are no more.
+
+    :param mobile: symbol of the mobile ion, whose number balances the charge.
+    :param given: oxidation states by element, of the structure itself by default.
+    :param evaluate: energies of ordered structures, for swaps at a temperature (``monte_carlo``).
+    :raises OrderedStructure: if the structure is not disordered.
+    :raises CannotOrder: if it has no ordering that fits; the message names the sites and the way out.
+    """
+    parent, _ = find_groups(Parent.of(structure), mobile)
+    amounts = dict(zip(parent.species[1:], parent.amounts[1:].tolist()))
+    states, source = oxidation_states(amounts, given or stated_states(structure))
+    _check_choice(settings, states, evaluate)
+    counts = possible_counts(parent, mobile, states, settings.most_atoms, settings.deviation)[: 1 + LARGER]
+    best: list[Ordering] = []
+    failure = None
+    for one in counts:
+        try:
+            task, sampler = prepare(parent, one, mobile, (states, source), settings)
+        except CannotOrder as error:
+            failure = failure or error
+            continue
+        best = max(best, _orderings(task, *choose(task, sampler, settings, evaluate), settings), key=len)
+        if len(best) >= settings.number:
+            break
+    if not best and (fewer := with_fewer_ions(parent, counts[0], mobile, states, settings)):
+        with contextlib.suppress(CannotOrder):
+            task, sampler = prepare(parent, fewer, mobile, (states, source), settings)
+            best = _orderings(task, *choose(task, sampler, settings, evaluate), settings)
+    if not best:
+        raise explained(structure, failure, mobile, states, settings)
+    return best
+
+
+def weights(energies: list[float] | None, number: int, settings: OrderingSettings) -> list[float]:
+    """Weights of orderings, whose sum is 1: equal, or by their energies (eV) at the temperature of the settings."""
+    if settings.weights == 'equal' or energies is None:
+        return [1 / number] * number
+    factors = np.exp(-(np.array(energies) - min(energies)) / (kB * settings.temperature))
+    return (factors / factors.sum()).tolist()
+
+
+def _check_choice(settings: OrderingSettings, states: Mapping[str, float], evaluate: Evaluate | None) -> None:
+    if settings.choice == 'electrostatic' and not states:
+        way_out = 'give the oxidation states in the file, or choose at random'
+        raise CannotOrder(f'its oxidation states are unknown, so it has no electrostatic energies: {way_out}')
+    if settings.choice == 'monte_carlo' and evaluate is None:
+        raise ValueError('choice = monte_carlo needs energies of whole structures')
+
+
+def _orderings(
+    task: Task, states: list[np.ndarray], energies: list[float] | None, settings: OrderingSettings
+) -> list[Ordering]:
+    doubts = _doubts(task, states, settings)
+    distances = task.distances()
+    shares = weights(energies, len(states), settings)
+    return [
+        Ordering(
+            structure=task.structure(state),
+            supercell=task.supercell.matrix.tolist(),
+            counts=task.orbits(state),
+            composition_deviation=task.counts.composition_deviation,
+            charge=task.counts.charge,
+            oxidation_states=task.states,
+            oxidation_source=task.source,
+            contacts={'kind': task.contacts, 'distances': distances},
+            seed=settings.seed,
+            weight=weight,
+            energy=energy,
+            doubts=doubts,
+        )
+        for state, weight, energy in zip(states, shares, energies or [None] * len(states))
+    ]
+
+
+def _doubts(task: Task, states: list[np.ndarray], settings: OrderingSettings) -> tuple[str, ...]:
+    """What a person should know of the orderings of one parent."""
+    doubts = []
+    if task.source == UNKNOWN:
+        doubts.append('its oxidation states are unknown, so the charge is not balanced: give them in the file')
+    deviation = task.counts.composition_deviation
+    if deviation > settings.deviation:
+        doubts.append(f'its orderings have a composition that is off by {100 * deviation:.1f} % of all atoms')
+    numbers = task.counts.numbers.sum(axis=0)
+    lost = [symbol for symbol, number in zip(task.parent.species, numbers) if symbol and not number]
+    if lost:
+        doubts.append(f'its orderings have no {", ".join(lost)}, as there is no room for the ions that balance it')
+    if task.contacts != USUAL:
+        words = f'its orderings have {task.closest_alike(states)}, closer than in most crystals'
+        doubts.append(f'{words}: relax them before a scan' if task.contacts == CLOSEST else words)
+    if (found := len(states)) < settings.number:
+        doubts.append(f'it has {found} different orderings in {settings.most_atoms} atoms, or more are hard to find')
+    return tuple(doubts)

@@ -1,0 +1,108 @@
+"""What programs do with orderings: make them with a potential, relax them, and take them for their parent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ase import Atoms
+from ase.constraints import FixAtoms
+from ase.optimize import FIRE
+from pymatgen.core import Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from aiida_pesfp.crystals.checks import check_crystal
+from aiida_pesfp.crystals.files import NamedStructure
+from aiida_pesfp.crystals.ordering.order import Ordering, order, weights
+from aiida_pesfp.errors import NotConverged, StructureError
+from aiida_pesfp.programs.request import evaluated
+from aiida_pesfp.settings.ordering import OrderingSettings
+
+#: Largest force on a relaxed atom (eV/A), and most steps: orderings start far from their minima.
+LARGEST_FORCE, MOST_STEPS = 0.05, 200
+
+
+@dataclass(frozen=True)
+class Orderer:
+    """Makes orderings, as a program with a potential does.
+
+    :param species: symbol of the mobile ion.
+    :param potential: needed for swaps and relaxations, see :attr:`needs_potential`.
+    :param check_stop: is called between relaxations and batches of energies; it may raise.
+    """
+
+    settings: OrderingSettings
+    species: str
+    potential: object
+    check_stop: Callable[[], None]
+
+    def members(self, parent: NamedStructure) -> list[NamedStructure]:
+        """The orderings of a disordered structure, or the structure itself if it is ordered; with an error, alone."""
+        if parent.structure is None or parent.error is not None or parent.structure.is_ordered:
+            return [parent]
+        try:
+            orderings = self(parent.structure)
+        except StructureError as error:
+            return [replace(parent, error=error)]
+        return [
+            NamedStructure(
+                name=f'{parent.name}-{number}',
+                source=f'{parent.source} (ordering {number})',
+                structure=one.structure,
+                doubts=(*parent.doubts, *one.doubts),
+                parent=parent.name,
+                weight=one.weight,
+                ordering=one.provenance(),
+            )
+            for number, one in enumerate(orderings)
+        ]
+
+    @staticmethod
+    def needs_potential(settings: OrderingSettings) -> bool:
+        """Whether orderings are made with a potential."""
+        return settings.choice == 'monte_carlo' or settings.relax != 'none'
+
+    def __call__(self, structure: Structure) -> list[Ordering]:
+        """The orderings of a disordered structure, relaxed if they are to be.
+
+        :raises StructureError: if there are none, or the potential fails.
+        """
+        orderings = order(structure, self.settings, self.species, evaluate=self.energies)
+        if self.settings.relax == 'none':
+            return orderings
+        relaxed = [self._relax(one) for one in orderings]
+        shares = weights([one.energy for one in relaxed], len(relaxed), self.settings)
+        return [replace(one, weight=weight) for one, weight in zip(relaxed, shares)]
+
+    def energies(self, structures: Sequence[Structure]) -> list[float]:
+        """Total energies of ordered structures, eV."""
+        self.check_stop()
+        return [evaluated(self._atoms(one).get_potential_energy, 'in a swap of ions') for one in structures]
+
+    def _atoms(self, structure: Structure) -> Atoms:
+        check_crystal(structure)
+        atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
+        atoms.calc = self.potential.calculator(structure)
+        return atoms
+
+    def _relax(self, ordering: Ordering) -> Ordering:
+        """The ordering with its mobile ions, or all atoms, relaxed in its cell."""
+        structure = ordering.structure
+        atoms = self._atoms(structure)
+        if self.settings.relax == 'mobile':
+            fixed = [index for index, site in enumerate(structure) if site.specie.symbol != self.species]
+            atoms.set_constraint(FixAtoms(fixed))
+        steps = FIRE(atoms, logfile=None).irun(fmax=LARGEST_FORCE, steps=MOST_STEPS)
+        converged = evaluated(lambda: next(steps), 'at the start of a relaxation')
+        for _ in range(MOST_STEPS):
+            if converged:
+                break
+            self.check_stop()
+            converged = evaluated(lambda: next(steps), 'in the relaxation of an ordering')
+        force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+        if not np.isfinite(force):
+            raise NotConverged('the relaxation of an ordering has diverged: take another potential, or do not relax')
+        doubts = ordering.doubts
+        if not converged:
+            doubts = (*doubts, f'an ordering has forces up to {force:.2f} eV/A after {MOST_STEPS} steps of relaxation')
+        relaxed = Structure(structure.lattice, structure.species, atoms.positions, coords_are_cartesian=True)
+        return replace(ordering, structure=relaxed, energy=float(atoms.get_potential_energy()), doubts=doubts)
