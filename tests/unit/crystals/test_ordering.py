@@ -131,6 +131,20 @@ def test_guessed_states_are_the_usual_ones_that_balance():
     assert oxidation_states({'Li': 1, 'Cl': 3}) == ({}, 'unknown')
 
 
+def test_the_hard_core_of_ions_can_be_chosen():
+    for one in order(ARGYRODITE, OrderingSettings(hard_core=2.5)):
+        ions = [index for index, site in enumerate(one.structure) if site.specie.symbol == 'Li']
+        distances = one.structure.distance_matrix[np.ix_(ions, ions)]
+        assert distances[distances > 0].min() > 2.5
+        assert one.contacts['distances']['Li-Li'] == 2.5
+
+
+def test_ions_on_sites_of_the_framework_are_told():
+    [one, *_] = order(mixed({'Li': 0.5, 'Mg': 0.25}, {'O': 0.5}))
+    assert any('shares sites with others: Li 0.5 + Mg 0.25 (1 sites)' in doubt for doubt in one.doubts)
+    assert {site.specie.symbol for site in one.structure} == {'Li', 'Mg', 'O'}
+
+
 def test_unknown_charges_are_told():
     [one, *_] = order(mixed({'Li': 0.5}, {'Cl': 1.0}))
     assert one.charge is None
