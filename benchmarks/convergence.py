@@ -1,8 +1,8 @@
 """How descriptors converge with the size of the cell, and what a size-consistent scan costs.
 
 Run ``python benchmarks/convergence.py [-o FOLDER] [--figure FILE]``: adaptive scans of eight materials in the primitive
-cell and in supercells of at least 5 to 13 A between their faces. It is resumable; up to 8 A (``--sizes 0 5 6.5 8``) a
-quarter of an hour on one core, beyond it much longer.
+cell and in supercells of at least 5 to 13 A between their faces. It is resumable and takes three quarters of an hour
+on one core.
 """
 
 import argparse

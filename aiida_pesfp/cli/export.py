@@ -104,6 +104,8 @@ def export_pes(pes, output, kind, ion, force):
     except (ValueError, OSError) as error:
         echo.echo_critical(f'{pes.label}<{pes.pk}> cannot be written to {output}: {error}')
     echo.echo_success(f'wrote {output}')
+    if pes.base.attributes.get('stopped_early', False):
+        echo.echo_warning('its scan stopped early: most of these energies are estimates')
 
 
 def _check(output: Path, force: bool, endings) -> None:

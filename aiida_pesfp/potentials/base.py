@@ -75,6 +75,11 @@ class Potential(ABC):
     device: object
     symbols: Collection[str] | None = None
 
+    @property
+    def is_parallel(self) -> bool:
+        """Whether many configurations at once take little longer than one, as for a network on a GPU."""
+        return False
+
     @abstractmethod
     def evaluator(self, structure: Structure) -> Evaluator:
         """The evaluator of one structure.

@@ -58,6 +58,10 @@ class NetworkPotential(Potential):
         """:raises PotentialError: if the device cannot be used, or the weights cannot be loaded or trusted."""
         self.identity, self.batch_size, self.device = identity, batch_size, choose_device(device)
 
+    @property
+    def is_parallel(self) -> bool:
+        return self.device.type != 'cpu'
+
     def evaluator(self, structure: Structure) -> BatchedEvaluator:
         return self.evaluator_class(self, structure)
 

@@ -42,7 +42,7 @@ from aiida_pesfp.programs.request import Request, program
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.program import ProgramSettings
-from aiida_pesfp.settings.scan import FingerprintSettings
+from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 
 
 @dataclass
@@ -93,7 +93,7 @@ class ScanRequest(Request):
         return {
             'species': self.settings.species,
             **{name: self.settings.compared()[name] for name in ('cell', 'cell_size')},
-            'scan_settings': self.settings.scan.as_dict(),
+            'scan_settings': self._scan_settings.as_dict(),
             'descriptor_settings': self.settings.descriptors.as_dict(),
             'ordering_settings': self.orderings and self.orderings.as_dict(),
         }
@@ -109,6 +109,12 @@ class ScanRequest(Request):
         if self.output is not None:
             self.take_over()
         self.write()
+
+    @property
+    def _scan_settings(self) -> ScanSettings:
+        """How surfaces are scanned with this potential: a GPU evaluates all points sooner than it chooses some."""
+        settings = self.settings.scan
+        return replace(settings, adaptive=settings.adaptive and not (self.potential and self.potential.is_parallel))
 
     def process(self, outcome: ScanOutcome, bar: tqdm) -> None:
         """Scan a structure, or resume its scan."""
@@ -136,7 +142,7 @@ class ScanRequest(Request):
         host_of(structure, self.settings.species, self.settings.scan.others)
         structure, doubts = cell_to_scan(structure, self.settings.cell, self.settings.cell_size)
         outcome.doubts.extend(doubts)
-        plan = plan_scan(structure, self.settings.species, self.settings.scan, self.settings.descriptors)
+        plan = plan_scan(structure, self.settings.species, self._scan_settings, self.settings.descriptors)
         outcome.atoms_scanned = len(plan.structure)
         checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
         try:

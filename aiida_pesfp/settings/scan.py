@@ -40,7 +40,9 @@ class ScanSettings(Settings):
         'fixed',
     )
     symmetry: bool = setting('evaluate equivalent points and ions once', True, option='--symmetry/--no-symmetry')
-    adaptive: bool = setting('evaluate only the points on which Xi and MPE depend: for a CPU', False)
+    adaptive: bool = setting(
+        'evaluate only the points on which Xi and MPE depend; not on a GPU, which evaluates all of them sooner', False
+    )
     stop_below: float | None = setting(
         'stop a scan as soon as it is certain that Xi is below this: its other values are estimates', None, gt=0, lt=1
     )

@@ -208,7 +208,7 @@ def test_caching_looks_at_what_matters(builder_of, potential_of, structures):
     assert not finer.base.caching.is_created_from_cache
 
 
-def test_a_scan_that_stops_early_is_marked_and_ranks_below_all_others(base_of, structures, aiida_pesfp):
+def test_a_scan_that_stops_early_is_marked_and_ranks_below_all_others(base_of, structures, aiida_pesfp, tmp_path):
     given = {'LiCl': structures['LiCl'], 'skewed': StructureData(pymatgen=SKEWED).store()}
     fine = {'spacing': 0.25, 'cell': 'primitive', 'adaptive': True, 'stop_below': 0.7}
     with enable_caching(identifier='aiida.calculations:pesfp.scan'):
@@ -227,6 +227,9 @@ def test_a_scan_that_stops_early_is_marked_and_ranks_below_all_others(base_of, s
     output = aiida_pesfp('rank', node.pk)
     assert 'Xi <=' in output
     assert 'upper bound of Xi is certain' in aiida_pesfp('show', found['skewed'].pk)
+    for pes, is_warned in ((marked, True), (results['pes']['LiCl'], False)):
+        written = aiida_pesfp('export', 'pes', pes.pk, '-o', tmp_path / f'{pes.pk}.cube')
+        assert ('most of these energies are estimates' in written) == is_warned
     with pytest.raises(StoppedEarly, match='scan again without stop_below'):
         describe.run(marked, Dict())
 

@@ -132,11 +132,16 @@ def test_guessed_states_are_the_usual_ones_that_balance():
 
 
 def test_the_hard_core_of_ions_can_be_chosen():
-    for one in order(ARGYRODITE, OrderingSettings(hard_core=2.5)):
-        ions = [index for index, site in enumerate(one.structure) if site.specie.symbol == 'Li']
-        distances = one.structure.distance_matrix[np.ix_(ions, ions)]
-        assert distances[distances > 0].min() > 2.5
-        assert one.contacts['distances']['Li-Li'] == 2.5
+    """Argyrodites have Li sites 1.87 A apart, which both are full in some orderings if they may be."""
+    closest = {}
+    for hard_core in (None, 1.5):
+        found = order(ARGYRODITE, OrderingSettings(hard_core=hard_core))
+        ions = [[site for site in one.structure if site.specie.symbol == 'Li'] for one in found]
+        pairs = (pair for some in ions for pair in itertools.combinations(some, 2))
+        closest[hard_core] = min(one.distance(other) for one, other in pairs)
+        assert closest[hard_core] > found[0].contacts['distances']['Li-Li']
+    assert closest[None] > 1.92
+    assert closest[1.5] == pytest.approx(1.87, abs=0.01)
 
 
 def test_ions_on_sites_of_the_framework_are_told():

@@ -55,7 +55,7 @@ def test_a_scan_that_may_not_stop_gives_exact_values(adaptive):
 
 @pytest.mark.parametrize('seed', range(12))
 def test_no_verdict_on_a_random_crystal_is_wrong(seed):
-    """As benchmarks/early_coverage.py, which has thousands of them."""
+    """As benchmarks/verdicts.py, which has thousands of them."""
     random = np.random.default_rng(seed)
     crystal = random_crystal(random)
     potential = RandomPotential(crystal, random, 4.0)

@@ -16,6 +16,7 @@ from aiida_pesfp.crystals.canonical import canonical_cell
 from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.potentials.ase.potential import AsePotential
 from tests.helpers import brute_force as reference
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 from tests.helpers.potentials import LENNARD_JONES
@@ -93,6 +94,23 @@ def test_agrees_with_a_brute_force_loop(pesfp_scan, tmp_path, structure, spacing
     assert found['mpe'] == pytest.approx(mpe, abs=1e-6)
     assert found['spectrum']['connected'] == pytest.approx(connected, abs=1e-12)
     assert found['spectrum']['disconnected'] == pytest.approx(disconnected, abs=1e-12)
+
+
+def test_on_a_gpu_an_adaptive_scan_evaluates_all_points_and_says_so(invoke_program, tmp_path, monkeypatch):
+    antifluorite('Li', 'Te', 6.517).to(filename=str(tmp_path / 'crystal.json'))
+
+    def run(name, *options):
+        request = ('scan', tmp_path / 'crystal.json', '-o', tmp_path / name, '--spacing', '0.1', *options, '--json')
+        [found] = invoke_program(*request).found
+        settings = json.loads((tmp_path / name / 'run.json').read_text())['scan_settings']
+        return found['evaluations'], settings['adaptive']
+
+    points, _ = run('full')
+    evaluated, is_adaptive = run('on-cpu', '--adaptive')
+    assert evaluated < points / 2
+    assert is_adaptive
+    monkeypatch.setattr(AsePotential, 'is_parallel', True)
+    assert run('on-gpu', '--adaptive') == (points, False)
 
 
 @pytest.mark.parametrize(('others', 'formula', 'atoms'), [('removed', 'Li Te', 2), ('interstitial', 'Li3 Te', 4)])

@@ -1,4 +1,4 @@
-"""How often an early verdict is wrong: ``python benchmarks/early_coverage.py [-n 10000] [-o FILE]``.
+"""How often an early verdict is wrong: ``python benchmarks/verdicts.py [-n 10000] [-o FILE]``.
 
 Scans random crystals with random potentials (``tests/helpers/synthetic.py``) to the end and with ``stop_below``, and
 counts verdicts against structures whose Xi is not below the limit. Resumable: seeds in the file are not computed again.
@@ -43,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--first', type=int, default=0, help='first seed')
     parser.add_argument('-n', '--number', type=int, default=10000)
-    parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-coverage.jsonl'))
+    parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-verdicts.jsonl'))
     arguments = parser.parse_args()
     done = {}
     if arguments.output.exists():
