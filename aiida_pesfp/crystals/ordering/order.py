@@ -21,6 +21,8 @@ from aiida_pesfp.settings.ordering import OrderingSettings
 
 #: So many larger cells are tried if a cell has not enough different orderings.
 LARGER = 3
+#: The end of a doubt that a relaxation settles.
+RELAX_FIRST = 'relax them before a scan (--relax-orderings)'
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _doubts(task: Task, states: list[np.ndarray], settings: OrderingSettings) ->
         doubts.append(f'its orderings have no {", ".join(lost)}, as there is no room for the ions that balance it')
     if task.contacts != USUAL:
         words = f'its orderings have {task.closest_alike(states)}, closer than in most crystals'
-        doubts.append(f'{words}: relax them before a scan' if task.contacts == CLOSEST else words)
+        doubts.append(f'{words}: {RELAX_FIRST}' if task.contacts == CLOSEST else words)
     if (found := len(states)) < settings.number:
         doubts.append(f'it has {found} different orderings in {settings.most_atoms} atoms, or more are hard to find')
     return tuple(doubts)
