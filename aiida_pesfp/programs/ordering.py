@@ -12,7 +12,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp.crystals.checks import check_crystal
 from aiida_pesfp.crystals.files import NamedStructure
-from aiida_pesfp.crystals.ordering.order import Ordering, order, weights
+from aiida_pesfp.crystals.ordering.order import RELAX_FIRST, Ordering, order, weights
 from aiida_pesfp.errors import NotConverged, StructureError
 from aiida_pesfp.programs.request import evaluated
 from aiida_pesfp.settings.ordering import OrderingSettings
@@ -101,7 +101,7 @@ class Orderer:
         force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
         if not np.isfinite(force):
             raise NotConverged('the relaxation of an ordering has diverged: take another potential, or do not relax')
-        doubts = ordering.doubts
+        doubts = tuple(doubt for doubt in ordering.doubts if not doubt.endswith(RELAX_FIRST))
         if not converged:
             doubts = (*doubts, f'an ordering has forces up to {force:.2f} eV/A after {MOST_STEPS} steps of relaxation')
         relaxed = Structure(structure.lattice, structure.species, atoms.positions, coords_are_cartesian=True)

@@ -21,6 +21,8 @@ from aiida_pesfp.settings.ordering import OrderingSettings
 
 #: So many larger cells are tried if a cell has not enough different orderings.
 LARGER = 3
+#: The end of a doubt that a relaxation settles.
+RELAX_FIRST = 'relax them before a scan (--relax-orderings)'
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def order(
         except CannotOrder as error:
             failure = failure or error
             continue
-        best = max(best, _orderings(task, *choose(task, sampler, settings, evaluate), settings), key=len)
+        found = _orderings(task, *choose(task, sampler, settings, evaluate), settings)
+        best = max(best, found, key=len)
         if len(best) >= settings.number:
             break
     if not best and (fewer := with_fewer_ions(parent, counts[0], mobile, states, settings)):
@@ -95,7 +98,8 @@ def order(
             best = _orderings(task, *choose(task, sampler, settings, evaluate), settings)
     if not best:
         raise explained(structure, failure, mobile, states, settings)
-    return best
+    shared = _doubts_of_shared_sites(parent, mobile)
+    return [replace(one, doubts=(*shared, *one.doubts)) for one in best]
 
 
 def weights(energies: list[float] | None, number: int, settings: OrderingSettings) -> list[float]:
@@ -104,6 +108,19 @@ def weights(energies: list[float] | None, number: int, settings: OrderingSetting
         return [1 / number] * number
     factors = np.exp(-(np.array(energies) - min(energies)) / (kB * settings.temperature))
     return (factors / factors.sum()).tolist()
+
+
+def _doubts_of_shared_sites(parent: Parent, mobile: str) -> tuple[str, ...]:
+    """Mobile ions on sites of the framework, which may not be mobile."""
+    if mobile not in parent.species:
+        return ()
+    ion = parent.species.index(mobile)
+    shared = [
+        parent.describe(orbit)
+        for orbit, shares in enumerate(parent.shares)
+        if shares[ion] > 0 and shares[1:].sum() > shares[ion]
+    ]
+    return (f'{mobile} shares sites with others: {", ".join(shared)}',) if shared else ()
 
 
 def _check_choice(settings: OrderingSettings, states: Mapping[str, float], evaluate: Evaluate | None) -> None:
@@ -153,7 +170,7 @@ def _doubts(task: Task, states: list[np.ndarray], settings: OrderingSettings) ->
         doubts.append(f'its orderings have no {", ".join(lost)}, as there is no room for the ions that balance it')
     if task.contacts != USUAL:
         words = f'its orderings have {task.closest_alike(states)}, closer than in most crystals'
-        doubts.append(f'{words}: relax them before a scan' if task.contacts == CLOSEST else words)
+        doubts.append(f'{words}: {RELAX_FIRST}' if task.contacts == CLOSEST else words)
     if (found := len(states)) < settings.number:
         doubts.append(f'it has {found} different orderings in {settings.most_atoms} atoms, or more are hard to find')
     return tuple(doubts)

@@ -131,6 +131,25 @@ def test_guessed_states_are_the_usual_ones_that_balance():
     assert oxidation_states({'Li': 1, 'Cl': 3}) == ({}, 'unknown')
 
 
+def test_the_hard_core_of_ions_can_be_chosen():
+    """Argyrodites have Li sites 1.87 A apart, which both are full in some orderings if they may be."""
+    closest = {}
+    for hard_core in (None, 1.5):
+        found = order(ARGYRODITE, OrderingSettings(hard_core=hard_core))
+        ions = [[site for site in one.structure if site.specie.symbol == 'Li'] for one in found]
+        pairs = (pair for some in ions for pair in itertools.combinations(some, 2))
+        closest[hard_core] = min(one.distance(other) for one, other in pairs)
+        assert closest[hard_core] > found[0].contacts['distances']['Li-Li']
+    assert closest[None] > 1.92
+    assert closest[1.5] == pytest.approx(1.87, abs=0.01)
+
+
+def test_ions_on_sites_of_the_framework_are_told():
+    [one, *_] = order(mixed({'Li': 0.5, 'Mg': 0.25}, {'O': 0.5}))
+    assert any('shares sites with others: Li 0.5 + Mg 0.25 (1 sites)' in doubt for doubt in one.doubts)
+    assert {site.specie.symbol for site in one.structure} == {'Li', 'Mg', 'O'}
+
+
 def test_unknown_charges_are_told():
     [one, *_] = order(mixed({'Li': 0.5}, {'Cl': 1.0}))
     assert one.charge is None
