@@ -156,8 +156,11 @@ def _read_row(row: Row, form: TableFormat, beside: Beside) -> tuple[Measurement,
     """
     if row.problem:
         raise ValueError(row.problem)
-    columns = beside.again.columns
-    values = {role: read_cell(role, row.cells[name], columns.get(role)) for role, name in form.columns.items()}
+    columns, cells = beside.again.columns, {role: row.cells[name] for role, name in form.columns.items()}
+    temperature = read_cell('temperature', cells.get('temperature', ''), columns.get('temperature'))
+    kelvin = temperature.value if temperature else form.temperature
+    columns = {role: column.at_temperature(kelvin) for role, column in columns.items()}
+    values = {role: read_cell(role, text, columns.get(role)) for role, text in cells.items()}
     for role in columns:
         if values[role] is None and role != 'error':
             raise ValueError(f'it has no {role}')
@@ -177,9 +180,8 @@ def _read_row(row: Row, form: TableFormat, beside: Beside) -> tuple[Measurement,
         density = None if structure is None else carrier_density(structure, form.species)
         if density == 0.0:
             raise ValueError(f'its structure has no {form.species}')
-    found, temperature = values[form.quantity], values['temperature']
+    found = values[form.quantity]
     error = found.error if values['error'] is None else columns['error'].error_of(found, values['error'])
-    kelvin = form.temperature if temperature is None else temperature.value
     for column in columns.values():
         column.check_temperature(kelvin)
     beside.check(row.cells)

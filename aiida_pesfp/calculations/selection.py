@@ -121,8 +121,6 @@ def _reason(structure: StructureData, properties: dict, criteria: Criteria) -> s
     """Why a structure is not scanned; None if it is."""
     if not all(structure.pbc):
         return f'periodic along {sum(structure.pbc)} of 3 lattice vectors'
-    if structure.has_vacancies or structure.is_alloy:
-        return f'a site of {structure.get_formula()} is partly occupied or shared'
     symbols = structure.get_symbols_set()
     if criteria.species not in (None, *symbols):
         return f'no {criteria.species} among its elements ({", ".join(sorted(symbols))})'

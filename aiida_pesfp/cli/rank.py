@@ -32,12 +32,14 @@ _SETTINGS = (
 )
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS, _UPPER),
+    *(('Xi from', 'xi_low', '.4f'), ('to', 'xi_high', '.4f'), ('Orderings', 'orderings', '')),
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
     *(_POTENTIAL, *_SETTINGS),
 )
 _HELP = f"""Rank scanned structures: all of them, or those of a group, a workchain (also a running one) or a structure.
 
-The newest result of each structure is shown, for each potential and settings. Settings that differ are columns.
+The newest result of each structure is shown, for each potential and settings. Settings that differ are columns. A
+disordered structure is the mean of its orderings, and Xi has an interval.
 
 \b
 aiida-pesfp rank
@@ -46,9 +48,10 @@ aiida-pesfp rank sulfides --sort mpe --limit 10 --format csv
 aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
 
 Names in expressions: {listing()}; pk, label, formula, species, potential_name, structure_uuid; of the scan: cell,
-cell_size, others, spacing, minimum_distance (A), grid; settings (those that are not the default); doubts; of the
-record: source, id, database, band_gap (eV), energy_above_hull (eV/atom); of the newest Arrhenius fit:
-activation_energy, activation_energy_error (eV), conductivity_300K (S/cm). A comparison with an unknown value is false.
+cell_size, others, spacing, minimum_distance (A), grid; settings (those that are not the default); doubts; of an
+ensemble: xi_low, xi_high, orderings; of the record: source, id, database, band_gap (eV), energy_above_hull (eV/atom);
+of the newest Arrhenius fit: activation_energy, activation_energy_error (eV), conductivity_300K (S/cm). A comparison
+with an unknown value is false.
 Functions: log10, log, exp, sqrt, sigmoid, abs, min, max.
 """
 
@@ -82,11 +85,12 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
     from aiida_pesfp.data.descriptors import DescriptorsData
     from aiida_pesfp.expressions import Expression
     from aiida_pesfp.queries.descriptors import COLUMNS, newest, rows_of
+    from aiida_pesfp.queries.ensembles import without_members
     from aiida_pesfp.queries.nodes import stored
 
     condition, key = where and Expression(where, COLUMNS), Expression(sort, COLUMNS)
     named = {node.pk: node for target in targets for node in target.descriptors}
-    nodes = list(named.values()) or stored(DescriptorsData)
+    nodes = without_members(named.values() or stored(DescriptorsData))
     if not nodes:
         echo.echo_critical('nothing was scanned yet: begin with `aiida-pesfp launch screen FOLDER`')
     rows = rows_of(nodes if older else newest(nodes))

@@ -11,10 +11,11 @@ from aiida_pesfp.workflows.engines import ENGINES
 def print_ranking(node) -> None:
     """The ranking of a scan or screening, and the structures without a result; stops if the process failed."""
     from aiida_pesfp.queries.descriptors import descriptors_of, rows_of
+    from aiida_pesfp.queries.ensembles import without_members
     from aiida_pesfp.queries.nodes import how_it_ended
     from aiida_pesfp.queries.screening import screenings_among, unranked
 
-    rows = rows_of(descriptors_of(node))
+    rows = rows_of(without_members(descriptors_of(node)))
     if rows:
         print_table(sorted(rows, key=rank_key))
     tell_doubts(rows)

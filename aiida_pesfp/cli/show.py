@@ -5,7 +5,8 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType
 from aiida_pesfp.errors import some_of
-from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES
+from aiida_pesfp.fingerprint.ensemble import VOLUMES
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, OF_EACH_ION, QUANTITIES, Quantity
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 
@@ -19,6 +20,7 @@ def show(scanned, ion):
     NODE is a DescriptorsData (as `rank` lists them), a PesData or a StructureData, by PK, UUID or label. If a structure
     has several results, the newest is shown and the others are named.
     """
+    from aiida_pesfp.data.ensemble import EnsembleData
     from aiida_pesfp.queries.nodes import potential_with
     from aiida_pesfp.queries.structures import structures_by_uuid
 
@@ -31,7 +33,10 @@ def show(scanned, ion):
         numbers = ', '.join(str(entry['index']) for entry in node.get('ions', []))
         echo.echo_critical(f'{node.label}<{node.pk}> has no mobile ion {ion}: there are {numbers}')
     _print_descriptors(node)
-    _print_ions(ions)
+    if isinstance(node, EnsembleData):
+        _print_members(node)
+    else:
+        _print_ions(ions)
     sha256 = node.get('potential_sha256')
     stored = potential_with(sha256)
     about = [('name', node.get('potential_name')), ('SHA-256', sha256), ('node', stored and stored.pk)]
@@ -57,12 +62,18 @@ def _print(title: str, rows, **options) -> None:
 def _print_descriptors(node) -> None:
     echo.echo(f'{node.label or node.get("formula")} ({type(node).__name__}<{node.pk}>)', bold=True)
     threshold = node.get('settings', {}).get('xi', {}).get('threshold')
-    quantities = [(one.symbol, one.text(node.get(one.name), 1) or None, one.meaning) for one in QUANTITIES]
+    spread = node.get('spread', {})
+    quantities = [
+        (one.symbol, one.text(node.get(one.name), 1) or None, _spread(one, spread.get(one.name)), one.meaning)
+        for one in QUANTITIES
+    ]
     about = [('formula', node.get('formula')), ('mobile ion', node.get('species'))]
     unusual = FingerprintSettings.unusual(node.base.attributes.all)
     units = {'cell_size': ' A'}
     about += [(name.replace('_', ' '), f'{value}{units.get(name, "")}') for name, value in unusual.items()]
     about.append(('threshold of Xi', threshold and f'{threshold} eV'))
+    if node.get('xi_low') is not None:
+        about.append(('interval of Xi', f'{node["xi_low"]:.4f} to {node["xi_high"]:.4f}'))
     _print('Descriptors', [*about, *quantities])
     if node.get('stopped_early'):
         echo.echo_report('the scan stopped early: the upper bound of Xi is certain, all else is estimated')
@@ -71,6 +82,26 @@ def _print_descriptors(node) -> None:
     columns = zip(*(node['spectrum'][name] for name in ('thresholds', 'connected', 'disconnected')))
     form = {'headers': ['below/eV', 'connected', 'disconnected'], 'floatfmt': ('.2f', '.5f', '.5f')}
     _print('Free volumes', columns, tablefmt='simple', **form)
+
+
+def _spread(quantity: Quantity, deviation: float | None) -> str:
+    """The standard deviation of a quantity over orderings."""
+    if deviation is None:
+        return ''
+    return f'+- {deviation:.2f} decades' if quantity.name in VOLUMES else f'+- {quantity.text(deviation, 1)}'
+
+
+def _print_members(node) -> None:
+    """The orderings of an ensemble."""
+    from aiida_pesfp.queries.ensembles import members_of
+
+    rows, total = [], sum(node['weights'].values())
+    for key, member in members_of([node]).get(node.pk, {}).items():
+        values = (member.get(one.name) for one in IN_RANKINGS)
+        rows.append((member.pk, member.label, node['weights'][key] / total, *values))
+    heads = ('PK', 'ordering', 'weight', *(one.head for one in IN_RANKINGS))
+    formats = ('', '', '.3f', *(one.format for one in IN_RANKINGS))
+    _print('Orderings', rows, tablefmt='simple', headers=heads, floatfmt=formats)
 
 
 def _print_ions(ions: list[dict]) -> None:

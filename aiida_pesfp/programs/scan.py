@@ -11,6 +11,8 @@ What it writes, apart from ``OUT/run.json``:
     with ``--orderings``: how this ordering was made. NAME is that of the disordered structure, with a number.
 ``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
     with ``--export``: the same to look at.
+``OUT/ensembles.json``
+    with ``--orderings``: the means over the orderings of each disordered structure, with their spread.
 ``OUT/NAME/checkpoint.npz``
     the energies so far of a structure that is not done. The same command resumes from there.
 """
@@ -31,6 +33,7 @@ from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
+from aiida_pesfp.fingerprint.ensemble import Ensemble, pool
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, NAMES, rank_key, stopped_early
 from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, host_of, plan_scan
@@ -43,6 +46,8 @@ from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
+
+ENSEMBLES = 'ensembles.json'
 
 
 @dataclass
@@ -98,6 +103,12 @@ class ScanRequest(Request):
             'ordering_settings': self.orderings and self.orderings.as_dict(),
         }
 
+    @property
+    def _scan_settings(self) -> ScanSettings:
+        """How surfaces are scanned with this potential: a GPU evaluates all points sooner than it chooses some."""
+        settings = self.settings.scan
+        return replace(settings, adaptive=settings.adaptive and not (self.potential and self.potential.is_parallel))
+
     def prepare(self) -> None:
         """Take the orderings of each disordered structure for it."""
         if self.orderings is None:
@@ -109,12 +120,6 @@ class ScanRequest(Request):
         if self.output is not None:
             self.take_over()
         self.write()
-
-    @property
-    def _scan_settings(self) -> ScanSettings:
-        """How surfaces are scanned with this potential: a GPU evaluates all points sooner than it chooses some."""
-        settings = self.settings.scan
-        return replace(settings, adaptive=settings.adaptive and not (self.potential and self.potential.is_parallel))
 
     def process(self, outcome: ScanOutcome, bar: tqdm) -> None:
         """Scan a structure, or resume its scan."""
@@ -180,18 +185,55 @@ class ScanRequest(Request):
             checkpoint.save()
             raise
 
+    def ensembles(self) -> dict[str, tuple[list[ScanOutcome], Ensemble]]:
+        """Of each disordered structure, what was scanned of its orderings, and their mean."""
+        members: dict[str, list[ScanOutcome]] = {}
+        for one in self.outcomes:
+            if one.state == 'done' and one.input.parent is not None:
+                members.setdefault(one.input.parent, []).append(one)
+        pooled = {}
+        for parent, own in members.items():
+            values, weights = [one.descriptors.as_dict() for one in own], [one.input.weight for one in own]
+            pooled[parent] = own, pool(values, weights, self.settings.descriptors.xi)
+        return pooled
+
+    def write(self) -> None:
+        super().write()
+        ensembles = self.ensembles()
+        if self.output is not None and ensembles:
+            found = {
+                parent: ensemble.as_dict() | {'orderings': [one.name for one in own]}
+                for parent, (own, ensemble) in ensembles.items()
+            }
+            write_json(self.output / ENSEMBLES, found)
+
     def table(self) -> str:
-        """The ranking, best first."""
+        """The ranking, best first: disordered structures by the mean of their orderings."""
         done = [outcome for outcome in self.outcomes if outcome.state == 'done']
-        has_bounds = any(stopped_early(outcome.descriptors.values) for outcome in done)
+        ensembles = self.ensembles()
+        rows = [(one.name, [one], one.descriptors.values, ()) for one in done if one.input.parent is None]
+        for parent, (own, ensemble) in ensembles.items():
+            rows.append((parent, own, ensemble.values, (ensemble.xi_low, ensemble.xi_high, len(own))))
+        has_bounds = any(stopped_early(values) for _, _, values, _ in rows)
         columns = (*IN_RANKINGS, BY_NAME['xi_upper']) if has_bounds else IN_RANKINGS
-        rows = [
-            (o.name, o.formula, *(o.descriptors.values[one.name] for one in columns), o.evaluations, o.seconds)
-            for o in sorted(done, key=lambda outcome: rank_key(outcome.descriptors.values))
+        interval = ('Xi from', 'to', 'orderings') if ensembles else ()
+        lines = [
+            (
+                name,
+                own[0].formula,
+                *(values[one.name] for one in columns),
+                *(of_ensemble or (None,) * len(interval)),
+                sum(one.evaluations for one in own),
+                sum(one.seconds for one in own),
+            )
+            for name, own, values, of_ensemble in sorted(rows, key=lambda row: rank_key(row[2]))
         ]
-        headers = ('structure', 'formula', *(one.head for one in columns), 'points', 'seconds')
-        floats = ('', '', *(one.format for one in columns), '', '.1f')
-        return tabulate(rows, headers, floatfmt=floats) if rows else ''
+        headers = ('structure', 'formula', *(one.head for one in columns), *interval, 'points', 'seconds')
+        formats = ('.4f', '.4f', '') if ensembles else ()
+        floats = ('', '', *(one.format for one in columns), *formats, '', '.1f')
+        shortfalls = {name: one.shortfall(self.orderings.largest_error) for name, (_, one) in ensembles.items()}
+        words = [f'{name}: {shortfall}' for name, shortfall in shortfalls.items() if shortfall]
+        return '\n'.join([tabulate(lines, headers, floatfmt=floats), *words]) if lines else ''
 
 
 @program()

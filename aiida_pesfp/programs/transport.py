@@ -5,7 +5,6 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,20 +14,15 @@ import numpy as np
 from tabulate import tabulate
 
 from aiida_pesfp import __version__, errors
+from aiida_pesfp.programs.points import ROLES, read_points
 from aiida_pesfp.settings.arrhenius import ArrheniusSettings
-from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.settings.diffusion import ConductivitySettings, DiffusionSettings
 from aiida_pesfp.settings.options import options_of
 from aiida_pesfp.trajectories.files import read_trajectory
-from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Point, fit_arrhenius
+from aiida_pesfp.transport.arrhenius import FLAGS, ROOM_TEMPERATURE, ArrheniusFit, fit_arrhenius
 from aiida_pesfp.transport.conductivity import Conductivity, analyse
+from aiida_pesfp.transport.statements import FLAG, compare
 
-#: Columns of the table that ``arrhenius`` reads.
-COLUMNS = ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')
-#: Columns that tell what a row is about, and cells that are no reason to exclude it.
-_NAMES = 'name|id|material(?:[ _]id)?|compound|formula|composition|sample|structure|series'
-_ABOUT = re.compile(f'(?i:{_NAMES}|(?:mobile[ _])?(?:species|ion))')
-_VERDICT = re.compile('(?i:[-+]?[0-9.]*|true|false|yes|no|[xynft])')
 _PATH = click.Path(path_type=Path)
 _JSON = click.option(
     '--json', 'as_json', is_flag=True, help='Print one JSON object on standard output and nothing else.'
@@ -173,32 +167,39 @@ def _describe(found: Conductivity) -> str:
 @click.option(
     '--ignore', multiple=True, metavar='COLUMN', help='Neither read nor compare this column. May be repeated.'
 )
+@click.option(
+    '--relative-error',
+    type=click.FloatRange(0, 1, min_open=True),
+    help='Error over conductivity of the points that have no error, such as 0.05; a note says that it was taken.',
+)
 @click.option('--at', 'temperatures', type=float, multiple=True, help='Also extrapolate to this temperature, K.')
 @_JSON
-def arrhenius(table, scale, exclude, ignore, temperatures, as_json):
+def arrhenius(table, scale, exclude, ignore, relative_error, temperatures, as_json):
     """Activation energy, and conductivity at 300 K, from conductivities at several temperatures.
 
-    TABLE has a header with the columns T_K, sigma_S_cm and sigma_error_S_cm, or such as 'T (°C)', 'sigma (mS/cm)' and
-    'error (mS/cm)', separated by commas, semicolons or tabs. Other columns have to agree with these or be names,
-    sources or remarks.
+    TABLE has a header with the columns T_K, sigma_S_cm and sigma_error_S_cm, or such as 'T (°C)' or '1000/T',
+    'sigma (mS/cm)' or 'ln(sigma*T)', and 'error', separated by commas, semicolons or tabs. Other columns have to agree
+    with these or be names, sources or remarks. So has what other lines say, such as '# Ea = 0.50 eV'.
     """
     with _one_line_errors():
-        points, notes = read_points(table, ignore)
+        found = read_points(table, ignore, relative_error)
+        points = found.points
         for excluded, reason in exclude:
             hits = [bool(np.isclose(point.temperature, excluded, rtol=1e-6)) for point in points]
             if not any(hits):
                 raise ValueError(f'no point at {excluded:g} K to exclude')
             points = [replace(point, excluded=reason) if hit else point for point, hit in zip(points, hits)]
         fit = fit_arrhenius(points, scale)
+        remarks = fit.remarks() | compare(found.statements, fit, found.unit)
         for temperature in temperatures:
             if not (np.isfinite(temperature) and temperature > 0):
                 raise ValueError(f'{temperature:g} K is not a temperature')
-    for note in notes:
+    for note in found.notes:
         click.echo(f'Note: {note}', err=True)
     if not as_json:
-        return click.echo(_describe_fit(fit, temperatures))
+        return click.echo(_describe_fit(fit, temperatures, remarks))
     content, values = fit.as_dict(), [(p.temperature, p.conductivity, p.conductivity_error) for p in fit.points]
-    names = ('chi2_reduced', 'p_value', 'degrees_of_freedom', 'scale', 'flags', 'remarks')
+    names, columns = ('chi2_reduced', 'p_value', 'degrees_of_freedom', 'scale'), ROLES.values()
     _print_json(
         {
             'activation_energy_meV': 1000 * fit.activation_energy,
@@ -206,72 +207,16 @@ def arrhenius(table, scale, exclude, ignore, temperatures, as_json):
             'sigma_300K_S_cm': content['conductivity_300K'],
             'sigma_300K_error_S_cm': content['conductivity_300K_error'],
             **{name: content[name] for name in names},
-            'extrapolated': [dict(zip(COLUMNS, (t, *fit.conductivity(t)))) for t in temperatures],
-            'points': [dict(zip(COLUMNS, row)) | {'excluded': p.excluded} for row, p in zip(values, fit.points)],
-            'notes': notes,
+            'flags': {flag: flag in remarks for flag in (*FLAGS, FLAG)},
+            'remarks': remarks,
+            'extrapolated': [dict(zip(columns, (t, *fit.conductivity(t)))) for t in temperatures],
+            'points': [dict(zip(columns, row)) | {'excluded': p.excluded} for row, p in zip(values, fit.points)],
+            'notes': found.notes,
         }
     )
 
 
-def read_points(path: Path, ignore: Collection[str] = ()) -> tuple[list[Point], list[str]]:
-    """The rows of a table of conductivities, read as labels are, and how the table was understood.
-
-    :param ignore: columns that are not read, nor compared with others.
-    :raises TableError: if there is no table with these columns.
-    :raises LabelError: naming the row and the value that is wrong, or two materials: no point is left out without
-        being told to.
-    """
-    from aiida_pesfp.assessment.labels import ion_of, read_table
-    from aiida_pesfp.tables.heads import read_head
-
-    roles, names, rows = _open(path, ignore)
-    unit, scale, _ = read_head(roles['conductivity'], 'conductivity')
-    cells = [(name, text) for row in rows for name, text in row.cells.items() if text]
-    for name in [name for name in names if _ABOUT.fullmatch(name) and name not in ignore]:
-        if len(found := dict.fromkeys(text for one, text in cells if one == name)) > 1:
-            raise errors.LabelError(f'{path}: {name} is {", ".join(found)[:100]}: one material, one table')
-    reasons = [text for name, text in cells if name == 'excluded']
-    if not any(map(_VERDICT.fullmatch, reasons)):  # as --json writes it
-        roles |= {'series': 'excluded'} if 'excluded' in names else {}
-    ion = next(filter(None, (ion_of(*cell) for cell in cells)), 'Li')
-    unit = f'{f"{scale} " if scale else ""}{unit or "S/cm"}'
-    table = read_table(path, TableFormat(roles, unit, species=ion, ignore=[*ignore]))
-    wrong = [(entry['row'], entry['reason']) for entry in table.excluded]
-    wrong += [(one.row, 'its conductivity is a limit') for one in table.measurements if one.limit]
-    if wrong:
-        raise errors.LabelError('{}, row {}: {}: correct the row, or remove it'.format(path, *min(wrong)))
-    return [
-        Point(one.temperature, one.value, one.error, one.series, f'row {one.row} ({one.temperature:g} K)')
-        for one in table.measurements
-    ], table.notes
-
-
-def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str], list]:
-    """Columns by roles, names and rows. Without ``COLUMNS`` they are the only ones whose heads tell their roles."""
-    from aiida_pesfp.tables.heads import is_about, try_head
-    from aiida_pesfp.tables.table import open_table
-
-    roles, names = dict(zip(('temperature', 'conductivity', 'error'), COLUMNS)), []
-    try:
-        names, rows, _ = open_table(path, COLUMNS)
-    except errors.TableError as error:
-        with contextlib.suppress(errors.TableError):
-            names, rows, _ = open_table(path, ())
-        told = {}
-        for role in roles:
-            form = ('conductivity', True) if role == 'error' else (role,)
-            told[role] = [one for one in names if one not in ignore and is_about(one, role) and try_head(one, *form)]
-        if not any(told.values()):
-            raise error
-        for role, heads in told.items():
-            if len(heads) != 1:
-                how_many = f'{" and ".join(heads)} all say' if heads else f'none of {", ".join(names)} says'
-                raise errors.TableError(f'{how_many} that it is the {role}: name one column {roles[role]}') from error
-        roles = {role: head for role, [head] in told.items()}
-    return {'id': roles['temperature']} | roles, names, rows  # T names a point
-
-
-def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
+def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...], remarks: dict[str, str]) -> str:
     """A fit for a person."""
     rows = []
     for p in fit.points:
@@ -288,7 +233,7 @@ def _describe_fit(fit: ArrheniusFit, temperatures: tuple[float, ...]) -> str:
     for temperature in (ROOM_TEMPERATURE, *temperatures):
         value, error = fit.conductivity(temperature)
         lines.append(f'sigma({temperature:g} K) = {value:.2g} +- {error:.2g} S/cm')
-    return '\n'.join(lines + [f'{flag}: {remark}.' for flag, remark in fit.remarks().items()])
+    return '\n'.join(lines + [f'{flag}: {remark}.' for flag, remark in remarks.items()])
 
 
 def _print_json(content: dict) -> None:

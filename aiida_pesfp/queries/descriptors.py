@@ -19,13 +19,15 @@ from aiida_pesfp.settings.scan import SCAN_SETTINGS
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
 DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'structure_uuid')
+#: ... those that ensembles of orderings have besides, ...
+ENSEMBLE = ('xi_low', 'xi_high', 'orderings')
 #: ... of the record of the structure, ...
 RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
 #: ... and of the newest Arrhenius fit.
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
 #: What makes two results of one structure differ.
 ORIGIN = ('species', 'potential_name', *SCAN_SETTINGS, 'settings')
-COLUMNS = ('pk', 'label', *DESCRIPTORS, *SCAN_SETTINGS, 'settings', 'doubts', *RECORD, *ARRHENIUS)
+COLUMNS = ('pk', 'label', *DESCRIPTORS, *ENSEMBLE, *SCAN_SETTINGS, 'settings', 'doubts', *RECORD, *ARRHENIUS)
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
@@ -119,7 +121,8 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
-        row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in (*DESCRIPTORS, *SCAN_SETTINGS)}
+        names = (*DESCRIPTORS, *ENSEMBLE, *SCAN_SETTINGS)
+        row = {'pk': node.pk, 'label': node.label} | {name: node.get(name) for name in names}
         row['potential_name'] = labels.get(node.get('potential_sha256')) or row['potential_name']
         row['doubts'] = '; '.join(node.get('doubts', [])) or None
         row['settings'] = _changed_settings(node.get('settings', {}))

@@ -7,6 +7,7 @@ import numpy as np
 from aiida.common.exceptions import AiidaException
 from aiida.orm import ProcessNode, StructureData
 
+from aiida_pesfp.calculations.orderings import ordering_keys
 from aiida_pesfp.calculations.program import read_run
 from aiida_pesfp.errors import one_line
 from aiida_pesfp.fingerprint.grid import grid_shape
@@ -67,7 +68,7 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
     """
     if not {'scan', 'structures'} <= set(node.inputs):
         raise ValueError(f'{node.process_label}<{node.pk}> is no scan and no screening')
-    structures, entries, rejected = dict(node.inputs.structures), {}, set()
+    structures, entries, rejected = _to_scan(node), {}, set()
     progress = ScanProgress(len(structures))
     for process in node.called:
         if process.process_label == 'reject' and 'result' in process.outputs:
@@ -98,6 +99,19 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
         per_cost = seconds / sum(cost[key] for key in done)
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
     return progress
+
+
+def _to_scan(node: ProcessNode) -> dict[str, StructureData]:
+    """The structures of a scan or screening; orderings, once they are made, in the place of disordered ones."""
+    structures = dict(node.inputs.structures)
+    for process in node.called:
+        if process.process_label == 'order' and process.is_finished_ok:
+            parent = process.inputs.structure.uuid
+            key = next(key for key, one in node.inputs.structures.items() if one.uuid == parent)
+            keys = ordering_keys(key, len(process.outputs.about.get_dict()), node.inputs.structures)
+            structures.pop(key, None)
+            structures |= {one: process.outputs[f'ordering_{number}'] for number, one in enumerate(keys)}
+    return structures
 
 
 def estimated_cost(structure: StructureData, parameters: FingerprintSettings) -> float:

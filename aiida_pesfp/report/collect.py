@@ -15,6 +15,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
 from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, potentials_of, surfaces_of
+from aiida_pesfp.queries.ensembles import members_of, without_members
 from aiida_pesfp.queries.nodes import how_it_ended, potential_labels, with_descendants
 from aiida_pesfp.queries.screening import (
     Unranked,
@@ -25,7 +26,7 @@ from aiida_pesfp.queries.screening import (
     unranked,
 )
 from aiida_pesfp.queries.structures import name_of, results_of, structures_by_uuid
-from aiida_pesfp.report.content import Activation, Entry, Report, Source, Transport
+from aiida_pesfp.report.content import Activation, Entry, Member, Report, Source, Transport
 from aiida_pesfp.report.table import distinctions
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
@@ -91,7 +92,8 @@ def _descriptors(members: list[Node], notes: list[str]) -> tuple[dict[int, Descr
             left.append(told[0])
         elif node.pk not in by_node and isinstance(node, (PesData, StructureData)):
             notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
-    return {node.pk: node for node in newest(one for own in by_node.values() for one in own)}, left
+    every = without_members(one for own in by_node.values() for one in own)
+    return {node.pk: node for node in newest(every)}, left
 
 
 def _candidates(called: Iterable[ProcessNode]) -> dict[str, dict[str, str]]:
@@ -108,7 +110,10 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
 
     :param candidates: of :func:`_candidates`.
     """
-    surfaces, names = surfaces_of(descriptors), potential_labels()
+    members, names = _members(descriptors.values()), potential_labels()
+    shown = {pk: max(own, key=lambda one: one.share).source.pk for pk, own in members.items()}
+    surfaces = surfaces_of({*descriptors, *shown.values()})
+    surfaces |= {pk: surfaces[member] for pk, member in shown.items() if member in surfaces}
     potentials = potentials_of(surfaces.values())
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
     conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
@@ -122,7 +127,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
         structure = structures.get(uuid)
         transport = [Transport(one.base.attributes.all, Source.of(one)) for one in conductivities.get(uuid, ())]
         activations = [Activation.of(one) for one in fits.get(uuid, ())]
-        ions = node.get('ions', [])
+        ions = load_node(shown[pk]).get('ions', []) if pk in shown else node.get('ions', [])
         easiest = min(ions, key=lambda ion: (ion['barrier_1d'], ion['mpe'], ion['index']), default={})
         labels = (structure and name_of(structure), node.label, f'{node.get("formula", "structure")}_{pk}')
         found.append(
@@ -145,9 +150,25 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
                 problems=candidates.get(uuid, {}),
                 **{name: node.get(name) for name in ('spacing', 'cell', 'cell_size', 'others')},
                 doubts=tuple(node.get('doubts', [])),
+                error=node.get('error', {}),
+                interval=(node.get('xi_low'), node.get('xi_high')),
+                members=members.get(pk, ()),
             )
         )
     return sorted(found, key=lambda one: (*rank_key(one.values), one.label, one.source.uuid))
+
+
+def _members(descriptors: Iterable[DescriptorsData]) -> dict[int, tuple[Member, ...]]:
+    """PK of each ensemble -> its orderings."""
+    ensembles, found = {node.pk: node for node in descriptors if 'weights' in node}, {}
+    for pk, nodes in members_of(ensembles.values()).items() if ensembles else ():
+        weights = ensembles[pk]['weights']
+        total = sum(weights.values())
+        found[pk] = tuple(
+            Member(node.label, weights[key] / total, {name: node.get(name) for name in NAMES}, Source.of(node))
+            for key, node in nodes.items()
+        )
+    return found
 
 
 def _named(entries: list[Entry]) -> list[Entry]:

@@ -106,6 +106,16 @@ class Activation:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One ordering of a disordered structure: its share in the ensemble and its own values of the quantities."""
+
+    label: str
+    share: float
+    values: dict[str, float | None]
+    source: Source
+
+
+@dataclass(frozen=True)
 class Entry:
     """One structure with its descriptors, and what the graph knows besides. ``entry['xi']`` is a descriptor.
 
@@ -119,6 +129,8 @@ class Entry:
     :param spacing: of the grid, A; ``cell`` is the kind of cell that was scanned, ``cell_size`` its least size, A;
         ``others`` is what surrounded the ion.
     :param doubts: reasons not to trust the structure or its surface.
+    :param error: of the means over the ``members``, if the structure is disordered; ``interval`` is that of Xi.
+        The surface is that of the member with the largest share.
     :param name: the label, and what tells the entry from others of the same label.
     """
 
@@ -145,6 +157,9 @@ class Entry:
     cell_size: float | None = None
     others: str | None = None
     doubts: tuple[str, ...] = ()
+    error: dict[str, float | None] = field(default_factory=dict)
+    interval: tuple[float | None, float | None] = (None, None)
+    members: tuple[Member, ...] = ()
     name: str = ''
 
     def __getitem__(self, name: str) -> float | None:

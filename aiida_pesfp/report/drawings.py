@@ -56,8 +56,8 @@ def distinct_settings(entries: Sequence[Entry]) -> list[XiParameters]:
 def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     """Connected against disconnected free volume, with the cuts of Xi and its contours (Eq. 4 of arXiv:2411.06804).
 
-    Entries without a free volume lie at the lower edge, as triangles. There are no contours if the entries have
-    different parameters of Xi.
+    Entries without a free volume lie at the lower edge, as triangles. Ensembles of orderings have error bars. There are
+    no contours if the entries have different parameters of Xi.
 
     :param points: of Xi along each axis.
     """
@@ -77,20 +77,24 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
         f'FV connected {entry["fv_connected"]:.4g}, disconnected {entry["fv_disconnected"]:.4g}'
         for entry in entries
     ]
+    bars = {}
+    if any(entry.error for entry in entries):
+        for bar, name in (('errors_across', 'fv_disconnected'), ('errors', 'fv_connected')):
+            bars[bar] = [[entry.error.get(name) or 0.0 for entry in entries]] * 2
     look = {
         'symbols': ['triangle-down' if gone else 'circle' for gone in (volumes <= 0).any(axis=0)],
         'fill': [entry['xi'] for entry in entries],
         'scale': ('cividis_r', 0, 1, 'Ξ'),
         **place_labels(np.array([x, y]), [entry.label for entry in entries[:_NAMED]], limits, parts),
     }
-    parts.append(Trace(x.tolist(), y.tolist(), None, size=10, hover=texts, **look))
+    parts.append(Trace(x.tolist(), y.tolist(), None, size=10, hover=texts, **look, **bars))
     at = ', '.join(f'{value:g}' for value in sorted({one.threshold for one in settings}))
     titles = (f'log₁₀ of {kind} free volume at {at} eV' for kind in ('disconnected', 'connected'))
     return Plot(*map(Axis, titles, limits), parts)
 
 
 def spectra(entries: Sequence[Entry]) -> Plot:
-    """Free volumes against the threshold: connected as solid, disconnected as dashed lines."""
+    """Free volumes against the threshold: connected as solid, disconnected as dashed lines; means with their errors."""
     parts = [Guide('x', value, FAINT, 'dot') for value in sorted({entry.settings.xi.threshold for entry in entries})]
     for entry, colour in zip(entries, cycle(COLOURS)):
         for kind, dash in (('connected', 'solid'), ('disconnected', 'dash')):
@@ -99,6 +103,9 @@ def spectra(entries: Sequence[Entry]) -> Plot:
             look['hover'] = f'{escape(name)}, {kind}<br>%{{x:g}} eV: %{{y:.4g}}'
             shown = np.where(values > 0, values, np.nan)
             parts.append(Trace(entry.spectrum['thresholds'], shown, name, colour, **look))
+            if None not in entry.spectrum.get(f'{kind}_error', [None]):
+                factor = 10 ** np.array(entry.spectrum[f'{kind}_error'])
+                parts.append(Band(np.array(entry.spectrum['thresholds']), shown / factor, shown * factor, colour, None))
     y = Axis('free volume (fraction of the cell)', logarithmic=True)
     return Plot(Axis('threshold t (eV)', (0, None)), y, parts)
 

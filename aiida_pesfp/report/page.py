@@ -108,8 +108,8 @@ def _environment() -> Environment:
 
 
 def _formula(formula: str) -> str:
-    """With subscripts, if pymatgen understands it."""
-    return unicodeify(formula) if formula.isascii() else formula
+    """With subscripts, if there are letters for them: there is none for a decimal point."""
+    return unicodeify(formula) if formula.isascii() and '.' not in formula else formula
 
 
 def _with_minus(number: str) -> str:

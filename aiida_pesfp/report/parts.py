@@ -31,7 +31,7 @@ class Trace:
     :param symbols: ``circle``, ``square``, ``triangle-down``: one for all points or one each; None for no points.
     :param fill: of the points; a number each if there is a ``scale``.
     :param scale: name of the colours, lowest and highest number, title.
-    :param errors: (2, n) lengths of the error bars down and up.
+    :param errors: (2, n) lengths of the error bars down and up; ``errors_across``, to the left and right.
     :param hover: a text for each point, or one with plotly's placeholders, in HTML.
     :param labels: beside the points.
     :param label_places: of each label, such as ``top center``.
@@ -49,6 +49,7 @@ class Trace:
     rim: str | None = None
     scale: tuple[str, float, float, str] | None = None
     errors: Sequence[Sequence[float]] | None = None
+    errors_across: Sequence[Sequence[float]] | None = None
     hover: str | list[str] | None = None
     labels: list[str] | None = None
     label_places: list[str] | None = None
@@ -62,7 +63,7 @@ class Band:
     low: np.ndarray
     high: np.ndarray
     colour: str
-    name: str
+    name: str | None
 
 
 @dataclass(frozen=True)

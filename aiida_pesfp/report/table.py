@@ -101,7 +101,10 @@ def _descriptor(quantity: Quantity) -> Column:
         value = entry.values.get(quantity.name)
         # Once for each structure.
         flagged = quantity is IN_RANKINGS[0] and (bool(entry.doubts) or stopped_early(entry.values))
-        return Cell(value, '' if value is None else format(value, quantity.format), entry.source, flagged)
+        text = '' if value is None else format(value, quantity.format)
+        if quantity is IN_RANKINGS[0] and None not in entry.interval:
+            text += ' ({:.2f} to {:.2f})'.format(*entry.interval)
+        return Cell(value, text, entry.source, flagged)
 
     return Column(quantity.letter or quantity.symbol, quantity.unit, quantity.meaning, '', cell)
 

@@ -14,7 +14,7 @@ from aiida_pesfp.settings.units import MEASURES, SCALED
 ROLES = ('id', 'series', 'composition', 'space_group', 'structure', 'temperature', 'conductivity', 'diffusion', 'error')
 _TEMPERATURE = MEASURES['temperature'].limits
 #: Before a unit: the column holds logarithms.
-LOG10 = 'log10 '
+LOGARITHMS = ('log10', 'ln')
 #: Roles that tell which material a row is about: ways to find its structure.
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
@@ -36,7 +36,7 @@ class TableFormat(AssessmentSettings):
     ``id``, ``composition``, ``space_group`` (number, symbol) and ``structure`` (pymatgen's JSON) identify the material;
     ``series`` marks the rows of one experiment at several temperatures; ``conductivity`` or ``diffusion`` is the value,
     ``error`` its standard error. The density of the mobile ion converts diffusion coefficients to conductivities.
-    A unit such as ``log10 S/cm`` says that value and error are decimal logarithms.
+    A unit such as ``log10 S/cm`` or ``ln S/cm`` says that value and error are logarithms, ``1e-4 S/cm`` a power of ten.
     """
 
     columns: dict = setting('role of each column -> its name')
@@ -50,7 +50,7 @@ class TableFormat(AssessmentSettings):
     charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e', ge=-8, le=8)
 
     def __post_init__(self):
-        roles, units = set(self.columns), MEASURES[self.quantity].units
+        roles, measure = set(self.columns), MEASURES[self.quantity]
         for role in self.columns:
             if role not in ROLES:
                 raise LabelError(f'unknown role {role!r} of a column: known are {", ".join(ROLES)}')
@@ -58,8 +58,10 @@ class TableFormat(AssessmentSettings):
             raise LabelError('exactly one column must be named as conductivity or diffusion')
         if not roles & {*MATCHING_METHODS}:
             raise LabelError('no column identifies the material: name one as id, composition or structure')
-        if self.plain_unit not in units:
-            known = f'{", ".join(units)}, each with {LOG10.strip()!r} before it for logarithms'
+        if measure.factor(self.plain_unit) is None:
+            known = (
+                f'{", ".join(measure.units)}, each with {" or ".join(map(repr, LOGARITHMS))} before it for logarithms'
+            )
             raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {known}')
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
@@ -76,13 +78,14 @@ class TableFormat(AssessmentSettings):
 
     @property
     def scale(self) -> str | None:
-        """``log10`` if value and error are decimal logarithms."""
-        return LOG10.strip() if self.unit.startswith(LOG10) else None
+        """``log10`` or ``ln`` if value and error are logarithms."""
+        first = self.unit.partition(' ')[0]
+        return first if first in LOGARITHMS else None
 
     @property
     def plain_unit(self) -> str:
         """The unit without that of logarithms."""
-        return self.unit.removeprefix(LOG10)
+        return self.unit.removeprefix(self.scale or '').strip()
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,10 @@ class OrderingSettings(Settings):
         'which atoms of an ordering are relaxed in its fixed cell', 'none', option='--relax-orderings'
     )
 
+    largest_error: float = setting(
+        'more orderings are needed if the mean of log10 of a free volume has a larger error', 0.15, gt=0, le=5
+    )
+
     def __post_init__(self):
         if self.choice == 'random' and self.weights == 'boltzmann' and self.relax == 'none':
             raise ValueError('weights = boltzmann needs energies: choose electrostatic or monte_carlo, or relax')

@@ -3,8 +3,9 @@
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Self
 
@@ -34,7 +35,18 @@ from aiida_pesfp.tables.table import Row, open_table
 _FLAGS = dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap')
 _FLAGS |= dict.fromkeys(('isstable', 'predictedstable', 'stability'), 'energy_above_hull')
 _SET = re.compile(r'true|yes|1(?:\.0)?|stable|(?:.*[ -])?metal(?:lic)?')
-_EDGE = re.compile('e?(vbm|cbm)(?:ev)?')
+#: Letters of the heads of two columns whose difference is a property, or below zero where that is zero.
+_ENERGY = '(?:total|final|corrected|formation|form)*(?:e|energy|enthalpy)(?:formation|form)?(?:ev)?(?:per)?atom(?:ev)?'
+_HULL = '(?:convex)?hull(?:formation)?(?:energy|enthalpy)(?:ev)?(?:(?:per)?atom)?(?:ev)?'
+_DIFFERENCES = (
+    (
+        'band_gap',
+        'e?(?:cbm|lumo)(?:ev)?|conductionbandminimum(?:ev)?',
+        'e?(?:vbm|homo)(?:ev)?|valencebandmaximum(?:ev)?',
+    ),
+    ('band_gap', '(?:ip|ionization(?:energy|potential))(?:ev)?', '(?:ea|electronaffinity)(?:ev)?'),
+    ('energy_above_hull', _ENERGY, f'{_HULL}|energy(?:of|at|on)(?:the)?(?:convex)?hull(?:ev)?(?:(?:per)?atom)?(?:ev)?'),
+)
 _NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*')
 
 
@@ -68,7 +80,9 @@ class Table:
         try:
             headers, rows, comments = open_table(path, [id_column, *given.values()])
             others = [header for header in headers if header not in (id_column, *given.values())]
-            chosen = given | {name: find_column(name, others) for name in Properties.known() if name not in given}
+            parts = {head: name for name, heads in _differences(others) for two in heads for head in two}
+            free = [header for header in others if header not in parts]
+            chosen = given | {name: find_column(name, free) for name in Properties.known() if name not in given}
             chosen = {name: column for name, column in chosen.items() if column is not None}
             if not chosen:
                 raise TableError(
@@ -77,7 +91,8 @@ class Table:
             found, rows, units = read_heads(chosen, rows, [id_column])
             for column in found.values():
                 column.check(rows)
-            names = [name for name in others if not (name in chosen.values() or kind_of(name))]
+            used = {*chosen.values(), *(head for head, name in parts.items() if name in chosen)}
+            names = [name for name in others if not (name in used or kind_of(name))]
             beside = Beside.of(names, rows, units, comments, Again(found))
         except TableError as error:
             raise SourceError(str(error)) from error
@@ -114,7 +129,7 @@ class Table:
                 cells = [(head, text) for head, text in row.cells.items() if head != self.key]
                 doubts += [f'line {row.line} of the table: {one}' for one in check_row(cells, structure)]
                 _check_flags(row, found[-1])
-                self._check_edges(row)
+                self._check_differences(row)
             except (InconsistentFile, ValueError) as error:
                 raise InconsistentFile(f'line {row.line} of the table: {error}') from None
         if any(one != found[0] for one in found):
@@ -122,18 +137,22 @@ class Table:
             raise UnreadableStructure(f'the lines {numbers} of the table differ: remove all but one')
         return found[0], list(dict.fromkeys(doubts))
 
-    def _check_edges(self, row: Row) -> None:
-        """Raise ValueError if the edges of the bands, eV, have another gap between them than the line says."""
-        gap, edges = self.beside.again.columns.get('band_gap'), {}
-        for head, text in row.cells.items():
-            if gap and (found := _EDGE.fullmatch(re.sub(r'[\W_]', '', head).lower())):
+    def _check_differences(self, row: Row) -> None:
+        """Raise ValueError if two energies, as those of the edges of the bands, do not differ by what the line says."""
+        for name, heads in _differences(row.cells):
+            if not (column := self.beside.again.columns.get(name)) or is_blank(row.cells[column.name]):
+                continue
+            said, found = self.beside.again.said(column, row.cells), {}
+            for first, second in product(*heads):
                 with contextlib.suppress(ValueError):  # says nothing
-                    edge = gap.number(text)
-                    edges[found[1]] = gap.bounds(replace(edge, unit=edge.unit or 'eV'))
-        if len(edges) == 2 and (said := self.beside.again.said(gap, row.cells)):
-            low, high = (edges['cbm'][one] - edges['vbm'][1 - one] for one in (0, 1))
-            if not (low <= said[2] and said[1] <= max(0.0, high)):
-                raise ValueError(f'{gap.name} = {row.cells[gap.name]}, but its band edges are {high:.4g} eV apart')
+                    numbers = (column.number(row.cells[head]) for head in (first, second))
+                    (low, high), (lowest, highest) = (
+                        column.bounds(replace(one, unit=one.unit or 'eV')) for one in numbers
+                    )
+                    found[f'{first} - {second}'] = low - highest, high - lowest
+            if found and not any(low <= said[2] and said[1] <= max(0.0, high) for low, high in found.values()):
+                other, (low, high) = next(iter(found.items()))
+                raise ValueError(f'{column.name} = {row.cells[column.name]}, but {other} = {(low + high) / 2:.4g} eV')
 
     def _lines_of(self, path: Path, files: Mapping[str, list[Path]]) -> Iterator[Row]:
         """The lines whose identifiers fit the path of a file better than those of all other files."""
@@ -156,6 +175,16 @@ class Table:
             return None if is_blank(text) else column.read(text).value
         except (ValueError, ImplausibleValue) as what:
             raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
+
+
+def _differences(heads: Iterable[str]) -> list[tuple[str, list[list[str]]]]:
+    """Each property that is a difference of two of the columns, and those that may be either of the two."""
+    letters = {head: re.sub(r'[\W\d_]', '', head).lower() for head in heads}
+    found = [
+        (name, [[head for head in heads if re.fullmatch(one, letters[head])] for one in two])
+        for name, *two in _DIFFERENCES
+    ]
+    return [(name, two) for name, two in found if all(two)]
 
 
 def _names(path: Path) -> set[str]:

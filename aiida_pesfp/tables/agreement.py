@@ -1,27 +1,27 @@
 """What a row says twice: a column that is not used, but is understood, must not contradict the one that is used."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 
-from aiida_pesfp.errors import ImplausibleValue
-from aiida_pesfp.settings.units import MEASURES, SCALED
+from aiida_pesfp.errors import ImplausibleValue, TableError
+from aiida_pesfp.settings.units import LIGHT, MEASURES, SCALED
 from aiida_pesfp.tables.columns import SAME, Column
-from aiida_pesfp.tables.heads import in_words, is_about, kinds_in, try_head
+from aiida_pesfp.tables.heads import is_about, kinds_in, try_head
 from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank
 from aiida_pesfp.tables.table import Row
 
 #: A statement lies within half a unit of its last digit, but for ties. It is not taken for more precise than this part,
 #: for constants as 8.617e-5 eV/K and single precision, nor temperatures than this, K: many people add 273 to Celsius.
 HALF, PRECISION, SHIFT = 1 - 1e-6, 1e-4, 0.08
+#: The edge of an absorption is by such a part where the gap is.
+EDGE = 0.05
 _PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:/ ?)?(?:%|per ?cent|pct)(.*))')
-#: ``1000/T (1/K)`` and ``T^-1`` without blanks and brackets.
-_INVERSE = re.compile(
-    r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
-    r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?)'
-)
-#: Words for temperatures that are alike, but not to the digit.
+#: Words for temperatures that are alike, but not to the digit, and for gaps that light measures.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
+_UPPER = {'direct', 'indirect'}  # a gap is the smaller one of these
+_LIGHT = {'optical', 'measured', 'measurement', 'experiment', 'experimental', 'exp', 'fundamental'}
 #: Kinds of errors: in percent, all are standard errors.
 _SPREADS = {'std', 'stdev', 'stddev', 'sd', 'sem', 'se', 'stderr', 'standard', 'deviation', 'dev'}
 _Said = tuple[str | None, float, float] | None
@@ -54,8 +54,7 @@ class Again:
             for role in roles:
                 used, column = self.columns.get(role), _column(name, units.get(name, ''), role, value)
                 kinds = kinds_in(name) ^ kinds_in(used.name) if used else set()
-                alike = _SPREADS if column and column.scale == '%' else _ALIKE if role == 'temperature' else set()
-                if column and not kinds - alike:
+                if column and not kinds - _alike(role, column, kinds):
                     ways = _ways(column, used or (value if column.is_error else None))
                     ways = [(role, replace(column, mark=mark, **way)) for way in ways]
                     agreed = [sum(self.agrees(*way, row.cells) is True for row in rows) for way in ways]
@@ -129,32 +128,46 @@ class Again:
             if of is None or number.value is None:
                 return None
             values = of[1:]
-        low, high = column.bounds(number, values)
-        middle, half = (low + high) / 2, HALF * (high - low) / 2
-        half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
-        return number.limit, middle - half, middle + half
+        kelvins = (None, None, None) if column.times == 1.0 else self._used('temperature', cells)
+        if kelvins is None:
+            return None
+        ends = [end for kelvin in kelvins[1:] for end in column.at_temperature(kelvin).bounds(number, values)]
+        middle, half = (max(ends) + min(ends)) / 2, HALF * (max(ends) - min(ends)) / 2
+        if column.measure == 'band_gap':
+            MEASURES['band_gap'].check(middle)  # a wavelength of X-rays tells no gap
+        part = EDGE if _is_light(column) else PRECISION
+        half = max(half, SHIFT if column.measure == 'temperature' else part * abs(middle))
+        is_upper = column.measure == 'band_gap' and kinds_in(column.name) & _UPPER
+        return '<' if is_upper else number.limit, middle - half, middle + half
 
 
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:
     """How a column is read if it says again what that of a role says; None if not, or if it is not understood."""
-    is_error = role == 'error'
-    if role == 'temperature' and (over := _over(f'{name} {below}')):
-        return Column(name, role, unit='K', over=over)
-    if not is_about(f'{name} {below}', role):
+    head, is_error = f'{name} {below}', role == 'error'
+    if not (is_about(head, role) or (role == 'band_gap' and is_about(head, 'wavelength'))):
         return None
-    percent = is_error and _PERCENT.fullmatch(f'{name} {below}')
-    head, below = (' '.join(percent.groups()), '') if percent else (name, below)
-    measure = value.measure if is_error else role
-    if not (found := try_head(head, measure, is_error, below)):
-        return None
-    column = Column(name, measure, None, *found, is_error)
-    return replace(column, scale='%') if percent else column
+    if role == 'band_gap' and (unit := (try_head(head, 'wavelength') or [None])[0]):
+        return Column(name, role, unit='eV', over=LIGHT / MEASURES['wavelength'].factor(unit))
+    percent = is_error and _PERCENT.fullmatch(head)
+    text, below = (' '.join(percent.groups()), '') if percent else (name, below)
+    with suppress(TableError):
+        column = Column.of(text, value.measure if is_error else role, is_error, below, again=True)
+        return replace(column, name=name, scale='%' if percent else column.scale)
+    return None
 
 
-def _over(head: str) -> float | None:
-    """What is divided by the temperature, K."""
-    found = _INVERSE.fullmatch(re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head)))
-    return float((found[1] or '1').replace('10^', '1e')) if found else None
+def _alike(role: str, column: Column, kinds: set[str]) -> set[str]:
+    """Those of the kinds of values in which a column and that of its role differ that do not matter."""
+    if column.scale == '%':
+        return _SPREADS
+    if role == 'band_gap':
+        return _LIGHT if _is_light(column) else _UPPER | {'fundamental'} if len(kinds & _UPPER) == 1 else set()
+    return _ALIKE if role == 'temperature' else set()
+
+
+def _is_light(column: Column) -> bool:
+    """Whether a column is of gaps that the edge of an absorption shows."""
+    return column.measure == 'band_gap' and bool(column.over or is_about(column.name, 'wavelength'))
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:
@@ -164,6 +177,6 @@ def _ways(column: Column, used: Column | None) -> list[dict]:
         return [{}]
     if not used:  # one temperature is given for all
         return [{'unit': measure.unit}]
-    units = dict.fromkeys([used.unit or measure.unit, *measure.units])
+    units = dict.fromkeys([used.unit or measure.unit, *(measure.units if column.times == 1.0 else [measure.unit])])
     scales = dict.fromkeys([column.scale] if column.scale else [used.scale, None])
     return [{'unit': unit, 'scale': scale} for unit, scale in product(units, scales)]

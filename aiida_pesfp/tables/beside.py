@@ -8,7 +8,7 @@ from typing import Self
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.agreement import Again
-from aiida_pesfp.tables.columns import Column
+from aiida_pesfp.tables.columns import ROOM, Column
 from aiida_pesfp.tables.heads import in_words, is_about, is_harmless, temperatures_in, try_head, units_in
 from aiida_pesfp.tables.numbers import LONGEST, is_blank
 from aiida_pesfp.tables.table import Row
@@ -116,7 +116,7 @@ class Beside:
 
 def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:
     """Raise :class:`~aiida_pesfp.errors.TableError` if most errors are far larger than their values."""
-    large = []
+    large, (errors, values) = [], (column.at_temperature(ROOM) for column in (errors, values))
     for row in rows:
         with contextlib.suppress(ValueError, ImplausibleValue):  # costs its row only
             value, error = (column.read(row.cells.get(column.name, '')) for column in (values, errors))

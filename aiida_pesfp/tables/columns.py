@@ -4,10 +4,19 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
 from aiida_pesfp.settings.units import MEASURES, SCALED
-from aiida_pesfp.tables.heads import in_words, read_head, tells_unit, tokens_of, units_in
+from aiida_pesfp.tables.heads import (
+    in_words,
+    over_temperature,
+    read_head,
+    tells_unit,
+    tokens_of,
+    units_in,
+    without_temperature,
+)
 from aiida_pesfp.tables.numbers import LONGEST, Number, decimal_mark, is_blank, plain, read_number
 from aiida_pesfp.tables.table import Row
 
@@ -26,6 +35,7 @@ SURELY_KELVIN = 273.0
 CELSIUS = 273.15
 _BASES = {'log10': 10.0, 'ln': math.e}
 _ROOM = re.compile(r'(?i:(?:s_)?r\.?t\.?|room[ _]?temp(?:erature|\.)?)')
+HIGHEST = MEASURES['temperature'].highest
 #: Room temperature, K, and how far two temperatures of one measurement may be apart: it is from 20 °C to 302 K.
 ROOM, SAME = 297.0, 5.0
 
@@ -37,10 +47,13 @@ class Column:
     :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`; values are in the first of its units.
     :param mark: decimal mark.
     :param unit: of the cells without their own; None for the first one of the measure, and if K or C may be meant.
-    :param scale: ``log10`` for logarithms.
+    :param scale: ``log10`` or ``ln`` for logarithms.
     :param at: temperatures in its name.
     :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
-    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``.
+    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``, and in
+        the wavelengths of light that excites across a gap.
+    :param times: the numbers are so many times those of the measure; those of ``sigma*T`` the highest temperature, K,
+        before :meth:`at_temperature` tells that of a row.
     """
 
     name: str
@@ -51,6 +64,24 @@ class Column:
     at: tuple[str, ...] = ()
     is_error: bool = False
     over: float = 0.0
+    times: float = 1.0
+
+    @classmethod
+    def of(cls, name: str, measure: str, is_error: bool = False, below: str = '', again: bool = False) -> Self:
+        """The column of a head, ``1000/T`` and ``sigma*T`` among them, as :func:`read_head` does.
+
+        :raises TableError: as it does.
+        """
+        head = f'{name} {below}'
+        if measure == 'temperature' and (over := over_temperature(head)):
+            return cls(name, measure, unit='K', over=over)
+        if measure == 'conductivity' and (rest := without_temperature(head)):
+            return cls(name, measure, None, *read_head(rest, measure, is_error), is_error, times=HIGHEST)
+        return cls(name, measure, None, *read_head(name, measure, is_error, below, again), is_error)
+
+    def at_temperature(self, temperature: float | None) -> Self:
+        """The same for a row at a temperature, K, if it is known."""
+        return replace(self, times=temperature) if temperature and self.times != 1.0 else self
 
     def read(self, text: str) -> Number:
         """The number in a cell.
@@ -156,7 +187,7 @@ class Column:
         return self._factor(unit) * (_BASES[self.scale] ** min(number.value, 300.0) if self.scale else number.value)
 
     def _factor(self, unit: str | None) -> float:
-        return MEASURES[self.measure].units[unit or self.unit or MEASURES[self.measure].unit]
+        return MEASURES[self.measure].factor(unit or self.unit or MEASURES[self.measure].unit) / self.times
 
 
 def read_heads(
@@ -184,5 +215,7 @@ def read_heads(
     mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
     for role, name in columns.items():
         measure, is_error = (of, True) if role == 'error' else (role, False)
-        found[role] = Column(name, measure, mark, *read_head(name, measure, is_error, below.get(name, '')), is_error)
+        found[role] = replace(Column.of(name, measure, is_error, below.get(name, '')), mark=mark)
+    if 'error' in found and not found['error'].unit:
+        found['error'] = replace(found['error'], times=found[of].times)
     return found, rows, units

@@ -13,6 +13,7 @@ _GREEK = {
     '\u03a9': ' ohm',
     '\u03c3': ' sigma ',
     '\u03c1': ' rho ',
+    '\u03bb': ' lambda ',
     '\u03b4': ' delta ',
     '\u0394': ' delta ',
     '\u00c5': 'A',
@@ -30,6 +31,20 @@ _PARTS = {
     'eV': '(?:eV|ev|EV|(?i:electron ?volts?))',
     'meV': 'me[vV]',
     'atom': '(?i:at(?:oms?)?)',
+    'mol-atom': r'(?i:(?:mol(?: ?\^?-1)?[ _./\u00b7-]*|g[ _.-]?)at(?:oms?)?)',
+    'J': '(?i:j(?:oules?)?)',
+    'kJ': '(?i:kj)',
+    'kcal': '(?i:kcal)',
+    **{
+        f'{prefix}{unit}': f'{prefix}(?i:{word})'
+        for prefix in ('', 'm')
+        for unit, word in (('Ha', 'ha(?:rtrees?)?'), ('Ry', 'ry(?:dbergs?)?'))
+    },
+    'cm-1': r'(?:(?i:cm) ?\^?-1|1/(?i:cm))',
+    'THz': '(?i:thz)',
+    'nm': '(?i:nm|nanomet(?:er|re)s?)',
+    'um': '(?:um|(?i:micron|micromet(?:er|re))s?)',
+    'A': '(?:A|(?i:angstroms?))',
 }
 _TIMES, _INVERSE, _END = r'[ _.\u00b7*]*', r' ?\^?[ ({]*-1[)}]*', r'(?![^\W\d_])'
 _PER = rf'{_TIMES}(?:(?:/|per)[ _(]*)?'
@@ -46,8 +61,12 @@ _WORDS = {
     'diffusion': """d diff diffusion diffusivity diffusivities coefficient coefficients coeff diffusionskoeffizient
         | self tracer jump chemical msd slope""",
     'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy bandlücke
+        abs absorption edge onset cutoff cut.?off threshold absorptionskante
         | direct indirect optical fundamental electronic gw g0w0 mbj optb88vdw""",
+    'wavelength': """lambda wavelength wellenlänge abs absorption edge onset cutoff cut.?off threshold absorptionskante
+        band gap bandgap bg eg e g light uv vis nir | optical""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per.?atom',
+    'activation_energy': 'activation energy e_?a act',
     'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
         | std stdev stddev sd sem se stderr standard deviation dev""",
 }
@@ -60,9 +79,27 @@ _HARMLESS = """
     jahr date datum author authors operator lab laboratory institute note notes comment comments remark remarks
     bemerkung bemerkungen kommentar condition conditions"""
 _KINDS = {word for words in _WORDS.values() for word in words.partition('|')[2].split()}
+_LOGARITHMS = 'ln', 'log10'
 _LOGARITHM = r'(?i:(?P<ln>ln)|(?P<log10>log ?_?10(?![0-9])|log|lg))(?=(?i:sigma|cond|diff|d(?![a-z]))|[^a-zA-Z0-9]|$)'
+#: What a quantity is divided by before its unit, as in ``sigma / 10^-4 S cm^-1``.
+_POWER = r'(?:(?<=[\w)\]])|(?<=[\w)\]] ))/[ (\[]*(?:10 ?\^ ?[({]?|1[eE])(?P<power>[+-]?[0-9]{1,2})[)}]?[ \u00b7*(\[]*'
+#: ``1000/T (1/K)`` and ``T^-1`` without blanks and brackets.
+_INVERSE_T = re.compile(
+    r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
+    r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?)'
+)
+#: ``sigma*T`` and ``ln(sigma T)``, and the kelvin in ``S K cm^-1``.
+_SIGN, _SIGMA = r'[ _]?[*\u00b7\u00d7x]?[ _]?', '(?:sigma|cond(?:uctivity)?)'
+_TIMES_T = re.compile(rf'(?i:(?P<left>{_SIGMA}){_SIGN}T|T{_SIGN}(?P<right>{_SIGMA}))(?![^\W_])')
+_SURELY_TIMES = re.compile(r'(?i:[*\u00b7\u00d7]|[ _]x[ _]|(?<![^\W_])(?:ln|log|lg)(?!.*_T))')
+_KELVIN = re.compile(
+    r'(?:(?<=-1)|(?<=-1[ )])|(?<![/\d])(?<![/\d] ))(?:[\u00b7*.]|(?<![^\W\d_]))K(?![^\W\d_]|[ ^({]*-)'
+    r'|(?<=S)K(?=[ _/\u00b7c])'
+)
+_PER_KELVIN = re.compile(r'/ ?c?m[ \u00b7*.]?K')
 #: Temperature at which the values of a column were measured.
 _AT = rf'(?P<at>[0-9]+(?:[.][0-9]+)? ?(?:{_PARTS["K"]}|{_PARTS["C"]})|(?i:(?:s_)?rt|room[ _]?temp(?:erature)?)){_END}'
+_AT_ANYWHERE = rf'(?<![^\W_]){_AT}'
 _BETWEEN = r'[ _()\[\]{},:]|[.](?![0-9])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=[^-] )- '
 _ALONE = r'(?<![^\W\d_])(?:{})(?![^\W\d_])'.format
 #: Measures of a crystal, not of its ions.
@@ -74,32 +111,56 @@ _TELLS = {
     'diffusion': f'(?i:diff)|{_ALONE("D")}',
     'band_gap': f'(?i:gap|bandlücke|{_ALONE("e_?g")})',
     'energy_above_hull': '(?i:hull)',
+    'wavelength': '(?i:edge|onset|cut.?off|threshold|kante|lambda|wavelength|wellenl)',
     'error': rf'(?i:err|unc|std|dev|delta|fehler|\+/?-|{_ALONE("s[de]|sem")})',
 }
 #: A head with such a word is about a property, but does not hold its values.
 _ABOUT = re.compile(r'(?i:(?<![^\W\d_])(?:is|types?|kind|units?|err|errors?|std|uncertainty)(?![^\W\d_]))')
 
 
-def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple:
+def read_head(name: str, measure: str, error: bool = False, below: str = '', again: bool = False) -> tuple:
     """What the name of a column tells: its unit or None, ``log10``, ``ln`` or None, and temperatures of its values.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`.
     :param error: whether the column holds errors of this measure.
     :param below: what a row of units below the name has.
+    :param again: whether the column is compared, not read: more units are known.
     :raises TableError: naming what is neither a word that is known for the measure nor one of its units.
     """
-    text, (tokens, units), place, found = in_words(f'{name} {below}'), tokens_of(measure, error), 0, []
+    text, (tokens, units), place, found = in_words(f'{name} {below}'), tokens_of(measure, error, again), 0, []
     while place < len(text) and (token := tokens.match(text, place)):
-        found += [(token.lastgroup, token[0])] if token.lastgroup else []
+        found += [(token.lastgroup, token)] if token.lastgroup else []
         place = token.end()
-    at, found = [text for kind, text in found if kind == 'at'], [kind for kind, _ in found if kind != 'at']
-    scales, ours = [one for one in found if one not in units], {units[one] for one in found if one in units}
+    at, scales = [one[0] for kind, one in found if kind == 'at'], [kind for kind, _ in found if kind in _LOGARITHMS]
+    powers = [(one.groupdict().get('power'), units[kind]) for kind, one in found if kind in units]
+    ours = {f'1e{int(power)} {unit}' if power else unit for power, unit in powers}
     if place < len(text) or len(scales) > 1 or len(ours) > 1:
         column = f'the column {name!r}' + (f', with {below!r} in its first row,' if below else '')
         known = f'known are words for {measure} and one of {", ".join(MEASURES[measure].units)}'
         way_out = 'write relative errors as 20 %, each in its cell' if error else 'convert its numbers if need be'
         raise TableError(f'{column} is not understood from {text[place:] or text!r} on: {known}. Rename it; {way_out}')
     return next(iter(ours), None), next(iter(scales), None), tuple(at)
+
+
+def over_temperature(head: str) -> float:
+    """What a head such as ``1000/T (1/K)`` says that is divided by the temperature, K; 0 if it says no such thing."""
+    found = _INVERSE_T.fullmatch(re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head)))
+    return float((found[1] or '1').replace('10^', '1e')) if found else 0.0
+
+
+def without_temperature(head: str) -> str | None:
+    """A head of conductivities, of one of their products with the temperature such as ``sigma*T (S K/cm)``, or None.
+
+    ``sigma_T`` says where it was measured, and is none unless the unit has a kelvin; ``sigma*T (S/cm)`` is not clear.
+    """
+    text = in_words(head)
+    named = _TIMES_T.sub(lambda found: f'{found["left"] or found["right"]} ', text)
+    rest, kelvins = _KELVIN.subn(' ', named)
+    unit, *_ = try_head(rest, 'conductivity') or ('',)
+    if rest == text or kelvins > 1 or unit == '' or bool(unit) != bool(kelvins):
+        return None
+    unclear = _PER_KELVIN.search(text) if named == text else not (kelvins or _SURELY_TIMES.search(text))
+    return None if unclear else rest
 
 
 def find_column(measure: str, names: list[str]) -> str | None:
@@ -154,7 +215,12 @@ def is_harmless(name: str, texts: list[str]) -> bool:
 
 def temperatures_in(text: str) -> tuple[str, ...]:
     """The temperatures that stand in a text, as :class:`Column` has them."""
-    return tuple(one['at'] for one in re.finditer(rf'(?<![^\W_]){_AT}', in_words(text)))
+    return tuple(one['at'] for one in re.finditer(_AT_ANYWHERE, in_words(text)))
+
+
+def without_temperatures(text: str) -> str:
+    """The same without these."""
+    return re.sub(_AT_ANYWHERE, '', in_words(text))
 
 
 def try_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple | None:
@@ -170,14 +236,16 @@ def tells_unit(text: str, measure: str) -> bool:
 
 
 @cache
-def tokens_of(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, str]]:
+def tokens_of(measure: str, error: bool = False, again: bool = False) -> tuple[re.Pattern, dict[str, str]]:
     """What the head of a column may consist of, and the unit that each group of the pattern stands for."""
-    units = {f'unit{n}': unit for n, unit in enumerate(sorted(MEASURES[measure].units, key=len, reverse=True))}
+    known = [*MEASURES[measure].units, *(MEASURES[measure].others if again else ())]
+    units = {f'unit{n}': unit for n, unit in enumerate(sorted(known, key=len, reverse=True))}
     written = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in units.items())
     words = ' '.join([_WORDS[''], _WORDS[measure], _WORDS['error'] if error else '']).replace('|', '').split()
     words = f'(?i:{"|".join(sorted(words, key=len, reverse=True))}){_END}'
+    power = f'{_POWER}|' if again or measure in SCALED else ''
     values = f'|{_LOGARITHM}|{_AT}' if measure in SCALED else ''
-    return re.compile(rf'(?:/[ (\[]*)?(?:{written}){_END}{values}|{words}|{_BETWEEN}'), units
+    return re.compile(rf'(?:{power}(?:/[ (\[]*)?)(?:{written}){_END}{values}|{words}|{_BETWEEN}'), units
 
 
 def _written(unit: str) -> str:

@@ -21,7 +21,7 @@ _TIMES_TEN = re.compile('[\u00d7\u00b7\u22c5\u2219*](?=\\s*10)')
 #: The power in 10⁻⁴; behind another number it is the mark of a footnote, and the number is refused.
 _SUPERSCRIPT = re.compile('(?<=[0-9])[\u207a\u207b]?[\u00b9\u00b2\u00b3\u2070-\u2079\u2080-\u2089\u2460-\u249b]+')
 _LIMIT = re.compile(r'([<>])=?\s*')
-_ABOUT = re.compile(r'(~|ca\.?|approx\.?|about)\s*', re.IGNORECASE)
+_ABOUT = re.compile(r'(?<![^\W\d_])(~|(?:ca|approx|about)(?![^\W\d_])\.?)\s*', re.IGNORECASE)
 _MANTISSA = r"[0-9][0-9.,' ]*|[.,][0-9]+"
 #: Without a sign in the exponent, 1x104 may be 1x10^4 or 1x104.
 _POWER = r'\s*(?:[eEdD]([+-]?[0-9]+)|[xX]?\s*10\s*\^\s*[({]?([+-]?[0-9]+)[)}]?|[xX]\s*10([+-][0-9]+))'
@@ -32,6 +32,7 @@ _UNIT = r'\s*((?![eEdDxX]\s*[+-]?[0-9])[^\W\d_].*|[%\u00b0].*)?'
 _NUMBER = re.compile(rf'(\()?{_PART}(?:\s*\+/?-\s*{_PART})?(?(1)\)(?:{_POWER})?){_UNIT}')
 _GROUPS = re.compile(r"[0-9]{1,3}(?:([.,' ])[0-9]{3}(?:\1[0-9]{3})*)?")
 _AMBIGUOUS = re.compile(r'[1-9][0-9]{0,2}[.,][0-9]{3}')
+_MANTISSAS = re.compile(rf'({_MANTISSA})((?:\([0-9.,]+\))?{_POWER})?')
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def read_number(text: str, mark: str | None = None) -> Number:
     if not found or (found[1] and not any(found.groups()[8:15])):  # brackets hold a value and its uncertainty
         raise ValueError('not a number')
     bracket, *parts, e, p, x, unit = found.groups()
+    mark = mark or decimal_mark([text])
     first, second, power = parts[:7], parts[7:], e or p or x or '0'
     if not bracket and any(second[3:]) and not any(first[3:]):
         raise ValueError('not clear: put both numbers of the power of ten into brackets')
@@ -86,9 +88,11 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     """The decimal mark of a column, ``.`` or ``,``, if its numbers leave no doubt."""
     marks = set()
     for text in texts:
-        for mantissa in re.findall(_MANTISSA, plain(text[:LONGEST])):
+        for mantissa, power, *_ in _MANTISSAS.findall(plain(text[:LONGEST])):
             kinds = set(mantissa) & set('.,')
-            beyond_doubt = len(kinds) == 2 or (kinds and not _AMBIGUOUS.fullmatch(mantissa.strip()))
+            # Nobody groups the digits of 5,372e-06.
+            is_clear = (power and mantissa[1:2] in kinds) or not _AMBIGUOUS.fullmatch(mantissa.strip())
+            beyond_doubt = len(kinds) == 2 or (kinds and is_clear)
             if beyond_doubt and mantissa.count(last := max(kinds, key=mantissa.rfind)) == 1:
                 marks.add(last)
     return marks.pop() if len(marks) == 1 else None

@@ -1,17 +1,19 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
-from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode
+from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 
 from aiida_pesfp.calculations.assessment import featurise
+from aiida_pesfp.calculations.orderings import order, ordering_keys, pool_orderings
 from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
 from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.errors import AssessmentError, closest
+from aiida_pesfp.errors import AssessmentError, StructureError, closest
 from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
 from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria, Properties
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
@@ -32,6 +34,9 @@ def _check(inputs) -> None:
     parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
     if inputs['criteria'].get('species', parameters.species) != parameters.species:
         raise ValueError(f'leave out criteria.species: {parameters.species} is scanned, by scan.parameters.species')
+    ordering = OrderingSettings.from_dict(inputs['ordering'].get_dict())
+    if 'monte_carlo' in ordering.choice or ordering.relax != 'none':
+        raise ValueError('ordering: only pesfp-order takes the potential for choice = monte_carlo and relax')
     weights = inputs['scan']['potential'].sha256
     if problem := inputs['model'].mismatch(parameters.species, weights, parameters.compared()):
         raise ValueError(problem)
@@ -51,6 +56,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         words = 'Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).'
         settings_port(spec, 'properties', None, words)
         settings_port(spec, 'criteria', Criteria, 'What is scanned; None switches a limit off.')
+        settings_port(spec, 'ordering', OrderingSettings, 'How disordered structures are ordered.')
         number_port(spec, 'max_structures_per_job', 16)
         number_port(spec, 'max_concurrent_jobs', 4)
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
@@ -58,7 +64,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
         scans = while_(cls.any_batch_left)(cls.scan_batches, cls.wait_for_jobs, cls.collect_results)
-        spec.outline(cls.select, scans, cls.rank)
+        spec.outline(cls.select, cls.order, cls.distribute, scans, cls.pool, cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
         spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
@@ -95,7 +101,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         if dotted := next((key for key in given if '.' in str(key)), None):
             raise ValueError(f'the properties of {dotted!r}: give the key of the structure, without the ending')
         builder.properties = merge(known_properties(structures), given)
-        for name in ('criteria', 'max_structures_per_job', 'max_concurrent_jobs'):
+        for name in ('criteria', 'ordering', 'max_structures_per_job', 'max_concurrent_jobs'):
             builder[name] = inputs[name]
         return builder
 
@@ -105,17 +111,39 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         return FingerprintSettings.from_dict(self.inputs.scan.parameters.get_dict())
 
     def select(self) -> None:
-        """Leave out structures that do not meet the criteria, with the reason, and distribute the others over jobs."""
+        """Leave out structures that do not meet the criteria, with the reason."""
+        # Results and failures so far, other reasons for none, and how often and from which folder a structure goes on.
+        self.ctx.descriptors, self.ctx.failures, self.ctx.others = {}, {}, {}
+        self.ctx.repeats, self.ctx.folders = {}, {}
         structures = dict(self.inputs.structures)
         parameters = self.parameters
         needed = None if parameters.scan.others == 'interstitial' else parameters.species
         criteria = Dict(self.inputs.criteria.get_dict() | {'species': needed})
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
-        # Results and failures so far, other reasons for none, and how often and from which folder a structure goes on.
-        self.ctx.descriptors, self.ctx.failures, self.ctx.others = {}, {}, {}
-        self.ctx.repeats, self.ctx.folders = {}, {}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
+
+    def order(self) -> None:
+        """Put ordered structures in the place of each disordered one."""
+        # By the key of a disordered structure: keys of its orderings and what is known of them.
+        self.ctx.orderings = {}
+        disordered = {key: node for key, node in self.ctx.selected.items() if node.has_vacancies or node.is_alloy}
+        for key, node in disordered.items():
+            try:
+                found = order(node, Str(self.parameters.species), self.inputs.ordering)
+            except StructureError as error:
+                self.ctx.others[key] = {'error_type': type(error).__name__, 'error': str(error)}
+                self.report(f'{key} cannot be ordered: {error}')
+            else:
+                keys = ordering_keys(key, len(found) - 1, self.inputs.structures)
+                about = found['about'].get_dict()
+                self.ctx.orderings[key] = {one: about[f'ordering_{number}'] for number, one in enumerate(keys)}
+                self.ctx.selected |= {one: found[f'ordering_{number}'] for number, one in enumerate(keys)}
+                self.report(f'{key}: {len(keys)} orderings')
+            del self.ctx.selected[key]
+
+    def distribute(self) -> None:
+        """Distribute structures over jobs."""
         # The small ones are scanned first, so that results come early.
         costs = {key: estimated_cost(node, self.parameters) for key, node in self.ctx.selected.items()}
         ordered = sorted(costs, key=costs.get)
@@ -152,6 +180,22 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         for node in self.ctx.running:
             self._collect(node)
 
+    def pool(self) -> None:
+        """Put the mean of its orderings in the place of each disordered structure."""
+        for key, about in self.ctx.orderings.items():
+            members = {one: self.ctx.descriptors.pop(one) for one in about if one in self.ctx.descriptors}
+            if not members:
+                self.ctx.others[key] = {'error_type': 'CannotOrder', 'error': 'none of its orderings could be scanned'}
+                continue
+            doubts = list(dict.fromkeys(doubt for one in about.values() for doubt in one['doubts']))
+            if len(members) < len(about):
+                doubts.append(f'{len(about) - len(members)} of its {len(about)} orderings could not be scanned')
+            parameters = {'weights': {one: about[one]['weight'] for one in members}, 'doubts': doubts}
+            parameters['largest_error'] = OrderingSettings.from_dict(self.inputs.ordering.get_dict()).largest_error
+            ensemble = pool_orderings(self.inputs.structures[key], Dict(parameters), **members)
+            self.ctx.descriptors[key] = ensemble
+            self.out(f'descriptors.{key}', ensemble)
+
     def rank(self) -> ExitCode | None:
         """Rank the scanned structures, and report why the others have no result."""
         rejected = collect_rejected(self.ctx.filtered, Dict(self.ctx.others), **self.ctx.failures)
@@ -174,7 +218,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
     def _rank_by_model(self) -> Dict:
         features = Dict({})
         if self.inputs.model.to_model().feature_set != 'pes':
-            features = featurise(**{key: self.ctx.selected[key] for key in self.ctx.descriptors})
+            features = featurise(**{key: self.inputs.structures[key] for key in self.ctx.descriptors})
         return rank_by_model(self.inputs.model, features, **self.ctx.descriptors)
 
     def _collect(self, node: WorkChainNode) -> None:

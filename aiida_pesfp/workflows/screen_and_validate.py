@@ -6,9 +6,11 @@ from aiida.plugins import DataFactory
 
 from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise, tabulate_candidates
 from aiida_pesfp.calculations.ports import number_port, settings_port, validator_by
+from aiida_pesfp.data.ensemble import EnsembleData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES, stopped_early
+from aiida_pesfp.queries.ensembles import likeliest
 from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.structures import name_of
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -232,6 +234,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def _builder(self, key: str) -> ProcessBuilder:
         engine, stage = self.ctx.engine, self.inputs[self.ctx.engine]
         structure, species = self.inputs.screen.structures[key], self.inputs.screen.scan.parameters.get('species', 'Li')
+        if isinstance(descriptors := self.ctx.screening.outputs.descriptors[key], EnsembleData):
+            structure = likeliest(descriptors)
         if species not in structure.get_symbols_set():
             raise ValueError(f'no {species} among its elements moves by itself: the scan added one ion')
         # A label, such as that of a family of pseudopotentials, is given as a plain string.

@@ -5,6 +5,7 @@ from aiida.engine import calcfunction, workfunction
 from aiida.orm import CalcJobNode, Dict, Float, StructureData, TrajectoryData
 from ase.calculators.lj import LennardJones
 
+from aiida_pesfp.calculations.orderings import pool_orderings
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
@@ -95,3 +96,23 @@ def validate(structure, temperatures=(500.0, 667.0, 1000.0)):
         for temperature in temperatures
     }
     return found, arrhenius(Dict({}), **found)
+
+
+@calcfunction
+def order(structure, parameters):
+    """As that of the package, without a search: ordered structures of a disordered one."""
+    crystals = {name: rock_salt('Li', name, a) for name, a in (('Cl', 5.13), ('Br', 5.4), ('F', 5.0))}
+    return {f'ordering_{name}': StructureData(pymatgen=one, label=f'mixed, {name}') for name, one in crystals.items()}
+
+
+def ensemble(potential, **parameters):
+    """A disordered structure, its orderings and their descriptors by key, and its ensemble; one counts twice."""
+    disordered = rock_salt('Li', 'Cl', 5.13)
+    disordered.replace_species({'Cl': {'Cl': 0.5, 'Br': 0.5}})
+    parent = StructureData(pymatgen=disordered, label='mixed').store()
+    made, members = order(parent, Dict({})), {}
+    for key in made:
+        members[key] = scan_one(made[key], potential, Dict({'spacing': 0.5}))['descriptors']
+        members[key].label = made[key].label
+    weights = {'ordering_Cl': 2.0, 'ordering_Br': 1.0, 'ordering_F': 1.0}
+    return parent, made, members, pool_orderings(parent, Dict({'weights': weights} | parameters), **members)

@@ -15,10 +15,12 @@ from pymatgen.core import Structure
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import reject
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.queries.ensembles import members_of, orderings_of, parent_of
+from aiida_pesfp.queries.screening import unranked
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
-from tests.helpers.crystals import face_centred, rock_salt
+from tests.helpers.crystals import antifluorite, face_centred, rock_salt
 from tests.helpers.graph import jobs_of
 from tests.helpers.siesta_standin import write_launcher
 
@@ -50,9 +52,6 @@ def test_names_do_not_decide_which_of_several_is_scanned(aiida_profile, names):
 
 def rejected_crystals():
     """Structures that the paper's selection or a look at the structure leaves out, with a word of the reason."""
-    partial = StructureData(cell=rock_salt('Li', 'Cl', 5.13).lattice.matrix.tolist())
-    partial.append_atom(position=(0, 0, 0), symbols='Li', weights=0.5)
-    partial.append_atom(position=(2.565, 2.565, 2.565), symbols='Cl')
     slab = StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13))
     slab.pbc = (True, True, False)
     return {
@@ -60,7 +59,6 @@ def rejected_crystals():
         'LiFe': (StructureData(pymatgen=rock_salt('Li', 'Fe', 4.5)), 'transition metals (Fe)'),
         'LiH': (StructureData(pymatgen=rock_salt('Li', 'H', 4.08)), 'band gap of 0.3 eV, the limit is 0.5'),
         'LiF': (StructureData(pymatgen=rock_salt('Li', 'F', 4.03)), 'energy above hull of 0.2 eV/atom'),
-        'partial': (partial, 'partly occupied'),
         'slab': (slab, '2 of 3 lattice vectors'),
         'again': (StructureData(pymatgen=rock_salt('Li', 'Cl', 5.13)), 'the same structure as LiCl'),
     }
@@ -71,6 +69,9 @@ def test_good_ones_are_ranked_and_every_other_has_its_reason(builder_of, structu
     overlap = Structure(face_centred(5.13), ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]])
     candidates = structures | {key: node for key, (node, _) in rejected.items()}
     candidates['overlap'] = StructureData(pymatgen=overlap)
+    split = Structure(face_centred(5.13), ['Li', 'Cl', 'Cl'], [[0, 0, 0], [0.5] * 3, [0.52, 0.5, 0.5]])
+    split.replace_species({'Cl': {'Cl': 0.75}})
+    candidates['split'] = StructureData(pymatgen=split)
     properties = {
         'LiH': {'band_gap': 0.3},
         'LiF': {'band_gap': 8.7, 'energy_above_hull': 0.2},
@@ -88,17 +89,51 @@ def test_good_ones_are_ranked_and_every_other_has_its_reason(builder_of, structu
         assert row['structure'] == structures[row['key']].uuid
 
     reasons = results['rejected'].get_dict()
-    assert set(reasons) == {*rejected, 'overlap'}
+    assert set(reasons) == {*rejected, 'overlap', 'split'}
     for key, (structure, words) in rejected.items():
         assert reasons[key]['stage'] == 'filter'
         assert words in reasons[key]['reason']
         assert reasons[key]['uuid'] == structure.uuid
     assert reasons['overlap']['stage'] == 'scan'
     assert reasons['overlap']['error_type'] == 'OverlappingAtoms'
+    assert reasons['split']['error_type'] == 'CannotOrder'
+    assert 'Cl:0.75 and Cl:0.75' in reasons['split']['reason']
     # The provenance of the ranking leads to all descriptors.
     ranking = QueryBuilder().append(DescriptorsData, tag='descriptors', project='attributes.formula')
     ranking.append(Dict, filters={'uuid': results['ranking'].uuid}, with_ancestors='descriptors')
     assert set(ranking.all(flat=True)) == {'LiCl', 'Li2Te', 'LiI'}
+
+
+def test_a_disordered_structure_is_ranked_by_the_mean_of_its_orderings(builder_of, structures, aiida_pesfp):
+    mixed = antifluorite('Li', 'Te', 6.4)
+    mixed.replace_species({'Te': {'Te': 0.5, 'Se': 0.5}})
+    mixed = StructureData(pymatgen=mixed, label='mixed').store()
+    builder = builder_of({'LiCl': structures['LiCl'], 'mixed': mixed}, ordering={'number': 2, 'most_atoms': 24})
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert {row['key'] for row in results['ranking']['rows']} == {'LiCl', 'mixed'}
+    assert set(results['pes']) == {'LiCl', 'mixed_0', 'mixed_1'}
+    ensemble = results['descriptors']['mixed']
+    members = {key: results['descriptors'][key] for key in ('mixed_0', 'mixed_1')}
+    assert members_of([ensemble]) == {ensemble.pk: members}
+    assert ensemble.mpe == pytest.approx(sum(one.mpe for one in members.values()) / 2)
+    assert ensemble.xi_low <= ensemble.xi <= ensemble.xi_high
+    made = {one.get('structure_uuid') for one in members.values()}
+    assert {one.uuid for one in orderings_of(mixed)} == made
+    for one in orderings_of(mixed):
+        assert one.get_pymatgen_structure().is_ordered
+        assert one.get_pymatgen_structure().composition.reduced_formula == 'Li4TeSe'
+        assert parent_of(one).uuid == mixed.uuid
+    assert unranked(node) == []
+    assert 'structures done   3 of 3' in aiida_pesfp('status', node.pk)
+    table = aiida_pesfp('rank', node.pk)
+    assert 'Orderings' in table
+    assert 'mixed, ordering 0' not in table
+    assert 'mixed, ordering 0' in aiida_pesfp('show', ensemble.pk)
+    # The same seed gives the same orderings, so their scans come from the cache.
+    with enable_caching(identifier='aiida.calculations:pesfp.scan'):
+        _, again = run_get_node(builder)
+    assert all(job.base.caching.is_created_from_cache for job in jobs_of(again))
 
 
 def test_a_missing_property_means_what_the_user_says(builder_of, structures):

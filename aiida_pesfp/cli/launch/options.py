@@ -12,6 +12,7 @@ from aiida.cmdline.utils import echo
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
 from aiida_pesfp.errors import one_line
 from aiida_pesfp.settings.options import options_of
+from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria
@@ -138,8 +139,16 @@ scan_options = combined(
     click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),
     options_of(FingerprintSettings, only=SCANNED, overriding=True),
 )
+#: Settings of orderings that are options.
+ORDERED = ('number', 'seed', 'most_atoms', 'choice')
 criteria_options = combined(
     options_of(Criteria, overriding=True, species=None),
+    options_of(
+        OrderingSettings,
+        only=ORDERED,
+        overriding=True,
+        number={'help': OrderingSettings.help_of('number') + '  [default: that of the protocol]'},
+    ),
     click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
     click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )

@@ -45,7 +45,8 @@ def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
     """Overrides of ``pesfp.screen`` from values of ``options.scan_options`` and ``options.criteria_options``."""
     parameters, chosen = _parameters(launching, chosen), shared.without_none(**chosen)
     jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
-    return jobs | {'criteria': chosen} | parameters
+    ordering = {name: chosen.pop(name) for name in shared.ORDERED if name in chosen}
+    return jobs | {'ordering': ordering, 'criteria': chosen} | parameters
 
 
 def _parameters(launching: shared.LaunchOptions, chosen: dict) -> dict:

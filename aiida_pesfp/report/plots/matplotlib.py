@@ -120,8 +120,8 @@ def _add_trace(axes: Axes, part: Trace) -> None:
         style = {'color': part.colour, 'linestyle': _DASHES[part.dash], 'linewidth': part.width * _SCALE}
         axes.plot(x, y, label=label, **style)
         label = ''
-    if part.errors is not None:
-        axes.errorbar(x, y, part.errors, fmt='none', ecolor=part.colour, elinewidth=0.8)
+    if part.errors is not None or part.errors_across is not None:
+        axes.errorbar(x, y, part.errors, part.errors_across, fmt='none', ecolor=part.colour, elinewidth=0.8)
     symbols = np.broadcast_to(part.symbols or [], len(x) if part.symbols else 0)
     for symbol in dict.fromkeys(symbols.tolist()):
         chosen, colour = symbols == symbol, {'color': part.fill or part.colour}

@@ -21,7 +21,7 @@ TEMPLATE.layout.update(
     colorway=colours.COLOURS,
     shapedefaults={'opacity': 1, 'line': {'width': 1.5}},
 )
-TEMPLATE.data.scatter = [{'mode': 'lines', 'error_y': {'thickness': 1}}]
+TEMPLATE.data.scatter = [{'mode': 'lines', 'error_y': {'thickness': 1}, 'error_x': {'thickness': 1}}]
 _EYE = np.array([1.7, 0.6, 0.35])
 _CAMERA = {'projection': {'type': 'orthographic'}, 'eye': dict(zip('xyz', _EYE.tolist()))}
 _LIGHT = {'x': -6e4, 'y': 8e4, 'z': -1e5}
@@ -114,9 +114,10 @@ def _look(part: Trace) -> dict:
         look |= {'line_dash': part.dash, 'line_width': part.width}
     if part.symbols:
         look['marker'] = marker
-    if part.errors is not None:
-        lower, upper = part.errors
-        look['error_y'] = {'array': upper, 'arrayminus': lower, 'color': part.colour}
+    for name, errors in (('error_y', part.errors), ('error_x', part.errors_across)):
+        if errors is not None:
+            lower, upper = errors
+            look[name] = {'array': upper, 'arrayminus': lower, 'color': part.colour}
     if part.labels:
         look |= {'text': [escape(label) for label in part.labels], 'textposition': part.label_places}
         look['textfont'] = {'size': 11, 'color': part.colour}

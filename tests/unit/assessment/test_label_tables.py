@@ -69,7 +69,8 @@ class TestTemperatures:
         [
             ('T (K)', {'temperature_unit': 'C'}, "is in K, but 'C' is given"),
             ('T (°F)', {}, r"not understood from 'deg F\)' on: known are words for temperature and one of K, C"),
-            ('1000/T (K-1)', {}, r"not understood from '1000/T"),
+            ('1000/T (K-1)', {'temperature_unit': 'C'}, "is in K, but 'C' is given"),
+            ('1000/T (K-1)', {}, "'300' is 3.33333 K, not between 150 and 5000 K"),
         ],
     )
     def test_what_contradicts_is_refused(self, read, name, options, words):
@@ -118,12 +119,33 @@ class TestUnits:
             ('sigma / 10-4 S cm-1', 'S/cm', 'not understood from ./ 10'),
             ('sigma x 10\u2074', 'S/cm', 'not understood from .x 10.4'),
             ('-log sigma', 'log10 S/cm', 'not understood from .-log'),
-            ('log(sigma*T)', 'log10 S/cm', r'not understood from .\*T'),
+            ('log(sigma*T) (S/cm)', 'log10 S/cm', r'not understood from .\*T'),
+            ('log(sigma*T)', 'S/cm', "is in log10 S/cm, but 'S/cm' is given"),
+            ('sigma / 10^-4 S cm-1', 'S/cm', "is in 1e-4 S/cm, but 'S/cm' is given"),
         ],
     )
     def test_what_contradicts_is_refused(self, read, name, unit, words):
         with pytest.raises(LabelError, match=words):
             read(f'material;T;{name}\nLi3P;300;-3\n', unit)
+
+    def test_an_error_may_be_large_beside_a_product(self, read):
+        (found,) = read('material;T;sigma*T;error (S/cm)\nLi3P;400;0.4;1e-3\n').measurements
+        assert found.error == pytest.approx(1e-3)
+
+    @pytest.mark.parametrize(
+        ('heads', 'unit', 'cells'),
+        [
+            ('T;sigma*T;error', 'S/cm', '400;0.4;0.04'),
+            ('T;sigma*T (S K/cm);error (S/cm)', 'S/cm', '400;0.4;1e-4'),
+            ('T;ln(sigma T / S K cm-1);error', 'ln S/cm', '400;-0.91629;0.1'),
+            ('10^3/T;log10(\u03c3*T) (S K/cm);error', 'log10 S/cm', '2.5;-0.39794;0.0434294'),
+            ('1/T (K-1);ln \u03c3;error', 'ln S/cm', '0.0025;-6.907755;10 %'),
+            ('T;\u03c3/10⁻⁴ S cm⁻¹;error', '1e-4 S/cm', '400;10;1'),
+        ],
+    )
+    def test_other_scales(self, read, heads, unit, cells):
+        (found,) = read(f'material;{heads}\nLi3P;{cells}\n', unit).measurements
+        assert (found.temperature, found.value, found.error) == pytest.approx((400, 1e-3, 1e-4), rel=1e-5)
 
     def test_logarithms_that_nobody_mentioned_are_refused(self, read):
         content = 'material;T;sigma\nLi3P;300;-3.1\nLi2S;300;-9\nLi3N;300;-2,5\n'

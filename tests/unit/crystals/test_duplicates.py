@@ -4,7 +4,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.duplicates import KnownStructures
-from tests.helpers.crystals import rock_salt, wurtzite
+from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
+from tests.helpers.disordered import ELECTROLYTES
 
 
 def test_the_same_crystal_is_recognised_in_any_cell_and_size():
@@ -29,3 +30,22 @@ def test_another_volume_is_another_landscape(scale, same):
     known = KnownStructures()
     known.add('LiI', rock_salt('Li', 'I', 6.0))
     assert (known.add('other', rock_salt('Li', 'I', 6.0 * scale)) == 'LiI') == same
+
+
+@pytest.mark.parametrize('name', ELECTROLYTES)
+def test_a_disordered_crystal_is_known_in_any_cell(name):
+    crystal, known = ELECTROLYTES[name], KnownStructures()
+    moved = crystal.get_primitive_structure()
+    moved.translate_sites(range(len(moved)), [0.1, 0.25, 0.3])
+    assert known.add('first', crystal) is None
+    assert known.add('again', moved) == 'first'
+
+
+def test_other_occupancies_are_other_crystals():
+    known, shared = KnownStructures(), antifluorite('Li', 'Te', 6.4)
+    for name, part in (('half', 0.5), ('less', 0.4)):
+        shared = antifluorite('Li', 'Te', 6.4)
+        shared.replace_species({'Te': {'Te': part, 'Se': 1 - part}})
+        assert known.add(name, shared) is None
+    assert known.add('larger', shared * [2, 1, 1]) == 'less'
+    assert known.add('ordered', antifluorite('Li', 'Te', 6.4)) is None

@@ -138,6 +138,12 @@ def test_scan_of_orderings_names_their_parent(invoke_program, tmp_path):
     again = invoke_program('scan', *request)  # the same seed: from the files
     assert [one['evaluations'] for one in again.found] == [one['evaluations'] for one in done.found]
     assert [one['xi'] for one in again.found] == [one['xi'] for one in done.found]
+    mean = json.loads((tmp_path / 'out' / 'ensembles.json').read_text())['mixed']
+    assert mean['mpe'] == pytest.approx((first['mpe'] + second['mpe']) / 2)
+    assert mean['orderings'] == ['mixed-0', 'mixed-1']
+    table = invoke_program('scan', *[part for part in request if part != '--json']).stdout
+    assert [line.split()[0] for line in table.splitlines()[2:4]] in (['mixed', 'LiCl'], ['LiCl', 'mixed'])
+    assert 'Xi from' in table
 
 
 def test_a_potential_that_fails_for_one_structure_does_not_stop_the_others(invoke_program, tmp_path):

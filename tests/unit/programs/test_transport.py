@@ -1,6 +1,7 @@
 """``pesfp-transport`` as a person calls it."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -265,6 +266,103 @@ def test_arrhenius_reads_the_heads_of_labels(tmp_path, heads, unit):
     )
 
 
+def _law(kelvin):
+    """A conductivity, S/cm, of 0.35 eV."""
+    return 300 / kelvin * math.exp(-0.35 / (8.617333e-5 * kelvin))
+
+
+#: Heads of a table, and what a row has for a temperature and a conductivity. The errors are 5 %.
+SCALES = {
+    'T (K),sigma (S/cm),error': lambda t, s: (t, s, 0.05 * s),
+    '1000/T (1/K),log10(sigma*T) (S K/cm),error': lambda t, s: (1000 / t, math.log10(s * t), 0.05 / math.log(10)),
+    '"1000/T (K^-1)",T (°C),ln sigma (S/cm),error': lambda t, s: (1000 / t, t - 273.15, math.log(s), 0.05),
+    '10³/T,\u03c3T / S K cm⁻¹,\u0394\u03c3 / S cm⁻¹': lambda t, s: (1000 / t, s * t, 0.05 * s),
+    'ln \u03c3,err (mS/cm),1/T,T (K),\u03c3 (mS/cm)': lambda t, s: (math.log(s), 50 * s, 1 / t, t, 1000 * s),
+    'T/K,\u03c3/10⁻³ S cm⁻¹,error': lambda t, s: (t, 1e3 * s, 50 * s),
+    'T/K,ln(\u03c3T/S cm⁻¹ K),\u03c3 (S/m),err (ln)': lambda t, s: (t, math.log(s * t), 100 * s, 0.05),
+    'T/K,log(\u03c3/10⁻⁴ S cm⁻¹)': lambda t, s: (t, math.log10(s / 1e-4)),
+}
+
+
+@pytest.mark.parametrize('heads', SCALES)
+def test_arrhenius_reads_what_people_plot(tmp_path, heads):
+    rows = [','.join(f'{one:.10g}' for one in SCALES[heads](kelvin, _law(kelvin))) for kelvin in (300, 350, 420, 500)]
+    (tmp_path / 'table.csv').write_text('\n'.join([heads, *rows]), encoding='utf-8')
+    options = () if 'err' in heads or '\u0394' in heads else ('--relative-error', '0.05')
+    process = call('arrhenius', tmp_path / 'table.csv', *options, '--json')
+    assert process.returncode == 0, process.stderr
+    found = process.found
+    assert found['activation_energy_meV'] == pytest.approx(350, rel=1e-5)
+    for point, kelvin in zip(found['points'], (300, 350, 420, 500)):
+        expected = (kelvin, _law(kelvin), 0.05 * _law(kelvin))
+        assert [point[name] for name in ('T_K', 'sigma_S_cm', 'sigma_error_S_cm')] == pytest.approx(expected, rel=1e-6)
+    note = '4 points have no error: 0.05 of the conductivity is taken'
+    assert (note in found['notes']) == bool(options)
+
+
+def test_a_given_error_is_that_of_points_without_one(tmp_path):
+    (tmp_path / 'table.csv').write_text(HEAD + '500,1e-3,2e-4\n600,3e-3,\n700,8e-3,1e-3\n')
+    process = call('arrhenius', tmp_path / 'table.csv', '--relative-error', '0.1', '--json')
+    assert [one['sigma_error_S_cm'] for one in process.found['points']] == pytest.approx([2e-4, 3e-4, 1e-3])
+    assert call('arrhenius', tmp_path / 'table.csv', '--relative-error', '0').returncode == 2
+
+
+CELSIUS = 'T,sigma (S/cm),error\n' + ''.join(
+    f'{t},{_law(t + 273.15):.5e},{0.05 * _law(t + 273.15):.1e}\n' for t in (300, 350, 400, 450)
+)
+
+
+@pytest.mark.parametrize(
+    ('line', 'number'),
+    [
+        *(
+            (f'# fit of ln(sigma*T): {text}, R2 = 0.99', 0)
+            for text in ('Ea = 0.35 eV', 'E_a = 350 meV', 'E_A: 0.350(5) eV')
+        ),
+        *((text, 0) for text in ('Ea,0.35 eV', 'Ea (kJ/mol),33.8', ',,activation energy = 0.35 eV', 'E_a,0.35,eV')),
+        *((text, 0) for text in ('sigma(400 °C),1.07e-3 S/cm', '# conductivity at 673 K: 1.07 mS/cm', 'Ea,0.3 eV')),
+        *(
+            (text, 1)
+            for text in ('# Ea = 0.45 eV', 'Ea,0.45 eV', '# activation energy 33 meV', '# E_a (300-450 °C) = 0.2 eV')
+        ),
+        *((text, 1) for text in ('sigma RT (S/cm),1e-3', '# sigma(25 °C) = 1e-3 S/cm', '# \u03c3_400K = 5 mS/cm')),
+        *(
+            (text, 0)
+            for text in ('# E_a = 8.1 kcal/mol', '# Ea/eV: (0.35 \u00b1 0.02)', '# x = 0.5; Ea 33.8(4) kJ mol⁻¹')
+        ),
+        ('# E_a = 0.40 eV \u00b1 0.03 eV', 0),
+        ('# E_a = 0.40 eV \u00b1 0.02 eV', 1),
+        ('# Ea = 0.45 eV; sigma(25 °C) = 1e-3 S/cm', 2),
+        # Of something else, without a unit or a temperature.
+        *(
+            (f'# {text}', None)
+            for text in ('Ea = 0.45', 'sigma = 1 S/cm', 'electronic conductivity at 25 °C: 1e-9 S/cm')
+        ),
+        *((f'# {text}', None) for text in ('sigma at 25 °C', 'log sigma(25 °C) = -3 S/cm', 'ratio = 0.45 eV')),
+    ],
+)
+def test_what_is_said_beside_the_points_is_compared_with_the_fit(tmp_path, line, number):
+    (tmp_path / 'table.csv').write_text(CELSIUS.replace('T,', 'T (°C),') + line + '\n', encoding='utf-8')
+    process = call('arrhenius', tmp_path / 'table.csv', '--json')
+    assert process.returncode == 0, process.stderr
+    remark = process.found['remarks'].get('contradicts_statement', '')
+    assert remark.count('line 6 says') == (number or 0)
+    assert process.found['flags']['contradicts_statement'] == bool(number)
+    assert any('compared with the fit' in note for note in process.found['notes']) == (number is not None)
+    assert len(process.found['points']) == 4
+    assert ('contradicts_statement: line 6' in call('arrhenius', tmp_path / 'table.csv').stdout) == bool(number)
+
+
+@pytest.mark.parametrize('rows', [2, 4])
+@pytest.mark.parametrize('line', ['# Ea = 0.35 eV', 'ea,33.8 kJ/mol'])
+def test_what_is_said_tells_the_unit_of_temperatures(tmp_path, line, rows):
+    (tmp_path / 'table.csv').write_text('\n'.join([*CELSIUS.split('\n')[: rows + 1], line, '']))
+    process = call('arrhenius', tmp_path / 'table.csv', '--json')
+    assert (process.returncode, process.stdout) == (1, '')
+    words = f'line {rows + 2} says .*the fit gives E_A = 0.[01].*0.35 .* if temperatures are in degrees Celsius'
+    assert re.search(words, process.stderr)
+
+
 def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
     (tmp_path / 'table.csv').write_text(TABLE + '363,0.082,0.023\n')
     process = call('arrhenius', tmp_path / 'table.csv', '--exclude', '363', 'leaves the line', '--json')
@@ -285,10 +383,26 @@ def test_arrhenius_excludes_what_it_is_told_to(tmp_path):
     [
         (HEAD, 'has no row below its header'),
         ('', 'is empty'),
+        (
+            'T,sigma\n500,1\n600,2\n',
+            'says that it is the error: name one column sigma_error_S_cm, or say how well they are known: '
+            '--relative-error 0.05',
+        ),
+        ('1000/T,log R\n2,3\n', 'none of 1000/T, log R says that it is the conductivity: name one column sigma_S_cm'),
+        ('1000/T,ln(sigma T) (S/cm),err\n2,3,1\n', "'ln(sigma T) (S/cm)' is not understood from 'T) (S/cm)' on"),
+        ('Conductivity of LLZO in mS/cm,,\nT,sigma,err\n500,1,1\n', 'Its first line is the header: begin titles above'),
+        ('T (K),sigma bulk,sigma total,err\n500,1,2,0.1\n', 'sigma bulk and sigma total all say that it is the cond'),
+        (
+            'T (K),sigma (S/cm),ln sigma,err\n500,1e-3,-6.9078,0.1\n600,2e-3,-6.2146,0.1\n',
+            "'err' may be the error of sigma (S/cm) or of ln sigma: put the unit, or log10 or ln, into its name",
+        ),
+        (
+            'T (K),1000/T,sigma,err\n500,2,1e-3,1e-4\n600,1.5,2e-3,1e-4\n',
+            "row 3: the column '1000/T' has '1.5', but 'T (K)' has '600'",
+        ),
         ('T_K,T_K,sigma_S_cm,sigma_error_S_cm\n1,500,1,0.1\n', 'T_K and T_K all say that it is the temperature'),
         (HEAD + '500,0,1,0,01\n700,0,2,0,01\n', 'the first because it has 5 cells for 3 columns'),
         (HEAD + '26,1,0.1\n227,2,0.1\n', 'is 26 K, not between 150 and 5000 K'),
-        ('T,sigma\n500,1\n', 'none of T, sigma says that it is the error'),
         (HEAD + '500,1,0.1\n', '500 K is the only temperature'),
         (HEAD + '500,0,0.1\n700,-0.1,0.1\n900,0,0.1\n', 'no conductivity is above zero'),
         (HEAD + '500,1,\n700,2,0.1\n', 'row 2 (500 K) has no uncertainty'),

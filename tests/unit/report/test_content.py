@@ -13,6 +13,8 @@ from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.descriptors import descriptors_of
 from aiida_pesfp.report.collect import collect
 from aiida_pesfp.report.content import load_curves, load_surface
+from aiida_pesfp.report.drawings import spectra, xi_map
+from aiida_pesfp.report.parts import Band
 from tests.helpers import graph
 
 
@@ -148,3 +150,21 @@ def test_structures_of_one_label_have_names_of_their_own(potential):
     assert {one.label for one in report.entries} == {'LiCl'}
     assert {one.name for one in report.entries} == {f'LiCl ({node.pk})' for node in made.values()}
     assert report.candidates == 0
+
+
+def test_an_ensemble_has_its_orderings_error_bars_and_a_surface(potential):
+    _, made, members, node = graph.ensemble(potential)
+    group = Group(label='disordered').store()
+    group.add_nodes([*members.values(), node])
+    report = collect(group)
+    [entry] = report.entries
+    assert entry.source.uuid == node.uuid
+    assert entry.values == {name: node[name] for name in NAMES}
+    assert {one.source.uuid: one.share for one in entry.members} == {
+        members[key].uuid: share for key, share in (('ordering_Cl', 0.5), ('ordering_Br', 0.25), ('ordering_F', 0.25))
+    }
+    assert load_node(entry.surface.uuid).base.attributes.get('structure_uuid') == made['ordering_Cl'].uuid
+    points = xi_map([entry]).parts[-1]
+    assert points.errors_across[0] == [node['error']['fv_disconnected']]
+    assert points.errors[1] == [node['error']['fv_connected']]
+    assert sum(isinstance(part, Band) for part in spectra([entry]).parts) == 2

@@ -363,3 +363,16 @@ def test_figures_fit_their_columns_on_paper(driver, twenty):
     finally:
         driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'media': ''})
         driver.set_window_size(size['width'], size['height'])
+
+
+def test_a_disordered_structure_is_shown_with_its_orderings(potential, tmp_path):
+    _, _, members, node = graph.ensemble(potential)
+    report, path = collect(node), tmp_path / 'report.html'
+    write_html(report, path)
+    write_figures(report, tmp_path)
+    assert (tmp_path / 'xi-map.png').exists()
+    packed = re.search(r'id="payload-1">([^<]+)<', path.read_text()).group(1)
+    html = json.loads(gzip.decompress(base64.b64decode(packed)))['html']
+    assert 'means over 3 orderings' in html
+    assert all(one.label in html for one in members.values())
+    assert f'({node.xi_low:.2f} to {node.xi_high:.2f})' in html

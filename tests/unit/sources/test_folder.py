@@ -120,6 +120,29 @@ def test_two_columns_of_one_property_agree(folder):
     [
         *(('E_VBM (eV),E_CBM (eV)', cells, True) for cells in ('-1.05,5.20', '-1.1,5.2', '-1.05,', '-,-')),
         *(('VBM,CBM', cells, False) for cells in ('-1.05,4.2', '0,0.625')),
+        *(('HOMO,LUMO', cells, cells[0] == '-') for cells in ('-7.3,-1.05', '3.05,1.05')),
+        *(('IP (eV),electron affinity (eV)', cells, cells[0] == '7') for cells in ('7.3,1.05', '5.3,1.05')),
+        # 6.25 eV is light of 198.37 nm, which the edge of an absorption is within 5 %.
+        *(
+            (head, '198.4', True)
+            for head in ('absorption edge (nm)', 'lambda_onset / nm', '\u03bb [nm]', 'cut-off (nm)')
+        ),
+        *((head, '124.6', False) for head in ('absorption edge (nm)', 'optical absorption onset (nm)', '\u03bb (nm)')),
+        *(('wavelength_nm', cells, True) for cells in ('203', '190', '-', '0.15406')),
+        *(('cutoff wavelength (\u00b5m)', cells, cells == '0.1984') for cells in ('0.1984', '0.3')),
+        *(('lambda_max (nm)', cells, True) for cells in ('124.6', '300')),  # where absorption is largest
+        *(('absorption edge (eV)', cells, cells != '2.65') for cells in ('6.25', '6.1', '2.65')),
+        *((head, '520', True) for head in ('energy cutoff (eV)', 'cutoff / Ry')),  # of plane waves
+        *(('gap (cm^-1)', cells, cells[0] == '5') for cells in ('50410', '5.041e4', '21370')),
+        *((head, cells, cells == '195') for head in ('Eg (nm)', 'UV-vis abs. edge / nm') for cells in ('195', '124.6')),
+        *(('absorption edge (cm-1)', cells, cells == '51000') for cells in ('51000', '21370')),
+        *(('Egap_THz', cells, cells[0] == '1') for cells in ('1511', '641')),
+        *(('gap / 10⁻¹⁹ J', cells, cells == '10.01') for cells in ('10.01', '4.2')),
+        *(('gap / J', cells, cells[0] == '1') for cells in ('1.001e-18', '4.2e-19')),
+        *(('gap_Ry', cells, cells == '0.459') for cells in ('0.459', '0.195')),
+        *(('band gap (kJ/mol)', cells, cells == '603') for cells in ('603', '256')),
+        # A gap is the smaller one of those.
+        *(('direct gap (eV),indirect gap (meV)', cells, cells[0] != '4') for cells in ('6.4,6250', '7,-', '4.98,6250')),
         *(('Egap_type', cells, True) for cells in ('insulator-direct', 'unknown', '')),
         *(('Egap_type', cells, False) for cells in ('metal', 'half-metal', 'spin-polarized half-metal')),
     ],
@@ -133,6 +156,19 @@ def test_what_else_tells_the_gap_agrees(folder, head, cells, kept):
 @pytest.mark.parametrize(
     ('head', 'text', 'hull', 'kept'),
     [
+        *((f'energy_per_atom,{hull}', '-3.7,-3.704', 0.004, True) for hull in ('hull_energy_per_atom', 'Hull energy')),
+        *(
+            (f'energy_per_atom,{hull}', '-2.89,-3.01', 0.012, False)
+            for hull in ('hull_energy_per_atom', 'energy of hull')
+        ),
+        *(('E_form (eV/atom),hull formation energy', text, 0.0, True) for text in ('-2,-2', '-2,-', '-2.1,-2')),
+        *(
+            ('energy_per_atom,formation_energy_per_atom,hull_energy_per_atom', '-5.00,-1.00,-1.10', hull, hull == 0.1)
+            for hull in (0.1, 0.2)
+        ),
+        *(('hull (kJ/mol/atom)', text, 0.12, text == '11.58') for text in ('11.58', '1.158')),
+        *(('hull (kJ/mol-atom)', text, 0.12, text == '11.6') for text in ('11.6', '1.16')),
+        *(('E_hull (mRy/atom)', text, 0.12, text == '8.8') for text in ('8.8', '88')),
         *(('stability', 'stable', hull, hull < 0.1) for hull in (0.0, 0.02, 0.3)),
         *(('Stability', text, 0.3, True) for text in ('unstable', 'metastable', '1.0', '-0.12', '')),
         *(('is_stable', 'True', hull, hull < 0.1) for hull in (0.0, 0.3)),
@@ -142,6 +178,18 @@ def test_what_else_tells_the_stability_agrees(folder, head, text, hull, kept):
     table = table_of(folder, f'id,energy_above_hull,{head}\nLiCl,{hull},{text}\n')
     found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
     assert (found.energy_above_hull, found.error is None) == ((hull, True) if kept else (None, False))
+
+
+def test_the_energy_of_the_hull_is_not_that_above_it(folder):
+    head = 'id,energy_per_atom,hull_energy_per_atom'
+    table = table_of(folder, f'{head},e_above_hull\nLiCl,-2.890,-3.010,0.012\nPOSCAR_Li2O,-4.012,-4.042,0.030\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    words = 'e_above_hull = 0.012, but energy_per_atom - hull_energy_per_atom = 0.12 eV'
+    assert words in entries['LiCl.cif'].error
+    assert entries['POSCAR_Li2O'].energy_above_hull == 0.03
+    assert table.problems == ["the column 'e_above_hull' is the energy_above_hull"]
+    table = table_of(folder, f'{head},band_gap\nLiCl,-2.890,-2.902,6.25\n')
+    assert table.problems == ['not used are the columns energy_per_atom, hull_energy_per_atom']
 
 
 def test_an_insulator_has_a_gap(folder):

@@ -44,6 +44,11 @@ def read(path, content, unit='S/cm', ignore=(), **columns):
         ('lg(\u03c3 / mS cm-1)', ('-0.49',), ('-3.49',)),
         ('ln sigma', ('-8.05', '-8.047'), ('-3.49',)),
         ('sigma_373K', ('3.2e-4',), ('1e-7',)),
+        ('sigma / 10^-3 S cm-1', ('0.32', '0.3'), ('3.2e-4', '3.2')),
+        ('sigma*T', ('0.119', '0.12', '0.11936'), ('0.15', '3.2e-4')),
+        ('sigma T / S cm-1 K', ('0.119',), ('0.109',)),
+        ('ln(sigma T)', ('-2.13', '-2.1256'), ('-0.923', '-8.05')),
+        ('log10(sigma*T)', ('-0.92',), ('-2.13', '-3.49')),
         ('c', ('5.5', '0'), ()),
     ],
 )
@@ -105,9 +110,21 @@ def test_a_column_without_a_unit_has_that_with_which_two_rows_agree(tmp_path):
     assert [entry.id for entry in found.measurements] == ['a', 'b']
 
 
+def test_a_product_without_a_unit_is_in_the_usual_one(tmp_path):
+    """Not in mS K/cm, although all rows agree with that."""
+    rows = [f'{n},{kelvin},{kelvin}e-9,{math.log(1e-6 * kelvin**2):.4f}' for n, kelvin in enumerate((300, 400, 500))]
+    with pytest.raises(LabelError, match="'ln_sigmaT' has '-2.4079', but 'sigma' has '300e-9'"):
+        read(tmp_path, '\n'.join(['name,T_K,sigma,ln_sigmaT', *rows]))
+    rows.append('3,,3e-7,-1')
+    assert len(read(tmp_path, '\n'.join(['name,T_K,sigma,ln sigma*T (mS K/cm)', *rows])).measurements) == 3
+    rows = [f'{n},{math.log10(1e-9 * kelvin**2)},{kelvin}e-9' for n, kelvin in enumerate((295, 300, 350))]
+    found = read(tmp_path, '\n'.join(['name,log10(sigma*T),sigma', *rows]))
+    assert [entry.id for entry in found.measurements] == ['0', '1']  # one temperature is given, 300 K
+
+
 UNKNOWN = [
     # Products, other quantities and kinds, other temperatures, and parts of numbers.
-    *('sigma*T', 'ln(sigma T)', 'log10(sigma*T)', 'sigma T / S cm-1 K', 'sigma_T', '1/kT', 'D (cm2/s)', 'R (ohm)'),
+    *('sigma*T (S/cm)', 'sigma T', 'log_sigma_T', 'sigma_T', 'sigma/T', '1/kT', 'D (cm2/s)', 'R (ohm)'),
     *('resistivity (ohm cm)', 'sigma0', 'Ea (eV)', 'thickness (mm)', 'T_sinter (K)', 'd', 'E', 'K', 'x', 'doping (%)'),
     *('sigma_bulk', 'sigma_exp', 'IC (Total)', 'sigma_300K', 'sigma RT', 'max sigma', 'sigma_xx', 'sigma_min', 'std'),
     *('exponent', 'factor', 'scaling factor', 'x10^', 'exp', 'tolerance factor', 'relative error', 'sign', 'count'),

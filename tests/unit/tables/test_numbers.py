@@ -34,6 +34,7 @@ from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank, read_numb
         (1234567, ['1,234,567', '1.234.567', '1 234 567']),
         (1.5e-3, ['1,5e-3', '0,0015', '0.0015', '+1,5 x 10^-3']),
         (1.234, ['1.234']),
+        (5.372e-6, ['5,372e-06', '5,372 \u00d7 10⁻⁶', '5,372x10-6', '5.372E-6']),
         (12, ['\uff11\uff12']),
     ],
 )
@@ -60,6 +61,9 @@ def test_values(value, texts):
         ('298K', Number(298, unit='K')),
         ('1.2 mS cm⁻¹', Number(1.2, unit='mS cm-1')),
         ('20 %', Number(20, unit='%')),
+        ('ca. 11.5 kcal/mol', Number(11.5, unit='kcal/mol')),
+        ('11.5 cal', Number(11.5, unit='cal')),
+        ('(~1.2 ± 0.3) x 10^-4', Number(1.2e-4, 3e-5)),
         ('2.1\u00d710⁻³ S·cm⁻¹', Number(2.1e-3, unit='S·cm-1')),
     ],
 )
@@ -115,6 +119,10 @@ def test_what_is_no_number(text):
 def test_two_meanings_are_refused_unless_the_column_decides():
     with pytest.raises(ValueError, match=r'1\.234 or 1234'):
         read_number('1,234')
+    for text in ('12,345e-6', '123,456 x 10^3'):
+        with pytest.raises(ValueError, match=r'\d+\.\d+ or \d+'):
+            read_number(text)
+    assert read_number('12,345e-6', ',').value == 12.345e-6
     assert read_number('1,234', ',').value == 1.234
     assert read_number('1,234', '.').value == 1234
     with pytest.raises(ValueError, match=r'1\.234 or 1234'):
@@ -130,6 +138,12 @@ def test_two_meanings_are_refused_unless_the_column_decides():
         ('.', ['1.5e-3', '1,234', '']),
         ('.', ['1,234.5']),
         (',', ['1.234,5', '1 000']),
+        (',', ['5,372e-06', '1,234', '30']),
+        (',', ['<5,372(12) \u00d7 10⁻⁶', '12,345e-6']),
+        ('.', ['5.372e-06', '1,234']),
+        (None, ['12,345e-6']),
+        (None, ['12,345 x 10^-6']),
+        (None, ['5,372e-06', '1.5']),
         (None, ['1,234', '1.234', '5']),
         (None, ['1,5', '1.5']),
         (None, ['1,234,567']),
