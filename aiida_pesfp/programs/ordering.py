@@ -1,5 +1,6 @@
 """What programs do with orderings: make them with a potential, relax them, and take them for their parent."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,8 +14,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from aiida_pesfp.crystals.checks import check_crystal
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.crystals.ordering.order import RELAX_FIRST, Ordering, order, weights
-from aiida_pesfp.errors import NotConverged, StructureError
-from aiida_pesfp.programs.request import evaluated
+from aiida_pesfp.errors import EvaluationFailed, NotConverged, OutOfMemory, StructureError
+from aiida_pesfp.programs.request import Stopped, evaluated
 from aiida_pesfp.settings.ordering import OrderingSettings
 
 #: Largest force on a relaxed atom (eV/A), and most steps: orderings start far from their minima.
@@ -41,8 +42,13 @@ class Orderer:
             return [parent]
         try:
             orderings = self(parent.structure)
-        except StructureError as error:
+        except Stopped:
+            raise
+        except (StructureError, OutOfMemory) as error:
             return [replace(parent, error=error)]
+        except Exception as error:  # of a library: it costs this structure only
+            traceback.print_exc()
+            return [replace(parent, error=EvaluationFailed(f'{type(error).__name__}: {error}'))]
         return [
             NamedStructure(
                 name=f'{parent.name}-{number}',

@@ -20,7 +20,7 @@ UNIT, TENTH = 1e-6, 10
 #: Temperatures (K) of the annealing, and sweeps at each. The dielectric is vacuum, so energies are large.
 TEMPERATURES = tuple(np.geomspace(1e5, 3e2, 24).round(1).tolist())
 SWEEPS = 20
-#: Arrangements are kept from the colder half of each annealing; so many annealings for each ordering.
+#: So many annealings for each ordering; arrangements at the end of each temperature are kept.
 ANNEALINGS = 4
 
 
@@ -48,10 +48,10 @@ class Electrostatics:
         found: dict[bytes, tuple[int, np.ndarray]] = {}
         for _ in range(ANNEALINGS * number):
             state = sampler.draw()
-            for step, temperature in enumerate(TEMPERATURES):
+            for temperature in TEMPERATURES:
+                found[state.tobytes()] = self.energy(state), state.copy()
                 self._walk(sampler, state, temperature)
-                if 2 * step >= len(TEMPERATURES):
-                    found[state.tobytes()] = self.energy(state), state.copy()
+            found[state.tobytes()] = self.energy(state), state.copy()
         return [state for _, state in sorted(found.values(), key=lambda one: (one[0], one[1].tobytes()))]
 
     def _walk(self, sampler: Sampler, state: np.ndarray, temperature: float) -> None:

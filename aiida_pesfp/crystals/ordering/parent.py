@@ -11,6 +11,8 @@ from aiida_pesfp.crystals.cif.atoms import NEARLY_FULL
 from aiida_pesfp.crystals.periodic import integer_points
 from aiida_pesfp.errors import CannotOrder, OrderedStructure
 
+#: The symmetry of more sites takes minutes.
+MOST_SITES = 4000
 #: Curium is the last element with a covalent radius.
 LAST_RADIUS = 96
 #: Occupancies may exceed 1 or 0 by the last digit.
@@ -139,6 +141,8 @@ class Supercell:
 
 
 def _check_sites(structure: Structure) -> None:
+    if len(structure) > MOST_SITES:
+        raise CannotOrder(f'it has {len(structure)} sites, more than {MOST_SITES}: give a smaller cell')
     for index, site in enumerate(structure):
         where = f'site {index} at ({", ".join(f"{x:.3f}" for x in site.frac_coords)}) with {site.species_string}'
         parts = [float(part) for part in site.species.values()]

@@ -25,6 +25,8 @@ SWEEPS, TRIES = 60, 3
 VISITED = 0.05
 #: ... and gives an arrangement after so many sweeps without.
 APART = 20
+#: A chain that takes so many times longer for them is at too high a temperature.
+LOST = 20
 
 
 class Moves(NamedTuple):
@@ -108,7 +110,12 @@ class Sampler:
 
     def draw(self) -> np.ndarray:
         """(sites,) species of an arrangement without close pairs, some way from the last one."""
-        self._walk(self.temperature, steps=2**62, visits=APART * len(self.problem.active))
+        visits, start = APART * len(self.problem.active), self.state.copy()
+        while self._walk(self.temperature, round(LOST * visits / VISITED), visits) < visits:
+            # The chain is lost among arrangements with close pairs, which are many more: go on where it is colder.
+            self.state = start.copy()
+            colder = [one for one in (*TEMPERATURES, COLDEST) if one < self.temperature]
+            self.temperature = colder[0] if colder else self.temperature / 2
         return self.state.copy()
 
     def _anneal(self) -> bool:

@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.formats import read_file
 from tests.helpers.crystals import rock_salt
 from tests.helpers.disordered import write_cif
+from tests.helpers.potentials import write_calculator
 
 #: A rock salt in which Cl and Br share a site: five different orderings in a few cells.
 MIXED = Structure(rock_salt('Li', 'Cl', 5.2).lattice, ['Li', {'Cl': 0.75, 'Br': 0.25}], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -143,6 +144,17 @@ def test_scan_of_orderings_names_their_parent(invoke_program, tmp_path):
     table = invoke_program('scan', *[part for part in request if part != '--json']).stdout
     assert [line.split()[0] for line in table.splitlines()[2:4]] in (['mixed', 'LiCl'], ['LiCl', 'mixed'])
     assert 'Xi from' in table
+
+
+def test_a_potential_that_fails_for_one_structure_does_not_stop_the_others(invoke_program, tmp_path):
+    """EMT knows no bromine."""
+    potential = write_calculator(tmp_path / 'emt.yaml', 'ase.calculators.emt.EMT')
+    alloy = Structure(Lattice.cubic(3.9), [{'Cu': 0.5, 'Au': 0.5}, 'Ni'], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    paths = [write_cif(tmp_path / 'mixed.cif', MIXED), write_cif(tmp_path / 'alloy.cif', alloy)]
+    options = ('--orderings', 1, '--relax-orderings', 'all', '--species', 'Ni', '--spacing', 2)
+    mixed, other = invoke_program('scan', *paths, *options, '--json', potential=potential).found
+    assert 'the potential failed' in mixed['error']
+    assert other['parent'] == 'alloy'
 
 
 def test_without_orderings_a_disordered_structure_is_refused(invoke_program, tmp_path):
