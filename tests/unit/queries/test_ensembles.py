@@ -3,7 +3,7 @@
 import pytest
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.orderings import pool_orderings
+from aiida_pesfp.calculations.orderings import ordering_keys, pool_orderings
 from aiida_pesfp.cli.rank import print_table
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
@@ -83,3 +83,10 @@ def test_structures_keep_their_occupancies(ensemble):
     found = parent.get_pymatgen_structure()
     assert found.composition.as_dict() == {'Li': 1.0, 'Cl': 0.5, 'Br': 0.5}
     assert not found.is_ordered
+
+
+def test_keys_of_orderings_do_not_collide():
+    taken = ['a', 'a_0', 'a_0_1']
+    first = ordering_keys('a', 3, taken)
+    second = ordering_keys('a_0', 3, [*taken, *first])
+    assert len({*taken, *first, *second}) == 9
