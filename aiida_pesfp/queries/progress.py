@@ -104,12 +104,16 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
 def _to_scan(node: ProcessNode) -> dict[str, StructureData]:
     """The structures of a scan or screening; orderings, once they are made, in the place of disordered ones."""
     structures = dict(node.inputs.structures)
-    for process in node.called:
+    taken = list(structures)
+    for process in sorted(node.called, key=lambda one: one.pk):
         if process.process_label == 'order' and process.is_finished_ok:
             parent = process.inputs.structure.uuid
-            key = next(key for key, one in node.inputs.structures.items() if one.uuid == parent)
-            keys = ordering_keys(key, len(process.outputs.about.get_dict()), node.inputs.structures)
-            structures.pop(key, None)
+            key = next((key for key, one in structures.items() if one.uuid == parent), None)
+            if key is None:
+                continue  # ordered twice, as the daemon was interrupted
+            del structures[key]
+            keys = ordering_keys(key, len(process.outputs.about.get_dict()), taken)
+            taken += keys
             structures |= {one: process.outputs[f'ordering_{number}'] for number, one in enumerate(keys)}
     return structures
 

@@ -135,8 +135,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
                 self.ctx.others[key] = {'error_type': type(error).__name__, 'error': str(error)}
                 self.report(f'{key} cannot be ordered: {error}')
             else:
-                keys = ordering_keys(key, len(found) - 1, self.inputs.structures)
-                about = found['about'].get_dict()
+                taken = [*self.inputs.structures, *(one for keys in self.ctx.orderings.values() for one in keys)]
+                keys, about = ordering_keys(key, len(found) - 1, taken), found['about'].get_dict()
                 self.ctx.orderings[key] = {one: about[f'ordering_{number}'] for number, one in enumerate(keys)}
                 self.ctx.selected |= {one: found[f'ordering_{number}'] for number, one in enumerate(keys)}
                 self.report(f'{key}: {len(keys)} orderings')
@@ -185,7 +185,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         for key, about in self.ctx.orderings.items():
             members = {one: self.ctx.descriptors.pop(one) for one in about if one in self.ctx.descriptors}
             if not members:
-                self.ctx.others[key] = {'error_type': 'CannotOrder', 'error': 'none of its orderings could be scanned'}
+                words = 'none of its orderings could be scanned, see `rejected` for each'
+                self.ctx.others[key] = {'error_type': 'StructureError', 'error': words}
                 continue
             doubts = list(dict.fromkeys(doubt for one in about.values() for doubt in one['doubts']))
             if len(members) < len(about):
