@@ -6,7 +6,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.crystals.formats import read_file
-from aiida_pesfp.crystals.species import element_of
+from aiida_pesfp.crystals.species import charge_of, element_of
 from aiida_pesfp.errors import UnreadableStructure
 
 SMALL = Structure(Lattice.cubic(2), ['Li', 'Cl'], [[0] * 3, [0.5] * 3])
@@ -53,3 +53,11 @@ def test_every_format_reads_species_alike(tmp_path, name, text, found):
         assert "'Va' is no element" in str(reading.error)
     else:
         assert reading.structure.formula == found
+
+
+@pytest.mark.parametrize(
+    ('text', 'charge'),
+    [('Li+', 1), ('Fe3+', 3), ('Fe(3+)', 3), ('O2-', -2), ('O-1.5', -1.5), ('7Li+1', 1), ('Li', None), ('Fe1+2', None)],
+)
+def test_charges_of_species(text, charge):
+    assert charge_of(text) == charge
