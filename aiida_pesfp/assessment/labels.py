@@ -14,12 +14,13 @@ from aiida_pesfp.settings.assessment import MATCHING_METHODS, ROLES, TableFormat
 from aiida_pesfp.tables.agreement import Again
 from aiida_pesfp.tables.beside import Beside, check_errors
 from aiida_pesfp.tables.columns import read_heads
-from aiida_pesfp.tables.table import Row, open_table
+from aiida_pesfp.tables.table import Row, leave_out, open_table
 from aiida_pesfp.transport.conductivity import charge_of, nernst_einstein
 
 #: Columns that tell rows apart which are otherwise the same, and those of the mobile ion.
 _REPLICATES = re.compile('(?i:(?:random )?seed|run|repli(?:ca|cate)|repeat|repetition|trial)')
 _ION = re.compile('(?i:(?:mobile|conducting|diffusing|charge)?[ _]*(?:ions?|species|carrier))')
+_CHECKED = re.compile(f'{_REPLICATES.pattern}|{_ION.pattern}')
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,7 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
     table, seen = LabelTable(), {}
     try:
         names, rows, comments = open_table(path, form.columns.values())
-        if missing := [name for name in form.ignore if name not in names]:
-            raise TableError(f'{Path(path).name} has no column {", ".join(missing)} to ignore')
-        names = [name for name in names if name not in form.ignore]
-        rows = [replace(row, cells={name: row.cells[name] for name in names if row.cells}) for row in rows]
+        names, rows, ignored = leave_out(names, rows, form.ignore, form.columns.values())
         numeric = {role: name for role, name in form.columns.items() if role in NUMBERS}
         columns, rows, units = read_heads(numeric, rows, map(form.columns.get, MATCHING_METHODS), form.quantity)
         columns, table.notes = agree(form, columns)
@@ -104,13 +102,8 @@ def read_table(path: Path, form: TableFormat) -> LabelTable:
         if 'error' in columns:
             check_errors(columns['error'], columns[form.quantity], rows)
         others = [name for name in names if not (name in form.columns.values() or kind_of(name))]
-        beside = Beside.of(others, rows, units, comments, Again(columns, form.temperature))
-        checked = (_REPLICATES, _ION)
-        if unknown := [name for name in beside.unknown if not any(one.fullmatch(name) for one in checked)]:
-            what = f'the columns {", ".join(map(repr, unknown))} may give numbers or rows another meaning'
-            raise TableError(f'{what}: take them out, or ignore them: --ignore {" --ignore ".join(map(repr, unknown))}')
-        table.notes += beside.notes
-        table.notes += [f'ignored are the columns {", ".join(form.ignore)}'] if form.ignore else []
+        beside = Beside.of(others, rows, units, comments, Again(columns, form.temperature), _CHECKED.fullmatch)
+        table.notes += [*beside.notes, *ignored]
         for row in rows:
             try:
                 measurement, structure = _read_row(row, form, beside)

@@ -33,11 +33,14 @@ def import_():
 @click.option('--id-column', default='id', help='Its column with names of files; endings can be missing.')
 @click.option('--band-gap-column', help='Its column with band gaps, eV.  [default: the one whose head says so]')
 @click.option('--energy-above-hull-column', help='Its column with energies above hull, eV/atom.  [default: likewise]')
+@click.option(
+    '--ignore', multiple=True, metavar='COLUMN', help="Neither read nor compare it; or a pattern, 'mp_*'. Repeatable."
+)
 @click.option('--database', help='Where the files come from, for the record.')
 @click.option('--database-version', 'version', help='Version of the database.')
 @GROUP
 @decorators.with_dbenv()
-def import_folder(paths, table, id_column, group, **fields):
+def import_folder(paths, table, id_column, ignore, group, **fields):
     """Import CIF, POSCAR, (extended) XYZ or JSON files, with a table of properties.
 
     \b
@@ -48,7 +51,7 @@ def import_folder(paths, table, id_column, group, **fields):
     from aiida_pesfp.sources.folder import Table, read_folder
 
     columns = {name: fields.pop(f'{name}_column') for name in ('band_gap', 'energy_above_hull')}
-    properties = table and Table.load(table, id_column, **columns)
+    properties = table and Table.load(table, id_column, ignore, **columns)
     entries = read_folder(list(paths), properties, tell=echo.echo_report, **fields)
     store(entries, group or paths[0].resolve().stem)
     for problem in properties.problems if properties else ():

@@ -11,7 +11,7 @@ from aiida_pesfp.assessment.labels import ion_of, read_table
 from aiida_pesfp.settings.assessment import TableFormat
 from aiida_pesfp.tables.columns import Column, read_heads
 from aiida_pesfp.tables.heads import is_about, kinds_in
-from aiida_pesfp.tables.table import Row, open_table
+from aiida_pesfp.tables.table import Row, leave_out, open_table
 from aiida_pesfp.transport.arrhenius import Point
 from aiida_pesfp.transport.statements import Statement, statements_in
 
@@ -41,7 +41,7 @@ class Points:
 def read_points(path: Path, ignore: Collection[str] = (), relative_error: float | None = None) -> Points:
     """The rows of a table of conductivities, read as labels are.
 
-    :param ignore: columns that are not read, nor compared with others.
+    :param ignore: columns, or patterns, that are not read, nor compared with others.
     :param relative_error: error over value of points without an error.
     :raises TableError: if there is no table with these columns.
     :raises LabelError: naming the row and the value that is wrong, or two materials: no point is left out without
@@ -55,7 +55,7 @@ def read_points(path: Path, ignore: Collection[str] = (), relative_error: float 
     statements = [one for line, cells in texts.items() for one in statements_in(cells, line)]
     beside = {row.line for row in rows} & {one.line for one in statements}
     cells = [(name, text) for row in rows if row.line not in beside for name, text in row.cells.items() if text]
-    for name in [name for name in names if _ABOUT.fullmatch(name) and name not in ignore]:
+    for name in filter(_ABOUT.fullmatch, names):
         if len(found := dict.fromkeys(text for one, text in cells if one == name)) > 1:
             raise errors.LabelError(f'{path}: {name} is {", ".join(found)[:100]}: one material, one table')
     reasons = [text for name, text in cells if name == 'excluded']
@@ -102,6 +102,7 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
             role = missing[0]
             words = f'none of {", ".join(names)} says that it is the {role}: name one column {ROLES[role]}'
             raise errors.TableError(f'{words}. The first line is the header: begin titles above it with #') from error
+    names, rows, _ = leave_out(names, rows, ignore, roles.values())
     return {'id': roles['temperature']} | roles, names, rows, comments  # T names a point
 
 

@@ -165,7 +165,7 @@ def _describe(found: Conductivity) -> str:
     help='Leave out the points at this temperature, K, for this reason. May be repeated.',
 )
 @click.option(
-    '--ignore', multiple=True, metavar='COLUMN', help='Neither read nor compare this column. May be repeated.'
+    '--ignore', multiple=True, metavar='COLUMN', help="Neither read nor compare it; or a pattern, 'mp_*'. Repeatable."
 )
 @click.option(
     '--relative-error',

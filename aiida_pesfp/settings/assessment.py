@@ -46,7 +46,7 @@ class TableFormat(AssessmentSettings):
         "unit of the column of temperatures; header: as its name says, 'T (K)' or 'T (°C)'", 'header'
     )
     species: str = setting('the mobile ion', 'Li')
-    ignore: list[str] = setting('columns that are not read, nor compared with others', [])
+    ignore: list[str] = setting('columns, or patterns such as mp_*, that are not read, nor compared with others', [])
     charge: float | None = setting('charge of the mobile ion, if its element has several', None, unit='e', ge=-8, le=8)
 
     def __post_init__(self):
@@ -65,8 +65,6 @@ class TableFormat(AssessmentSettings):
             raise LabelError(f'unknown unit {self.unit!r} of a {self.quantity}: known are {known}')
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
-        if used := set(self.ignore).intersection(self.columns.values()):
-            raise LabelError(f'the columns {", ".join(sorted(used))} are used and cannot be ignored')
         if self.species not in chemical_symbols[1:]:
             raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
         check_charge(self.species, self.charge)

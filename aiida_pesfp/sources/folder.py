@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -29,7 +29,7 @@ from aiida_pesfp.tables.beside import Beside
 from aiida_pesfp.tables.columns import read_heads
 from aiida_pesfp.tables.heads import find_column
 from aiida_pesfp.tables.numbers import is_blank
-from aiida_pesfp.tables.table import Row, open_table
+from aiida_pesfp.tables.table import Row, leave_out, open_table
 
 #: Letters of the heads of flags -> the property that is not above 0.1 eV where they are set.
 _FLAGS = dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap')
@@ -68,18 +68,20 @@ class Table:
     missing: list[str] = field(default_factory=list)
 
     @classmethod
-    def load(cls, path: Path, id_column: str = 'id', **columns: str | None) -> Self:
+    def load(cls, path: Path, id_column: str = 'id', ignore: Collection[str] = (), **columns: str | None) -> Self:
         """Read a table with a header line, in any usual form, see :func:`~aiida_pesfp.tables.table.open_table`.
 
         :param id_column: column of the name of the file, with or without its ending.
+        :param ignore: columns, or patterns such as ``mp_*``, that are not read, nor compared with others.
         :param columns: ``band_gap`` and ``energy_above_hull`` -> their columns; by default those whose heads tell it.
             Without a unit in their names they are in eV and eV/atom.
-        :raises SourceError: if the file cannot be read, or a column is missing or not understood.
+        :raises SourceError: if the file cannot be read, or a column is missing, not understood, or neither used,
+            compared nor plainly harmless.
         """
         given = {name: column for name, column in columns.items() if column is not None}
         try:
             headers, rows, comments = open_table(path, [id_column, *given.values()])
-            others = [header for header in headers if header not in (id_column, *given.values())]
+            others = [header for header in headers if header not in (id_column, *given.values(), *ignore)]
             parts = {head: name for name, heads in _differences(others) for two in heads for head in two}
             free = [header for header in others if header not in parts]
             chosen = given | {name: find_column(name, free) for name in Properties.known() if name not in given}
@@ -88,16 +90,18 @@ class Table:
                 raise TableError(
                     f'{path} has no column {" or ".join(Properties.known())}: name some of {", ".join(headers)}'
                 )
+            headers, rows, ignored = leave_out(headers, rows, ignore, (id_column, *chosen.values()))
             found, rows, units = read_heads(chosen, rows, [id_column])
             for column in found.values():
                 column.check(rows)
-            used = {*chosen.values(), *(head for head, name in parts.items() if name in chosen)}
-            names = [name for name in others if not (name in used or kind_of(name))]
-            beside = Beside.of(names, rows, units, comments, Again(found))
+            used = {id_column, *chosen.values(), *(head for head, name in parts.items() if name in chosen)}
+            names = [name for name in headers if not (name in used or kind_of(name))]
+            beside = Beside.of(names, rows, units, comments, Again(found), lambda name: name in parts or _flag(name))
         except TableError as error:
             raise SourceError(str(error)) from error
         own = sorted((name, column) for name, column in chosen.items() - given.items() if column != name)
-        notes = [f'the column {column!r} is the {name}' for name, column in own] + [*beside.notes]
+        notes = [f'the column {column!r} is the {name}' for name, column in own]
+        notes += [*beside.notes, *ignored]
         lines = defaultdict(list)
         for row in rows:
             if identifier := row.cells.get(id_column):
@@ -198,10 +202,15 @@ def _fit(name: str, path: Path) -> tuple[bool, bool, bool]:
     return path.resolve().parent.parts[-len(folders) :] == folders, last == path.name, last == file_label(path)
 
 
+def _flag(head: str) -> str | None:
+    """The property that a column of flags, by its head, contradicts or not."""
+    return _FLAGS.get(re.sub(r'[\W_]', '', head).lower())
+
+
 def _check_flags(row: Row, properties: dict[str, float | None]) -> None:
     """Raise :class:`InconsistentFile` if a line calls a crystal a metal and has a gap, or the like."""
     for head, text in row.cells.items():
-        name = _FLAGS.get(re.sub(r'[\W_]', '', head).lower(), '')
+        name = _flag(head)
         text = text.strip('01.') if 'stability' in head.lower() else text  # may be an energy
         value, is_set = properties.get(name), _SET.fullmatch(text.lower())
         not_set = _NOT_SET.fullmatch(text.lower()) and name == 'band_gap'

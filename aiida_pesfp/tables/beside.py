@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -62,17 +63,21 @@ class Beside:
 
     :param again: the columns of numbers, and those that say them again.
     :param names: the columns that are not used; ``notes`` are sentences on them.
-    :param unknown: those of which nothing here knows what they say.
     """
 
     again: Again
     names: tuple[str, ...]
     notes: tuple[str, ...]
-    unknown: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, names: list[str], rows: list[Row], units: dict[str, str], comments: dict[int, str], again: Again
+        cls,
+        names: list[str],
+        rows: list[Row],
+        units: dict[str, str],
+        comments: dict[int, str],
+        again: Again,
+        known: Callable[[str], object],
     ) -> Self:
         """Find it.
 
@@ -80,8 +85,10 @@ class Beside:
         :param units: column -> what a row of units has for it.
         :param comments: line -> text.
         :param again: the columns of numbers, as they are read.
+        :param known: whether a column, by its head, is compared with something else.
         :raises TableError: if a column or comment has another unit, power of ten or quantity than the numbers are read
-            with, a comment another temperature, or a column decides which rows count.
+            with, a comment another temperature, or a column decides which rows count; and if one is neither compared
+            nor plainly harmless.
         """
         names = [name for name in names if any(not is_blank(row.cells.get(name, '')) for row in rows)]
         whole = [row for row in rows if not row.problem]
@@ -90,14 +97,17 @@ class Beside:
         for name in names:
             texts = [row.cells[name] for row in whole]
             is_known = _is_known(name, texts, again.columns) or again.compares(name, whole) or is_harmless(name, texts)
-            unknown += [] if is_known else [name]
+            unknown += [] if is_known or known(name) else [name]
         lone = [(row.line, [text for text in row.cells.values() if text]) for row in rows]
         for line, text in [*comments.items(), *((line, texts[0]) for line, texts in lone if len(texts) == 1)]:
             if problem := _claim(text, again.columns) or _other_temperature(text, again.temperature):
                 raise TableError(f'line {line}, {text[:80]!r}, {problem}: change one of them, or take the line out')
+        if unknown:
+            what = f'the columns {", ".join(map(repr, unknown))} may give numbers or rows another meaning'
+            raise TableError(f'{what}: take them out, or ignore them: --ignore {" --ignore ".join(map(repr, unknown))}')
         notes = [f'not used are the columns {", ".join(names)}'] if names else []
         notes += [f'lines that begin with # are left out: {", ".join(map(str, sorted(comments)))}'] if comments else []
-        return cls(again, tuple(names), tuple(notes), tuple(unknown))
+        return cls(again, tuple(names), tuple(notes))
 
     def check(self, cells: dict[str, str]) -> None:
         """Raise ValueError if a row contradicts itself, be it by a remark."""

@@ -5,7 +5,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiida_pesfp.errors import TableError
@@ -67,6 +67,29 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     known = {end}.union(*(range(first, last + 1) for first, last, _ in records))
     comments = {number: line.strip() for number, line in enumerate(lines, 1) if number not in known}
     return columns, rows, {number: text for number, text in comments.items() if text.lstrip('" ').startswith('#')}
+
+
+def leave_out(
+    names: list[str], rows: list[Row], ignore: Collection[str], used: Collection[str]
+) -> tuple[list[str], list[Row], list[str]]:
+    """Columns and rows without what is to be ignored, and a note that names it.
+
+    :param ignore: columns, or patterns such as ``mp_*``, which take none of those that are ``used``.
+    :raises TableError: if one fits no column, or is used.
+    """
+    if wrong := [name for name in ignore if name in used]:
+        raise TableError(f'the columns {", ".join(sorted(wrong))} are used and cannot be ignored')
+    if missing := [one for one in ignore if not any(_fits(name, one) for name in names)]:
+        raise TableError(f'there is no column {", ".join(missing)} to ignore')
+    out = [name for name in names if name not in used and any(_fits(name, one) for one in ignore)]
+    kept = [name for name in names if name not in out]
+    rows = [replace(row, cells={name: row.cells[name] for name in kept if row.cells}) for row in rows] if out else rows
+    return kept, rows, [f'ignored are the columns {", ".join(out)}'] if out else []
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Brackets are those of units."""
+    return re.fullmatch(re.escape(pattern).replace(r'\*', '.*'), name) is not None
 
 
 def _header(lines: list[str], separator: str, needed: set[str]) -> tuple[int, list[str]]:

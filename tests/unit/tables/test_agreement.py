@@ -199,7 +199,7 @@ def test_more_than_a_formula_costs_its_row(tmp_path, head):
 
 
 def test_columns_to_ignore_are_there_and_not_used(tmp_path):
-    with pytest.raises(LabelError, match='has no column err to ignore'):
+    with pytest.raises(LabelError, match='there is no column err to ignore'):
         read(tmp_path, 'name,T_K,sigma\na,300,1e-3\n', ignore=['err'])
     with pytest.raises(AssessmentError, match='the columns sigma are used and cannot be ignored'):
         read(tmp_path, 'name,T_K,sigma\na,300,1e-3\n', ignore=['sigma'])
