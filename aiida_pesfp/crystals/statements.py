@@ -29,20 +29,20 @@ _PHASE = re.compile(rf'^{_WORD}[ -](?=[A-Z(])|\s*[(\[]{_WORD}[)\]]$|-[\u03b1-\u0
 _BETWEEN = re.compile(r' ?(?:\u00b7|(?<=[A-Za-z)]) ?[-\u2013]|(?<=\d) ?[-\u2013](?=[A-Z(]|\d+H2O)) ?(?=[\dA-Z(])')
 _MORE = '(?:pretty|structured|reduced|full|chemical|true|nominal|unitcell|hill|sum(?:men)?|descriptive|empirical)*'
 _MADE = '(?:mass|crystal|calc|calculated|xray|theoretical|astm)'
-_NUMBER = '(?:number|num|no|nr|symbol|name)'
+_NUMBER = '(?:number|num|no|nr|symbol|name|relax)'
 _SIZE = re.compile(r'(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(?:\(\d+\))?')
 _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
     'formula': f'{_MORE}(?:formula|formel|composition|compound|stoichiometry){_MORE}',
     'group': f'hms|raumgruppe|(?:spacegroup|spg|sg)(?:international|it|hm|hermannmauguin)?{_NUMBER}?',
-    'kinds': '(?:n|num|number)(?:of)?elements',
+    'kinds': '(?:n|num|number)(?:of)?(?:elements|types)',
     'elements': 'chemsys|chemicalsystem|elements',
     'density': f'(?:{_MADE}?density(?:calculated)?|dichte)(?:(?:gr?|kg)(?:per)?c?m)?',
     'mass': '(?:molar|molecular|formula|mol|mole)(?:mass|weight|masse|gewicht)(?:inn?)?(?:g(?:per)?mol|amu|u|da)?',
     'lattice': '(?:lattice|cell|parameter|param|const|constant|length|angle)*'
     '(?:(?-i:[abc])(?:å|a|ang|angstroms?)?|(?-i:alpha|beta|gamma|[αβγ])(?:deg|degrees?)?)',
-    'volume': '(?:unit|cell|zell)*vol(?:umen?)?(?:a|å|ang|angstrom)?',
+    'volume': '(?:unit|cell|zell)*vol(?:umen?)?(?:cell)?(?:a|å|ang|angstrom)?',
     'system': '(?:crystal|lattice)(?:sys|system)',
     'sites': '(?:n|num|no|number)?(?:of)?(?:sites|atoms)(?:in|inthe|per)?(?:unit)?(?:cell)?|nat',
 }

@@ -28,12 +28,14 @@ class Points:
     """What a table of conductivities says.
 
     :param unit: of its temperatures, ``K`` or ``C``, if they may be taken for the other.
+    :param column: how its conductivities are read.
     :param statements: what lines beside its rows say of what a fit of the points gives.
     :param notes: how the table was understood, in sentences.
     """
 
     points: list[Point]
     unit: str | None
+    column: Column
     statements: list[Statement]
     notes: list[str]
 
@@ -80,7 +82,7 @@ def read_points(path: Path, ignore: Collection[str] = (), relative_error: float 
         error = abs(one.value) * relative_error if one.error is None and relative_error is not None else one.error
         points.append(Point(one.temperature, one.value, error, one.series, f'row {one.row} ({one.temperature:g} K)'))
     temperature = columns['temperature']
-    return Points(points, None if temperature.over else temperature.unit or 'K', statements, notes)
+    return Points(points, None if temperature.over else temperature.unit or 'K', value, statements, notes)
 
 
 def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str], list[Row], dict[int, str]]:

@@ -190,7 +190,7 @@ def arrhenius(table, scale, exclude, ignore, relative_error, temperatures, as_js
                 raise ValueError(f'no point at {excluded:g} K to exclude')
             points = [replace(point, excluded=reason) if hit else point for point, hit in zip(points, hits)]
         fit = fit_arrhenius(points, scale)
-        remarks = fit.remarks() | compare(found.statements, fit, found.unit)
+        remarks = fit.remarks() | compare(found.statements, fit, found.unit, found.column)
         for temperature in temperatures:
             if not (np.isfinite(temperature) and temperature > 0):
                 raise ValueError(f'{temperature:g} K is not a temperature')

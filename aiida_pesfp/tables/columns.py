@@ -75,7 +75,7 @@ class Column:
         head = f'{name} {below}'
         if measure == 'temperature' and (over := over_temperature(head)):
             return cls(name, measure, unit='K', over=over)
-        if measure == 'conductivity' and (rest := without_temperature(head)):
+        if measure == 'conductivity' and (rest := without_temperature(head, is_error)):
             return cls(name, measure, None, *read_head(rest, measure, is_error), is_error, times=HIGHEST)
         return cls(name, measure, None, *read_head(name, measure, is_error, below, again), is_error)
 
@@ -174,6 +174,11 @@ class Column:
         if bool(value.unit) != bool(error.unit) and self._factor(value.unit) != self._factor(error.unit):
             raise ValueError(f'either value or error is in {value.unit or error.unit}: give the other one a unit too')
         return error.value * self._factor(error.unit)
+
+    def with_other_logarithm(self, value: float, kelvin: float) -> float:
+        """What a value would be if the logarithms of the column were natural instead of decimal, or the reverse."""
+        factor = self.at_temperature(kelvin)._factor(None)
+        return factor * (value / factor) ** (math.log(10.0) ** (1 if self.scale == 'ln' else -1))
 
     def _in_first_unit(self, number: Number) -> float:
         unit = number.unit or self.unit

@@ -88,6 +88,9 @@ _INVERSE_T = re.compile(
     r'(?i:(?:(10{3,4}|1e[34]|10\^[34]|1)k?/t(?:emp(?:erature)?)?|inv(?:erse)?t(?:emp(?:erature)?)?|t\^-1)'
     r'(?:(?:in|/)?(?:1/)?k(?:\^?-1)?)?)'
 )
+#: ``1/kT (1/eV)``, and how many kelvin are 1 eV.
+_INVERSE_KT = re.compile(r'1/k_?b?t(?:in|/)?(?:1/ev|ev\^?-1)', re.IGNORECASE)
+_KELVINS = 11604.518
 #: ``sigma*T`` and ``ln(sigma T)``, and the kelvin in ``S K cm^-1``.
 _SIGN, _SIGMA = r'[ _]?[*\u00b7\u00d7x]?[ _]?', '(?:sigma|cond(?:uctivity)?)'
 _TIMES_T = re.compile(rf'(?i:(?P<left>{_SIGMA}){_SIGN}T|T{_SIGN}(?P<right>{_SIGMA}))(?![^\W_])')
@@ -106,7 +109,7 @@ _ALONE = r'(?<![^\W\d_])(?:{})(?![^\W\d_])'.format
 _OF_CRYSTALS = 'band_gap', 'energy_above_hull'
 #: What tells that a column is about one of these, whatever else stands in its head.
 _TELLS = {
-    'temperature': f'(?i:{_ALONE("t|temp[a-zé]*")})',
+    'temperature': f'(?i:{_ALONE("t|k_?b?_?t|temp[a-zé]*")})',
     'conductivity': f'(?i:sigma|conduct|leitf|{_ALONE("cond|ic")})',
     'diffusion': f'(?i:diff)|{_ALONE("D")}',
     'band_gap': f'(?i:gap|bandlücke|{_ALONE("e_?g")})',
@@ -144,11 +147,14 @@ def read_head(name: str, measure: str, error: bool = False, below: str = '', aga
 
 def over_temperature(head: str) -> float:
     """What a head such as ``1000/T (1/K)`` says that is divided by the temperature, K; 0 if it says no such thing."""
-    found = _INVERSE_T.fullmatch(re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head)))
+    text = re.sub(r'[ _()\[\]{}.,*\u00b7]', '', in_words(head))
+    found = _INVERSE_T.fullmatch(text)
+    if _INVERSE_KT.fullmatch(text):
+        return _KELVINS
     return float((found[1] or '1').replace('10^', '1e')) if found else 0.0
 
 
-def without_temperature(head: str) -> str | None:
+def without_temperature(head: str, error: bool = False) -> str | None:
     """A head of conductivities, of one of their products with the temperature such as ``sigma*T (S K/cm)``, or None.
 
     ``sigma_T`` says where it was measured, and is none unless the unit has a kelvin; ``sigma*T (S/cm)`` is not clear.
@@ -156,7 +162,7 @@ def without_temperature(head: str) -> str | None:
     text = in_words(head)
     named = _TIMES_T.sub(lambda found: f'{found["left"] or found["right"]} ', text)
     rest, kelvins = _KELVIN.subn(' ', named)
-    unit, *_ = try_head(rest, 'conductivity') or ('',)
+    unit, *_ = try_head(rest, 'conductivity', error) or ('',)
     if rest == text or kelvins > 1 or unit == '' or bool(unit) != bool(kelvins):
         return None
     unclear = _PER_KELVIN.search(text) if named == text else not (kelvins or _SURELY_TIMES.search(text))

@@ -1,9 +1,11 @@
 """What is said beside a table of conductivities of what their fit gives, and whether it does."""
 
 import contextlib
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -11,7 +13,8 @@ from aiida_pesfp.errors import ImplausibleValue, InconsistentFile, NoArrheniusFi
 from aiida_pesfp.settings.units import MEASURES
 from aiida_pesfp.tables.columns import CELSIUS, Column
 from aiida_pesfp.tables.heads import in_words, temperatures_in, units_in, without_temperatures
-from aiida_pesfp.transport.arrhenius import BOLTZMANN, ArrheniusFit, fit_arrhenius
+from aiida_pesfp.tables.numbers import decimal_mark, read_number
+from aiida_pesfp.transport.arrhenius import BOLTZMANN, ArrheniusFit, Point, fit_arrhenius
 
 #: Reason to doubt a fit: its flag.
 FLAG = 'contradicts_statement'
@@ -29,6 +32,11 @@ _NUMBER = r'(?P<words>(?:\([^()]*\)|[^0-9=:~()]){0,40}?)[ =:~]*(?P<number>(?=[-+
 _END, _UNIT = re.compile(r'[;|]|[,.] (?=[^\W\d])| and '), re.compile(r'(?<=\d) ?[^\W\d][^\s+]*(?: mol-1)? ?(?=\+/?-)')
 #: What is no conductivity of ions.
 _OTHER = re.compile(r'(?i:(?<![^\W_])(?:ln|log|lg)|electronic|thermal)')
+#: A trendline of a spreadsheet, and the axes that it may be in: logarithm -> 1/slope, and abscissa -> times 1/T, K.
+_DIGITS = '[-+]? ?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?'
+_LINE = re.compile(rf'(?<![^\W_])y ?= ?(?:{_DIGITS} ?(?=[-+]))?(?P<slope>{_DIGITS}) ?[*\u00b7]? ?x(?![^\W_])')
+_LOGARITHMS = {r'(?<![^\W_])ln': 1.0, r'(?<![^\W_])(?:log|lg)': math.log(10.0)}
+_ABSCISSAS = {r'(?<!\d)1 ?/ ?T': 1.0, r'(?:1000|10\^3|1e3) ?/ ?T': 1e3, r'(?:10000|10\^4|1e4) ?/ ?T': 1e4}
 #: A number has no more words.
 _WORDS = 9
 
@@ -38,14 +46,13 @@ class Statement:
     """An activation energy (eV), or the conductivity (S/cm) at a temperature.
 
     :param line: of the file; ``text`` is what stands there.
-    :param low: that it lies above this and below ``high``.
+    :param bounds: that it lies between two of these.
     :param kelvins: between which temperatures; none for an activation energy.
     """
 
     line: int
     text: str
-    low: float
-    high: float
+    bounds: tuple[tuple[float, float], ...]
     kelvins: tuple[float, ...] = ()
 
     @property
@@ -56,8 +63,9 @@ class Statement:
 
 def statements_in(cells: Iterable[str], line: int) -> list[Statement]:
     """What the cells of a line say, be it in sentences. Of a conductivity, they must say at what temperature."""
-    found = []
-    for text in _END.split(in_words(' '.join(filter(None, cells)))):
+    whole = in_words(' '.join(filter(None, cells)))
+    found = [Statement(line, whole.strip('# '), bounds) for bounds in map(_slopes, _LINE.finditer(whole)) if bounds]
+    for text in _END.split(whole):
         told = temperatures_in(text)
         readings = [('activation_energy', text, ())]
         if told and not _OTHER.search(text):
@@ -66,8 +74,23 @@ def statements_in(cells: Iterable[str], line: int) -> list[Statement]:
                 readings.append(('conductivity', without_temperatures(text), kelvins))
         for measure, rest, kelvins in readings:
             if (said := re.search(_NAMES[measure] + _NUMBER, rest)) and (bounds := _read(measure, said)):
-                found.append(Statement(line, text.strip('# '), *bounds, kelvins))
+                found.append(Statement(line, text.strip('# '), (bounds,), kelvins))
     return found
+
+
+def _slopes(said: re.Match) -> tuple[tuple[float, float], ...]:
+    """Between what lies the activation energy, eV, of a trendline, for each of the axes that it may be in."""
+    with contextlib.suppress(ValueError):
+        slope = read_number(said['slope'].replace(' ', ''), decimal_mark([said.string]))
+        ends = [BOLTZMANN * abs(slope.value + sign * slope.rounding) for sign in (-1, 1)]
+        axes = product(*(_told(ways, said.string) for ways in (_LOGARITHMS, _ABSCISSAS)))
+        return tuple((factor * min(ends), factor * max(ends)) for factor in map(math.prod, axes)) if slope.value else ()
+    return ()
+
+
+def _told(ways: dict[str, float], text: str) -> list[float]:
+    """The factors of those of which a text says that they are meant; all if it says none."""
+    return [factor for way, factor in ways.items() if re.search(way, text)] or [*ways.values()]
 
 
 def _read(measure: str, said: re.Match) -> tuple[float, float] | None:
@@ -90,25 +113,43 @@ def _bounds(column: Column, text: str) -> tuple[float, float]:
     return column.bounds(replace(number, rounding=number.rounding + ERRORS * (number.error or 0.0)))
 
 
-def compare(statements: Iterable[Statement], fit: ArrheniusFit, unit: str | None = None) -> dict[str, str]:
+def compare(
+    statements: Iterable[Statement], fit: ArrheniusFit, unit: str | None = None, column: Column | None = None
+) -> dict[str, str]:
     """Reasons to doubt a fit because of what was said: flag -> a sentence.
 
     :param unit: in which temperatures were read, ``K`` or ``C``; None if they are in no other one.
-    :raises InconsistentFile: if the other unit gives what was said.
+    :param column: of the conductivities, as they were read.
+    :raises InconsistentFile: if the other unit, or the other logarithm, gives what was said.
     """
     wrong = [one for one in statements if not _agrees(one, fit)]
-    other, shift = ('degrees Celsius', CELSIUS) if unit == 'K' else ('kelvin', -CELSIUS)
-    points = [replace(point, temperature=point.temperature + shift) for point in fit.points]
-    with contextlib.suppress(NoArrheniusFit, ImplausibleValue):
-        for point in points:
-            MEASURES['temperature'].check(point.temperature)
-        again = fit_arrhenius(points, fit.scale) if unit and wrong else fit
-        for one in wrong:
-            if again.chi2 < fit.chi2 + SLACK and _agrees(one, again):
-                words = f'the fit gives {_value(one, fit)}, and {_value(one, again)} if temperatures are in {other}'
-                raise InconsistentFile(f'{one.name}: {words}: name the column accordingly, or take the line out')
+    for other, points in _other_readings(fit, unit, column) if wrong else ():
+        with contextlib.suppress(NoArrheniusFit, ImplausibleValue):
+            for point in points:
+                MEASURES['temperature'].check(point.temperature)
+            again = fit_arrhenius(points, fit.scale)
+            for one in wrong:
+                # The other logarithm changes the residuals as it does their errors.
+                if (again.chi2 < fit.chi2 + SLACK or 'logarithms' in other) and _agrees(one, again):
+                    words = f'the fit gives {_value(one, fit)}, and {_value(one, again)} if {other}'
+                    raise InconsistentFile(f'{one.name}: {words}: name the column accordingly, or take the line out')
     reasons = [f'{one.name}, but the fit gives {_value(one, fit)}' for one in wrong]
     return {FLAG: '; '.join(reasons)} if reasons else {}
+
+
+def _other_readings(fit: ArrheniusFit, unit: str | None, column: Column | None) -> Iterator[tuple[str, list[Point]]]:
+    """What people take for one another: words, and the points if it is so."""
+    if unit:
+        other, shift = ('degrees Celsius', CELSIUS) if unit == 'K' else ('kelvin', -CELSIUS)
+        points = [replace(point, temperature=point.temperature + shift) for point in fit.points]
+        yield f'temperatures are in {other}', points
+    if column and column.scale:
+        points = []
+        for point in fit.points:
+            value = column.with_other_logarithm(point.conductivity, point.temperature)
+            error = point.conductivity_error and value * point.conductivity_error / point.conductivity
+            points.append(replace(point, conductivity=value, conductivity_error=error))
+        yield f'logarithms are {"natural ones, ln" if column.scale == "log10" else "decimal ones, log10"}', points
 
 
 def _agrees(said: Statement, fit: ArrheniusFit) -> bool:
@@ -121,7 +162,7 @@ def _agrees(said: Statement, fit: ArrheniusFit) -> bool:
         if said.kelvins[0] - NEAR <= point.temperature <= said.kelvins[1] + NEAR:
             half = ERRORS * (point.conductivity_error or 0.0)
             ranges.append((point.conductivity - half, point.conductivity + half))
-    return any(low <= said.high and said.low <= high for low, high in ranges)
+    return any(low <= end and start <= high for (low, high), (start, end) in product(ranges, said.bounds))
 
 
 def _values(fit: ArrheniusFit, kelvin: float | None) -> list[tuple[float, float]]:

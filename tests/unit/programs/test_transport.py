@@ -280,6 +280,9 @@ SCALES = {
     'ln \u03c3,err (mS/cm),1/T,T (K),\u03c3 (mS/cm)': lambda t, s: (math.log(s), 50 * s, 1 / t, t, 1000 * s),
     'T/K,\u03c3/10⁻³ S cm⁻¹,error': lambda t, s: (t, 1e3 * s, 50 * s),
     'T/K,ln(\u03c3T/S cm⁻¹ K),\u03c3 (S/m),err (ln)': lambda t, s: (t, math.log(s * t), 100 * s, 0.05),
+    '1/kT (1/eV),sigma (S/cm),error': lambda t, s: (1 / (8.617333e-5 * t), s, 0.05 * s),
+    '1/(k_B*T) (eV^-1),ln sigma': lambda t, s: (1 / (8.617333e-5 * t), math.log(s)),
+    'T (K),\u03c3 (S/cm),\u03c3T (S K/cm),error \u03c3T (S K/cm)': lambda t, s: (t, s, s * t, 0.05 * s * t),
     'T/K,log(\u03c3/10⁻⁴ S cm⁻¹)': lambda t, s: (t, math.log10(s / 1e-4)),
 }
 
@@ -330,6 +333,8 @@ CELSIUS = 'T,sigma (S/cm),error\n' + ''.join(
             (text, 0)
             for text in ('# E_a = 8.1 kcal/mol', '# Ea/eV: (0.35 \u00b1 0.02)', '# x = 0.5; Ea 33.8(4) kJ mol⁻¹')
         ),
+        *((text, 0) for text in ('# ln(\u03c3T) vs 1000/T: y = -4.0616x + 9.2, R² = 1', 'y = -4061.6x + 9.2,')),
+        *((text, 1) for text in ('# ln(\u03c3T) vs 1000/T: y = -1.7639x + 4', '# y = 4 - 5.5x')),
         ('# E_a = 0.40 eV \u00b1 0.03 eV', 0),
         ('# E_a = 0.40 eV \u00b1 0.02 eV', 1),
         ('# Ea = 0.45 eV; sigma(25 °C) = 1e-3 S/cm', 2),
@@ -354,13 +359,21 @@ def test_what_is_said_beside_the_points_is_compared_with_the_fit(tmp_path, line,
 
 
 @pytest.mark.parametrize('rows', [2, 4])
-@pytest.mark.parametrize('line', ['# Ea = 0.35 eV', 'ea,33.8 kJ/mol'])
+@pytest.mark.parametrize('line', ['# Ea = 0.35 eV', 'ea,33.8 kJ/mol', '# y = -4,0616x + 9,2', 'y = -4.0616x + 9.2,,'])
 def test_what_is_said_tells_the_unit_of_temperatures(tmp_path, line, rows):
     (tmp_path / 'table.csv').write_text('\n'.join([*CELSIUS.split('\n')[: rows + 1], line, '']))
     process = call('arrhenius', tmp_path / 'table.csv', '--json')
     assert (process.returncode, process.stdout) == (1, '')
     words = f'line {rows + 2} says .*the fit gives E_A = 0.[01].*0.35 .* if temperatures are in degrees Celsius'
     assert re.search(words, process.stderr)
+
+
+def test_what_is_said_tells_the_logarithm(tmp_path):
+    rows = [f'{kelvin},{math.log(_law(kelvin)):.4f}' for kelvin in (300, 350, 420, 500)]
+    (tmp_path / 'table.csv').write_text('\n'.join(['T (K),log(sigma)', *rows, '# Ea = 0.35 eV']))
+    process = call('arrhenius', tmp_path / 'table.csv', '--relative-error', '0.05', '--json')
+    assert (process.returncode, process.stdout) == (1, '')
+    assert re.search(r'line 6 says .* E_A = 0.35 .* if logarithms are natural ones, ln', process.stderr)
 
 
 def test_arrhenius_excludes_what_it_is_told_to(tmp_path):

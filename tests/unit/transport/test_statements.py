@@ -1,12 +1,14 @@
 """What is said beside a table of conductivities."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_pesfp.errors import InconsistentFile
+from aiida_pesfp.tables.columns import Column
 from aiida_pesfp.transport.arrhenius import BOLTZMANN, Point, fit_arrhenius
 from aiida_pesfp.transport.statements import FLAG, compare, statements_in
 
@@ -50,7 +52,7 @@ CONDUCTIVITIES = {
 @pytest.mark.parametrize(('bounds', 'text'), [(bounds, text) for bounds, texts in ENERGIES.items() for text in texts])
 def test_activation_energies(bounds, text):
     (found,) = statements_in([text], 7)
-    assert (found.low, found.high) == pytest.approx(bounds, abs=1e-4)
+    assert found.bounds == (pytest.approx(bounds, abs=1e-4),)
     assert (found.line, found.kelvins) == (7, ())
 
 
@@ -59,7 +61,7 @@ def test_activation_energies(bounds, text):
 )
 def test_conductivities_at_temperatures(kelvins, text):
     (found,) = statements_in(['#', text], 1)
-    assert (found.low, found.high) == pytest.approx((1.195e-3, 1.205e-3))
+    assert found.bounds == (pytest.approx((1.195e-3, 1.205e-3)),)
     assert found.kelvins == pytest.approx(kelvins)
 
 
@@ -85,14 +87,40 @@ def test_what_states_nothing(text):
 
 def test_several_in_one_line():
     found = statements_in(['# Ea = 0.50 eV; sigma(25 °C) = 1e-3 S/cm, Ea = 0.30 eV above'], 1)
-    assert [one.low for one in found] == pytest.approx([0.495, 5e-4, 0.295])
+    assert [one.bounds[0][0] for one in found] == pytest.approx([0.495, 5e-4, 0.295])
     assert [bool(one.kelvins) for one in found] == [False, True, False]
 
 
 @given(st.text(max_size=40) | st.text('Easigmt 0123456789.,eE+-(){}=:/VkJolKC°%~\u00b1', max_size=40))
 def test_any_text_states_finite_numbers_or_nothing(text):
     for one in statements_in([f'Ea {text}', f'sigma RT {text}'], 1):
-        assert -math.inf < one.low <= one.high < math.inf
+        assert all(-math.inf < low <= high < math.inf for low, high in one.bounds)
+
+
+@pytest.mark.parametrize(
+    ('text', 'scales'),
+    [
+        ('ln(\u03c3T) vs 1000/T: y = -5.8023x + 10.9114', [1000]),
+        ('log sigma, 10³/T: y = 10,9114 \u2212 5,8023 x; R² = 0,99', [1000 * math.log(10)]),
+        ('y=-5.8023*x', [1, 1000, 10000, math.log(10), 1000 * math.log(10), 10000 * math.log(10)]),
+        ('ln sigma: y = -5.8023x + 10.9114', [1, 1000, 10000]),
+        ('ln(sigma T) against 1/T, y = -58.023e-1x - 1', [1]),
+        *((text, []) for text in ('y = 5', 'y = 0x + 3', 'y = a x + b', 'my = -5.8x', 'y = -5.8x2', 'y = -5.8.1,2x')),
+    ],
+)
+def test_trendlines(text, scales):
+    found = [bounds for one in statements_in([f'# {text}'], 3) for bounds in one.bounds]
+    assert sorted(sum(one) / 2 for one in found) == pytest.approx(sorted(5.8023 * BOLTZMANN * one for one in scales))
+
+
+@pytest.mark.parametrize('power', [0, 1])
+@pytest.mark.parametrize('base', [math.e, 10.0])
+def test_a_trendline_is_compared_in_whatever_axes(base, power):
+    fit = _fit(0.4, power=power)
+    slope = -0.4 / BOLTZMANN / math.log(base)
+    for text in (f'y = {slope:.1f}x + 1', f'y = {slope / 1000:.4f}x + 1'):
+        assert compare(statements_in([text], 1), fit) == {}
+        assert FLAG in compare(statements_in([text.replace('= -', '= -2')], 1), fit)
 
 
 def _fit(energy, kelvins=(300, 350, 400, 450), power=1, error=0.05):
@@ -128,3 +156,26 @@ def test_the_other_unit(unit, shift, name):
         compare(said, wrong, unit)
     assert FLAG in compare(said, wrong, None)
     assert compare(said, right, unit) == {}
+
+
+@pytest.mark.parametrize(
+    ('head', 'power', 'name'),
+    [
+        ('log(sigma / mS/cm)', 0, 'natural ones, ln'),
+        ('log10(sigma*T) (S K/cm)', 1, 'natural ones, ln'),
+        ('ln(sigma T)', 1, 'decimal ones, log10'),
+    ],
+)
+@pytest.mark.parametrize('text', ['Ea = 0.40 eV', 'sigma(400 K) = {:.3g} S/cm'])
+def test_the_other_logarithm(head, power, name, text):
+    right, column = _fit(0.4, power=power), Column.of(head, 'conductivity')
+    other = replace(column, scale='ln' if column.scale == 'log10' else 'log10')
+    wrong = [
+        replace(one, conductivity=other.with_other_logarithm(one.conductivity, one.temperature)) for one in right.points
+    ]
+    wrong = fit_arrhenius([replace(one, conductivity_error=0.05 * one.conductivity) for one in wrong])
+    said = statements_in([text.format(right.conductivity(400)[0])], 9)
+    with pytest.raises(InconsistentFile, match=f'the fit gives .* if logarithms are {name}: name the column'):
+        compare(said, wrong, None, column)
+    assert FLAG in compare(said, wrong)
+    assert compare(said, right, None, column) == {}
