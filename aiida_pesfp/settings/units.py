@@ -1,7 +1,7 @@
 """What tables hold: units, and between which values a number can be right."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiida_pesfp.errors import ImplausibleValue
 
@@ -12,14 +12,12 @@ class Measure:
 
     :param unit: in which values are kept; of all ``units``, the factors to it.
     :param lowest: smallest value that can be right; ``highest`` is the largest.
-    :param others: factors of units in which a column may say it again, but none is read.
     """
 
     unit: str
     units: dict[str, float]
     lowest: float
     highest: float
-    others: dict[str, float] = field(default_factory=dict)
 
     @property
     def limits(self) -> dict:
@@ -29,8 +27,7 @@ class Measure:
     def factor(self, unit: str) -> float | None:
         """From a unit, or a power of ten of it such as ``1e-4 S/cm``, to the first one; None for an unknown unit."""
         power, plain = re.fullmatch(r'(?:(1e[+-]?\d{1,2}) )?(.*)', unit).groups()
-        known = self.units | self.others
-        return known[plain] * float(power or 1) if plain in known else None
+        return self.units[plain] * float(power or 1) if plain in self.units else None
 
     def check(self, value: float, before: str = '') -> None:
         """Raise :class:`ImplausibleValue` if a value cannot be right."""
@@ -42,23 +39,17 @@ class Measure:
 _CONDUCTIVITY = {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'nS/cm': 1e-9, 'S/m': 1e-2, 'mS/m': 1e-5, 'uS/m': 1e-8}
 _DIFFUSION = {'cm2/s': 1.0, 'm2/s': 1e4, 'mm2/s': 1e-2, 'um2/s': 1e-8, 'A2/ps': 1e-4, 'A2/fs': 1e-1, 'A2/ns': 1e-7}
 _DIFFUSION |= {'nm2/ps': 1e-2, 'nm2/ns': 1e-5}
-#: How many eV other units are, and light of 1 nm; those of the energy of an atom.
+#: How many eV other units are.
 _EV, _MOLAR = {'eV': 1.0, 'meV': 1e-3}, {'kJ/mol': 1.036427e-2, 'J/mol': 1.036427e-5, 'kcal/mol': 4.336411e-2}
-_ATOMIC = {'Ha': 27.211386, 'Ry': 13.605693, 'mHa': 0.027211386, 'mRy': 0.013605693}
-_GAPS = _MOLAR | _ATOMIC | {'J': 6.241509e18, 'cm-1': 1.239842e-4, 'THz': 4.135668e-3}
-LIGHT = 1239.842
-_HULLS = {f'{unit}/atom': factor for unit, factor in _ATOMIC.items()}
-_HULLS |= {f'{unit}-atom': factor for unit, factor in _MOLAR.items()}
 #: Between which temperatures ions are seen to move in solids; electrons conduct better than these ions, and no atom in
 #: a solid diffuses faster; fits give values below zero.
 MEASURES = {
     'temperature': Measure('K', {'K': 1.0, 'C': 1.0}, 150.0, 5000.0),
     'conductivity': Measure('S/cm', _CONDUCTIVITY, -0.1, 10.0),
     'diffusion': Measure('cm2/s', _DIFFUSION, -1e-3, 1e-2),
-    'band_gap': Measure('eV', _EV, 0.0, 30.0, _GAPS),
-    'wavelength': Measure('nm', {'nm': 1.0, 'um': 1e3, 'A': 0.1}, 1.0, 1e5),
+    'band_gap': Measure('eV', _EV, 0.0, 30.0),
     'activation_energy': Measure('eV', _EV | _MOLAR, 0.0, 10.0),
-    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, **_EV}, -1.0, 5.0, _HULLS),
+    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, **_EV}, -1.0, 5.0),
 }
 #: Measures of which tables have logarithms and limits.
 SCALED = ('conductivity', 'diffusion')

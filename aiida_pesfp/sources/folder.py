@@ -44,7 +44,6 @@ _DIFFERENCES = (
         'e?(?:cbm|lumo)(?:ev)?|conductionbandminimum(?:ev)?',
         'e?(?:vbm|homo)(?:ev)?|valencebandmaximum(?:ev)?',
     ),
-    ('band_gap', '(?:ip|ionization(?:energy|potential))(?:ev)?', '(?:ea|electronaffinity)(?:ev)?'),
     ('energy_above_hull', _ENERGY, f'{_HULL}|energy(?:of|at|on)(?:the)?(?:convex)?hull(?:ev)?(?:(?:per)?atom)?(?:ev)?'),
 )
 _NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*')

@@ -6,22 +6,19 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from aiida_pesfp.errors import ImplausibleValue, TableError
-from aiida_pesfp.settings.units import LIGHT, MEASURES, SCALED
+from aiida_pesfp.settings.units import MEASURES, SCALED
 from aiida_pesfp.tables.columns import SAME, Column
-from aiida_pesfp.tables.heads import is_about, kinds_in, try_head
+from aiida_pesfp.tables.heads import is_about, kinds_in
 from aiida_pesfp.tables.numbers import Number, decimal_mark, is_blank
 from aiida_pesfp.tables.table import Row
 
 #: A statement lies within half a unit of its last digit, but for ties. It is not taken for more precise than this part,
 #: for constants as 8.617e-5 eV/K and single precision, nor temperatures than this, K: many people add 273 to Celsius.
 HALF, PRECISION, SHIFT = 1 - 1e-6, 1e-4, 0.08
-#: The edge of an absorption is by such a part where the gap is.
-EDGE = 0.05
 _PERCENT = re.compile(r'(?i:(?:rel(?:ative|\.)?)?(.*?)(?:/ ?)?(?:%|per ?cent|pct)(.*))')
-#: Words for temperatures that are alike, but not to the digit, and for gaps that light measures.
+#: Words for temperatures that are alike, but not to the digit.
 _ALIKE = {'mean', 'average', 'avg', 'set', 'setpoint', 'target', 'bath', 'nominal', 'thermostat'}
 _UPPER = {'direct', 'indirect'}  # a gap is the smaller one of these
-_LIGHT = {'optical', 'measured', 'measurement', 'experiment', 'experimental', 'exp', 'fundamental'}
 #: Kinds of errors: in percent, all are standard errors.
 _SPREADS = {'std', 'stdev', 'stddev', 'sd', 'sem', 'se', 'stderr', 'standard', 'deviation', 'dev'}
 _Said = tuple[str | None, float, float] | None
@@ -133,10 +130,7 @@ class Again:
             return None
         ends = [end for kelvin in kelvins[1:] for end in column.at_temperature(kelvin).bounds(number, values)]
         middle, half = (max(ends) + min(ends)) / 2, HALF * (max(ends) - min(ends)) / 2
-        if column.measure == 'band_gap':
-            MEASURES['band_gap'].check(middle)  # a wavelength of X-rays tells no gap
-        part = EDGE if _is_light(column) else PRECISION
-        half = max(half, SHIFT if column.measure == 'temperature' else part * abs(middle))
+        half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
         is_upper = column.measure == 'band_gap' and kinds_in(column.name) & _UPPER
         return '<' if is_upper else number.limit, middle - half, middle + half
 
@@ -144,14 +138,12 @@ class Again:
 def _column(name: str, below: str, role: str, value: Column | None) -> Column | None:
     """How a column is read if it says again what that of a role says; None if not, or if it is not understood."""
     head, is_error = f'{name} {below}', role == 'error'
-    if not (is_about(head, role) or (role == 'band_gap' and is_about(head, 'wavelength'))):
+    if not is_about(head, role):
         return None
-    if role == 'band_gap' and (unit := (try_head(head, 'wavelength') or [None])[0]):
-        return Column(name, role, unit='eV', over=LIGHT / MEASURES['wavelength'].factor(unit))
     percent = is_error and _PERCENT.fullmatch(head)
     text, below = (' '.join(percent.groups()), '') if percent else (name, below)
     with suppress(TableError):
-        column = Column.of(text, value.measure if is_error else role, is_error, below, again=True)
+        column = Column.of(text, value.measure if is_error else role, is_error, below)
         return replace(column, name=name, scale='%' if percent else column.scale)
     return None
 
@@ -161,13 +153,8 @@ def _alike(role: str, column: Column, kinds: set[str]) -> set[str]:
     if column.scale == '%':
         return _SPREADS
     if role == 'band_gap':
-        return _LIGHT if _is_light(column) else _UPPER | {'fundamental'} if len(kinds & _UPPER) == 1 else set()
+        return _UPPER | {'fundamental'} if len(kinds & _UPPER) == 1 else set()
     return _ALIKE if role == 'temperature' else set()
-
-
-def _is_light(column: Column) -> bool:
-    """Whether a column is of gaps that the edge of an absorption shows."""
-    return column.measure == 'band_gap' and bool(column.over or is_about(column.name, 'wavelength'))
 
 
 def _ways(column: Column, used: Column | None) -> list[dict]:

@@ -50,8 +50,7 @@ class Column:
     :param scale: ``log10`` or ``ln`` for logarithms.
     :param at: temperatures in its name.
     :param is_error: whether they are the errors of this measure: they stay as they are for :meth:`error_of`.
-    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``, and in
-        the wavelengths of light that excites across a gap.
+    :param over: if not 0, the numbers are this divided by those of the measure, as in ``1000/T``.
     :param times: the numbers are so many times those of the measure; those of ``sigma*T`` the highest temperature, K,
         before :meth:`at_temperature` tells that of a row.
     """
@@ -67,7 +66,7 @@ class Column:
     times: float = 1.0
 
     @classmethod
-    def of(cls, name: str, measure: str, is_error: bool = False, below: str = '', again: bool = False) -> Self:
+    def of(cls, name: str, measure: str, is_error: bool = False, below: str = '') -> Self:
         """The column of a head, ``1000/T`` and ``sigma*T`` among them, as :func:`read_head` does.
 
         :raises TableError: as it does.
@@ -77,7 +76,7 @@ class Column:
             return cls(name, measure, unit='K', over=over)
         if measure == 'conductivity' and (rest := without_temperature(head, is_error)):
             return cls(name, measure, None, *read_head(rest, measure, is_error), is_error, times=HIGHEST)
-        return cls(name, measure, None, *read_head(name, measure, is_error, below, again), is_error)
+        return cls(name, measure, None, *read_head(name, measure, is_error, below), is_error)
 
     def at_temperature(self, temperature: float | None) -> Self:
         """The same for a row at a temperature, K, if it is known."""

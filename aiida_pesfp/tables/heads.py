@@ -13,7 +13,6 @@ _GREEK = {
     '\u03a9': ' ohm',
     '\u03c3': ' sigma ',
     '\u03c1': ' rho ',
-    '\u03bb': ' lambda ',
     '\u03b4': ' delta ',
     '\u0394': ' delta ',
     '\u00c5': 'A',
@@ -31,20 +30,9 @@ _PARTS = {
     'eV': '(?:eV|ev|EV|(?i:electron ?volts?))',
     'meV': 'me[vV]',
     'atom': '(?i:at(?:oms?)?)',
-    'mol-atom': r'(?i:(?:mol(?: ?\^?-1)?[ _./\u00b7-]*|g[ _.-]?)at(?:oms?)?)',
     'J': '(?i:j(?:oules?)?)',
     'kJ': '(?i:kj)',
     'kcal': '(?i:kcal)',
-    **{
-        f'{prefix}{unit}': f'{prefix}(?i:{word})'
-        for prefix in ('', 'm')
-        for unit, word in (('Ha', 'ha(?:rtrees?)?'), ('Ry', 'ry(?:dbergs?)?'))
-    },
-    'cm-1': r'(?:(?i:cm) ?\^?-1|1/(?i:cm))',
-    'THz': '(?i:thz)',
-    'nm': '(?i:nm|nanomet(?:er|re)s?)',
-    'um': '(?:um|(?i:micron|micromet(?:er|re))s?)',
-    'A': '(?:A|(?i:angstroms?))',
 }
 _TIMES, _INVERSE, _END = r'[ _.\u00b7*]*', r' ?\^?[ ({]*-1[)}]*', r'(?![^\W\d_])'
 _PER = rf'{_TIMES}(?:(?:/|per)[ _(]*)?'
@@ -63,8 +51,6 @@ _WORDS = {
     'band_gap': """band gap bandgap bandgaps gaps bg eg egap e g energy bandlücke
         abs absorption edge onset cutoff cut.?off threshold absorptionskante
         | direct indirect optical fundamental electronic gw g0w0 mbj optb88vdw""",
-    'wavelength': """lambda wavelength wellenlänge abs absorption edge onset cutoff cut.?off threshold absorptionskante
-        band gap bandgap bg eg e g light uv vis nir | optical""",
     'energy_above_hull': 'e energy energies above hull ehull convex distance to stability d delta phase per.?atom',
     'activation_energy': 'activation energy e_?a act',
     'error': r"""err e errs error errors bar bars uncertainty uncertainties unc abs absolute delta d fehler \+/?-
@@ -114,23 +100,21 @@ _TELLS = {
     'diffusion': f'(?i:diff)|{_ALONE("D")}',
     'band_gap': f'(?i:gap|bandlücke|{_ALONE("e_?g")})',
     'energy_above_hull': '(?i:hull)',
-    'wavelength': '(?i:edge|onset|cut.?off|threshold|kante|lambda|wavelength|wellenl)',
     'error': rf'(?i:err|unc|std|dev|delta|fehler|\+/?-|{_ALONE("s[de]|sem")})',
 }
 #: A head with such a word is about a property, but does not hold its values.
 _ABOUT = re.compile(r'(?i:(?<![^\W\d_])(?:is|types?|kind|units?|err|errors?|std|uncertainty)(?![^\W\d_]))')
 
 
-def read_head(name: str, measure: str, error: bool = False, below: str = '', again: bool = False) -> tuple:
+def read_head(name: str, measure: str, error: bool = False, below: str = '') -> tuple:
     """What the name of a column tells: its unit or None, ``log10``, ``ln`` or None, and temperatures of its values.
 
     :param measure: of :data:`~aiida_pesfp.settings.units.MEASURES`.
     :param error: whether the column holds errors of this measure.
     :param below: what a row of units below the name has.
-    :param again: whether the column is compared, not read: more units are known.
     :raises TableError: naming what is neither a word that is known for the measure nor one of its units.
     """
-    text, (tokens, units), place, found = in_words(f'{name} {below}'), tokens_of(measure, error, again), 0, []
+    text, (tokens, units), place, found = in_words(f'{name} {below}'), tokens_of(measure, error), 0, []
     while place < len(text) and (token := tokens.match(text, place)):
         found += [(token.lastgroup, token)] if token.lastgroup else []
         place = token.end()
@@ -242,14 +226,13 @@ def tells_unit(text: str, measure: str) -> bool:
 
 
 @cache
-def tokens_of(measure: str, error: bool = False, again: bool = False) -> tuple[re.Pattern, dict[str, str]]:
+def tokens_of(measure: str, error: bool = False) -> tuple[re.Pattern, dict[str, str]]:
     """What the head of a column may consist of, and the unit that each group of the pattern stands for."""
-    known = [*MEASURES[measure].units, *(MEASURES[measure].others if again else ())]
-    units = {f'unit{n}': unit for n, unit in enumerate(sorted(known, key=len, reverse=True))}
+    units = {f'unit{n}': unit for n, unit in enumerate(sorted(MEASURES[measure].units, key=len, reverse=True))}
     written = '|'.join(f'(?P<{name}>{_written(unit)})' for name, unit in units.items())
     words = ' '.join([_WORDS[''], _WORDS[measure], _WORDS['error'] if error else '']).replace('|', '').split()
     words = f'(?i:{"|".join(sorted(words, key=len, reverse=True))}){_END}'
-    power = f'{_POWER}|' if again or measure in SCALED else ''
+    power = f'{_POWER}|' if measure in SCALED else ''
     values = f'|{_LOGARITHM}|{_AT}' if measure in SCALED else ''
     return re.compile(rf'(?:{power}(?:/[ (\[]*)?)(?:{written}){_END}{values}|{words}|{_BETWEEN}'), units
 

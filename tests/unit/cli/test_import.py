@@ -27,7 +27,7 @@ def folder(tmp_path):
     rock_salt('Li', 'Cl', 5.1).to(tmp_path / 'halite.vasp', fmt='poscar')
     LI2O.to(tmp_path / 'Li2O.cif')
     (tmp_path / 'broken.cif').write_text('nonsense')
-    (tmp_path / 'properties.csv').write_text('id,Eg,hull\nLiCl,6.2,0.0\nLi2O.cif,5.0,0.01\nelsewhere,1,1\n')
+    (tmp_path / 'properties.csv').write_text('id,Eg,hull,mp_x\nLiCl,6.2,0.0,a\nLi2O.cif,5.0,0.01,b\nelsewhere,1,1,c\n')
     return tmp_path
 
 
@@ -38,7 +38,10 @@ def members(label):
 def test_folder(aiida_pesfp, folder, label):
     command = ['import', 'folder', folder, '-G', label, '--table', folder / 'properties.csv', '--database', 'shelf']
     command += ['--band-gap-column', 'Eg', '--energy-above-hull-column', 'hull']
+    assert "ignore them: --ignore 'mp_x'" in ' '.join(aiida_pesfp(*command, fails=True).split())
+    command += ['--ignore', 'mp_*']
     output = aiida_pesfp(*command)
+    assert 'ignored are the columns mp_x' in ' '.join(output.split())
     assert 'Warning: broken.cif: cannot be read' in output
     assert f'3 structures are in the group {label}: 3 new' in output
     assert 'is the same structure as LiCl<' in output
