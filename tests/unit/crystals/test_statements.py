@@ -53,10 +53,10 @@ def test_space_groups_as_people_write_them(text, number):
     [
         *((head, 'formula') for head in ('Formula', 'formula_pretty', 'Reduced Composition', 'unit cell formula')),
         *((head, 'formula') for head in ('StructuredFormula', 'SumFormula', 'Formel', 'Summenformel')),
-        *((head, 'group') for head in ('Space group #', 'Space Group Symbol', 'spacegroup.number', 'SG')),
+        *((head, 'group') for head in ('Space group #', 'Space Group Symbol', 'spacegroup_relax', 'SG')),
         *((head, 'group') for head in ('HMS', 'Raumgruppe')),
         *((head, 'density') for head in ('ASTM density calculated', 'Dichte (g/cm3)', 'Dichte')),
-        *((head, 'volume') for head in ('CellVolume', 'Zellvolumen (A^3)')),
+        *((head, 'volume') for head in ('CellVolume', 'volume_cell', 'Zellvolumen (A^3)')),
         *((head, 'sites') for head in ('Sites', 'nsites', 'Number of atoms', 'nat')),
         *((head, 'mass') for head in ('Formula weight', 'molar mass (g/mol)', 'Molecular weight', 'MolMass')),
         *((head, 'lattice') for head in ('a', 'b (Å)', 'c_A', 'lattice parameter a', 'alpha', 'gamma (deg)', 'β')),
@@ -117,7 +117,7 @@ def test_a_formula_fits_its_own_crystal_and_none_with_another_element(counts, fa
         *((head, text, 0) for head, text in (('alpha', '90'), ('gamma (deg)', '60'), ('b', '6'), ('c', 'long'))[:3]),
         *(('alpha', '120', 0), ('beta', '101', None), ('c', 'long', 1)),
         *(('molar mass (g/mol)', text, outcome) for text, outcome in (('133.85', 0), ('267.7', 0), ('86.85', None))),
-        *((('nelements', '2', 0), ('number of elements', '2.0', 0), ('nelements', '3', None))),
+        *((('nelements', '2', 0), ('number of elements', '2.0', 0), ('ntypes', '3', None))),
         *(('crystal_system', 'Cubic', 0), ('Crystal System', 'hexagonal', 1), ('crystal system', 'amorphous', 1)),
     ],
 )
