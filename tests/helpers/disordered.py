@@ -1,4 +1,4 @@
-"""Disordered crystals from published parameters: those of ``examples/disordered``, whose files say where they are from."""
+"""Disordered crystals from published parameters: ``examples/disordered``, whose files say where they are from."""
 
 from pathlib import Path
 
