@@ -10,6 +10,7 @@ from aiida_pesfp.crystals.names import safe_name
 from aiida_pesfp.crystals.ordering.order import order as ordered_structures
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.ensemble import EnsembleData
+from aiida_pesfp.data.record import RecordData
 from aiida_pesfp.fingerprint.ensemble import pool
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.settings.ordering import OrderingSettings
@@ -28,17 +29,19 @@ def ordering_keys(key: str, number: int, taken: Collection[str]) -> list[str]:
 
 
 @calcfunction
-def order(structure: StructureData, species: Str, parameters: Dict) -> dict:
+def order(structure: StructureData, species: Str, parameters: Dict, record: RecordData | None = None) -> dict:
     """Ordered structures of a disordered one.
 
     :param species: the mobile ion, whose number balances the charge.
     :param parameters: fields of :class:`~aiida_pesfp.settings.ordering.OrderingSettings`.
+    :param record: of the structure; its file may have oxidation states, which a StructureData does not hold.
     :returns: the structures as ``ordering_0`` and so on, and ``about``: how each was made, by these keys
         (:class:`~aiida_pesfp.crystals.ordering.order.Ordering`), with its ``weight``.
     :raises StructureError: if it has no ordering that fits, with the sites and the way out.
     """
     settings = OrderingSettings.from_dict(parameters.get_dict())
-    found = ordered_structures(structure.get_pymatgen_structure(), settings, species.value)
+    given = record and record.to_structure().properties.get('oxidation_states')
+    found = ordered_structures(structure.get_pymatgen_structure(), settings, species.value, given)
     name = structure.label or structure.get_formula()
     outputs, about = {}, {}
     for number, one in enumerate(found):

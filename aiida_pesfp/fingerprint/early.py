@@ -56,14 +56,18 @@ def estimates(states: list[AdaptiveIon]) -> list[np.ndarray]:
     return [np.maximum(state.predicted, state.lowest) for state in states]
 
 
-def lowest_plausible(states: list[AdaptiveIon], probability: float) -> list[np.ndarray] | None:
-    """(n,) energies, eV, of the points of each ion, below which none lies with this probability.
+def are_tested(states: list[AdaptiveIon]) -> bool:
+    """Whether enough predictions of the surfaces were tested for a verdict."""
+    tests = sum(len(state.standard_errors) for state in states)
+    return tests >= _TESTS and all(state.predicted is not None for state in states)
 
-    None if too few predictions were tested.
+
+def lowest_plausible(states: list[AdaptiveIon], probability: float) -> list[np.ndarray]:
+    """(n,) energies, eV, of the points of each ion, below which none lies with this probability; for 0.5, predictions.
+
+    :param states: which :func:`are_tested`.
     """
     tests = np.concatenate([state.standard_errors for state in states])
-    if len(tests) < _TESTS or any(state.predicted is None for state in states):
-        return None
     factor = norm.ppf(probability) * max(1.0, float(np.sqrt(np.mean(tests**2))))
     return [np.maximum(state.predicted - factor * state.deviation, state.lowest) for state in states]
 

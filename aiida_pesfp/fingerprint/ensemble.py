@@ -51,7 +51,7 @@ class Ensemble:
             return 'a single ordering shows no spread: scan more orderings'
         if max(errors) > largest_error:
             limit = f'the limit is {largest_error:g}'
-            return f'log10 of a free volume has an error of {max(errors):.2f}, {limit}: scan more orderings'
+            return f'log10 of a free volume has an error of {max(errors):.3g}, {limit}: scan more orderings'
         return None
 
     def as_dict(self) -> dict:

@@ -196,27 +196,29 @@ def evaluate(
     model = PairModel(plan.structure, [of_ion.ion for of_ion in plan.ions])
     states = [AdaptiveIon(plan, number, model) for number in range(len(plan.ions))]
     limit = plan.settings.stop_below
-    bound, is_promising = partial(_bound, plan, states), limit is None
+    is_promising = limit is None
     for modulus in early.lattices(states) if limit is not None else ():
         yield from early.scan_lattice(states, asks, modulus)
-        if (xi_upper := bound(plan.settings.stop_probability)) < limit:
+        if not early.are_tested(states):
+            continue
+        if (xi_upper := _bound(plan, states)) < limit:
             return early.estimates(states), xi_upper
-        if is_promising := bound(0.5) >= limit:
+        if is_promising := _bound(plan, states, probability=0.5) >= limit:  # what is expected
             break
     surfaces = []
     for state, ask in zip(states, asks):
         surfaces.append((yield from scan_ion(state, ask, plan.settings.adaptive)))
         is_last = len(surfaces) == len(states)
-        if not (is_promising or is_last) and (xi_upper := bound(plan.settings.stop_probability)) < limit:
+        if is_promising or is_last or not early.are_tested(states):
+            continue
+        if (xi_upper := _bound(plan, states)) < limit:
             return early.estimates(states), xi_upper
     return surfaces, np.nan
 
 
-def _bound(plan: ScanPlan, states: list[AdaptiveIon], probability: float) -> float:
-    """Xi is not above this, from what has been evaluated, with a probability; one half gives an estimate."""
-    lowest = early.lowest_plausible(states, probability)
-    if lowest is None:
-        return 0.0 if probability == 0.5 else 1.0
+def _bound(plan: ScanPlan, states: list[AdaptiveIon], probability: float | None = None) -> float:
+    """Xi is not above this, from what has been evaluated, with a probability, by default that of the settings."""
+    lowest = early.lowest_plausible(states, probability or plan.settings.stop_probability)
     try:
         surface = assemble(plan, lowest, 0)
     except errors.FlatSurface:  # nothing is known yet

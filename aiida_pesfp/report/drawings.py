@@ -23,6 +23,8 @@ from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE, ArrheniusFit, Poin
 XI_CONTOURS = (0.05, 0.25, 0.5, 0.95)
 #: Smallest log10 of a free volume on the map: no point of the grid, or fewer than one in a million.
 LOWEST_LOG = -6.0
+#: The axes of the map.
+_MAPPED = ('fv_disconnected', 'fv_connected')
 #: A conductivity axis extends beyond its values by this factor; a fit is drawn down to this conductivity, S/cm.
 _MARGIN, _LOWEST = 3.0, 1e-8
 #: Most structures whose spectra the overview shows, whose names the map shows, and lags of one run in the report.
@@ -62,9 +64,11 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     :param points: of Xi along each axis.
     """
     settings = distinct_settings(entries)
-    volumes = np.array([(entry['fv_disconnected'], entry['fv_connected']) for entry in entries]).T
+    volumes = np.array([[entry[name] for entry in entries] for name in _MAPPED])
     x, y = np.log10(np.maximum(volumes, 10**LOWEST_LOG))
-    limits = _limits(x, [one.disconnected_cut for one in settings]), _limits(y, [one.connected_cut for one in settings])
+    errors = [np.array([entry.error.get(name) or 0.0 for entry in entries]) for name in _MAPPED]
+    cuts = [one.disconnected_cut for one in settings], [one.connected_cut for one in settings]
+    limits = tuple(_limits([*(z - error), *(z + error)], own) for z, error, own in zip((x, y), errors, cuts))
     parts = []
     if len(settings) == 1:
         across, up = (np.linspace(*both, points) for both in limits)
@@ -79,8 +83,7 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     ]
     bars = {}
     if any(entry.error for entry in entries):
-        for bar, name in (('errors_across', 'fv_disconnected'), ('errors', 'fv_connected')):
-            bars[bar] = [[entry.error.get(name) or 0.0 for entry in entries]] * 2
+        bars = {name: [error.tolist()] * 2 for name, error in zip(('errors_across', 'errors'), errors)}
     look = {
         'symbols': ['triangle-down' if gone else 'circle' for gone in (volumes <= 0).any(axis=0)],
         'fill': [entry['xi'] for entry in entries],

@@ -12,7 +12,7 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, StructureError, closest
 from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
-from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.queries.structures import known_properties, records_of
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria, Properties
@@ -128,9 +128,11 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         # By the key of a disordered structure: keys of its orderings and what is known of them.
         self.ctx.orderings = {}
         disordered = {key: node for key, node in self.ctx.selected.items() if node.has_vacancies or node.is_alloy}
+        records = records_of(disordered.values())
         for key, node in disordered.items():
+            inputs = {'record': records[node.uuid]} if node.uuid in records else {}
             try:
-                found = order(node, Str(self.parameters.species), self.inputs.ordering)
+                found = order(node, Str(self.parameters.species), self.inputs.ordering, **inputs)
             except StructureError as error:
                 self.ctx.others[key] = {'error_type': type(error).__name__, 'error': str(error)}
                 self.report(f'{key} cannot be ordered: {error}')

@@ -5,6 +5,8 @@ from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
 from aiida.orm import Dict, Str, StructureData, load_node, to_aiida_type
 
+from aiida_pesfp.queries.ensembles import likeliest, parent_of
+from aiida_pesfp.report.collect import collect
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 from tests.helpers.crystals import rock_salt
 from tests.helpers.dynamics import ANALYSIS, OVERRIDES
@@ -83,6 +85,24 @@ def test_the_best_go_on_to_siesta_and_one_that_fails_costs_no_other(builder_of, 
     assert set(results['siesta']) == {'LiI'}
     assert 'Br' in rows['LiBr']['problems']['siesta']
     assert rows['LiBr']['ml_highest_conductivity'] is not None
+
+
+def test_dynamics_of_a_disordered_structure_are_those_of_its_likeliest_ordering(builder_of):
+    mixed = rock_salt('Li', 'Cl', 5.3)
+    mixed.replace_species({'Cl': {'Cl': 0.5, 'Br': 0.5}})
+    parent = StructureData(pymatgen=mixed, label='mixed').store()
+    wanted = OVERRIDES | {'temperatures': [600], 'analysis': ANALYSIS}
+    results, node = run_get_node(builder_of({'mixed': parent}, overrides=wanted))
+    assert node.is_finished_ok, node.exit_message
+    [row] = results['candidates']['rows']
+    assert row['structure'] == parent.uuid
+    ensemble = results['screen']['descriptors']['mixed']
+    member = likeliest(ensemble)
+    assert parent_of(member).uuid == parent.uuid
+    simulated = [one for one in node.called_descendants if one.process_label == 'ConductivityWorkChain']
+    assert [one.inputs.structure.uuid for one in simulated] == [member.uuid]
+    [entry] = collect(node).entries
+    assert [one['temperature'] for one in entry.transport] == [600]
 
 
 def test_if_dynamics_of_all_fail_so_does_the_workchain(builder_of, structures):

@@ -4,12 +4,14 @@ import shutil
 import uuid
 
 import pytest
-from aiida.orm import CalcFunctionNode, Group, QueryBuilder, StructureData
+from aiida.orm import CalcFunctionNode, Dict, Group, QueryBuilder, Str, StructureData
 
+from aiida_pesfp.calculations.orderings import order
 from aiida_pesfp.data.record import RecordData
 from aiida_pesfp.queries.structures import known_properties, records_of
 from tests.helpers import servers
 from tests.helpers.crystals import antifluorite, rock_salt
+from tests.helpers.disordered import write_cif
 
 LICL, LI2O = rock_salt('Li', 'Cl', 5.13), antifluorite('Li', 'O', 4.62)
 
@@ -174,3 +176,21 @@ def test_a_provider_that_breaks_off_keeps_what_came(aiida_pesfp, label):
         output = aiida_pesfp('import', 'optimade', url, '-G', label, fails=True)
     assert 'its answer is not JSON' in output
     assert set(members(label)) == {'0'}
+
+
+def test_oxidation_states_of_a_file_count_for_its_orderings(aiida_pesfp, tmp_path, label):
+    """Ti3+ in the file, although Ti4+ is usual: a StructureData does not hold it, the record does."""
+    mixed = rock_salt('Li', 'O', 5.0)
+    mixed.replace_species({'Li': {'Li': 0.45, 'Ti': 0.5}})
+    text = write_cif(tmp_path / 'mixed.cif', mixed).read_text()
+    for element, state in (('Li', 'Li+'), ('Ti', 'Ti3+'), ('O', 'O2-')):
+        text = text.replace(f'\n  {element}  ', f'\n  {state}  ')
+    (tmp_path / 'mixed.cif').write_text(text)
+    aiida_pesfp('import', 'folder', tmp_path / 'mixed.cif', '-G', label)
+    [structure] = Group.collection.get(label=label).nodes
+    assert structure.get_pymatgen_structure().composition.almost_equals(mixed.composition)
+    inputs, record = (structure, Str('Li'), Dict({'number': 1})), records_of([structure])[structure.uuid]
+    assert order(*inputs)['about']['ordering_0']['oxidation_source'] == 'guessed'
+    found = order(*inputs, record=record)
+    assert found['about']['ordering_0']['oxidation_states'] == {'Li': 1, 'Ti': 3, 'O': -2}
+    assert found['ordering_0'].get_pymatgen_structure().is_ordered
