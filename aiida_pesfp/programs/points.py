@@ -104,7 +104,7 @@ def _open(path: Path, ignore: Collection[str]) -> tuple[dict[str, str], list[str
             role = missing[0]
             words = f'none of {", ".join(names)} says that it is the {role}: name one column {ROLES[role]}'
             raise errors.TableError(f'{words}. The first line is the header: begin titles above it with #') from error
-    names, rows, _ = leave_out(names, rows, ignore, roles.values())
+    names, rows, _ = leave_out(names, rows, ignore, {*roles.values(), *({'excluded'} - {*ignore})})
     return {'id': roles['temperature']} | roles, names, rows, comments  # T names a point
 
 

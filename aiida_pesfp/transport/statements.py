@@ -123,33 +123,35 @@ def compare(
     :raises InconsistentFile: if the other unit, or the other logarithm, gives what was said.
     """
     wrong = [one for one in statements if not _agrees(one, fit)]
-    for other, points in _other_readings(fit, unit, column) if wrong else ():
+    for other, points, most in _other_readings(fit, unit, column) if wrong else ():
         with contextlib.suppress(NoArrheniusFit, ImplausibleValue):
             for point in points:
                 MEASURES['temperature'].check(point.temperature)
             again = fit_arrhenius(points, fit.scale)
             for one in wrong:
-                # The other logarithm changes the residuals as it does their errors.
-                if (again.chi2 < fit.chi2 + SLACK or 'logarithms' in other) and _agrees(one, again):
+                if again.chi2 < most and _agrees(one, again):
                     words = f'the fit gives {_value(one, fit)}, and {_value(one, again)} if {other}'
                     raise InconsistentFile(f'{one.name}: {words}: name the column accordingly, or take the line out')
     reasons = [f'{one.name}, but the fit gives {_value(one, fit)}' for one in wrong]
     return {FLAG: '; '.join(reasons)} if reasons else {}
 
 
-def _other_readings(fit: ArrheniusFit, unit: str | None, column: Column | None) -> Iterator[tuple[str, list[Point]]]:
-    """What people take for one another: words, and the points if it is so."""
+def _other_readings(
+    fit: ArrheniusFit, unit: str | None, column: Column | None
+) -> Iterator[tuple[str, list[Point], float]]:
+    """What people take for one another: words, the points if it is so, and below what chi2 of their fit it may be."""
     if unit:
         other, shift = ('degrees Celsius', CELSIUS) if unit == 'K' else ('kelvin', -CELSIUS)
         points = [replace(point, temperature=point.temperature + shift) for point in fit.points]
-        yield f'temperatures are in {other}', points
+        yield f'temperatures are in {other}', points, fit.chi2 + SLACK
     if column and column.scale:
         points = []
         for point in fit.points:
             value = column.with_other_logarithm(point.conductivity, point.temperature)
             error = point.conductivity_error and value * point.conductivity_error / point.conductivity
             points.append(replace(point, conductivity=value, conductivity_error=error))
-        yield f'logarithms are {"natural ones, ln" if column.scale == "log10" else "decimal ones, log10"}', points
+        other = 'natural ones, ln' if column.scale == 'log10' else 'decimal ones, log10'
+        yield f'logarithms are {other}', points, math.inf  # residuals change as their errors would
 
 
 def _agrees(said: Statement, fit: ArrheniusFit) -> bool:

@@ -241,6 +241,19 @@ def test_arrhenius_ignores_what_it_is_told_to(tmp_path):
     process = call('arrhenius', tmp_path / 'table.csv', '--ignore', 'Ea_eV', '--ignore', 'cycle', '--json')
     assert process.found['points'] == call('arrhenius', tmp_path / 'plain.csv', '--json').found['points']
     assert 'ignored are the columns Ea_eV, cycle' in process.found['notes']
+    assert call('arrhenius', tmp_path / 'table.csv', '--ignore', '*', '--json').found == process.found
+
+
+def test_a_pattern_takes_no_column_that_is_used(tmp_path):
+    rows = [f'{kelvin},{_law(kelvin):.6g},{0.05 * _law(kelvin):.6g}' for kelvin in (300, 350, 420, 500)]
+    lines = ['T (K),sigma (S/cm),error,excluded,x', *(f'{row},,1' for row in rows), '550,1e-9,1e-10,broken,1']
+    (tmp_path / 'table.csv').write_text('\n'.join(lines))
+    found = call('arrhenius', tmp_path / 'table.csv', '--ignore', '*', '--json').found
+    assert found['activation_energy_meV'] == pytest.approx(350, rel=1e-3)
+    assert [point['excluded'] for point in found['points']] == [*4 * [None], 'broken']
+    assert 'ignored are the columns x' in found['notes']
+    found = call('arrhenius', tmp_path / 'table.csv', '--ignore', 'excluded', '--ignore', 'x', '--json').found
+    assert [point['excluded'] for point in found['points']] == 5 * [None]
 
 
 @pytest.mark.parametrize(
