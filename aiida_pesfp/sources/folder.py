@@ -81,7 +81,7 @@ class Table:
         try:
             headers, rows, comments = open_table(path, [id_column, *given.values()])
             others = [header for header in headers if header not in (id_column, *given.values(), *ignore)]
-            parts = {head: name for name, heads in _differences(others) for two in heads for head in two}
+            parts = _parts(others)
             free = [header for header in others if header not in parts]
             chosen = given | {name: find_column(name, free) for name in Properties.known() if name not in given}
             chosen = {name: column for name, column in chosen.items() if column is not None}
@@ -90,6 +90,7 @@ class Table:
                     f'{path} has no column {" or ".join(Properties.known())}: name some of {", ".join(headers)}'
                 )
             headers, rows, ignored = leave_out(headers, rows, ignore, (id_column, *chosen.values()))
+            parts = _parts(headers)  # without those that patterns took
             found, rows, units = read_heads(chosen, rows, [id_column])
             for column in found.values():
                 column.check(rows)
@@ -188,6 +189,11 @@ def _differences(heads: Iterable[str]) -> list[tuple[str, list[list[str]]]]:
         for name, *two in _DIFFERENCES
     ]
     return [(name, two) for name, two in found if all(two)]
+
+
+def _parts(heads: Iterable[str]) -> dict[str, str]:
+    """The columns that belong to a difference -> its property."""
+    return {head: name for name, two in _differences(heads) for one in two for head in one}
 
 
 def _names(path: Path) -> set[str]:

@@ -228,6 +228,7 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
         ('id,E_hull (eV) per Li\nLiCl,1\n', {}, "not understood from 'per Li' on"),
         ('id,band_gap\nLiCl,6\n', {'ignore': ['mp_*', 'id', 'x']}, 'the columns id are used and cannot be ignored'),
         ('id,band_gap\nLiCl,6\n', {'ignore': ['mp_*', 'id*']}, r'there is no column mp_\* to ignore'),
+        ('id,Eg,vbm,cbm\nLiCl,6,0,6\n', {'ignore': ['v*']}, "the columns 'cbm' may give"),
         ('', {}, 'is empty'),
         ('id,gap_Ry\nLiCl,0.4\n', {'band_gap': 'gap_Ry'}, "'gap_Ry' is not understood from 'Ry' on"),
         ('id,band_gap\n,10 eV\nLiCl,6\n', {}, "'band_gap', with '10 eV' in its first row, is not understood"),
