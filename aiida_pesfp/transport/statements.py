@@ -32,7 +32,7 @@ _NUMBER = r'(?P<words>(?:\([^()]*\)|[^0-9=:~()]){0,40}?)[ =:~]*(?P<number>(?=[-+
 _END, _UNIT = re.compile(r'[;|]|[,.] (?=[^\W\d])| and '), re.compile(r'(?<=\d) ?[^\W\d][^\s+]*(?: mol-1)? ?(?=\+/?-)')
 #: What is no conductivity of ions.
 _OTHER = re.compile(r'(?i:(?<![^\W_])(?:ln|log|lg)|electronic|thermal)')
-#: A trendline of a spreadsheet, and the axes that it may be in: logarithm -> 1/slope, and abscissa -> times 1/T, K.
+#: A trendline of a spreadsheet, and the axes that it may be in: logarithm -> ln of its base, abscissa -> times T, K.
 _DIGITS = '[-+]? ?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?'
 _LINE = re.compile(rf'(?<![^\W_])y ?= ?(?:{_DIGITS} ?(?=[-+]))?(?P<slope>{_DIGITS}) ?[*\u00b7]? ?x(?![^\W_])')
 _LOGARITHMS = {r'(?<![^\W_])ln': 1.0, r'(?<![^\W_])(?:log|lg)': math.log(10.0)}
