@@ -42,14 +42,14 @@ _DIFFUSION |= {'nm2/ps': 1e-2, 'nm2/ns': 1e-5}
 #: How many eV other units are.
 _EV, _MOLAR = {'eV': 1.0, 'meV': 1e-3}, {'kJ/mol': 1.036427e-2, 'J/mol': 1.036427e-5, 'kcal/mol': 4.336411e-2}
 #: Between which temperatures ions are seen to move in solids; electrons conduct better than these ions, and no atom in
-#: a solid diffuses faster; fits give values below zero.
+#: a solid diffuses faster; fits give values below zero. A hull of -1 stands for a missing value.
 MEASURES = {
     'temperature': Measure('K', {'K': 1.0, 'C': 1.0}, 150.0, 5000.0),
     'conductivity': Measure('S/cm', _CONDUCTIVITY, -0.1, 10.0),
     'diffusion': Measure('cm2/s', _DIFFUSION, -1e-3, 1e-2),
     'band_gap': Measure('eV', _EV, 0.0, 30.0),
     'activation_energy': Measure('eV', _EV | _MOLAR, 0.0, 10.0),
-    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, **_EV}, -1.0, 5.0),
+    'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, **_EV}, -0.9, 5.0),
 }
 #: Measures of which tables have logarithms and limits.
 SCALED = ('conductivity', 'diffusion')

@@ -28,6 +28,8 @@ _EXCLUDES = re.compile(
 )
 #: Heads of columns that say what is measured, and how.
 _WHAT = re.compile('(?i:(?:.*[_ ])?(?:property|quantity|measure|parameter|observable|type|kind|method|phase))')
+#: A number with its unit that a remark gives to something; it is that of the row within this share.
+_STATED, _SAME_VALUE = re.compile(r'[=:]\s*([-+\u2212]?\d[\d.,]*(?:[eE][-+]?\d+)?\s*[^\s,;]*)'), 0.05
 #: A power of ten or factor that belongs to no number.
 _TENTH = r'(?:10 ?\^ ?[({]?[+-]?\d+|10[+-]\d{1,2}|1e[+-]?\d+)(?![\d.])'
 _POWER = re.compile(
@@ -116,12 +118,24 @@ class Beside:
             text, problem = cells[name], None
             if len(text) <= LONGEST and (text[:1].isalpha() or text[:1] in '(['):
                 problem = _claim(text, self.again.columns)
+            problem = problem or self._other_value(text, cells)
             if _EXCLUDES.search(text):
                 problem = problem or 'says that the row does not count'
             if _REMARK.search(name + text) and not _MADE.search(name + text):
                 problem = problem or _other_temperature(text, self.again.temperature_of(cells))
             if problem:
                 raise ValueError(f'the column {name!r}, {text[:80]!r}, {problem}')
+
+    def _other_value(self, text: str, cells: dict[str, str]) -> str | None:
+        """What a remark says of a number of its row, such as ``E_hull = 0.085 eV/atom``, if it is another one."""
+        stated = _STATED.search(text)
+        for column in self.again.columns.values() if stated else ():
+            if not column.is_error and is_about(text[: stated.start(1)], column.measure):
+                with contextlib.suppress(ValueError, ImplausibleValue):
+                    told, own = (column.read(one).value for one in (stated[1], cells.get(column.name, '')))
+                    if None not in (told, own) and abs(told - own) > _SAME_VALUE * max(abs(told), abs(own)):
+                        return f'says {stated[1].strip()}, the column {column.name!r} has {cells[column.name]}'
+        return None
 
 
 def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:

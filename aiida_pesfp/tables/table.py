@@ -64,9 +64,22 @@ def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row
     rows = [_row(*record, columns, separator == ',') for record in records]
     if not rows:
         raise TableError(f'the table {path.name} has no row below its header (lines with # are left out)')
+    _check_rows(rows, columns)
     known = {end}.union(*(range(first, last + 1) for first, last, _ in records))
     comments = {number: line.strip() for number, line in enumerate(lines, 1) if number not in known}
     return columns, rows, {number: text for number, text in comments.items() if text.lstrip('" ').startswith('#')}
+
+
+def _check_rows(rows: list[Row], columns: list[str]) -> None:
+    """Raise :class:`TableError` for a second header of other columns, or if most rows do not fit the header."""
+    for row in rows:
+        heads = [text for text in row.cells.values() if text in columns]
+        if len(heads) >= 2 and any(text != name for name, text in row.cells.items()):
+            raise TableError(f'line {row.line} has the names of columns again, and others: split the table there')
+    wide = [row for row in rows if not row.cells and 'cells for' in row.problem]
+    if len(wide) >= 3 and len(wide) > len(rows) / 2:
+        way_out = 'does a head lack, or are decimal commas not in quotation marks?'
+        raise TableError(f'most lines have more cells than the header, such as line {wide[0].line}: {way_out}')
 
 
 def leave_out(

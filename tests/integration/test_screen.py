@@ -69,8 +69,10 @@ def test_good_ones_are_ranked_and_every_other_has_its_reason(builder_of, structu
     overlap = Structure(face_centred(5.13), ['Li', 'Cl', 'Li'], [[0, 0, 0], [0.5] * 3, [0.01, 0, 0]])
     candidates = structures | {key: node for key, (node, _) in rejected.items()}
     candidates['overlap'] = StructureData(pymatgen=overlap)
-    split = Structure(face_centred(5.13), ['Li', 'Cl', 'Cl'], [[0, 0, 0], [0.5] * 3, [0.52, 0.5, 0.5]])
-    split.replace_species({'Cl': {'Cl': 0.75}})
+    split = Structure(
+        face_centred(5.13), ['Li', 'Cl', 'Na', 'Na'], [[0] * 3, [0.5] * 3, [0.25] * 3, [0.27, 0.25, 0.25]]
+    )
+    split.replace_species({'Na': {'Na': 0.75}})
     candidates['split'] = StructureData(pymatgen=split)
     properties = {
         'LiH': {'band_gap': 0.3},
@@ -97,7 +99,7 @@ def test_good_ones_are_ranked_and_every_other_has_its_reason(builder_of, structu
     assert reasons['overlap']['stage'] == 'scan'
     assert reasons['overlap']['error_type'] == 'OverlappingAtoms'
     assert reasons['split']['error_type'] == 'CannotOrder'
-    assert 'Cl:0.75 and Cl:0.75' in reasons['split']['reason']
+    assert 'Na:0.75 and Na:0.75' in reasons['split']['reason']
     # The provenance of the ranking leads to all descriptors.
     ranking = QueryBuilder().append(DescriptorsData, tag='descriptors', project='attributes.formula')
     ranking.append(Dict, filters={'uuid': results['ranking'].uuid}, with_ancestors='descriptors')

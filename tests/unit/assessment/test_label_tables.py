@@ -176,7 +176,8 @@ class TestUnits:
             ('-;K;1\n', "with '1' in its first row, is not understood"),
             ('sample;temperature;conductivity\n;K;mS/cm\n', "has 'K' among its numbers: split the table"),
             ('Li2S;300;1\n;;S/m\n', "has 'S/m' among its numbers"),
-            ('Li2S;300;1\nmaterial;T;sigma (mS/cm)\n', "has 'sigma \\(mS/cm\\)' among its numbers"),
+            ('Li2S;300;1\nmaterial;T;sigma (mS/cm)\n', 'line 3 has the names of columns again, and others: split'),
+            ('Li2S;300;1\nname;tau;sigma (mS/cm)\n', "has 'sigma \\(mS/cm\\)' among its numbers"),
         ],
     )
     def test_units_in_other_rows_are_refused(self, read, rows, words):

@@ -202,7 +202,7 @@ def test_a_phase_far_below_or_above_the_hull_is_refused(folder):
     for value in (-1.2, 45):
         table = table_of(folder, f'id,energy_above_hull\nother,0\nLiCl,{value}\n')
         entries = {entry.id: entry for entry in read_folder([folder], table)}
-        assert f'is {value} eV/atom, not between -1 and 5 eV/atom' in entries['LiCl.cif'].error
+        assert f'is {value} eV/atom, not between -0.9 and 5 eV/atom' in entries['LiCl.cif'].error
 
 
 @pytest.mark.parametrize(
@@ -346,3 +346,35 @@ def test_what_a_document_says_stays_where_the_table_is_blank(tmp_path):
     assert [entry.band_gap for entry in entries] == [6.0, 6.0, 8.0]
     assert [entry.doubts for entry in entries[:2]] == [(), ()]
     assert entries[2].doubts == ('its own band_gap is 6.0: that of the table, 8.0, is taken',)
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        (
+            'LiCl,6.25,0\nid,energy_above_hull,band_gap,notes\nPOSCAR_Li2O,0,5\n',
+            'line 3 has the names of columns again',
+        ),
+        ('LiCl,6,25,0,\nPOSCAR_Li2O,5,1,0,\nother,4,1,0,01\n', 'most lines have more cells than the header'),
+    ],
+)
+def test_two_tables_in_one_and_heads_that_do_not_fit_are_refused(folder, text, words):
+    with pytest.raises(SourceError, match=words):
+        table_of(folder, f'id,band_gap,energy_above_hull,notes\n{text}')
+
+
+@pytest.mark.parametrize(
+    ('line', 'words'),
+    [
+        ('LiCl,6.25,0.0,E_hull = 0.085 eV/atom after update', 'says 0.085 eV/atom, the column'),
+        ('LiCl,6.25,0.0,Eg: 4 eV by another group', 'says 4 eV, the column'),
+        ('LiCl,6.25,-1,', 'is -1 eV/atom, not between'),
+        ('LiCl,6.25,0.085,E_hull = 0.085 eV/atom after update', None),
+        ('LiCl,6.25,0.0,see the file of Eg', None),
+    ],
+)
+def test_remarks_and_marks_of_missing_values_are_no_numbers_of_the_row(folder, line, words):
+    table = table_of(folder, f'id,band_gap,energy_above_hull,notes\n{line}\nPOSCAR_Li2O,5,0,\n')
+    entry = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
+    assert (entry.error is None) == (words is None)
+    assert words is None or words in entry.error
