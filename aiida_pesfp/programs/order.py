@@ -19,9 +19,10 @@ from tqdm import tqdm
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.crystals.ordering.order import Ordering
 from aiida_pesfp.programs.checkpoint import replacing, write_json
-from aiida_pesfp.programs.ordering import Orderer
+from aiida_pesfp.programs.command import program
+from aiida_pesfp.programs.members import Orderer
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import Request, program
+from aiida_pesfp.programs.request import Request
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.program import ProgramSettings

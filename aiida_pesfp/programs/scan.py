@@ -33,15 +33,18 @@ from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
+from aiida_pesfp.fingerprint.doubts import doubts_of_surface
 from aiida_pesfp.fingerprint.ensemble import Ensemble, pool
 from aiida_pesfp.fingerprint.export import EXPORTS, export
+from aiida_pesfp.fingerprint.plan import host_of, plan_scan
 from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, NAMES, rank_key, stopped_early
-from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, host_of, plan_scan
+from aiida_pesfp.fingerprint.scan import drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
-from aiida_pesfp.programs.ordering import Orderer
+from aiida_pesfp.programs.command import program
+from aiida_pesfp.programs.members import Orderer
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import Request, program
+from aiida_pesfp.programs.request import Request
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.program import ProgramSettings

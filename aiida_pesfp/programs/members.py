@@ -1,21 +1,19 @@
-"""What programs do with orderings: make them with a potential, relax them, and take them for their parent."""
+"""The ordered structures that stand for a disordered one in a program: made, and relaxed, with its potential."""
 
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from ase import Atoms
 from ase.constraints import FixAtoms
 from ase.optimize import FIRE
 from pymatgen.core import Structure
-from pymatgen.io.ase import AseAtomsAdaptor
 
-from aiida_pesfp.crystals.checks import check_crystal
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.crystals.ordering.order import RELAX_FIRST, Ordering, order, weights
 from aiida_pesfp.errors import EvaluationFailed, NotConverged, OutOfMemory, StructureError
-from aiida_pesfp.programs.request import Stopped, evaluated
+from aiida_pesfp.programs.calculators import atoms_of, evaluated
+from aiida_pesfp.programs.request import Stopped
 from aiida_pesfp.settings.ordering import OrderingSettings
 
 #: Largest force on a relaxed atom (eV/A), and most steps: orderings start far from their minima.
@@ -82,18 +80,14 @@ class Orderer:
     def energies(self, structures: Sequence[Structure]) -> list[float]:
         """Total energies of ordered structures, eV."""
         self.check_stop()
-        return [evaluated(self._atoms(one).get_potential_energy, 'in a swap of ions') for one in structures]
-
-    def _atoms(self, structure: Structure) -> Atoms:
-        check_crystal(structure)
-        atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-        atoms.calc = self.potential.calculator(structure)
-        return atoms
+        return [
+            evaluated(atoms_of(one, self.potential).get_potential_energy, 'in a swap of ions') for one in structures
+        ]
 
     def _relax(self, ordering: Ordering) -> Ordering:
         """The ordering with its mobile ions, or all atoms, relaxed in its cell."""
         structure = ordering.structure
-        atoms = self._atoms(structure)
+        atoms = atoms_of(structure, self.potential)
         if self.settings.relax == 'mobile':
             fixed = [index for index, site in enumerate(structure) if site.specie.symbol != self.species]
             atoms.set_constraint(FixAtoms(fixed))
