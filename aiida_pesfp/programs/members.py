@@ -25,7 +25,7 @@ class Orderer:
     """Makes orderings, as a program with a potential does.
 
     :param species: symbol of the mobile ion.
-    :param potential: needed for swaps and relaxations, see :attr:`needs_potential`.
+    :param potential: needed for swaps and relaxations.
     :param check_stop: is called between relaxations and batches of energies; it may raise.
     """
 
@@ -60,11 +60,6 @@ class Orderer:
             for number, one in enumerate(orderings)
         ]
 
-    @staticmethod
-    def needs_potential(settings: OrderingSettings) -> bool:
-        """Whether orderings are made with a potential."""
-        return settings.choice == 'monte_carlo' or settings.relax != 'none'
-
     def __call__(self, structure: Structure) -> list[Ordering]:
         """The orderings of a disordered structure, relaxed if they are to be.
 
@@ -74,7 +69,7 @@ class Orderer:
         if self.settings.relax == 'none':
             return orderings
         relaxed = [self._relax(one) for one in orderings]
-        shares = weights([one.energy for one in relaxed], len(relaxed), self.settings)
+        shares = weights([one.energy for one in relaxed], [one.count for one in relaxed], self.settings)
         return [replace(one, weight=weight) for one, weight in zip(relaxed, shares)]
 
     def energies(self, structures: Sequence[Structure]) -> list[float]:

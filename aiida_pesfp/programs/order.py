@@ -61,7 +61,7 @@ class OrderRequest(Request):
 
     @property
     def needs_potential(self) -> bool:
-        return Orderer.needs_potential(self.settings)
+        return self.settings.needs_potential
 
     def reported_settings(self) -> dict:
         return {'species': self.species, 'ordering_settings': self.settings.as_dict()}

@@ -1,6 +1,7 @@
 """Settings of orderings: how ordered crystals are made of a disordered one."""
 
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, Self
 
 from pydantic.dataclasses import dataclass
 
@@ -14,6 +15,9 @@ class OrderingSettings(Settings):
     number: int = setting(
         'number of orderings of each disordered structure', 5, gt=0, le=1000, option=('-n', '--orderings')
     )
+    auto: bool = setting('add as many again until the errors are below largest_error', False)
+    most_orderings: int = setting('largest number of orderings that are added up to', 40, gt=0, le=1000)
+    skip_orderings: int = setting('leave out the first so many orderings of the seed', 0, ge=0, le=1000)
     seed: int = setting('seed of the random choice: the same seed gives the same orderings', 0, ge=0, lt=2**63)
     most_atoms: int = setting('largest number of atoms of an ordering', 200, gt=0, le=2000)
     deviation: float = setting(
@@ -44,7 +48,9 @@ class OrderingSettings(Settings):
     )
     sweeps: int = setting('swaps for each site with the potential', 10, gt=0, le=100_000)
     weights: Literal['equal', 'boltzmann'] = setting(
-        'weights of the orderings: equal, or by their energies', 'equal', option='--weigh'
+        'weights of the orderings: equal, of swaps as often as they end in it, or by their energies',
+        'equal',
+        option='--weigh',
     )
     relax: Literal['none', 'mobile', 'all'] = setting(
         'which atoms of an ordering are relaxed in its fixed cell', 'none', option='--relax-orderings'
@@ -57,3 +63,28 @@ class OrderingSettings(Settings):
     def __post_init__(self):
         if self.choice == 'random' and self.weights == 'boltzmann' and self.relax == 'none':
             raise ValueError('weights = boltzmann needs energies: choose electrostatic or monte_carlo, or relax')
+
+    @property
+    def needs_potential(self) -> bool:
+        """Whether orderings are made with a potential."""
+        return self.choice == 'monte_carlo' or self.relax != 'none'
+
+    def after(self, made: int) -> Self | None:
+        """The settings of the next orderings of a structure that has so many; None if it may have no more."""
+        most = self.most_orderings if self.auto else self.number
+        number, skip = min(self.number, most - made), self.skip_orderings + made
+        return replace(self, number=number, skip_orderings=skip, auto=False) if number > 0 else None
+
+    def way_out(self, are_all: bool) -> str:
+        """What a person can do about an error that is too large.
+
+        :param are_all: whether the structure has no further orderings that differ.
+        """
+        if are_all:
+            return 'it has no more that are different'
+        return 'more than --most-orderings would be needed' if self.auto else 'scan more orderings'
+
+
+def number_or_auto(chosen: int | str) -> dict:
+    """The settings that ``--orderings`` stands for: a number, or ``auto``."""
+    return {'auto': True} if chosen == 'auto' else {'number': chosen, 'auto': False}
