@@ -34,8 +34,11 @@ class Orderer:
     potential: object
     check_stop: Callable[[], None]
 
-    def members(self, parent: NamedStructure) -> list[NamedStructure]:
-        """The orderings of a disordered structure, or the structure itself if it is ordered; with an error, alone."""
+    def members(self, parent: NamedStructure, number: int) -> list[NamedStructure]:
+        """The orderings of a disordered structure, or the structure itself if it is ordered; with an error, alone.
+
+        :param number: of the first of them, for its name.
+        """
         if parent.structure is None or parent.error is not None or parent.structure.is_ordered:
             return [parent]
         try:
@@ -49,15 +52,15 @@ class Orderer:
             return [replace(parent, error=EvaluationFailed(f'{type(error).__name__}: {error}'))]
         return [
             NamedStructure(
-                name=f'{parent.name}-{number}',
-                source=f'{parent.source} (ordering {number})',
+                name=f'{parent.name}-{place}',
+                source=f'{parent.source} (ordering {place})',
                 structure=one.structure,
                 doubts=(*parent.doubts, *one.doubts),
                 parent=parent.name,
                 weight=one.weight,
                 ordering=one.provenance(),
             )
-            for number, one in enumerate(orderings)
+            for place, one in enumerate(orderings, start=number)
         ]
 
     def __call__(self, structure: Structure) -> list[Ordering]:

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -56,6 +57,8 @@ class Request(ABC):
     unwritable: str | None = field(default=None, init=False)
     start: float = field(default_factory=time.monotonic, init=False)
     terminated: float | None = field(default=None, init=False)
+    #: Attempts and bytes in the folder of each structure of an earlier run, by name.
+    earlier: dict[str, tuple[int, int | None]] = field(default_factory=dict, init=False)
 
     UNIT: ClassVar[str] = 'step'
     FILES: ClassVar[tuple[str, ...]]
@@ -70,11 +73,12 @@ class Request(ABC):
         """Whether the potential is loaded."""
         return True
 
-    def prepare(self) -> None:  # noqa: B027 (most have nothing to do)
-        """What comes before the first structure, with the potential.
+    def rounds(self) -> Iterator[None]:
+        """What comes before each round of the structures that are pending, with the potential; by default, nothing.
 
         :raises Stopped: if the run has to end.
         """
+        yield
 
     @abstractmethod
     def process(self, outcome: Outcome, bar: tqdm) -> None:
@@ -126,8 +130,8 @@ class Request(ABC):
         signal.signal(signal.SIGTERM, self._terminate)
         try:
             with without_code(given.trust_weights):  # some calculators load their weights when they are first called
-                self.prepare()
-                self._process_all()
+                for _ in self.rounds():
+                    self._process_all()
         except Stopped as reason:
             self.stopped = str(reason)
             self.write()
@@ -142,35 +146,41 @@ class Request(ABC):
             os._exit(EXIT_STOPPED)
 
     def take_over(self) -> None:
-        """Learn from ``run.json`` what earlier runs died of; with ``--fresh``, discard their results instead."""
+        """Learn from ``run.json`` what earlier runs died of."""
         path = self.output / RUN
         with writing(path):
             content = path.read_bytes() if path.exists() else b''
         try:
             earlier = json.loads(content)['structures'] if content else {}
-            attempts = {name: (entry.get('attempts', 0), entry.get('saved_bytes')) for name, entry in earlier.items()}
+            self.earlier = {
+                name: (entry.get('attempts', 0), entry.get('saved_bytes')) for name, entry in earlier.items()
+            }
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise errors.OutputError(f'{path} is not of this program: choose another folder with --output') from None
-        for outcome in self.outcomes:
+        self.recall(self.outcomes)
+
+    def recall(self, outcomes: Sequence[Outcome]) -> None:
+        """Let structures know what earlier runs died of; with ``--fresh``, discard their results instead."""
+        if self.output is None:
+            return
+        for outcome in outcomes:
             if self.program_settings.fresh:
                 discard(self.output / outcome.name, self.FILES)
                 continue
-            number, saved = attempts.get(outcome.name, (0, 0))
+            number, saved = self.earlier.get(outcome.name, (0, 0))
             outcome.saved_bytes = size_of(self.output / outcome.name)
             outcome.attempts = number if saved == outcome.saved_bytes else 0
 
     def _process_all(self) -> None:
-        """Process the structures; last those with which an earlier run died, so that the others have their results."""
-        for number, outcome in enumerate(sorted(self.outcomes, key=lambda one: one.attempts), start=1):
+        """Process what is pending; last those with which an earlier run died, so that the others have their results."""
+        pending = [one for one in self.outcomes if one.state == 'pending']
+        for number, outcome in enumerate(sorted(pending, key=lambda one: one.attempts), start=1):
             # disable=None: no bar where standard error is not a terminal
-            title = f'{outcome.name} ({number}/{len(self.outcomes)})'
+            title = f'{outcome.name} ({number}/{len(pending)})'
             with tqdm(desc=title, unit=self.UNIT, disable=self.program_settings.quiet or None) as bar:
                 try:
                     self.check_stop()
                     self._attempt(outcome, bar)
-                except Stopped as reason:
-                    self.stopped = str(reason)
-                    return
                 finally:
                     self.write()
 

@@ -1,7 +1,6 @@
 """Settings of orderings: how ordered crystals are made of a disordered one."""
 
-from dataclasses import replace
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
@@ -10,13 +9,11 @@ from aiida_pesfp.settings.base import Settings, setting
 
 @dataclass(frozen=True)
 class OrderingSettings(Settings):
-    """How many orderings of a disordered crystal are made, in which cells, and by what they are chosen."""
+    """Which orderings of a disordered crystal are made, in which cells, and by what they are chosen."""
 
     number: int = setting(
         'number of orderings of each disordered structure', 5, gt=0, le=1000, option=('-n', '--orderings')
     )
-    auto: bool = setting('add as many again until the errors are below largest_error', False)
-    most_orderings: int = setting('largest number of orderings that are added up to', 40, gt=0, le=1000)
     skip_orderings: int = setting('leave out the first so many orderings of the seed', 0, ge=0, le=1000)
     seed: int = setting('seed of the random choice: the same seed gives the same orderings', 0, ge=0, lt=2**63)
     most_atoms: int = setting('largest number of atoms of an ordering', 200, gt=0, le=2000)
@@ -56,10 +53,6 @@ class OrderingSettings(Settings):
         'which atoms of an ordering are relaxed in its fixed cell', 'none', option='--relax-orderings'
     )
 
-    largest_error: float = setting(
-        'more orderings are needed if the mean of log10 of a free volume has a larger error', 0.15, gt=0, le=5
-    )
-
     def __post_init__(self):
         if self.choice == 'random' and self.weights == 'boltzmann' and self.relax == 'none':
             raise ValueError('weights = boltzmann needs energies: choose electrostatic or monte_carlo, or relax')
@@ -69,11 +62,23 @@ class OrderingSettings(Settings):
         """Whether orderings are made with a potential."""
         return self.choice == 'monte_carlo' or self.relax != 'none'
 
-    def after(self, made: int) -> Self | None:
+
+@dataclass(frozen=True)
+class EnsembleSettings(OrderingSettings):
+    """When there are enough orderings of a disordered crystal for the mean of what they have."""
+
+    auto: bool = setting('add as many orderings again and again, until none is needed', False)
+    largest_error: float = setting(
+        'more orderings are needed if the mean of log10 of a free volume has a larger error', 0.15, gt=0, le=5
+    )
+    most_orderings: int = setting('largest number of orderings with --orderings auto', 40, gt=0, le=1000)
+
+    def after(self, made: int) -> OrderingSettings | None:
         """The settings of the next orderings of a structure that has so many; None if it may have no more."""
-        most = self.most_orderings if self.auto else self.number
-        number, skip = min(self.number, most - made), self.skip_orderings + made
-        return replace(self, number=number, skip_orderings=skip, auto=False) if number > 0 else None
+        number = min(self.number, (self.most_orderings if self.auto else self.number) - made)
+        own = {name: getattr(self, name) for name in OrderingSettings.known()}
+        changed = {'number': number, 'skip_orderings': self.skip_orderings + made}
+        return OrderingSettings(**own | changed) if number > 0 else None
 
     def way_out(self, are_all: bool) -> str:
         """What a person can do about an error that is too large.
@@ -81,8 +86,8 @@ class OrderingSettings(Settings):
         :param are_all: whether the structure has no further orderings that differ.
         """
         if are_all:
-            return 'it has no more that are different'
-        return 'more than --most-orderings would be needed' if self.auto else 'scan more orderings'
+            return 'it has no more orderings that are different'
+        return 'allow more orderings (--most-orderings)' if self.auto else 'scan more orderings'
 
 
 def number_or_auto(chosen: int | str) -> dict:
