@@ -56,7 +56,7 @@ class ProgramCalculation(CalcJob):
         if 'structure' in self.inputs:
             argument = self.STRUCTURE
             with folder.open(argument, 'w') as stream:
-                stream.write(as_json(self.inputs.structure))
+                stream.write(self.structure_as_json())
         potential, options = self.inputs.potential, self.inputs.metadata.options
         given = {
             'potential': self.POTENTIAL if potential.filenames else potential.name,
@@ -79,10 +79,16 @@ class ProgramCalculation(CalcJob):
         keep_exit_status(info)
         return info
 
+    def structure_as_json(self) -> str:
+        """The single structure as the program reads it."""
+        return as_json(self.inputs.structure)
 
-def as_json(structure: StructureData) -> str:
-    """A structure as the programs read it."""
-    return json.dumps(structure.get_pymatgen_structure().as_dict())
+
+def as_json(structure: StructureData, **properties) -> str:
+    """A structure as the programs read it, with some properties as a whole."""
+    found = structure.get_pymatgen_structure()
+    found.properties.update(properties)
+    return json.dumps(found.as_dict())
 
 
 def read_run(job: CalcJobNode) -> dict:

@@ -17,6 +17,7 @@ from aiida_pesfp.workflows.engines import ENGINES, Engine, Program
 COMPUTER = 'localhost'
 _ALL = {
     Program('pesfp-scan', 'Potential energy surfaces and descriptors', ('pesfp.scan',)): None,
+    Program('pesfp-order', 'Orderings of disordered structures', ('pesfp.order',)): None,
     **{program: engine for engine in ENGINES.values() for program in (engine.relax_program, engine.program)},
 }
 #: The programs that are installed with Python packages, and those that users install, by the engine that runs them.

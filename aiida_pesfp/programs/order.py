@@ -5,7 +5,8 @@ What it writes, apart from ``OUT/run.json``:
 ``OUT/NAME/0.cif``, ``OUT/NAME/1.cif``, ...
     the orderings of a structure.
 ``OUT/NAME/orderings.json``
-    how each was made: supercell, numbers of atoms on each orbit, charge, oxidation states, hard cores, weight.
+    the same, and how each was made: supercell, numbers of atoms on each orbit, charge, oxidation states, hard cores,
+    weight.
 """
 
 import time
@@ -80,7 +81,8 @@ class OrderRequest(Request):
             with replacing(path) as partial:
                 partial.write_text(str(CifWriter(one.structure, significant_figures=10)))
             outcome.paths.append(str(path))
-        write_json(folder / ORDERINGS, [one.provenance() for one in found])
+        content = [one.provenance() | {'structure': one.structure.as_dict()} for one in found]
+        write_json(folder / ORDERINGS, content)
         outcome.found = found
         outcome.doubts.extend(dict.fromkeys(doubt for one in found for doubt in one.doubts))
         bar.update(1)

@@ -87,6 +87,6 @@ def test_structures_keep_their_occupancies(ensemble):
 
 def test_keys_of_orderings_do_not_collide():
     taken = ['a', 'a_0', 'a_0_1']
-    first = ordering_keys('a', 3, taken)
-    second = ordering_keys('a_0', 3, [*taken, *first])
+    first = ordering_keys('a', range(3), taken)
+    second = ordering_keys('a_0', range(3), [*taken, *first])
     assert len({*taken, *first, *second}) == 9
