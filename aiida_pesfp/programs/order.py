@@ -76,7 +76,7 @@ class OrderRequest(Request):
             outcome.seconds = time.monotonic() - start
         for old in folder.glob('[0-9]*.cif'):  # of an earlier run, which may have made more
             old.unlink()
-        for number, one in enumerate(found):
+        for number, one in enumerate(found, start=self.settings.skip_orderings):
             path = folder / f'{number}.cif'
             with replacing(path) as partial:
                 partial.write_text(str(CifWriter(one.structure, significant_figures=10)))
