@@ -29,10 +29,12 @@ def evaluated(work: Callable[[], Result], when: str) -> Result:
 
     :param when: for the message.
     :raises OutOfMemory: if the structure does not fit into the memory of the device.
-    :raises EvaluationFailed: for any other cause.
+    :raises EvaluationFailed: for any other cause that is not one of ours.
     """
     try:
         return work()
+    except errors.PesfpError:
+        raise
     except Exception as error:
         from aiida_pesfp.potentials.batching import is_out_of_memory  # imports torch, which not every potential needs
 

@@ -78,9 +78,7 @@ class Orderer:
     def energies(self, structures: Sequence[Structure]) -> list[float]:
         """Total energies of ordered structures, eV."""
         self.check_stop()
-        return [
-            evaluated(atoms_of(one, self.potential).get_potential_energy, 'in a swap of ions') for one in structures
-        ]
+        return evaluated(lambda: self.potential.energies(structures), 'in a swap of ions')
 
     def _relax(self, ordering: Ordering) -> Ordering:
         """The ordering with its mobile ions, or all atoms, relaxed in its cell."""
