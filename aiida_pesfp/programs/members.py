@@ -1,8 +1,8 @@
-"""The ordered structures that stand for a disordered one in a program: made, and relaxed, with its potential."""
+"""The orderings that stand for a disordered structure in a program: made with its potential, until there are enough."""
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from ase.constraints import FixAtoms
@@ -10,11 +10,15 @@ from ase.optimize import FIRE
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.files import NamedStructure
+from aiida_pesfp.crystals.names import folder_name
 from aiida_pesfp.crystals.ordering.order import RELAX_FIRST, Ordering, order, weights
 from aiida_pesfp.errors import EvaluationFailed, NotConverged, OutOfMemory, StructureError
+from aiida_pesfp.fingerprint.ensemble import Ensemble, pool
 from aiida_pesfp.programs.calculators import atoms_of, evaluated
+from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.programs.request import Stopped
-from aiida_pesfp.settings.ordering import OrderingSettings
+from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.settings.ordering import EnsembleSettings, OrderingSettings
 
 #: Largest force on a relaxed atom (eV/A), and most steps: orderings start far from their minima.
 LARGEST_FORCE, MOST_STEPS = 0.05, 200
@@ -102,3 +106,64 @@ class Orderer:
             doubts = (*doubts, f'an ordering has forces up to {force:.2f} eV/A after {MOST_STEPS} steps of relaxation')
         relaxed = Structure(structure.lattice, structure.species, atoms.positions, coords_are_cartesian=True)
         return replace(ordering, structure=relaxed, energy=float(atoms.get_potential_energy()), doubts=doubts)
+
+
+@dataclass
+class Members:
+    """What stands for one structure: itself, or orderings of it.
+
+    :param asked: so many orderings were asked for.
+    :param are_all: whether there are no further ones.
+    """
+
+    given: NamedStructure
+    settings: EnsembleSettings
+    outcomes: list[Outcome] = field(default_factory=list)
+    asked: int = 0
+    are_all: bool = False
+
+    def add(self, orderer: Orderer, take: Callable[[NamedStructure], Outcome], taken: Sequence[str]) -> list[Outcome]:
+        """Make its first orderings, or more of them, and give those that are new.
+
+        :param take: makes the outcome.
+        :param taken: names of other structures.
+        """
+        settings = self.settings.after(self.asked)
+        found, added = replace(orderer, settings=settings).members(self.given, len(self.outcomes)), []
+        for one in found:
+            names = [*taken, *(other.name for other in self.outcomes)]
+            name = one.name if one.parent is None else folder_name(one.name, names)
+            added.append(take(replace(one, name=name)))
+            self.outcomes.append(added[-1])
+        self.asked += settings.number
+        is_whole = len(found) == settings.number or settings.choice == 'monte_carlo'
+        self.are_all = not is_whole or any(one.parent is None for one in found)
+        orderings = [one for one in self.outcomes if one.input.parent is not None]
+        how = [one.input.ordering for one in orderings]
+        shares = weights([one['energy'] for one in how], [one['count'] for one in how], self.settings)
+        for one, share in zip(orderings, shares):
+            one.input = replace(one.input, weight=share)
+        return added
+
+    @property
+    def done(self) -> list[Outcome]:
+        """The orderings that have a result."""
+        return [one for one in self.outcomes if one.state == 'done' and one.input.parent is not None]
+
+    def pooled(self, xi: XiParameters) -> Ensemble | None:
+        """The mean of what is done."""
+        values, shares = [one.descriptors.as_dict() for one in self.done], [one.input.weight for one in self.done]
+        return pool(values, shares, xi) if values else None
+
+    def shortfall(self, ensemble: Ensemble) -> str | None:
+        """Why there are too few of them."""
+        return ensemble.shortfall(self.settings.largest_error, self.settings.way_out(self.are_all))
+
+    def is_short(self, xi: XiParameters) -> bool:
+        """Whether more should be added, and can be."""
+        if not self.asked:
+            return True
+        if not self.settings.auto or self.are_all or self.settings.after(self.asked) is None:
+            return False
+        ensemble = self.pooled(xi)
+        return ensemble is not None and self.shortfall(ensemble) is not None

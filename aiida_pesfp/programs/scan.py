@@ -43,8 +43,7 @@ from aiida_pesfp.fingerprint.scan import drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
 from aiida_pesfp.programs.command import program
-from aiida_pesfp.programs.ensembles import Members
-from aiida_pesfp.programs.members import Orderer
+from aiida_pesfp.programs.members import Members, Orderer
 from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.programs.request import Request
 from aiida_pesfp.settings.options import NumberOr, options_of, take
