@@ -35,6 +35,7 @@ from aiida_pesfp.tables.table import Row, leave_out, open_table
 _FLAGS = dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap')
 _FLAGS |= dict.fromkeys(('isstable', 'predictedstable', 'stability'), 'energy_above_hull')
 _SET = re.compile(r'true|yes|1(?:\.0)?|stable|(?:.*[ -])?metal(?:lic)?')
+_NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*|(?:un|not |meta)stable')
 #: Letters of the heads of two columns whose difference is a property, or below zero where that is zero.
 _ENERGY = '(?:total|final|corrected|formation|form)*(?:e|energy|enthalpy)(?:formation|form)?(?:ev)?(?:per)?atom(?:ev)?'
 _HULL = '(?:convex)?hull(?:formation)?(?:energy|enthalpy)(?:ev)?(?:(?:per)?atom)?(?:ev)?'
@@ -46,7 +47,6 @@ _DIFFERENCES = (
     ),
     ('energy_above_hull', _ENERGY, f'{_HULL}|energy(?:of|at|on)(?:the)?(?:convex)?hull(?:ev)?(?:(?:per)?atom)?(?:ev)?'),
 )
-_NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*')
 
 
 @dataclass
@@ -218,8 +218,8 @@ def _check_flags(row: Row, properties: dict[str, float | None]) -> None:
         name = _flag(head)
         text = text.strip('01.') if 'stability' in head.lower() else text  # may be an energy
         value, is_set = properties.get(name), _SET.fullmatch(text.lower())
-        not_set = _NOT_SET.fullmatch(text.lower()) and name == 'band_gap'
-        if value is not None and ((is_set and value > 0.1) or (not_set and value == 0)):
+        is_off = _NOT_SET.fullmatch(text.lower())
+        if value is not None and ((is_set and value > 0.1) or (is_off and value <= 0)):
             raise InconsistentFile(f'{head} = {text}, but {name} = {value:g}: correct either')
 
 

@@ -107,7 +107,7 @@ class Beside:
         if unknown:
             what = f'the columns {", ".join(map(repr, unknown))} may give numbers or rows another meaning'
             raise TableError(f'{what}: take them out, or ignore them: --ignore {" --ignore ".join(map(repr, unknown))}')
-        notes = [f'not used are the columns {", ".join(names)}'] if names else []
+        notes = [f'not used are the columns {", ".join(name or "(without a name)" for name in names)}'] if names else []
         notes += [f'lines that begin with # are left out: {", ".join(map(str, sorted(comments)))}'] if comments else []
         return cls(again, tuple(names), tuple(notes))
 

@@ -154,6 +154,9 @@ def test_what_else_tells_the_gap_agrees(folder, head, cells, kept):
         *(('stability', 'stable', hull, hull < 0.1) for hull in (0.0, 0.02, 0.3)),
         *(('Stability', text, 0.3, True) for text in ('unstable', 'metastable', '1.0', '-0.12', '')),
         *(('is_stable', 'True', hull, hull < 0.1) for hull in (0.0, 0.3)),
+        *(('is_stable', text, 0.0, False) for text in ('False', 'no', '0', 'unstable', 'metastable')),
+        *(('is_stable', 'False', hull, True) for hull in (0.001, 0.3)),
+        *(('stability', text, 0.0, text == '0.0') for text in ('0.0', 'unstable')),
     ],
 )
 def test_what_else_tells_the_stability_agrees(folder, head, text, hull, kept):
