@@ -152,7 +152,7 @@ def print_progress(plan: dict, done: dict) -> None:
     print('left out:', ', '.join(f'{number} {reason}' for reason, number in reasons.most_common()))
     total = sum(one.get('points', 0) for one in plan.values())
     points = sum(plan[key]['points'] for key in done)
-    evaluated = sum(count for node in done.values() for count in evaluations_of(node))
+    evaluated = evaluations_of([one.pk for node in done.values() for one in members(node)])
     print(f'{points / total:.1%} of {total / 1e6:.1f} million points; {evaluated} evaluations of {points} points')
 
 
@@ -163,9 +163,15 @@ def members(node) -> list:
     return list(members_of([node])[node.pk].values()) if 'orderings' in node.base.attributes.all else [node]
 
 
-def evaluations_of(node) -> list[int]:
-    """Evaluations of each scan behind descriptors."""
-    return [sum(ion['evaluations'] for ion in one['ions']) for one in members(node)]
+def evaluations_of(descriptors: list[int]) -> int:
+    """Evaluations of the scans behind descriptors."""
+    from aiida.orm import QueryBuilder
+
+    from aiida_pesfp.data.pes import PesData
+    from aiida_pesfp.queries.descriptors import surfaces_of
+
+    filters = {'id': {'in': list(surfaces_of(descriptors).values())}}
+    return sum(QueryBuilder().append(PesData, filters=filters, project='attributes.evaluations').all(flat=True))
 
 
 def logarithm(node, name: str) -> float:

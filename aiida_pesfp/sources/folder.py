@@ -26,7 +26,7 @@ from aiida_pesfp.settings.screen import Properties
 from aiida_pesfp.sources.entry import Entry, number
 from aiida_pesfp.tables.agreement import Again
 from aiida_pesfp.tables.beside import Beside
-from aiida_pesfp.tables.columns import read_heads
+from aiida_pesfp.tables.columns import Column, read_heads
 from aiida_pesfp.tables.heads import find_column
 from aiida_pesfp.tables.numbers import is_blank
 from aiida_pesfp.tables.table import Row, leave_out, open_table
@@ -34,8 +34,12 @@ from aiida_pesfp.tables.table import Row, leave_out, open_table
 #: Letters of the heads of flags -> the property that is not above 0.1 eV where they are set.
 _FLAGS = dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap')
 _FLAGS |= dict.fromkeys(('isstable', 'predictedstable', 'stability'), 'energy_above_hull')
-_SET = re.compile(r'true|yes|1(?:\.0)?|stable|(?:.*[ -])?metal(?:lic)?')
-_NOT_SET = re.compile(r'false|no|0(?:\.0)?|(?:insulator|semiconductor)\b.*|(?:un|not |meta)stable')
+_SET = re.compile(r'true|t|yes|y|1(?:\.0)?|[✓✔]|stable|(?:.*[ -])?metal(?:lic)?')
+_NOT_SET = re.compile(r'false|f|no|n|0(?:\.0)?|[✗✘]|(?:insulator|semiconductor)\b.*|(?:un|not |meta)stable')
+#: A stability that is no flag but an energy.
+_NUMBER = re.compile(r'[-+]?[\d.,]+(?:[eE][-+]?\d+)?')
+#: In heads of energies that can all be negative, as those above the hull of all other crystals.
+_NEGATIVE = re.compile(r'above|distance|delta|Δ', re.IGNORECASE)
 #: Letters of the heads of two columns whose difference is a property, or below zero where that is zero.
 _ENERGY = '(?:total|final|corrected|formation|form)*(?:e|energy|enthalpy)(?:formation|form)?(?:ev)?(?:per)?atom(?:ev)?'
 _HULL = '(?:convex)?hull(?:formation)?(?:energy|enthalpy)(?:ev)?(?:(?:per)?atom)?(?:ev)?'
@@ -94,6 +98,8 @@ class Table:
             found, rows, units = read_heads(chosen, rows, [id_column])
             for column in found.values():
                 column.check(rows)
+            if hull := found.get('energy_above_hull'):
+                _check_signs(hull, rows)
             used = {id_column, *chosen.values(), *(head for head, name in parts.items() if name in chosen)}
             names = [name for name in headers if not (name in used or kind_of(name))]
             beside = Beside.of(names, rows, units, comments, Again(found), lambda name: name in parts or _flag(name))
@@ -132,7 +138,7 @@ class Table:
                 found.append({name: self._read(name, row) for name in self.beside.again.columns})
                 cells = [(head, text) for head, text in row.cells.items() if head != self.key]
                 doubts += [f'line {row.line} of the table: {one}' for one in check_row(cells, structure)]
-                _check_flags(row, found[-1])
+                doubts += _check_flags(row, found[-1])
                 self._check_differences(row)
             except (InconsistentFile, ValueError) as error:
                 raise InconsistentFile(f'line {row.line} of the table: {error}') from None
@@ -212,15 +218,39 @@ def _flag(head: str) -> str | None:
     return _FLAGS.get(re.sub(r'[\W_]', '', head).lower())
 
 
-def _check_flags(row: Row, properties: dict[str, float | None]) -> None:
-    """Raise :class:`InconsistentFile` if a line calls a crystal a metal and has a gap, or the like."""
+def _check_signs(column: Column, rows: list[Row]) -> None:
+    """Raise :class:`TableError` if a column has energies of the hull itself, as those of formation, not above it."""
+    values = []
+    for row in rows:
+        with contextlib.suppress(ValueError, ImplausibleValue):
+            values.append(column.read(row.cells.get(column.name, '')).value)
+    if len(values) > 1 and max(values) < -0.05 and not _NEGATIVE.search(column.name):
+        words = f'all energies of the column {column.name!r} are below zero, the highest is {max(values):g} eV/atom'
+        way_out = "rename it 'energy above hull' if they are that, else ignore it"
+        raise TableError(f'{words}: {way_out}')
+
+
+def _check_flags(row: Row, properties: dict[str, float | None]) -> list[str]:
+    """What is doubtful since a line calls a crystal a metal and has a gap, or the like.
+
+    :raises InconsistentFile: if one of both is wrong, or a flag is not understood.
+    """
+    doubts = []
     for head, text in row.cells.items():
         name = _flag(head)
-        text = text.strip('01.') if 'stability' in head.lower() else text  # may be an energy
-        value, is_set = properties.get(name), _SET.fullmatch(text.lower())
-        is_off = _NOT_SET.fullmatch(text.lower())
-        if value is not None and ((is_set and value > 0.1) or (is_off and value <= 0)):
-            raise InconsistentFile(f'{head} = {text}, but {name} = {value:g}: correct either')
+        value = properties.get(name)
+        is_set, is_off = (one.fullmatch(text.lower()) for one in (_SET, _NOT_SET))
+        plain = re.sub(r'[\W_]', '', head).lower()
+        if value is None or is_blank(text) or (plain == 'stability' and _NUMBER.fullmatch(text)):
+            continue
+        says = f'{head} = {text}, but {name} = {value:g}'
+        if not (is_set or is_off or plain.endswith('type')):
+            raise InconsistentFile(f'{head} = {text} is neither yes nor no: write either, or leave it empty')
+        if is_off and value == 0 and name == 'energy_above_hull':
+            doubts.append(f'line {row.line} of the table: {says}: is it rounded, or not known?')
+        elif (is_set and value > 0.1) or (is_off and value <= 0):
+            raise InconsistentFile(f'{says}: correct either')
+    return doubts
 
 
 def read_folder(

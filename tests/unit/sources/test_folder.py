@@ -154,15 +154,54 @@ def test_what_else_tells_the_gap_agrees(folder, head, cells, kept):
         *(('stability', 'stable', hull, hull < 0.1) for hull in (0.0, 0.02, 0.3)),
         *(('Stability', text, 0.3, True) for text in ('unstable', 'metastable', '1.0', '-0.12', '')),
         *(('is_stable', 'True', hull, hull < 0.1) for hull in (0.0, 0.3)),
-        *(('is_stable', text, 0.0, False) for text in ('False', 'no', '0', 'unstable', 'metastable')),
-        *(('is_stable', 'False', hull, True) for hull in (0.001, 0.3)),
-        *(('stability', text, 0.0, text == '0.0') for text in ('0.0', 'unstable')),
+        *(('is_stable', 'False', hull, True) for hull in (0.0, 0.001, 0.3)),
+        *(('is_stable', text, 0.3, text in ('f', 'N', '✗', '')) for text in ('t', 'f', 'Y', 'N', '✓', '✗', 'oui', '')),
+        *(('is_metal', text, 0.3, text in ('t', 'oui')) for text in ('t', 'oui')),
+        *(('stability', text, 0.0, text != 'decomposes') for text in ('0.0', 'unstable', 'decomposes')),
     ],
 )
 def test_what_else_tells_the_stability_agrees(folder, head, text, hull, kept):
     table = table_of(folder, f'id,energy_above_hull,{head}\nLiCl,{hull},{text}\n')
     found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
     assert (found.energy_above_hull, found.error is None) == ((hull, True) if kept else (None, False))
+
+
+@pytest.mark.parametrize('text', ['False', 'no', '0', 'f', 'unstable', 'metastable'])
+def test_an_unstable_crystal_on_the_hull_is_doubtful(folder, text):
+    table = table_of(folder, f'id,energy_above_hull,is_stable\nLiCl,0.0,{text}\n')
+    found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
+    words = f'line 2 of the table: is_stable = {text}, but energy_above_hull = 0: is it rounded, or not known?'
+    assert words in found.doubts
+
+
+@pytest.mark.parametrize(
+    ('head', 'texts', 'kept'),
+    [
+        *((head, ('-0.31', '-0.21'), False) for head in ('Hull energy (eV/atom)', 'E_hull')),
+        *((head, ('-0.31', '-0.21'), True) for head in ('hull distance', 'energy above hull')),
+        ('E_hull', ('-0.31', '0.21'), True),
+        ('E_hull', ('-0.31', ''), True),
+    ],
+)
+def test_energies_of_the_hull_are_all_negative(folder, head, texts, kept):
+    content = f'id,{head}\nLiCl,{texts[0]}\nPOSCAR_Li2O,{texts[1]}\n'
+    if not kept:
+        with pytest.raises(SourceError, match='are below zero, the highest is -0.[23]1 eV/atom: rename it'):
+            table_of(folder, content, energy_above_hull=head)
+        return
+    entries = {entry.id: entry for entry in read_folder([folder], table_of(folder, content, energy_above_hull=head))}
+    assert entries['LiCl.cif'].energy_above_hull == -0.31
+
+
+@pytest.mark.parametrize('used', ['direct_gap', 'indirect_gap'])
+def test_the_gap_is_the_smaller_of_direct_and_indirect(folder, used):
+    content = 'id,indirect_gap,direct_gap\nLiCl,6.3,5.1\nPOSCAR_Li2O,5.0,5.0\n'
+    entries = {entry.id: entry for entry in read_folder([folder], table_of(folder, content, band_gap=used))}
+    assert entries['POSCAR_Li2O'].band_gap == 5.0
+    if used == 'direct_gap':
+        assert entries['LiCl.cif'].band_gap == 5.1
+    else:
+        assert 'direct_gap' in entries['LiCl.cif'].error
 
 
 def test_the_energy_of_the_hull_is_not_that_above_it(folder):
