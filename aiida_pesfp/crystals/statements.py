@@ -31,6 +31,11 @@ _MORE = '(?:pretty|structured|reduced|full|chemical|true|nominal|unitcell|hill|s
 _MADE = '(?:mass|crystal|calc|calculated|xray|theoretical|astm)'
 _NUMBER = '(?:number|num|no|nr|symbol|name|relax)'
 _SIZE = re.compile(r'(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(?:\(\d+\))?')
+#: Heads of names of crystals, and a formula with which one begins.
+_NAME, _FIRST = (
+    re.compile('(?i:entry|name|label|title|phase|structure|crystal)'),
+    re.compile(r'(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])'),
+)
 _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
@@ -77,7 +82,7 @@ def kind_of(head: str) -> str | None:
 
 def has_more_than_a_formula(head: str, text: str) -> bool:
     """Whether a cell with the name of a material begins with its formula, as ``LiF (5 mol% MgF2)`` does."""
-    first = re.match(r'(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])', text)
+    first = _FIRST.match(text)
     return bool(first and _MATERIAL.search(head) and read_formula(first[0]) and not read_formula(text))
 
 
@@ -114,10 +119,24 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
                 raise InconsistentFile(f'the file says {head} = {text}, its sites have {", ".join(map(str, own))}')
         elif kind is not None:
             doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
+        elif _NAME.search(head):
+            doubts += _check_name(head, text, structure)
     wrong = _check_lattice(lattice, structure) if lattice else []
     if wrong and not has_volume:
         raise InconsistentFile(f'{wrong[0]}: is it the row of another crystal?')
     return list(dict.fromkeys(doubts + wrong))
+
+
+def _check_name(head: str, text: str, structure: Structure) -> list[str]:
+    """A doubt if a name begins with the formula of another crystal that has an element of this one."""
+    first = _FIRST.match(text)
+    if first and (formula := read_formula(first[0])):
+        own = {element.symbol for element in structure.composition.element_composition}
+        try:
+            _check_formula(formula, structure)
+        except InconsistentFile as error:
+            return [f'{head} = {text[:40]!r}: {error}'] if own & set(formula.counts) else []
+    return []
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:

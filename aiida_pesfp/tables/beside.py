@@ -29,7 +29,8 @@ _EXCLUDES = re.compile(
 #: Heads of columns that say what is measured, and how.
 _WHAT = re.compile('(?i:(?:.*[_ ])?(?:property|quantity|measure|parameter|observable|type|kind|method|phase))')
 #: A number with its unit that a remark gives to something; it is that of the row within this share.
-_STATED, _SAME_VALUE = re.compile(r'[=:]\s*([-+\u2212]?\d[\d.,]*(?:[eE][-+]?\d+)?\s*[^\s,;]*)'), 0.05
+_STATED = re.compile(r'(?:[=:]\s*|\s(?=-?\d+[.,]\d))([-+\u2212]?\d[\d.,]*(?:[eE][-+]?\d+)?\s*[^\s,;]*)')
+_SAME_VALUE = 0.05
 #: A power of ten or factor that belongs to no number.
 _TENTH = r'(?:10 ?\^ ?[({]?[+-]?\d+|10[+-]\d{1,2}|1e[+-]?\d+)(?![\d.])'
 _POWER = re.compile(
@@ -40,6 +41,9 @@ _POWER = re.compile(
 #: Units of energies that are none of ours.
 _ENERGIES = r'(?:(?i:hartrees?|rydbergs?|kj|k?(?:cal|j) ?(?:/|per) ?mol)|Ha|Ry|m?eV ?(?:/|per) ?(?!at)[^\W\d_][\w.]*)'
 _FOREIGN = dict.fromkeys(('band_gap', 'energy_above_hull'), re.compile(rf'(?<![^\W\d_]){_ENERGIES}(?![^\W\d_])'))
+_CELLS = r'(?:formula unit|f\.?u\.?|(?:unit )?cell|mole(?:cule)?)'
+_OF_CELLS = rf'(?i:(?:hull|energ)(?:(?!eV)[^.;])*(?:/|\bper) ?{_CELLS}(?![^\W\d_]))'
+_FOREIGN['energy_above_hull'] = re.compile(f'{_FOREIGN["energy_above_hull"].pattern}|{_OF_CELLS}')
 #: A unit of temperatures behind no number.
 _DEGREES = re.compile(
     r'(?:\bin |[(\[/=] ?|(?<![\d.,] )(?<![\d.,])\bdeg(?:rees?)?[. ]{1,2})(?:deg(?:rees?)?[. ]{1,2})?'
