@@ -39,9 +39,11 @@ _NOT_SET = re.compile(r'false|f|no|n|0(?:\.0)?|[✗✘]|(?:insulator|semiconduct
 _NUMBER = re.compile(r'[-+]?[\d.,]+(?:[eE][-+]?\d+)?')
 #: Words of remarks on a property.
 _TOLD = {
-    'band_gap': re.compile(r'(?i:\b(?:insulat|semiconduct|metal(?!\w*(?:ate|oid))|gap|Eg\b))'),
+    'band_gap': re.compile(r'(?i:\b(?:insulat|isolat|semicond|halbleit|metal(?!\w*(?:ate|oid))|gap|Eg\b))'),
     'energy_above_hull': re.compile(r'(?i:hull|stabl|stabil|decompos)'),
 }
+#: Few crystals of any list are so far above the hull, eV/atom.
+_FAR_ABOVE = 1.0
 #: In heads of energies that can all be negative, as those above the hull of all other crystals.
 _NEGATIVE = re.compile(r'above|distance|delta|Δ', re.IGNORECASE)
 #: Letters of the heads of two columns whose difference is a property, or below zero where that is zero.
@@ -235,7 +237,7 @@ def _flag(head: str) -> str | None:
 
 
 def _check_signs(column: Column, rows: list[Row]) -> None:
-    """Raise :class:`TableError` if a column has energies of the hull itself, as those of formation, not above it."""
+    """Raise :class:`TableError` if a column has energies of the hull itself, as those of formation, or likely meV."""
     values = []
     for row in rows:
         with contextlib.suppress(ValueError, ImplausibleValue):
@@ -244,6 +246,9 @@ def _check_signs(column: Column, rows: list[Row]) -> None:
         words = f'most energies of the column {column.name!r} are below zero, half are below {median(values):g} eV/atom'
         way_out = "rename it 'energy above hull' if they are that, else ignore it"
         raise TableError(f'{words}: {way_out}')
+    if len(values) > 1 and median(values) > _FAR_ABOVE and not column.unit:
+        words = f'half of the energies of the column {column.name!r} are above {median(values):g} eV/atom'
+        raise TableError(f'{words}: write their unit into its name, eV/atom or meV/atom')
 
 
 def _check_flags(row: Row, properties: dict[str, float | None]) -> list[str]:

@@ -228,6 +228,31 @@ def test_the_name_of_another_crystal_is_told(folder):
     assert entries['POSCAR_Li2O'].doubts == ()
 
 
+def test_energies_without_a_unit_that_are_large_are_refused(folder):
+    with pytest.raises(SourceError, match='above 2.15 eV/atom: write their unit into its name'):
+        table_of(folder, 'id,Ehull\nLiCl,1.2\nPOSCAR_Li2O,3.1\n')
+    table = table_of(folder, 'id,Ehull (meV/atom)\nLiCl,1.2\nPOSCAR_Li2O,3.1\n')
+    assert {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif'].energy_above_hull == 0.0012
+
+
+def test_rows_of_words_are_like_comments(folder):
+    with pytest.raises(SourceError, match='line 2, .* has .*per f.u., but'):
+        table_of(folder, 'id,Eg (eV),Ehull (eV)\nComments,PBE0,per f.u.\nLiCl,6.25,0.024\n')
+
+
+@pytest.mark.parametrize(('a', 'doubt'), [('5.13', False), ('5.20', False), ('5.35', True)])
+def test_a_lattice_parameter_that_is_a_little_off_is_told(folder, a, doubt):
+    table = table_of(folder, f'id,Eg (eV),a (A)\nLiCl,6.25,{a}\n')
+    found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
+    assert (found.band_gap, any(f'a (A) = {float(a):g}' in one for one in found.doubts)) == (6.25, doubt)
+
+
+@pytest.mark.parametrize('text', ['placeholder until the run ends', 'copied from LiBr', 'SCF not converged'])
+def test_a_row_that_does_not_count_is_refused(folder, text):
+    table = table_of(folder, f'id,Eg (eV),Notes\nLiCl,6.25,{text}\n')
+    assert 'does not count' in {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif'].error
+
+
 def test_a_gap_of_almost_zero_is_none(folder):
     with pytest.raises(SourceError, match='almost zero'):
         table_of(folder, 'id,band_gap\nLiCl,1.0094e-18\nPOSCAR_Li2O,1.3e-18\n')
