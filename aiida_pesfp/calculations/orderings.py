@@ -63,8 +63,7 @@ class OrderCalculation(ProgramCalculation):
         return info
 
     def structure_as_json(self) -> str:
-        given = _stated(self.inputs.get('record'))
-        return as_json(self.inputs.structure, **({'oxidation_states': given} if given else {}))
+        return as_json(self.inputs.structure, _stated(self.inputs.get('record')))
 
 
 @calcfunction

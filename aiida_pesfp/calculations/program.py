@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
@@ -84,10 +85,11 @@ class ProgramCalculation(CalcJob):
         return as_json(self.inputs.structure)
 
 
-def as_json(structure: StructureData, **properties) -> str:
-    """A structure as the programs read it, with some properties as a whole."""
+def as_json(structure: StructureData, oxidation_states: Mapping[str, float] | None = None) -> str:
+    """A structure as the programs read it, with the oxidation states of elements that are known."""
     found = structure.get_pymatgen_structure()
-    found.properties.update(properties)
+    if oxidation_states:
+        found.add_oxidation_state_by_element({one: oxidation_states.get(one) for one in found.symbol_set})
     return json.dumps(found.as_dict())
 
 
