@@ -1,8 +1,12 @@
 """The orderings that stand for a disordered structure in a program: made with its potential, until there are enough."""
 
+import contextlib
+import hashlib
+import json
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from ase.constraints import FixAtoms
@@ -15,6 +19,7 @@ from aiida_pesfp.crystals.ordering.order import RELAX_FIRST, Ordering, order, we
 from aiida_pesfp.errors import EvaluationFailed, NotConverged, OutOfMemory, StructureError
 from aiida_pesfp.fingerprint.ensemble import Ensemble, pool
 from aiida_pesfp.programs.calculators import atoms_of, evaluated
+from aiida_pesfp.programs.checkpoint import claim, write_json
 from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.programs.request import Stopped
 from aiida_pesfp.settings.descriptors import XiParameters
@@ -31,12 +36,14 @@ class Orderer:
     :param species: symbol of the mobile ion.
     :param potential: needed for swaps and relaxations.
     :param check_stop: is called between relaxations and batches of energies; it may raise.
+    :param folder: where orderings that took the potential are kept, so that a run which resumes has the same.
     """
 
     settings: OrderingSettings
     species: str
     potential: object
     check_stop: Callable[[], None]
+    folder: Path | None = None
 
     def members(self, parent: NamedStructure, number: int) -> list[NamedStructure]:
         """The orderings of a disordered structure, or the structure itself if it is ordered; with an error, alone.
@@ -72,12 +79,27 @@ class Orderer:
 
         :raises StructureError: if there are none, or the potential fails.
         """
+        file = self._file(structure)
+        if file is not None:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing, damaged, of another version
+                return [Ordering.from_dict(one) for one in json.loads(file.read_text())]
         orderings = order(structure, self.settings, self.species, evaluate=self.energies)
-        if self.settings.relax == 'none':
-            return orderings
-        relaxed = [self._relax(one) for one in orderings]
-        shares = weights([one.energy for one in relaxed], [one.count for one in relaxed], self.settings)
-        return [replace(one, weight=weight) for one, weight in zip(relaxed, shares)]
+        if self.settings.relax != 'none':
+            orderings = [self._relax(one) for one in orderings]
+            shares = weights([one.energy for one in orderings], [one.count for one in orderings], self.settings)
+            orderings = [replace(one, weight=weight) for one, weight in zip(orderings, shares)]
+        if file is not None:
+            claim(file.parent)
+            write_json(file, [one.as_dict() for one in orderings])
+        return orderings
+
+    def _file(self, structure: Structure) -> Path | None:
+        """The file of what depends on all of this."""
+        if self.folder is None or not self.settings.needs_potential:
+            return None
+        known = structure.as_dict(), self.settings.as_dict(), self.species, self.potential.identity.sha256
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
+        return self.folder / f'{digest[:16]}.json'
 
     def energies(self, structures: Sequence[Structure]) -> list[float]:
         """Total energies of ordered structures, eV."""

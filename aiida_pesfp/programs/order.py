@@ -81,8 +81,7 @@ class OrderRequest(Request):
             with replacing(path) as partial:
                 partial.write_text(str(CifWriter(one.structure, significant_figures=10)))
             outcome.paths.append(str(path))
-        content = [one.provenance() | {'structure': one.structure.as_dict()} for one in found]
-        write_json(folder / ORDERINGS, content)
+        write_json(folder / ORDERINGS, [one.as_dict() for one in found])
         outcome.found = found
         outcome.doubts.extend(dict.fromkeys(doubt for one in found for doubt in one.doubts))
         bar.update(1)

@@ -11,6 +11,8 @@ What it writes, apart from ``OUT/run.json``:
     with ``--orderings``: how this ordering was made. NAME is that of the disordered structure, with a number.
 ``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
     with ``--export``: the same to look at.
+``OUT/orderings/``
+    with ``--orderings``: orderings that were made with the potential, from which the same command resumes.
 ``OUT/ensembles.json``
     with ``--orderings``: the means over the orderings of each disordered structure, with their spread, and why there
     are too few, if there are.
@@ -41,7 +43,7 @@ from aiida_pesfp.fingerprint.plan import host_of, plan_scan
 from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, NAMES, rank_key, stopped_early
 from aiida_pesfp.fingerprint.scan import drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
+from aiida_pesfp.programs.checkpoint import Checkpoint, discard, replacing, write_json, writing
 from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.members import Members, Orderer
 from aiida_pesfp.programs.outcome import Outcome
@@ -51,7 +53,7 @@ from aiida_pesfp.settings.ordering import EnsembleSettings, number_or_auto
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 
-ENSEMBLES = 'ensembles.json'
+ENSEMBLES, ORDERINGS = 'ensembles.json', 'orderings'
 
 
 @dataclass
@@ -119,7 +121,10 @@ class ScanRequest(Request):
         if self.orderings is None:
             yield from super().rounds()
             return
-        orderer = Orderer(self.orderings, self.settings.species, self.potential, self.check_stop)
+        folder = self.output and self.output / ORDERINGS
+        if folder is not None and self.program_settings.fresh:
+            discard(folder, ('*.json',))
+        orderer = Orderer(self.orderings, self.settings.species, self.potential, self.check_stop, folder)
         self.members = [Members(outcome.input, self.orderings) for outcome in self.outcomes]
         self.outcomes, names = [], [outcome.name for outcome in self.outcomes]
         while short := [one for one in self.members if one.is_short(self.settings.descriptors.xi)]:

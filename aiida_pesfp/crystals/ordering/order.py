@@ -64,6 +64,16 @@ class Ordering:
         del found['structure']
         return found | {'doubts': list(self.doubts)}
 
+    def as_dict(self) -> dict:
+        """All of it, as plain JSON types."""
+        return self.provenance() | {'structure': self.structure.as_dict()}
+
+    @classmethod
+    def from_dict(cls, content: dict) -> 'Ordering':
+        """From what :meth:`as_dict` gives."""
+        own = {'structure': Structure.from_dict(content['structure']), 'doubts': tuple(content['doubts'])}
+        return cls(**content | own)
+
 
 def order(
     structure: Structure,

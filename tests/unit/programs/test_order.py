@@ -146,6 +146,24 @@ def test_scan_of_orderings_names_their_parent(invoke_program, tmp_path):
     assert 'Xi from' in table
 
 
+def test_orderings_that_took_the_potential_are_kept(invoke_program, tmp_path):
+    """The same command resumes with them; another number, other settings or --fresh make others."""
+    path, out = write_cif(tmp_path / 'mixed.cif', MIXED), tmp_path / 'out'
+
+    def files(*options):
+        request = (path, '--spacing', 2, '--orderings', 1, '--relax-orderings', *options, '-o', out, '--json')
+        assert invoke_program('scan', *request).found[0]['parent'] == 'mixed'
+        return {one.name: one.stat().st_mtime_ns for one in (out / 'orderings').glob('*.json')}
+
+    first = files('mobile')
+    assert len(first) == 1
+    assert files('mobile') == first
+    assert files('all').items() > first.items()
+    again = files('mobile', '--fresh')
+    assert again.keys() == first.keys()
+    assert again != first
+
+
 def test_orderings_are_added_until_the_error_is_small(invoke_program, tmp_path):
     """The mixed one has four orderings, the other one many; what was scanned of fewer is not scanned again."""
     many = Structure(MIXED.lattice, ['Li', {'Cl': 0.5, 'Br': 0.25, 'F': 0.25}], MIXED.frac_coords)
