@@ -34,21 +34,27 @@ DIFFERENCE = 0.02
 class Barrier:
     """The barrier along one path.
 
-    :param forward: from the first to the last place, eV; ``reverse`` back; ``frozen`` forward with all else frozen.
+    :param path: with all else frozen.
+    :param forward: from the first to the last place, eV; ``reverse`` back.
     :param energy: of the first image, eV.
     :param images: configurations along the path, with their energies, both ends included.
     :param lengths: (n,) distance that the ion has moved, A; ``energies`` (n,) relative to the first image, eV.
     :param flags: what a person should know of it, see :data:`FLAGS`.
     """
 
+    path: Path
     forward: float
     reverse: float
-    frozen: float
     energy: float
     images: list[Atoms]
     lengths: np.ndarray
     energies: np.ndarray
     flags: tuple[str, ...]
+
+    @property
+    def frozen(self) -> float:
+        """Forward with all else frozen, eV."""
+        return self.path.barrier
 
     @property
     def converged(self) -> bool:
@@ -235,8 +241,8 @@ def _barrier(path: Path, relaxer: Relaxer, states: list[State]) -> Barrier:
         image.set_constraint()
         image.calc = SinglePointCalculator(image, energy=float(energy))
     lengths = np.linalg.norm(np.diff(positions[:, path.ion], axis=0), axis=1)
-    values = float(relative.max()), float(relative.max() - relative[-1]), path.barrier, float(energies[0])
-    return Barrier(*values, images, np.concatenate([[0.0], np.cumsum(lengths)]), relative, _in_order(flags))
+    values = float(relative.max()), float(relative.max() - relative[-1]), float(energies[0])
+    return Barrier(path, *values, images, np.concatenate([[0.0], np.cumsum(lengths)]), relative, _in_order(flags))
 
 
 def _in_order(flags: set[str]) -> tuple[str, ...]:
