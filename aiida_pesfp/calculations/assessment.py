@@ -92,7 +92,7 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
     )
     for key, material in found['materials'].items():
         material |= {'formula': matches['formulas'][key], 'descriptors': descriptors[key].uuid}
-        material |= {name: tables[key].get(name) for name in NAMES}
+        material |= {name: tables[key].get(name) for name in (*NAMES, 'error')}  # error: of an ensemble of orderings
     excluded = {
         'unreadable_rows': labels.base.attributes.get('excluded'),
         'unmatched_rows': matches['unmatched'],

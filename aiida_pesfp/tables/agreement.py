@@ -131,7 +131,9 @@ class Again:
         ends = [end for kelvin in kelvins[1:] for end in column.at_temperature(kelvin).bounds(number, values)]
         middle, half = (max(ends) + min(ends)) / 2, HALF * (max(ends) - min(ends)) / 2
         half = max(half, SHIFT if column.measure == 'temperature' else PRECISION * abs(middle))
-        is_upper = column.measure == 'band_gap' and kinds_in(column.name) & _UPPER
+        # The gap is at most a direct or indirect one, unless that is used for it.
+        gap = self.columns.get('band_gap')
+        is_upper = column.measure == 'band_gap' and gap and column.name != gap.name and kinds_in(column.name) & _UPPER
         return '<' if is_upper else number.limit, middle - half, middle + half
 
 
@@ -153,7 +155,7 @@ def _alike(role: str, column: Column, kinds: set[str]) -> set[str]:
     if column.scale == '%':
         return _SPREADS
     if role == 'band_gap':
-        return _UPPER | {'fundamental'} if len(kinds & _UPPER) == 1 else set()
+        return _UPPER | {'fundamental'} if kinds & _UPPER else set()
     return _ALIKE if role == 'temperature' else set()
 
 

@@ -77,7 +77,8 @@ def free_volume_figure(content: dict, cuts: dict[str, tuple[float, float]] | Non
     """Conductivities against both free volumes at Xi's threshold (Fig. 7 and 8).
 
     Limits and values that were raised to the floor are triangles, extrapolated values are open. A structure without a
-    free volume is at the left edge. Lines show sigma+ and sigma-, and cuts of Xi.
+    free volume is at the left edge; means over orderings have their errors. Lines show sigma+ and sigma-, and cuts of
+    Xi.
 
     :param content: of an ``AssessmentData``.
     :param cuts: name -> the cuts of log10 of the connected and of the disconnected free volume.
@@ -101,7 +102,10 @@ def free_volume_figure(content: dict, cuts: dict[str, tuple[float, float]] | Non
     for column, kind in enumerate(SPECTRA, start=1):
         volumes = np.array([entry[f'fv_{kind}'] for _, entry, _ in points])
         least = volumes[volumes > 0].min(initial=1.0) / 2
-        parts = [Trace(np.maximum(volumes, least), shown, None, EXCLUDED, **look)]
+        x = np.maximum(volumes, least)
+        factors = 10 ** np.array([(entry.get('error') or {}).get(f'fv_{kind}') or 0.0 for _, entry, _ in points])
+        across = (x - x / factors, x * factors - x) if factors.max(initial=1.0) > 1 else None
+        parts = [Trace(x, shown, None, EXCLUDED, errors_across=across, **look)]
         ends = [floor, max(positive, default=content['classes']['good'])]
         for (name, pair), colour in zip((cuts or {}).items(), cycle(COLOURS)):
             parts.append(Trace([10 ** pair[column - 1]] * 2, ends, f'cuts of Xi, {name}', colour, 'dash'))

@@ -59,6 +59,18 @@ def test_free_volumes(content):
         assert figure.data[2 * column + 1].x[0] == pytest.approx(10 ** (-2.0, -1.15)[column])
 
 
+def test_means_over_orderings_have_errors(content):
+    first, second = list(content['materials'])[:2]
+    materials = content['materials'] | {second: content['materials'][second] | {'error': {'fv_connected': 0.3}}}
+    points = free_volume_figure(content | {'materials': materials}).data[0]
+    volume = materials[second]['fv_connected']
+    keys = list(materials)
+    ends = points.error_x.arrayminus[keys.index(second)], points.error_x.array[keys.index(second)]
+    np.testing.assert_allclose(ends, (volume - volume / 10**0.3, volume * 10**0.3 - volume))
+    assert points.error_x.array[keys.index(first)] == 0
+    assert free_volume_figure(content).data[0].error_x.array is None
+
+
 def test_models():
     score = {'value': 0.4, 'error': 0.1}
     figure = models_figure({'one': {'logistic_l1_pes': score}}, {'one': {'Xi': {'value': 0.6, 'error': 0.1}}})

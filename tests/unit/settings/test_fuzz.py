@@ -76,6 +76,13 @@ def test_absurd_numbers_are_refused(values):
         FingerprintSettings.from_dict(values)
 
 
+def test_a_reason_is_short():
+    with pytest.raises(
+        ValueError, match="^the species '99999999999999999999' is not the symbol of a chemical element$"
+    ):
+        FingerprintSettings.from_dict({'species': '9' * 5000})
+
+
 def protocols():
     found = []
     for name in ('md', 'scan', 'screen', 'screen_and_validate', 'siesta_md'):
