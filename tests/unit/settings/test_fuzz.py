@@ -10,6 +10,7 @@ import pytest
 
 import aiida_pesfp.settings.arrhenius
 import aiida_pesfp.settings.assessment
+import aiida_pesfp.settings.barrier
 import aiida_pesfp.settings.md
 import aiida_pesfp.settings.program
 import aiida_pesfp.settings.screen  # noqa: F401
