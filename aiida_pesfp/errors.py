@@ -83,6 +83,14 @@ class StoppedEarly(StructureError):
     """The scan stopped as soon as it was certain that Xi is small: its surface is an estimate."""
 
 
+class NoPath(StructureError):
+    """An ion has no path to where it is to go, or the path is none."""
+
+
+class CellTooSmall(StructureError):
+    """An ion is too near to its own images for the barrier of a single ion."""
+
+
 class EvaluationFailed(StructureError):
     """The potential raised an error for a structure."""
 

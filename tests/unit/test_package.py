@@ -18,7 +18,7 @@ FOLDER = Path(aiida_pesfp.__file__).parent
 AIIDA_SIDE = ('data', 'calculations', 'parsers', 'workflows', 'queries', 'report', 'cli')
 COMPUTE_SIDE = (
     *('settings', 'tables', 'crystals', 'fingerprint', 'potentials', 'trajectories', 'transport', 'assessment'),
-    'programs',
+    *('barriers', 'programs'),
 )
 NEITHER = ('sources',)
 
@@ -57,8 +57,8 @@ def test_only_queries_ask_the_graph():
 #: Each imports only from those before it.
 FLOORS = (
     *('errors', 'expressions', 'text', 'settings', 'tables', 'crystals', 'fingerprint', 'trajectories', 'potentials'),
-    *('sources', 'transport', 'assessment', 'programs', 'data', 'calculations', 'parsers', 'queries', 'workflows'),
-    *('report', 'cli'),
+    *('barriers', 'sources', 'transport', 'assessment', 'programs', 'data', 'calculations', 'parsers', 'queries'),
+    *('workflows', 'report', 'cli'),
 )
 
 

@@ -1,0 +1,230 @@
+"""From a path through a frozen framework to a barrier with a relaxed one, cheapest first.
+
+Every barrier counts from the end of the path with all atoms relaxed, the ion too: from the same energy for all methods.
+So the barrier of an ion that is held at the highest of all places of its path bounds that of a band on the same path
+from above, if the framework follows it without a jump.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.mep import NEB
+from ase.optimize import FIRE
+from scipy.signal import find_peaks
+
+from aiida_pesfp import errors
+from aiida_pesfp.barriers.paths import SAME_PLACE, Path
+from aiida_pesfp.barriers.relaxation import Relaxer, State
+from aiida_pesfp.crystals.periodic import minimum_image
+
+#: An atom that moves farther than this, A, has left its site; it is less than half of any hop between sites.
+LEAVES = 1.0
+#: The depth of a place on the way, eV, from which on the ion can rest there.
+DEPTH = 0.1
+#: Force at which the highest image begins to climb, in units of the force at the end.
+BEGINS_TO_CLIMB = 5.0
+#: Energies that are different, eV: more than forces of 0.05 eV/A leave open.
+DIFFERENCE = 0.02
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """The barrier along one path.
+
+    :param forward: from the first to the last place, eV; ``reverse`` back; ``frozen`` forward with all else frozen.
+    :param energy: of the first image, eV.
+    :param images: configurations along the path, with their energies, both ends included.
+    :param lengths: (n,) distance that the ion has moved, A; ``energies`` (n,) relative to the first image, eV.
+    :param flags: what a person should know of it, see :data:`FLAGS`.
+    """
+
+    forward: float
+    reverse: float
+    frozen: float
+    energy: float
+    images: list[Atoms]
+    lengths: np.ndarray
+    energies: np.ndarray
+    flags: tuple[str, ...]
+
+    @property
+    def converged(self) -> bool:
+        """Whether all relaxations and bands have converged."""
+        return 'not_converged' not in self.flags
+
+    @property
+    def saddle(self) -> int:
+        """Index of the highest image."""
+        return int(np.argmax(self.energies))
+
+
+#: What each flag means.
+FLAGS = {
+    'not_converged': 'a relaxation or a band ended before its forces were small',
+    'end_left': 'an ion at an end of the path relaxed away from its place',
+    'framework_left': 'an atom of the framework left its site between the first end and the saddle',
+    'others_left': 'another mobile ion left its site between the first end and the saddle',
+    'other_path': 'the band left the path that it began on',
+    'lower_place': 'a place on the way is lower than the first end',
+    'no_barrier': 'no place on the way is higher than both ends',
+    'pinned_below_neb': 'the ion held at the saddle is lower than the band: the band is not on the lowest path',
+}
+
+
+def pinned(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
+    """The ion is held at the saddle of the frozen path, and all else relaxes."""
+    return _along(path, relaxer, name, [path.lengths[path.saddle]])
+
+
+def profile(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
+    """The ion is held at points at equal distances along the path, and at its frozen saddle."""
+    inner = np.linspace(0, path.lengths[-1], relaxer.settings.images + 2)[1:-1]
+    return _along(path, relaxer, name, np.union1d(inner, path.lengths[path.saddle]))
+
+
+def neb(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
+    """A band with a climbing image between all places on the path where the ion can rest.
+
+    Climbing image: doi:10.1063/1.1329672; improved tangent: doi:10.1063/1.1323224.
+    """
+    first = pinned(path, relaxer, name)
+    stops = _stops(path, relaxer, name)
+    bands, flags = [], set(first.flags) - {'no_barrier'}
+    for (a, begin), (b, end) in pairwise(stops):
+        part = replace(path, places=path.places[a : b + 1], energies=path.energies[a : b + 1], returns=False)
+        bands.append(_band(part, relaxer, f'{name}band{a}-{b}', begin, end))
+    positions = np.concatenate([bands[0].positions[:1], *[band.positions[1:] for band in bands]])
+    energies = np.concatenate([bands[0].energy[:1], *[band.energy[1:] for band in bands]])
+    if not all(band.converged for band in bands):
+        flags.add('not_converged')
+    found = _barrier(path, relaxer, positions, energies, flags)
+    if path.distance_of(positions[found.saddle][path.ion]) > LEAVES:
+        flags.add('other_path')
+    if found.forward > first.forward + DIFFERENCE:
+        flags.add('pinned_below_neb')
+    return replace(found, flags=_in_order(flags | set(found.flags)))
+
+
+METHODS = {'pinned': pinned, 'profile': profile, 'neb': neb}
+
+
+def _ends(path: Path, relaxer: Relaxer, name: str) -> tuple[State, State]:
+    """Both ends with all atoms relaxed."""
+    first = relaxer.relax(f'{name}first', path.atoms.positions)
+    if path.returns:
+        positions = first.positions.copy()
+        positions[path.ion] += path.places[-1] - path.places[0]
+        return first, replace(first, positions=positions)
+    last = relaxer.relax(f'{name}last', path.end)
+    moved = np.linalg.norm(minimum_image(last.positions - first.positions, path.atoms.cell.array), axis=1)
+    if moved[path.ion] < SAME_PLACE:
+        what = f'both ends relax to the same minimum (ion {path.ion} to {moved[path.ion]:.2f} A)'
+        raise errors.NoPath(f'{what}: one of them is no minimum, name other sites or another potential')
+    return first, last
+
+
+def _along(path: Path, relaxer: Relaxer, name: str, lengths) -> Barrier:
+    """The barrier with the ion held after each of these lengths of the path, A."""
+    first, last = _ends(path, relaxer, name)
+    states = [first]
+    for length in lengths:
+        positions = _between(first, last, length / path.lengths[-1])
+        positions[path.ion] = path.place_at(length)
+        states.append(relaxer.relax(f'{name}held-{length:.3f}', positions, held=True))
+    states.append(last)
+    flags = set() if all(state.converged for state in states) else {'not_converged'}
+    for end, place in ((first, path.places[0]), (last, path.places[-1])):
+        if np.linalg.norm(minimum_image(end.positions[path.ion] - place, path.atoms.cell.array)) > LEAVES:
+            flags.add('end_left')
+    positions = np.array([state.positions for state in states])
+    return _barrier(path, relaxer, positions, np.array([state.energy for state in states]), flags)
+
+
+def _between(first: State, last: State, part: float) -> np.ndarray:
+    """(n, 3) positions at this part of the straight way between two states."""
+    return first.positions + part * (last.positions - first.positions)
+
+
+def _stops(path: Path, relaxer: Relaxer, name: str) -> list[tuple[int, State]]:
+    """Indices of the places where the ion can rest, both ends included, with all atoms relaxed."""
+    first, last = _ends(path, relaxer, name)
+    stops = [(0, first)]
+    for index in find_peaks(-path.energies, prominence=DEPTH)[0]:
+        positions = _between(first, last, path.lengths[index] / path.lengths[-1])
+        positions[path.ion] = path.places[index]
+        state = relaxer.relax(f'{name}stop{index}', positions)
+        others = (stops[-1][1], last)
+        if all(np.linalg.norm(state.positions - one.positions, axis=1).max() > LEAVES / 2 for one in others):
+            stops.append((int(index), state))
+    return [*stops, (len(path.places) - 1, last)]
+
+
+def _band(path: Path, relaxer: Relaxer, name: str, first: State, last: State) -> State:
+    """A band between two relaxed states, whose ion begins on the path, or which goes on from where it was."""
+    settings, begun = relaxer.settings, relaxer.states.get(name)
+    if begun and (begun.converged or begun.steps >= settings.steps):
+        return begun
+    guess = begun.positions if begun else _guess(path, first, last, settings.images)
+    images = [relaxer.image(positions) for positions in guess]
+    for image, state in ((images[0], first), (images[-1], last)):
+        image.calc = SinglePointCalculator(image, energy=state.energy, forces=np.zeros_like(state.positions))
+    band = NEB(images, climb=False, method='improvedtangent')
+    optimizer, step = FIRE(band, logfile=None), begun.steps if begun else 0
+    for climbs, limit in ((False, BEGINS_TO_CLIMB * settings.fmax), (True, settings.fmax)):
+        band.climb = climbs
+        for converged in optimizer.irun(limit, settings.steps - step):
+            step += 1
+            positions = np.array([image.positions for image in images])
+            force = np.sqrt((band.get_forces() ** 2).sum(axis=1).max())
+            relaxer.states[name] = State(
+                positions, band.energies.copy(), float(force), step, bool(climbs and converged)
+            )
+    return relaxer.states[name]
+
+
+def _guess(path: Path, first: State, last: State, images: int) -> np.ndarray:
+    """(images + 2, n, 3) positions: the ion on the path, moved by as much as it relaxed at the ends, A."""
+    cell, parts = path.atoms.cell.array, np.linspace(0, 1, images + 2)
+    guess = np.array([_between(first, last, part) for part in parts])
+    begin, end = (
+        minimum_image(state.positions[path.ion] - place, cell)
+        for state, place in ((first, path.places[0]), (last, path.places[-1]))
+    )
+    for positions, part in zip(guess[1:-1], parts[1:-1]):
+        positions[path.ion] = path.place_at(part * path.lengths[-1]) + (1 - part) * begin + part * end
+    return guess
+
+
+def _barrier(path: Path, relaxer: Relaxer, positions: np.ndarray, energies: np.ndarray, flags: set[str]) -> Barrier:
+    """The result of (n, atoms, 3) configurations from one end to the other with their energies, eV."""
+    relative, cell = energies - energies[0], path.atoms.cell.array
+    forward, reverse, top = relative.max(), (relative - relative[-1]).max(), int(np.argmax(relative))
+    if top in (0, len(relative) - 1):
+        flags = flags | {'no_barrier'}
+    if relative[1:-1].min(initial=0.0) < -DIFFERENCE:
+        flags = flags | {'lower_place'}
+    moved = np.linalg.norm(minimum_image(positions[top] - positions[0], cell), axis=1)
+    moved[path.ion] = 0
+    framework = np.isin(np.arange(len(moved)), relaxer.framework)
+    if moved[framework].max(initial=0) > LEAVES:
+        flags = flags | {'framework_left'}
+    if moved[~framework].max(initial=0) > LEAVES:
+        flags = flags | {'others_left'}
+    images = []
+    for one, energy in zip(positions, energies):
+        image = relaxer.atoms.copy()
+        image.positions = one
+        image.calc = SinglePointCalculator(image, energy=float(energy))
+        images.append(image)
+    lengths = np.linalg.norm(np.diff(positions[:, path.ion], axis=0), axis=1)
+    lengths = np.concatenate([[0.0], np.cumsum(lengths)])
+    return Barrier(
+        float(forward), float(reverse), path.barrier, float(energies[0]), images, lengths, relative, _in_order(flags)
+    )
+
+
+def _in_order(flags: set[str]) -> tuple[str, ...]:
+    return tuple(flag for flag in FLAGS if flag in flags)
