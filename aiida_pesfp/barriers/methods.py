@@ -34,21 +34,27 @@ DIFFERENCE = 0.02
 class Barrier:
     """The barrier along one path.
 
-    :param forward: from the first to the last place, eV; ``reverse`` back; ``frozen`` forward with all else frozen.
+    :param path: with all else frozen.
+    :param forward: from the first to the last place, eV; ``reverse`` back.
     :param energy: of the first image, eV.
     :param images: configurations along the path, with their energies, both ends included.
     :param lengths: (n,) distance that the ion has moved, A; ``energies`` (n,) relative to the first image, eV.
     :param flags: what a person should know of it, see :data:`FLAGS`.
     """
 
+    path: Path
     forward: float
     reverse: float
-    frozen: float
     energy: float
     images: list[Atoms]
     lengths: np.ndarray
     energies: np.ndarray
     flags: tuple[str, ...]
+
+    @property
+    def frozen(self) -> float:
+        """Forward with all else frozen, eV."""
+        return self.path.barrier
 
     @property
     def converged(self) -> bool:
@@ -222,7 +228,7 @@ def _barrier(path: Path, relaxer: Relaxer, positions: np.ndarray, energies: np.n
     lengths = np.linalg.norm(np.diff(positions[:, path.ion], axis=0), axis=1)
     lengths = np.concatenate([[0.0], np.cumsum(lengths)])
     return Barrier(
-        float(forward), float(reverse), path.barrier, float(energies[0]), images, lengths, relative, _in_order(flags)
+        path, float(forward), float(reverse), float(energies[0]), images, lengths, relative, _in_order(flags)
     )
 
 
