@@ -6,7 +6,9 @@ import signal
 import time
 
 import numpy as np
+from ase.calculators.calculator import Calculator
 from ase.calculators.lj import LennardJones
+from pymatgen.core import Lattice, Structure
 
 
 class NotANumberAbove(LennardJones):
@@ -163,3 +165,53 @@ ENDINGS = {
     'none': None,
     'many': [1, 2],
 }
+
+
+class Gated(Calculator):
+    """Ions in a periodic landscape along x, whose saddles are low only if an atom steps aside.
+
+    Energies do not change if all atoms are shifted: places count from that of the iodine. An ion rests at multiples of
+    ``period`` along x, at every second one higher by ``tilt``. Over the saddle it passes hydrogen, the gate, which it
+    pushes along z by ``opening``; with the gate in its place the saddle is higher by ``stiffness * opening**2 / 2``.
+    """
+
+    implemented_properties = ['energy', 'forces']
+
+    def __init__(self, barrier=0.4, tilt=0.0, period=7.0, wall=2.0, width=7.0, stiffness=8.0, opening=0.3):
+        super().__init__()
+        self.height, self.tilt, self.period, self.wall, self.width = barrier, tilt, period, wall, width
+        self.stiffness, self.opening = stiffness, opening
+
+    def relaxed(self, x):
+        """Lowest energy with an ion at x, from its lowest site, eV."""
+        return self.height * np.sin(np.pi * x / self.period) ** 2 + self.tilt * np.sin(np.pi * x / self.period / 2) ** 2
+
+    @property
+    def frozen(self):
+        """Barrier with the gate in its place, without a tilt, eV."""
+        return self.height + self.stiffness * self.opening**2 / 2
+
+    def calculate(self, atoms=None, properties=('energy',), system_changes=()):
+        super().calculate(atoms, properties, system_changes)
+        numbers, forces = self.atoms.numbers, np.zeros((len(self.atoms), 3))
+        [anchor], [gate], ions = (np.flatnonzero(numbers == number) for number in (53, 1, 3))
+        half = self.atoms.cell.lengths() / 2
+        x, *across = (self.atoms.positions[ions] - self.atoms.positions[anchor] + half).T
+        angle, wide = np.pi * x / self.period, np.pi * np.array(across) / self.width
+        aside = self.atoms.positions[gate] - self.atoms.positions[anchor] + [half[0], half[1], 0]
+        aside -= 2 * half * np.rint(aside / half / 2)
+        aside[2] -= self.opening * (np.sin(angle) ** 2).sum()
+        energy = self.relaxed(x).sum() + self.wall * (np.sin(wide) ** 2).sum() + self.stiffness * (aside**2).sum() / 2
+        push = self.height - self.stiffness * aside[2] * self.opening
+        forces[ions, 0] = -push * np.sin(2 * angle) * np.pi / self.period
+        forces[ions, 0] -= self.tilt * np.sin(angle) * np.pi / self.period / 2
+        forces[ions, 1:] = -self.wall * np.sin(2 * wide.T) * np.pi / self.width
+        forces[gate] = -self.stiffness * aside
+        forces[anchor] = -forces.sum(axis=0)
+        self.results = {'energy': energy, 'forces': forces}
+
+
+def gated_crystal(*places, period=7.0):
+    """A cube of 7 A for :class:`Gated`, with ions at these multiples of its period along x."""
+    ions = [[place * period / 7.0, 0, 0] for place in places]
+    return Structure(Lattice.cubic(7.0), [*['Li'] * len(ions), 'H', 'I'], [*ions, [0, 0, 0.5], [0.5, 0.5, 0.5]])

@@ -1,0 +1,93 @@
+"""Barriers of landscapes that are known: an analytic one with a gate, and a crystal of Lennard-Jones atoms."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.calculators.lj import LennardJones
+from pymatgen.core import Lattice, Structure
+from scipy.optimize import minimize_scalar
+
+from aiida_pesfp import errors
+from aiida_pesfp.barriers.forces import Forces
+from aiida_pesfp.barriers.hops import hop_between, with_vacancy
+from aiida_pesfp.barriers.methods import LEAVES, METHODS
+from aiida_pesfp.barriers.paths import path_of_hop, path_of_images
+from aiida_pesfp.barriers.relaxation import Relaxer
+from aiida_pesfp.potentials.ase.potential import AseEvaluator
+from aiida_pesfp.settings.barrier import BarrierSettings
+from tests.helpers.calculators import Gated, gated_crystal
+from tests.helpers.potentials import LENNARD_JONES
+
+FINE = BarrierSettings(fmax=0.002, path_spacing=0.25)
+
+
+def barrier_of_hop(crystal, calculator, start, end, method, settings=FINE, states=None):
+    """The barrier of a hop between two atoms, and the number of calls."""
+    supercell, ion, place = with_vacancy(crystal, hop_between(crystal, start, end), settings.distance)
+    evaluator = AseEvaluator(supercell, calculator, 'test')
+    path = path_of_hop(evaluator, supercell, ion, place, settings.path_spacing, 1.2)
+    forces = Forces(calculator)
+    relaxer = Relaxer(path.atoms, path.ion, forces.calculator, settings, {} if states is None else states)
+    return METHODS[method](path, relaxer), forces.calls
+
+
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('tilt', [0.0, 0.1])
+def test_the_gate_opens(method, tilt):
+    """The saddle and both barriers are those of the relaxed landscape, which is known in closed form."""
+    gated = Gated(period=3.5, tilt=tilt)
+    found, _ = barrier_of_hop(gated_crystal(0, 1, period=3.5), gated, 0, 1, method)
+    saddle = -minimize_scalar(lambda x: -gated.relaxed(x), bounds=(0, 3.5)).fun
+    lowest = minimize_scalar(gated.relaxed, bounds=(3, 4)).fun
+    assert found.converged
+    assert found.flags == ()
+    # The ion is held at one of the places of a grid.
+    close = {'pinned': 0.01, 'profile': 0.01, 'neb': 0.002}[method]
+    assert found.forward == pytest.approx(saddle, abs=close)
+    assert found.reverse == pytest.approx(saddle - lowest, abs=close)
+    assert found.frozen == pytest.approx(gated.frozen + tilt / 2, abs=0.02)
+    gate = found.images[found.saddle].positions[1] - found.images[0].positions[1]
+    assert gate[2] == pytest.approx(gated.opening, abs=0.02)
+
+
+def test_the_crystal_does_not_carry_the_held_ion_back():
+    """Without a frame that is kept, everything else would shift until the ion is back at its site."""
+    found, _ = barrier_of_hop(gated_crystal(0, 1, period=3.5), Gated(period=3.5), 0, 1, 'pinned')
+    moved = found.images[found.saddle].positions - found.images[0].positions
+    assert np.linalg.norm(moved[0]) == pytest.approx(1.75, abs=0.01)
+    assert np.linalg.norm(moved[2]) < 0.02
+
+
+def test_a_band_goes_on_from_its_states():
+    """A band that was stopped has the result of one that was not, and finished relaxations cost nothing."""
+    crystal, gated, states = gated_crystal(0, 1, period=3.5), Gated(period=3.5, tilt=0.1), {}
+    whole, calls = barrier_of_hop(crystal, gated, 0, 1, 'neb', states=states)
+    again, none = barrier_of_hop(crystal, gated, 0, 1, 'neb', states=dict(states))
+    assert (again.forward, none) == (whole.forward, 0)
+    few, _ = barrier_of_hop(crystal, gated, 0, 1, 'neb', replace(FINE, steps=3), states := {})
+    assert few.flags[0] == 'not_converged'
+    more, fewer = barrier_of_hop(crystal, gated, 0, 1, 'neb', states=states)
+    assert more.converged
+    assert more.forward == pytest.approx(whole.forward, abs=1e-3)
+    assert fewer < calls
+
+
+@pytest.fixture(scope='module')
+def lithium():
+    """32 Lennard-Jones atoms on a face-centred cubic lattice, near their minimum."""
+    cell = Structure(Lattice.cubic(3.28), ['Li'] * 4, [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    return cell.make_supercell(2)
+
+
+@pytest.mark.parametrize('method', ['pinned', 'neb'])
+def test_images_of_a_hop_by_symmetry_have_its_barrier(lithium, method):
+    """Also its reverse."""
+    settings = replace(FINE, fmax=0.01, path_spacing=0.3, images=3)
+    near = np.flatnonzero(np.isclose(lithium.distance_matrix[0], 3.28 / 2**0.5))[[0, 5, 11]]
+    hops = [(0, near[0]), (0, near[1]), (near[2], 0), (near[0], 0)]
+    found = [barrier_of_hop(lithium, LennardJones(**LENNARD_JONES), *hop, method, settings)[0] for hop in hops]
+    forward, reverse = np.transpose([(one.forward, one.reverse) for one in found])
+    assert forward[0] > 0.2
+    assert np.ptp(np.concatenate([forward, reverse])) < {'pinned': 0.01, 'neb': 0.003}[method]
+    assert found[0].flags == ()
