@@ -9,6 +9,7 @@ from aiida.common.folders import Folder
 from aiida.engine import calcfunction
 from aiida.orm import FolderData, StructureData
 
+from aiida_pesfp.calculations.ports import validator_by
 from aiida_pesfp.calculations.program import ProgramCalculation
 from aiida_pesfp.data.barrier import BarrierData
 from aiida_pesfp.data.potential import PotentialData
@@ -35,6 +36,7 @@ class BarrierCalculation(ProgramCalculation):
         super().define(spec)
         cls.define_resuming(spec)
         spec.outputs['output_parameters'].help = 'barriers (eV), converged, flags, calls, seconds, device, version.'
+        spec.inputs[cls.PORT].validator = validator_by(_check, AllBarrierSettings.limits())
         del spec.exit_codes['ERROR_DIVERGED']
         words = 'A relaxation or band has not converged after all its steps; the results so far are retrieved.'
         spec.exit_code(430, 'ERROR_NOT_CONVERGED', message=words)
@@ -46,6 +48,11 @@ class BarrierCalculation(ProgramCalculation):
         return info
 
 
+def _check(parameters: dict) -> None:
+    if AllBarrierSettings.from_dict(parameters).picture == 'given':
+        raise ValueError('a job has no picture given: pesfp-barrier itself takes images')
+
+
 @calcfunction
 def take_barrier(structure: StructureData, potential: PotentialData, retrieved: FolderData) -> BarrierData:
     """The barriers of a structure, from the files that a job has written for it.
@@ -55,7 +62,10 @@ def take_barrier(structure: StructureData, potential: PotentialData, retrieved: 
     read, folder = retrieved.base.repository.get_object_content, ProgramCalculation.RESULTS
     run = json.loads(read(f'{folder}/run.json'))
     folder = f'{folder}/{next(iter(run["structures"]))}'
-    found, formula = json.loads(read(f'{folder}/{BARRIER}')), structure.get_pymatgen_structure().composition.reduced_formula
+    found, formula = (
+        json.loads(read(f'{folder}/{BARRIER}')),
+        structure.get_pymatgen_structure().composition.reduced_formula,
+    )
     if (run['potential']['sha256'], found['formula']) != (potential.sha256, formula):
         computed = f'{found["formula"]} with {run["potential"]["name"]}'
         raise WrongResults(f'{retrieved} has the barriers of {computed}, not of {formula} with {potential.name}')

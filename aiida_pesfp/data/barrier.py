@@ -1,5 +1,6 @@
 """Node of the migration barriers of one structure."""
 
+from collections.abc import Mapping
 from typing import Self
 
 import ase.io
@@ -14,6 +15,13 @@ from aiida_pesfp.data.required import RequiredAttributes, attribute
 PROFILES = {
     'lengths': 'moved_A', 'energies': 'energies_eV',
     'frozen_lengths': 'frozen_moved_A', 'frozen_energies': 'frozen_energies_eV',
+}  # fmt: skip
+
+#: Columns of tables of structures, and the attributes that they have.
+IN_TABLES = {
+    'relaxed_barrier': 'barrier', 'relaxed_barrier_2d': 'barrier_2d', 'relaxed_barrier_3d': 'barrier_3d',
+    'frozen_barrier': 'frozen_barrier', 'barrier_picture': 'picture', 'barrier_method': 'method',
+    'barrier_flags': 'flags',
 }  # fmt: skip
 
 
@@ -37,6 +45,9 @@ class BarrierData(RequiredAttributes, ArrayData):
     _MAKER = 'from_results'
 
     barrier = attribute('barrier', 'eV.')
+    frozen_barrier = attribute('frozen_barrier', 'That of the same path if nothing relaxes, eV.')
+    method = attribute('method', 'How it was computed.')
+    structure_uuid = attribute('structure_uuid', 'Of the structure.')
     converged = attribute('converged', 'Whether all relaxations and bands have converged.')
     flags = attribute('flags', 'Names of the flags that apply to any path.')
 
@@ -65,8 +76,8 @@ class BarrierData(RequiredAttributes, ArrayData):
     @property
     def limiting(self) -> int:
         """Index of the path that the barrier is that of."""
-        barrier, paths = self.base.attributes.get('frozen_barrier'), self.base.attributes.get('paths')
-        return next(number for number, path in enumerate(paths) if path.get('frozen_barrier') == barrier)
+        paths = self.base.attributes.get('paths')
+        return next(number for number, path in enumerate(paths) if path.get('frozen_barrier') == self.frozen_barrier)
 
     def profile(self, path: int | None = None) -> dict[str, np.ndarray]:
         """Lengths (A) and energies (eV) along a path, by default the limiting one: the keys are those of the arrays."""
@@ -94,3 +105,9 @@ class BarrierData(RequiredAttributes, ArrayData):
 def _plain(key: str) -> str:
     """A key without its unit: those of energies are eV in all attributes."""
     return key.removesuffix('_eV')
+
+
+def table_row(attributes: Mapping) -> dict:
+    """The entries of :data:`IN_TABLES`; the flags as a text, None without any."""
+    row = {name: attributes.get(key) for name, key in IN_TABLES.items()}
+    return row | {'barrier_flags': ', '.join(row['barrier_flags'] or ()) or None}
