@@ -62,10 +62,8 @@ def take_barrier(structure: StructureData, potential: PotentialData, retrieved: 
     read, folder = retrieved.base.repository.get_object_content, ProgramCalculation.RESULTS
     run = json.loads(read(f'{folder}/run.json'))
     folder = f'{folder}/{next(iter(run["structures"]))}'
-    found, formula = (
-        json.loads(read(f'{folder}/{BARRIER}')),
-        structure.get_pymatgen_structure().composition.reduced_formula,
-    )
+    found = json.loads(read(f'{folder}/{BARRIER}'))
+    formula = structure.get_pymatgen_structure().composition.reduced_formula
     if (run['potential']['sha256'], found['formula']) != (potential.sha256, formula):
         computed = f'{found["formula"]} with {run["potential"]["name"]}'
         raise WrongResults(f'{retrieved} has the barriers of {computed}, not of {formula} with {potential.name}')

@@ -17,7 +17,7 @@ OF_ENGINE = (
 
 @calcfunction
 def tabulate_candidates(ranking: Dict, progress: Dict, **results) -> Dict:
-    """One row for each candidate: descriptors, barriers, what each engine found, flags, problems, and the UUIDs of the nodes.
+    """One row for each candidate: descriptors, barriers, what each engine found, flags, problems, UUIDs of the nodes.
 
     :param ranking: of the screening.
     :param progress: ``engines``, their names; ``candidates``, their keys in order; ``problems``, key -> engine -> why a

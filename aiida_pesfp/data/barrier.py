@@ -28,8 +28,8 @@ IN_TABLES = {
 class BarrierData(RequiredAttributes, ArrayData):
     """Migration barriers of an ion in a framework that relaxes around it.
 
-    Attributes, all to be queried: ``picture``, ``method``; ``barrier``, ``reverse_barrier`` and ``frozen_barrier``, that
-    of the same path if nothing relaxes (eV); ``barrier_2d`` and ``barrier_3d`` for percolation in two and three
+    Attributes, all to be queried: ``picture``, ``method``; ``barrier``, ``reverse_barrier`` and ``frozen_barrier``,
+    that of the same path if nothing relaxes (eV); ``barrier_2d`` and ``barrier_3d`` for percolation in two and three
     dimensions (eV; None where the picture has none, and then ``barrier`` is that of one path); ``converged``, ``flags``
     (see :data:`aiida_pesfp.barriers.methods.FLAGS`), ``calls``, ``seconds``, ``atoms``, ``species``, ``formula``,
     ``structure_uuid``, ``potential_name``, ``potential_sha256``, ``settings``, ``doubts``; ``paths``, for each its

@@ -30,8 +30,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     """Screen structures, rank the best by barriers, run molecular dynamics of the best with one engine, of the best of
     these with the next.
 
-    A stage is run if its inputs are given, in the order of :data:`~aiida_pesfp.workflows.stages.STAGES`: barriers with a
-    relaxed framework, a machine-learned potential, SIESTA. A candidate that fails does not affect the others, and its
+    A stage is run if its inputs are given, in the order of :data:`~aiida_pesfp.workflows.stages.STAGES`: barriers with
+    a relaxed framework, a machine-learned potential, SIESTA. A candidate that fails does not affect the others, and its
     row of the table has the reason; without a barrier it keeps its place. With caching, nothing that an earlier run did
     is done again.
     """
@@ -136,8 +136,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def next_stage(self) -> bool:
         """Go to the next stage that is given, if there is one, and choose its candidates."""
         if self.ctx.stage is not None:
-            done, number = self.ctx.stage, self.inputs[self.ctx.stage].candidates.value
-            self.ctx.passed = STAGES[done].passed(self.ctx.passed, number, self.ctx.rows, self.ctx.results[done])
+            found = self.ctx.results[self.ctx.stage]
+            self.ctx.passed = STAGES[self.ctx.stage].passed(self.ctx.passed, self.ctx.rows, found)
         if not self.ctx.stages or not self.ctx.passed:
             return False
         self.ctx.stage = self.ctx.stages.pop(0)
@@ -180,8 +180,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
             self._collect(key, node)
 
     def tabulate(self) -> ExitCode | None:
-        """Make the table of the candidates. Fail if none has a result of dynamics, if there are any, or of the barriers;
-        or if the ranking has gaps."""
+        """Make the table of the candidates. Fail if the ranking has gaps, or if no candidate has a conductivity or,
+        without dynamics, a barrier."""
         incomplete = None
         if not self.ctx.screening.is_finished_ok:
             reason = how_it_ended(self.ctx.screening)
@@ -192,7 +192,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         results = {name: found for name, found in self.ctx.results.items() if found}
         given = {'metadata': {'call_link_label': 'tabulate'}, **results}
         self.out('candidates', tabulate_candidates(self.ctx.screening.outputs.ranking, Dict(progress), **given))
-        if not (results.keys() & ENGINES.keys() or results and set(self.ctx.results) == {BARRIER.name}):
+        if not (results.keys() - {BARRIER.name} or (results and len(self.ctx.results) == 1)):
             reasons = [f'{key}: {reason}' for key, told in self.ctx.problems.items() for reason in told.values()]
             return self.exit_codes.ERROR_ALL_CANDIDATES_FAILED.format(reason='; '.join(reasons))
         return incomplete

@@ -109,9 +109,9 @@ class DynamicsStage(Stage):
         """The columns of a candidate."""
         return {f'{self.name}_{name}': value for name, value in summarise(found.values()).items()}
 
-    def passed(self, candidates: list[str], number: int, rows: dict[str, dict], found: Iterable[str]) -> list[str]:
+    def passed(self, candidates: list[str], rows: dict[str, dict], found: Iterable[str]) -> list[str]:
         """Those that go on to the next stage, in its order: not those without any result."""
-        return [key for key in candidates[:number] if key in found]
+        return [key for key in candidates if key in found]
 
 
 class BarrierStage(Stage):
@@ -141,7 +141,7 @@ class BarrierStage(Stage):
         """The columns of a candidate."""
         return table_row(found['barrier'].base.attributes.all)
 
-    def passed(self, candidates: list[str], number: int, rows: dict[str, dict], found: Iterable[str]) -> list[str]:
+    def passed(self, candidates: list[str], rows: dict[str, dict], found: Iterable[str]) -> list[str]:
         """All of them: those with a barrier change places among themselves, the lowest first."""
         lowest = iter(sorted(found, key=lambda key: rows[key]['relaxed_barrier']))
         return [next(lowest) if key in found else key for key in candidates]

@@ -87,10 +87,10 @@ def test_from_the_cache_a_barrier_names_its_own_structure(builder_of, crystal):
 
 
 def test_a_band_goes_on_where_its_steps_ended(builder_of):
-    """Two steps are not enough; the next job begins where the last one ended, and does not repeat it."""
+    """Its steps are not enough; the next job begins where the last one ended, and does not repeat it."""
     whole, node = run_get_node(builder_of(method='neb', images=3))
     assert statuses(node) == [0]
-    builder = builder_of(method='neb', images=3, steps=6)
+    builder = builder_of(method='neb', images=3, steps=10)
     builder.max_iterations = Int(20)
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
