@@ -1,5 +1,6 @@
 """Node of the migration barriers of one structure."""
 
+import io
 from collections.abc import Mapping
 from typing import Self
 
@@ -38,7 +39,7 @@ class BarrierData(RequiredAttributes, ArrayData):
 
     Arrays of the path of index N: ``lengths_N`` (A, moved by the ion) and ``energies_N`` (eV), ``frozen_lengths_N`` and
     ``frozen_energies_N``, ``positions_N`` (images, atoms, 3) and ``cell_N`` (A), ``numbers_N``. A path that failed has
-    none. ``node.images(N)`` are ASE's atoms, and ``node.export('path.extxyz', path=N)`` writes them.
+    none. ``node.images(N)`` are ASE's atoms, and ``node.export('path.extxyz', number=N)`` writes them.
     """
 
     _REQUIRED = ('picture', 'method', 'barrier', 'frozen_barrier', 'converged', 'flags', 'species', 'paths')
@@ -47,6 +48,7 @@ class BarrierData(RequiredAttributes, ArrayData):
     barrier = attribute('barrier', 'eV.')
     frozen_barrier = attribute('frozen_barrier', 'That of the same path if nothing relaxes, eV.')
     method = attribute('method', 'How it was computed.')
+    species = attribute('species', 'Symbol of the ion.')
     structure_uuid = attribute('structure_uuid', 'Of the structure.')
     converged = attribute('converged', 'Whether all relaxations and bands have converged.')
     flags = attribute('flags', 'Names of the flags that apply to any path.')
@@ -79,14 +81,14 @@ class BarrierData(RequiredAttributes, ArrayData):
         paths = self.base.attributes.get('paths')
         return next(number for number, path in enumerate(paths) if path.get('frozen_barrier') == self.frozen_barrier)
 
-    def profile(self, path: int | None = None) -> dict[str, np.ndarray]:
+    def profile(self, number: int | None = None) -> dict[str, np.ndarray]:
         """Lengths (A) and energies (eV) along a path, by default the limiting one: the keys are those of the arrays."""
-        number = self.limiting if path is None else path
+        number = self.limiting if number is None else number
         return {name: self.get_array(f'{name}_{number}') for name in PROFILES}
 
-    def images(self, path: int | None = None) -> list[Atoms]:
+    def images(self, number: int | None = None) -> list[Atoms]:
         """Configurations along a path, by default the limiting one, with their energies, eV from the first."""
-        number, found = self.limiting if path is None else path, []
+        number, found = self.limiting if number is None else number, []
         numbers, cell = self.get_array(f'numbers_{number}'), self.get_array(f'cell_{number}')
         for positions, energy in zip(self.get_array(f'positions_{number}'), self.get_array(f'energies_{number}')):
             found.append(Atoms(numbers, positions, cell=cell, pbc=True))
@@ -94,11 +96,9 @@ class BarrierData(RequiredAttributes, ArrayData):
         return found
 
     # AiiDA finds the formats of ``export`` by these names.
-    def _prepare_extxyz(self, main_file_name='', path=None) -> tuple[bytes, dict]:
-        import io
-
+    def _prepare_extxyz(self, main_file_name='', number=None) -> tuple[bytes, dict]:
         text = io.StringIO()
-        ase.io.write(text, self.images(path), format='extxyz')
+        ase.io.write(text, self.images(number), format='extxyz')
         return text.getvalue().encode(), {}
 
 

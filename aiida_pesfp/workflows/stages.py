@@ -19,7 +19,7 @@ from aiida_pesfp.expressions import Expression
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.workflows.barrier import BarrierBaseWorkChain
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, check_run, planned
-from aiida_pesfp.workflows.engines import ENGINES, Engine, Need, Program
+from aiida_pesfp.workflows.engines import BARRIER_PROGRAM, ENGINES, Engine, Need, Program
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class BarrierStage(Stage):
 BARRIER = BarrierStage(
     'barrier',
     'barriers with a relaxed framework, by which candidates are ranked then',
-    {'code': Program('pesfp-barrier', 'Migration barriers with a relaxed framework', ('pesfp.barrier',))},
+    {'code': BARRIER_PROGRAM},
     (Need('potential', 'pesfp.potential', 'Potential of the barriers.'),),
     'Barriers: CANDIDATE.barrier',
     tuple(IN_TABLES),

@@ -111,10 +111,11 @@ def test_what_has_not_converged_at_the_end_is_there_with_its_flag(builder_of):
     assert 'not_converged' in results['barrier'].flags
 
 
-def test_a_killed_job_goes_on(builder_of, potential_of, tmp_path):
+def test_a_killed_job_goes_on(builder_of, potential_of, with_test_calculators, tmp_path):
     """SIGKILL in the middle of a band: all but the last calls are not repeated."""
     whole, _ = run_get_node(builder_of(method='neb', images=3))
-    killed = potential_of('tests.helpers.calculators.KilledGated', mark=str(tmp_path / 'killed'), period=3.5)
+    with_test_calculators.setenv('PESFP_TEST_MARK', str(tmp_path / 'killed'))
+    killed = potential_of('tests.helpers.calculators.KilledGated', period=3.5)
     results, node = run_get_node(builder_of(potential=killed, method='neb', images=3))
     assert node.is_finished_ok, node.exit_message
     assert statuses(node) == [STATUS['INTERRUPTED'], 0]
@@ -123,10 +124,9 @@ def test_a_killed_job_goes_on(builder_of, potential_of, tmp_path):
 
 
 def test_what_cannot_be_a_barrier_says_why(builder_of):
-    """A hop that leads to an image of the ion itself."""
-    results, node = run_get_node(builder_of(distance=3.0))
+    results, node = run_get_node(builder_of(longest_hop=2.0))
     assert node.exit_status == BarrierBaseWorkChain.exit_codes.ERROR_JOB_FAILED.status
-    assert 'take a larger' in node.exit_message
+    assert 'allow longer ones' in node.exit_message
     assert 'barrier' not in results
 
 
