@@ -82,13 +82,17 @@ FLAGS = {
 
 def pinned(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
     """The ion is held at the saddle of the frozen path, and all else relaxes."""
-    return _along(path, relaxer, name, [path.lengths[path.saddle]])
+    first, last, saddle = _pinned(path, relaxer, name)
+    return _barrier(path, relaxer, [first, saddle, last])
 
 
 def profile(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
     """The ion is held at points at equal distances along the path, and at its frozen saddle."""
-    inner = np.linspace(0, path.lengths[-1], relaxer.settings.images + 2)[1:-1]
-    return _along(path, relaxer, name, np.union1d(inner, path.lengths[path.saddle]))
+    first, last, saddle = _pinned(path, relaxer, name)
+    held = {float(path.lengths[path.saddle]): saddle}
+    for length in np.linspace(0, path.lengths[-1], relaxer.settings.images + 2)[1:-1]:
+        held[float(length)] = _held(path, relaxer, f'{name}held-{length:.3f}', length, first, last)
+    return _barrier(path, relaxer, [first, *(held[length] for length in sorted(held)), last])
 
 
 def neb(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
@@ -96,57 +100,66 @@ def neb(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
 
     Climbing image: doi:10.1063/1.1329672; improved tangent: doi:10.1063/1.1323224.
     """
-    first = pinned(path, relaxer, name)
-    stops = _stops(path, relaxer, name)
-    bands, flags = [], set(first.flags) - {'no_barrier'}
-    for (a, begin), (b, end) in pairwise(stops):
-        part = replace(path, places=path.places[a : b + 1], energies=path.energies[a : b + 1], returns=False)
-        bands.append(_band(part, relaxer, f'{name}band{a}-{b}', begin, end))
-    positions = np.concatenate([bands[0].positions[:1], *[band.positions[1:] for band in bands]])
-    energies = np.concatenate([bands[0].energy[:1], *[band.energy[1:] for band in bands]])
-    if not all(band.converged for band in bands):
-        flags.add('not_converged')
-    found = _barrier(path, relaxer, positions, energies, flags)
-    if path.distance_of(positions[found.saddle][path.ion]) > LEAVES:
+    first, last, saddle = _pinned(path, relaxer, name)
+    upper = _barrier(path, relaxer, [first, saddle, last])
+    states = [first]
+    for (a, begin), (b, end) in pairwise(_stops(path, relaxer, name, first, last)):
+        part = replace(path, places=path.places[a : b + 1], energies=path.energies[a : b + 1])
+        band = _band(part, relaxer, f'{name}band{a}-{b}', begin, end)
+        inner = zip(band.positions[1:-1], band.energy[1:-1])
+        states += [replace(band, positions=positions, energy=float(energy)) for positions, energy in inner]
+        states.append(end)
+    found = _barrier(path, relaxer, states)
+    flags = set(found.flags)
+    if path.distance_of(found.images[found.saddle].positions[path.ion]) > LEAVES:
         flags.add('other_path')
-    if found.forward > first.forward + DIFFERENCE:
+    if found.forward > upper.forward + DIFFERENCE:
         flags.add('pinned_below_neb')
-    return replace(found, flags=_in_order(flags | set(found.flags)))
+    return replace(found, flags=_in_order(flags))
 
 
 METHODS = {'pinned': pinned, 'profile': profile, 'neb': neb}
 
 
-def _ends(path: Path, relaxer: Relaxer, name: str) -> tuple[State, State]:
-    """Both ends with all atoms relaxed."""
+def _pinned(path: Path, relaxer: Relaxer, name: str) -> tuple[State, State, State]:
+    """Both ends with all atoms relaxed, and the state with the ion held at the saddle.
+
+    Around the saddle the framework may relax into another basin than at the ends, as where it loses a symmetry. So both
+    ends also relax from there, and the lower one counts.
+    """
     first = relaxer.relax(f'{name}first', path.atoms.positions)
-    if path.returns:
-        positions = first.positions.copy()
-        positions[path.ion] += path.places[-1] - path.places[0]
-        return first, replace(first, positions=positions)
-    last = relaxer.relax(f'{name}last', path.end)
-    moved = np.linalg.norm(minimum_image(last.positions - first.positions, path.atoms.cell.array), axis=1)
-    if moved[path.ion] < SAME_PLACE:
-        what = f'both ends relax to the same minimum (ion {path.ion} to {moved[path.ion]:.2f} A)'
+    last = _shifted(first, path) if path.returns else relaxer.relax(f'{name}last', path.end)
+    moved = np.linalg.norm(minimum_image(last.positions - first.positions, path.atoms.cell.array), axis=1)[path.ion]
+    if moved < SAME_PLACE and not path.returns:
+        what = f'both ends relax to the same minimum (ion {path.ion} to {moved:.2f} A)'
         raise errors.NoPath(f'{what}: one of them is no minimum, name other sites or another potential')
-    return first, last
+    saddle = _held(path, relaxer, f'{name}saddle', path.lengths[path.saddle], first, last)
+    first = _lower(path, relaxer, f'{name}first again', first, saddle)
+    last = _shifted(first, path) if path.returns else _lower(path, relaxer, f'{name}last again', last, saddle)
+    return first, last, saddle
 
 
-def _along(path: Path, relaxer: Relaxer, name: str, lengths) -> Barrier:
-    """The barrier with the ion held after each of these lengths of the path, A."""
-    first, last = _ends(path, relaxer, name)
-    states = [first]
-    for length in lengths:
-        positions = _between(first, last, length / path.lengths[-1])
-        positions[path.ion] = path.place_at(length)
-        states.append(relaxer.relax(f'{name}held-{length:.3f}', positions, held=True))
-    states.append(last)
-    flags = set() if all(state.converged for state in states) else {'not_converged'}
-    for end, place in ((first, path.places[0]), (last, path.places[-1])):
-        if np.linalg.norm(minimum_image(end.positions[path.ion] - place, path.atoms.cell.array)) > LEAVES:
-            flags.add('end_left')
-    positions = np.array([state.positions for state in states])
-    return _barrier(path, relaxer, positions, np.array([state.energy for state in states]), flags)
+def _shifted(first: State, path: Path) -> State:
+    """The end of a path to an image of its first place."""
+    positions = first.positions.copy()
+    positions[path.ion] += path.places[-1] - path.places[0]
+    return replace(first, positions=positions)
+
+
+def _held(path: Path, relaxer: Relaxer, name: str, length: float, first: State, last: State) -> State:
+    """All relaxed but the ion, which is held after this length of the path, A."""
+    positions = _between(first, last, length / path.lengths[-1])
+    positions[path.ion] = path.place_at(length)
+    return relaxer.relax(name, positions, held=True)
+
+
+def _lower(path: Path, relaxer: Relaxer, name: str, end: State, saddle: State) -> State:
+    """The state at an end, or that with the framework of the saddle if it is lower and the ion stays there."""
+    positions = saddle.positions.copy()
+    positions[path.ion] = end.positions[path.ion]
+    state = relaxer.relax(name, positions)
+    stays = np.linalg.norm(state.positions[path.ion] - end.positions[path.ion]) < SAME_PLACE
+    return state if stays and state.energy < end.energy - DIFFERENCE else end
 
 
 def _between(first: State, last: State, part: float) -> np.ndarray:
@@ -154,9 +167,8 @@ def _between(first: State, last: State, part: float) -> np.ndarray:
     return first.positions + part * (last.positions - first.positions)
 
 
-def _stops(path: Path, relaxer: Relaxer, name: str) -> list[tuple[int, State]]:
+def _stops(path: Path, relaxer: Relaxer, name: str, first: State, last: State) -> list[tuple[int, State]]:
     """Indices of the places where the ion can rest, both ends included, with all atoms relaxed."""
-    first, last = _ends(path, relaxer, name)
     stops = [(0, first)]
     for index in find_peaks(-path.energies, prominence=DEPTH)[0]:
         positions = _between(first, last, path.lengths[index] / path.lengths[-1])
@@ -204,32 +216,33 @@ def _guess(path: Path, first: State, last: State, images: int) -> np.ndarray:
     return guess
 
 
-def _barrier(path: Path, relaxer: Relaxer, positions: np.ndarray, energies: np.ndarray, flags: set[str]) -> Barrier:
-    """The result of (n, atoms, 3) configurations from one end to the other with their energies, eV."""
-    relative, cell = energies - energies[0], path.atoms.cell.array
-    forward, reverse, top = relative.max(), (relative - relative[-1]).max(), int(np.argmax(relative))
-    if top in (0, len(relative) - 1):
-        flags = flags | {'no_barrier'}
+def _barrier(path: Path, relaxer: Relaxer, states: list[State]) -> Barrier:
+    """The result of states from one end of a path to the other."""
+    energies, cell = np.array([state.energy for state in states]), path.atoms.cell.array
+    relative, positions = energies - energies[0], np.array([state.positions for state in states])
+    top, flags = int(np.argmax(relative)), set()
+    if not all(state.converged for state in states):
+        flags.add('not_converged')
+    for found, place in ((positions[0], path.places[0]), (positions[-1], path.places[-1])):
+        if np.linalg.norm(minimum_image(found[path.ion] - place, cell)) > LEAVES:
+            flags.add('end_left')
+    if top in (0, len(states) - 1):
+        flags.add('no_barrier')
     if relative[1:-1].min(initial=0.0) < -DIFFERENCE:
-        flags = flags | {'lower_place'}
+        flags.add('lower_place')
     moved = np.linalg.norm(minimum_image(positions[top] - positions[0], cell), axis=1)
-    moved[path.ion] = 0
-    framework = np.isin(np.arange(len(moved)), relaxer.framework)
+    moved[path.ion], framework = 0, np.isin(np.arange(len(moved)), relaxer.framework)
     if moved[framework].max(initial=0) > LEAVES:
-        flags = flags | {'framework_left'}
+        flags.add('framework_left')
     if moved[~framework].max(initial=0) > LEAVES:
-        flags = flags | {'others_left'}
-    images = []
-    for one, energy in zip(positions, energies):
-        image = relaxer.atoms.copy()
-        image.positions = one
+        flags.add('others_left')
+    images = [relaxer.image(state.positions) for state in states]
+    for image, energy in zip(images, energies):
+        image.set_constraint()
         image.calc = SinglePointCalculator(image, energy=float(energy))
-        images.append(image)
     lengths = np.linalg.norm(np.diff(positions[:, path.ion], axis=0), axis=1)
-    lengths = np.concatenate([[0.0], np.cumsum(lengths)])
-    return Barrier(
-        path, float(forward), float(reverse), float(energies[0]), images, lengths, relative, _in_order(flags)
-    )
+    values = float(relative.max()), float(relative.max() - relative[-1]), float(energies[0])
+    return Barrier(path, *values, images, np.concatenate([[0.0], np.cumsum(lengths)]), relative, _in_order(flags))
 
 
 def _in_order(flags: set[str]) -> tuple[str, ...]:

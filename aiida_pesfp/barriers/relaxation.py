@@ -13,7 +13,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.constraints import FixAtoms, FixSubsetCom
-from ase.optimize import LBFGS
+from ase.optimize import BFGS
 
 from aiida_pesfp.settings.barrier import BarrierSettings
 
@@ -64,13 +64,16 @@ class Relaxer:
         return atoms
 
     def relax(self, name: str, positions: np.ndarray, held: bool = False) -> State:
-        """Relax from (n, 3) positions, or go on with what there is of this name."""
+        """Relax from (n, 3) positions, or go on with what there is of this name.
+
+        This BFGS steps down along directions of negative curvature; LBFGS would end on a ridge.
+        """
         begun = self.states.get(name)
         if begun and (begun.converged or begun.steps >= self.settings.steps):
             return begun
         first = begun.steps if begun else 0
         atoms = self.image(begun.positions if begun else positions, held)
-        steps = LBFGS(atoms, logfile=None).irun(self.settings.fmax, self.settings.steps - first)
+        steps = BFGS(atoms, logfile=None).irun(self.settings.fmax, self.settings.steps - first)
         for step, converged in enumerate(steps, first):
             force = np.linalg.norm(atoms.get_forces(), axis=1).max()
             energy = float(atoms.get_potential_energy())

@@ -174,14 +174,15 @@ class Gated(Calculator):
     Energies do not change if all atoms are shifted: places count from that of the iodine. An ion rests at multiples of
     ``period`` along x, at every second one higher by ``tilt``. Over the saddle it passes hydrogen, the gate, which it
     pushes along z by ``opening``; with the gate in its place the saddle is higher by ``stiffness * opening**2 / 2``.
+    With a ``trap`` (eV) the gate is on top of a hill, from which it slides along x as soon as an ion touches it.
     """
 
     implemented_properties = ['energy', 'forces']
 
-    def __init__(self, barrier=0.4, tilt=0.0, period=7.0, wall=2.0, width=7.0, stiffness=8.0, opening=0.3):
+    def __init__(self, barrier=0.4, tilt=0.0, period=7.0, wall=2.0, width=7.0, stiffness=8.0, opening=0.3, trap=0.0):
         super().__init__()
         self.height, self.tilt, self.period, self.wall, self.width = barrier, tilt, period, wall, width
-        self.stiffness, self.opening = stiffness, opening
+        self.stiffness, self.opening, self.trap = stiffness, opening, trap
 
     def relaxed(self, x):
         """Lowest energy with an ion at x, from its lowest site, eV."""
@@ -202,12 +203,16 @@ class Gated(Calculator):
         aside = self.atoms.positions[gate] - self.atoms.positions[anchor] + [half[0], half[1], 0]
         aside -= 2 * half * np.rint(aside / half / 2)
         aside[2] -= self.opening * (np.sin(angle) ** 2).sum()
+        slid = aside[0] / 0.3 + 0.1 * (np.sin(angle) ** 2).sum()
+        aside[0] *= self.trap == 0
         energy = self.relaxed(x).sum() + self.wall * (np.sin(wide) ** 2).sum() + self.stiffness * (aside**2).sum() / 2
-        push = self.height - self.stiffness * aside[2] * self.opening
+        energy += self.trap * ((slid**2 - 1) ** 2 - 1)
+        push = self.height - self.stiffness * aside[2] * self.opening + 4 * self.trap * slid * (slid**2 - 1) * 0.1
         forces[ions, 0] = -push * np.sin(2 * angle) * np.pi / self.period
         forces[ions, 0] -= self.tilt * np.sin(angle) * np.pi / self.period / 2
         forces[ions, 1:] = -self.wall * np.sin(2 * wide.T) * np.pi / self.width
         forces[gate] = -self.stiffness * aside
+        forces[gate, 0] -= 4 * self.trap * slid * (slid**2 - 1) / 0.3
         forces[anchor] = -forces.sum(axis=0)
         self.results = {'energy': energy, 'forces': forces}
 
