@@ -1,10 +1,16 @@
 """``pesfp.barrier`` and ``pesfp.barrier.base`` with the real program and a landscape that is known."""
 
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import Int, QueryBuilder, StructureData
+from aiida.orm import InstalledCode, Int, QueryBuilder, StructureData, load_node
+from aiida.tools.archive.abstract import get_format
 from ase.io import read
 
 from aiida_pesfp.calculations.barrier import BarrierCalculation, take_barrier
@@ -12,6 +18,8 @@ from aiida_pesfp.data.barrier import BarrierData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.workflows.barrier import BarrierBaseWorkChain
+from aiida_pesfp.workflows.stages import BARRIER
+from tests.helpers import REPOSITORY
 from tests.helpers.calculators import Gated, gated_crystal
 from tests.helpers.graph import jobs_of
 
@@ -140,3 +148,76 @@ def test_results_of_another_potential_are_refused(builder_of, crystal, potential
 def test_wrong_parameters_are_refused_before_anything_runs(builder_of, parameters):
     with pytest.raises(ValueError, match=next(iter(parameters))):
         run_get_node(builder_of(**parameters))
+
+
+@pytest.fixture
+def launching(aiida_computer_local, gated, tmp_path):
+    """Options of a launch: codes of this environment, the potential, overrides."""
+    computer = aiida_computer_local(label=f'gated-{tmp_path.name}')
+    computer.configure(safe_interval=0)
+    for name in ('scan', 'md', 'barrier'):
+        InstalledCode(
+            computer=computer,
+            filepath_executable=str(Path(sys.executable).parent / f'pesfp-{name}'),
+            label=f'pesfp-{name}',
+            default_calc_job_plugin=f'pesfp.{name}',
+            prepend_text=f'export PYTHONPATH={REPOSITORY}',
+        ).store()
+    gated.label = f'gated-{tmp_path.name}'
+    given = {'cell': 'as_given'}
+    stages = {'ml': {'overrides': {'md': {'dynamics': {'stride': 1}}, 'supercell': {'minimum_distance': 4.0}}}}
+    stages['barrier'] = {'overrides': {'barrier': {'parameters': given}}}
+    path = tmp_path / 'overrides.yaml'
+    path.write_text(yaml.safe_dump({'screen': {'scan': {'parameters': given | {'spacing': 0.8}}}, 'stages': stages}))
+    return ('--code', f'pesfp-scan@{computer.label}', '--potential', gated.label, '--overrides', path)
+
+
+def test_screen_barrier_and_dynamics_from_one_command(aiida_pesfp, launching, crystal, patient_daemon, tmp_path):
+    """Under the daemon. A candidate without a barrier has dynamics all the same; the archive has the barrier."""
+    lonely = StructureData(pymatgen=gated_crystal(0), label='lonely').store()
+    printed = aiida_pesfp(
+        'launch', 'screen-and-validate', crystal.pk, lonely.pk, *launching, '--protocol', 'fast', '--submit',
+        '--select', 'xi > -1', '--barrier-candidates', '2', '--ml-candidates', '2', '--no-relax',
+        '--picoseconds', '0.06', '-t', '600',
+    )  # fmt: skip
+    node = load_node(int(printed.split('submitted ScreenAndValidateWorkChain<')[1].split('>')[0]))
+    end = time.monotonic() + 500
+    while not node.is_terminated and time.monotonic() < end:
+        time.sleep(1)
+    assert node.is_finished_ok, aiida_pesfp('status', node.pk)
+    rows = {load_node(row['structure']).label: row for row in node.outputs.candidates['rows']}
+    assert rows['gated']['relaxed_barrier'] == pytest.approx(GATED.height, abs=0.03)
+    assert 'larger --supercell-distance' in rows['lonely']['problems']['barrier']
+    assert rows['lonely']['relaxed_barrier'] is None
+    assert all(row['ml_highest_temperature'] == 600 for row in rows.values())
+    [found] = rows['gated']['nodes']['barrier']
+    assert load_node(found).pk == node.outputs.barrier.gated.barrier.pk
+
+    assert f'{rows["gated"]["relaxed_barrier"]:.3f}' in aiida_pesfp('rank', node.pk)
+    aiida_pesfp('export', 'archive', node.pk, '-o', tmp_path / 'shared.aiida')
+    with get_format().open(tmp_path / 'shared.aiida', 'r') as reader:
+        query = reader.querybuilder().append(BarrierData, filters={'attributes.barrier': {'<': 0.5}}, project='uuid')
+        assert query.all(flat=True) == [found]
+
+
+@pytest.mark.parametrize('lacking', [(), ('b',), ('a', 'b', 'c')])
+def test_those_with_a_barrier_change_places_among_themselves(lacking):
+    barriers = {'a': 0.5, 'b': 0.1, 'c': 0.4}
+    rows = {key: {'relaxed_barrier': barriers[key]} for key in barriers}
+    found = [key for key in barriers if key not in lacking]
+    expected = {(): ['b', 'c', 'a'], ('b',): ['c', 'b', 'a'], ('a', 'b', 'c'): ['a', 'b', 'c']}
+    assert BARRIER.passed(['a', 'b', 'c'], rows, found) == expected[lacking]
+
+
+def test_launch_prints_the_barrier_and_where_to_look(aiida_pesfp, launching, crystal, tmp_path):
+    code = launching[1].replace('scan', 'barrier')
+    overrides = tmp_path / 'barrier.yaml'
+    overrides.write_text(yaml.safe_dump({'barrier': {'parameters': {'cell': 'as_given'}}}))
+    options = ('--code', code, '--potential', launching[3], '--overrides', overrides, '--protocol', 'fast')
+    printed = aiida_pesfp('launch', 'barrier', crystal.pk, *options, '--path-spacing', '0.25')
+    found = QueryBuilder().append(BarrierData).order_by({BarrierData: {'id': 'desc'}}).first(flat=True)
+    assert f'{found.barrier:.3f}' in printed
+    assert f'aiida-pesfp export barrier {found.pk}' in printed
+    assert 'runs pesfp.scan, not pesfp.barrier' in ' '.join(
+        aiida_pesfp('launch', 'barrier', crystal.pk, *launching[:4], fails=True).split()
+    )
