@@ -17,6 +17,7 @@ from aiida_pesfp.calculations.barrier import BarrierCalculation, take_barrier
 from aiida_pesfp.data.barrier import BarrierData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
+from aiida_pesfp.queries.nodes import stored
 from aiida_pesfp.workflows.barrier import BarrierBaseWorkChain
 from aiida_pesfp.workflows.stages import BARRIER
 from tests.helpers import REPOSITORY
@@ -174,7 +175,9 @@ def launching(aiida_computer_local, gated, tmp_path):
 
 def test_screen_barrier_and_dynamics_from_one_command(aiida_pesfp, launching, crystal, patient_daemon, tmp_path):
     """Under the daemon. A candidate without a barrier has dynamics all the same; the archive has the barrier."""
-    lonely = StructureData(pymatgen=gated_crystal(0), label='lonely').store()
+    alone = gated_crystal(0)
+    alone.translate_sites([0], [0, 0, 0.2])  # near another atom, or it would be no crystal
+    lonely = StructureData(pymatgen=alone, label='lonely').store()
     printed = aiida_pesfp(
         'launch', 'screen-and-validate', crystal.pk, lonely.pk, *launching, '--protocol', 'fast', '--submit',
         '--select', 'xi > -1', '--barrier-candidates', '2', '--ml-candidates', '2', '--no-relax',
@@ -187,9 +190,12 @@ def test_screen_barrier_and_dynamics_from_one_command(aiida_pesfp, launching, cr
     assert node.is_finished_ok, aiida_pesfp('status', node.pk)
     rows = {load_node(row['structure']).label: row for row in node.outputs.candidates['rows']}
     assert rows['gated']['relaxed_barrier'] == pytest.approx(GATED.height, abs=0.03)
-    assert 'larger --supercell-distance' in rows['lonely']['problems']['barrier']
+    assert 'allow longer ones' in rows['lonely']['problems']['barrier']
     assert rows['lonely']['relaxed_barrier'] is None
     assert all(row['ml_highest_temperature'] == 600 for row in rows.values())
+    status = aiida_pesfp('status', node.pk)
+    assert f'gated, barrier: {rows["gated"]["relaxed_barrier"]:.3f} eV, finished' in status
+    assert 'lonely, barrier: finished, job 1' in status
     [found] = rows['gated']['nodes']['barrier']
     assert load_node(found).pk == node.outputs.barrier.gated.barrier.pk
 
@@ -215,9 +221,10 @@ def test_launch_prints_the_barrier_and_where_to_look(aiida_pesfp, launching, cry
     overrides.write_text(yaml.safe_dump({'barrier': {'parameters': {'cell': 'as_given'}}}))
     options = ('--code', code, '--potential', launching[3], '--overrides', overrides, '--protocol', 'fast')
     printed = aiida_pesfp('launch', 'barrier', crystal.pk, *options, '--path-spacing', '0.25')
-    found = QueryBuilder().append(BarrierData).order_by({BarrierData: {'id': 'desc'}}).first(flat=True)
+    found, process = (stored(kind)[-1] for kind in (BarrierData, BarrierBaseWorkChain))
     assert f'{found.barrier:.3f}' in printed
     assert f'aiida-pesfp export barrier {found.pk}' in printed
+    assert f'gated, barrier: {found.barrier:.3f} eV' in aiida_pesfp('status', process.pk)
     assert 'runs pesfp.scan, not pesfp.barrier' in ' '.join(
         aiida_pesfp('launch', 'barrier', crystal.pk, *launching[:4], fails=True).split()
     )
