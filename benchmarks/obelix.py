@@ -1,9 +1,8 @@
 """Descriptors of the experimental crystals of OBELiX, most of them disordered, against their conductivities.
 
 Run ``python benchmarks/obelix.py POTENTIAL -o FOLDER --minutes 60``; ``paper`` is the paper's own. The folder gets an
-AiiDA profile, in which ``aiida-pesfp launch screen`` scans a few crystals at a time, the cheapest first, until the time
-is over; a later call goes on. Then come the tables, and an archive with every node behind them. ``--minutes 0`` prints
-what is there.
+AiiDA profile with every node behind the tables, in which ``aiida-pesfp launch screen`` scans a few crystals at a time,
+the cheapest first, until the time is over; a later call goes on. ``--minutes 0`` prints what is there.
 """
 
 import argparse
@@ -19,8 +18,10 @@ import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from common import PAPER, SHARED
+from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
 from pymatgen.core import Composition, Structure
 from scipy.stats import spearmanr
 from tabulate import tabulate
@@ -241,37 +242,69 @@ def print_extremes(done: dict, rows: dict) -> None:
         print(tabulate(shown, ('ID', 'composition', 'family', 'S/cm', 'Xi'), floatfmt=('', '', '', '', '.3f')))
 
 
-def print_overlap(done: dict, rows: dict, nodes: dict) -> set[str]:
-    """Crystals that LASKOWSKI2023 has too, found by their structures apart from Li; their names."""
-    from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
-
+def overlap(done: dict, nodes: dict) -> dict[str, str]:
+    """Crystals that LASKOWSKI2023 has too, and its structures: alike in composition, and in structure apart from Li."""
     others = {path.stem: Structure.from_file(path) for path in (SHARED / 'structures' / 'laskowski2023').glob('*.cif')}
     matcher = StructureMatcher(ltol=0.2, stol=0.3, angle_tol=5, comparator=FrameworkComparator())
     found = {}
     for key in done:
         own = nodes[key].get_pymatgen_structure()
-        amounts = own.composition.element_composition.fractional_composition
-        bare = own.copy()
+        amounts, bare = own.composition.element_composition.fractional_composition, own.copy()
         bare.remove_species([one for one in bare.composition if one.symbol == 'Li'])
         for name, other in others.items():
-            theirs = other.composition.element_composition.fractional_composition
-            if set(theirs) != set(amounts) or max(abs(theirs[e] - amounts[e]) for e in theirs) > 0.02:
-                continue
-            framework = other.copy()
-            framework.remove_species(['Li'])
-            if matcher.fit(bare, framework):
-                found[key] = name
-    told = sum(bool(rows[key]['Laskowski ID']) for key in done)
-    print(f'\n{len(found)} crystals are in LASKOWSKI2023 too by their structures: {found}')
-    print(f'({told} of those scanned have a number of its table, most with other entries than its 75 structures)')
-    return set(found)
+            theirs, framework = other.composition.element_composition.fractional_composition, other.copy()
+            if set(theirs) == set(amounts) and max(abs(theirs[e] - amounts[e]) for e in theirs) < 0.02:
+                framework.remove_species(['Li'])
+                if matcher.fit(bare, framework):
+                    found[key] = name
+    return found
 
 
-def assess(name: str, potential: str, group: str | None) -> dict:
+def group_of(label: str, keys: list[str], nodes: dict) -> str:
+    """A group of these structures, and of no others."""
+    from aiida.orm import Group
+
+    group, _ = Group.collection.get_or_create(label)
+    group.clear()
+    group.add_nodes([nodes[key] for key in keys])
+    return label
+
+
+def draw(path: Path, groups: dict[str, list[str]], done: dict, rows: dict) -> None:
+    """Conductivities against both free volumes, with the errors of means over orderings (after Fig. 8)."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout='constrained')
+    for axis, name in zip(axes, ('fv_connected', 'fv_disconnected')):
+        for (label, keys), colour in zip(groups.items(), ('#0072b2', '#e69f00', '#d55e00')):
+            x = np.array([max(done[key][name], 3e-5) for key in keys])
+            errors = np.array([(done[key].get('error', None) or {}).get(name) or 0.0 for key in keys])
+            bars, y = [x - x / 10**errors, x * 10**errors - x], [conductivity(rows[key]) for key in keys]
+            axis.errorbar(
+                x, y, xerr=bars, fmt='o', ms=4, lw=0.8, alpha=0.7, color=colour, label=f'{label} ({len(keys)})'
+            )
+        axis.set(xscale='log', yscale='log', xlabel=f'{name.removeprefix("fv_")} free volume at 0.5 eV')
+        for sigma in (GOOD, BAD):
+            axis.axhline(sigma, color='grey', lw=0.8, ls=':')
+    axes[0].set_ylabel('conductivity (S/cm)')
+    axes[0].legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def assess(name: str, potential: str, group: str) -> dict:
     """The paper's scores of the crystals of a group by ``aiida-pesfp assess``; none if there are too few."""
     options = ['--column', 'id=ID', '--column', f'conductivity={SIGMA}', '--unit', 'S/cm', '--table-temperature', '298']
-    options += ['--good', str(GOOD), '--bad', str(BAD), '--ignore', '*', '--potential', potential, '--all']
-    options += ['--group', group] if group else []
+    options += [
+        '--good',
+        str(GOOD),
+        '--bad',
+        str(BAD),
+        '--ignore',
+        '*',
+        '--potential',
+        potential,
+        '--all',
+        '--group',
+        group,
+    ]
     try:
         text = call('aiida-pesfp', 'assess', str(OBELIX / 'train.csv'), *options)
     except subprocess.CalledProcessError:
@@ -292,6 +325,7 @@ def main():
     parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-obelix'))
     parser.add_argument('--minutes', type=float, default=0, help='no batch is begun after these')
     parser.add_argument('--at-once', type=int, default=4, help='crystals of a batch')
+    parser.add_argument('--figure', type=Path, help='write a figure here')
     parser.add_argument('--skip', nargs='*', default=[], help='crystals that are not scanned')
     arguments = parser.parse_args()
     potential = PAPER if arguments.potential == 'paper' else arguments.potential
@@ -308,10 +342,16 @@ def main():
     nodes, done = stored()
     done, rows = {key: node for key, node in done.items() if 'points' in plan[key]}, read_rows()
     print_progress(plan, done)
-    groups = {name: [key for key in done if plan[key]['class'] == name] for name in CLASSES}
-    groups['all'] = list(done)
-    scores = {name: assess(name, potential, None if name == 'all' else name) for name in groups}
-    print_scores('By class', {name: keys for name, keys in groups.items() if keys}, done, rows, scores)
+    classes = {name: [key for key in done if plan[key]['class'] == name] for name in CLASSES}
+    known = overlap(done, nodes)
+    groups = classes | {
+        'all': list(done),
+        'not in LASKOWSKI2023': [key for key in done if key not in known],
+        'CIF of the very sample': [key for key in done if rows[key]['close match'] != 'Yes'],
+    }
+    groups = {name: keys for name, keys in groups.items() if keys}
+    scores = {name: assess(name, potential, group_of(f'scanned: {name}', keys, nodes)) for name, keys in groups.items()}
+    print_scores('By class', groups, done, rows, scores)
     families = defaultdict(list)
     for key in done:
         families[rows[key]['Family']].append(key)
@@ -319,7 +359,9 @@ def main():
     print_scores('Families with five crystals and more', frequent, done, rows, {})
     print_spread(done)
     print_extremes(done, rows)
-    print_overlap(done, rows, nodes)
+    print(f'\n{len(known)} crystals are in LASKOWSKI2023 too: {known}')
+    if arguments.figure:
+        draw(arguments.figure, classes, done, rows)
 
 
 if __name__ == '__main__':

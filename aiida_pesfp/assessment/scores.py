@@ -13,6 +13,7 @@ from aiida_pesfp.assessment.classes import classify
 from aiida_pesfp.assessment.features import DescriptorExpression, standard_rankings
 from aiida_pesfp.assessment.labels import Measurement
 from aiida_pesfp.errors import AssessmentError, ExpressionError
+from aiida_pesfp.fingerprint.ensemble import moved
 from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings
 
 #: Materials of each class that a score needs: with one, the bootstrap has nothing to vary.
@@ -28,7 +29,8 @@ class Score:
     """A score and its uncertainty.
 
     :param value: mean true-positive rate over the lowest false-positive rates: 1 is perfect, half the limit random.
-    :param error: standard deviation over resamples of the materials; 68.3 % of these lie from ``lower`` to ``upper``.
+    :param error: standard deviation over resamples of the materials, and of the orderings of disordered ones; 68.3 % of
+        these lie from ``lower`` to ``upper``.
     :param resamples: number of those that contain both classes.
     """
 
@@ -87,16 +89,18 @@ def score_rankings(
 
 def _row(text: str, descriptors: dict[str, dict], good, bad, settings: ScoreSettings) -> dict:
     """A material for which the expression has no value is excluded from this row only, with the reason."""
-    expression, ranking, missing = DescriptorExpression(text), {}, {}
+    expression, ranking, errors, missing = DescriptorExpression(text), {}, [], {}
     for position, (key, table) in enumerate(descriptors.items()):
         try:
-            ranking[position] = expression(table)
+            value, *ends = (expression(one) for one in (table, moved(table, -1), moved(table, 1)))
+            ranking[position] = value
+            errors.append(abs(ends[1] - ends[0]) / 2)
         except ExpressionError as error:
             missing[key] = str(error)
     positions, values = list(ranking), np.array(list(ranking.values()))
     row = {'ranking': text, 'score': None, 'materials': len(positions), 'missing': missing, 'error': None}
     try:
-        return row | {'score': asdict(score(values, good[positions], bad[positions], settings))}
+        return row | {'score': asdict(score(values, good[positions], bad[positions], settings, errors))}
     except AssessmentError as error:
         return row | {'error': str(error)}
 
@@ -140,9 +144,10 @@ def resampled_weights(number: int, settings: ScoreSettings) -> np.ndarray:
     return generator.multinomial(number, np.full(number, 1 / number), size=settings.resamples).astype(float)
 
 
-def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings()) -> Score:
+def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings(), errors=None) -> Score:
     """Score of a ranking with its bootstrap uncertainty.
 
+    :param errors: (n,) of the ranking, as those of means over orderings, drawn from normal distributions.
     :raises AssessmentError: if a class has fewer than two materials, or a rank is not a number.
     """
     ranking, good, bad = (np.asarray(values, dtype=float) for values in (ranking, good, bad))
@@ -152,7 +157,12 @@ def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings()) -> Scor
     limit = settings.maximum_false_positive_rate
     draws = resampled_weights(len(ranking), settings)
     batches = np.split(draws, range(_BATCH, len(draws), _BATCH))
-    values = np.concatenate([partial_area(ranking, good * batch, bad * batch, limit) for batch in batches])
+    if errors is None or not np.any(errors):
+        values = np.concatenate([partial_area(ranking, good * batch, bad * batch, limit) for batch in batches])
+    else:
+        generator = np.random.default_rng([settings.seed, 1])
+        rankings = generator.normal(ranking, errors, size=draws.shape)
+        values = np.array([partial_area(one, good * drawn, bad * drawn, limit) for one, drawn in zip(rankings, draws)])
     return _summary(float(partial_area(ranking, good, bad, limit)), values)
 
 

@@ -48,7 +48,8 @@ def import_folder(paths, table, id_column, ignore, group, **fields):
 
     By default the group has the name of the first folder.
     """
-    from aiida_pesfp.sources.folder import Table, read_folder
+    from aiida_pesfp.sources.folder import read_folder
+    from aiida_pesfp.sources.properties import Table
 
     columns = {name: fields.pop(f'{name}_column') for name in ('band_gap', 'energy_above_hull')}
     properties = table and Table.load(table, id_column, ignore, **columns)

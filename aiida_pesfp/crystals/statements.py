@@ -17,6 +17,8 @@ from aiida_pesfp.tables.numbers import is_blank
 LONGEST_FORMULA = 500
 #: A density or volume that is off by so much is doubtful, and wrong, as are a lattice parameter and a mass. Relative.
 DOUBTFUL_SIZE, WRONG_SIZE, WRONG_LATTICE, WRONG_MASS = 0.05, 0.25, 0.07, 0.01
+#: So far off is a lattice parameter whose volume would be doubtful.
+DOUBTFUL_LATTICE = 0.03
 #: Crystal systems; one crystal may be called by several of the last three.
 _SYSTEMS = {one: one for one in ('triclinic', 'monoclinic', 'orthorhombic', 'tetragonal', 'cubic')}
 _SYSTEMS |= dict.fromkeys(('trigonal', 'rhombohedral', 'hexagonal'), 'hexagonal')
@@ -31,6 +33,11 @@ _MORE = '(?:pretty|structured|reduced|full|chemical|true|nominal|unitcell|hill|s
 _MADE = '(?:mass|crystal|calc|calculated|xray|theoretical|astm)'
 _NUMBER = '(?:number|num|no|nr|symbol|name|relax)'
 _SIZE = re.compile(r'(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(?:\(\d+\))?')
+#: Heads of names of crystals, and a formula with which one begins.
+_NAME, _FIRST = (
+    re.compile('(?i:entry|name|label|title|phase|structure|crystal)'),
+    re.compile(r'(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])'),
+)
 _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
@@ -77,7 +84,7 @@ def kind_of(head: str) -> str | None:
 
 def has_more_than_a_formula(head: str, text: str) -> bool:
     """Whether a cell with the name of a material begins with its formula, as ``LiF (5 mol% MgF2)`` does."""
-    first = re.match(r'(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])', text)
+    first = _FIRST.match(text)
     return bool(first and _MATERIAL.search(head) and read_formula(first[0]) and not read_formula(text))
 
 
@@ -114,10 +121,25 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
                 raise InconsistentFile(f'the file says {head} = {text}, its sites have {", ".join(map(str, own))}')
         elif kind is not None:
             doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
-    wrong = _check_lattice(lattice, structure) if lattice else []
+        elif _NAME.search(head):
+            doubts += _check_name(head, text, structure)
+    wrong = _check_lattice(lattice, structure, WRONG_LATTICE) if lattice else []
+    doubts += _check_lattice(lattice, structure, DOUBTFUL_LATTICE) if lattice and not wrong else []
     if wrong and not has_volume:
         raise InconsistentFile(f'{wrong[0]}: is it the row of another crystal?')
     return list(dict.fromkeys(doubts + wrong))
+
+
+def _check_name(head: str, text: str, structure: Structure) -> list[str]:
+    """A doubt if a name begins with the formula of another crystal that has an element of this one."""
+    first = _FIRST.match(text)
+    if first and (formula := read_formula(first[0])):
+        own = {element.symbol for element in structure.composition.element_composition}
+        try:
+            _check_formula(formula, structure)
+        except InconsistentFile as error:
+            return [f'{head} = {text[:40]!r}: {error}'] if own & set(formula.counts) else []
+    return []
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:
@@ -156,8 +178,8 @@ def _check_size(kind: str, head: str, size: float, structure: Structure) -> list
     return [f'{said}, not quite the same'] if off > DOUBTFUL_SIZE else []
 
 
-def _check_lattice(said: dict[str, float], structure: Structure) -> list[str]:
-    """What is wrong with lattice parameters, A or degrees, by their heads, that no usual cell of a crystal has."""
+def _check_lattice(said: dict[str, float], structure: Structure, share: float) -> list[str]:
+    """What is wrong with lattice parameters, A or degrees, by their heads, that no usual cell has within a share."""
     lattices = [structure.lattice, structure.lattice.get_niggli_reduced_lattice()]
     with contextlib.suppress(ValueError):  # spglib finds no symmetry
         found = SpacegroupAnalyzer(structure, 0.1).get_conventional_standard_structure()
@@ -167,7 +189,7 @@ def _check_lattice(said: dict[str, float], structure: Structure) -> list[str]:
         is_angle = re.search('(?i:alpha|beta|gamma|[αβγ])', head)
         own = {round(one, 3) for lattice in lattices for one in (lattice.angles if is_angle else lattice.abc)}
         sizes = (size, 180 - size) if is_angle else (size,)  # either angle of two axes
-        if not any(abs(one / two - 1) < WRONG_LATTICE for one in sizes for two in own):
+        if not any(abs(one / two - 1) < share for one in sizes for two in own):
             wrong += [f'the file says {head} = {size:g}, its cells have {", ".join(f"{one:g}" for one in sorted(own))}']
     return wrong
 

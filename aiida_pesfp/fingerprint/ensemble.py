@@ -98,6 +98,27 @@ def pool(
     return Ensemble(means, spread, error, low, high, spectrum)
 
 
+def moved(descriptors: Mapping, times: float) -> Mapping:
+    """The descriptors of an ensemble, as a dictionary, where an ion moves more easily by so many of their errors.
+
+    Those of one ordering have no errors and stay as they are.
+    """
+    if descriptors.get('xi_low') is None:
+        return descriptors
+    found = dict(descriptors)
+    for name, error in descriptors['error'].items():
+        if descriptors.get(name) is not None:
+            step = times * (error or 0.0)
+            found[name] = descriptors[name] * 10**step if name in VOLUMES else descriptors[name] - step
+    end = descriptors['xi_high' if times > 0 else 'xi_low']
+    found['xi'] = descriptors['xi'] + abs(times) * (end - descriptors['xi'])
+    spectrum = dict(descriptors['spectrum'])
+    for kind in ('connected', 'disconnected'):
+        errors = spectrum[f'{kind}_error']
+        spectrum[kind] = [volume * 10 ** (times * (one or 0.0)) for volume, one in zip(spectrum[kind], errors)]
+    return found | {'spectrum': spectrum}
+
+
 def _log(volumes) -> np.ndarray:
     return np.log10(np.maximum(np.asarray(volumes, dtype=float), SMALLEST_VOLUME))
 

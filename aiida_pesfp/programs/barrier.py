@@ -96,7 +96,7 @@ class BarrierRequest(ScanRequest):
                 outcome.found = self._given(outcome, states, compute)
         finally:
             states.save()
-            outcome.calls, outcome.seconds = states.calls, outcome.seconds + states.seconds
+            outcome.calls, outcome.seconds = states.calls, states.seconds
         if folder is not None:
             write_json(folder / BARRIER, outcome.summary())
 

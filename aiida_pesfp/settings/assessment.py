@@ -66,7 +66,7 @@ class TableFormat(AssessmentSettings):
         if ('temperature' in roles) == (self.temperature is not None):
             raise LabelError('give the temperature once: as a column, or one for all rows (K)')
         if self.species not in chemical_symbols[1:]:
-            raise LabelError(f'the species {self.species!r} is not the symbol of a chemical element')
+            raise LabelError(f'the species {self.species[:20]!r} is not the symbol of a chemical element')
         check_charge(self.species, self.charge)
 
     @property

@@ -74,7 +74,7 @@ class FingerprintSettings(Settings):
 
     def __post_init__(self):
         if not Element.is_valid_symbol(self.species):
-            raise ValueError(f'the species {self.species!r} is not the symbol of a chemical element')
+            raise ValueError(f'the species {self.species[:20]!r} is not the symbol of a chemical element')
         if self.cell != 'size_consistent' and self.cell_size != MINIMUM_DISTANCE:
             raise ValueError(f'cell_size = {self.cell_size:g} A counts with cell size_consistent only')
 

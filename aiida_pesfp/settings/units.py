@@ -11,13 +11,14 @@ class Measure:
     """A kind of number in a table.
 
     :param unit: in which values are kept; of all ``units``, the factors to it.
-    :param lowest: smallest value that can be right; ``highest`` is the largest.
+    :param lowest: smallest value that can be right; ``highest`` is the largest, ``least`` the smallest above zero.
     """
 
     unit: str
     units: dict[str, float]
     lowest: float
     highest: float
+    least: float = 0.0
 
     @property
     def limits(self) -> dict:
@@ -34,6 +35,8 @@ class Measure:
         if not self.lowest <= value <= self.highest:
             between = f'{self.lowest:g} and {self.highest:g} {self.unit}'
             raise ImplausibleValue(f'{before}{value:g} {self.unit}, not between {between} (check its unit)')
+        if 0 < value < self.least:
+            raise ImplausibleValue(f'{before}{value:g} {self.unit}, almost zero (check its unit)')
 
 
 _CONDUCTIVITY = {'S/cm': 1.0, 'mS/cm': 1e-3, 'uS/cm': 1e-6, 'nS/cm': 1e-9, 'S/m': 1e-2, 'mS/m': 1e-5, 'uS/m': 1e-8}
@@ -47,7 +50,7 @@ MEASURES = {
     'temperature': Measure('K', {'K': 1.0, 'C': 1.0}, 150.0, 5000.0),
     'conductivity': Measure('S/cm', _CONDUCTIVITY, -0.1, 10.0),
     'diffusion': Measure('cm2/s', _DIFFUSION, -1e-3, 1e-2),
-    'band_gap': Measure('eV', _EV, 0.0, 30.0),
+    'band_gap': Measure('eV', _EV, 0.0, 30.0, 1e-6),
     'activation_energy': Measure('eV', _EV | _MOLAR, 0.0, 10.0),
     'energy_above_hull': Measure('eV/atom', {'eV/atom': 1.0, 'meV/atom': 1e-3, **_EV}, -0.9, 5.0),
 }

@@ -24,12 +24,14 @@ _IN = 'used?|includ(?:ed?|es)|converged|valid|quality|keep|kept|accepted'
 _VERDICTS = {_OUT: r'|no?|none|false|0(?:\.0)?|\[\]', _IN: r'y|yes|t|true|1(?:\.0)?|x|ok|good|converged|valid'}
 #: Remarks on a row that does not count.
 _EXCLUDES = re.compile(
-    rf'(?i:(?<![^\W\d_])(?:{_OUT}|not (?:used|included)|do not use|electronic(?: conductivity)? only)(?![^\W\d_]))'
+    rf'(?i:(?<![^\W\d_])(?:{_OUT}|not (?:used|included|converged)|do not use|placeholder|preliminary|copied'
+    r'|guess(?:ed)?|electronic(?: conductivity)? only)(?![^\W\d_]))'
 )
 #: Heads of columns that say what is measured, and how.
 _WHAT = re.compile('(?i:(?:.*[_ ])?(?:property|quantity|measure|parameter|observable|type|kind|method|phase))')
 #: A number with its unit that a remark gives to something; it is that of the row within this share.
-_STATED, _SAME_VALUE = re.compile(r'[=:]\s*([-+\u2212]?\d[\d.,]*(?:[eE][-+]?\d+)?\s*[^\s,;]*)'), 0.05
+_STATED = re.compile(r'(?:[=:]\s*|\s(?=-?\d+[.,]\d))([-+\u2212]?\d[\d.,]*(?:[eE][-+]?\d+)?\s*[^\s,;]*)')
+_SAME_VALUE = 0.05
 #: A power of ten or factor that belongs to no number.
 _TENTH = r'(?:10 ?\^ ?[({]?[+-]?\d+|10[+-]\d{1,2}|1e[+-]?\d+)(?![\d.])'
 _POWER = re.compile(
@@ -40,6 +42,9 @@ _POWER = re.compile(
 #: Units of energies that are none of ours.
 _ENERGIES = r'(?:(?i:hartrees?|rydbergs?|kj|k?(?:cal|j) ?(?:/|per) ?mol)|Ha|Ry|m?eV ?(?:/|per) ?(?!at)[^\W\d_][\w.]*)'
 _FOREIGN = dict.fromkeys(('band_gap', 'energy_above_hull'), re.compile(rf'(?<![^\W\d_]){_ENERGIES}(?![^\W\d_])'))
+_CELLS = r'(?:formula unit|f\.?u\.?|(?:unit )?cell|mole(?:cule)?)'
+_OF_CELLS = rf'(?i:(?:hull|energ)(?:(?!eV)[^.;])*(?:/|\bper) ?{_CELLS}(?![^\W\d_]))'
+_FOREIGN['energy_above_hull'] = re.compile(f'{_FOREIGN["energy_above_hull"].pattern}|{_OF_CELLS}')
 #: A unit of temperatures behind no number.
 _DEGREES = re.compile(
     r'(?:\bin |[(\[/=] ?|(?<![\d.,] )(?<![\d.,])\bdeg(?:rees?)?[. ]{1,2})(?:deg(?:rees?)?[. ]{1,2})?'
@@ -101,7 +106,10 @@ class Beside:
             is_known = _is_known(name, texts, again.columns) or again.compares(name, whole) or is_harmless(name, texts)
             unknown += [] if is_known or known(name) else [name]
         lone = [(row.line, [text for text in row.cells.values() if text]) for row in rows]
-        for line, text in [*comments.items(), *((line, texts[0]) for line, texts in lone if len(texts) == 1)]:
+        told = [*comments.items(), *((line, texts[0]) for line, texts in lone if len(texts) == 1)]
+        seconds = ((row.line, *cell) for row in rows if _is_head(row) for cell in row.cells.items())
+        told += [(line, f'{re.split("[(/[]", head)[0]} {text}') for line, head, text in seconds]
+        for line, text in told:
             if problem := _claim(text, again.columns) or _other_temperature(text, again.temperature):
                 raise TableError(f'line {line}, {text[:80]!r}, {problem}: change one of them, or take the line out')
         if unknown:
@@ -136,6 +144,11 @@ class Beside:
                     if None not in (told, own) and abs(told - own) > _SAME_VALUE * max(abs(told), abs(own)):
                         return f'says {stated[1].strip()}, the column {column.name!r} has {cells[column.name]}'
         return None
+
+
+def _is_head(row: Row) -> bool:
+    """Whether a row says something of each column, as a second header does: no cell has a digit or is blank."""
+    return not any(is_blank(text) or re.match(r'[\W_]*\d', text) for text in row.cells.values())
 
 
 def check_errors(errors: Column, values: Column, rows: list[Row]) -> None:

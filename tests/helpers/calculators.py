@@ -168,6 +168,10 @@ ENDINGS = {
 }
 
 
+#: Length of the bond between the gate of :class:`Gated` and the atom that holds it, A.
+BOND = 1.7
+
+
 class Gated(Calculator):
     """Ions in a periodic landscape along x, whose saddles are low only if an atom steps aside.
 
@@ -200,7 +204,7 @@ class Gated(Calculator):
         half = self.atoms.cell.lengths() / 2
         x, *across = (self.atoms.positions[ions] - self.atoms.positions[anchor] + half).T
         angle, wide = np.pi * x / self.period, np.pi * np.array(across) / self.width
-        aside = self.atoms.positions[gate] - self.atoms.positions[anchor] + [half[0], half[1], 0]
+        aside = self.atoms.positions[gate] - self.atoms.positions[anchor] - [0, 0, BOND]
         aside -= 2 * half * np.rint(aside / half / 2)
         aside[2] -= self.opening * (np.sin(angle) ** 2).sum()
         slid = aside[0] / 0.3 + 0.1 * (np.sin(angle) ** 2).sum()
@@ -237,7 +241,15 @@ class KilledGated(Gated):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class WithoutForces(LennardJones):
+    """Lennard-Jones that gives energies only."""
+
+    implemented_properties = ['energy']
+
+
 def gated_crystal(*places, period=7.0):
     """A cube of 7 A for :class:`Gated`, with ions at these multiples of its period along x."""
     ions = [[place * period / 7.0, 0, 0] for place in places]
-    return Structure(Lattice.cubic(7.0), [*['Li'] * len(ions), 'H', 'I'], [*ions, [0, 0, 0.5], [0.5, 0.5, 0.5]])
+    return Structure(
+        Lattice.cubic(7.0), [*['Li'] * len(ions), 'H', 'I'], [*ions, [0.5, 0.5, 0.5 + BOND / 7.0], [0.5] * 3]
+    )

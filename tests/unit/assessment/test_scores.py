@@ -57,6 +57,14 @@ def test_random_is_random_within_the_bootstrap_error():
     assert np.mean(inside) > 0.9
 
 
+def test_errors_of_the_ranking_widen_the_interval():
+    wide = score(-ORDER, GOOD, BAD, errors=np.full(80, 10.0))
+    assert wide.value == 1
+    assert wide.error > 0.02
+    assert wide.lower < 1
+    assert score(-ORDER, GOOD, BAD, errors=np.zeros(80)) == score(-ORDER, GOOD, BAD)
+
+
 @pytest.mark.parametrize('seed', range(5))
 def test_area_is_that_of_scikit_learn(seed):
     generator = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ def test_neighbours_of_rock_salt_are_one_hop():
 
 
 def test_hops_of_an_antifluorite():
-    """Along the edge of a cube of ions, over its face, and through cubes with an anion and without; not along two edges."""
+    """Along the edge of a cube of ions, over its face, through cubes with an anion and without; not along two edges."""
     hops = find_hops(antifluorite('Li', 'O', 4.62), 'Li', 4.7)
     assert [len(hop.images) for hop in hops] == [12, 24, 8, 8]
     assert all(abs(hop.vector(antifluorite('Li', 'O', 4.62))).max() == pytest.approx(2.31) for hop in hops)

@@ -1,5 +1,6 @@
 """Barriers of landscapes that are known: an analytic one with a gate, and a crystal of Lennard-Jones atoms."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,13 @@ from scipy.optimize import minimize_scalar
 
 from aiida_pesfp.barriers.forces import Forces
 from aiida_pesfp.barriers.hops import hop_between, with_vacancy
-from aiida_pesfp.barriers.methods import METHODS
+from aiida_pesfp.barriers.methods import FLAGS, METHODS
 from aiida_pesfp.barriers.paths import atoms_of, path_of_hop
 from aiida_pesfp.barriers.relaxation import Relaxer
 from aiida_pesfp.potentials.ase.potential import AseEvaluator
 from aiida_pesfp.settings.barrier import BarrierSettings
 from tests.helpers.calculators import Gated, gated_crystal
+from tests.helpers.documentation import DOCS
 from tests.helpers.potentials import LENNARD_JONES
 
 FINE = BarrierSettings(fmax=0.002, path_spacing=0.25)
@@ -108,3 +110,8 @@ def test_images_of_a_hop_by_symmetry_have_its_barrier(lithium, method):
     assert forward[0] > 0.2
     assert np.ptp(np.concatenate([forward, reverse])) < {'pinned': 0.01, 'neb': 0.003}[method]
     assert found[0].flags == ()
+
+
+def test_every_flag_is_explained():
+    page = (DOCS / 'howto' / 'barriers.md').read_text()
+    assert [flag for flag in re.findall(r'^\| `(\w+)` ', page, re.MULTILINE) if not flag.startswith('-')] == list(FLAGS)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.ensemble import VOLUMES, pool
+from aiida_pesfp.fingerprint.ensemble import VOLUMES, moved, pool
 from aiida_pesfp.fingerprint.quantities import NAMES, xi
 from tests.helpers.surfaces import make_surface
 
@@ -38,6 +38,18 @@ def test_free_volumes_are_averaged_as_logarithms_and_xi_is_that_of_the_means():
     assert found['xi'] == pytest.approx(xi(found['fv_connected'], found['fv_disconnected']))
     assert found['xi_low'] < found['xi'] < found['xi_high']
     assert found['xi_upper'] == found['xi']
+
+
+def test_ends_of_the_interval():
+    found = pool([described(seed) for seed in range(6)]).as_dict()
+    low, high = moved(found, -1), moved(found, 1)
+    assert (low['xi'], high['xi']) == (found['xi_low'], found['xi_high'])
+    assert low['xi'] == pytest.approx(xi(low['fv_connected'], low['fv_disconnected']))
+    assert high['mpe'] == pytest.approx(found['mpe'] - found['error']['mpe'])
+    at = found['spectrum']['thresholds'].index(0.5)
+    assert low['spectrum']['connected'][at] == pytest.approx(low['fv_connected'], rel=0.5)
+    one = pool([described(0)]).as_dict()
+    assert moved(one, 1) is one
 
 
 def test_a_weight_counts_as_so_many_equal_members():

@@ -10,6 +10,7 @@ import pytest
 
 import aiida_pesfp.settings.arrhenius
 import aiida_pesfp.settings.assessment
+import aiida_pesfp.settings.barrier
 import aiida_pesfp.settings.md
 import aiida_pesfp.settings.program
 import aiida_pesfp.settings.screen  # noqa: F401
@@ -74,6 +75,13 @@ def test_settings(kind):
 def test_absurd_numbers_are_refused(values):
     with pytest.raises(ValueError, match='spacing|minimum_distance|thresholds|slope'):
         FingerprintSettings.from_dict(values)
+
+
+def test_a_reason_is_short():
+    with pytest.raises(
+        ValueError, match="^the species '99999999999999999999' is not the symbol of a chemical element$"
+    ):
+        FingerprintSettings.from_dict({'species': '9' * 5000})
 
 
 def protocols():

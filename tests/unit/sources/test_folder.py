@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from aiida_pesfp.errors import SourceError
-from aiida_pesfp.sources.folder import Table, read_folder
+from aiida_pesfp.sources.folder import read_folder
+from aiida_pesfp.sources.properties import Table
 from tests.helpers.crystals import antifluorite, rock_salt
 
 
@@ -180,17 +181,81 @@ def test_an_unstable_crystal_on_the_hull_is_doubtful(folder, text):
         *((head, ('-0.31', '-0.21'), False) for head in ('Hull energy (eV/atom)', 'E_hull')),
         *((head, ('-0.31', '-0.21'), True) for head in ('hull distance', 'energy above hull')),
         ('E_hull', ('-0.31', '0.21'), True),
+        ('E_hull', ('-0.31', '0\nLiF,-0.4'), False),
         ('E_hull', ('-0.31', ''), True),
     ],
 )
 def test_energies_of_the_hull_are_all_negative(folder, head, texts, kept):
     content = f'id,{head}\nLiCl,{texts[0]}\nPOSCAR_Li2O,{texts[1]}\n'
     if not kept:
-        with pytest.raises(SourceError, match='are below zero, the highest is -0.[23]1 eV/atom: rename it'):
+        with pytest.raises(SourceError, match='are below zero, half are below -0.[23][16] eV/atom: rename it'):
             table_of(folder, content, energy_above_hull=head)
         return
     entries = {entry.id: entry for entry in read_folder([folder], table_of(folder, content, energy_above_hull=head))}
     assert entries['LiCl.cif'].energy_above_hull == -0.31
+
+
+@pytest.mark.parametrize(
+    ('text', 'doubt'),
+    [
+        *((text, True) for text in ('metastable', '85 meV/atom above the hull', 'decomposes to Li + S', 'insulator')),
+        *((text, True) for text in ('unstable, see SI', 'gap of HSE')),
+        *((text, False) for text in ('see the SI', 'of a colleague', 'molybdate', 'stable')),
+    ],
+)
+def test_what_a_remark_says_of_a_property_is_told(folder, text, doubt):
+    table = table_of(folder, f'id,Eg (eV),Ehull,Remarks\nLiCl,6.25,0,"{text}"\n')
+    found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
+    assert any(f'line 2 of the table: Remarks = {text!r}' in one for one in found.doubts) == doubt
+
+
+@pytest.mark.parametrize('text', ['Ehull 0.03', 'Ehull 0.03 eV/atom', 'hull energy 0.050'])
+def test_a_remark_with_another_number_costs_its_row(folder, text):
+    table = table_of(folder, f'id,Eg (eV),Ehull,Remarks\nLiCl,6.25,0.01,"{text}"\n')
+    assert 'says 0.0' in {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif'].error
+
+
+@pytest.mark.parametrize('text', ['hull distances per formula unit', 'VASP, E_hull per f.u.', 'energies per cell'])
+def test_energies_of_cells_are_not_those_of_atoms(folder, text):
+    with pytest.raises(SourceError, match='per '):
+        table_of(folder, f'# PBE, {text}\nid,Eg,Ehull\nLiCl,6.25,0.024\n')
+
+
+def test_the_name_of_another_crystal_is_told(folder):
+    table = table_of(folder, 'id,entry,Eg (eV)\nLiCl,LiBr (mp-1),6\nPOSCAR_Li2O,Li2O (mp-2),5\n')
+    entries = {entry.id: entry for entry in read_folder([folder], table)}
+    assert "entry = 'LiBr (mp-1)': the file says Li1Br1, its sites give Li1Cl1" in entries['LiCl.cif'].doubts[0]
+    assert entries['POSCAR_Li2O'].doubts == ()
+
+
+def test_energies_without_a_unit_that_are_large_are_refused(folder):
+    with pytest.raises(SourceError, match='above 2.15 eV/atom: write their unit into its name'):
+        table_of(folder, 'id,Ehull\nLiCl,1.2\nPOSCAR_Li2O,3.1\n')
+    table = table_of(folder, 'id,Ehull (meV/atom)\nLiCl,1.2\nPOSCAR_Li2O,3.1\n')
+    assert {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif'].energy_above_hull == 0.0012
+
+
+def test_rows_of_words_are_like_comments(folder):
+    with pytest.raises(SourceError, match='line 2, .* has .*per f.u., but'):
+        table_of(folder, 'id,Eg (eV),Ehull (eV)\nComments,PBE0,per f.u.\nLiCl,6.25,0.024\n')
+
+
+@pytest.mark.parametrize(('a', 'doubt'), [('5.13', False), ('5.20', False), ('5.35', True)])
+def test_a_lattice_parameter_that_is_a_little_off_is_told(folder, a, doubt):
+    table = table_of(folder, f'id,Eg (eV),a (A)\nLiCl,6.25,{a}\n')
+    found = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
+    assert (found.band_gap, any(f'a (A) = {float(a):g}' in one for one in found.doubts)) == (6.25, doubt)
+
+
+@pytest.mark.parametrize('text', ['placeholder until the run ends', 'copied from LiBr', 'SCF not converged'])
+def test_a_row_that_does_not_count_is_refused(folder, text):
+    table = table_of(folder, f'id,Eg (eV),Notes\nLiCl,6.25,{text}\n')
+    assert 'does not count' in {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif'].error
+
+
+def test_a_gap_of_almost_zero_is_none(folder):
+    with pytest.raises(SourceError, match='almost zero'):
+        table_of(folder, 'id,band_gap\nLiCl,1.0094e-18\nPOSCAR_Li2O,1.3e-18\n')
 
 
 @pytest.mark.parametrize('used', ['direct_gap', 'indirect_gap'])
