@@ -33,7 +33,7 @@ _say 'done: open report.html with a browser. To go on from here in this shell:'
 cat <<EOF
   export AIIDA_PATH="$PWD" PATH="$_environment/bin:\$PATH"
   aiida-pesfp rank                                  # the ranking again; aiida-pesfp show LiI_wurtzite
-  aiida-pesfp launch conductivity LiI_wurtzite      # molecular dynamics, to the activation energy
+  aiida-pesfp launch conductivity LiBr              # molecular dynamics, to the activation energy
   verdi run examples/query.py                       # ask the provenance graph
   verdi run examples/screen.py --protocol paper     # the paper's grid: eight times the points
   pesfp-scan --help                                 # the same without AiiDA

@@ -133,13 +133,18 @@ def relaxation(curves: dict[str, np.ndarray], title: str = '', flags: Iterable =
     :param curves: of :meth:`~aiida_pesfp.data.barrier.BarrierData.profile`.
     :param flags: of the barrier, written below the title.
     """
-    parts = []
-    for kind, prefix, colour, dash in (('frozen', 'frozen_', FAINT, 'dash'), ('relaxed', '', COLOURS[0], 'solid')):
+    parts, highest = [], curves['frozen_energies'].max()
+    for kind, prefix, colour, size in (('frozen', 'frozen_', FAINT, 5), ('relaxed', '', COLOURS[0], 9)):
         lengths, energies = curves[f'{prefix}lengths'], curves[f'{prefix}energies']
+        # Nothing is known between an ion that is held at the saddle and the ends.
+        look = {'dash': 'solid' if len(lengths) > 3 else 'dot', 'symbols': 'circle', 'size': size}
+        hover = [f'{length:.2f} Å: {energy:.3f} eV' for length, energy in zip(lengths, energies)]
         name = f'{kind} framework: {energies.max():.3f} eV'
-        look = {'symbols': 'circle', 'size': 9 if prefix == '' else 5, 'hover': '%{x:.2f} Å: %{y:.3f} eV'}
-        parts.append(Trace(lengths.tolist(), energies.tolist(), name, colour, dash, **look))
-    return Plot(Axis('distance moved by the ion (Å)', (0, None)), Axis('energy (eV)'), parts, title, flags)
+        parts.append(Trace((lengths / lengths[-1]).tolist(), energies.tolist(), name, colour, hover=hover, **look))
+        highest = max(highest, energies.max())
+    lowest = min(curves[name].min() for name in ('energies', 'frozen_energies'))
+    y = Axis('energy (eV)', (float(lowest - 0.04 * highest), float(1.3 * highest)))
+    return Plot(Axis('share of the way of the ion'), y, parts, title, flags)
 
 
 def displacements(

@@ -138,6 +138,8 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         if self.ctx.stage is not None:
             found = self.ctx.results[self.ctx.stage]
             self.ctx.passed = STAGES[self.ctx.stage].passed(self.ctx.passed, self.ctx.rows, found)
+            # The table has them in this order; those that do not go on come last.
+            self.ctx.candidates.sort(key=[*self.ctx.passed, *self.ctx.candidates].index)
         if not self.ctx.stages or not self.ctx.passed:
             return False
         self.ctx.stage = self.ctx.stages.pop(0)

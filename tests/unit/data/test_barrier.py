@@ -95,7 +95,7 @@ def test_the_report_draws_both_profiles_in_one_picture(scanned, tmp_path):
     assert [one['barrier'] for one in entry.barriers] == [0.3, 0.5]
     figure = draw(of_entry(entry)['barrier-1'])
     drawn = {trace.name.split()[0]: (list(trace.x), list(trace.y)) for trace in figure.data}
-    assert drawn == {'frozen': ([0, 0.5, 1, 2], [0, 0.2, 0.4, 0]), 'relaxed': ([0, 1, 2], [0, 0.3, 0])}
+    assert drawn == {'frozen': ([0, 0.25, 0.5, 1], [0, 0.2, 0.4, 0]), 'relaxed': ([0, 0.5, 1], [0, 0.3, 0])}
     assert draw(of_entry(entry)['barrier-2']).layout.title.subtitle.text == 'end left'
     [column] = (column for column in columns([entry]) if column.title == 'barrier')
     assert column.cell(entry).text == '0.300'
