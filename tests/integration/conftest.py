@@ -43,7 +43,7 @@ def codes(code):
     folder = Path(str(code.filepath_executable)).parent
     return {
         name: InstalledCode(computer=code.computer, filepath_executable=str(folder / name), label=name).store()
-        for name in ('pesfp-md', 'pesfp-relax')
+        for name in ('pesfp-md', 'pesfp-relax', 'pesfp-barrier')
     }
 
 

@@ -76,7 +76,8 @@ def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, poten
         arguments = (code, structures, potential, protocol, overrides, launching.jobs)
         builder = workchain.get_builder_from_protocol(*arguments, **stages)
     what = f'{len(structures)} structures'
-    then = ', then dynamics of the best' if stages else ''
+    further = {'barriers' if name == 'barrier' else 'dynamics' for name in stages}
+    then = f', then {" and ".join(sorted(further))} of the best' if stages else ''
     node = launching.start(builder, what, f'{what} with {potential.name} ({protocol} protocol){then} ...')
     if launching.to_daemon:
         echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')
