@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
@@ -56,7 +57,7 @@ class ProgramCalculation(CalcJob):
         if 'structure' in self.inputs:
             argument = self.STRUCTURE
             with folder.open(argument, 'w') as stream:
-                stream.write(as_json(self.inputs.structure))
+                stream.write(self.structure_as_json())
         potential, options = self.inputs.potential, self.inputs.metadata.options
         given = {
             'potential': self.POTENTIAL if potential.filenames else potential.name,
@@ -79,6 +80,10 @@ class ProgramCalculation(CalcJob):
         keep_exit_status(info)
         return info
 
+    def structure_as_json(self) -> str:
+        """The single structure as the program reads it."""
+        return as_json(self.inputs.structure)
+
     @classmethod
     def define_resuming(cls, spec) -> None:
         """Inputs of a program that resumes from its own files, and that evaluates in batches."""
@@ -97,9 +102,12 @@ class ProgramCalculation(CalcJob):
             info.prepend_text = f'rm -f {self.RESULTS}/run.json'
 
 
-def as_json(structure: StructureData) -> str:
-    """A structure as the programs read it."""
-    return json.dumps(structure.get_pymatgen_structure().as_dict())
+def as_json(structure: StructureData, oxidation_states: Mapping[str, float] | None = None) -> str:
+    """A structure as the programs read it, with the oxidation states of elements that are known."""
+    found = structure.get_pymatgen_structure()
+    if oxidation_states:
+        found.add_oxidation_state_by_element({one: oxidation_states.get(one) for one in found.symbol_set})
+    return json.dumps(found.as_dict())
 
 
 def read_run(job: CalcJobNode) -> dict:

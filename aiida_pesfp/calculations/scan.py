@@ -20,8 +20,8 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
+from aiida_pesfp.fingerprint.plan import host_of
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.fingerprint.scan import host_of
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
 

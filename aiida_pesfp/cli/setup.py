@@ -17,6 +17,7 @@ from aiida_pesfp.workflows.engines import BARRIER_PROGRAM, ENGINES, Engine, Prog
 COMPUTER = 'localhost'
 _ALL = {
     Program('pesfp-scan', 'Potential energy surfaces and descriptors', ('pesfp.scan',)): None,
+    Program('pesfp-order', 'Orderings of disordered structures', ('pesfp.order',)): None,
     BARRIER_PROGRAM: None,
     **{program: engine for engine in ENGINES.values() for program in (engine.relax_program, engine.program)},
 }

@@ -48,6 +48,15 @@ def codes(code):
 
 
 @pytest.fixture
+def order_code(code):
+    """``pesfp-order`` of this environment; one for all tests, as it is found by its label."""
+    if found := InstalledCode.collection.find({'label': 'pesfp-order'}):
+        return found[0]
+    executable = Path(str(code.filepath_executable)).with_name('pesfp-order')
+    return InstalledCode(computer=code.computer, filepath_executable=str(executable), label='pesfp-order').store()
+
+
+@pytest.fixture
 def with_test_calculators(monkeypatch):
     """Jobs on this machine inherit the environment: they find the calculators of the tests, and may be killed."""
     monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))

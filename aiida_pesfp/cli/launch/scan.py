@@ -4,6 +4,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.launch import options as shared
+from aiida_pesfp.settings.ordering import number_or_auto
 
 
 @click.command('scan')
@@ -46,6 +47,8 @@ def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
     parameters, chosen = _parameters(launching, chosen), shared.without_none(**chosen)
     jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
     ordering = {name: chosen.pop(name) for name in shared.ORDERED if name in chosen}
+    if 'number' in ordering:
+        ordering |= number_or_auto(ordering.pop('number'))
     return jobs | {'ordering': ordering, 'criteria': chosen} | parameters
 
 

@@ -68,7 +68,7 @@ def _barriers(launching, scan_code, options: dict, potential) -> dict:
 
 def _stages(launching, scan_code, options: dict, potential) -> dict:
     """Inputs of the stages that were chosen. What belongs to them is taken out of the options."""
-    relax, temperatures = options.pop('relax'), list(options.pop('temperatures')) or None
+    relax, temperatures = options.pop('relax_first'), list(options.pop('temperatures')) or None
     overrides = shared.without_none(duration_ps=options.pop('duration_ps'), temperatures=temperatures)
     names = {need.name for engine in ENGINES.values() for need in engine.needs}
     needs = {name: options.pop(name, None) for name in names} | {'potential': potential}
