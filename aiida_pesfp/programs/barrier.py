@@ -35,9 +35,10 @@ from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.percolation import energy_profile
+from aiida_pesfp.programs.calculators import evaluated
 from aiida_pesfp.programs.checkpoint import replacing, write_json
+from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import evaluated, program
 from aiida_pesfp.programs.scan import ScanOutcome, ScanRequest
 from aiida_pesfp.programs.states import States
 from aiida_pesfp.settings.barrier import AllBarrierSettings, BarrierSettings
