@@ -122,6 +122,8 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
             jobs = scan.scan._inputs(prune=True)
             how = {name: jobs[name] for name in ('metadata', 'device', 'trust_weights') if name in jobs}
             builder.order = merge(how, inputs.get('order', {})) | {'code': _code_of_orderings(code)}
+        else:
+            builder.pop('order', None)  # empty, it would be incomplete within another builder
         return builder
 
     @property
