@@ -24,7 +24,8 @@ from tabulate import tabulate
 
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.grid import fractional_points
-from aiida_pesfp.fingerprint.scan import plan_scan, scan
+from aiida_pesfp.fingerprint.plan import plan_scan
+from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.m3gnet.weights import load_weights
 from aiida_pesfp.settings.scan import ScanSettings

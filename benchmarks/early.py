@@ -20,7 +20,7 @@ from pymatgen.core import Structure
 from scipy.stats import spearmanr
 from tabulate import tabulate
 
-from aiida_pesfp.fingerprint.scan import plan_scan
+from aiida_pesfp.fingerprint.plan import plan_scan
 
 _FOLDER = SHARED / 'structures' / 'list1302_sample'
 _LIST = 1302

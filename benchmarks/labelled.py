@@ -15,7 +15,7 @@ from aiida_pesfp.crystals.canonical import canonical_cell
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
-from aiida_pesfp.fingerprint.scan import plan_scan
+from aiida_pesfp.fingerprint.plan import plan_scan
 from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain

@@ -31,7 +31,7 @@ from aiida_pesfp.crystals.formats import read_file
 from aiida_pesfp.crystals.ordering.order import order
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.ensemble import SMALLEST_VOLUME
-from aiida_pesfp.fingerprint.scan import plan_scan
+from aiida_pesfp.fingerprint.plan import plan_scan
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.scan import ScanSettings
 

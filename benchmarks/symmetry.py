@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from tabulate import tabulate
 
 from aiida_pesfp.errors import StructureError
-from aiida_pesfp.fingerprint.scan import plan_scan
+from aiida_pesfp.fingerprint.plan import plan_scan
 from aiida_pesfp.settings.scan import ScanSettings
 
 SYMMETRIC = ScanSettings(grid='symmetric')

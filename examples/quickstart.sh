@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up everything, screens ten lithium compounds, and runs molecular dynamics of the best: virtual environment, AiiDA
+# Sets up everything, screens ten lithium compounds, and computes migration barriers of the best: virtual environment, AiiDA
 # profile (SQLite, ZeroMQ broker), codes, potential, ranking, report. All of it stays in this repository (.venv, .aiida,
 # report.html). If you run it again, nothing is made or computed twice.
 set -euo pipefail
@@ -22,9 +22,8 @@ verdi config set caching.default_enabled true >/dev/null
 _say 'screening; the first ranking takes about a minute on two cores'
 verdi run examples/screen.py --protocol fast
 
-_say 'molecular dynamics of the best, half a picosecond at two temperatures; some minutes on two cores'
-# Two runs side by side, with one thread each.
-OMP_NUM_THREADS=1 aiida-pesfp launch screen-and-validate examples --protocol fast --ml-candidates 1 --picoseconds 0.5
+_say 'migration barriers of the three best, with a framework that relaxes; some minutes on two cores'
+aiida-pesfp launch screen-and-validate examples --protocol fast --barrier-candidates 3 --no-ml
 
 _say 'writing the report'
 _workchain="$(verdi process list --all --raw --project pk --process-label ScreenAndValidateWorkChain | tail -1)"
@@ -34,6 +33,7 @@ _say 'done: open report.html with a browser. To go on from here in this shell:'
 cat <<EOF
   export AIIDA_PATH="$PWD" PATH="$_environment/bin:\$PATH"
   aiida-pesfp rank                                  # the ranking again; aiida-pesfp show LiI_wurtzite
+  aiida-pesfp launch conductivity LiBr              # molecular dynamics, to the activation energy
   verdi run examples/query.py                       # ask the provenance graph
   verdi run examples/screen.py --protocol paper     # the paper's grid: eight times the points
   pesfp-scan --help                                 # the same without AiiDA

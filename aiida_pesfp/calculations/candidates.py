@@ -1,8 +1,9 @@
-"""The candidates of a screening and what molecular dynamics found for them, as one table."""
+"""The candidates of a screening and what barriers and molecular dynamics found for them, as one table."""
 
 from aiida.engine import calcfunction
 from aiida.orm import Dict
 
+from aiida_pesfp.data.barrier import table_row
 from aiida_pesfp.fingerprint.quantities import NAMES
 
 #: Columns that are copied from the ranking.
@@ -16,12 +17,12 @@ OF_ENGINE = (
 
 @calcfunction
 def tabulate_candidates(ranking: Dict, progress: Dict, **results) -> Dict:
-    """One row for each candidate: descriptors, what each engine found, flags, problems, and the UUIDs of the nodes.
+    """One row for each candidate: descriptors, barriers, what each engine found, flags, problems, UUIDs of the nodes.
 
     :param ranking: of the screening.
     :param progress: ``engines``, their names; ``candidates``, their keys in order; ``problems``, key -> engine -> why a
-        result is missing.
-    :param results: engine -> key -> name -> conductivity or Arrhenius fit.
+        result is missing; ``barrier`` counts as one.
+    :param results: engine -> key -> name -> conductivity or Arrhenius fit; ``barrier`` -> key -> name -> barrier.
     :return: ``rows``. Conductivities in S/cm, energies in eV, temperatures in K.
     """
     found, told = {row['key']: row for row in ranking['rows']}, progress.get_dict()
@@ -29,6 +30,9 @@ def tabulate_candidates(ranking: Dict, progress: Dict, **results) -> Dict:
     for key in told['candidates']:
         row = {name: found[key].get(name) for name in FROM_RANKING}
         row |= {'flags': {}, 'nodes': {}, 'problems': told['problems'].get(key, {})}
+        barriers = results.get('barrier', {}).get(key, {})
+        row |= table_row(barriers['barrier'].base.attributes.all if barriers else {})
+        row['nodes'] |= {'barrier': [node.uuid for node in barriers.values()]} if barriers else {}
         for engine in told['engines']:
             nodes = list(results.get(engine, {}).get(key, {}).values())
             row |= {f'{engine}_{name}': value for name, value in summarise(nodes).items()}

@@ -2,15 +2,16 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.exceptions import NotExistent
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob
-from aiida.orm import CalcJobNode, Dict, StructureData
+from aiida.orm import CalcJobNode, Dict, RemoteData, StructureData
 
-from aiida_pesfp.calculations.ports import job_exit_codes, keep_exit_status, settings_port
+from aiida_pesfp.calculations.ports import job_exit_codes, keep_exit_status, limited, settings_port
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
@@ -56,7 +57,7 @@ class ProgramCalculation(CalcJob):
         if 'structure' in self.inputs:
             argument = self.STRUCTURE
             with folder.open(argument, 'w') as stream:
-                stream.write(as_json(self.inputs.structure))
+                stream.write(self.structure_as_json())
         potential, options = self.inputs.potential, self.inputs.metadata.options
         given = {
             'potential': self.POTENTIAL if potential.filenames else potential.name,
@@ -79,10 +80,34 @@ class ProgramCalculation(CalcJob):
         keep_exit_status(info)
         return info
 
+    def structure_as_json(self) -> str:
+        """The single structure as the program reads it."""
+        return as_json(self.inputs.structure)
 
-def as_json(structure: StructureData) -> str:
-    """A structure as the programs read it."""
-    return json.dumps(structure.get_pymatgen_structure().as_dict())
+    @classmethod
+    def define_resuming(cls, spec) -> None:
+        """Inputs of a program that resumes from its own files, and that evaluates in batches."""
+        earlier = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
+        spec.input('parent_folder', valid_type=RemoteData, required=False, help=earlier)
+        size, validator = ProgramSettings.help_of('batch_size'), limited('batch_size', ProgramSettings)
+        spec.input('batch_size', valid_type=int, required=False, non_db=True, validator=validator, help=size)
+
+    def resume(self, info: CalcInfo) -> None:
+        """Bring along the files of the earlier job, if there is one."""
+        if 'parent_folder' in self.inputs:
+            parent = self.inputs.parent_folder
+            results = f'{parent.get_remote_path()}/{self.RESULTS}'
+            info.remote_copy_list = [(parent.computer.uuid, results, self.RESULTS)]
+            # That of the parent must not be taken for that of a job which dies at its start.
+            info.prepend_text = f'rm -f {self.RESULTS}/run.json'
+
+
+def as_json(structure: StructureData, oxidation_states: Mapping[str, float] | None = None) -> str:
+    """A structure as the programs read it, with the oxidation states of elements that are known."""
+    found = structure.get_pymatgen_structure()
+    if oxidation_states:
+        found.add_oxidation_state_by_element({one: oxidation_states.get(one) for one in found.symbol_set})
+    return json.dumps(found.as_dict())
 
 
 def read_run(job: CalcJobNode) -> dict:

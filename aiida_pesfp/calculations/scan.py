@@ -12,19 +12,17 @@ import numpy as np
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import calcfunction
-from aiida.orm import Dict, FolderData, RemoteData, StructureData
+from aiida.orm import Dict, FolderData, StructureData
 from pymatgen.core import Structure
 
-from aiida_pesfp.calculations.ports import limited
 from aiida_pesfp.calculations.program import ProgramCalculation, as_json
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
+from aiida_pesfp.fingerprint.plan import host_of
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.fingerprint.scan import host_of
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
 
 #: Files of a result, beside the arrays of its surface.
@@ -59,11 +57,7 @@ class ScanCalculation(ProgramCalculation):
         del spec.inputs['structure']
         words = 'The structures to scan, from `batch_of`: a file KEY.json for each. The keys name the results.'
         spec.input('batch', valid_type=FolderData, validator=_validate_batch, help=words)
-        earlier = 'Remote folder of an earlier job with the same structures. What it finished is not repeated.'
-        spec.input('parent_folder', valid_type=RemoteData, required=False, help=earlier)
-        size = ProgramSettings.help_of('batch_size')
-        validator = limited('batch_size', ProgramSettings)
-        spec.input('batch_size', valid_type=int, required=False, non_db=True, validator=validator, help=size)
+        cls.define_resuming(spec)
         words = 'What is done, by the keys of the structures. `take_scan` makes a surface and descriptors of each.'
         spec.output_namespace('results', valid_type=FolderData, dynamic=True, help=words)
         failures = 'Structures that could not be scanned: key -> error_type and error.'
@@ -76,12 +70,7 @@ class ScanCalculation(ProgramCalculation):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         info = super().prepare_for_submission(folder)
         info.local_copy_list.append((self.inputs.batch.uuid, '.', self.STRUCTURES))
-        if 'parent_folder' in self.inputs:
-            parent = self.inputs.parent_folder
-            results = f'{parent.get_remote_path()}/{self.RESULTS}'
-            info.remote_copy_list = [(parent.computer.uuid, results, self.RESULTS)]
-            # That of the parent must not be taken for that of a job which dies at its start.
-            info.prepend_text = f'rm -f {self.RESULTS}/run.json'
+        self.resume(info)
         # All of it becomes the nodes `results`, so the files are not kept.
         info.retrieve_temporary_list = [(f'{self.RESULTS}/*/{name}', '.', 3) for name in ('pes.npz', DESCRIPTORS)]
         return info

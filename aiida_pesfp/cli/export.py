@@ -15,6 +15,7 @@ from aiida_pesfp.settings.descriptors import KINDS
 from aiida_pesfp.tables.table import write_table
 
 PES = types.DataParamType(sub_classes=('aiida.data:pesfp.pes',))
+BARRIER = types.DataParamType(sub_classes=('aiida.data:pesfp.barrier',))
 
 
 def output_option(endings: str):
@@ -63,20 +64,21 @@ def export_archive(output, force, **selection):
     aiida-pesfp export archive sulfides --where "xi > 0.25" -o best.aiida
     verdi archive import best.aiida
 
-    It has surfaces, descriptors, conductivities and activation energies, with their structures, records, potentials and
-    jobs, but not the screenings, which would bring all their other structures along.
+    It has surfaces, descriptors, barriers, conductivities and activation energies, with their structures, records,
+    potentials and jobs, but not the screenings, which would bring all their other structures along.
     """
     from aiida.orm import load_node
     from aiida.tools.archive import create_archive
 
     from aiida_pesfp.data.arrhenius import ArrheniusData
+    from aiida_pesfp.data.barrier import BarrierData
     from aiida_pesfp.data.conductivity import ConductivityData
     from aiida_pesfp.queries.structures import results_of
 
     _check(output, force, ('.aiida',))
     rows = select(**selection)
     nodes, structures = [load_node(row['pk']) for row in rows], [row['structure_uuid'] for row in rows]
-    for kind in (ConductivityData, ArrheniusData):
+    for kind in (BarrierData, ConductivityData, ArrheniusData):
         nodes += itertools.chain.from_iterable(results_of(structures, kind).values())
     create_archive(nodes, output, overwrite=force, call_calc_backward=False, call_work_backward=False)
     echo.echo_success(f'wrote {len(rows)} results with their origins to {output}')
@@ -106,6 +108,26 @@ def export_pes(pes, output, kind, ion, force):
     echo.echo_success(f'wrote {output}')
     if pes.base.attributes.get('stopped_early', False):
         echo.echo_warning('its scan stopped early: most of these energies are estimates')
+
+
+@export.command('barrier')
+@click.argument('barrier', type=BARRIER, metavar='BARRIER')
+@output_option('.extxyz, for ASE, OVITO and others')
+@click.option('--path', type=click.IntRange(0), help='Index of the path.  [default: that of the barrier]')
+@FORCE
+@decorators.with_dbenv()
+def export_barrier(barrier, output, path, force):
+    """Write the configurations along a path of a BarrierData, with their energies.
+
+    \b
+    aiida-pesfp export barrier 1234 -o path.extxyz
+    """
+    _check(output, force, ['.extxyz'])
+    try:
+        barrier.export(str(output), overwrite=force, number=path)
+    except (KeyError, OSError) as error:
+        echo.echo_critical(f'{barrier.label}<{barrier.pk}> cannot be written to {output}: {error}')
+    echo.echo_success(f'wrote {output}')
 
 
 def _check(output: Path, force: bool, endings) -> None:

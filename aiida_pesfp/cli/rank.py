@@ -22,6 +22,10 @@ selection_options = combined(
 )
 #: Head, key and format of columns of tables.
 QUANTITY_COLUMNS = tuple((one.head, one.name, one.format) for one in IN_RANKINGS)
+BARRIER_COLUMNS = (
+    *(('Barrier/eV', 'relaxed_barrier', '.3f'), ('2D', 'relaxed_barrier_2d', '.3f')),
+    *(('3D', 'relaxed_barrier_3d', '.3f'), ('frozen', 'frozen_barrier', '.3f'), ('Flags', 'barrier_flags', '')),
+)
 _UPPER = (BY_NAME['xi_upper'].head, 'xi_upper', BY_NAME['xi_upper'].format)
 _POTENTIAL = ('Potential', 'potential_name', '')
 #: Columns that are shown only if rows differ in them, or have an unusual cell or surroundings.
@@ -33,6 +37,7 @@ _SETTINGS = (
 _COLUMNS = (
     *(('PK', 'pk', ''), ('Label', 'label', ''), ('Formula', 'formula', ''), *QUANTITY_COLUMNS, _UPPER),
     *(('Xi from', 'xi_low', '.4f'), ('to', 'xi_high', '.4f'), ('Orderings', 'orderings', '')),
+    *BARRIER_COLUMNS,
     *(('E_A/eV', 'activation_energy', '.3f'), ('Gap/eV', 'band_gap', '.2f'), ('Hull/eV', 'energy_above_hull', '.3f')),
     *(_POTENTIAL, *_SETTINGS),
 )
@@ -50,8 +55,9 @@ aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
 Names in expressions: {listing()}; pk, label, formula, species, potential_name, structure_uuid; of the scan: cell,
 cell_size, others, spacing, minimum_distance (A), grid; settings (those that are not the default); doubts; of an
 ensemble: xi_low, xi_high, orderings; of the record: source, id, database, band_gap (eV), energy_above_hull (eV/atom);
-of the newest Arrhenius fit: activation_energy, activation_energy_error (eV), conductivity_300K (S/cm). A comparison
-with an unknown value is false.
+of the newest barrier with a relaxed framework: relaxed_barrier, relaxed_barrier_2d, relaxed_barrier_3d, frozen_barrier
+(eV), barrier_picture, barrier_method, barrier_flags; of the newest Arrhenius fit: activation_energy,
+activation_energy_error (eV), conductivity_300K (S/cm). A comparison with an unknown value is false.
 Functions: log10, log, exp, sqrt, sigmoid, abs, min, max.
 """
 

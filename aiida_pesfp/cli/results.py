@@ -3,7 +3,7 @@
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
-from aiida_pesfp.cli.rank import QUANTITY_COLUMNS, print_table, tell_doubts
+from aiida_pesfp.cli.rank import BARRIER_COLUMNS, QUANTITY_COLUMNS, print_table, tell_doubts
 from aiida_pesfp.fingerprint.quantities import rank_key
 from aiida_pesfp.workflows.engines import ENGINES
 
@@ -47,14 +47,27 @@ def print_conductivities(node) -> None:
     _warn_of_short_runs(flag for data in found.values() for flag in data.flags)
 
 
+def print_barriers(nodes) -> None:
+    """The barriers of some ``pesfp.barrier.base``, the lowest first, and where to look next."""
+    from aiida_pesfp.data.barrier import table_row
+
+    found = [node for node in nodes if 'barrier' in node.outputs]
+    rows = [{'label': node.label} | table_row(node.outputs.barrier.base.attributes.all) for node in found]
+    print_table(sorted(rows, key=lambda row: row['relaxed_barrier']), [('Label', 'label', ''), *BARRIER_COLUMNS])
+    for node in found:
+        pk = node.outputs.barrier.pk
+        echo.echo(f'{node.label}: aiida-pesfp show {pk}; images: aiida-pesfp export barrier {pk} -o path.extxyz')
+
+
 def print_candidates(node) -> None:
-    """The candidates of a ``pesfp.screen_and_validate``, results of their dynamics, and problems."""
+    """The candidates of a ``pesfp.screen_and_validate``, their barriers, results of their dynamics, and problems."""
     if 'candidates' not in node.outputs:
         echo.echo('No structure is a candidate.')
         return
     from aiida_pesfp.queries.structures import name_of
 
-    columns, flagged, structures = [('Label', 'label', ''), *QUANTITY_COLUMNS], set(), node.inputs.screen.structures
+    columns, flagged = [('Label', 'label', ''), *QUANTITY_COLUMNS, *BARRIER_COLUMNS], set()
+    structures = node.inputs.screen.structures
     rows = [{'label': name_of(structures[row['key']]), **row} for row in node.outputs.candidates['rows']]
     for name, engine in ENGINES.items():
         columns.append((f'E_A/eV ({engine.title})', f'{name}_activation_energy', '.3f'))

@@ -12,11 +12,13 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL, combined
 from aiida_pesfp.cli.potential import install
-from aiida_pesfp.workflows.engines import ENGINES, Engine, Program
+from aiida_pesfp.workflows.engines import BARRIER_PROGRAM, ENGINES, Engine, Program
 
 COMPUTER = 'localhost'
 _ALL = {
     Program('pesfp-scan', 'Potential energy surfaces and descriptors', ('pesfp.scan',)): None,
+    Program('pesfp-order', 'Orderings of disordered structures', ('pesfp.order',)): None,
+    BARRIER_PROGRAM: None,
     **{program: engine for engine in ENGINES.values() for program in (engine.relax_program, engine.program)},
 }
 #: The programs that are installed with Python packages, and those that users install, by the engine that runs them.

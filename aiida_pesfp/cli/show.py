@@ -9,6 +9,9 @@ from aiida_pesfp.fingerprint.ensemble import VOLUMES
 from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, OF_EACH_ION, QUANTITIES, Quantity
 from aiida_pesfp.settings.scan import FingerprintSettings
 
+#: Barriers beside the first one, and their attributes.
+_FURTHER = {'back': 'reverse_barrier', '2D': 'barrier_2d', '3D': 'barrier_3d', 'frozen': 'frozen_barrier'}
+
 
 @click.command('show')
 @click.argument('scanned', type=DescriptorsParamType(), metavar='NODE')
@@ -145,6 +148,7 @@ def _print_structure(structure) -> None:
 
 def _print_uses(structure) -> None:
     from aiida_pesfp.data.arrhenius import ArrheniusData
+    from aiida_pesfp.data.barrier import BarrierData
     from aiida_pesfp.data.conductivity import ConductivityData
     from aiida_pesfp.queries.structures import processes_of, results_of
 
@@ -152,6 +156,12 @@ def _print_uses(structure) -> None:
     for node in processes_of(structure):
         code = '' if node.exit_status is None else f' [{node.exit_status}]'
         echo.echo(f'{node.process_label}<{node.pk}> {node.ctime:%Y-%m-%d %H:%M}: {node.process_state.value}{code}')
+    for node in results_of([structure.uuid], BarrierData).get(structure.uuid, []):
+        told = node.base.attributes.all
+        how = f'{told["species"]}, {told["picture"]}, {node.method}, {told["potential_name"]}'
+        more = [f'{name} {told[key]:.3f}' for name, key in _FURTHER.items() if told[key] is not None]
+        flags = f' ({", ".join(node.flags)})' if node.flags else ''
+        echo.echo(f'barrier<{node.pk}> ({how}): {node.barrier:.3f} eV, {", ".join(more)}{flags}')
     for node in results_of([structure.uuid], ConductivityData).get(structure.uuid, []):
         flags = f' ({", ".join(node.flags)})' if node.flags else ''
         echo.echo(f'conductivity<{node.pk}> at {node.temperature:g} K: {node.conductivity:.3g} S/cm{flags}')

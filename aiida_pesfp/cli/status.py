@@ -10,9 +10,9 @@ from aiida_pesfp.errors import some_of
 from aiida_pesfp.workflows.engines import DYNAMICS
 
 _VALIDATIONS = ('aiida.workflows:pesfp.screen_and_validate', 'aiida.workflows:pesfp.conductivity')
-_SCREENING = 'aiida.workflows:pesfp.screen'
+_SCREENING, _BARRIER = 'aiida.workflows:pesfp.screen', 'aiida.workflows:pesfp.barrier.base'
 #: Types of the processes that are looked for if none is named.
-_PROCESSES = (*_VALIDATIONS, _SCREENING, 'aiida.workflows:pesfp.scan.base', *DYNAMICS)
+_PROCESSES = (*_VALIDATIONS, _SCREENING, 'aiida.workflows:pesfp.scan.base', _BARRIER, *DYNAMICS)
 
 #: A worker that is not busy begins what was submitted at once; s.
 _LONGEST_START = 120
@@ -27,7 +27,7 @@ dies. These commands submit them again and repeat nothing that is done:
 @click.argument('processes', nargs=-1, type=types.ProcessParamType(), metavar='[PROCESS...]')
 @decorators.with_dbenv()
 def status(processes):
-    """Show the progress of scans, screenings and dynamics: the given ones, or all that are running.
+    """Show the progress of scans, screenings, barriers and dynamics: the given ones, or all that are running.
 
     For scans: finished structures, evaluations per second, and the time left, estimated from the finished structures.
     For dynamics: finished steps, and nanoseconds a day. The files of running jobs are read where they run.
@@ -46,7 +46,7 @@ def status(processes):
         echo.echo(f'{name} {node.label}: {state}{code}')
         lines = _progress(node)
         if not lines:
-            echo.echo_critical(f'{name} is no scan, no screening and no dynamics: see `verdi process status {node.pk}`')
+            echo.echo_critical(f'{name} is of another kind: see `verdi process status {node.pk}`')
         if node.is_terminated and node.exit_message:
             lines.append(node.exit_message)
         for line in lines:
@@ -73,10 +73,12 @@ def _tell_what_stops(running: list) -> None:
 
 def _progress(node) -> list[str]:
     """Lines about the progress of a process; none if it is of another kind."""
+    from aiida_pesfp.queries.nodes import with_descendants
     from aiida_pesfp.queries.progress import dynamics_of, scan_progress_of
 
+    barriers = [_barrier_line(one) for one in with_descendants(node) if one.process_type == _BARRIER]
     scans = next((called for called in node.called if called.process_type == _SCREENING), node)
-    dynamics = [_line(run) for run in dynamics_of(node, DYNAMICS)]
+    dynamics = barriers + [_line(run) for run in dynamics_of(node, DYNAMICS)]
     try:
         return _lines(scans, scan_progress_of(scans)) + dynamics
     except ValueError:
@@ -101,6 +103,15 @@ def _lines(node, progress) -> list[str]:
             entries['time left'] = f'about {_duration(left)}' if progress.running or not left else 'no job is running'
         silent = [f'job {pk} has written nothing yet ({why[:120]})' for pk, why in progress.silent.items()]
     return [f'{name:<17} {value}' for name, value in entries.items() if value is not None] + silent
+
+
+def _barrier_line(node) -> str:
+    from aiida_pesfp.queries.structures import name_of
+
+    text = f'{name_of(node.inputs.barrier.structure)}, barrier: '
+    if 'barrier' in node.outputs:
+        return f'{text}{node.outputs.barrier.barrier:.3f} eV, {node.process_state.value}'
+    return f'{text}{node.process_state.value}, job {len(node.called)}'
 
 
 def _line(run) -> str:

@@ -133,7 +133,7 @@ def check_structure(structure: Structure, species: str | None) -> None:
     """
     check_crystal(structure)
     if close := _close_ions(structure, ALKALI, LEAST_ALKALI_CONTACT):
-        way_out = 'give an ordered approximant of the structure'
+        way_out = 'give an ordered approximant, or relax the ions of an ordering (--relax-orderings mobile)'
         raise OverlappingAtoms(f'{close}, as on sites that are half full: {way_out}')
     if species not in (None, *structure.symbol_set):
         way_out = 'name the mobile species (--species), add one ion (--others interstitial) or leave the structure out'

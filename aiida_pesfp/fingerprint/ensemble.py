@@ -41,17 +41,18 @@ class Ensemble:
     xi_high: float | None
     spectrum: dict[str, list[float | None]]
 
-    def shortfall(self, largest_error: float) -> str | None:
+    def shortfall(self, largest_error: float, way_out: str = 'scan more orderings') -> str | None:
         """Why there are too few orderings; None if there are enough.
 
         :param largest_error: of log10 of the free volumes in Xi, decades.
+        :param way_out: the end of the sentence.
         """
         errors = [self.error[name] for name in VOLUMES[:2]]
         if None in errors:
-            return 'a single ordering shows no spread: scan more orderings'
+            return f'a single ordering shows no spread: {way_out}'
         if max(errors) > largest_error:
             limit = f'the limit is {largest_error:g}'
-            return f'log10 of a free volume has an error of {max(errors):.3g}, {limit}: scan more orderings'
+            return f'log10 of a free volume has an error of {max(errors):.3g}, {limit}: {way_out}'
         return None
 
     def as_dict(self) -> dict:

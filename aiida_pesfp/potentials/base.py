@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -86,6 +86,13 @@ class Potential(ABC):
 
         :raises UnsupportedElement: if the potential was not made for one of its elements.
         """
+
+    def energies(self, structures: Sequence[Structure]) -> list[float]:
+        """Total energies of whole structures, eV: many at once where that is quicker.
+
+        :raises StructureError: if one cannot be evaluated.
+        """
+        return [float(self.evaluator(one).energies(0, one.cart_coords[:1])[0]) for one in structures]
 
     @abstractmethod
     def calculator(self, structure: Structure) -> Calculator:

@@ -7,7 +7,7 @@ import ctypes
 import io
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from torch.serialization import safe_globals
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
-from aiida_pesfp.potentials.frozen_graph import FrozenGraph
+from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph, all_edges
 from aiida_pesfp.potentials.trust import reason, without_code
 
 #: Elements on which networks of the Materials Project's relaxations were trained: 1 to 83 and 89 to 94. Their weights
@@ -81,6 +81,37 @@ class NetworkPotential(Potential):
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on the device of the network; real numbers have the network's precision."""
         return torch.tensor(array, dtype=self.dtype if array.dtype.kind == 'f' else None, device=self.device)
+
+
+class GraphPotential(NetworkPotential):
+    """A network that computes any graph: whole structures, too, are evaluated several at once."""
+
+    @abstractmethod
+    def atom_energies(self, numbers: Tensor, edges: Edges) -> Tensor:
+        """(N,) energies of the atoms of a graph, eV, without the reference energies of the elements.
+
+        :param numbers: (N,) atomic numbers.
+        """
+
+    @torch.inference_mode()
+    def energies(self, structures: Sequence[Structure]) -> list[float]:
+        graphs = []
+        for structure in structures:
+            self.check_elements(structure)
+            graphs.append((np.array(structure.atomic_numbers), all_edges(structure, self.cutoff)))
+        size = self.batch_size or self.evaluator_class.fitting(self.device, max(len(edges) for _, edges in graphs))
+        batches = (graphs[begin : begin + size] for begin in range(0, len(graphs), size))
+        return [energy for batch in batches for energy in self._together(batch)]
+
+    def _together(self, graphs: list[tuple[np.ndarray, Edges]]) -> list[float]:
+        numbers = np.concatenate([own for own, _ in graphs])
+        first = np.cumsum([0, *(len(own) for own, _ in graphs[:-1])])
+        parts = [(one.sources + begin, one.targets + begin, one.vectors) for begin, (_, one) in zip(first, graphs)]
+        found = self.atom_energies(self.tensor(numbers), Edges(*map(np.concatenate, zip(*parts))))
+        found = found.double().flatten().cpu().numpy()
+        if self.element_references is not None:
+            found = found + self.element_references[numbers]
+        return np.add.reduceat(found, first).tolist()
 
 
 class BatchedEvaluator(Evaluator):
@@ -153,12 +184,18 @@ class BatchedEvaluator(Evaluator):
         self._ready_for = ion
 
     def _choose_batch_size(self) -> int:
-        """As many configurations as half of a GPU's free memory holds, or as stay near a CPU's caches."""
-        device, edges = self.potential.device, self.edges()
+        return self.fitting(self.potential.device, self.edges())
+
+    @classmethod
+    def fitting(cls, device: torch.device, edges: int) -> int:
+        """As many configurations as half of a GPU's free memory holds, or as stay near a CPU's caches.
+
+        :param edges: of one configuration.
+        """
         if device.type == 'cuda':
             free, _ = torch.cuda.mem_get_info(device)
-            return int(max(1, min(4096, free // 2 // (edges * self.bytes_per_edge + 1))))
-        return max(1, self.edges_in_cache // max(1, edges))  # larger batches are slower, not faster
+            return int(max(1, min(4096, free // 2 // (edges * cls.bytes_per_edge + 1))))
+        return max(1, cls.edges_in_cache // max(1, edges))  # larger batches are slower, not faster
 
 
 @contextlib.contextmanager

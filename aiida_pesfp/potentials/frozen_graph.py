@@ -49,6 +49,13 @@ class Edges:
         return Edges((first + self.sources).ravel(), (first + self.targets).ravel(), vectors)
 
 
+def all_edges(structure: Structure, cutoff: float) -> Edges:
+    """Edges no longer than ``cutoff`` (A), both directions of each."""
+    sources, targets, images, _ = structure.get_neighbor_list(cutoff)
+    places = structure.cart_coords
+    return Edges(sources, targets, places[targets] - places[sources] + images @ np.array(structure.lattice.matrix))
+
+
 class FrozenGraph:
     """Edges no longer than ``cutoff`` (A) for any place of atom ``ion`` of a structure.
 
@@ -57,10 +64,8 @@ class FrozenGraph:
 
     def __init__(self, structure: Structure, ion: int, cutoff: float):
         self.number_of_atoms, self.ion, self.cutoff = len(structure), ion, cutoff
-        self._lattice, places = np.array(structure.lattice.matrix), structure.cart_coords
-        sources, targets, images, _ = structure.get_neighbor_list(cutoff)
-        edges = Edges(sources, targets, places[targets] - places[sources] + images @ self._lattice)
-        edges = edges[(sources == ion) == (targets == ion)]
+        self._lattice, edges = np.array(structure.lattice.matrix), all_edges(structure, cutoff)
+        edges = edges[(edges.sources == ion) == (edges.targets == ion)]
         self.fixed = edges[np.argsort(edges.sources, kind='stable')]
         framework = np.delete(np.arange(len(structure)), ion)
         self._images, owners = images_around_cell(self._lattice, structure.frac_coords[framework], cutoff)

@@ -4,7 +4,7 @@ What it writes, apart from ``OUT/run.json``:
 
 ``OUT/NAME/barrier.json``
     barrier, flags and cost of a structure that is done, and of each of its paths.
-``OUT/NAME/images.extxyz``, ``OUT/NAME/images-1.extxyz``, ...
+``OUT/NAME/images-PATH.extxyz``
     the configurations along each path, with their energies, to look at.
 ``OUT/NAME/states.npz``
     all relaxed configurations, and those of a structure that is not done. The same command resumes from there, and
@@ -35,19 +35,18 @@ from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.checks import check_structure
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.percolation import energy_profile
+from aiida_pesfp.programs.calculators import evaluated
 from aiida_pesfp.programs.checkpoint import replacing, write_json
+from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import evaluated, program
 from aiida_pesfp.programs.scan import ScanOutcome, ScanRequest
 from aiida_pesfp.programs.states import States
-from aiida_pesfp.settings.barrier import BarrierSettings
+from aiida_pesfp.settings.barrier import AllBarrierSettings, BarrierSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 BARRIER, STATES = 'barrier.json', 'states.npz'
-#: Options of a scan that the command has.
-SCAN = ('species', 'cell', 'cell_size', 'spacing', 'minimum_distance', 'grid', 'symmetry', 'neighbours')
 KEYS = ('barrier_eV', 'reverse_barrier_eV', 'frozen_barrier_eV', 'barrier_2d_eV', 'barrier_3d_eV', 'converged', 'flags')
 
 
@@ -142,9 +141,9 @@ class BarrierRequest(ScanRequest):
         surface, rule = self._surface(outcome, folder, bar), self.settings.descriptors.neighbours
         positions = [surface.position_of(ion) for ion in surface.scanned_ions]
         easiest = min((energy_profile(surface, one, rule) for one in positions), key=lambda one: one.barrier)
-        path = paths.path_of_scan(surface, easiest)
-        found = compute(surface.crystal, lambda forces: path, f'ion{easiest.ion}')
-        return _of_one(found, ion=easiest.ion, cell=easiest.translation)
+        path, name = paths.path_of_scan(surface, easiest), f'ion{easiest.ion}'
+        found = compute(surface.crystal, lambda forces: path, name)
+        return _of_one(found, name=name, ion=easiest.ion, cell=easiest.translation)
 
     def _given(self, outcome: BarrierOutcome, states: States, compute) -> dict:
         """The path through given images."""
@@ -154,7 +153,7 @@ class BarrierRequest(ScanRequest):
         def path(forces: Forces) -> paths.Path:
             return paths.path_of_images(outcome.images, lambda atoms: forces.of(atoms)['energy'], between)
 
-        return _of_one(compute(first, path, 'given'))
+        return _of_one(compute(first, path, 'given'), name='given')
 
     def _vacancy(self, outcome: BarrierOutcome, states: States, compute) -> dict:
         """All inequivalent hops of an ion into a vacancy, or that between two sites."""
@@ -168,7 +167,7 @@ class BarrierRequest(ScanRequest):
         described = []
         for hop in hops:
             name = f'{hop.start}-{hop.end}_{"".join(f"{n:+d}" for n in hop.cell)}'
-            of_hop = {'start': hop.start, 'end': hop.end, 'cell': hop.cell}
+            of_hop = {'name': name, 'start': hop.start, 'end': hop.end, 'cell': hop.cell}
             try:
                 supercell, ion, end = with_vacancy(crystal, hop, self.barrier.distance)
                 path = partial(self._path_of_hop, states, name, supercell, ion, end)
@@ -211,7 +210,8 @@ def _described(found: Barrier, **of_path) -> dict:
     """A path and its barrier, as JSON types."""
     values = {'barrier_eV': found.forward, 'reverse_barrier_eV': found.reverse, 'frozen_barrier_eV': found.frozen}
     values |= {'converged': found.converged, 'flags': list(found.flags)}
-    return of_path | values | {'moved_A': found.lengths.tolist(), 'energies_eV': found.energies.tolist()}
+    frozen = {'frozen_moved_A': found.path.lengths.tolist(), 'frozen_energies_eV': found.path.energies.tolist()}
+    return of_path | values | {'moved_A': found.lengths.tolist(), 'energies_eV': found.energies.tolist()} | frozen
 
 
 def _of_one(found: Barrier, **of_path) -> dict:
@@ -221,8 +221,7 @@ def _of_one(found: Barrier, **of_path) -> dict:
 
 
 @program(batch_size={})
-@options_of(BarrierSettings)
-@options_of(FingerprintSettings, only=SCAN)
+@options_of(AllBarrierSettings)
 @click.option(
     '--sites', nargs=2, type=click.IntRange(0), help='Compute the hop between these two atoms of each STRUCTURE only.'
 )

@@ -13,7 +13,8 @@ import numpy as np
 from aiida_pesfp.crystals.files import MARKER
 from aiida_pesfp.errors import ForeignFolder, OutputError
 from aiida_pesfp.fingerprint.adaptive import ADAPTIVE_VERSION
-from aiida_pesfp.fingerprint.scan import ScanPlan, assemble
+from aiida_pesfp.fingerprint.plan import ScanPlan
+from aiida_pesfp.fingerprint.scan import assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 #: What the marker of each folder of results says. Nothing is written into, or discarded from, others.

@@ -20,8 +20,8 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from aiida_pesfp import errors
 from aiida_pesfp.fingerprint.scan import LARGEST_ENERGY
+from aiida_pesfp.programs.calculators import evaluated
 from aiida_pesfp.programs.checkpoint import replacing, write_json, writing
-from aiida_pesfp.programs.request import evaluated
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.trajectories.ours import CHECKPOINT, SETTINGS, TRAJECTORY, count_frames, last_state, temperature
 

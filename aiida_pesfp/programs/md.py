@@ -19,9 +19,11 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp.crystals.files import NamedStructure
+from aiida_pesfp.programs.calculators import atoms_of
+from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.dynamics import Run
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import Request, Stopped, program
+from aiida_pesfp.programs.request import Request, Stopped
 from aiida_pesfp.settings.md import PotentialMdSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
@@ -76,7 +78,8 @@ class MdRequest(Request):
 
     def process(self, outcome: MdOutcome, bar: tqdm) -> None:
         """Run the dynamics of a structure, or resume it."""
-        atoms, folder, steps = self.atoms_of(outcome), self.output / outcome.name, outcome.settings.steps
+        atoms = atoms_of(outcome.input.structure, self.potential)
+        folder, steps = self.output / outcome.name, outcome.settings.steps
         marks = {'potential_sha256': self.potential.identity.sha256}
         run = Run(atoms, outcome.settings, folder, marks, self.parent and self.parent / outcome.name)
         outcome.atoms, outcome.first_step = len(atoms), run.first

@@ -5,7 +5,8 @@ What it writes, apart from ``OUT/run.json``:
 ``OUT/NAME/0.cif``, ``OUT/NAME/1.cif``, ...
     the orderings of a structure.
 ``OUT/NAME/orderings.json``
-    how each was made: supercell, numbers of atoms on each orbit, charge, oxidation states, hard cores, weight.
+    the same, and how each was made: supercell, numbers of atoms on each orbit, charge, oxidation states, hard cores,
+    weight.
 """
 
 import time
@@ -19,9 +20,10 @@ from tqdm import tqdm
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.crystals.ordering.order import Ordering
 from aiida_pesfp.programs.checkpoint import replacing, write_json
-from aiida_pesfp.programs.ordering import Orderer
+from aiida_pesfp.programs.command import program
+from aiida_pesfp.programs.members import Orderer
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import Request, program
+from aiida_pesfp.programs.request import Request
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.program import ProgramSettings
@@ -60,7 +62,7 @@ class OrderRequest(Request):
 
     @property
     def needs_potential(self) -> bool:
-        return Orderer.needs_potential(self.settings)
+        return self.settings.needs_potential
 
     def reported_settings(self) -> dict:
         return {'species': self.species, 'ordering_settings': self.settings.as_dict()}
@@ -74,12 +76,12 @@ class OrderRequest(Request):
             outcome.seconds = time.monotonic() - start
         for old in folder.glob('[0-9]*.cif'):  # of an earlier run, which may have made more
             old.unlink()
-        for number, one in enumerate(found):
+        for number, one in enumerate(found, start=self.settings.skip_orderings):
             path = folder / f'{number}.cif'
             with replacing(path) as partial:
                 partial.write_text(str(CifWriter(one.structure, significant_figures=10)))
             outcome.paths.append(str(path))
-        write_json(folder / ORDERINGS, [one.provenance() for one in found])
+        write_json(folder / ORDERINGS, [one.as_dict() for one in found])
         outcome.found = found
         outcome.doubts.extend(dict.fromkeys(doubt for one in found for doubt in one.doubts))
         bar.update(1)

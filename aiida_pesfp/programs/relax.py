@@ -22,9 +22,11 @@ from tqdm import tqdm
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.scan import LARGEST_ENERGY
+from aiida_pesfp.programs.calculators import atoms_of, evaluated
 from aiida_pesfp.programs.checkpoint import write_json
+from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import Request, evaluated, program
+from aiida_pesfp.programs.request import Request
 from aiida_pesfp.settings.md import RelaxSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
@@ -58,7 +60,7 @@ class RelaxRequest(Request):
 
     def process(self, outcome: RelaxOutcome, bar: tqdm) -> None:
         """Relax a structure as far as it goes within the steps and the time."""
-        atoms, start, limit = self.atoms_of(outcome), time.monotonic(), self.settings.steps
+        atoms, start, limit = atoms_of(outcome.input.structure, self.potential), time.monotonic(), self.settings.steps
         volume = atoms.get_volume()
         optimizer = BFGS(FrechetCellFilter(atoms) if self.settings.variable_cell else atoms, logfile=None)
         # fmax=0: this program decides itself when to stop. The filter merges forces and stress into a number that

@@ -7,9 +7,6 @@ run began with it and ended without a word, and without more in its folder than 
 written at once, and before and after each structure.
 """
 
-import contextlib
-import functools
-import inspect
 import json
 import os
 import signal
@@ -17,24 +14,20 @@ import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 import click
-from ase import Atoms
-from pymatgen.io.ase import AseAtomsAdaptor
 from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
-from aiida_pesfp.crystals.checks import check_crystal
-from aiida_pesfp.crystals.files import RUN, read_named_structures
+from aiida_pesfp.crystals.files import RUN
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.trust import without_code
 from aiida_pesfp.programs.checkpoint import claim, discard, size_of, write_json, writing
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
 
 #: A structure with which so many runs in a row have died, without any progress, is the cause.
@@ -42,12 +35,6 @@ MOST_ATTEMPTS = 3
 #: Some schedulers ask a program twice to end: only after so many seconds does that mean at once.
 GRACE = 5.0
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_STOPPED, EXIT_OUT_OF_MEMORY = 1, 2, 3, 4
-#: The end of every help text.
-HELP = """A STRUCTURE is a CIF, POSCAR, (extended) XYZ or JSON file, compressed or not, or a folder of such; what is
-passed over in a folder is printed. If one has no result, the reason is printed, and the others are not affected. The
-exit status is 0 if all succeeded, 1 if some did not, 2 if the potential or the output folder is unusable, 3 if the run
-was stopped before its end, and 4 if a structure did not fit into memory."""
-Result = TypeVar('Result')
 
 
 class Stopped(Exception):
@@ -70,6 +57,8 @@ class Request(ABC):
     unwritable: str | None = field(default=None, init=False)
     start: float = field(default_factory=time.monotonic, init=False)
     terminated: float | None = field(default=None, init=False)
+    #: Attempts and bytes in the folder of each structure of an earlier run, by name.
+    earlier: dict[str, tuple[int, int | None]] = field(default_factory=dict, init=False)
 
     UNIT: ClassVar[str] = 'step'
     FILES: ClassVar[tuple[str, ...]]
@@ -84,11 +73,12 @@ class Request(ABC):
         """Whether the potential is loaded."""
         return True
 
-    def prepare(self) -> None:  # noqa: B027 (most have nothing to do)
-        """What comes before the first structure, with the potential.
+    def rounds(self) -> Iterator[None]:
+        """What comes before each round of the structures that are pending, with the potential; by default, nothing.
 
         :raises Stopped: if the run has to end.
         """
+        yield
 
     @abstractmethod
     def process(self, outcome: Outcome, bar: tqdm) -> None:
@@ -105,17 +95,6 @@ class Request(ABC):
     @abstractmethod
     def table(self) -> str:
         """The results for a person; empty without any."""
-
-    def atoms_of(self, outcome: Outcome) -> Atoms:
-        """The structure as ASE's atoms, with a calculator.
-
-        :raises StructureError: if no potential can evaluate the structure.
-        """
-        structure = outcome.input.structure
-        check_crystal(structure)
-        atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-        atoms.calc = self.potential.calculator(structure)
-        return atoms
 
     def check_stop(self) -> None:
         """Raise :class:`Stopped` if it is time to end."""
@@ -151,8 +130,8 @@ class Request(ABC):
         signal.signal(signal.SIGTERM, self._terminate)
         try:
             with without_code(given.trust_weights):  # some calculators load their weights when they are first called
-                self.prepare()
-                self._process_all()
+                for _ in self.rounds():
+                    self._process_all()
         except Stopped as reason:
             self.stopped = str(reason)
             self.write()
@@ -167,35 +146,41 @@ class Request(ABC):
             os._exit(EXIT_STOPPED)
 
     def take_over(self) -> None:
-        """Learn from ``run.json`` what earlier runs died of; with ``--fresh``, discard their results instead."""
+        """Learn from ``run.json`` what earlier runs died of."""
         path = self.output / RUN
         with writing(path):
             content = path.read_bytes() if path.exists() else b''
         try:
             earlier = json.loads(content)['structures'] if content else {}
-            attempts = {name: (entry.get('attempts', 0), entry.get('saved_bytes')) for name, entry in earlier.items()}
+            self.earlier = {
+                name: (entry.get('attempts', 0), entry.get('saved_bytes')) for name, entry in earlier.items()
+            }
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise errors.OutputError(f'{path} is not of this program: choose another folder with --output') from None
-        for outcome in self.outcomes:
+        self.recall(self.outcomes)
+
+    def recall(self, outcomes: Sequence[Outcome]) -> None:
+        """Let structures know what earlier runs died of; with ``--fresh``, discard their results instead."""
+        if self.output is None:
+            return
+        for outcome in outcomes:
             if self.program_settings.fresh:
                 discard(self.output / outcome.name, self.FILES)
                 continue
-            number, saved = attempts.get(outcome.name, (0, 0))
+            number, saved = self.earlier.get(outcome.name, (0, 0))
             outcome.saved_bytes = size_of(self.output / outcome.name)
             outcome.attempts = number if saved == outcome.saved_bytes else 0
 
     def _process_all(self) -> None:
-        """Process the structures; last those with which an earlier run died, so that the others have their results."""
-        for number, outcome in enumerate(sorted(self.outcomes, key=lambda one: one.attempts), start=1):
+        """Process what is pending; last those with which an earlier run died, so that the others have their results."""
+        pending = [one for one in self.outcomes if one.state == 'pending']
+        for number, outcome in enumerate(sorted(pending, key=lambda one: one.attempts), start=1):
             # disable=None: no bar where standard error is not a terminal
-            title = f'{outcome.name} ({number}/{len(self.outcomes)})'
+            title = f'{outcome.name} ({number}/{len(pending)})'
             with tqdm(desc=title, unit=self.UNIT, disable=self.program_settings.quiet or None) as bar:
                 try:
                     self.check_stop()
                     self._attempt(outcome, bar)
-                except Stopped as reason:
-                    self.stopped = str(reason)
-                    return
                 finally:
                     self.write()
 
@@ -269,53 +254,3 @@ class Request(ABC):
         if any(isinstance(outcome.error, errors.OutOfMemory) for outcome in self.outcomes):
             sys.exit(EXIT_OUT_OF_MEMORY)
         sys.exit(EXIT_FAILED if any(outcome.state != 'done' for outcome in self.outcomes) else 0)
-
-
-def evaluated(work: Callable[[], Result], when: str) -> Result:
-    """Call what needs an ASE calculator, which raises whatever its author chose.
-
-    :param when: for the message.
-    :raises OutOfMemory: if the structure does not fit into the memory of the device.
-    :raises EvaluationFailed: for any other cause.
-    """
-    try:
-        return work()
-    except Exception as error:
-        from aiida_pesfp.potentials.batching import is_out_of_memory  # imports torch, which not every potential needs
-
-        if is_out_of_memory(error):
-            raise errors.OutOfMemory('the structure does not fit into memory: use a device with more') from error
-        raise errors.EvaluationFailed(f'the potential failed {when}: {type(error).__name__}: {error}') from error
-
-
-def program(**changes: dict[str, Any] | None) -> Callable[[Callable[..., Request]], click.Command]:
-    """A decorator that makes a command of a function.
-
-    The function takes the structures, the :class:`ProgramSettings` and its own options, and returns the request.
-
-    :param changes: of the options of ``ProgramSettings``, see :func:`~aiida_pesfp.settings.options.options_of`.
-    """
-
-    def decorate(function: Callable[..., Request]) -> click.Command:
-        @functools.wraps(function)
-        def command(structures: tuple[Path, ...], **options):
-            sys.stdout.reconfigure(errors='backslashreplace')  # names of files may be any bytes
-            with contextlib.redirect_stdout(sys.stderr):  # whatever libraries print is not our output
-                program_settings = take(ProgramSettings, options)
-                found = read_named_structures(structures, functools.partial(click.echo, err=True))
-                if not found:
-                    raise click.UsageError(f'no structure file in {", ".join(map(str, structures))}')
-                request = function(found, program_settings, **options)
-                try:
-                    request.run()
-                except errors.OutputError as error:
-                    raise click.UsageError(str(error)) from None
-            request.finish()
-
-        command = click.version_option(__version__)(options_of(ProgramSettings, **changes)(command))
-        path = click.Path(path_type=Path)
-        command = click.argument('structures', nargs=-1, required=True, type=path, metavar='STRUCTURE...')(command)
-        context = {'help_option_names': ['-h', '--help'], 'show_default': True}
-        return click.command(context_settings=context, help=f'{inspect.getdoc(function)}\n\n{HELP}')(command)
-
-    return decorate

@@ -11,14 +11,18 @@ What it writes, apart from ``OUT/run.json``:
     with ``--orderings``: how this ordering was made. NAME is that of the disordered structure, with a number.
 ``OUT/NAME/energy.cube``, ``OUT/NAME/level.cube``, ``OUT/NAME/profile-ion3.csv``, ...
     with ``--export``: the same to look at.
+``OUT/orderings/``
+    with ``--orderings``: orderings that were made with the potential, from which the same command resumes.
 ``OUT/ensembles.json``
-    with ``--orderings``: the means over the orderings of each disordered structure, with their spread.
+    with ``--orderings``: the means over the orderings of each disordered structure, with their spread, and why there
+    are too few, if there are.
 ``OUT/NAME/checkpoint.npz``
     the energies so far of a structure that is not done. The same command resumes from there.
 """
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -31,23 +35,25 @@ from tqdm import tqdm
 from aiida_pesfp import errors
 from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.files import NamedStructure
-from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
-from aiida_pesfp.fingerprint.ensemble import Ensemble, pool
+from aiida_pesfp.fingerprint.doubts import doubts_of_surface
+from aiida_pesfp.fingerprint.ensemble import Ensemble
 from aiida_pesfp.fingerprint.export import EXPORTS, export
+from aiida_pesfp.fingerprint.plan import host_of, plan_scan
 from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, NAMES, rank_key, stopped_early
-from aiida_pesfp.fingerprint.scan import doubts_of_surface, drain, evaluate, host_of, plan_scan
+from aiida_pesfp.fingerprint.scan import drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
-from aiida_pesfp.programs.checkpoint import Checkpoint, replacing, write_json, writing
-from aiida_pesfp.programs.ordering import Orderer
+from aiida_pesfp.programs.checkpoint import Checkpoint, discard, replacing, write_json, writing
+from aiida_pesfp.programs.command import program
+from aiida_pesfp.programs.members import Members, Orderer
 from aiida_pesfp.programs.outcome import Outcome
-from aiida_pesfp.programs.request import Request, program
-from aiida_pesfp.settings.options import options_of, take
-from aiida_pesfp.settings.ordering import OrderingSettings
+from aiida_pesfp.programs.request import Request
+from aiida_pesfp.settings.options import NumberOr, options_of, take
+from aiida_pesfp.settings.ordering import EnsembleSettings, number_or_auto
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 
-ENSEMBLES = 'ensembles.json'
+ENSEMBLES, ORDERINGS = 'ensembles.json', 'orderings'
 
 
 @dataclass
@@ -80,7 +86,8 @@ class ScanRequest(Request):
     settings: FingerprintSettings
     exports: tuple[str, ...] = ()
     export_per_ion: bool = False
-    orderings: OrderingSettings | None = None
+    orderings: EnsembleSettings | None = None
+    members: list[Members] = field(default_factory=list, init=False)
 
     UNIT = 'pt'
     FILES = (
@@ -109,17 +116,25 @@ class ScanRequest(Request):
         settings = self.settings.scan
         return replace(settings, adaptive=settings.adaptive and not (self.potential and self.potential.is_parallel))
 
-    def prepare(self) -> None:
-        """Take the orderings of each disordered structure for it."""
+    def rounds(self) -> Iterator[None]:
+        """Scan the orderings of each disordered structure for it, and more of them until there are enough."""
         if self.orderings is None:
+            yield from super().rounds()
             return
-        orderer = Orderer(self.orderings, self.settings.species, self.potential, self.check_stop)
-        members = [one for outcome in self.outcomes for one in orderer.members(outcome.input)]
-        names = unique_names([one.name for one in members], folders=True)
-        self.outcomes = [ScanOutcome(replace(one, name=name)) for one, name in zip(members, names)]
-        if self.output is not None:
-            self.take_over()
-        self.write()
+        folder = self.output and self.output / ORDERINGS
+        if folder is not None and self.program_settings.fresh:
+            discard(folder, ('*.json',))
+        orderer = Orderer(self.orderings, self.settings.species, self.potential, self.check_stop, folder)
+        self.members = [Members(outcome.input, self.orderings) for outcome in self.outcomes]
+        self.outcomes, names = [], [outcome.name for outcome in self.outcomes]
+        while short := [one for one in self.members if one.is_short(self.settings.descriptors.xi)]:
+            for one in short:
+                new = one.add(orderer, ScanOutcome, names)
+                names += [outcome.name for outcome in new]
+                self.recall(new)
+            self.outcomes = [outcome for one in self.members for outcome in one.outcomes]
+            self.write()
+            yield
 
     def process(self, outcome: ScanOutcome, bar: tqdm) -> None:
         """Scan a structure, or resume its scan."""
@@ -185,25 +200,18 @@ class ScanRequest(Request):
             checkpoint.save()
             raise
 
-    def ensembles(self) -> dict[str, tuple[list[ScanOutcome], Ensemble]]:
-        """Of each disordered structure, what was scanned of its orderings, and their mean."""
-        members: dict[str, list[ScanOutcome]] = {}
-        for one in self.outcomes:
-            if one.state == 'done' and one.input.parent is not None:
-                members.setdefault(one.input.parent, []).append(one)
-        pooled = {}
-        for parent, own in members.items():
-            values, weights = [one.descriptors.as_dict() for one in own], [one.input.weight for one in own]
-            pooled[parent] = own, pool(values, weights, self.settings.descriptors.xi)
-        return pooled
+    def ensembles(self) -> list[tuple[Members, Ensemble]]:
+        """Of each disordered structure with a result, its orderings and their mean."""
+        found = ((one, one.pooled(self.settings.descriptors.xi)) for one in self.members)
+        return [(one, ensemble) for one, ensemble in found if ensemble is not None]
 
     def write(self) -> None:
         super().write()
-        ensembles = self.ensembles()
-        if self.output is not None and ensembles:
+        if self.output is not None and (ensembles := self.ensembles()):
             found = {
-                parent: ensemble.as_dict() | {'orderings': [one.name for one in own]}
-                for parent, (own, ensemble) in ensembles.items()
+                members.given.name: ensemble.as_dict()
+                | {'orderings': [one.name for one in members.done], 'shortfall': members.shortfall(ensemble)}
+                for members, ensemble in ensembles
             }
             write_json(self.output / ENSEMBLES, found)
 
@@ -212,32 +220,41 @@ class ScanRequest(Request):
         done = [outcome for outcome in self.outcomes if outcome.state == 'done']
         ensembles = self.ensembles()
         rows = [(one.name, [one], one.descriptors.values, ()) for one in done if one.input.parent is None]
-        for parent, (own, ensemble) in ensembles.items():
-            rows.append((parent, own, ensemble.values, (ensemble.xi_low, ensemble.xi_high, len(own))))
+        for members, ensemble in ensembles:
+            interval = ensemble.xi_low, ensemble.xi_high, len(members.done)
+            rows.append((members.given.name, members.done, ensemble.values, interval))
         has_bounds = any(stopped_early(values) for _, _, values, _ in rows)
         columns = (*IN_RANKINGS, BY_NAME['xi_upper']) if has_bounds else IN_RANKINGS
-        interval = ('Xi from', 'to', 'orderings') if ensembles else ()
+        heads = ('Xi from', 'to', 'orderings') if ensembles else ()
         lines = [
             (
                 name,
                 own[0].formula,
                 *(values[one.name] for one in columns),
-                *(of_ensemble or (None,) * len(interval)),
+                *(of_ensemble or (None,) * len(heads)),
                 sum(one.evaluations for one in own),
                 sum(one.seconds for one in own),
             )
             for name, own, values, of_ensemble in sorted(rows, key=lambda row: rank_key(row[2]))
         ]
-        headers = ('structure', 'formula', *(one.head for one in columns), *interval, 'points', 'seconds')
+        headers = ('structure', 'formula', *(one.head for one in columns), *heads, 'points', 'seconds')
         formats = ('.4f', '.4f', '') if ensembles else ()
         floats = ('', '', *(one.format for one in columns), *formats, '', '.1f')
-        shortfalls = {name: one.shortfall(self.orderings.largest_error) for name, (_, one) in ensembles.items()}
-        words = [f'{name}: {shortfall}' for name, shortfall in shortfalls.items() if shortfall]
+        shortfalls = [(one.given.name, one.shortfall(ensemble)) for one, ensemble in ensembles]
+        words = [f'{name}: {shortfall}' for name, shortfall in shortfalls if shortfall]
         return '\n'.join([tabulate(lines, headers, floatfmt=floats), *words]) if lines else ''
 
 
 @program()
-@options_of(OrderingSettings, number={'default': None, 'help': 'Scan so many orderings of each disordered structure.'})
+@options_of(
+    EnsembleSettings,
+    number={
+        'type': NumberOr('auto'),
+        'default': None,
+        'help': 'Scan so many orderings of each disordered structure, or as many as the error of the mean needs.',
+    },
+    auto=None,
+)
 @options_of(FingerprintSettings)
 @click.option(
     '--export',
@@ -252,11 +269,11 @@ def main(structures: list[NamedStructure], program_settings: ProgramSettings, **
     if options['exports'] and program_settings.output is None:
         raise click.UsageError('--export writes into the folder of the results: name it with --output')
     settings = take(FingerprintSettings, options)
-    is_wanted = options['number'] is not None
-    orderings = take(OrderingSettings, options | ({} if is_wanted else {'number': 1}))
+    chosen = options.pop('number')
+    orderings = take(EnsembleSettings, options | ({} if chosen is None else number_or_auto(chosen)))
     outcomes = [ScanOutcome(one) for one in structures]
     own = {'exports': options['exports'], 'export_per_ion': options['export_per_ion']}
-    return ScanRequest(outcomes, program_settings, settings, orderings=orderings if is_wanted else None, **own)
+    return ScanRequest(outcomes, program_settings, settings, orderings=None if chosen is None else orderings, **own)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ from aiida.orm import CalculationNode, Group, Node, ProcessNode, QueryBuilder, S
 
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.arrhenius import ArrheniusData
+from aiida_pesfp.data.barrier import IN_TABLES, BarrierData, table_row
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
@@ -23,11 +24,22 @@ DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'structure_uuid')
 ENSEMBLE = ('xi_low', 'xi_high', 'orderings')
 #: ... of the record of the structure, ...
 RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
-#: ... and of the newest Arrhenius fit.
+#: ... of the newest barrier with a relaxed framework, and of the newest Arrhenius fit.
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
 #: What makes two results of one structure differ.
 ORIGIN = ('species', 'potential_name', *SCAN_SETTINGS, 'settings')
-COLUMNS = ('pk', 'label', *DESCRIPTORS, *ENSEMBLE, *SCAN_SETTINGS, 'settings', 'doubts', *RECORD, *ARRHENIUS)
+COLUMNS = (
+    'pk',
+    'label',
+    *DESCRIPTORS,
+    *ENSEMBLE,
+    *SCAN_SETTINGS,
+    'settings',
+    'doubts',
+    *RECORD,
+    *IN_TABLES,
+    *ARRHENIUS,
+)
 
 
 def descriptors_of(node: Node) -> list[DescriptorsData]:
@@ -118,6 +130,7 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors)
     labels = potential_labels()
     records, fits = records_of(structures.values()), results_of(structures, ArrheniusData)
+    barriers = results_of(structures, BarrierData)
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
@@ -127,6 +140,8 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
         row['doubts'] = '; '.join(node.get('doubts', [])) or None
         row['settings'] = _changed_settings(node.get('settings', {}))
         row |= {name: records.get(structure, {}).get(name) for name in RECORD}
+        of_ion = [one for one in barriers.get(structure, []) if one.species == row['species']]
+        row |= table_row(of_ion[-1].base.attributes.all if of_ion else {})
         rows.append(row | {name: fits.get(structure, [{}])[-1].get(name) for name in ARRHENIUS})
     return rows
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 
-from aiida.orm import CalcFunctionNode, QueryBuilder, StructureData, load_node
+from aiida.orm import CalcFunctionNode, CalculationNode, QueryBuilder, StructureData, load_node
 
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.ensemble import EnsembleData
 from aiida_pesfp.queries.nodes import among
+
+#: Names of the calculations that make ordered structures of a disordered one.
+ORDERING = ('order', 'OrderCalculation')
+_ORDERING = {'attributes.process_label': {'in': list(ORDERING)}}
 
 
 def members_of(ensembles: Iterable[EnsembleData]) -> dict[int, dict[str, DescriptorsData]]:
@@ -44,7 +48,7 @@ def crossing(xi: float) -> list[EnsembleData]:
 def orderings_of(structure: StructureData) -> list[StructureData]:
     """The ordered structures that were made of a disordered one, the oldest first."""
     query = QueryBuilder().append(StructureData, filters={'id': structure.pk}, tag='parent')
-    query.append(CalcFunctionNode, with_incoming='parent', filters={'attributes.process_label': 'order'}, tag='order')
+    query.append(CalculationNode, with_incoming='parent', filters=_ORDERING, tag='order')
     query.append(StructureData, with_incoming='order', tag='own').order_by({'own': 'id'})
     return query.all(flat=True)
 
@@ -52,5 +56,5 @@ def orderings_of(structure: StructureData) -> list[StructureData]:
 def parent_of(structure: StructureData) -> StructureData | None:
     """The disordered structure of which an ordered one was made; None if it is none."""
     query = QueryBuilder().append(StructureData, filters={'id': structure.pk}, tag='own')
-    query.append(CalcFunctionNode, with_outgoing='own', filters={'attributes.process_label': 'order'}, tag='order')
+    query.append(CalculationNode, with_outgoing='own', filters=_ORDERING, tag='order')
     return query.append(StructureData, with_outgoing='order').first(flat=True)

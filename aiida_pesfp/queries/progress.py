@@ -7,10 +7,11 @@ import numpy as np
 from aiida.common.exceptions import AiidaException
 from aiida.orm import ProcessNode, StructureData
 
-from aiida_pesfp.calculations.orderings import ordering_keys
+from aiida_pesfp.calculations.orderings import ordering_keys, ordering_numbers
 from aiida_pesfp.calculations.program import read_run
 from aiida_pesfp.errors import one_line
 from aiida_pesfp.fingerprint.grid import grid_shape
+from aiida_pesfp.queries.ensembles import ORDERING
 from aiida_pesfp.queries.nodes import jobs_of, with_descendants
 from aiida_pesfp.settings.scan import FingerprintSettings
 
@@ -75,6 +76,8 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
             rejected |= set(process.outputs.result.keys())
     for job in jobs_of(node):
         progress.running += not job.is_terminated
+        if job.process_label in ORDERING:
+            continue
         try:
             entries |= read_run(job)['structures']
         except _UNREADABLE as error:
@@ -103,18 +106,18 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
 
 def _to_scan(node: ProcessNode) -> dict[str, StructureData]:
     """The structures of a scan or screening; orderings, once they are made, in the place of disordered ones."""
-    structures = dict(node.inputs.structures)
-    taken = list(structures)
+    structures, made = dict(node.inputs.structures), {}
+    taken, parents = list(structures), {one.uuid: key for key, one in reversed(structures.items())}
     for process in sorted(node.called, key=lambda one: one.pk):
-        if process.process_label == 'order' and process.is_finished_ok:
-            parent = process.inputs.structure.uuid
-            key = next((key for key, one in structures.items() if one.uuid == parent), None)
-            if key is None:
-                continue  # ordered twice, as the daemon was interrupted
-            del structures[key]
-            keys = ordering_keys(key, len(process.outputs.about.get_dict()), taken)
+        if process.process_label in ORDERING and process.is_finished_ok:
+            key = parents[process.inputs.structure.uuid]
+            structures.pop(key, None)
+            # They were made twice if the daemon was interrupted.
+            numbers = [one for one in ordering_numbers(process.outputs.about.keys()) if one not in made.get(key, ())]
+            made.setdefault(key, []).extend(numbers)
+            keys = ordering_keys(key, numbers, taken)
             taken += keys
-            structures |= {one: process.outputs[f'ordering_{number}'] for number, one in enumerate(keys)}
+            structures |= {one: process.outputs[f'ordering_{number}'] for number, one in zip(numbers, keys)}
     return structures
 
 

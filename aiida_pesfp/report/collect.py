@@ -10,6 +10,7 @@ from aiida.orm import Group, Node, ProcessNode, StructureData, load_node
 
 from aiida_pesfp import errors
 from aiida_pesfp.data.arrhenius import ArrheniusData
+from aiida_pesfp.data.barrier import BarrierData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
@@ -26,7 +27,7 @@ from aiida_pesfp.queries.screening import (
     unranked,
 )
 from aiida_pesfp.queries.structures import name_of, results_of, structures_by_uuid
-from aiida_pesfp.report.content import Activation, Entry, Member, Report, Source, Transport
+from aiida_pesfp.report.content import Activation, Entry, Member, Relaxed, Report, Source, Transport
 from aiida_pesfp.report.table import distinctions
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
@@ -97,7 +98,7 @@ def _descriptors(members: list[Node], notes: list[str]) -> tuple[dict[int, Descr
 
 
 def _candidates(called: Iterable[ProcessNode]) -> dict[str, dict[str, str]]:
-    """UUIDs of the structures that were chosen for dynamics -> for each engine why there is no result."""
+    """UUIDs of the structures that were chosen for barriers or dynamics -> for each stage why there is no result."""
     found = {node.inputs.structure.uuid: {} for node in called if node.process_type == _DYNAMICS}
     for node in called:
         if node.process_type == _VALIDATION and 'candidates' in node.outputs:
@@ -117,7 +118,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
     potentials = potentials_of(surfaces.values())
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
     conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
-    properties = {}
+    barriers, properties = results_of(structures, BarrierData), {}
     for scan in scans:
         known = scan.inputs.properties.get_dict() if 'properties' in scan.inputs else {}
         properties |= {node.uuid: known[key] for key, node in structures_of(scan).items() if key in known}
@@ -127,6 +128,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
         structure = structures.get(uuid)
         transport = [Transport(one.base.attributes.all, Source.of(one)) for one in conductivities.get(uuid, ())]
         activations = [Activation.of(one) for one in fits.get(uuid, ())]
+        relaxed = [one for one in reversed(barriers.get(uuid, ())) if one.species == node.get('species')]
         ions = load_node(shown[pk]).get('ions', []) if pk in shown else node.get('ions', [])
         easiest = min(ions, key=lambda ion: (ion['barrier_1d'], ion['mpe'], ion['index']), default={})
         labels = (structure and name_of(structure), node.label, f'{node.get("formula", "structure")}_{pk}')
@@ -144,9 +146,10 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
                 surface=None if surface is None else Source.of(load_node(surface)),
                 potential=Source.of(potentials[surface]) if surface in potentials else None,
                 properties=properties.get(uuid, {}),
+                barriers=tuple(Relaxed(one.base.attributes.all, Source.of(one)) for one in relaxed),
                 transport=tuple(sorted(transport, key=lambda one: (one.engine, -one['temperature'], one.source.uuid))),
                 activations=tuple(sorted(activations, key=lambda one: (one.engine, one.source.made))),
-                is_candidate=uuid in candidates or bool(transport or activations),
+                is_candidate=uuid in candidates or bool(relaxed or transport or activations),
                 problems=candidates.get(uuid, {}),
                 **{name: node.get(name) for name in ('spacing', 'cell', 'cell_size', 'others')},
                 doubts=tuple(node.get('doubts', [])),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from aiida.orm import Group, Node, load_node
 
+from aiida_pesfp.barriers.methods import FLAGS
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.queries.screening import Unranked
@@ -80,6 +81,22 @@ class Transport:
 
 
 @dataclass(frozen=True)
+class Relaxed:
+    """Barriers with a relaxed framework: the attributes of a ``BarrierData``."""
+
+    attributes: dict
+    source: Source
+
+    def __getitem__(self, name: str):
+        return self.attributes[name]
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """The flags that apply, with what they mean."""
+        return {flag: FLAGS.get(flag, flag) for flag in self['flags']}
+
+
+@dataclass(frozen=True)
 class Activation:
     """An Arrhenius fit, with the flags of each of its points."""
 
@@ -124,8 +141,9 @@ class Entry:
     :param spectrum: ``thresholds`` (eV), ``connected`` and ``disconnected`` free volumes.
     :param ion: index of the atom with the lowest barrier for percolation in one dimension; figures show it.
     :param properties: known before the scan, such as ``band_gap`` (eV).
-    :param is_candidate: whether molecular dynamics were begun or done.
-    :param problems: engine -> why its dynamics gave no result.
+    :param barriers: with a relaxed framework, the newest first.
+    :param is_candidate: whether barriers or molecular dynamics were begun or done.
+    :param problems: stage -> why it gave no result.
     :param spacing: of the grid, A; ``cell`` is the kind of cell that was scanned, ``cell_size`` its least size, A;
         ``others`` is what surrounded the ion.
     :param doubts: reasons not to trust the structure or its surface.
@@ -148,6 +166,7 @@ class Entry:
     surface: Source | None = None
     potential: Source | None = None
     properties: dict = field(default_factory=dict)
+    barriers: tuple[Relaxed, ...] = ()
     transport: tuple[Transport, ...] = ()
     activations: tuple[Activation, ...] = ()
     is_candidate: bool = False
@@ -194,13 +213,18 @@ class Report:
 
     @property
     def candidates(self) -> int:
-        """Number of structures that were chosen for molecular dynamics."""
+        """Number of structures that were chosen for barriers or molecular dynamics."""
         return len({(one.structure or one.source).uuid for one in self.entries if one.is_candidate})
 
 
 def load_surface(source: Source) -> PotentialEnergySurface:
     """The surface of an entry."""
     return load_node(source.uuid).to_surface()
+
+
+def load_profile(source: Source) -> dict[str, np.ndarray]:
+    """Lengths and energies of the limiting path of a barrier, by name."""
+    return load_node(source.uuid).profile()
 
 
 def load_curves(source: Source) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from aiida_pesfp.fingerprint.percolation import EnergyProfile
 from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.report.colours import COLOURS, EXCLUDED, FAINT, FLAGGED, PALE
-from aiida_pesfp.report.content import Entry, load_curves
+from aiida_pesfp.report.content import Entry, load_curves, load_profile
 from aiida_pesfp.report.labels import place_labels, short
 from aiida_pesfp.report.parts import Axis, Band, Contours, Guide, Plot, Trace
 from aiida_pesfp.report.view import StructureView, view_of
@@ -37,10 +37,14 @@ def overview(entries: Sequence[Entry]) -> dict[str, Plot]:
 
 
 def of_entry(entry: Entry) -> dict[str, Plot | StructureView]:
-    """The figures of one entry, by name: ``structure``, ``profile``, ``spectrum``, ``msd-1-1000K``, ``arrhenius-1``."""
+    """The figures of one entry, by name: ``structure``, ``profile``, ``spectrum``, ``barrier-1``, ``msd-1-1000K``,
+    ``arrhenius-1``."""
     found, view = {'spectrum': spectra([entry])}, view_of(entry)
     if view is not None:
         found |= {'structure': view, 'profile': profile(view.profile)}
+    for number, one in enumerate(entry.barriers, start=1):
+        title = f'{one["method"]}, {one["picture"]}, {one["potential_name"]}'
+        found[f'barrier-{number}'] = relaxation(load_profile(one.source), title, one.flags)
     for number, one in enumerate(entry.transport, start=1):
         at, curves = f'{one["temperature"]:g}', load_curves(one.source)
         options = {'title': f'{at} K, {one.engine}', 'flags': one.flags, 'most': _LAGS}
@@ -121,6 +125,26 @@ def profile(path: EnergyProfile) -> Plot:
     barrier = Guide('y', path.barrier, text=f'barrier {path.barrier:.3f} eV')
     x = Axis(f'length of the path along {along} (Å)', (0, None))
     return Plot(x, Axis('energy (eV)', (-0.04 * path.barrier, 1.15 * path.barrier)), [line, barrier])
+
+
+def relaxation(curves: dict[str, np.ndarray], title: str = '', flags: Iterable = ()) -> Plot:
+    """Energy along one path with a frozen framework, and with one that relaxes.
+
+    :param curves: of :meth:`~aiida_pesfp.data.barrier.BarrierData.profile`.
+    :param flags: of the barrier, written below the title.
+    """
+    parts, highest = [], curves['frozen_energies'].max()
+    for kind, prefix, colour, size in (('frozen', 'frozen_', FAINT, 5), ('relaxed', '', COLOURS[0], 9)):
+        lengths, energies = curves[f'{prefix}lengths'], curves[f'{prefix}energies']
+        # Nothing is known between an ion that is held at the saddle and the ends.
+        look = {'dash': 'solid' if len(lengths) > 3 else 'dot', 'symbols': 'circle', 'size': size}
+        hover = [f'{length:.2f} Å: {energy:.3f} eV' for length, energy in zip(lengths, energies)]
+        name = f'{kind} framework: {energies.max():.3f} eV'
+        parts.append(Trace((lengths / lengths[-1]).tolist(), energies.tolist(), name, colour, hover=hover, **look))
+        highest = max(highest, energies.max())
+    lowest = min(curves[name].min() for name in ('energies', 'frozen_energies'))
+    y = Axis('energy (eV)', (float(lowest - 0.04 * highest), float(1.3 * highest)))
+    return Plot(Axis('share of the way of the ion'), y, parts, title, flags)
 
 
 def displacements(

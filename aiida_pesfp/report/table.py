@@ -87,13 +87,30 @@ def distinctions(entries: Sequence[Entry]) -> list[Distinction]:
 
 
 def columns(entries: Sequence[Entry]) -> list[Column]:
-    """The columns for some entries: the descriptors that any of them has, and the results of each engine."""
+    """The columns for some entries: the descriptors that any of them has, barriers, and the results of each engine."""
     known = [one for one in IN_RANKINGS if any(entry.values.get(one.name) is not None for entry in entries)]
     headings = sorted({heading for entry in entries for heading in _dynamics(entry)})
-    return [_descriptor(quantity) for quantity in known] + [
-        Column(*heading[-3:], heading[0], lambda entry, heading=heading: _dynamics(entry).get(heading, Cell()))
-        for heading in headings
-    ]
+    relaxed = [_BARRIER] if any(entry.barriers for entry in entries) else []
+    return (
+        [_descriptor(quantity) for quantity in known]
+        + relaxed
+        + [
+            Column(*heading[-3:], heading[0], lambda entry, heading=heading: _dynamics(entry).get(heading, Cell()))
+            for heading in headings
+        ]
+    )
+
+
+def _relaxed(entry: Entry) -> Cell:
+    """The newest barrier with a relaxed framework."""
+    if not entry.barriers:
+        return Cell()
+    newest = entry.barriers[0]
+    return Cell(newest['barrier'], f'{newest["barrier"]:.3f}', newest.source, bool(newest.flags))
+
+
+#: A column if any entry has it.
+_BARRIER = Column('barrier', 'eV', 'Migration barrier with a relaxed framework', '', _relaxed)
 
 
 def _descriptor(quantity: Quantity) -> Column:

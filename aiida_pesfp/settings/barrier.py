@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
-from aiida_pesfp.settings.base import Settings, setting
+from aiida_pesfp.settings.base import Settings, joined, setting
 from aiida_pesfp.settings.md import LARGEST_DISTANCE, MINIMUM_DISTANCE
+from aiida_pesfp.settings.scan import FingerprintSettings
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,9 @@ class BarrierSettings(Settings):
     images: int = setting('points between the ends of a profile or band', 5, ge=1, le=50)
     fmax: float = setting('largest force on an atom at the end', 0.05, unit='eV/A', ge=1e-6, le=1)
     steps: int = setting('maximum number of steps of each relaxation or band', 300, gt=0, le=10**5)
+
+
+#: Settings of a scan that barriers have too.
+SCAN = ('species', 'cell', 'cell_size', 'spacing', 'minimum_distance', 'grid', 'symmetry', 'neighbours')
+#: All settings of a barrier.
+AllBarrierSettings = joined('AllBarrierSettings', (BarrierSettings, None), (FingerprintSettings, SCAN))

@@ -8,12 +8,13 @@ Pydantic checks the fields. From them also follow the plain dictionary that a us
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from types import NoneType
 from typing import Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
@@ -165,6 +166,24 @@ class Settings:
         """What one key means, as a sentence."""
         text = cls.known()[key].description
         return f'{text[0].upper()}{text[1:]}.'
+
+
+def joined(name: str, *parts: tuple[type[Settings], Collection[str] | None]) -> type[Settings]:
+    """A class of settings that has keys of several others, with their checks.
+
+    :param parts: each class, and which of its keys; None for all.
+    """
+    keys = [(settings, [key for key in settings.known() if only is None or key in only]) for settings, only in parts]
+    fields = {key: settings.known()[key] for settings, own in keys for key in own}
+
+    def check(self) -> None:
+        for settings, own in keys:
+            settings.from_dict({key: value for key, value in vars(self).items() if key in own})
+
+    annotations = {key: info.annotation for key, info in fields.items()}
+    return dataclass(frozen=True)(
+        type(name, (Settings,), fields | {'__annotations__': annotations, '__post_init__': check})
+    )
 
 
 def check_value(key: str, value: Any, info: FieldInfo) -> None:

@@ -25,6 +25,16 @@ class Numbers(click.ParamType):
             self.fail(f'{value!r} is not a comma-separated list of numbers', parameter, context)
 
 
+class NumberOr(click.ParamType):
+    """A whole number, or a word in its place."""
+
+    def __init__(self, word: str):
+        self.word, self.name = word, f'number|{word}'
+
+    def convert(self, value, parameter, context) -> int | str:
+        return value if value == self.word else click.INT.convert(value, parameter, context)
+
+
 def options_of(
     settings: type[Settings],
     *,

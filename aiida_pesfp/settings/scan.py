@@ -20,7 +20,7 @@ class ScanSettings(Settings):
 
     The grid ``'paper'`` has the fewest points along each lattice vector that keep the spacing (Sec. II A);
     ``'symmetric'`` has some more where that makes more of them equivalent. ``symmetry`` does not change the result.
-    ``others`` says what surrounds the ion, as :func:`aiida_pesfp.fingerprint.scan.host_of`; ``adaptive`` and
+    ``others`` says what surrounds the ion, as :func:`aiida_pesfp.fingerprint.plan.host_of`; ``adaptive`` and
     ``stop_below``, which points are evaluated (see :mod:`aiida_pesfp.fingerprint.adaptive` and
     :mod:`aiida_pesfp.fingerprint.early`).
     """

@@ -92,6 +92,8 @@ class Engine:
         return f'the engine {self.name} needs a {missing[0]}' if missing else None
 
 
+#: What computes barriers, between the ranking and the dynamics of all engines.
+BARRIER_PROGRAM = Program('pesfp-barrier', 'Migration barriers with a relaxed framework', ('pesfp.barrier',))
 _VERSION = r'^\s*(?:Siesta )?Version\s*:\s*(\S+)'
 _SIESTA = Program('siesta', 'SIESTA', ('pesfp.siesta_md', 'siesta.siesta'), _VERSION, mpi='PARALLEL version')
 

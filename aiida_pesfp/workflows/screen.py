@@ -1,21 +1,23 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
+from aiida.common.exceptions import NotExistent
 from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
-from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
+from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_code
 
 from aiida_pesfp.calculations.assessment import featurise
-from aiida_pesfp.calculations.orderings import order, ordering_keys, pool_orderings
 from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
 from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.errors import AssessmentError, StructureError, closest
+from aiida_pesfp.errors import AssessmentError, closest
 from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
-from aiida_pesfp.queries.structures import known_properties, records_of
-from aiida_pesfp.settings.ordering import OrderingSettings
+from aiida_pesfp.queries.structures import known_properties
+from aiida_pesfp.settings.ordering import EnsembleSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria, Properties
+from aiida_pesfp.workflows.engines import check_plugin
+from aiida_pesfp.workflows.orderings import OrderingSteps
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain, take_results
 
@@ -34,15 +36,27 @@ def _check(inputs) -> None:
     parameters = FingerprintSettings.from_dict(inputs['scan']['parameters'].get_dict())
     if inputs['criteria'].get('species', parameters.species) != parameters.species:
         raise ValueError(f'leave out criteria.species: {parameters.species} is scanned, by scan.parameters.species')
-    ordering = OrderingSettings.from_dict(inputs['ordering'].get_dict())
-    if 'monte_carlo' in ordering.choice or ordering.relax != 'none':
-        raise ValueError('ordering: only pesfp-order takes the potential for choice = monte_carlo and relax')
+    ordering = EnsembleSettings.from_dict(inputs['ordering'].get_dict())
+    if ordering.needs_potential and 'code' not in inputs.get('order', {}):
+        raise ValueError('ordering: choice = monte_carlo and relax need a code of pesfp-order: give it as order.code')
     weights = inputs['scan']['potential'].sha256
     if problem := inputs['model'].mismatch(parameters.species, weights, parameters.compared()):
         raise ValueError(problem)
 
 
-class ScreenWorkChain(ProtocolMixin, WorkChain):
+def _code_of_orderings(code: AbstractCode) -> AbstractCode:
+    """The code of ``pesfp-order`` on the computer of that of the scans."""
+    label = f'pesfp-order@{code.computer.label}'
+    try:
+        found = load_code(label)
+    except NotExistent:
+        words = 'orderings by swaps with the potential, and relaxed ones, need it: make it with `aiida-pesfp setup`'
+        raise ValueError(f'there is no code {label}; {words}') from None
+    check_plugin(found, 'pesfp.order')
+    return found
+
+
+class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
     """Rank structures by expected ionic conductivity (arXiv:2411.06804, Fig. 1 up to the ranking)."""
 
     _protocol = 'screen'
@@ -56,7 +70,7 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         words = 'Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).'
         settings_port(spec, 'properties', None, words)
         settings_port(spec, 'criteria', Criteria, 'What is scanned; None switches a limit off.')
-        settings_port(spec, 'ordering', OrderingSettings, 'How disordered structures are ordered.')
+        cls.define_ordering(spec)
         number_port(spec, 'max_structures_per_job', 16)
         number_port(spec, 'max_concurrent_jobs', 4)
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
@@ -64,7 +78,8 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
         scans = while_(cls.any_batch_left)(cls.scan_batches, cls.wait_for_jobs, cls.collect_results)
-        spec.outline(cls.select, cls.order, cls.distribute, scans, cls.pool, cls.rank)
+        orders = while_(cls.any_to_order)(cls.order, cls.collect_orderings)
+        spec.outline(cls.select, while_(cls.begin_round)(orders, cls.distribute, scans), cls.pool, cls.rank)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
         spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
@@ -103,6 +118,10 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         builder.properties = merge(known_properties(structures), given)
         for name in ('criteria', 'ordering', 'max_structures_per_job', 'max_concurrent_jobs'):
             builder[name] = inputs[name]
+        if EnsembleSettings.from_dict(inputs['ordering']).needs_potential:
+            jobs = scan.scan._inputs(prune=True)
+            how = {name: jobs[name] for name in ('metadata', 'device', 'trust_weights') if name in jobs}
+            builder.order = merge(how, inputs.get('order', {})) | {'code': _code_of_orderings(code)}
         return builder
 
     @property
@@ -122,32 +141,13 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
-
-    def order(self) -> None:
-        """Put ordered structures in the place of each disordered one."""
-        # By the key of a disordered structure: keys of its orderings and what is known of them.
-        self.ctx.orderings = {}
-        disordered = {key: node for key, node in self.ctx.selected.items() if node.has_vacancies or node.is_alloy}
-        records = records_of(disordered.values())
-        for key, node in disordered.items():
-            inputs = {'record': records[node.uuid]} if node.uuid in records else {}
-            try:
-                found = order(node, Str(self.parameters.species), self.inputs.ordering, **inputs)
-            except StructureError as error:
-                self.ctx.others[key] = {'error_type': type(error).__name__, 'error': str(error)}
-                self.report(f'{key} cannot be ordered: {error}')
-            else:
-                taken = [*self.inputs.structures, *(one for keys in self.ctx.orderings.values() for one in keys)]
-                keys, about = ordering_keys(key, len(found) - 1, taken), found['about'].get_dict()
-                self.ctx.orderings[key] = {one: about[f'ordering_{number}'] for number, one in enumerate(keys)}
-                self.ctx.selected |= {one: found[f'ordering_{number}'] for number, one in enumerate(keys)}
-                self.report(f'{key}: {len(keys)} orderings')
-            del self.ctx.selected[key]
+        self.begin_orderings()
 
     def distribute(self) -> None:
         """Distribute structures over jobs."""
         # The small ones are scanned first, so that results come early.
-        costs = {key: estimated_cost(node, self.parameters) for key, node in self.ctx.selected.items()}
+        keys, self.ctx.to_scan = self.ctx.to_scan, []
+        costs = {key: estimated_cost(self.ctx.selected[key], self.parameters) for key in keys}
         ordered = sorted(costs, key=costs.get)
         size = self.inputs.max_structures_per_job.value
         self.ctx.batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
@@ -181,23 +181,6 @@ class ScreenWorkChain(ProtocolMixin, WorkChain):
         """Collect the results of the jobs. A job that failed does not affect the others."""
         for node in self.ctx.running:
             self._collect(node)
-
-    def pool(self) -> None:
-        """Put the mean of its orderings in the place of each disordered structure."""
-        for key, about in self.ctx.orderings.items():
-            members = {one: self.ctx.descriptors.pop(one) for one in about if one in self.ctx.descriptors}
-            if not members:
-                words = 'none of its orderings could be scanned, see `rejected` for each'
-                self.ctx.others[key] = {'error_type': 'StructureError', 'error': words}
-                continue
-            doubts = list(dict.fromkeys(doubt for one in about.values() for doubt in one['doubts']))
-            if len(members) < len(about):
-                doubts.append(f'{len(about) - len(members)} of its {len(about)} orderings could not be scanned')
-            parameters = {'weights': {one: about[one]['weight'] for one in members}, 'doubts': doubts}
-            parameters['largest_error'] = OrderingSettings.from_dict(self.inputs.ordering.get_dict()).largest_error
-            ensemble = pool_orderings(self.inputs.structures[key], Dict(parameters), **members)
-            self.ctx.descriptors[key] = ensemble
-            self.out(f'descriptors.{key}', ensemble)
 
     def rank(self) -> ExitCode | None:
         """Rank the scanned structures, and report why the others have no result."""

@@ -4,6 +4,7 @@ import builtins
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 from ase.calculators.calculator import Calculator
@@ -218,6 +219,26 @@ class Gated(Calculator):
         forces[gate, 0] -= 4 * self.trap * slid * (slid**2 - 1) / 0.3
         forces[anchor] = -forces.sum(axis=0)
         self.results = {'energy': energy, 'forces': forces}
+
+
+class KilledGated(Gated):
+    """A landscape with a gate whose process is killed once, a little after it has saved its work.
+
+    The file that PESFP_TEST_MARK names says that it was.
+    """
+
+    def __init__(self, after=15, pause=21, **parameters):
+        super().__init__(**parameters)
+        self.mark, self.left, self.pause = Path(os.environ['PESFP_TEST_MARK']), after, pause
+
+    def calculate(self, atoms=None, properties=('energy',), system_changes=()):
+        super().calculate(atoms, properties, system_changes)
+        self.left -= 1
+        if self.left == 0 and not self.mark.exists():
+            time.sleep(self.pause)
+        elif self.left == -2 and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class WithoutForces(LennardJones):

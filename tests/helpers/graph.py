@@ -7,6 +7,7 @@ from ase.calculators.lj import LennardJones
 
 from aiida_pesfp.calculations.orderings import pool_orderings
 from aiida_pesfp.calculations.transport import arrhenius, conductivity
+from aiida_pesfp.data.barrier import BarrierData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.fingerprint.descriptors import describe
@@ -61,6 +62,23 @@ def scan_one(structure, potential, parameters):
     }
     found = describe(surface, chosen.descriptors).as_dict() | attributes | {'settings': chosen.descriptors.as_dict()}
     return {'pes': PesData.from_surface(surface, **attributes), 'descriptors': DescriptorsData(found)}
+
+
+@calcfunction
+def relax(structure, potential, told):
+    """As ``take_barrier``: one path of an ion that passes a saddle, and one that leads nowhere."""
+    atoms = structure.get_ase()
+    barrier, frozen = told['barrier'], told['frozen_barrier']
+    path = {'name': 'hop', 'start': 0, 'end': 0, 'cell': [1, 0, 0], 'barrier_eV': barrier, 'frozen_barrier_eV': frozen}
+    path |= {'moved_A': [0.0, 1.0, 2.0], 'energies_eV': [0.0, barrier, 0.0]}
+    path |= {'frozen_moved_A': [0.0, 0.5, 1.0, 2.0], 'frozen_energies_eV': [0.0, frozen / 2, frozen, 0.0]}
+    found = {'picture': 'vacancy', 'method': 'pinned', 'barrier_eV': barrier, 'reverse_barrier_eV': barrier}
+    found |= {'frozen_barrier_eV': frozen, 'barrier_2d_eV': barrier, 'barrier_3d_eV': None, 'calls': 20, 'doubts': []}
+    found |= {'converged': not told['flags'], 'flags': told['flags'], 'formula': structure.get_formula()}
+    found['paths'] = [{'name': 'other', 'error': 'no way'}, path]
+    about = {'potential_name': potential.name, 'potential_sha256': potential.sha256, 'structure_uuid': structure.uuid}
+    images = {'hop': [atoms] * 3}
+    return BarrierData.from_results(found, images, species=told.get_dict().get('species', 'Li'), **about)
 
 
 @calcfunction

@@ -43,8 +43,17 @@ def codes(code):
     folder = Path(str(code.filepath_executable)).parent
     return {
         name: InstalledCode(computer=code.computer, filepath_executable=str(folder / name), label=name).store()
-        for name in ('pesfp-md', 'pesfp-relax')
+        for name in ('pesfp-md', 'pesfp-relax', 'pesfp-barrier')
     }
+
+
+@pytest.fixture
+def order_code(code):
+    """``pesfp-order`` of this environment; one for all tests, as it is found by its label."""
+    if found := InstalledCode.collection.find({'label': 'pesfp-order'}):
+        return found[0]
+    executable = Path(str(code.filepath_executable)).with_name('pesfp-order')
+    return InstalledCode(computer=code.computer, filepath_executable=str(executable), label='pesfp-order').store()
 
 
 @pytest.fixture

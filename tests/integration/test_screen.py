@@ -110,7 +110,7 @@ def test_a_disordered_structure_is_ranked_by_the_mean_of_its_orderings(builder_o
     mixed = antifluorite('Li', 'Te', 6.4)
     mixed.replace_species({'Te': {'Te': 0.5, 'Se': 0.5}})
     mixed = StructureData(pymatgen=mixed, label='mixed').store()
-    builder = builder_of({'LiCl': structures['LiCl'], 'mixed': mixed}, ordering={'number': 2, 'most_atoms': 24})
+    builder = builder_of({'LiCl': structures['LiCl'], 'mixed': mixed}, ordering={'number': 2, 'most_atoms': 18})
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     assert {row['key'] for row in results['ranking']['rows']} == {'LiCl', 'mixed'}
@@ -136,6 +136,68 @@ def test_a_disordered_structure_is_ranked_by_the_mean_of_its_orderings(builder_o
     with enable_caching(identifier='aiida.calculations:pesfp.scan'):
         _, again = run_get_node(builder)
     assert all(job.base.caching.is_created_from_cache for job in jobs_of(again))
+
+
+def test_orderings_are_added_until_there_are_enough(builder_of, structures, aiida_pesfp):
+    """Two at a time, up to three; the second round scans the new one only."""
+    mixed = antifluorite('Li', 'Te', 6.4)
+    mixed.replace_species({'Te': {'Te': 0.5, 'Se': 0.5}})
+    mixed = StructureData(pymatgen=mixed, label='mixed again').store()
+    ordering = {'auto': True, 'number': 2, 'most_orderings': 3, 'largest_error': 1e-6, 'most_atoms': 18}
+    scan = {'parameters': {'spacing': 1.0}}
+    results, node = run_get_node(builder_of({'LiCl': structures['LiCl'], 'a': mixed}, scan=scan, ordering=ordering))
+    assert node.is_finished_ok, node.exit_message
+    assert set(results['pes']) == {'LiCl', 'a_0', 'a_1', 'a_2'}
+    assert [set(one.inputs.structures) for one in node.called if one.process_label == 'ScanBaseWorkChain'] == [
+        {'LiCl', 'a_0', 'a_1'},
+        {'a_2'},
+    ]
+    ensemble = results['descriptors']['a']
+    assert ensemble.orderings == 3
+    assert any('allow more orderings' in doubt for doubt in ensemble['doubts'])
+    assert len({one.base.caching.get_hash() for one in orderings_of(mixed)}) == 3
+    assert 'structures done   4 of 4' in aiida_pesfp('status', node.pk)
+    enough = builder_of({'a': mixed}, scan=scan, ordering=ordering | {'largest_error': 5.0})
+    assert run_get_node(enough)[0]['descriptors']['a'].orderings == 2
+
+
+def test_orderings_with_the_potential_are_made_by_jobs(code, order_code, potential, structures, aiida_pesfp):
+    """Swaps, and relaxed ions. A structure that cannot be ordered costs only itself."""
+    mixed = antifluorite('Li', 'Te', 6.4)
+    mixed.replace_species({'Te': {'Te': 0.5, 'Se': 0.5}})
+    mixed = StructureData(pymatgen=mixed, label='mixed').store()
+    charged = rock_salt('Li', 'Cl', 5.13)
+    charged.replace_species({'Cl': {'Cl': 0.9, 'S': 0.1}})
+    given = {'LiCl': structures['LiCl'], 'mixed': mixed, 'charged': StructureData(pymatgen=charged, label='charged')}
+    ordering = {'number': 2, 'choice': 'monte_carlo', 'sweeps': 1, 'relax': 'mobile', 'most_atoms': 12}
+    overrides = {'scan': {'parameters': {'spacing': 1.0}}, 'ordering': ordering}
+    builder = ScreenWorkChain.get_builder_from_protocol(code, given, potential, 'fast', overrides)
+    own = builder.pop('order')
+    assert own.code.uuid == order_code.uuid
+    with pytest.raises(ValueError, match='give it as order.code'):
+        run_get_node(builder)
+    builder.order = own
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert {row['key'] for row in results['ranking']['rows']} == {'LiCl', 'mixed'}
+    assert results['rejected']['charged']['error_type'] == 'CannotOrder'
+    assert 'no number of Li balances' in results['rejected']['charged']['reason']
+    made = orderings_of(mixed)
+    assert 1 <= len(made) <= 2
+    [job] = {one.creator.uuid: one.creator for one in made}.values()
+    assert job.process_label == 'OrderCalculation'
+    assert job.inputs.potential.uuid == potential.uuid
+    assert job.inputs.structure.uuid == mixed.uuid
+    assert job.inputs.parameters['seed'] == 0
+    assert [one.label for one in made] == [f'mixed, ordering {number}' for number in range(len(made))]
+    about = job.outputs.about.get_dict()
+    assert sum(one['weight'] for one in about.values()) == pytest.approx(1)
+    assert all(isinstance(one['energy'], float) for one in about.values())
+    assert results['descriptors']['mixed']['weights'] == pytest.approx(
+        {f'mixed_{number}': about[f'ordering_{number}']['weight'] for number in range(len(made))}
+    )
+    assert f'structures done   {1 + len(made)} of' in aiida_pesfp('status', node.pk)
+    assert 'no number of Li balances' in aiida_pesfp('show', 'charged', fails=True)
 
 
 def test_a_missing_property_means_what_the_user_says(builder_of, structures):

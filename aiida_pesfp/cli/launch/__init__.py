@@ -3,6 +3,7 @@
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
 
+from aiida_pesfp.cli.launch.barrier import launch_barrier
 from aiida_pesfp.cli.launch.conductivity import launch_conductivity
 from aiida_pesfp.cli.launch.scan import launch_scan, launch_screen
 from aiida_pesfp.cli.launch.screen_and_validate import launch_screen_and_validate
@@ -17,5 +18,5 @@ def launch():
     """
 
 
-for _command in (launch_scan, launch_screen, launch_conductivity, launch_screen_and_validate):
+for _command in (launch_scan, launch_screen, launch_barrier, launch_conductivity, launch_screen_and_validate):
     launch.add_command(_command)

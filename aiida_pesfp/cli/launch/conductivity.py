@@ -22,7 +22,7 @@ _PROGRAMS, _RELAX_PROGRAMS = (
 )
 @shared.dynamics_options
 @decorators.with_dbenv()
-def launch_conductivity(launching, code, relax_code, relax, temperatures, duration_ps, **needs):
+def launch_conductivity(launching, code, relax_code, relax_first, temperatures, duration_ps, **needs):
     """Molecular dynamics of structures at several temperatures, to conductivities and activation energies.
 
     Each structure is relaxed, made into a supercell, and simulated with the engine that the code belongs to: a
@@ -42,8 +42,8 @@ def launch_conductivity(launching, code, relax_code, relax, temperatures, durati
         engine = engine_of_code(code, ['potential'])
     if needs['potential'] is None and any(need.name == 'potential' for need in engine.needs):
         needs['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
-    if relax_code is None or not relax:
-        relax_code = shared.relax_code_of(engine, code, relax)
+    if relax_code is None or not relax_first:
+        relax_code = shared.relax_code_of(engine, code, relax_first)
     overrides = launching.read_overrides(engine.dynamics_workchain)
     overrides |= shared.without_none(duration_ps=duration_ps, temperatures=list(temperatures) or None)
     failed = []

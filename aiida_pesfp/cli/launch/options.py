@@ -11,8 +11,8 @@ from aiida.cmdline.utils import echo
 
 from aiida_pesfp.cli.parameters import CODE, DEFAULT_POTENTIAL, EXISTING_FILE, POTENTIAL, StructuresParamType, combined
 from aiida_pesfp.errors import one_line
-from aiida_pesfp.settings.options import options_of
-from aiida_pesfp.settings.ordering import OrderingSettings
+from aiida_pesfp.settings.options import NumberOr, options_of
+from aiida_pesfp.settings.ordering import EnsembleSettings
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.settings.screen import Criteria
@@ -140,21 +140,35 @@ scan_options = combined(
     options_of(FingerprintSettings, only=SCANNED, overriding=True),
 )
 #: Settings of orderings that are options.
-ORDERED = ('number', 'seed', 'most_atoms', 'choice')
+ORDERED = (
+    'number',
+    'seed',
+    'most_atoms',
+    'choice',
+    'temperature',
+    'weights',
+    'relax',
+    'largest_error',
+    'most_orderings',
+)
 criteria_options = combined(
     options_of(Criteria, overriding=True, species=None),
     options_of(
-        OrderingSettings,
+        EnsembleSettings,
         only=ORDERED,
         overriding=True,
-        number={'help': OrderingSettings.help_of('number') + '  [default: that of the protocol]'},
+        number={
+            'type': NumberOr('auto'),
+            'help': 'Number of orderings of each disordered structure, or as many as the error of the mean needs.'
+            '  [default: that of the protocol]',
+        },
     ),
     click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
     click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )
 _ABOVE_0, _DEFAULT = click.FloatRange(0, min_open=True), '  [default: that of the protocol]'
 dynamics_options = combined(
-    click.option('--relax/--no-relax', default=True, help='Relax structures before dynamics.'),
+    click.option('--relax/--no-relax', 'relax_first', default=True, help='Relax structures before dynamics.'),
     click.option('-t', '--temperature', 'temperatures', multiple=True, type=_ABOVE_0, help=f'K; repeatable.{_DEFAULT}'),
     click.option(
         '--picoseconds',

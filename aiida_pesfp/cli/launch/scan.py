@@ -4,6 +4,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.launch import options as shared
+from aiida_pesfp.settings.ordering import number_or_auto
 
 
 @click.command('scan')
@@ -46,6 +47,8 @@ def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
     parameters, chosen = _parameters(launching, chosen), shared.without_none(**chosen)
     jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
     ordering = {name: chosen.pop(name) for name in shared.ORDERED if name in chosen}
+    if 'number' in ordering:
+        ordering |= number_or_auto(ordering.pop('number'))
     return jobs | {'ordering': ordering, 'criteria': chosen} | parameters
 
 
@@ -73,7 +76,8 @@ def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, poten
         arguments = (code, structures, potential, protocol, overrides, launching.jobs)
         builder = workchain.get_builder_from_protocol(*arguments, **stages)
     what = f'{len(structures)} structures'
-    then = ', then dynamics of the best' if stages else ''
+    further = {'barriers' if name == 'barrier' else 'dynamics' for name in stages}
+    then = f', then {" and ".join(sorted(further))} of the best' if stages else ''
     node = launching.start(builder, what, f'{what} with {potential.name} ({protocol} protocol){then} ...')
     if launching.to_daemon:
         echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')

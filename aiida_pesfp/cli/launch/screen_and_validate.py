@@ -8,7 +8,7 @@ from aiida.cmdline.utils import decorators
 from aiida_pesfp.cli.launch import options as shared
 from aiida_pesfp.cli.launch.scan import run_scans, screen_overrides
 from aiida_pesfp.cli.parameters import CODE, POTENTIAL, combined
-from aiida_pesfp.workflows.engines import ENGINES, Engine
+from aiida_pesfp.workflows.engines import BARRIER_PROGRAM, ENGINES, Engine
 
 
 def _stage_options(engine: Engine) -> Iterator:
@@ -27,15 +27,23 @@ def _stage_options(engine: Engine) -> Iterator:
 @shared.scan_options
 @shared.criteria_options
 @click.option('--select', help='Candidates are structures for which this is true.  [default: xi > 0.25]')
-@click.option('--md-potential', type=POTENTIAL, help='Potential of the dynamics.  [default: that of the scans]')
+@click.option('--barrier-candidates', type=click.IntRange(1), help='Rank so many by barriers.  [default: none]')
+@click.option('--barrier', 'barrier_code', type=CODE, help=f'Code of {BARRIER_PROGRAM.label}, for barriers.')
+@click.option(
+    '--md-potential', type=POTENTIAL, help='Potential of barriers and dynamics.  [default: that of the scans]'
+)
 @combined(*(option for engine in ENGINES.values() for option in _stage_options(engine)))
 @shared.dynamics_options
 @decorators.with_dbenv()
 def launch_screen_and_validate(launching, potential, code, **options):
     """Screen structures, run molecular dynamics of the best, and of the best of these with SIESTA.
 
+    With --barrier-candidates, the best are ranked by their barriers with a relaxed framework first. Without it, Xi
+    alone chooses what is simulated, as in the paper.
+
     \b
     aiida-pesfp launch screen-and-validate cifs --submit
+    aiida-pesfp launch screen-and-validate cifs --barrier-candidates 20 --submit
     aiida-pesfp launch screen-and-validate cifs --protocol fast --ml-candidates 1 --picoseconds 1  # to see how it goes
     aiida-pesfp launch screen-and-validate cifs --siesta siesta@cluster --pseudo-family LABEL --submit
     """
@@ -47,13 +55,24 @@ def launch_screen_and_validate(launching, potential, code, **options):
     run_scans(ScreenAndValidateWorkChain, launching, overrides, potential, code, **stages)
 
 
+def _barriers(launching, scan_code, options: dict, potential) -> dict:
+    """The stage of barriers, if it was chosen."""
+    code, candidates = options.pop('barrier_code'), options.pop('barrier_candidates')
+    if code is None and candidates is None:
+        return {}
+    if code is None:
+        code = shared.code_beside(scan_code, BARRIER_PROGRAM.label, 'make it, or name another with --barrier')
+    chosen = shared.without_none(code=code, potential=potential, candidates=candidates, options=launching.jobs)
+    return {'barrier': chosen}
+
+
 def _stages(launching, scan_code, options: dict, potential) -> dict:
     """Inputs of the stages that were chosen. What belongs to them is taken out of the options."""
-    relax, temperatures = options.pop('relax'), list(options.pop('temperatures')) or None
+    relax, temperatures = options.pop('relax_first'), list(options.pop('temperatures')) or None
     overrides = shared.without_none(duration_ps=options.pop('duration_ps'), temperatures=temperatures)
     names = {need.name for engine in ENGINES.values() for need in engine.needs}
     needs = {name: options.pop(name, None) for name in names} | {'potential': potential}
-    stages = {}
+    stages = _barriers(launching, scan_code, options, needs['potential'])
     for name, engine in ENGINES.items():
         code, candidates = options.pop(f'{name}_code'), options.pop(f'{name}_candidates')
         left_out = options.pop(f'no_{name}', False)

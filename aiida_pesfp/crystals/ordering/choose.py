@@ -1,7 +1,9 @@
-"""Which arrangements of one task become orderings."""
+"""Which arrangements of one task become orderings: the first so many of a sequence, however many there are."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,60 +14,87 @@ from aiida_pesfp.crystals.ordering.sampling import Sampler
 from aiida_pesfp.crystals.ordering.swaps import Evaluate, sample
 from aiida_pesfp.settings.ordering import OrderingSettings
 
-#: Draws for each ordering.
-DRAWS = 20
-#: Rounds of chains of swaps, until there are enough different ends.
-ROUNDS = 3
+#: After so many draws, or restarts, in a row that give nothing new there is nothing new.
+DRAWS, RESTARTS = 100, 10
+
+
+class Chosen(NamedTuple):
+    """An arrangement that becomes an ordering.
+
+    :param state: (sites,) species.
+    :param energy: eV, if the choice needs it.
+    :param count: how many chains of swaps end in it.
+    """
+
+    state: np.ndarray
+    energy: float | None = None
+    count: int = 1
+
+
+class Different:
+    """Tells arrangements apart that no symmetry of the parent makes of each other."""
+
+    def __init__(self, task: Task):
+        self._permutations, self._seen = task.supercell.permutations(), set()
+
+    def among(self, states: Iterable[np.ndarray], patience: int | None = None) -> Iterator[np.ndarray]:
+        """Those that differ from all earlier ones, until so many in a row do not."""
+        in_vain = 0
+        for state in states:
+            in_vain += 1
+            if (key := self.key(state)) not in self._seen:
+                self._seen.add(key)
+                in_vain = 0
+                yield state
+            if in_vain == patience:
+                return
+
+    def key(self, state: np.ndarray) -> bytes:
+        """The same for all arrangements that the symmetry makes of one."""
+        return min(image.tobytes() for image in state.astype(np.uint8)[self._permutations])
+
+
+def drawn(task: Task, sampler: Sampler) -> Iterator[np.ndarray]:
+    """Random arrangements, all of them different."""
+    different = Different(task)
+    yield from different.among((sampler.draw() for _ in itertools.count()), DRAWS)
+    if sampler.is_cold:
+        yield from different.among(_restarts(sampler), RESTARTS)
 
 
 def choose(
-    task: Task, sampler: Sampler, settings: OrderingSettings, evaluate: Evaluate | None
-) -> tuple[list[np.ndarray], list[float] | None]:
+    task: Task, sampler: Sampler, at_random: Iterator[np.ndarray], settings: OrderingSettings, evaluate: Evaluate | None
+) -> list[Chosen]:
     """So many arrangements that no symmetry of the parent makes of each other, or as many as are found.
 
-    :returns: (sites,) species of each, and their energies, eV, if the choice needs them.
+    Of swaps, these are the ends of so many chains, which need not differ.
+
+    :param sampler: a fresh one.
+    :param at_random: those of :func:`drawn`.
     """
+    begin, end = settings.skip_orderings, settings.skip_orderings + settings.number
     if settings.choice == 'random':
-        draws = (sampler.draw() for _ in range(DRAWS * settings.number))
-        return _different(task, itertools.chain(draws, _restarts(sampler, 2 * settings.number)), settings.number), None
+        return [Chosen(state) for state in itertools.islice(at_random, begin, end)]
+    different = Different(task)
     if settings.choice == 'electrostatic':
         model = Electrostatics(task.supercell, task.parent.species, task.states)
-        chosen = _different(task, model.lowest(sampler, settings.number), settings.number)
-        return chosen, [model.in_ev(model.energy(state)) for state in chosen]
+        lowest = itertools.islice(different.among(model.lowest(sampler)), begin, end)
+        return [Chosen(state, model.in_ev(model.energy(state))) for state in lowest]
 
     def energies(states: list[np.ndarray]) -> np.ndarray:
         return np.asarray(evaluate([task.structure(state) for state in states]), dtype=float)
 
-    found: list[np.ndarray] = []
-    for _ in range(ROUNDS):
-        ends, _ = sample(sampler, settings.number, settings.temperature, settings.sweeps, energies)
-        found = _different(task, [*found, *ends], settings.number)
-        if len(found) == settings.number:
-            break
-    return found, energies(found).tolist()
+    ends, found = sample(sampler, range(begin, end), settings.temperature, settings.sweeps, energies)
+    keys = [different.key(state) for state in ends]
+    counts = Counter(keys)
+    return [Chosen(ends[keys.index(key)], float(found[keys.index(key)]), count) for key, count in counts.items()]
 
 
-def _different(task: Task, states: Iterable[np.ndarray], number: int) -> list[np.ndarray]:
-    """The first of some arrangements that no symmetry of the parent makes of each other."""
-    permutations, found, seen = task.supercell.permutations(), [], set()
-    for state in states:
-        if (key := _key(state, permutations)) not in seen:
-            seen.add(key)
-            found.append(state)
-            if len(found) == number:
-                break
-    return found
-
-
-def _restarts(sampler: Sampler, number: int) -> Iterator[np.ndarray]:
+def _restarts(sampler: Sampler) -> Iterator[np.ndarray]:
     """Arrangements without close pairs that no chain leads to: each costs least by random costs."""
     problem = sampler.problem
-    for _ in range(number if sampler.is_cold else 0):
+    for _ in itertools.count():
         state, _ = solve(problem, cost=sampler.rng.integers(0, 1000, size=problem.allowed.shape))
-        if state is not None:
-            yield state
-
-
-def _key(state: np.ndarray, permutations: np.ndarray) -> bytes:
-    """The same for all arrangements that the permutations make of one."""
-    return min(image.tobytes() for image in state.astype(np.uint8)[permutations])
+        if state is None:
+            return
+        yield state

@@ -20,8 +20,8 @@ UNIT, TENTH = 1e-6, 10
 #: Temperatures (K) of the annealing, and sweeps at each. The dielectric is vacuum, so energies are large.
 TEMPERATURES = tuple(np.geomspace(1e5, 3e2, 24).round(1).tolist())
 SWEEPS = 20
-#: So many annealings for each ordering; arrangements at the end of each temperature are kept.
-ANNEALINGS = 4
+#: So many annealings; arrangements at the end of each temperature are kept.
+ANNEALINGS = 20
 
 
 class Electrostatics:
@@ -43,10 +43,10 @@ class Electrostatics:
         """The same in eV."""
         return energy * UNIT / TENTH**2
 
-    def lowest(self, sampler: Sampler, number: int) -> list[np.ndarray]:
+    def lowest(self, sampler: Sampler) -> list[np.ndarray]:
         """Arrangements without close pairs, the lowest in energy first, of several annealings by swaps."""
         found: dict[bytes, tuple[int, np.ndarray]] = {}
-        for _ in range(ANNEALINGS * number):
+        for _ in range(ANNEALINGS):
             state = sampler.draw()
             for temperature in TEMPERATURES:
                 found[state.tobytes()] = self.energy(state), state.copy()

@@ -1,7 +1,8 @@
 """Orderings of a disordered crystal: each step from its occupancies to ordered structures."""
 
-import contextlib
-from collections.abc import Mapping
+import copy
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -10,17 +11,19 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.ordering.arrange import Task, explained, prepare, with_fewer_ions
 from aiida_pesfp.crystals.ordering.charges import UNKNOWN, oxidation_states, stated_states
-from aiida_pesfp.crystals.ordering.choose import choose
-from aiida_pesfp.crystals.ordering.counts import possible_counts
+from aiida_pesfp.crystals.ordering.choose import Chosen, choose, drawn
+from aiida_pesfp.crystals.ordering.counts import Counts, possible_counts
 from aiida_pesfp.crystals.ordering.exclusion import CLOSEST, USUAL
 from aiida_pesfp.crystals.ordering.groups import find_groups
 from aiida_pesfp.crystals.ordering.parent import Parent
+from aiida_pesfp.crystals.ordering.sampling import Sampler
 from aiida_pesfp.crystals.ordering.swaps import Evaluate
 from aiida_pesfp.errors import CannotOrder
 from aiida_pesfp.settings.ordering import OrderingSettings
 
-#: So many larger cells are tried if a cell has not enough different orderings.
-LARGER = 3
+#: So many larger cells are tried if a cell has fewer different orderings than this, however many are wanted: the first
+#: ones of a seed are always the same.
+LARGER, ENOUGH = 3, 5
 #: The end of a doubt that a relaxation settles.
 RELAX_FIRST = 'relax them before a scan (--relax-orderings)'
 
@@ -38,6 +41,7 @@ class Ordering:
     :param contacts: which hard cores it keeps, of ``exclusion.CONTACTS``, with the distances by pair of elements, A.
     :param weight: those of all orderings of a parent sum to 1.
     :param energy: eV, of the choice or the weights; None for a random choice.
+    :param count: how many chains of swaps end in it.
     """
 
     structure: Structure
@@ -51,6 +55,7 @@ class Ordering:
     seed: int
     weight: float
     energy: float | None = None
+    count: int = 1
     doubts: tuple[str, ...] = ()
 
     def provenance(self) -> dict:
@@ -58,6 +63,16 @@ class Ordering:
         found = asdict(replace(self, structure=None))
         del found['structure']
         return found | {'doubts': list(self.doubts)}
+
+    def as_dict(self) -> dict:
+        """All of it, as plain JSON types."""
+        return self.provenance() | {'structure': self.structure.as_dict()}
+
+    @classmethod
+    def from_dict(cls, content: dict) -> 'Ordering':
+        """From what :meth:`as_dict` gives."""
+        own = {'structure': Structure.from_dict(content['structure']), 'doubts': tuple(content['doubts'])}
+        return cls(**content | own)
 
 
 def order(
@@ -68,6 +83,8 @@ def order(
     evaluate: Evaluate | None = None,
 ) -> list[Ordering]:
     """Ordered structures of a disordered one, different up to symmetry; fewer than asked for if there are no more.
+
+    Those of a seed are one sequence: a larger number adds to what a smaller one gives.
 
     :param mobile: symbol of the mobile ion, whose number balances the charge.
     :param given: oxidation states by element, of the structure itself by default.
@@ -80,32 +97,52 @@ def order(
     states, source = oxidation_states(amounts, given or stated_states(structure))
     _check_choice(settings, states, evaluate)
     counts = possible_counts(parent, mobile, states, settings.most_atoms, settings.deviation)[: 1 + LARGER]
-    best: list[Ordering] = []
-    failure = None
+    charges = states, source
+    try:
+        task, sampler, at_random = _roomiest(parent, counts, mobile, charges, settings)
+    except CannotOrder as error:
+        failure = explained(structure, error, mobile, states, settings)
+        if (fewer := with_fewer_ions(parent, counts[0], mobile, states, settings)) is None:
+            raise failure from None
+        try:
+            task, sampler, at_random = _roomiest(parent, [fewer], mobile, charges, settings)
+        except CannotOrder:
+            raise failure from None
+    chosen = choose(task, sampler, at_random, settings, evaluate)
+    return _orderings(task, chosen, _doubts_of_shared_sites(parent, mobile), settings)
+
+
+def _roomiest(
+    parent: Parent, counts: Sequence[Counts], mobile: str, charges: tuple, settings: OrderingSettings
+) -> tuple[Task, Sampler, Iterator[np.ndarray]]:
+    """The first cell with enough different orderings, or the one with most, its sampler, and what it draws at random.
+
+    :raises CannotOrder: if none has any.
+    """
+    tried, failures = [], []
     for one in counts:
         try:
-            task, sampler = prepare(parent, one, mobile, (states, source), settings)
+            task, sampler = prepare(parent, one, mobile, charges, settings)
         except CannotOrder as error:
-            failure = failure or error
+            failures.append(error)
             continue
-        found = _orderings(task, *choose(task, sampler, settings, evaluate), settings)
-        best = max(best, found, key=len)
-        if len(best) >= settings.number:
+        at_random = drawn(task, copy.deepcopy(sampler))
+        found = list(itertools.islice(at_random, ENOUGH))
+        tried.append((len(found), task, sampler, itertools.chain(found, at_random)))
+        if len(found) == ENOUGH:
             break
-    if not best and (fewer := with_fewer_ions(parent, counts[0], mobile, states, settings)):
-        with contextlib.suppress(CannotOrder):
-            task, sampler = prepare(parent, fewer, mobile, (states, source), settings)
-            best = _orderings(task, *choose(task, sampler, settings, evaluate), settings)
-    if not best:
-        raise explained(structure, failure, mobile, states, settings)
-    shared = _doubts_of_shared_sites(parent, mobile)
-    return [replace(one, doubts=(*shared, *one.doubts)) for one in best]
+    if not tried:
+        raise failures[0]
+    return max(tried, key=lambda one: one[0])[1:]
 
 
-def weights(energies: list[float] | None, number: int, settings: OrderingSettings) -> list[float]:
-    """Weights of orderings, whose sum is 1: equal, or by their energies (eV) at the temperature of the settings."""
-    if settings.weights == 'equal' or energies is None:
-        return [1 / number] * number
+def weights(energies: Sequence[float | None], counts: Sequence[int], settings: OrderingSettings) -> list[float]:
+    """Weights of orderings, whose sum is 1: by their counts, or by their energies at the temperature of the settings.
+
+    :param energies: eV; None where they are not known.
+    """
+    if settings.weights == 'equal' or None in energies:
+        return (np.array(counts) / sum(counts)).tolist()
     factors = np.exp(-(np.array(energies) - min(energies)) / (kB * settings.temperature))
     return (factors / factors.sum()).tolist()
 
@@ -131,17 +168,14 @@ def _check_choice(settings: OrderingSettings, states: Mapping[str, float], evalu
         raise ValueError('choice = monte_carlo needs energies of whole structures')
 
 
-def _orderings(
-    task: Task, states: list[np.ndarray], energies: list[float] | None, settings: OrderingSettings
-) -> list[Ordering]:
-    doubts = _doubts(task, states, settings)
-    distances = task.distances()
-    shares = weights(energies, len(states), settings)
+def _orderings(task: Task, chosen: list[Chosen], doubts: tuple[str, ...], settings: OrderingSettings) -> list[Ordering]:
+    doubts, distances = (*doubts, *_doubts(task, chosen, settings)), task.distances()
+    shares = weights([one.energy for one in chosen], [one.count for one in chosen], settings)
     return [
         Ordering(
-            structure=task.structure(state),
+            structure=task.structure(one.state),
             supercell=task.supercell.matrix.tolist(),
-            counts=task.orbits(state),
+            counts=task.orbits(one.state),
             composition_deviation=task.counts.composition_deviation,
             charge=task.counts.charge,
             oxidation_states=task.states,
@@ -149,14 +183,15 @@ def _orderings(
             contacts={'kind': task.contacts, 'distances': distances},
             seed=settings.seed,
             weight=weight,
-            energy=energy,
+            energy=one.energy,
+            count=one.count,
             doubts=doubts,
         )
-        for state, weight, energy in zip(states, shares, energies or [None] * len(states))
+        for one, weight in zip(chosen, shares)
     ]
 
 
-def _doubts(task: Task, states: list[np.ndarray], settings: OrderingSettings) -> tuple[str, ...]:
+def _doubts(task: Task, chosen: list[Chosen], settings: OrderingSettings) -> tuple[str, ...]:
     """What a person should know of the orderings of one parent."""
     doubts = []
     if task.source == UNKNOWN:
@@ -169,8 +204,9 @@ def _doubts(task: Task, states: list[np.ndarray], settings: OrderingSettings) ->
     if lost:
         doubts.append(f'its orderings have no {", ".join(lost)}, as there is no room for the ions that balance it')
     if task.contacts != USUAL:
-        words = f'its orderings have {task.closest_alike(states)}, closer than in most crystals'
+        words = f'its orderings have {task.closest_alike([one.state for one in chosen])}, closer than in most crystals'
         doubts.append(f'{words}: {RELAX_FIRST}' if task.contacts == CLOSEST else words)
-    if (found := len(states)) < settings.number:
+    found = settings.skip_orderings + len(chosen)
+    if settings.choice != 'monte_carlo' and len(chosen) < settings.number:
         doubts.append(f'it has {found} different orderings in {settings.most_atoms} atoms, or more are hard to find')
     return tuple(doubts)

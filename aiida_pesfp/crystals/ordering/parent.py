@@ -7,8 +7,8 @@ import spglib
 from pymatgen.core import Structure
 
 from aiida_pesfp.crystals.canonical import TOLERANCE, canonical_cell, kinds_of_sites
+from aiida_pesfp.crystals.cells import fill_supercell
 from aiida_pesfp.crystals.cif.atoms import NEARLY_FULL
-from aiida_pesfp.crystals.periodic import integer_points
 from aiida_pesfp.errors import CannotOrder, OrderedStructure
 
 #: The symmetry of more sites takes minutes.
@@ -100,13 +100,9 @@ class Supercell:
     @classmethod
     def of(cls, parent: Parent, matrix: np.ndarray) -> 'Supercell':
         """The supercell of an integer matrix with a positive determinant. Images of one site are consecutive."""
-        cells, inverse = round(np.linalg.det(matrix)), np.linalg.inv(matrix)
-        corners = integer_points([0] * 3, [1] * 3) @ matrix
-        points = integer_points(corners.min(axis=0), corners.max(axis=0))
-        inside = np.round(points @ inverse, 9)
-        points = points[((inside >= 0) & (inside < 1)).all(axis=1)]
-        fractions = ((parent.cell.frac_coords[:, None] + points) @ inverse).reshape(-1, 3)
-        return cls(parent, matrix, fractions % 1.0, np.repeat(np.arange(len(parent.cell)), cells))
+        cell = parent.cell.lattice.matrix
+        places, site_of = fill_supercell(cell, parent.cell.cart_coords, matrix)
+        return cls(parent, matrix, places @ np.linalg.inv(matrix @ cell), site_of)
 
     @property
     def lattice(self) -> np.ndarray:

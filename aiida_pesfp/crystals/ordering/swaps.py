@@ -15,23 +15,26 @@ ATTEMPTS = 20
 
 
 def sample(
-    sampler: Sampler, chains: int, temperature: float, sweeps: int, energies: Callable[[list[np.ndarray]], np.ndarray]
+    sampler: Sampler, chains: range, temperature: float, sweeps: int, energies: Callable[[list[np.ndarray]], np.ndarray]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The last arrangement of each of some chains of Metropolis swaps, and their energies, eV.
 
-    All chains try one swap at a time, so that the energies of all are computed at once.
+    All chains try one swap at a time, so that the energies of all are computed at once. Each has random numbers of its
+    own, so it does not depend on the others.
 
+    :param chains: their numbers among all chains of the sampler, which is a fresh one.
     :param temperature: K.
     :param sweeps: swaps of each chain for each site with a choice.
     :param energies: of arrangements, eV.
     """
-    problem, rng = sampler.problem, sampler.rng
-    states = [sampler.draw() for _ in range(chains)]
+    problem, own = sampler.problem, sampler.rng.spawn(chains.stop)[chains.start :]
+    states = [sampler.draw() for _ in range(chains.stop)][chains.start :]
     current = np.asarray(energies(states), dtype=float)
     for _ in range(sweeps * len(problem.active)):
-        swapped = [swap(problem, state, rng) for state in states]
+        swapped = [swap(problem, state, rng) for state, rng in zip(states, own)]
         new = np.asarray(energies(swapped), dtype=float)
-        accepted = rng.random(chains) < np.exp(np.minimum(0.0, (current - new) / (kB * temperature)))
+        chances = np.exp(np.minimum(0.0, (current - new) / (kB * temperature)))
+        accepted = np.array([rng.random() for rng in own]) < chances
         states = [one if yes else other for one, other, yes in zip(swapped, states, accepted)]
         current = np.where(accepted, new, current)
     return states, current

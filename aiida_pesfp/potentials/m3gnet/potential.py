@@ -19,7 +19,7 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 from torch import Tensor
 
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, NetworkPotential
+from aiida_pesfp.potentials.batching import TRAINED_SYMBOLS, BatchedEvaluator, GraphPotential
 from aiida_pesfp.potentials.frozen_graph import Edges
 from aiida_pesfp.potentials.m3gnet.fused import FusedBlock
 from aiida_pesfp.potentials.m3gnet.network import BLOCKS, CUTOFF, Bonds, M3GNetNetwork
@@ -77,10 +77,10 @@ class M3GNetEvaluator(BatchedEvaluator):
         self._sums, self._features = first.summed_updates(h, network.initial_bonds(framework), framework)
 
     def _bonds(self, edges: Edges) -> Bonds:
-        return Bonds.from_vectors(*map(self.potential.tensor, (edges.sources, edges.targets, edges.vectors)))
+        return self.potential.bonds(edges)
 
 
-class M3GNetPotential(NetworkPotential):
+class M3GNetPotential(GraphPotential):
     """The original M3GNet from its converted weights or its published checkpoint."""
 
     evaluator_class, symbols, cutoff = M3GNetEvaluator, TRAINED_SYMBOLS, CUTOFF
@@ -102,6 +102,13 @@ class M3GNetPotential(NetworkPotential):
     def calculator(self, structure: Structure) -> M3GNetCalculator:
         self.check_elements(structure)
         return M3GNetCalculator(self)
+
+    def bonds(self, edges: Edges) -> Bonds:
+        """The edges with their basis functions."""
+        return Bonds.from_vectors(*map(self.tensor, (edges.sources, edges.targets, edges.vectors)))
+
+    def atom_energies(self, numbers: Tensor, edges: Edges) -> Tensor:
+        return self.network(numbers, self.bonds(edges))
 
     def energy_forces_stress(
         self, numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
-from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential, quiet
+from aiida_pesfp.potentials.batching import BatchedEvaluator, GraphPotential, quiet
 from aiida_pesfp.potentials.frozen_graph import Edges
 
 with quiet():
@@ -55,17 +55,10 @@ class SevenNetEvaluator(BatchedEvaluator):
         return max(LEAST_BATCH if self._frozen else 1, super()._choose_batch_size())
 
     def _data(self, size: int, edges: Edges) -> dict:
-        """Input of a network of sevenn for several configurations with these edges."""
-        numbers, to_device = self.numbers.repeat(size), self.potential.tensor
-        return {
-            KEY.NODE_FEATURE: numbers,
-            KEY.ATOMIC_NUMBERS: numbers,
-            KEY.EDGE_IDX: to_device(np.stack([edges.sources, edges.targets])),
-            KEY.EDGE_VEC: to_device(edges.vectors),
-        }
+        return self.potential.data(self.numbers.repeat(size), edges)
 
 
-class SevenNetPotential(NetworkPotential):
+class SevenNetPotential(GraphPotential):
     """A SevenNet checkpoint of a single modality."""
 
     evaluator_class = SevenNetEvaluator
@@ -90,6 +83,18 @@ class SevenNetPotential(NetworkPotential):
                 network.replace_module(name, self.convolutions[-1])
         self.cutoff = float(network.cutoff)
         self.symbols = {Element.from_Z(number).symbol for number in network.type_map}
+
+    def atom_energies(self, numbers: Tensor, edges: Edges) -> Tensor:
+        return self.network(self.data(numbers, edges))[KEY.ATOMIC_ENERGY]
+
+    def data(self, numbers: Tensor, edges: Edges) -> dict:
+        """Input of a network of sevenn for a graph, of one configuration or several."""
+        return {
+            KEY.NODE_FEATURE: numbers,
+            KEY.ATOMIC_NUMBERS: numbers,
+            KEY.EDGE_IDX: self.tensor(np.stack([edges.sources, edges.targets])),
+            KEY.EDGE_VEC: self.tensor(edges.vectors),
+        }
 
     def calculator(self, structure: Structure) -> SevenNetCalculator:
         self.check_elements(structure)

@@ -16,7 +16,8 @@ from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.scan import plan_scan, scan
+from aiida_pesfp.fingerprint.plan import plan_scan
+from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.potentials.ase.potential import AseEvaluator
 from aiida_pesfp.settings.scan import FingerprintSettings
 from tests.helpers import graph

@@ -212,7 +212,7 @@ def test_status_of_something_else(aiida_pesfp, candidates):
     from aiida_pesfp.calculations.selection import reject
 
     _, node = reject.run_get_node(Dict(), Dict(), a=candidates.nodes[0])
-    assert 'is no scan, no screening and no dynamics' in aiida_pesfp('status', node.pk, fails=True)
+    assert 'is of another kind' in aiida_pesfp('status', node.pk, fails=True)
     assert 'nothing is running' in aiida_pesfp('status')
 
 

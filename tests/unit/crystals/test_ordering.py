@@ -79,9 +79,41 @@ def test_the_seed_decides_and_the_description_does_not():
     assert not any(matcher.fit(one.structure, two.structure) for one, two in zip(first, third))
 
 
-def test_more_orderings_begin_with_the_same_ones():
-    few, many = order(LLZO, OrderingSettings(number=2)), order(LLZO, OrderingSettings(number=4))
-    assert [one.structure for one in many[:2]] == [one.structure for one in few]
+#: A single ordering in 4 cells, and four in 8.
+FEW = mixed({'Li': 1.0}, {'Cl': 0.75, 'Br': 0.25})
+
+
+@pytest.mark.parametrize(
+    ('structure', 'choice'),
+    [(LLZO, 'random'), (ARGYRODITE, 'electrostatic'), (FEW, 'random'), (FEW, 'electrostatic')],
+)
+def test_more_orderings_begin_with_the_same_ones(structure, choice):
+    def made(number, skip=0):
+        found = order(structure, OrderingSettings(number=number, skip_orderings=skip, choice=choice))
+        return [one.structure for one in found]
+
+    every = made(7)
+    assert len(every) >= 4  # FEW has no more
+    assert all(made(number) == every[:number] for number in (1, 3, 5))
+    assert made(2, skip=3) == every[3:5]
+
+
+def test_chains_of_swaps_do_not_depend_on_each_other():
+    """Ends of chains with one energy, of the distances of bromine, are one ordering that counts so often."""
+
+    def energies(structures):
+        heavy = [Structure.from_sites([site for site in one if site.specie.symbol == 'Br']) for one in structures]
+        return [round(float(np.exp(-one.get_neighbor_list(12.0)[3]).sum()), 9) for one in heavy]
+
+    def made(number, skip=0):
+        settings = OrderingSettings(number=number, skip_orderings=skip, choice='monte_carlo', sweeps=1)
+        found = order(FEW, settings, evaluate=energies)
+        assert [one.weight for one in found] == pytest.approx([one.count / number for one in found])
+        return sorted(one.energy for one in found for _ in range(one.count))
+
+    every = made(7)
+    assert len(set(every)) > 1
+    assert sorted(made(3) + made(4, skip=3)) == pytest.approx(every)
 
 
 def test_lowest_in_electrostatic_energy_by_the_sum_of_ewald():

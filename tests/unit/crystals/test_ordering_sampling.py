@@ -113,7 +113,7 @@ def test_lowest_electrostatic_energy_of_all():
     task, sampler = prepared(SPLIT, 1)
     model = Electrostatics(task.supercell, task.parent.species, STATES)
     energies = sorted(model.energy(np.array(state)) for state in all_states(task))
-    lowest = model.lowest(sampler, 4)
+    lowest = model.lowest(sampler)
     assert model.energy(lowest[0]) == energies[0]
     assert [model.energy(state) for state in lowest] == sorted(model.energy(state) for state in lowest)
 
@@ -126,7 +126,7 @@ def test_swaps_at_a_temperature_are_distributed_by_boltzmann():
     def energies(some):
         return np.array([energy[tuple(state.tolist())] for state in some])
 
-    ends, found = sample(sampler, 400, 600.0, 15, energies)
+    ends, found = sample(sampler, range(400), 600.0, 15, energies)
     assert np.array_equal(energies(ends), found)
     factors = np.exp(-np.array(list(energy.values())) / (kB * 600.0))
     probabilities = factors / factors.sum()

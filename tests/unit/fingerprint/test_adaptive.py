@@ -5,7 +5,8 @@ import pytest
 
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.interpolation import Kriging, PairModel
-from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
+from aiida_pesfp.fingerprint.plan import plan_scan
+from aiida_pesfp.fingerprint.scan import drain, evaluate, scan
 from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.synthetic import CRYSTALS, ManyBody
 

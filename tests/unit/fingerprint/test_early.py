@@ -12,8 +12,9 @@ from aiida_pesfp.fingerprint import early
 from aiida_pesfp.fingerprint.adaptive import AdaptiveIon
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.interpolation import PairModel
+from aiida_pesfp.fingerprint.plan import plan_scan
 from aiida_pesfp.fingerprint.quantities import rank_key
-from aiida_pesfp.fingerprint.scan import drain, evaluate, plan_scan, scan
+from aiida_pesfp.fingerprint.scan import drain, evaluate, scan
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.crystals import wurtzite

@@ -17,7 +17,8 @@ from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.export import export, volume
 from aiida_pesfp.fingerprint.grid import grid_vectors
 from aiida_pesfp.fingerprint.percolation import energy_profile
-from aiida_pesfp.fingerprint.scan import assemble, drain, evaluate, plan_scan
+from aiida_pesfp.fingerprint.plan import plan_scan
+from aiida_pesfp.fingerprint.scan import assemble, drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.potentials.ase.potential import AseEvaluator
 from aiida_pesfp.report.view import structure_view

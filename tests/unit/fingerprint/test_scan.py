@@ -10,7 +10,9 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
 from aiida_pesfp.fingerprint.descriptors import describe
-from aiida_pesfp.fingerprint.scan import doubts_of_surface, evaluate, plan_scan, scan
+from aiida_pesfp.fingerprint.doubts import doubts_of_surface
+from aiida_pesfp.fingerprint.plan import plan_scan
+from aiida_pesfp.fingerprint.scan import evaluate, scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.settings.scan import ScanSettings

@@ -8,7 +8,8 @@ from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.grid import grid_shape
-from aiida_pesfp.fingerprint.scan import plan_scan, scan
+from aiida_pesfp.fingerprint.plan import plan_scan
+from aiida_pesfp.fingerprint.scan import scan
 from aiida_pesfp.fingerprint.symmetry import (
     crystal_operations,
     irreducible_points,

@@ -38,6 +38,19 @@ def test_energy_forces_and_stress_belong_together(potential):
     np.testing.assert_allclose(stress, calculate_numerical_stress(atoms, eps=2e-3), atol=1e-3, rtol=1e-2)
 
 
+@pytest.mark.parametrize('size', [None, 2])
+def test_whole_structures_have_the_same_energies_together(potential, size, monkeypatch):
+    """Of several sizes and elements, in batches of any size."""
+    structures = [SKEWED, rock_salt('Li', 'Cl', 5.13), SKEWED * [2, 1, 1], rock_salt('Na', 'F', 4.6)]
+    expected = []
+    for structure in structures:
+        atoms = AseAtomsAdaptor.get_atoms(structure)
+        atoms.calc = potential.calculator(structure)
+        expected.append(atoms.get_potential_energy())
+    monkeypatch.setattr(potential, 'batch_size', size)
+    assert potential.energies(structures) == pytest.approx(expected, abs=5e-5)
+
+
 def test_atoms_may_have_left_the_cell(potential):
     atoms = AseAtomsAdaptor.get_atoms(SKEWED)
     atoms.calc = potential.calculator(SKEWED)

@@ -146,6 +146,52 @@ def test_scan_of_orderings_names_their_parent(invoke_program, tmp_path):
     assert 'Xi from' in table
 
 
+def test_orderings_that_took_the_potential_are_kept(invoke_program, tmp_path):
+    """The same command resumes with them; another number, other settings or --fresh make others."""
+    path, out = write_cif(tmp_path / 'mixed.cif', MIXED), tmp_path / 'out'
+
+    def files(*options):
+        request = (path, '--spacing', 2, '--orderings', 1, '--relax-orderings', *options, '-o', out, '--json')
+        assert invoke_program('scan', *request).found[0]['parent'] == 'mixed'
+        return {one.name: one.stat().st_mtime_ns for one in (out / 'orderings').glob('*.json')}
+
+    first = files('mobile')
+    assert len(first) == 1
+    assert files('mobile') == first
+    assert files('all').items() > first.items()
+    again = files('mobile', '--fresh')
+    assert again.keys() == first.keys()
+    assert again != first
+
+
+def test_orderings_are_added_until_the_error_is_small(invoke_program, tmp_path):
+    """The mixed one has four orderings, the other one many; what was scanned of fewer is not scanned again."""
+    many = Structure(MIXED.lattice, ['Li', {'Cl': 0.5, 'Br': 0.25, 'F': 0.25}], MIXED.frac_coords)
+    paths = [write_cif(tmp_path / 'mixed.cif', MIXED), write_cif(tmp_path / 'many.cif', many)]
+    out, limits = tmp_path / 'out', ('--most-orderings', 7, '--largest-error', 1e-6)
+    fixed = invoke_program('scan', *paths, '--spacing', 1.2, '--orderings', 2, '--json', '-o', out)
+    times = {path: path.stat().st_mtime_ns for path in out.glob('*/pes.npz')}
+    assert len(times) == 4
+    done = invoke_program('scan', *paths, '--spacing', 1.2, '--orderings', 'auto', *limits, '--json', '-o', out)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    names = [*(f'mixed-{number}' for number in range(4)), *(f'many-{number}' for number in range(7))]
+    assert [one['structure'].split('/')[-1] for one in done.found] == [
+        f'{name.replace("-", ".cif (ordering ")})' for name in names
+    ]
+    assert [one['weight'] for one in done.found] == pytest.approx([1 / 4] * 4 + [1 / 7] * 7)
+    assert [done.found[place]['xi'] for place in (0, 1, 4, 5)] == [one['xi'] for one in fixed.found]
+    ensembles = json.loads((out / 'ensembles.json').read_text())
+    assert ensembles['many']['orderings'] == names[4:]
+    assert 'allow more orderings (--most-orderings)' in ensembles['many']['shortfall']
+    assert 'it has no more orderings that are different' in ensembles['mixed']['shortfall']
+    request = (paths[1], '--spacing', 1.2, '--orderings', 'auto', '--largest-error', 5, '-o', out)
+    enough = invoke_program('scan', *request)
+    assert enough.returncode == 0, enough.stderr
+    assert len(json.loads((out / 'ensembles.json').read_text())['many']['orderings']) == 5
+    assert '--orderings' not in enough.stdout
+
+
 def test_a_potential_that_fails_for_one_structure_does_not_stop_the_others(invoke_program, tmp_path):
     """EMT knows no bromine."""
     potential = write_calculator(tmp_path / 'emt.yaml', 'ase.calculators.emt.EMT')

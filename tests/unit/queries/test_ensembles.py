@@ -1,15 +1,20 @@
 """Ensembles in the graph: members, parents, intervals, tables."""
 
 import pytest
-from aiida.orm import Dict
+from aiida.orm import Dict, StructureData
 
 from aiida_pesfp.calculations.orderings import ordering_keys, pool_orderings
+from aiida_pesfp.calculations.program import as_json
 from aiida_pesfp.cli.rank import print_table
+from aiida_pesfp.crystals.formats import read_file
+from aiida_pesfp.crystals.ordering.order import order
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.queries.descriptors import newest, rows_of
 from aiida_pesfp.queries.ensembles import crossing, likeliest, members_of, orderings_of, parent_of, without_members
+from aiida_pesfp.settings.ordering import OrderingSettings
 from tests.helpers import graph
+from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
 
@@ -87,6 +92,16 @@ def test_structures_keep_their_occupancies(ensemble):
 
 def test_keys_of_orderings_do_not_collide():
     taken = ['a', 'a_0', 'a_0_1']
-    first = ordering_keys('a', 3, taken)
-    second = ordering_keys('a_0', 3, [*taken, *first])
+    first = ordering_keys('a', range(3), taken)
+    second = ordering_keys('a_0', range(3), [*taken, *first])
     assert len({*taken, *first, *second}) == 9
+
+
+@pytest.mark.parametrize('states', [{'Li': 1, 'Ti': 3, 'O': -2}, {'Ti': 3}])
+def test_oxidation_states_of_a_record_reach_the_program(aiida_profile, tmp_path, states):
+    """A StructureData has none; titanium is usually Ti4+."""
+    crystal = rock_salt('Li', 'O', 5.0)
+    crystal.replace_species({'Li': {'Li': 0.45, 'Ti': 0.5}})
+    (tmp_path / 'structure.json').write_text(as_json(StructureData(pymatgen=crystal), states))
+    [reading] = read_file(tmp_path / 'structure.json')
+    assert order(reading.structure, OrderingSettings(number=1))[0].oxidation_states == {'Li': 1, 'Ti': 3, 'O': -2}
