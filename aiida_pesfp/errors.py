@@ -87,6 +87,10 @@ class NoPath(StructureError):
     """An ion has no path to where it is to go, or the path is none."""
 
 
+class NoBarrier(StructureError):
+    """All places on the way of an ion are lower than both its ends."""
+
+
 class CellTooSmall(StructureError):
     """An ion is too near to its own images for the barrier of a single ion."""
 

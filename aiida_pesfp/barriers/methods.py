@@ -217,7 +217,10 @@ def _guess(path: Path, first: State, last: State, images: int) -> np.ndarray:
 
 
 def _barrier(path: Path, relaxer: Relaxer, states: list[State]) -> Barrier:
-    """The result of states from one end of a path to the other."""
+    """The result of states from one end of a path to the other.
+
+    :raises NoBarrier: if all between them are lower than both ends: nothing is known of what lies between.
+    """
     energies, cell = np.array([state.energy for state in states]), path.atoms.cell.array
     relative, positions = energies - energies[0], np.array([state.positions for state in states])
     top, flags = int(np.argmax(relative)), set()
@@ -226,6 +229,10 @@ def _barrier(path: Path, relaxer: Relaxer, states: list[State]) -> Barrier:
     for found, place in ((positions[0], path.places[0]), (positions[-1], path.places[-1])):
         if np.linalg.norm(minimum_image(found[path.ion] - place, cell)) > LEAVES:
             flags.add('end_left')
+    highest, lower = relative[1:-1].max(), min(0, relative[-1])
+    if highest < lower - DIFFERENCE:
+        what = f'on its way ion {path.ion} is lower by {lower - highest:.3f} eV than at both ends, which are no minima'
+        raise errors.NoBarrier(f'{what} with this potential: relax the crystal, or name other sites')
     if top in (0, len(states) - 1):
         flags.add('no_barrier')
     if relative[1:-1].min(initial=0.0) < -DIFFERENCE:

@@ -10,11 +10,12 @@ from ase.calculators.lj import LennardJones
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import minimize_scalar
 
+from aiida_pesfp import errors
 from aiida_pesfp.barriers.forces import Forces
 from aiida_pesfp.barriers.hops import hop_between, with_vacancy
-from aiida_pesfp.barriers.methods import FLAGS, METHODS
-from aiida_pesfp.barriers.paths import atoms_of, path_of_hop
-from aiida_pesfp.barriers.relaxation import Relaxer
+from aiida_pesfp.barriers.methods import FLAGS, METHODS, _barrier
+from aiida_pesfp.barriers.paths import Path, atoms_of, path_of_hop
+from aiida_pesfp.barriers.relaxation import Relaxer, State
 from aiida_pesfp.potentials.ase.potential import AseEvaluator
 from aiida_pesfp.settings.barrier import BarrierSettings
 from tests.helpers.calculators import Gated, gated_crystal
@@ -69,6 +70,22 @@ def test_ends_relax_as_far_as_the_saddle(method):
     assert found.images[0].get_potential_energy() < -1.0
     assert found.forward == pytest.approx(0.4, abs=0.01)
     assert 'no_barrier' not in found.flags
+
+
+def test_a_way_that_is_lower_than_both_ends_has_no_barrier():
+    """Zero would rank first."""
+    atoms = atoms_of(gated_crystal(0))
+    places = np.array([[0.0, 0, 0], [1.75, 0, 0], [3.5, 0, 0]])
+    path = Path(atoms, 0, places, np.array([0.0, 0.5, 0.0]))
+    relaxer = Relaxer(atoms, 0, Forces(Gated()).calculator, FINE, {})
+    positions = [np.vstack([place, atoms.positions[1:]]) for place in places]
+    for middle, expected in ((-0.1, None), (-0.01, ('no_barrier',))):
+        states = [State(one, energy, 0.0, 1, True) for one, energy in zip(positions, (0.0, middle, 0.0))]
+        if expected:
+            assert _barrier(path, relaxer, states).flags == expected
+        else:
+            with pytest.raises(errors.NoBarrier, match=r'ion 0 is lower by 0.100 eV than at both ends.*relax'):
+                _barrier(path, relaxer, states)
 
 
 def test_forces_are_those_of_the_energy():
