@@ -142,9 +142,10 @@ class BarrierStage(Stage):
         return table_row(found['barrier'].base.attributes.all)
 
     def passed(self, candidates: list[str], rows: dict[str, dict], found: Iterable[str]) -> list[str]:
-        """All of them: those with a barrier change places among themselves, the lowest first."""
-        lowest = iter(sorted(found, key=lambda key: rows[key]['relaxed_barrier']))
-        return [next(lowest) if key in found else key for key in candidates]
+        """All of them: those whose barrier has converged change places among themselves, the lowest first."""
+        known = [key for key in found if 'not_converged' not in (rows[key]['barrier_flags'] or '')]
+        lowest = iter(sorted(known, key=lambda key: rows[key]['relaxed_barrier']))
+        return [next(lowest) if key in known else key for key in candidates]
 
 
 BARRIER = BarrierStage(

@@ -205,10 +205,12 @@ def test_screen_barrier_and_dynamics_from_one_command(aiida_pesfp, launching, cr
 
 
 @pytest.mark.parametrize('lacking', [(), ('b',), ('a', 'b', 'c')])
-def test_those_with_a_barrier_change_places_among_themselves(lacking):
+@pytest.mark.parametrize('flags', ['', 'end_left, not_converged'])
+def test_those_with_a_barrier_change_places_among_themselves(lacking, flags):
+    """Who has none, or one that has not converged, keeps its place."""
     barriers = {'a': 0.5, 'b': 0.1, 'c': 0.4}
-    rows = {key: {'relaxed_barrier': barriers[key]} for key in barriers}
-    found = [key for key in barriers if key not in lacking]
+    rows = {key: {'relaxed_barrier': barriers[key], 'barrier_flags': flags * (key in lacking)} for key in barriers}
+    found = [key for key in barriers if flags or key not in lacking]
     expected = {(): ['b', 'c', 'a'], ('b',): ['c', 'b', 'a'], ('a', 'b', 'c'): ['a', 'b', 'c']}
     assert BARRIER.passed(['a', 'b', 'c'], rows, found) == expected[lacking]
 
