@@ -111,7 +111,7 @@ def path_of_hop(
     if length < SAME_PLACE:
         place = ', '.join(f'{x:.3f}' for x in start)
         raise errors.NoPath(f'the path begins and ends at the same place ({place}) A: name two sites')
-    along, radius = int(np.ceil(length / spacing)), min(length / 2, LARGEST_RADIUS)
+    along, radius = 2 * int(np.ceil(length / spacing / 2)), min(length / 2, LARGEST_RADIUS)  # even: with the middle
     across = int(np.ceil(radius / spacing))
     grid = integer_points([0, -across, -across], [along, across, across])
     axes = _axes(structure, ion, start, end)
