@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 
 import gemmi
-from pymatgen.core import Structure
+from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from aiida_pesfp.crystals.facts import ROUNDED_FORMULA, Facts, Formula, groups_of
@@ -33,11 +33,14 @@ _MORE = '(?:pretty|structured|reduced|full|chemical|true|nominal|unitcell|hill|s
 _MADE = '(?:mass|crystal|calc|calculated|xray|theoretical|astm)'
 _NUMBER = '(?:number|num|no|nr|symbol|name|relax)'
 _SIZE = re.compile(r'(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(?:\(\d+\))?')
-#: Heads of names of crystals, and a formula with which one begins.
-_NAME, _FIRST = (
-    re.compile('(?i:entry|name|label|title|phase|structure|crystal)'),
-    re.compile(r'(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])'),
-)
+#: A formula of two elements and more, in a text.
+_FORMULA = re.compile(r'(?<![^\W_])(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])')
+#: Names of anions, in English and German, by their beginnings -> the element.
+_ANIONS = {'fluor': 'F', 'chlor': 'Cl', 'brom': 'Br', 'iod': 'I', 'ox': 'O', 'sul(?:f|ph)': 'S', 'selen': 'Se'}
+_ANIONS |= {'tellur': 'Te', 'nitr': 'N', 'phosph': 'P', 'arsen': 'As', 'carb': 'C', 'silic': 'Si', 'hydr': 'H'}
+_ANION = re.compile(rf'({"|".join(_ANIONS)})ide?s?\b', re.IGNORECASE)
+_NAMES = {element.long_name.lower(): element.symbol for element in Element} | {'natrium': 'Na', 'kalium': 'K'}
+_ELEMENT = re.compile(rf'\b({"|".join(_NAMES)})(?= ?[^\W\d_]+ides?\b|[^\W\d_]+ids?\b)', re.IGNORECASE)
 _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
@@ -84,7 +87,7 @@ def kind_of(head: str) -> str | None:
 
 def has_more_than_a_formula(head: str, text: str) -> bool:
     """Whether a cell with the name of a material begins with its formula, as ``LiF (5 mol% MgF2)`` does."""
-    first = _FIRST.match(text)
+    first = _FORMULA.match(text)
     return bool(first and _MATERIAL.search(head) and read_formula(first[0]) and not read_formula(text))
 
 
@@ -121,8 +124,8 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
                 raise InconsistentFile(f'the file says {head} = {text}, its sites have {", ".join(map(str, own))}')
         elif kind is not None:
             doubts.append(f'{head} = {text[:40]!r} is not understood: not compared')
-        elif _NAME.search(head):
-            doubts += _check_name(head, text, structure)
+        elif not is_blank(text):
+            doubts += _check_words(head, text, structure)
     wrong = _check_lattice(lattice, structure, WRONG_LATTICE) if lattice else []
     doubts += _check_lattice(lattice, structure, DOUBTFUL_LATTICE) if lattice and not wrong else []
     if wrong and not has_volume:
@@ -130,16 +133,25 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
     return list(dict.fromkeys(doubts + wrong))
 
 
-def _check_name(head: str, text: str, structure: Structure) -> list[str]:
-    """A doubt if a name begins with the formula of another crystal that has an element of this one."""
-    first = _FIRST.match(text)
-    if first and (formula := read_formula(first[0])):
-        own = {element.symbol for element in structure.composition.element_composition}
-        try:
-            _check_formula(formula, structure)
-        except InconsistentFile as error:
-            return [f'{head} = {text[:40]!r}: {error}'] if own & set(formula.counts) else []
-    return []
+def _check_words(head: str, text: str, structure: Structure) -> list[str]:
+    """Doubts if a name, source or remark has the formula of another crystal with an element of this one, or its name.
+
+    Words in capitals, as ICSD, are no formulas.
+    """
+    own, doubts = {element.symbol for element in structure.composition.element_composition}, []
+    for found in _FORMULA.findall(text[:LONGEST_FORMULA]):
+        formula = None if found.isupper() and found.isalpha() else read_formula(found)
+        if formula and own & set(formula.counts):
+            try:
+                _check_formula(formula, structure)
+            except InconsistentFile as error:
+                doubts.append(f'{head} = {text[:40]!r}: {error}')
+    if anions := _ANION.findall(text):
+        named = {symbol for stem, symbol in _ANIONS.items() if any(re.fullmatch(stem, one.lower()) for one in anions)}
+        named |= {_NAMES[one.lower()] for one in _ELEMENT.findall(text)}
+        if named - own:
+            doubts.append(f'{head} = {text[:40]!r} names {", ".join(sorted(named - own))}: is it of another crystal?')
+    return doubts
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:

@@ -156,12 +156,14 @@ class Table:
 
     def _remarks(self, row: Row, properties: dict[str, float | None]) -> Iterator[str]:
         """What may be wrong with the properties of a line, as the words of a remark on them."""
-        for name, value in properties.items():
-            for head in self.beside.names if value is not None else ():
-                text = row.cells[head]
-                is_told = _TOLD[name].search(text) and not (_SET.fullmatch(text.lower()) and value <= 0.1)
-                if is_told and not (_flag(head) or _differences([head])):
-                    yield f'{head} = {text[:80]!r}, {name} = {value:g}: does it fit?'
+        known = {name: value for name, value in properties.items() if value is not None}
+        for head in self.beside.names if known else ():
+            text, is_remark = row.cells[head], head in self.beside.remarks
+            told = [name for name in known if _TOLD[name].search(text) or (is_remark and not is_blank(text))]
+            fits = _SET.fullmatch(text.lower()) and max(known[name] for name in told or known) <= 0.1
+            if told and not (fits or _flag(head) or _differences([head])):
+                values = ', '.join(f'{name} = {known[name]:g}' for name in told)
+                yield f'{head} = {text[:80]!r}, {values}: does it fit?'
         if (value := properties.get('energy_above_hull') or 0.0) < -0.1:
             yield f'energy_above_hull = {value:g} eV/atom: is it that of the hull itself?'
 

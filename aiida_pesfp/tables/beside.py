@@ -57,7 +57,7 @@ _WIDE = re.compile(
     r'|sigma (?:err|unc|int|bar|conf))|coverage factor)'
 )
 #: Heads of remarks, and temperatures at which nothing is measured.
-_REMARK = re.compile('(?i:condition|remark|comment|note|measure)')
+_REMARK = re.compile('(?i:condition|remark|comment|note|measure|bemerkung|kommentar)')
 _MADE = re.compile(
     r'(?i:sinter|anneal|calcin|press(?!ure)|synth|quench|heat|dr[iy]|fir(?:ed|ing)|melt|transi|decomp|above|below|stab|from'
     r'|\bto\b|\d ?[-\u2013] ?\d)'
@@ -69,11 +69,13 @@ class Beside:
     """What stands beside the columns that are read, none of which it contradicts as a whole.
 
     :param again: the columns of numbers, and those that say them again.
-    :param names: the columns that are not used; ``notes`` are sentences on them.
+    :param names: the columns that are not used; ``remarks`` those of remarks that differ from row to row.
+    :param notes: sentences on them.
     """
 
     again: Again
     names: tuple[str, ...]
+    remarks: tuple[str, ...]
     notes: tuple[str, ...]
 
     @classmethod
@@ -116,8 +118,11 @@ class Beside:
             what = f'the columns {", ".join(map(repr, unknown))} may give numbers or rows another meaning'
             raise TableError(f'{what}: take them out, or ignore them: --ignore {" --ignore ".join(map(repr, unknown))}')
         notes = [f'not used are the columns {", ".join(name or "(without a name)" for name in names)}'] if names else []
+        remarks = {name: {row.cells[name] for row in whole} for name in names if _REMARK.search(name)}
+        alone = {name: one.pop() for name, one in remarks.items() if len(whole) > 1 and len(one) == 1}
+        notes += [f'all lines have {name} = {text[:80]!r}: does it fit?' for name, text in alone.items()]
         notes += [f'lines that begin with # are left out: {", ".join(map(str, sorted(comments)))}'] if comments else []
-        return cls(again, tuple(names), tuple(notes))
+        return cls(again, tuple(names), tuple(remarks.keys() - alone.keys()), tuple(notes))
 
     def check(self, cells: dict[str, str]) -> None:
         """Raise ValueError if a row contradicts itself, be it by a remark."""
