@@ -56,8 +56,8 @@ def compute(hop: dict, potential, settings: BarrierSettings) -> dict:
     end, closest = lattice.get_cartesian_coords(hop['path'][-1]), ScanSettings().minimum_distance
     try:
         path = path_of_hop(potential.evaluator(structure), structure, ion, end, settings.path_spacing, closest)
-        forces = Forces(potential.calculator(structure))
-        relaxer = Relaxer(path.atoms, ion, forces.calculator, settings, {})
+        forces = Forces(potential.calculator(structure), together=potential.energies_and_forces)
+        relaxer = Relaxer(path.atoms, ion, forces, settings, {})
         found = METHODS[settings.method](path, relaxer)
     except errors.PesfpError as error:
         return {'error': f'{type(error).__name__}: {error}'}

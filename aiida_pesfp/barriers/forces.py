@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from pymatgen.core import Structure
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
 from aiida_pesfp.fingerprint.scan import LARGEST_ENERGY
@@ -17,13 +20,16 @@ class Forces:
 
     :param inner: gives energies and forces.
     :param on_call: is called after each call; it may raise, as to stop.
-    :param guard: calls the calculator, which may raise whatever its author chose.
+    :param guard: calls the potential, which may raise whatever its author chose.
+    :param together: energies and forces of several structures at once, or None, see
+        :meth:`~aiida_pesfp.potentials.base.Potential.energies_and_forces`.
     :raises EvaluationFailed: if the calculator has no forces.
     """
 
     inner: Calculator
     on_call: Callable[[], None] = lambda: None
-    guard: Callable[[Callable[[], dict]], dict] = lambda work: work()
+    guard: Callable[[Callable[[], Any]], Any] = lambda work: work()
+    together: Callable[[list[Structure]], list[tuple[float, np.ndarray]] | None] = lambda structures: None
     calls: int = field(default=0, init=False)
 
     def __post_init__(self):
@@ -41,7 +47,17 @@ class Forces:
         :raises NonFiniteEnergy: if a value is not finite.
         """
         forces = self.guard(lambda: self.inner.get_forces(atoms))
-        energy = self.guard(lambda: self.inner.get_potential_energy(atoms))
+        return self._counted(self.guard(lambda: self.inner.get_potential_energy(atoms)), forces)
+
+    def prepare(self, images: list[Atoms]) -> None:
+        """Let the calculators of images know their results, if the potential computes several at once."""
+        images = [image for image in images if image.calc.calculation_required(image, ['energy', 'forces'])]
+        structures = [AseAtomsAdaptor.get_structure(Atoms(one.symbols, one.positions, cell=one.cell)) for one in images]
+        found = self.guard(lambda: self.together(structures)) if images else None
+        for image, result in zip(images, found or ()):
+            image.calc.atoms, image.calc.results = image.copy(), self._counted(*result)
+
+    def _counted(self, energy: float, forces: np.ndarray) -> dict:
         self.calls += 1
         if not abs(energy) + np.abs(forces).max() < LARGEST_ENERGY:
             raise errors.NonFiniteEnergy('an energy or force is not finite: take another potential')

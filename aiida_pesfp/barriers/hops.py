@@ -4,13 +4,13 @@ Hops that a symmetry operation of the crystal maps onto each other, or onto the 
 vacancy percolates in as many dimensions as the region of sites that it reaches has independent lattice translations.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
-from aiida_pesfp.barriers.methods import Barrier
+from aiida_pesfp.barriers.methods import DIFFERENCE, Barrier, in_order
 from aiida_pesfp.crystals.cells import fill_supercell, interplanar_distances, supercell_matrix
 from aiida_pesfp.fingerprint.symmetry import Operations, crystal_operations
 
@@ -145,6 +145,33 @@ def with_vacancy(crystal: Structure, hop: Hop, distance: float) -> tuple[Structu
     return supercell, ion - (vacancy < ion), end
 
 
+def from_lowest_ends(found: list[tuple[Hop, Barrier]]) -> list[tuple[Hop, Barrier]]:
+    """The same, each counting from the lowest energy that any hop has with the vacancy at the same site.
+
+    The framework around a vacancy may relax into another basin on the way of another hop.
+    """
+    sites, common = _lowest(found), []
+    for hop, barrier in found:
+        first, last = sites[hop.end], sites[hop.start]
+        lower = barrier.energy - first, barrier.energy + barrier.forward - barrier.reverse - last
+        values = {'forward': barrier.forward + lower[0], 'reverse': barrier.reverse + lower[1], 'energy': first}
+        flags = {*barrier.flags} | ({'lower_end'} if max(lower) > DIFFERENCE else set())
+        energies = barrier.energies + lower[0]
+        common.append((hop, replace(barrier, **values, energies=energies, flags=in_order(flags))))
+    return common
+
+
+def _lowest(found: list[tuple[Hop, Barrier]]) -> dict[int, float]:
+    """Site -> the lowest energy with the vacancy there, eV."""
+    sites: dict[int, float] = {}
+    for hop, barrier in found:
+        ends = barrier.energy, barrier.energy + barrier.forward - barrier.reverse
+        for start, end, _ in hop.images:
+            for site, energy in zip((end, start), ends):
+                sites[site] = min(sites.get(site, np.inf), energy)
+    return sites
+
+
 def of_network(found: list[tuple[Hop, Barrier]]) -> list[tuple[float, Barrier]]:
     """The barriers for percolation of a vacancy in one, two and three dimensions, eV, as far as it percolates, and that
     of the highest hop on the way.
@@ -153,12 +180,7 @@ def of_network(found: list[tuple[Hop, Barrier]]) -> list[tuple[float, Barrier]]:
 
     :raises NoPath: if the hops lead nowhere.
     """
-    sites: dict[int, float] = {}
-    for hop, barrier in found:
-        ends = barrier.energy, barrier.energy + barrier.forward - barrier.reverse
-        for start, end, _ in hop.images:
-            for site, energy in zip((end, start), ends):
-                sites[site] = min(sites.get(site, np.inf), energy)
+    sites = _lowest(found)
     levels = [barrier.energy + barrier.forward for _, barrier in found]
     reached = percolation([hop for hop, _ in found], levels)
     if not reached:

@@ -5,6 +5,7 @@ So the barrier of an ion that is held at the highest of all places of its path b
 from above, if the framework follows it without a jump.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -73,6 +74,7 @@ FLAGS = {
     'end_left': 'an ion at an end of the path relaxed away from its place',
     'framework_left': 'an atom of the framework left its site between the first end and the saddle',
     'others_left': 'another mobile ion left its site between the first end and the saddle',
+    'lower_end': 'an end of the path is lower in the framework of another hop, from which the barrier counts',
     'other_path': 'the band left the path that it began on',
     'lower_place': 'a place on the way is lower than the first end',
     'no_barrier': 'no place on the way is higher than both ends',
@@ -115,7 +117,7 @@ def neb(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
         flags.add('other_path')
     if found.forward > upper.forward + DIFFERENCE:
         flags.add('pinned_below_neb')
-    return replace(found, flags=_in_order(flags))
+    return replace(found, flags=in_order(flags))
 
 
 METHODS = {'pinned': pinned, 'profile': profile, 'neb': neb}
@@ -189,7 +191,8 @@ def _band(path: Path, relaxer: Relaxer, name: str, first: State, last: State) ->
     images = [relaxer.image(positions) for positions in guess]
     for image, state in ((images[0], first), (images[-1], last)):
         image.calc = SinglePointCalculator(image, energy=state.energy, forces=np.zeros_like(state.positions))
-    band = NEB(images, climb=False, method='improvedtangent')
+    band = _Together(images, climb=False, method='improvedtangent')
+    band.prepare = relaxer.forces.prepare
     optimizer, step = FIRE(band, logfile=None), begun.steps if begun else 0
     for climbs, limit in ((False, BEGINS_TO_CLIMB * settings.fmax), (True, settings.fmax)):
         band.climb = climbs
@@ -201,6 +204,16 @@ def _band(path: Path, relaxer: Relaxer, name: str, first: State, last: State) ->
                 positions, band.energies.copy(), float(force), step, bool(climbs and converged)
             )
     return relaxer.states[name]
+
+
+class _Together(NEB):
+    """A band whose images are computed together where the potential can."""
+
+    prepare: Callable[[list[Atoms]], None]
+
+    def get_forces(self):
+        self.prepare(self.images[1:-1])
+        return super().get_forces()
 
 
 def _guess(path: Path, first: State, last: State, images: int) -> np.ndarray:
@@ -249,8 +262,8 @@ def _barrier(path: Path, relaxer: Relaxer, states: list[State]) -> Barrier:
         image.calc = SinglePointCalculator(image, energy=float(energy))
     lengths = np.linalg.norm(np.diff(positions[:, path.ion], axis=0), axis=1)
     values = float(relative.max()), float(relative.max() - relative[-1]), float(energies[0])
-    return Barrier(path, *values, images, np.concatenate([[0.0], np.cumsum(lengths)]), relative, _in_order(flags))
+    return Barrier(path, *values, images, np.concatenate([[0.0], np.cumsum(lengths)]), relative, in_order(flags))
 
 
-def _in_order(flags: set[str]) -> tuple[str, ...]:
+def in_order(flags: set[str]) -> tuple[str, ...]:
     return tuple(flag for flag in FLAGS if flag in flags)

@@ -6,15 +6,15 @@ atoms of all other elements, where it is. At a minimum, at a saddle and on a ban
 energies do not depend on the frame; the energy of an ion held elsewhere is that at a distance from the framework.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from ase.constraints import FixAtoms, FixSubsetCom
 from ase.optimize import BFGS
 
+from aiida_pesfp.barriers.forces import Forces
 from aiida_pesfp.settings.barrier import BarrierSettings
 
 
@@ -38,13 +38,13 @@ class Relaxer:
     """Relaxes configurations of one path.
 
     :param atoms: the crystal with the ion, of index ``ion``, at its first place.
-    :param calculator: makes one of ASE for each configuration, as each remembers the last result.
+    :param forces: makes a calculator of ASE for each configuration, as each remembers the last result.
     :param states: what has been computed, by name; it is added to at each step, and relaxations go on from it.
     """
 
     atoms: Atoms
     ion: int
-    calculator: Callable[[], Calculator]
+    forces: Forces
     settings: BarrierSettings
     states: MutableMapping[str, State]
 
@@ -60,7 +60,7 @@ class Relaxer:
         atoms.positions = positions
         frame = FixSubsetCom(self.framework) if len(self.framework) else None
         atoms.set_constraint([one for one in (frame, FixAtoms([self.ion]) if held else None) if one])
-        atoms.calc = self.calculator()
+        atoms.calc = self.forces.calculator()
         return atoms
 
     def relax(self, name: str, positions: np.ndarray, held: bool = False) -> State:

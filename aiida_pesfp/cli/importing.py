@@ -12,6 +12,8 @@ from aiida_pesfp.cli.parameters import EXISTING_FILE
 
 GROUP = options.GROUP(type=str, help='Label of the group of the structures; made if there is none.')
 TIMEOUT = click.option('--timeout', default=30.0, help='Longest time to wait for an answer, s.')
+#: So many lines of a table are shown.
+SHOWN = 20
 SPECIES = click.option('--species', default='Li', help='Element that has to be in the structures.')
 
 
@@ -57,12 +59,32 @@ def import_folder(paths, table, id_column, ignore, group, **fields):
     store(entries, group or paths[0].resolve().stem)
     for problem in properties.problems if properties else ():
         echo.echo_warning(f'{table}: {problem}')
+    if properties and properties.taken:
+        _show(properties.taken)
     for what, names in (
-        (f'lines of {table} belong to no file', properties and sorted(properties.unused)),
-        (f'structures have no line in {table}', properties and properties.missing),
+        (f'of the lines of {table} belong to no file', properties and sorted(properties.unused.values())),
+        (f'of the structures have no line in {table}', properties and properties.missing),
     ):
         if names:
             echo.echo_warning(f'{len(names)} {what}: {", ".join(names[:5])}{" ..." if len(names) > 5 else ""}')
+
+
+def _show(taken: list[dict]) -> None:
+    """Show what was read from a table, for a person to compare."""
+    from tabulate import tabulate
+
+    from aiida_pesfp.settings.units import MEASURES
+
+    units = {name: MEASURES[name].unit for name in ('band_gap', 'energy_above_hull')}
+    for name, unit in units.items():
+        if values := sorted(row[name] for row in taken if row.get(name) is not None):
+            ends = f'from {values[0]:g} to {values[-1]:g} {unit}, half up to {values[(len(values) - 1) // 2]:g}'
+            echo.echo_report(f'the table gives {name} of {len(values)} structures: {ends}')
+    heads = {name: f'{name}/({unit})' if '/' in unit else f'{name}/{unit}' for name, unit in units.items()}
+    rows = [{heads.get(name, name): value for name, value in row.items()} for row in taken]
+    echo.echo(tabulate(rows[:SHOWN], 'keys', disable_numparse=True))
+    if len(rows) > SHOWN:
+        echo.echo(f'... and {len(rows) - SHOWN} more')
 
 
 @import_.command('mp')

@@ -38,9 +38,10 @@ _FORMULA = re.compile(r'(?<![^\W_])(?:[A-Z][a-z]?[\d.]*){2,}(?![^\W_])')
 #: Names of anions, in English and German, by their beginnings -> the element.
 _ANIONS = {'fluor': 'F', 'chlor': 'Cl', 'brom': 'Br', 'iod': 'I', 'ox': 'O', 'sul(?:f|ph)': 'S', 'selen': 'Se'}
 _ANIONS |= {'tellur': 'Te', 'nitr': 'N', 'phosph': 'P', 'arsen': 'As', 'carb': 'C', 'silic': 'Si', 'hydr': 'H'}
-_ANION = re.compile(rf'({"|".join(_ANIONS)})ide?s?\b', re.IGNORECASE)
 _NAMES = {element.long_name.lower(): element.symbol for element in Element} | {'natrium': 'Na', 'kalium': 'K'}
-_ELEMENT = re.compile(rf'\b({"|".join(_NAMES)})(?= ?[^\W\d_]+ides?\b|[^\W\d_]+ids?\b)', re.IGNORECASE)
+_ELEMENTS = '|'.join(sorted(_NAMES, key=len, reverse=True))
+#: A salt by its name, as lithium bromide and Lithiumbromid: its metal, and what stands between that and the end.
+_SALT = re.compile(rf'(?i:\b({_ELEMENTS})[ -]?([^\W\d_]+?)(ides?|ids?|ates?|ites?|ats?|its?)\b)')
 _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
@@ -134,24 +135,25 @@ def check_row(cells: Iterable[tuple[str, str]], structure: Structure) -> list[st
 
 
 def _check_words(head: str, text: str, structure: Structure) -> list[str]:
-    """Doubts if a name, source or remark has the formula of another crystal with an element of this one, or its name.
+    """A doubt if a name, source or remark has formulas that share an element with the crystal, and none is its own, or
+    the name of another salt.
 
     Words in capitals, as ICSD, are no formulas.
     """
-    own, doubts = {element.symbol for element in structure.composition.element_composition}, []
+    own, wrong = {element.symbol for element in structure.composition.element_composition}, []
     for found in _FORMULA.findall(text[:LONGEST_FORMULA]):
         formula = None if found.isupper() and found.isalpha() else read_formula(found)
         if formula and own & set(formula.counts):
             try:
                 _check_formula(formula, structure)
+                return []
             except InconsistentFile as error:
-                doubts.append(f'{head} = {text[:40]!r}: {error}')
-    if anions := _ANION.findall(text):
-        named = {symbol for stem, symbol in _ANIONS.items() if any(re.fullmatch(stem, one.lower()) for one in anions)}
-        named |= {_NAMES[one.lower()] for one in _ELEMENT.findall(text)}
-        if named - own:
-            doubts.append(f'{head} = {text[:40]!r} names {", ".join(sorted(named - own))}: is it of another crystal?')
-    return doubts
+                wrong.append(str(error))
+    for metal, stem, end in _SALT.findall(text[:LONGEST_FORMULA]):
+        anion = next((symbol for name, symbol in _ANIONS.items() if re.fullmatch(name, stem.lower())), None)
+        if not end.lower().startswith('id') or {_NAMES[metal.lower()], anion} != own:
+            wrong.append(f'is {metal} {stem}{end} {"".join(sorted(own))}?')
+    return [f'{head} = {text[:40]!r}: {wrong[0]}'] if wrong else []
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:

@@ -94,6 +94,15 @@ class Potential(ABC):
         """
         return [float(self.evaluator(one).energies(0, one.cart_coords[:1])[0]) for one in structures]
 
+    def energies_and_forces(self, structures: Sequence[Structure]) -> list[tuple[float, np.ndarray]] | None:
+        """Total energies of whole structures, eV, and their (n, 3) forces, eV/A, all at once.
+
+        None if the potential can compute only one after the other, as its calculator does.
+
+        :raises StructureError: if one cannot be evaluated.
+        """
+        return None
+
     @abstractmethod
     def calculator(self, structure: Structure) -> Calculator:
         """An ASE calculator for dynamics or relaxation: energy, forces and, if the potential has it, stress.

@@ -26,6 +26,8 @@ from aiida_pesfp.potentials.trust import reason, without_code
 #: for polonium to radium are those of the initialisation.
 TRAINED_SYMBOLS = tuple(Element.from_Z(z).symbol for z in (*range(1, 84), *range(89, 95)))
 T = TypeVar('T')
+#: Derivatives need so many times the memory of energies.
+MEMORY_OF_DERIVATIVES = 4
 #: What checkpoints call to restore arrays of numpy, under the names of numpy 1 and 2, beyond what torch considers safe.
 _RESTORE_ARRAYS = [
     np.ndarray,
@@ -78,8 +80,10 @@ class NetworkPotential(Potential):
             package = f'{self.identity.package} {self.identity.package_version}'
             raise PotentialError(f'{package} cannot load {path}: {reason(error)}') from error
 
-    def tensor(self, array: np.ndarray) -> Tensor:
-        """An array on the device of the network; real numbers have the network's precision."""
+    def tensor(self, array: np.ndarray | Tensor) -> Tensor:
+        """An array on the device of the network; real numbers have the network's precision; a tensor stays as it is."""
+        if isinstance(array, Tensor):
+            return array
         return torch.tensor(array, dtype=self.dtype if array.dtype.kind == 'f' else None, device=self.device)
 
 
@@ -95,20 +99,52 @@ class GraphPotential(NetworkPotential):
 
     @torch.inference_mode()
     def energies(self, structures: Sequence[Structure]) -> list[float]:
+        return [
+            energy
+            for numbers, edges, first in self._batches(structures)
+            for energy in self._sums(numbers, first, self.atom_energies(self.tensor(numbers), edges))
+        ]
+
+    def energies_and_forces(self, structures: Sequence[Structure]) -> list[tuple[float, np.ndarray]]:
+        found = []
+        # Derivatives keep what the forward pass alone forgets.
+        for numbers, edges, first in self._batches(structures, MEMORY_OF_DERIVATIVES):
+            energies, forces, _ = self.derivatives(numbers, edges)
+            found += zip(self._sums(numbers, first, energies), np.split(forces, first[1:]))
+        return found
+
+    def derivatives(self, numbers: np.ndarray, edges: Edges) -> tuple[Tensor, np.ndarray, np.ndarray]:
+        """(N,) energies of the atoms of a graph without the reference energies, eV, their (N, 3) forces, eV/A, and the
+        (3, 3) derivative of their sum by strain, eV.
+        """
+        vectors = self.tensor(edges.vectors).requires_grad_()
+        energies = self.atom_energies(self.tensor(numbers), Edges(edges.sources, edges.targets, vectors))
+        (gradient,) = torch.autograd.grad(energies.sum(), vectors)
+        gradient, sources, targets = gradient.double(), *map(self.tensor, (edges.sources, edges.targets))
+        forces = torch.zeros(len(numbers), 3, dtype=torch.float64, device=self.device)
+        forces.index_add_(0, sources, gradient).index_add_(0, targets, -gradient)
+        # A strain changes each bond vector v to v + strain v: the energy's derivative is the sum of gradient x vector.
+        virial = gradient.T @ vectors.detach().double()
+        return energies.detach(), forces.cpu().numpy(), virial.cpu().numpy()
+
+    def _batches(
+        self, structures: Sequence[Structure], memory: int = 1
+    ) -> Iterator[tuple[np.ndarray, Edges, np.ndarray]]:
+        """Each batch as one graph: its atomic numbers, its edges, and the first atom of each structure."""
         graphs = []
         for structure in structures:
             self.check_elements(structure)
             graphs.append((np.array(structure.atomic_numbers), all_edges(structure, self.cutoff)))
-        size = self.batch_size or self.evaluator_class.fitting(self.device, max(len(edges) for _, edges in graphs))
-        batches = (graphs[begin : begin + size] for begin in range(0, len(graphs), size))
-        return [energy for batch in batches for energy in self._together(batch)]
+        most = max(len(edges) for _, edges in graphs)
+        size = self.batch_size or self.evaluator_class.fitting(self.device, memory * most)
+        for batch in (graphs[begin : begin + size] for begin in range(0, len(graphs), size)):
+            first = np.cumsum([0, *(len(numbers) for numbers, _ in batch[:-1])])
+            parts = [(one.sources + begin, one.targets + begin, one.vectors) for begin, (_, one) in zip(first, batch)]
+            yield np.concatenate([own for own, _ in batch]), Edges(*map(np.concatenate, zip(*parts))), first
 
-    def _together(self, graphs: list[tuple[np.ndarray, Edges]]) -> list[float]:
-        numbers = np.concatenate([own for own, _ in graphs])
-        first = np.cumsum([0, *(len(own) for own, _ in graphs[:-1])])
-        parts = [(one.sources + begin, one.targets + begin, one.vectors) for begin, (_, one) in zip(first, graphs)]
-        found = self.atom_energies(self.tensor(numbers), Edges(*map(np.concatenate, zip(*parts))))
-        found = found.double().flatten().cpu().numpy()
+    def _sums(self, numbers: np.ndarray, first: np.ndarray, energies: Tensor) -> list[float]:
+        """Energy of each structure of a batch from those of the atoms, eV."""
+        found = energies.double().flatten().cpu().numpy()
         if self.element_references is not None:
             found = found + self.element_references[numbers]
         return np.add.reduceat(found, first).tolist()

@@ -28,7 +28,15 @@ from tqdm import tqdm
 from aiida_pesfp import errors
 from aiida_pesfp.barriers import paths
 from aiida_pesfp.barriers.forces import Forces
-from aiida_pesfp.barriers.hops import check_distance, find_hops, hop_between, of_network, with_vacancy
+from aiida_pesfp.barriers.hops import (
+    Hop,
+    check_distance,
+    find_hops,
+    from_lowest_ends,
+    hop_between,
+    of_network,
+    with_vacancy,
+)
 from aiida_pesfp.barriers.methods import METHODS, Barrier
 from aiida_pesfp.barriers.relaxation import Relaxer, State
 from aiida_pesfp.crystals.canonical import cell_to_scan
@@ -127,9 +135,9 @@ class BarrierRequest(ScanRequest):
             self.check_stop()
 
         guard = partial(evaluated, when='in a relaxation')
-        forces = Forces(self.potential.calculator(structure), on_call, guard)
+        forces = Forces(self.potential.calculator(structure), on_call, guard, self.potential.energies_and_forces)
         path, outcome.atoms_scanned = path(forces), len(structure)
-        relaxer = Relaxer(path.atoms, path.ion, forces.calculator, self.barrier, states)
+        relaxer = Relaxer(path.atoms, path.ion, forces, self.barrier, states)
         found = METHODS[self.barrier.method](path, relaxer, f'{name} ')
         if folder is not None:
             with replacing(folder / f'images-{name}.extxyz') as partly:
@@ -164,21 +172,21 @@ class BarrierRequest(ScanRequest):
             hops = find_hops(crystal, self.settings.species, self.barrier.longest_hop)
         else:
             hops = [hop_between(crystal, *self.sites)]
-        described = []
+        failed = []
         for hop in hops:
-            name = f'{hop.start}-{hop.end}_{"".join(f"{n:+d}" for n in hop.cell)}'
-            of_hop = {'name': name, 'start': hop.start, 'end': hop.end, 'cell': hop.cell}
+            name, of_hop = _name(hop), _of_hop(hop)
             try:
                 supercell, ion, end = with_vacancy(crystal, hop, self.barrier.distance)
                 path = partial(self._path_of_hop, states, name, supercell, ion, end)
                 found.append((hop, compute(supercell, path, name)))
-                described.append(_described(found[-1][1], **of_hop, hops=len(hop.images)))
             except errors.NoPath as error:  # it is no way, but others may be
                 if len(hops) == 1:
                     raise
-                described.append(of_hop | {'error': str(error)})
+                failed.append(of_hop | {'error': str(error)})
         if self.sites is not None:
             return _of_one(found[0][1], **of_hop)
+        found = from_lowest_ends(found)
+        described = [_described(barrier, **_of_hop(hop), hops=len(hop.images)) for hop, barrier in found] + failed
         network = of_network(found)
         (one, limiting), (two, _), (three, _) = *network, *[(None, None)] * (3 - len(network))
         values = (one, one, limiting.frozen, two, three, all(barrier.converged for _, barrier in found))
@@ -204,6 +212,14 @@ class BarrierRequest(ScanRequest):
         heads = ('barrier/eV', 'reverse/eV', 'frozen/eV', '2D/eV', '3D/eV', 'calls', 'seconds', 'flags')
         formats = ('', '', '', *['.3f'] * 5, '', '.1f', '')
         return tabulate(rows, ('structure', 'formula', 'atoms', *heads), floatfmt=formats) if rows else ''
+
+
+def _name(hop: Hop) -> str:
+    return f'{hop.start}-{hop.end}_{"".join(f"{n:+d}" for n in hop.cell)}'
+
+
+def _of_hop(hop: Hop) -> dict:
+    return {'name': _name(hop), 'start': hop.start, 'end': hop.end, 'cell': hop.cell}
 
 
 def _described(found: Barrier, **of_path) -> dict:

@@ -42,8 +42,8 @@ _TOLD = {
     'band_gap': re.compile(r'(?i:\b(?:insulat|isolat|semicond|halbleit|metal(?!\w*(?:ate|oid))|gap|Eg\b))'),
     'energy_above_hull': re.compile(r'(?i:hull|stabl|stabil|decompos)'),
 }
-#: Few crystals of any list are so far above the hull, eV/atom.
-_FAR_ABOVE = 1.0
+#: Few crystals of any list are so far above the hull, or below that of all others, eV/atom.
+_FAR_ABOVE, _BELOW = 1.0, 0.02
 #: In heads of energies that can all be negative, as those above the hull of all other crystals.
 _NEGATIVE = re.compile(r'above|distance|delta|Δ', re.IGNORECASE)
 #: Letters of the heads of two columns whose difference is a property, or below zero where that is zero.
@@ -65,16 +65,19 @@ class Table:
 
     :param lines: by :func:`~aiida_pesfp.crystals.formats.plain_name` of their identifiers, in the column ``key``.
     :param beside: how they are read, and what stands beside them.
-    :param unused: identifiers without a file so far; ``missing`` are structures without a line.
+    :param unused: identifiers without a file so far -> their lines; ``missing`` are structures without a line.
+    :param taken: what was read for each structure, to show it: ``structure``, ``line``, the properties, and what else
+        stands in the line.
     :param problems: lines that cannot be read, columns that are not used or have names of their own.
     """
 
     lines: dict[str, list[Row]]
     key: str
     beside: Beside
-    unused: set[str]
+    unused: dict[str, str]
     problems: list[str]
     missing: list[str] = field(default_factory=list)
+    taken: list[dict] = field(default_factory=list)
 
     @classmethod
     def load(cls, path: Path, id_column: str = 'id', ignore: Collection[str] = (), **columns: str | None) -> Self:
@@ -120,7 +123,8 @@ class Table:
                 lines[plain_name(identifier)].append(row)
             else:
                 notes.append(f'line {row.line}: {row.problem or "it names no file"}')
-        return cls(lines, id_column, beside, {row.cells[id_column] for one in lines.values() for row in one}, notes)
+        unused = {row.cells[id_column]: _shown(row.cells.values()) for one in lines.values() for row in one}
+        return cls(lines, id_column, beside, unused, notes)
 
     def properties_of(
         self, path: Path, structure: Structure, own: str | None = None, files: Mapping[str, list[Path]] = {}
@@ -136,7 +140,8 @@ class Table:
         if not rows:
             self.missing.append(own or path.name)
             return {}, []
-        self.unused -= {row.cells[self.key] for row in rows}
+        for row in rows:
+            self.unused.pop(row.cells[self.key], None)
         found, doubts = [], []
         for row in rows:
             try:
@@ -152,6 +157,8 @@ class Table:
         if any(one != found[0] for one in found):
             numbers = ' and '.join(sorted({f'{row.line} ({row.cells[self.key]!r})' for row in rows}))
             raise UnreadableStructure(f'the lines {numbers} of the table differ: remove all but one')
+        others = _shown(f'{head} = {rows[0].cells[head]}' for head in self.beside.names if rows[0].cells[head])
+        self.taken.append({'structure': own or path.name, 'line': rows[0].line} | found[0] | {'beside it': others})
         return found[0], list(dict.fromkeys(doubts))
 
     def _remarks(self, row: Row, properties: dict[str, float | None]) -> Iterator[str]:
@@ -164,8 +171,8 @@ class Table:
             if told and not (fits or _flag(head) or _differences([head])):
                 values = ', '.join(f'{name} = {known[name]:g}' for name in told)
                 yield f'{head} = {text[:80]!r}, {values}: does it fit?'
-        if (value := properties.get('energy_above_hull') or 0.0) < -0.1:
-            yield f'energy_above_hull = {value:g} eV/atom: is it that of the hull itself?'
+        if not -_BELOW <= (value := properties.get('energy_above_hull') or 0.0) <= _FAR_ABOVE:
+            yield f'energy_above_hull = {value:g} eV/atom: is its sign reversed, or is it of something else?'
 
     def _check_differences(self, row: Row) -> None:
         """Raise ValueError if two energies, as those of the edges of the bands, do not differ by what the line says."""
@@ -205,6 +212,11 @@ class Table:
             return None if is_blank(text) else column.read(text).value
         except (ValueError, ImplausibleValue) as what:
             raise UnreadableStructure(f'{name} = {text!r} is {what}: correct it, or leave it out') from None
+
+
+def _shown(texts: Iterable[str]) -> str:
+    """Cells of a line, as far as a person needs them to recognise it."""
+    return '; '.join(text[:40] for text in texts if text)[:100]
 
 
 def _differences(heads: Iterable[str]) -> list[tuple[str, list[list[str]]]]:
@@ -248,6 +260,8 @@ def _check_signs(column: Column, rows: list[Row]) -> None:
         words = f'most energies of the column {column.name!r} are below zero, half are below {median(values):g} eV/atom'
         way_out = "rename it 'energy above hull' if they are that, else ignore it"
         raise TableError(f'{words}: {way_out}')
+    if len(values) > 1 and {*values} <= {0.0, 1.0} and 1.0 in values:
+        raise TableError(f'the column {column.name!r} has nothing but 0 and 1: ignore it if these are flags')
     if len(values) > 1 and median(values) > _FAR_ABOVE and not column.unit:
         words = f'half of the energies of the column {column.name!r} are above {median(values):g} eV/atom'
         raise TableError(f'{words}: write their unit into its name, eV/atom or meV/atom')

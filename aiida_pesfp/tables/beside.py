@@ -16,6 +16,8 @@ from aiida_pesfp.tables.table import Row
 
 #: Most errors are smaller than so many times their values.
 LARGE_ERROR = 10.0
+#: So many comments are shown.
+MOST_SHOWN = 10
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|einheit(?:en)?)[\W_]*)')
 _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
 #: Names of columns that say which rows count, in lower case -> cells of those that do.
@@ -57,7 +59,7 @@ _WIDE = re.compile(
     r'|sigma (?:err|unc|int|bar|conf))|coverage factor)'
 )
 #: Heads of remarks, and temperatures at which nothing is measured.
-_REMARK = re.compile('(?i:condition|remark|comment|note|measure|bemerkung|kommentar)')
+_REMARK = re.compile('(?i:condition|remark|comment|note|measure|bemerkung|kommentar)|^structure$', re.IGNORECASE)
 _MADE = re.compile(
     r'(?i:sinter|anneal|calcin|press(?!ure)|synth|quench|heat|dr[iy]|fir(?:ed|ing)|melt|transi|decomp|above|below|stab|from'
     r'|\bto\b|\d ?[-\u2013] ?\d)'
@@ -121,7 +123,9 @@ class Beside:
         remarks = {name: {row.cells[name] for row in whole} for name in names if _REMARK.search(name)}
         alone = {name: one.pop() for name, one in remarks.items() if len(whole) > 1 and len(one) == 1}
         notes += [f'all lines have {name} = {text[:80]!r}: does it fit?' for name, text in alone.items()]
-        notes += [f'lines that begin with # are left out: {", ".join(map(str, sorted(comments)))}'] if comments else []
+        shown = [f'{line} ({text[:80]!r})' for line, text in sorted(comments.items())]
+        shown = shown[:MOST_SHOWN] + ['...'] * (len(shown) > MOST_SHOWN)
+        notes += [f'lines that begin with # are left out: {", ".join(shown)}'] if comments else []
         return cls(again, tuple(names), tuple(remarks.keys() - alone.keys()), tuple(notes))
 
     def check(self, cells: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from aiida_pesfp.tables.heads import (
     units_in,
     without_temperature,
 )
-from aiida_pesfp.tables.numbers import LONGEST, Number, decimal_mark, is_blank, plain, read_number
+from aiida_pesfp.tables.numbers import LONGEST, Number, decimal_mark, is_blank, is_plain_number, plain, read_number
 from aiida_pesfp.tables.table import Row
 
 #: An attempt to write a number; but 1/(ohm cm) is a unit.
@@ -217,6 +217,7 @@ def read_heads(
     below = below if no_name or is_unit else {}
     units, rows, found = (rows[0].cells, rows[1:], {}) if below else ({}, rows, {})
     mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
+    mark = mark or decimal_mark(text for row in rows for text in row.cells.values() if is_plain_number(text))
     for role, name in columns.items():
         measure, is_error = (of, True) if role == 'error' else (role, False)
         found[role] = replace(Column.of(name, measure, is_error, below.get(name, '')), mark=mark)

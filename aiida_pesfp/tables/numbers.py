@@ -98,6 +98,11 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     return marks.pop() if len(marks) == 1 else None
 
 
+def is_plain_number(text: str) -> bool:
+    """Whether a cell has one number and nothing else."""
+    return re.fullmatch(rf'[+-]?(?:{_MANTISSA})', text) is not None
+
+
 def plain(text: str) -> str:
     """The same in few characters: one minus, one sign for times, powers of ten with ``^``."""
     text = _LATEX.sub(lambda found: ' \u00b7 ' if found[1] else ' \u00b1 ' if found[2] else '', text)
@@ -139,7 +144,8 @@ def _split(mantissa: str, mark: str | None) -> tuple[str, str]:
     decimal = kinds[-1] if len(kinds) == 2 or len(re.findall('[.,]', mantissa)) == 1 else None
     if _AMBIGUOUS.fullmatch(mantissa) and decimal != (mark or '.'):
         if mark != '.':
-            raise ValueError(f'{mantissa.replace(",", ".")} or {re.sub("[.,]", "", mantissa)}: leave the comma out')
+            either = mantissa.replace(',', '.'), re.sub('[.,]', '', mantissa)
+            raise ValueError(f'{either[0]} or {either[1]}: write it without a mark of thousands')
         decimal = None
     whole, fraction = mantissa.rsplit(decimal, 1) if decimal else (mantissa, '')
     if (whole and not whole.isdigit() and not _GROUPS.fullmatch(whole)) or not (fraction or '0').isdigit():

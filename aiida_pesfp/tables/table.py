@@ -6,6 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from aiida_pesfp.errors import TableError
@@ -149,8 +150,11 @@ def _row(line: int, _end: int, cells: list[str] | None, columns: list[str], comm
     if len(cells) > len(columns) and (commas or any(cell.strip() for cell in cells[len(columns) :])):
         number = f'it has {len(cells)} cells for {len(columns)} columns'
         return Row(line, {}, f'{number}: put a cell that holds the separator into quotation marks')
-    cells = [cell.strip() for cell in cells] + [''] * (len(columns) - len(cells))
-    return Row(line, dict(zip(columns, cells)))
+    cells = [cell.strip() for cell in cells]
+    if 1 < len(cells) < len(columns):
+        number = f'it has {len(cells)} cells for {len(columns)} columns'
+        return Row(line, {}, f'{number}, and it is not clear which are missing: write all separators')
+    return Row(line, dict(zip_longest(columns, cells, fillvalue='')))
 
 
 def write_table(rows: list[dict], output) -> None:

@@ -124,17 +124,10 @@ class M3GNetPotential(GraphPotential):
         sources, targets, images, distances = found
         edges = Edges(sources, targets, positions[targets] - positions[sources] + images @ lattice)
         edges = edges[(sources != targets) | (distances > 1e-8)]
-        sources, targets, vectors = map(self.tensor, (edges.sources, edges.targets, edges.vectors))
-        bonds = Bonds.from_vectors(sources, targets, vectors.requires_grad_())
-        energy = self.network(self.tensor(numbers), bonds).sum()
-        (gradient,) = torch.autograd.grad(energy, vectors)
-        forces = torch.zeros(len(numbers), 3, dtype=torch.float64, device=self.device)
-        forces.index_add_(0, sources, gradient.double()).index_add_(0, targets, -gradient.double())
-        # A strain changes each bond vector v to v + strain v: the energy's derivative is the sum of gradient x vector.
-        virial = (gradient.double().T @ vectors.detach().double()).cpu().numpy()
+        energies, forces, virial = self.derivatives(np.asarray(numbers), edges)
         stress = (virial + virial.T) / 2 / abs(np.linalg.det(lattice))
         reference = self.element_references[list(numbers)].sum()
-        return float(energy.detach()) + float(reference), forces.cpu().numpy(), stress
+        return float(energies.sum()) + float(reference), forces, stress
 
 
 class M3GNetCalculator(Calculator):

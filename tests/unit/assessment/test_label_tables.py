@@ -472,7 +472,7 @@ def test_rows_that_are_commented_out_and_replicates(read):
     )
     assert [entry.row for entry in found.measurements] == [2, 5]
     assert reasons(found) == {6: 'the same as row 5'}
-    assert 'lines that begin with # are left out: 3, 4' in found.notes
+    assert "lines that begin with # are left out: 3 ('#A,5e-3,2'), 4 ('# C,2e-3,1')" in found.notes
 
 
 def test_room_temperature_in_a_cell_and_rules_of_markdown(read):
@@ -508,7 +508,7 @@ def test_temperatures_that_are_alike(read, head, said):
 def test_comments_that_agree(read, comment):
     found = read(f'{comment}\nname,sigma\nA,1e-3\n', columns=BESIDE, temperature=300.0)
     assert [entry.value for entry in found.measurements] == [1e-3]
-    assert found.notes == ['lines that begin with # are left out: 1']
+    assert found.notes == [f'lines that begin with # are left out: 1 ({comment[:80]!r})']
 
 
 def test_a_header_may_be_a_comment_above_the_data(read):

@@ -2,10 +2,22 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 from pymatgen.core import Lattice, Structure
 
 from aiida_pesfp import errors
-from aiida_pesfp.barriers.hops import Hop, check_distance, find_hops, hop_between, percolation, with_vacancy
+from aiida_pesfp.barriers.hops import (
+    Hop,
+    check_distance,
+    find_hops,
+    from_lowest_ends,
+    hop_between,
+    of_network,
+    percolation,
+    with_vacancy,
+)
+from aiida_pesfp.barriers.methods import Barrier
+from aiida_pesfp.barriers.paths import Path
 from tests.helpers.crystals import antifluorite, rock_salt
 
 
@@ -77,3 +89,21 @@ def test_cells_that_are_too_small(layers):
         with_vacancy(layers, Hop(0, 0, (1, 0, 0)), 2.0)
     with pytest.raises(errors.CellTooSmall, match='the cell has 3.00 A between its faces'):
         check_distance(layers, 6.5)
+
+
+def test_all_hops_count_from_the_lowest_end():
+    """The hop along the chain finds the vacancy lower than that across it, whose barrier so is higher by as much."""
+    along, across = (Hop(0, 0, cell, frozenset({(0, 0, cell)})) for cell in ((1, 0, 0), (0, 1, 0)))
+    found = [(along, barrier(0.5, energy=-1.0)), (across, barrier(0.2, energy=-0.9))]
+    counted = [one for _, one in from_lowest_ends(found)]
+    assert [one.forward for one in counted] == pytest.approx([0.5, 0.3])
+    assert [one.reverse for one in counted] == pytest.approx([0.5, 0.3])
+    assert [one.flags for one in counted] == [(), ('lower_end',)]
+    assert counted[1].energies == pytest.approx([0.1, 0.3, 0.1])
+    assert [level for level, _ in of_network(found)] == pytest.approx([0.3, 0.5])
+
+
+def barrier(height: float, energy: float) -> Barrier:
+    places, energies = np.linspace([0.0, 0, 0], [3.0, 0, 0], 3), np.array([0, height, 0])
+    path = Path(Atoms('Li', cell=[3, 3, 3]), 0, places, energies)
+    return Barrier(path, height, height, energy, [], path.lengths, energies, ())

@@ -25,13 +25,13 @@ from tests.helpers.potentials import LENNARD_JONES
 FINE = BarrierSettings(fmax=0.002, path_spacing=0.25)
 
 
-def barrier_of_hop(crystal, calculator, start, end, method, settings=FINE, states=None):
+def barrier_of_hop(crystal, calculator, start, end, method, settings=FINE, states=None, **options):
     """The barrier of a hop between two atoms, and the number of calls."""
     supercell, ion, place = with_vacancy(crystal, hop_between(crystal, start, end), settings.distance)
     evaluator = AseEvaluator(supercell, calculator, 'test')
     path = path_of_hop(evaluator, supercell, ion, place, settings.path_spacing, 1.2)
-    forces = Forces(calculator)
-    relaxer = Relaxer(path.atoms, path.ion, forces.calculator, settings, {} if states is None else states)
+    forces = Forces(calculator, **options)
+    relaxer = Relaxer(path.atoms, path.ion, forces, settings, {} if states is None else states)
     return METHODS[method](path, relaxer), forces.calls
 
 
@@ -52,6 +52,22 @@ def test_the_gate_opens(method, tilt):
     assert found.frozen == pytest.approx(gated.frozen + tilt / 2, abs=0.02)
     gate = found.images[found.saddle].positions[1] - found.images[0].positions[1]
     assert gate[2] == pytest.approx(gated.opening, abs=0.02)
+
+
+def test_images_computed_together_make_the_same_band():
+    numbers = []
+
+    def together(structures):
+        numbers.append(len(structures))
+        images = [atoms_of(one) for one in structures]
+        return [(gated.get_potential_energy(one), gated.get_forces(one)) for one in images]
+
+    gated, crystal = Gated(period=3.5, tilt=0.1), gated_crystal(0, 1, period=3.5)
+    alone, calls = barrier_of_hop(crystal, gated, 0, 1, 'neb')
+    found, of_together = barrier_of_hop(crystal, gated, 0, 1, 'neb', together=together)
+    assert set(numbers) == {FINE.images}
+    assert found.energies == pytest.approx(alone.energies, abs=1e-9)
+    assert of_together == calls
 
 
 def test_the_crystal_does_not_carry_the_held_ion_back():
@@ -77,7 +93,7 @@ def test_a_way_that_is_lower_than_both_ends_has_no_barrier():
     atoms = atoms_of(gated_crystal(0))
     places = np.array([[0.0, 0, 0], [1.75, 0, 0], [3.5, 0, 0]])
     path = Path(atoms, 0, places, np.array([0.0, 0.5, 0.0]))
-    relaxer = Relaxer(atoms, 0, Forces(Gated()).calculator, FINE, {})
+    relaxer = Relaxer(atoms, 0, Forces(Gated()), FINE, {})
     positions = [np.vstack([place, atoms.positions[1:]]) for place in places]
     for middle, expected in ((-0.1, None), (-0.01, ('no_barrier',))):
         states = [State(one, energy, 0.0, 1, True) for one, energy in zip(positions, (0.0, middle, 0.0))]

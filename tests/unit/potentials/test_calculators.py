@@ -41,14 +41,25 @@ def test_energy_forces_and_stress_belong_together(potential):
 @pytest.mark.parametrize('size', [None, 2])
 def test_whole_structures_have_the_same_energies_together(potential, size, monkeypatch):
     """Of several sizes and elements, in batches of any size."""
-    structures = [SKEWED, rock_salt('Li', 'Cl', 5.13), SKEWED * [2, 1, 1], rock_salt('Na', 'F', 4.6)]
-    expected = []
+    outside = SKEWED.copy()
+    outside.translate_sites([1], [5, -3, 2], to_unit_cell=False)
+    structures = [SKEWED, rock_salt('Li', 'Cl', 5.13), SKEWED * [2, 1, 1], rock_salt('Na', 'F', 4.6), outside]
+    expected, forces = [], []
     for structure in structures:
         atoms = AseAtomsAdaptor.get_atoms(structure)
         atoms.calc = potential.calculator(structure)
         expected.append(atoms.get_potential_energy())
+        forces.append(atoms.get_forces())
     monkeypatch.setattr(potential, 'batch_size', size)
     assert potential.energies(structures) == pytest.approx(expected, abs=5e-5)
+    if (found := potential.energies_and_forces(structures)) is not None:
+        assert [energy for energy, _ in found] == pytest.approx(expected, abs=5e-5)
+        for (_, one), other in zip(found, forces):
+            np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+def test_networks_of_any_graph_compute_forces_together():
+    assert load_potential('sevennet-0', device='cpu').energies_and_forces([SKEWED]) is not None
 
 
 def test_atoms_may_have_left_the_cell(potential):

@@ -39,11 +39,11 @@ def test_a_bad_file_does_not_affect_others(folder):
 
 
 def test_the_table_is_matched_by_name_or_stem(folder):
-    table = table_of(folder, 'id,band_gap,energy_above_hull\nLiCl,6.2,0.0\nPOSCAR_Li2O,5,\nother,1,1\nbroken,1,1\n')
+    table = table_of(folder, 'id,band_gap,energy_above_hull\nLiCl,6.2,0.0\nPOSCAR_Li2O,5,\nother,1,0.1\nbroken,1,1\n')
     entries = {entry.id: entry for entry in read_folder([folder], table)}
     assert (entries['LiCl.cif'].band_gap, entries['LiCl.cif'].energy_above_hull) == (6.2, 0.0)
     assert (entries['POSCAR_Li2O'].band_gap, entries['POSCAR_Li2O'].energy_above_hull) == (5.0, None)
-    assert table.unused == {'other', 'broken'}
+    assert set(table.unused) == {'other', 'broken'}
 
 
 def test_columns_have_any_name(folder):
@@ -232,9 +232,20 @@ def test_energies_of_cells_are_not_those_of_atoms(folder, text):
     ('text', 'words'),
     [
         *((text, 'the file says Li1Br1, its sites give Li1Cl1') for text in ('LiBr (mp-1)', 'calc/LiBr/relax/run.out')),
-        *((text, 'names Br') for text in ('lithium bromide', 'Lithiumbromid')),
-        *((text, 'names Na') for text in ('sodium chloride', 'Natriumchlorid')),
-        *((text, None) for text in ('Lithium chloride', 'mp-22905', 'ICSD, PBE, VASP', 'Nature Physics', 'oxidation')),
+        *((text, 'romid') for text in ('lithium bromide', 'Lithiumbromid')),
+        *((text, 'hlorid') for text in ('sodium chloride', 'Natriumchlorid')),
+        *((f'lithium {name}', f'is lithium {name} ClLi?') for name in ('perchlorate', 'azide', 'hydroxide')),
+        *(
+            (text, None)
+            for text in (
+                'Lithium chloride',
+                'mp-22905',
+                'ICSD, PBE, VASP',
+                'LiCl in Li6PS5Cl and LiPON',
+                'Nature Physics',
+                'oxidation',
+            )
+        ),
     ],
 )
 def test_the_name_of_another_crystal_is_told(folder, text, words):
@@ -453,7 +464,7 @@ def test_a_line_is_not_that_of_all_structures_of_a_file(tmp_path):
     write(path, [rock_salt('Li', anion, a).to_ase_atoms() for anion, a in SALTS.values()], format='extxyz')
     table = table_of(tmp_path, 'id,band_gap\nmany,8\nmany#1,6\n')
     assert [entry.band_gap for entry in read_folder([path], table)] == [None, 6.0]
-    assert table.unused == {'many'}
+    assert set(table.unused) == {'many'}
 
 
 def test_what_a_document_says_stays_where_the_table_is_blank(tmp_path):
@@ -501,3 +512,44 @@ def test_remarks_and_marks_of_missing_values_are_no_numbers_of_the_row(folder, l
     entry = {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif']
     assert (entry.error is None) == (words is None)
     assert words is None or words in entry.error
+
+
+def test_what_was_read_is_shown(folder):
+    table = table_of(folder, 'id,Eg (eV),ref,Structure\nLiCl,6.25,[1],wurtzite\nPOSCAR_Li2O,5,[2],\nother,1,[3],\n')
+    assert len(list(read_folder([folder], table))) == 3
+    shown = [
+        {'structure': 'LiCl.cif', 'line': 2, 'band_gap': 6.25, 'beside it': 'ref = [1]; Structure = wurtzite'},
+        {'structure': 'POSCAR_Li2O', 'line': 3, 'band_gap': 5.0, 'beside it': 'ref = [2]'},
+    ]
+    assert sorted(table.taken, key=lambda one: one['line']) == shown
+    assert table.unused == {'other': 'other; 1; [3]'}
+
+
+@pytest.mark.parametrize(
+    ('text', 'doubt'),
+    [
+        ('id,hull distance (eV/atom)\nLiCl,-0.062\nPOSCAR_Li2O,0', 'energy_above_hull = -0.062 eV/atom: is its sign'),
+        ('id,band_gap,E_hull (eV/atom)\nLiCl,0.012,4.31\nPOSCAR_Li2O,5,0', 'energy_above_hull = 4.31 eV/atom'),
+        ('id,Eg (eV),Structure\nLiCl,6,wurtzite\nPOSCAR_Li2O,5,', "Structure = 'wurtzite'"),
+    ],
+)
+def test_doubtful_lines_are_told(folder, text, doubt):
+    entries = {entry.id: entry for entry in read_folder([folder], table_of(folder, f'{text}\n'))}
+    assert [f'line 2 of the table: {doubt}' in one for one in entries['LiCl.cif'].doubts] == [True]
+    assert not entries['POSCAR_Li2O'].doubts
+
+
+def test_a_line_that_is_too_short_is_not_read(folder):
+    table = table_of(folder, 'id\tmp-id\tEg (eV)\tE_hull (eV/atom)\nLiCl\t4.3\t0.031\n')
+    assert 'line 2: it has 3 cells for 4 columns, and it is not clear which are missing' in table.problems[-1]
+
+
+def test_a_decimal_comma_elsewhere_makes_points_doubtful(folder):
+    table = table_of(folder, 'id;Eg (meV);Dichte\nLiCl;6.250;2,07\n')
+    words = 'is 6.250 or 6250: write it without a mark of thousands'
+    assert words in {entry.id: entry for entry in read_folder([folder], table)}['LiCl.cif'].error
+
+
+def test_flags_are_no_energies(folder):
+    with pytest.raises(SourceError, match='has nothing but 0 and 1: ignore it if these are flags'):
+        table_of(folder, 'id,gap,hull\nLiCl,6.25,1\nPOSCAR_Li2O,5,0\n')
