@@ -47,7 +47,7 @@ def test_folder(aiida_pesfp, folder, label):
     assert 'Warning: broken.cif: cannot be read' in output
     assert f'3 structures are in the group {label}: 3 new' in output
     assert 'is the same structure as LiCl<' in output
-    assert '1 lines of' in output
+    assert '1 of the lines of' in output
     assert 'elsewhere' in output
 
     found = members(label)
