@@ -4,12 +4,14 @@ Run ``python benchmarks/barriers.py FILE.json --potential NAME --max-sites 60``:
 ``name``, ``ion``, ``lattice``, ``framework``, ``framework_elements``, the ``path`` of the ion, ``barrier_eV`` by DFT,
 and what MACE gave (``mace_relaxed_eV``, ``mace_unrelaxed_eV``), such as those of the reference data. It resumes. Only
 both ends of the given path are used. Before any barrier is computed, hops are left out whose geometry is odd.
+``--mpe`` also scans the frozen crystal of each hop for this ion, adaptively on the grid of a screening.
 """
 
 import argparse
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,9 @@ from aiida_pesfp.barriers.forces import Forces
 from aiida_pesfp.barriers.methods import METHODS
 from aiida_pesfp.barriers.paths import path_of_hop
 from aiida_pesfp.barriers.relaxation import Relaxer
+from aiida_pesfp.fingerprint.descriptors import describe
+from aiida_pesfp.fingerprint.plan import plan_scan
+from aiida_pesfp.fingerprint.scan import assemble, drain, evaluate
 from aiida_pesfp.potentials.registry import load_potential
 from aiida_pesfp.programs.checkpoint import write_json
 from aiida_pesfp.settings.barrier import BarrierSettings
@@ -65,6 +70,22 @@ def compute(hop: dict, potential, settings: BarrierSettings) -> dict:
     return values | {'calls': forces.calls, 'seconds': time.monotonic() - begun, 'error': None}
 
 
+def mpe_of(hop: dict, potential) -> float | None:
+    """The minimal percolation energy of the ion of a hop through the frozen crystal, eV; None if it has none."""
+    sites, ion = [*hop['framework'], hop['path'][0]], len(hop['framework'])
+    structure = Structure(Lattice(hop['lattice']), [*hop['framework_elements'], hop['ion']], sites)
+    try:
+        plan = plan_scan(structure, hop['ion'], ScanSettings(adaptive=True, symmetry=False))
+        of_ion = next(one for one in plan.ions if one.ion == ion)
+        alone = replace(plan, ions=(of_ion,), mobile_ions=np.array([ion]), owners=np.array([0]))
+        pieces = []
+        surfaces, _ = drain(evaluate(alone, potential.evaluator(structure)), pieces.append)
+        return describe(assemble(alone, surfaces, sum(map(len, pieces)))).values['mpe']
+    except errors.PesfpError as error:
+        print(f'no MPE: {hop["name"]}: {error}')
+        return None
+
+
 def statistics(name: str, expected: np.ndarray, found: np.ndarray) -> tuple:
     """A row of the table: all but the first are numbers, eV."""
     right = ((found < THRESHOLD) == (expected < THRESHOLD)).mean()
@@ -84,11 +105,17 @@ def tables(hops: list[dict], results: dict[str, dict], what: str) -> dict[str, l
         columns = {
             what: [results[hop['name']]['forward'] for hop in rows],
             f'{what}, frozen': [results[hop['name']]['frozen'] for hop in rows],
+            'MPE': [results[hop['name']].get('mpe') for hop in rows],
             'MACE, relaxed': [hop['mace_relaxed_eV'] for hop in rows],
             'MACE, unrelaxed': [hop['mace_unrelaxed_eV'] for hop in rows],
         }
         expected = np.array([hop['barrier_eV'] for hop in rows])
-        found[title] = [statistics(name, expected, np.array(values)) for name, values in columns.items()]
+        known = {name: np.array([value is not None for value in values]) for name, values in columns.items()}
+        found[title] = [
+            statistics(name, expected[known[name]], np.array(values)[known[name]].astype(float))
+            for name, values in columns.items()
+            if known[name].sum() > 2
+        ]
     return found
 
 
@@ -100,6 +127,7 @@ def main():
     parser.add_argument('--method', choices=METHODS, default=BarrierSettings().method)
     parser.add_argument('--max-sites', type=int, default=60, help='most atoms of a cell')
     parser.add_argument('--minutes', type=float, help='no barrier is begun later')
+    parser.add_argument('--mpe', action='store_true', help='scan the frozen crystals too')
     parser.add_argument('--json', action='store_true', help='print the tables as JSON')
     parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-barriers'))
     arguments = parser.parse_args()
@@ -112,11 +140,15 @@ def main():
     results = json.loads(path.read_text()) if path.exists() else {}
     potential = load_potential(arguments.potential, device='auto')
     for hop in hops:
-        if hop['name'] in results:
+        known = results.get(hop['name'])
+        if known and not (arguments.mpe and 'mpe' not in known and not known['error']):
             continue
         if arguments.minutes is not None and time.monotonic() - begun > 60 * arguments.minutes:
             break
-        results[hop['name']] = compute(hop, potential, BarrierSettings(method=arguments.method))
+        known = known or compute(hop, potential, BarrierSettings(method=arguments.method))
+        if arguments.mpe and not known['error']:
+            known |= {'mpe': mpe_of(hop, potential)}
+        results[hop['name']] = known
         write_json(path, results)
     found = tables(hops, results, f'{name}, {arguments.method}')
     computed = [results[hop['name']] for hop in hops if hop['name'] in results]
@@ -129,6 +161,15 @@ def main():
     for hop in hops:
         if results.get(hop['name'], {}).get('error'):
             print(f'failed: {hop["name"]}: {results[hop["name"]]["error"]}')
+    rows = [(hop, results[hop['name']]) for hop in hops if not results.get(hop['name'], {'error': ''})['error']]
+    rows = [
+        (hop['name'], len(hop['framework']) + 1, hop['barrier_eV'], *(one[key] for key in ('forward', 'frozen')),
+         one.get('mpe'), hop['mace_relaxed_eV'], one['calls'], one['calls'] / 1000, one['seconds'],
+         ', '.join(one['flags']))
+        for hop, one in rows if hop['name'] in results
+    ]  # fmt: skip
+    heads = ('hop', 'atoms', 'DFT/eV', 'ours/eV', 'frozen/eV', 'MPE/eV', 'MACE/eV', 'calls', 'ps', 'seconds', 'flags')
+    print(tabulate(rows, heads, floatfmt=('', '', *['.3f'] * 5, '', '.3f', '.0f', '')))
     headers = ('', 'number', 'Spearman', 'median error/eV', f'right side of {THRESHOLD:g} eV/%', 'slope')
     for title, rows in found.items():
         print(f'\n{title}\n{tabulate(rows, headers, floatfmt=("", "", ".2f", ".3f", ".0f", ".2f"))}')

@@ -8,7 +8,6 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from pymatgen.core import Structure
-from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
 from aiida_pesfp.fingerprint.scan import LARGEST_ENERGY
@@ -52,7 +51,10 @@ class Forces:
     def prepare(self, images: list[Atoms]) -> None:
         """Let the calculators of images know their results, if the potential computes several at once."""
         images = [image for image in images if image.calc.calculation_required(image, ['energy', 'forces'])]
-        structures = [AseAtomsAdaptor.get_structure(Atoms(one.symbols, one.positions, cell=one.cell)) for one in images]
+        structures = [
+            Structure(one.cell.array, one.get_chemical_symbols(), one.positions, coords_are_cartesian=True)
+            for one in images
+        ]
         found = self.guard(lambda: self.together(structures)) if images else None
         for image, result in zip(images, found or ()):
             image.calc.atoms, image.calc.results = image.copy(), self._counted(*result)

@@ -28,7 +28,7 @@ class ProgramCalculation(CalcJob):
     #: Settings that are options of this program only, and the port that takes them.
     SETTINGS, PORT = Settings, 'parameters'
     #: Names of files and folders in the folder of the job.
-    STRUCTURE, STRUCTURES, POTENTIAL, RESULTS = 'structure.json', 'structures', 'potential', 'results'
+    STRUCTURE, STRUCTURES, RESULTS = 'structure.json', 'structures', 'results'
     #: Share of the wallclock time after which the program saves its work and stops.
     TIME_SHARE = 0.9
 
@@ -60,7 +60,7 @@ class ProgramCalculation(CalcJob):
                 stream.write(self.structure_as_json())
         potential, options = self.inputs.potential, self.inputs.metadata.options
         given = {
-            'potential': self.POTENTIAL if potential.filenames else potential.name,
+            'potential': potential.spec,
             'potential_sha256': potential.sha256,
             'output': Path(self.RESULTS),
             'quiet': True,
@@ -75,7 +75,7 @@ class ProgramCalculation(CalcJob):
         code.stdout_name = options.output_filename
         info = CalcInfo()
         info.codes_info = [code]
-        info.local_copy_list = [(potential.uuid, name, f'{self.POTENTIAL}/{name}') for name in potential.filenames]
+        info.local_copy_list = [(potential.uuid, name, f'{potential.FOLDER}/{name}') for name in potential.filenames]
         info.retrieve_list = [options.output_filename, (f'{self.RESULTS}/run.json', '.', 2)]
         keep_exit_status(info)
         return info

@@ -25,6 +25,8 @@ class PotentialData(RequiredAttributes, Data):
     _CLS_NODE_CACHING = PotentialDataCaching
     _REQUIRED = ('name', 'kind', 'sha256', 'package', 'package_version')
     _MAKER = 'from_spec'
+    #: Folder of the stored files in a job.
+    FOLDER = 'potential'
 
     @classmethod
     def from_spec(cls, spec: str) -> Self:
@@ -38,11 +40,20 @@ class PotentialData(RequiredAttributes, Data):
         node.base.attributes.set_many({name: getattr(identity, name) for name in cls._REQUIRED})
         for path in files_of(identity):
             node.base.repository.put_object_from_file(path, path.name)
+        if identity.variant:
+            node.base.attributes.set('variant', identity.variant)
         return node
 
     name = attribute('name', 'Name of the potential, for people.')
     kind = attribute('kind', 'Family that evaluates it: ``sevennet``, ``matgl``, ``ase``, ...')
     sha256 = attribute('sha256', 'SHA-256 of its content.')
+
+    @property
+    def spec(self) -> str:
+        """What programs take: the folder ``potential`` of the stored files, or the name if there are none."""
+        if not self.filenames:
+            return self.name
+        return ':'.join(filter(None, (self.FOLDER, self.base.attributes.get('variant', None))))
 
     @property
     def filenames(self) -> list[str]:

@@ -11,7 +11,7 @@ import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,6 +35,7 @@ class PotentialIdentity:
     :param package: distribution that evaluates it, in the ``package_version`` of this machine.
     :param path: file or folder of the weights on this machine; None for an ASE calculator without a file.
     :param trusted: whether the weights may run code when they are read.
+    :param variant: which of several potentials in one file: its modality.
     """
 
     name: str
@@ -44,6 +45,12 @@ class PotentialIdentity:
     package_version: str
     path: str | None
     trusted: bool = False
+    variant: str | None = None
+
+    def with_variant(self, variant: str) -> PotentialIdentity:
+        """One of the potentials in the file, which has a hash of its own."""
+        digest = hashlib.sha256(f'{self.sha256}:{variant}'.encode()).hexdigest()
+        return replace(self, name=f'{self.name}:{variant}', sha256=digest, variant=variant)
 
 
 class Evaluator(ABC):
@@ -132,6 +139,8 @@ class Family(ABC):
     :cvar accepts: for messages, what it recognises.
     :cvar embedded: weights inside an installed package: name -> file, as ``'package/folder/file'``.
     :cvar downloads: published weights that are fetched by name.
+    :cvar variants: embedded weights that hold several potentials -> what comes behind their name and a colon. None if
+        no weights of the family hold several.
     """
 
     kind: ClassVar[str]
@@ -141,11 +150,14 @@ class Family(ABC):
     accepts: ClassVar[str]
     embedded: ClassVar[Mapping[str, str]] = {}
     downloads: ClassVar[tuple[Download, ...]] = ()
+    variants: ClassVar[Mapping[str, tuple[str, ...]] | None] = None
 
     @property
     def names(self) -> list[str]:
         """The names of embedded and published weights."""
-        return [*self.embedded, *(download.name for download in self.downloads)]
+        known = self.variants or {}
+        embedded = [f'{name}:{one}' if one else name for name in self.embedded for one in known.get(name, ('',))]
+        return [*embedded, *(download.name for download in self.downloads)]
 
     @abstractmethod
     def recognises(self, path: Path) -> bool:

@@ -36,7 +36,8 @@ def identify(spec: str) -> PotentialIdentity:
 
     :param spec: a name that a family has reserved (embedded weights, published weights that are fetched,
         ``ase:package.module.Calculator``); the path of a file or folder that a family recognises, or of a folder with
-        one such file; or a name in the public collection of a family.
+        one such file; or a name in the public collection of a family. Where the weights hold several potentials, a
+        colon and the modality follow.
     :raises PotentialError: if there is no such potential, or it cannot be read or is damaged.
     """
     try:
@@ -46,15 +47,18 @@ def identify(spec: str) -> PotentialIdentity:
 
 
 def _identify(spec: str) -> PotentialIdentity:
-    for family in families().values():
-        if (identity := family.by_name(spec)) is not None:
-            return identity
-    path = Path(spec).expanduser()
-    if path.exists():
-        family, weights = _recognise(path)
-        return family.identity(weights, weights.stem if weights.is_file() else weights.name)
+    whole, _, variant = spec.rpartition(':')
+    for name, of_name in ((spec, None), (whole, variant)):
+        for family in families().values():
+            if (name == spec or family.variants is not None) and (identity := family.by_name(name)) is not None:
+                return _variant(family, identity, of_name)
+        path = Path(name).expanduser()
+        if name and path.exists():
+            family, weights = _recognise(path)
+            identity = family.identity(weights, weights.stem if weights.is_file() else weights.name)
+            return _variant(family, identity, of_name)
     # Letters after a dot are those of a file; digits, as in chgnet-0.3.0, belong to a name.
-    if path.suffix[1:].isalpha() or spec.startswith(('.', '/', '~')):
+    if Path(spec).suffix[1:].isalpha() or spec.startswith(('.', '/', '~')):
         raise PotentialError(f'there is no file {spec!r}; {_known()}')
     problems = []
     for family in families().values():
@@ -64,6 +68,20 @@ def _identify(spec: str) -> PotentialIdentity:
         except PotentialError as error:
             problems.append(str(error))
     raise PotentialError('; '.join([f'{spec!r} is no file and no known name', *problems, _known()]))
+
+
+def _variant(family: Family, identity: PotentialIdentity, variant: str | None) -> PotentialIdentity:
+    """One of the potentials in the weights of an identity, if embedded ones are known to hold several.
+
+    :raises PotentialError: if it is not named, or not one of them.
+    """
+    if variant and family.variants is None:
+        raise PotentialError(f'{identity.name} ({family.kind}) holds one potential: leave out :{variant}')
+    known = (family.variants or {}).get(identity.name)
+    if known and variant not in known:
+        what = f'{identity.name} holds several potentials, of which {variant!r} is none' if variant else identity.name
+        raise PotentialError(f'{what}: name one, {" or ".join(f"{identity.name}:{one}" for one in known)}')
+    return identity.with_variant(variant) if variant else identity
 
 
 def load_potential(
@@ -96,7 +114,8 @@ def files_of(identity: PotentialIdentity) -> list[Path]:
     """The files that have to travel to another machine; none for weights inside an installed package."""
     family = families()[identity.kind]
     path = identity.path and Path(identity.path).absolute()
-    is_embedded = identity.name in family.embedded and path == family.embedded_file(identity.name)
+    name = identity.name.removesuffix(f':{identity.variant}')
+    is_embedded = name in family.embedded and path == family.embedded_file(name)
     return [] if path is None or is_embedded else family.files(path)
 
 

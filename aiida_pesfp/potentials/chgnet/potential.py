@@ -136,7 +136,7 @@ class CHGNetPotential(NetworkPotential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
-        network = self.load(CHGNet.from_file)
+        network = self.load(_read)
         if not (network.mlp_first and network.is_intensive):
             raise PotentialError(f'{identity.path} is a CHGNet without energies of atoms: take chgnet-0.3.0')
         references = network.composition_model.fc.weight.detach().numpy()[0].astype(float)  # from hydrogen on
@@ -147,9 +147,16 @@ class CHGNetPotential(NetworkPotential):
 
     def calculator(self, structure: Structure) -> CHGNetCalculator:
         self.check_elements(structure)
-        network = self.load(CHGNet.from_file)  # that of the scan has no derivatives
+        network = self.load(_read)  # that of the scan has no derivatives
         with quiet():
             return CHGNetCalculator(network, use_device=str(self.device))
+
+
+def _read(path: str) -> CHGNet:
+    try:
+        return CHGNet.from_file(path)
+    except RuntimeError:  # 0.2.0 and those before it have biases more, which their arguments do not tell
+        return CHGNet.from_file(path, mlp_out_bias=True)
 
 
 def one_direction(edges: Edges) -> Edges:

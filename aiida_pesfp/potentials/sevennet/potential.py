@@ -59,18 +59,22 @@ class SevenNetEvaluator(BatchedEvaluator):
 
 
 class SevenNetPotential(GraphPotential):
-    """A SevenNet checkpoint of a single modality."""
+    """A SevenNet checkpoint; of several modalities, one is named."""
 
     evaluator_class = SevenNetEvaluator
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         super().__init__(identity, device, batch_size)
         network = self.load(lambda path: SevenNetCheckpoint(path).build_model())
-        if network.modal_map:
-            raise PotentialError(
-                f'the checkpoint {identity.path} has several modalities ({", ".join(network.modal_map)}): '
-                'take one of a single modality, such as sevennet-0'
-            )
+        known, modality = list(network.modal_map or ()), identity.variant
+        if modality is None and known:
+            what = f'the checkpoint {identity.path} has several modalities'
+            raise PotentialError(f'{what}: add one of them to its name, {" or ".join(f":{one}" for one in known)}')
+        if modality is not None and modality not in known:
+            what = f'{", ".join(known)}' if known else 'none'
+            raise PotentialError(f'the checkpoint {identity.path} has no modality {modality!r}: it has {what}')
+        if modality is not None:
+            network.prepare_modal_deploy(modality)
         for name in ('reduce_total_enegy', 'force_output'):  # forces need derivatives, the scan does not
             network.delete_module_by_key(name)
         network.key_grad = None
@@ -98,4 +102,4 @@ class SevenNetPotential(GraphPotential):
 
     def calculator(self, structure: Structure) -> SevenNetCalculator:
         self.check_elements(structure)
-        return self.load(lambda path: SevenNetCalculator(path, device=self.device))
+        return self.load(lambda path: SevenNetCalculator(path, device=self.device, modal=self.identity.variant))

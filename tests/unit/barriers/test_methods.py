@@ -17,8 +17,10 @@ from aiida_pesfp.barriers.methods import FLAGS, METHODS, _barrier
 from aiida_pesfp.barriers.paths import Path, atoms_of, path_of_hop
 from aiida_pesfp.barriers.relaxation import Relaxer, State
 from aiida_pesfp.potentials.ase.potential import AseEvaluator
+from aiida_pesfp.potentials.registry import load_potential
 from aiida_pesfp.settings.barrier import BarrierSettings
 from tests.helpers.calculators import Gated, gated_crystal
+from tests.helpers.crystals import rock_salt
 from tests.helpers.documentation import DOCS
 from tests.helpers.potentials import LENNARD_JONES
 
@@ -59,6 +61,7 @@ def test_images_computed_together_make_the_same_band():
 
     def together(structures):
         numbers.append(len(structures))
+        assert all(all(one.lattice.pbc) for one in structures)
         images = [atoms_of(one) for one in structures]
         return [(gated.get_potential_energy(one), gated.get_forces(one)) for one in images]
 
@@ -68,6 +71,23 @@ def test_images_computed_together_make_the_same_band():
     assert set(numbers) == {FINE.images}
     assert found.energies == pytest.approx(alone.energies, abs=1e-9)
     assert of_together == calls
+
+
+def test_a_potential_gives_an_image_the_same_forces_with_others():
+    potential, crystal = load_potential('sevennet-0', device='cpu'), rock_salt('Li', 'F', 4.08).make_supercell(2)
+    forces = Forces(potential.calculator(crystal), together=potential.energies_and_forces)
+    images = [atoms_of(crystal) for _ in range(3)]
+    for seed, image in enumerate(images):
+        image.rattle(0.1, seed=seed)
+        image.positions[seed] += image.cell.array[0]
+        image.calc = forces.calculator()
+    expected = [(forces.of(image)['energy'], forces.of(image)['forces']) for image in images]
+    forces.prepare(images)
+    calls = forces.calls
+    for image, (energy, force) in zip(images, expected):
+        assert image.get_potential_energy() == pytest.approx(energy, abs=5e-5)
+        assert image.get_forces() == pytest.approx(force, abs=2e-5)
+    assert forces.calls == calls
 
 
 def test_the_crystal_does_not_carry_the_held_ion_back():
