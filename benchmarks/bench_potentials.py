@@ -20,25 +20,11 @@ from tabulate import tabulate
 from aiida_pesfp.potentials import load_potential
 
 STRUCTURES = ('mp-2530', 'mp-1185319', 'mp-644223', 'mp-1211100', 'mp-641703', 'mp-696128')
+POTENTIALS = ('sevennet-0', 'sevennet-l3i5', 'sevennet-mf-0:PBE', 'chgnet-0.3.0')
 ROUNDS, LOOP = 3, 2
 
 
-def sevennet_calculator(device: str):
-    from sevenn.calculator import SevenNetCalculator
-
-    return SevenNetCalculator('7net-0', device=device)
-
-
-def chgnet_calculator(device: str):
-    from chgnet.model import CHGNetCalculator
-
-    return CHGNetCalculator(use_device=device)
-
-
-CALCULATORS = {'sevennet-0': sevennet_calculator, 'chgnet-0.3.0': chgnet_calculator}
-
-
-def measure(identifier: str, name: str, potential, calculator) -> tuple:
+def measure(identifier: str, name: str, potential) -> tuple:
     """One row of the table."""
     structure = Structure.from_file(structure_file(identifier))
     ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
@@ -49,7 +35,7 @@ def measure(identifier: str, name: str, potential, calculator) -> tuple:
     first = time.perf_counter() - start
     ours = places[: evaluator.batch_size * max(1, 16 // evaluator.batch_size)]
     atoms = Atoms(structure.atomic_numbers, structure.cart_coords, cell=structure.lattice.matrix, pbc=True)
-    atoms.calc = calculator
+    atoms.calc = potential.calculator(structure)
 
     def loop(number=LOOP):
         for place in places[:number]:
@@ -76,14 +62,14 @@ def main():
     warnings.simplefilter('ignore')
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('structures', nargs='*', default=STRUCTURES)
+    parser.add_argument('--potential', nargs='+', default=POTENTIALS)
     parser.add_argument('--device', default='auto')
     arguments = parser.parse_args()
     rows = []
-    for name, make in CALCULATORS.items():
+    for name in arguments.potential:
         potential = load_potential(name, device=arguments.device)
-        calculator = make(str(potential.device))
         for identifier in arguments.structures:
-            rows.append(measure(identifier, name, potential, calculator))
+            rows.append(measure(identifier, name, potential))
             print(*rows[-1], file=sys.stderr, flush=True)
     headers = ('potential', 'structure', 'atoms', 'first point/s', 'batch', 'ASE/ms', 'ours/ms', 'ratio')
     print(f'{torch.get_num_threads()} threads, {potential.device}, load {os.getloadavg()[0]:.1f}')

@@ -73,8 +73,8 @@ class SevenNetPotential(GraphPotential):
         if modality is not None and modality not in known:
             what = f'{", ".join(known)}' if known else 'none'
             raise PotentialError(f'the checkpoint {identity.path} has no modality {modality!r}: it has {what}')
-        if modality is not None:
-            network.prepare_modal_deploy(modality)
+        self._modality = None if modality is None else self.tensor(np.array([network.modal_map[modality]]))
+        network.eval_modal_map = False  # it would read names from the data
         for name in ('reduce_total_enegy', 'force_output'):  # forces need derivatives, the scan does not
             network.delete_module_by_key(name)
         network.key_grad = None
@@ -93,12 +93,15 @@ class SevenNetPotential(GraphPotential):
 
     def data(self, numbers: Tensor, edges: Edges) -> dict:
         """Input of a network of sevenn for a graph, of one configuration or several."""
-        return {
+        found = {
             KEY.NODE_FEATURE: numbers,
             KEY.ATOMIC_NUMBERS: numbers,
             KEY.EDGE_IDX: self.tensor(np.stack([edges.sources, edges.targets])),
             KEY.EDGE_VEC: self.tensor(edges.vectors),
         }
+        if self._modality is not None:  # the same for all atoms, so they count as one structure
+            found |= {KEY.MODAL_TYPE: self._modality, KEY.BATCH: numbers.new_zeros(len(numbers))}
+        return found
 
     def calculator(self, structure: Structure) -> SevenNetCalculator:
         self.check_elements(structure)

@@ -1,6 +1,7 @@
 """The node types: what they hold, when they are the same, and what they refuse."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.export import volume
+from aiida_pesfp.potentials.registry import identify
 from tests.helpers.surfaces import make_surface
 
 
@@ -91,6 +93,16 @@ def test_a_potential_from_a_file_brings_it_along(tmp_path):
     node = PotentialData.from_spec(str(tmp_path / 'lj.yaml')).store()
     assert node.filenames == ['lj.yaml']
     assert yaml.safe_load(node.base.repository.get_object_content('lj.yaml')) == content
+
+
+def test_a_job_names_the_modality(tmp_path):
+    by_name = PotentialData.from_spec('sevennet-mf-0:PBE').store()
+    assert (by_name.filenames, by_name.spec) == ([], 'sevennet-mf-0:PBE')
+    path = tmp_path / 'mine.pth'
+    path.write_bytes(Path(identify('sevennet-mf-0:PBE').path).read_bytes())
+    by_path = PotentialData.from_spec(f'{path}:PBE').store()
+    assert (by_path.filenames, by_path.spec) == (['mine.pth'], 'potential:PBE')
+    assert by_path.sha256 == by_name.sha256 != PotentialData.from_spec(f'{path}:R2SCAN').sha256
 
 
 def test_potentials_are_the_same_if_their_content_is(tmp_path):

@@ -61,6 +61,17 @@ def test_it_equals_its_own_calculator(chgnet, calculator, structure):
     compare(structure.formula, 'CHGNet, its calculator (eV)', found, expected, abs=1e-4)
 
 
+@pytest.mark.fidelity
+@pytest.mark.parametrize('name', ['chgnet-0.2.0', 'chgnet-r2scan'])
+def test_older_and_other_ones_equal_their_own_calculators(name):
+    potential, structure = load_potential(name, device='cpu'), CELLS[1]
+    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
+    places = random_places(structure, ion, 4)
+    found = potential.evaluator(structure).energies(ion, places)
+    expected = by_calculator(structure, ion, places, potential.calculator(structure))
+    compare(structure.formula, f'{name}, its calculator (eV)', found, expected, abs=5e-5)
+
+
 def test_its_calculator_is_of_the_same_potential(chgnet):
     structure = rock_salt('Li', 'Cl', 5.13)
     atoms = AseAtomsAdaptor.get_atoms(structure)

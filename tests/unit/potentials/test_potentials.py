@@ -45,6 +45,43 @@ def test_sevennet_equals_its_own_calculator(sevennet, sevennet_calculator, struc
     compare(structure.formula, 'SevenNet-0, its calculator (eV)', found, expected, abs=2e-5)
 
 
+@pytest.mark.fidelity
+@pytest.mark.parametrize(
+    'name', ['sevennet-0-2024-05-22', 'sevennet-l3i5', 'sevennet-mf-0:PBE', 'sevennet-mf-0:R2SCAN']
+)
+def test_every_sevennet_of_the_wheel_equals_its_own_calculator(name):
+    potential, structure = load_potential(name, device='cpu'), CELLS[1]
+    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
+    places = random_places(structure, ion, 4)
+    found = potential.evaluator(structure).energies(ion, places)
+    expected = by_calculator(structure, ion, places, potential.calculator(structure))
+    compare(structure.formula, f'{name}, its calculator (eV)', found, expected, abs=2e-5)
+    [(energy, _)] = potential.energies_and_forces([structure])
+    assert energy == pytest.approx(potential.energies([structure])[0], abs=2e-5)
+
+
+def test_a_modality_is_named(tmp_path):
+    for spec, words in {
+        'sevennet-mf-0': 'sevennet-mf-0: name one, sevennet-mf-0:PBE or sevennet-mf-0:R2SCAN',
+        'sevennet-mf-0:HSE': "of which 'HSE' is none: name one, sevennet-mf-0:PBE",
+        'm3gnet-mp-2021.2.8:PBE': 'is no file and no known name',
+    }.items():
+        with pytest.raises(errors.PotentialError, match=words):
+            identify(spec)
+    path = tmp_path / 'my:weights.pth'
+    shutil.copy(identify('sevennet-mf-0:PBE').path, path)
+    names = [identify(spec) for spec in (str(path), f'{path}:PBE', f'{path}:R2SCAN', f'{tmp_path}:PBE')]
+    assert [one.name for one in names] == ['my:weights', 'my:weights:PBE', 'my:weights:R2SCAN', 'my:weights:PBE']
+    assert names[1].sha256 == names[3].sha256 == identify('sevennet-mf-0:PBE').sha256
+    assert len({one.sha256 for one in names}) == 3
+    with pytest.raises(errors.PotentialError, match='several modalities: add one of them to its name, :R2SCAN or :PBE'):
+        load_potential(str(path), device='cpu')
+    with pytest.raises(errors.PotentialError, match="no modality 'HSE': it has R2SCAN, PBE"):
+        load_potential(f'{path}:HSE', device='cpu')
+    with pytest.raises(errors.PotentialError, match="no modality 'PBE': it has none"):
+        load_potential(f'{identify("sevennet-0").path}:PBE', device='cpu')
+
+
 def test_sevennet_does_not_depend_on_the_batch(sevennet):
     structure = CELLS[1]
     places = random_places(structure, 0, 7)
