@@ -63,3 +63,8 @@ def decode(data: bytes) -> str:
     if '\0' in text:
         raise ValueError('the file is not text')
     return text.replace('\r\n', '\n').replace('\r', '\n')
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters: of a longer one, the beginning and the end."""
+    return text if len(text) <= most else f'{text[: most // 2 - 3]} ... {text[-(most // 2 - 2) :]}'

@@ -81,7 +81,10 @@ def _show(taken: list[dict]) -> None:
             ends = f'from {values[0]:g} to {values[-1]:g} {unit}, half up to {values[(len(values) - 1) // 2]:g}'
             echo.echo_report(f'the table gives {name} of {len(values)} structures: {ends}')
     heads = {name: f'{name}/({unit})' if '/' in unit else f'{name}/{unit}' for name, unit in units.items()}
-    rows = [{heads.get(name, name): value for name, value in row.items()} for row in taken]
+    rows = [
+        {heads.get(name, name): value for name, value in row.items()}
+        for row in sorted(taken, key=lambda row: row['line'])
+    ]
     echo.echo(tabulate(rows[:SHOWN], 'keys', disable_numparse=True))
     if len(rows) > SHOWN:
         echo.echo(f'... and {len(rows) - SHOWN} more')
@@ -211,7 +214,7 @@ def store(entries: Iterable, label: str, or_more: bool = False) -> list:
     if failure is not None:
         raise failure
     if not structures:
-        echo.echo_critical('no structure was found')
+        echo.echo_critical('no structure could be imported' if unreadable else 'no structure was found')
     return structures
 
 

@@ -12,6 +12,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from aiida_pesfp.crystals.facts import ROUNDED_FORMULA, Facts, Formula, groups_of
 from aiida_pesfp.errors import InconsistentFile
 from aiida_pesfp.tables.numbers import is_blank
+from aiida_pesfp.text import shortened
 
 #: No formula is longer.
 LONGEST_FORMULA = 500
@@ -153,7 +154,7 @@ def _check_words(head: str, text: str, structure: Structure) -> list[str]:
         anion = next((symbol for name, symbol in _ANIONS.items() if re.fullmatch(name, stem.lower())), None)
         if not end.lower().startswith('id') or {_NAMES[metal.lower()], anion} != own:
             wrong.append(f'is {metal} {stem}{end} {"".join(sorted(own))}?')
-    return [f'{head} = {text[:40]!r}: {wrong[0]}'] if wrong else []
+    return [f'{head} = {shortened(text, 100)!r}: {wrong[0]}'] if wrong else []
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:

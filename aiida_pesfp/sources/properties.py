@@ -29,6 +29,7 @@ from aiida_pesfp.tables.columns import Column, read_heads
 from aiida_pesfp.tables.heads import find_column
 from aiida_pesfp.tables.numbers import is_blank
 from aiida_pesfp.tables.table import Row, leave_out, open_table
+from aiida_pesfp.text import shortened
 
 #: Letters of the heads of flags -> the property that is not above 0.1 eV where they are set.
 _FLAGS = dict.fromkeys(('ismetal', 'egaptype', 'bandgaptype', 'gaptype'), 'band_gap')
@@ -122,7 +123,7 @@ class Table:
             if identifier := row.cells.get(id_column):
                 lines[plain_name(identifier)].append(row)
             else:
-                notes.append(f'line {row.line}: {row.problem or "it names no file"}')
+                notes.append(f'line {row.line}: {row.problem or f"it names no file: {_shown(row.cells.values())}"}')
         unused = {row.cells[id_column]: _shown(row.cells.values()) for one in lines.values() for row in one}
         return cls(lines, id_column, beside, unused, notes)
 
@@ -157,7 +158,10 @@ class Table:
         if any(one != found[0] for one in found):
             numbers = ' and '.join(sorted({f'{row.line} ({row.cells[self.key]!r})' for row in rows}))
             raise UnreadableStructure(f'the lines {numbers} of the table differ: remove all but one')
-        others = _shown(f'{head} = {rows[0].cells[head]}' for head in self.beside.names if rows[0].cells[head])
+        written = rows[0].cells[self.key]
+        named = [] if written in (path.name, file_label(path)) else [f'{self.key} = {written}']
+        beside = (f'{head} = {rows[0].cells[head]}' for head in self.beside.names if rows[0].cells[head])
+        others = _shown([*named, *beside])
         self.taken.append({'structure': own or path.name, 'line': rows[0].line} | found[0] | {'beside it': others})
         return found[0], list(dict.fromkeys(doubts))
 
@@ -170,7 +174,7 @@ class Table:
             fits = _SET.fullmatch(text.lower()) and max(known[name] for name in told or known) <= 0.1
             if told and not (fits or _flag(head) or _differences([head])):
                 values = ', '.join(f'{name} = {known[name]:g}' for name in told)
-                yield f'{head} = {text[:80]!r}, {values}: does it fit?'
+                yield f'{head} = {shortened(text, 100)!r}, {values}: does it fit?'
         if not -_BELOW <= (value := properties.get('energy_above_hull') or 0.0) <= _FAR_ABOVE:
             yield f'energy_above_hull = {value:g} eV/atom: is its sign reversed, or is it of something else?'
 
@@ -216,7 +220,7 @@ class Table:
 
 def _shown(texts: Iterable[str]) -> str:
     """Cells of a line, as far as a person needs them to recognise it."""
-    return '; '.join(text[:40] for text in texts if text)[:100]
+    return shortened('; '.join(shortened(text, 100) for text in texts if text), 200)
 
 
 def _differences(heads: Iterable[str]) -> list[tuple[str, list[list[str]]]]:

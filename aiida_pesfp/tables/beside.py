@@ -101,7 +101,8 @@ class Beside:
             with, a comment another temperature, or a column decides which rows count; and if one is neither compared
             nor plainly harmless.
         """
-        names = [name for name in names if any(not is_blank(row.cells.get(name, '')) for row in rows)]
+        empty = [name for name in names if all(is_blank(row.cells.get(name, '')) for row in rows)]
+        names = [name for name in names if name not in empty]
         whole = [row for row in rows if not row.problem]
         again = again.find(names, whole, units)
         unknown = []
@@ -120,6 +121,7 @@ class Beside:
             what = f'the columns {", ".join(map(repr, unknown))} may give numbers or rows another meaning'
             raise TableError(f'{what}: take them out, or ignore them: --ignore {" --ignore ".join(map(repr, unknown))}')
         notes = [f'not used are the columns {", ".join(name or "(without a name)" for name in names)}'] if names else []
+        notes += [f'empty are the columns {", ".join(map(repr, empty))}'] if any(empty) else []
         remarks = {name: {row.cells[name] for row in whole} for name in names if _REMARK.search(name)}
         alone = {name: one.pop() for name, one in remarks.items() if len(whole) > 1 and len(one) == 1}
         notes += [f'all lines have {name} = {text[:80]!r}: does it fit?' for name, text in alone.items()]

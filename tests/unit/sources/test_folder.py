@@ -539,6 +539,20 @@ def test_doubtful_lines_are_told(folder, text, doubt):
     assert not entries['POSCAR_Li2O'].doubts
 
 
+def test_what_stands_in_no_cell_of_a_crystal_is_shown(folder):
+    text = 'id,Eg (eV),ref,"Hinweis: je Formeleinheit"\nP20GPa/LiCl.cif,6.25,%s LiBr,\n,PBE + 1.0,per f.u.,\n' % (
+        'A. Smith, ' * 20
+    )
+    table = table_of(folder, text.replace('A. Smith, ', 'A. Smith; '))
+    list(read_folder([folder], table))
+    assert "empty are the columns 'Hinweis: je Formeleinheit'" in table.problems
+    assert 'line 3: it names no file: PBE + 1.0; per f.u.' in table.problems
+    [taken] = table.taken
+    assert taken['beside it'].startswith('id = P20GPa/LiCl.cif; ref = A. Smith; ')
+    assert taken['beside it'].endswith('A. Smith;  LiBr')
+    assert ' ... ' in taken['beside it']
+
+
 def test_a_line_that_is_too_short_is_not_read(folder):
     table = table_of(folder, 'id\tmp-id\tEg (eV)\tE_hull (eV/atom)\nLiCl\t4.3\t0.031\n')
     assert 'line 2: it has 3 cells for 4 columns, and it is not clear which are missing' in table.problems[-1]
