@@ -2,9 +2,11 @@
 
 The scan needs energies only; dynamics and relaxation use the package's own ASE calculator.
 
-matgl 1 and 2 summed the messages of an M3GNet on the atom at which a bond ends; since version 3 they are summed on the
-atom at which it begins. The new code loads old weights without an error and gives energies that are wrong by tenths to
-hundreds of eV. So a model must show for which code it was trained before it is evaluated:
+matgl 1 and 2 summed messages on the atom at which a bond ends; since version 3 they are summed on the atom at which it
+begins. A TensorNet is the same from either end but for its first layer, which has the features of both atoms in a row,
+now in the other order. The new code, and so matgl's own calculator, loads old weights of M3GNet and TensorNet without
+an error and gives energies that are wrong by tenths to hundreds of eV. So a model must show for which code it was
+trained before it is evaluated:
 
 - its saved arguments tell, if they have names that only one of the two wrote;
 - otherwise, the lattice parameters that it predicts for simple crystals must be right one way and wrong the other.
@@ -13,6 +15,7 @@ hundreds of eV. So a model must show for which code it was trained before it is 
 import copy
 import json
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -112,15 +115,14 @@ class MatglPotential(NetworkPotential):
         :raises PotentialError: if that is not clear, or the model cannot be evaluated so.
         """
         saved, model = json.loads((Path(self.identity.path) / 'model.json').read_text())['kwargs'], self.network.model
-        if set(saved) >= _NEW_ARGUMENTS or isinstance(model, TensorNet):  # a TensorNet is the same in both
+        if set(saved) >= _NEW_ARGUMENTS:
             return
         # Some versions saved the arguments of the model as a dictionary, some as its representation.
         if isinstance(model, M3GNet) and _ARGUMENT_SINCE_1_3 not in json.dumps(saved['model'], default=str):
-            sum_on_neighbours(model)
+            evaluate_as_before(model)
             return
         errors = {'as matgl 4 does': self._lattice_errors()}
-        if isinstance(model, M3GNet):
-            sum_on_neighbours(model)
+        if evaluate_as_before(model):
             errors['as matgl 1 and 2 did'] = self._lattice_errors()
         right = [way for way, values in errors.items() if max(values) < _LATTICE_TOLERANCE]
         if len(right) != 1:
@@ -129,9 +131,8 @@ class MatglPotential(NetworkPotential):
                 'trusted: it is not clear how to evaluate it, as the relative errors of its lattice parameters of rock '
                 f'salts are {errors}. Take a model saved by matgl 4 or later'
             )
-        if right == ['as matgl 4 does'] and isinstance(model, M3GNet):
-            for block in model.graph_layers:  # undo what was tried
-                del block.conv.node_update_
+        if right == ['as matgl 4 does']:
+            evaluate_as_now(model)
 
     def _lattice_errors(self) -> list[float]:
         """Relative error of the predicted lattice parameter for each rock salt that the model knows."""
@@ -153,10 +154,30 @@ def classes_in(content) -> list[dict]:
     return [one for value in content for one in classes_in(value)] if isinstance(content, list | tuple) else []
 
 
-def sum_on_neighbours(model: M3GNet) -> None:
-    """Let an M3GNet sum the messages on the atoms at which bonds end, as matgl 1 and 2 did."""
-    for block in model.graph_layers:
-        block.conv.node_update_ = types.MethodType(_node_update_on_neighbours, block.conv)
+def evaluate_as_before(model: torch.nn.Module) -> bool:
+    """Let a model do what matgl 1 and 2 did; whether there is a difference."""
+    for module, name, function in _differences(model):
+        setattr(module, name, types.MethodType(function, module))
+    return bool(_differences(model))
+
+
+def evaluate_as_now(model: torch.nn.Module) -> None:
+    """Let a model do what the installed matgl does."""
+    for module, name, _ in _differences(model):
+        vars(module).pop(name, None)
+
+
+def _differences(model: torch.nn.Module) -> list[tuple[torch.nn.Module, str, Callable]]:
+    """Modules, and the method of each that did something else in matgl 1 and 2."""
+    if isinstance(model, M3GNet):
+        return [(block.conv, 'node_update_', _node_update_on_neighbours) for block in model.graph_layers]
+    if isinstance(model, TensorNet):
+        return [(model.tensor_embedding, 'message', _message_of_neighbour_first)]
+    return []
+
+
+def _message_of_neighbour_first(self, x_i, x_j, **others):
+    return type(self).message(self, x_j, x_i, **others)
 
 
 def _node_update_on_neighbours(self, edge_index, edge_feat, node_feat, rbf, u_per_edge, num_nodes):

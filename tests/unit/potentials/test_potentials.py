@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.calculators.fd import calculate_numerical_forces
 from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
@@ -18,6 +21,9 @@ from aiida_pesfp.potentials.registry import identify
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import CELLS, by_calculator, random_places
 from tests.helpers.reference import compare
+
+#: Of lattice parameters, in units of the right ones.
+SIZES = np.linspace(0.9, 1.1, 21)
 
 
 @pytest.fixture(scope='module')
@@ -171,6 +177,30 @@ class TestOldMatgl:
         potential = load_potential(str(tmp_path / 'model'), device='cpu')
         energy = potential.evaluator(rock_salt('Li', 'Cl', 5.13)).energies(0, np.zeros((1, 3)))[0] / 2
         assert energy == pytest.approx(-3.688, abs=1e-3)
+
+    @pytest.mark.parametrize('name', ['M3GNet', 'TensorNet'])
+    def test_matpes_models_know_simple_crystals(self, shared, name):
+        """Lattice parameters by PBE (Materials Project), and energies of atomization at 298 K (CODATA, NIST-JANAF)."""
+        path = shared / 'weights' / f'matgl-{name}-MatPES-PBE-v2025.1-PES'
+        potential, theirs = load_potential(str(path), device='cpu'), matgl_calculator(path)
+        references, off = potential.network.element_refs.property_offset, []
+        for cation, anion, a, atomization in (
+            ('Li', 'F', 4.08, 8.86),
+            ('Na', 'Cl', 5.69, 6.63),
+            ('Mg', 'O', 4.26, 10.34),
+            ('K', 'Cl', 6.39, 6.70),
+        ):
+            crystals = [Structure.from_ase_atoms(bulk(cation + anion, 'rocksalt', a * part)) for part in SIZES]
+            energies = [potential.evaluator(one).energies(0, one.cart_coords[:1])[0] for one in crystals]
+            assert SIZES[np.argmin(energies)] == pytest.approx(1, abs=0.021)
+            of_atoms = sum(float(references[potential.symbols.index(one)]) for one in (cation, anion))
+            assert of_atoms - min(energies) == pytest.approx(atomization, abs=0.5)
+            atoms = AseAtomsAdaptor.get_atoms(crystals[len(SIZES) // 2])
+            atoms.calc = potential.calculator(crystals[0])
+            atoms.rattle(0.1, seed=1)
+            np.testing.assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=0.01), atol=0.02)
+            off.append(theirs.get_potential_energy(atoms) - atoms.get_potential_energy())
+        assert min(off) > 0.2  # matgl 4 alone evaluates old weights wrong
 
     def test_what_cannot_be_told_is_refused(self, new_m3gnet, tmp_path):
         """Random weights know no lattice parameters; without matgl 4's own arguments they cannot be trusted."""
