@@ -161,12 +161,10 @@ def main():
     for hop in hops:
         if results.get(hop['name'], {}).get('error'):
             print(f'failed: {hop["name"]}: {results[hop["name"]]["error"]}')
-    rows = [(hop, results[hop['name']]) for hop in hops if not results.get(hop['name'], {'error': ''})['error']]
     rows = [
-        (hop['name'], len(hop['framework']) + 1, hop['barrier_eV'], *(one[key] for key in ('forward', 'frozen')),
-         one.get('mpe'), hop['mace_relaxed_eV'], one['calls'], one['calls'] / 1000, one['seconds'],
-         ', '.join(one['flags']))
-        for hop, one in rows if hop['name'] in results
+        (hop['name'], len(hop['framework']) + 1, hop['barrier_eV'], one['forward'], one['frozen'], one.get('mpe'),
+         hop['mace_relaxed_eV'], one['calls'], one['calls'] / 1000, one['seconds'], ', '.join(one['flags']))
+        for hop in hops if not (one := results.get(hop['name'], {'error': 'not yet'}))['error']
     ]  # fmt: skip
     heads = ('hop', 'atoms', 'DFT/eV', 'ours/eV', 'frozen/eV', 'MPE/eV', 'MACE/eV', 'calls', 'ps', 'seconds', 'flags')
     print(tabulate(rows, heads, floatfmt=('', '', *['.3f'] * 5, '', '.3f', '.0f', '')))
