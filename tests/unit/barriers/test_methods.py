@@ -165,6 +165,16 @@ def test_images_of_a_hop_by_symmetry_have_its_barrier(lithium, method):
     assert found[0].flags == ()
 
 
+def test_a_held_ion_bounds_the_band_or_it_is_flagged():
+    crystal, gated, states = gated_crystal(0, 1, period=3.5), Gated(period=3.5, tilt=0.1), {}
+    held, _ = barrier_of_hop(crystal, gated, 0, 1, 'pinned', states=states)
+    band, _ = barrier_of_hop(crystal, gated, 0, 1, 'neb', states=states)
+    assert held.forward >= band.forward - 0.002
+    assert band.flags == ()
+    states['saddle'] = replace(states['saddle'], energy=states['saddle'].energy - 0.1)
+    assert barrier_of_hop(crystal, gated, 0, 1, 'neb', states=states)[0].flags == ('pinned_below_neb',)
+
+
 def test_every_flag_is_explained():
     page = (DOCS / 'howto' / 'barriers.md').read_text()
     assert [flag for flag in re.findall(r'^\| `(\w+)` ', page, re.MULTILINE) if not flag.startswith('-')] == list(FLAGS)
