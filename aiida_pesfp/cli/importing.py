@@ -62,11 +62,20 @@ def import_folder(paths, table, id_column, ignore, group, **fields):
     if properties and properties.taken:
         _show(properties.taken)
     for what, names in (
-        (f'of the lines of {table} belong to no file', properties and sorted(properties.unused.values())),
+        (
+            f'of the lines of {table} belong to no file',
+            properties and sorted(properties.unused.values(), key=_has_number),
+        ),
         (f'of the structures have no line in {table}', properties and properties.missing),
     ):
         if names:
-            echo.echo_warning(f'{len(names)} {what}: {", ".join(names[:5])}{" ..." if len(names) > 5 else ""}')
+            more = f' ... and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
+            echo.echo_warning(f'{len(names)} {what}: {", ".join(names[:SHOWN])}{more}')
+
+
+def _has_number(line: str) -> bool:
+    """Lines without one, as footnotes, come first."""
+    return any(map(str.isdigit, line))
 
 
 def _show(taken: list[dict]) -> None:
@@ -85,7 +94,8 @@ def _show(taken: list[dict]) -> None:
         {heads.get(name, name): value for name, value in row.items()}
         for row in sorted(taken, key=lambda row: row['line'])
     ]
-    echo.echo(tabulate(rows[:SHOWN], 'keys', disable_numparse=True))
+    widths = [80 if name == 'beside it' else None for name in rows[0]]
+    echo.echo(tabulate(rows[:SHOWN], 'keys', disable_numparse=True, maxcolwidths=widths))
     if len(rows) > SHOWN:
         echo.echo(f'... and {len(rows) - SHOWN} more')
 

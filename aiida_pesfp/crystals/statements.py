@@ -42,7 +42,7 @@ _ANIONS |= {'tellur': 'Te', 'nitr': 'N', 'phosph': 'P', 'arsen': 'As', 'carb': '
 _NAMES = {element.long_name.lower(): element.symbol for element in Element} | {'natrium': 'Na', 'kalium': 'K'}
 _ELEMENTS = '|'.join(sorted(_NAMES, key=len, reverse=True))
 #: A salt by its name, as lithium bromide and Lithiumbromid: its metal, and what stands between that and the end.
-_SALT = re.compile(rf'(?i:\b({_ELEMENTS})[ -]?([^\W\d_]+?)(ides?|ids?|ates?|ites?|ats?|its?)\b)')
+_SALT = re.compile(rf'(?i:\b({_ELEMENTS})[ -]?(?!(?:chalco|hal|pnic))([^\W\d_]+?)(ides?|ids?|ates?|ites?|ats?|its?)\b)')
 _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
@@ -154,7 +154,7 @@ def _check_words(head: str, text: str, structure: Structure) -> list[str]:
         anion = next((symbol for name, symbol in _ANIONS.items() if re.fullmatch(name, stem.lower())), None)
         if not end.lower().startswith('id') or {_NAMES[metal.lower()], anion} != own:
             wrong.append(f'is {metal} {stem}{end} {"".join(sorted(own))}?')
-    return [f'{head} = {shortened(text, 100)!r}: {wrong[0]}'] if wrong else []
+    return [f'{head} = {shortened(text, LONGEST_FORMULA)!r}: {wrong[0]}'] if wrong else []
 
 
 def _check_formula(formula: Formula, structure: Structure) -> list[str]:

@@ -38,6 +38,10 @@ _SET = re.compile(r'true|t|yes|y|1(?:\.0)?|[✓✔]|stable|(?:.*[ -])?metal(?:li
 _NOT_SET = re.compile(r'false|f|no|n|0(?:\.0)?|[✗✘]|(?:insulator|semiconductor)\b.*|(?:un|not |meta)stable')
 #: A stability that is no flag but an energy.
 _NUMBER = re.compile(r'[-+]?[\d.,]+(?:[eE][-+]?\d+)?')
+#: Cells are shown up to so many characters.
+LONGEST_SHOWN = 1000
+#: Remarks that say that nothing is wrong.
+_GOOD = re.compile(r'ok|good|checked|converged|relaxed', re.IGNORECASE)
 #: Words of remarks on a property.
 _TOLD = {
     'band_gap': re.compile(r'(?i:\b(?:insulat|isolat|semicond|halbleit|metal(?!\w*(?:ate|oid))|gap|Eg\b))'),
@@ -151,6 +155,7 @@ class Table:
                 cells = [(head, text) for head, text in row.cells.items() if head != self.key]
                 doubts += [f'line {row.line} of the table: {one}' for one in check_row(cells, structure)]
                 doubts += _check_flags(row, found[-1])
+                doubts += self._with_errors(row)
                 doubts += [f'line {row.line} of the table: {one}' for one in self._remarks(row, found[-1])]
                 self._check_differences(row)
             except (InconsistentFile, ValueError) as error:
@@ -165,16 +170,27 @@ class Table:
         self.taken.append({'structure': own or path.name, 'line': rows[0].line} | found[0] | {'beside it': others})
         return found[0], list(dict.fromkeys(doubts))
 
+    def _with_errors(self, row: Row) -> Iterator[str]:
+        """Cells with two numbers, of which the second counts as the uncertainty of the first."""
+        for name, column in self.beside.again.columns.items():
+            text = row.cells[column.name]
+            if not is_blank(text) and (error := column.number(text).error) is not None:
+                yield f'line {row.line} of the table: {name} = {text!r} is read with an uncertainty of {error:g}'
+
     def _remarks(self, row: Row, properties: dict[str, float | None]) -> Iterator[str]:
         """What may be wrong with the properties of a line, as the words of a remark on them."""
         known = {name: value for name, value in properties.items() if value is not None}
         for head in self.beside.names if known else ():
             text, is_remark = row.cells[head], head in self.beside.remarks
             told = [name for name in known if _TOLD[name].search(text) or (is_remark and not is_blank(text))]
-            fits = _SET.fullmatch(text.lower()) and max(known[name] for name in told or known) <= 0.1
+            fits = (
+                _GOOD.fullmatch(text)
+                or (_SET.fullmatch(text.lower())
+                and max(known[name] for name in told or known) <= 0.1)
+            )
             if told and not (fits or _flag(head) or _differences([head])):
                 values = ', '.join(f'{name} = {known[name]:g}' for name in told)
-                yield f'{head} = {shortened(text, 100)!r}, {values}: does it fit?'
+                yield f'{head} = {shortened(text, LONGEST_SHOWN)!r}, {values}: does it fit?'
         if not -_BELOW <= (value := properties.get('energy_above_hull') or 0.0) <= _FAR_ABOVE:
             yield f'energy_above_hull = {value:g} eV/atom: is its sign reversed, or is it of something else?'
 
@@ -219,8 +235,8 @@ class Table:
 
 
 def _shown(texts: Iterable[str]) -> str:
-    """Cells of a line, as far as a person needs them to recognise it."""
-    return shortened('; '.join(shortened(text, 100) for text in texts if text), 200)
+    """Cells of a line, for a person."""
+    return '; '.join(shortened(text, LONGEST_SHOWN) for text in texts if text)
 
 
 def _differences(heads: Iterable[str]) -> list[tuple[str, list[list[str]]]]:
@@ -264,7 +280,8 @@ def _check_signs(column: Column, rows: list[Row]) -> None:
         words = f'most energies of the column {column.name!r} are below zero, half are below {median(values):g} eV/atom'
         way_out = "rename it 'energy above hull' if they are that, else ignore it"
         raise TableError(f'{words}: {way_out}')
-    if len(values) > 1 and {*values} <= {0.0, 1.0} and 1.0 in values:
+    cells = [row for row in rows if not is_blank(row.cells.get(column.name, ''))]
+    if len(values) == len(cells) > 1 and {*values} <= {0.0, 1.0} and 1.0 in values:
         raise TableError(f'the column {column.name!r} has nothing but 0 and 1: ignore it if these are flags')
     if len(values) > 1 and median(values) > _FAR_ABOVE and not column.unit:
         words = f'half of the energies of the column {column.name!r} are above {median(values):g} eV/atom'

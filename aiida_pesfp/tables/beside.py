@@ -13,11 +13,12 @@ from aiida_pesfp.tables.columns import ROOM, Column
 from aiida_pesfp.tables.heads import in_words, is_about, is_harmless, temperatures_in, try_head, units_in
 from aiida_pesfp.tables.numbers import LONGEST, is_blank
 from aiida_pesfp.tables.table import Row
+from aiida_pesfp.text import shortened
 
 #: Most errors are smaller than so many times their values.
 LARGE_ERROR = 10.0
-#: So many comments are shown.
-MOST_SHOWN = 10
+#: So many comments are shown, up to so many characters.
+MOST_SHOWN, LONGEST_COMMENT = 30, 500
 _UNITS = re.compile(r'(?i:[\W_]*(?:in )?(?:units?|einheit(?:en)?)[\W_]*)')
 _UNIT = re.compile(r'(?i:(?<![^\W\d_])units?(?![^\W\d_]))')
 #: Names of columns that say which rows count, in lower case -> cells of those that do.
@@ -125,7 +126,7 @@ class Beside:
         remarks = {name: {row.cells[name] for row in whole} for name in names if _REMARK.search(name)}
         alone = {name: one.pop() for name, one in remarks.items() if len(whole) > 1 and len(one) == 1}
         notes += [f'all lines have {name} = {text[:80]!r}: does it fit?' for name, text in alone.items()]
-        shown = [f'{line} ({text[:80]!r})' for line, text in sorted(comments.items())]
+        shown = [f'{line} ({shortened(text, LONGEST_COMMENT)!r})' for line, text in sorted(comments.items())]
         shown = shown[:MOST_SHOWN] + ['...'] * (len(shown) > MOST_SHOWN)
         notes += [f'lines that begin with # are left out: {", ".join(shown)}'] if comments else []
         return cls(again, tuple(names), tuple(remarks.keys() - alone.keys()), tuple(notes))

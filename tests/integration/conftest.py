@@ -48,6 +48,26 @@ def codes(code):
 
 
 @pytest.fixture
+def machine_with(aiida_computer_local, tmp_path):
+    """Makes a computer of its own, with codes of programs of this environment as `setup` makes them; its label."""
+
+    def make(*names):
+        computer = aiida_computer_local(label=f'machine-{tmp_path.name}')
+        computer.configure(safe_interval=0)
+        for name in names:
+            InstalledCode(
+                computer=computer,
+                filepath_executable=str(Path(sys.executable).parent / f'pesfp-{name}'),
+                label=f'pesfp-{name}',
+                default_calc_job_plugin=f'pesfp.{name}',
+                prepend_text=f'export PYTHONPATH={REPOSITORY}',
+            ).store()
+        return computer.label
+
+    return make
+
+
+@pytest.fixture
 def order_code(code):
     """``pesfp-order`` of this environment; one for all tests, as it is found by its label."""
     if found := InstalledCode.collection.find({'label': 'pesfp-order'}):

@@ -1,15 +1,13 @@
 """``pesfp.barrier`` and ``pesfp.barrier.base`` with the real program and a landscape that is known."""
 
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import InstalledCode, Int, QueryBuilder, StructureData, load_node
+from aiida.orm import Int, QueryBuilder, StructureData, load_node
 from aiida.tools.archive.abstract import get_format
 from ase.io import read
 
@@ -20,7 +18,6 @@ from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.queries.nodes import stored
 from aiida_pesfp.workflows.barrier import BarrierBaseWorkChain
 from aiida_pesfp.workflows.stages import BARRIER
-from tests.helpers import REPOSITORY
 from tests.helpers.calculators import Gated, gated_crystal
 from tests.helpers.graph import jobs_of
 
@@ -152,25 +149,16 @@ def test_wrong_parameters_are_refused_before_anything_runs(builder_of, parameter
 
 
 @pytest.fixture
-def launching(aiida_computer_local, gated, tmp_path):
+def launching(machine_with, gated, tmp_path):
     """Options of a launch: codes of this environment, the potential, overrides."""
-    computer = aiida_computer_local(label=f'gated-{tmp_path.name}')
-    computer.configure(safe_interval=0)
-    for name in ('scan', 'md', 'barrier'):
-        InstalledCode(
-            computer=computer,
-            filepath_executable=str(Path(sys.executable).parent / f'pesfp-{name}'),
-            label=f'pesfp-{name}',
-            default_calc_job_plugin=f'pesfp.{name}',
-            prepend_text=f'export PYTHONPATH={REPOSITORY}',
-        ).store()
+    machine = machine_with('scan', 'md', 'barrier')
     gated.label = f'gated-{tmp_path.name}'
     given = {'cell': 'as_given'}
     stages = {'ml': {'overrides': {'md': {'dynamics': {'stride': 1}}, 'supercell': {'minimum_distance': 4.0}}}}
     stages['barrier'] = {'overrides': {'barrier': {'parameters': given}}}
     path = tmp_path / 'overrides.yaml'
     path.write_text(yaml.safe_dump({'screen': {'scan': {'parameters': given | {'spacing': 0.8}}}, 'stages': stages}))
-    return ('--code', f'pesfp-scan@{computer.label}', '--potential', gated.label, '--overrides', path)
+    return ('--code', f'pesfp-scan@{machine}', '--potential', gated.label, '--overrides', path)
 
 
 def test_screen_barrier_and_dynamics_from_one_command(aiida_pesfp, launching, crystal, patient_daemon, tmp_path):

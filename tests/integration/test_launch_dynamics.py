@@ -1,15 +1,11 @@
 """``aiida-pesfp launch conductivity`` and ``screen-and-validate``, ``setup --siesta`` and ``status`` of dynamics."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, StructureData, load_code
 
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain
 from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
-from tests.helpers import REPOSITORY
 from tests.helpers.crystals import rock_salt
 from tests.helpers.siesta_standin import write_launcher
 
@@ -18,21 +14,12 @@ MD = {'md': {'dynamics': {'stride': 1}}, 'supercell': {'minimum_distance': 4.0}}
 
 
 @pytest.fixture
-def machine(aiida_computer_local, potential, tmp_path):
+def machine(machine_with, potential, tmp_path):
     """A computer with the codes of this environment and a potential; the name of the computer."""
-    computer = aiida_computer_local(label=f'machine-{tmp_path.name}')
-    computer.configure(safe_interval=0)
-    for name in ('scan', 'md', 'relax'):
-        InstalledCode(
-            computer=computer,
-            filepath_executable=str(Path(sys.executable).parent / f'pesfp-{name}'),
-            label=f'pesfp-{name}',
-            default_calc_job_plugin=f'pesfp.{name}',
-            prepend_text=f'export PYTHONPATH={REPOSITORY}',
-        ).store()
+    label = machine_with('scan', 'md', 'relax')
     potential.label = f'lj-{tmp_path.name}'
     potential.store()
-    return computer.label
+    return label
 
 
 @pytest.fixture

@@ -508,7 +508,7 @@ def test_temperatures_that_are_alike(read, head, said):
 def test_comments_that_agree(read, comment):
     found = read(f'{comment}\nname,sigma\nA,1e-3\n', columns=BESIDE, temperature=300.0)
     assert [entry.value for entry in found.measurements] == [1e-3]
-    assert found.notes == [f'lines that begin with # are left out: 1 ({comment[:80]!r})']
+    assert found.notes == [f'lines that begin with # are left out: 1 ({comment!r})']
 
 
 def test_a_header_may_be_a_comment_above_the_data(read):
