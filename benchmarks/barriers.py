@@ -44,7 +44,7 @@ def why_not(hop: dict) -> str | None:
     lattice, path = Lattice(hop['lattice']), np.array(hop['path'])
     radii = covalent_radii[[atomic_numbers[one] for one in hop['framework_elements']]]
     nearest = lattice.get_all_distances(path, hop['framework']) / (radii + covalent_radii[atomic_numbers[hop['ion']]])
-    if nearest[1:-1].min() < NEAREST_ON_WAY:
+    if nearest[1:-1].min(initial=np.inf) < NEAREST_ON_WAY:
         return 'its straight path leads through an atom'
     if nearest[[0, -1]].min() < NEAREST_AT_END:
         return 'an end of its path is in contact with an atom'

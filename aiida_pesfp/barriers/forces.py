@@ -55,7 +55,10 @@ class Forces:
             Structure(one.cell.array, one.get_chemical_symbols(), one.positions, coords_are_cartesian=True)
             for one in images
         ]
-        found = self.guard(lambda: self.together(structures)) if images else None
+        try:
+            found = self.guard(lambda: self.together(structures)) if images else None
+        except errors.OutOfMemory:  # one by one, they may fit
+            self.together, found = lambda structures: None, None
         for image, result in zip(images, found or ()):
             image.calc.atoms, image.calc.results = image.copy(), self._counted(*result)
 

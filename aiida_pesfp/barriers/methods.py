@@ -37,9 +37,9 @@ class Barrier:
 
     :param path: with all else frozen.
     :param forward: from the first to the last place, eV; ``reverse`` back.
-    :param energy: of the first image, eV.
+    :param energy: that the barrier counts from, eV: of the first image, or a lower one of another path with this end.
     :param images: configurations along the path, with their energies, both ends included.
-    :param lengths: (n,) distance that the ion has moved, A; ``energies`` (n,) relative to the first image, eV.
+    :param lengths: (n,) distance that the ion has moved, A; ``energies`` (n,) relative to ``energy``, eV.
     :param flags: what a person should know of it, see :data:`FLAGS`.
     """
 
@@ -78,6 +78,7 @@ FLAGS = {
     'other_path': 'the band left the path that it began on',
     'lower_place': 'a place on the way is lower than the first end',
     'no_barrier': 'no place on the way is higher than both ends',
+    'hop_failed': 'a hop of the network has no barrier, without which the network may percolate too high',
     'pinned_below_neb': 'the ion held at the saddle is lower than the band: the band is not on the lowest path',
 }
 
@@ -103,10 +104,10 @@ def neb(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
     Climbing image: doi:10.1063/1.1329672; improved tangent: doi:10.1063/1.1323224.
     """
     first, last, saddle = _pinned(path, relaxer, name)
-    upper = _barrier(path, relaxer, [first, saddle, last])
+    upper = max(first.energy, saddle.energy, last.energy) - first.energy
     states = [first]
     for (a, begin), (b, end) in pairwise(_stops(path, relaxer, name, first, last)):
-        part = replace(path, places=path.places[a : b + 1], energies=path.energies[a : b + 1])
+        part = path.part(a, b)
         band = _band(part, relaxer, f'{name}band{a}-{b}', begin, end)
         inner = zip(band.positions[1:-1], band.energy[1:-1])
         states += [replace(band, positions=positions, energy=float(energy)) for positions, energy in inner]
@@ -115,7 +116,7 @@ def neb(path: Path, relaxer: Relaxer, name: str = '') -> Barrier:
     flags = set(found.flags)
     if path.distance_of(found.images[found.saddle].positions[path.ion]) > LEAVES:
         flags.add('other_path')
-    if found.forward > upper.forward + DIFFERENCE:
+    if found.forward > upper + DIFFERENCE:
         flags.add('pinned_below_neb')
     return replace(found, flags=in_order(flags))
 
@@ -150,7 +151,7 @@ def _shifted(first: State, path: Path) -> State:
 
 def _held(path: Path, relaxer: Relaxer, name: str, length: float, first: State, last: State) -> State:
     """All relaxed but the ion, which is held after this length of the path, A."""
-    positions = _between(first, last, length / path.lengths[-1])
+    positions = _between(path, first, last, length)
     positions[path.ion] = path.place_at(length)
     return relaxer.relax(name, positions, held=True)
 
@@ -164,16 +165,18 @@ def _lower(path: Path, relaxer: Relaxer, name: str, end: State, saddle: State) -
     return state if stays and state.energy < end.energy - DIFFERENCE else end
 
 
-def _between(first: State, last: State, part: float) -> np.ndarray:
-    """(n, 3) positions at this part of the straight way between two states."""
-    return first.positions + part * (last.positions - first.positions)
+def _between(path: Path, first: State, last: State, length: float) -> np.ndarray:
+    """(n, 3) positions after this length of the path, moved by as much as they relaxed at the ends, A."""
+    part = length / path.lengths[-1]
+    begin, end = (state.positions - path.positions_at(at) for state, at in ((first, 0.0), (last, path.lengths[-1])))
+    return path.positions_at(length) + (1 - part) * begin + part * end
 
 
 def _stops(path: Path, relaxer: Relaxer, name: str, first: State, last: State) -> list[tuple[int, State]]:
     """Indices of the places where the ion can rest, both ends included, with all atoms relaxed."""
     stops = [(0, first)]
     for index in find_peaks(-path.energies, prominence=DEPTH)[0]:
-        positions = _between(first, last, path.lengths[index] / path.lengths[-1])
+        positions = _between(path, first, last, path.lengths[index])
         positions[path.ion] = path.places[index]
         state = relaxer.relax(f'{name}stop{index}', positions)
         others = (stops[-1][1], last)
@@ -187,7 +190,8 @@ def _band(path: Path, relaxer: Relaxer, name: str, first: State, last: State) ->
     settings, begun = relaxer.settings, relaxer.states.get(name)
     if begun and (begun.converged or begun.steps >= settings.steps):
         return begun
-    guess = begun.positions if begun else _guess(path, first, last, settings.images)
+    lengths = np.linspace(0, path.lengths[-1], settings.images + 2)
+    guess = begun.positions if begun else [_between(path, first, last, length) for length in lengths]
     images = [relaxer.image(positions) for positions in guess]
     for image, state in ((images[0], first), (images[-1], last)):
         image.calc = SinglePointCalculator(image, energy=state.energy, forces=np.zeros_like(state.positions))
@@ -216,19 +220,6 @@ class _Together(NEB):
         return super().get_forces()
 
 
-def _guess(path: Path, first: State, last: State, images: int) -> np.ndarray:
-    """(images + 2, n, 3) positions: the ion on the path, moved by as much as it relaxed at the ends, A."""
-    cell, parts = path.atoms.cell.array, np.linspace(0, 1, images + 2)
-    guess = np.array([_between(first, last, part) for part in parts])
-    begin, end = (
-        minimum_image(state.positions[path.ion] - place, cell)
-        for state, place in ((first, path.places[0]), (last, path.places[-1]))
-    )
-    for positions, part in zip(guess[1:-1], parts[1:-1]):
-        positions[path.ion] = path.place_at(part * path.lengths[-1]) + (1 - part) * begin + part * end
-    return guess
-
-
 def _barrier(path: Path, relaxer: Relaxer, states: list[State]) -> Barrier:
     """The result of states from one end of a path to the other.
 
@@ -244,8 +235,8 @@ def _barrier(path: Path, relaxer: Relaxer, states: list[State]) -> Barrier:
             flags.add('end_left')
     highest, lower = relative[1:-1].max(), min(0, relative[-1])
     if highest < lower - DIFFERENCE:
-        what = f'on its way ion {path.ion} is lower by {lower - highest:.3f} eV than at both ends, which are no minima'
-        raise errors.NoBarrier(f'{what} with this potential: relax the crystal, or name other sites')
+        what = f'on its way ion {path.ion} is lower by {lower - highest:.3f} eV than at both ends'
+        raise errors.NoBarrier(f'{what} with this potential: relax the crystal, name other sites, or take --method neb')
     if top in (0, len(states) - 1):
         flags.add('no_barrier')
     if relative[1:-1].min(initial=0.0) < -DIFFERENCE:

@@ -7,8 +7,9 @@ that may lie on it are evaluated: others count as low until they do, so the resu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from ase import Atoms
@@ -38,7 +39,7 @@ class Path:
     :param atoms: the crystal with the ion at its first place, without a calculator; ``ion`` is its index there.
     :param places: (n, 3) Cartesian, not wrapped into the cell, A.
     :param energies: (n,) eV, relative to the first place.
-    :param last: (atoms, 3) positions at the end of the path, if other atoms move too, A.
+    :param others: (n, atoms, 3) positions of all atoms with the ion at each place, if others move too, A.
     :param returns: whether the path leads to an image of its first place.
     """
 
@@ -46,7 +47,7 @@ class Path:
     ion: int
     places: np.ndarray
     energies: np.ndarray
-    last: np.ndarray | None = None
+    others: np.ndarray | None = None
     returns: bool = False
 
     @property
@@ -67,9 +68,24 @@ class Path:
     @property
     def end(self) -> np.ndarray:
         """(atoms, 3) positions at the end of the path, A."""
-        positions = self.atoms.positions.copy() if self.last is None else self.last.copy()
-        positions[self.ion] = self.places[-1]
+        return self.positions_at(self.lengths[-1])
+
+    def positions_at(self, length: float) -> np.ndarray:
+        """(atoms, 3) positions after so much of the path, A."""
+        positions = self.atoms.positions.copy()
+        if self.others is not None:
+            index = min(int(np.searchsorted(self.lengths, length, side='right')), len(self.places) - 1)
+            begin, end = self.lengths[index - 1 : index + 1]
+            part = (length - begin) / (end - begin) if end > begin else 0.0
+            positions = self.others[index - 1] + part * (self.others[index] - self.others[index - 1])
+        positions[self.ion] = self.place_at(length)
         return positions
+
+    def part(self, first: int, last: int) -> Self:
+        """The path from one of its places to another."""
+        inside = slice(first, last + 1)
+        others = None if self.others is None else self.others[inside]
+        return replace(self, places=self.places[inside], energies=self.energies[inside], others=others)
 
     def place_at(self, length: float) -> np.ndarray:
         """(3,) place after so much of the path, A."""
@@ -172,7 +188,7 @@ def path_of_images(images: list[Structure], energy: Callable[[Atoms], float], be
         image.positions = one
         energies.append(energy(image))
     places = np.array([one[ion] for one in positions])
-    return Path(atoms, ion, places, np.array(energies) - energies[0], last=positions[-1])
+    return Path(atoms, ion, places, np.array(energies) - energies[0], others=np.array(positions))
 
 
 def _easiest(field: np.ndarray, start: tuple, end: tuple) -> tuple[float, np.ndarray]:
@@ -190,6 +206,9 @@ def _axes(structure: Structure, ion: int, start: np.ndarray, end: np.ndarray) ->
     near = structure.get_sites_in_sphere(middle, LARGEST_RADIUS + np.linalg.norm(end - start))
     near = [site.coords - middle for site in sorted(near, key=lambda one: one.nn_distance) if site.index != ion]
     across = [vector - vector @ along * along for vector in near]
-    across = next((one for one in across if np.linalg.norm(one) > SAME_PLACE), np.cross(along, np.roll(along, 1) + 1))
+    across = next(
+        (one for one in across if np.linalg.norm(one) > SAME_PLACE),
+        np.cross(along, np.eye(3)[np.argmin(np.abs(along))]),
+    )
     across /= np.linalg.norm(across)
     return np.array([along, across, np.cross(along, across)])

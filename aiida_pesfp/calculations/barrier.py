@@ -27,7 +27,7 @@ class BarrierCalculation(ProgramCalculation):
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 1
+    CACHE_VERSION = 2
 
     PROGRAM, SETTINGS = 'pesfp-barrier', AllBarrierSettings
 

@@ -16,7 +16,7 @@ class MdCalculation(ProgramCalculation):
     """Molecular dynamics of a supercell at constant temperature, with the Nose-Hoover chain of ASE."""
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 1
+    CACHE_VERSION = 2
 
     PROGRAM, SETTINGS, PORT = 'pesfp-md', PotentialMdSettings, 'dynamics'
     PARENT = 'parent'

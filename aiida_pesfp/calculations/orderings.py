@@ -41,7 +41,7 @@ class OrderCalculation(ProgramCalculation):
     """As :func:`order`, where orderings are chosen by a potential, or relaxed with one."""
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 1
+    CACHE_VERSION = 2
 
     PROGRAM, SETTINGS = 'pesfp-order', OrderingSettings
 

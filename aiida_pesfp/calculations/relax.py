@@ -12,7 +12,7 @@ class RelaxCalculation(ProgramCalculation):
     """Relaxation of the atoms and the cell of a structure."""
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 1
+    CACHE_VERSION = 2
 
     PROGRAM, SETTINGS = 'pesfp-relax', RelaxSettings
 

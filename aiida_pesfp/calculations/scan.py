@@ -40,7 +40,7 @@ class ScanCalculation(ProgramCalculation):
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 7
+    CACHE_VERSION = 8
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 

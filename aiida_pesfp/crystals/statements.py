@@ -42,7 +42,14 @@ _ANIONS |= {'tellur': 'Te', 'nitr': 'N', 'phosph': 'P', 'arsen': 'As', 'carb': '
 _NAMES = {element.long_name.lower(): element.symbol for element in Element} | {'natrium': 'Na', 'kalium': 'K'}
 _ELEMENTS = '|'.join(sorted(_NAMES, key=len, reverse=True))
 #: A salt by its name, as lithium bromide and Lithiumbromid: its metal, and what stands between that and the end.
-_SALT = re.compile(rf'(?i:\b({_ELEMENTS})[ -]?(?!(?:chalco|hal|pnic))([^\W\d_]+?)(ides?|ids?|ates?|ites?|ats?|its?)\b)')
+_OXYANIONS = (
+    'alumin|arsen|bor|brom|carbon|chlor|chrom|cobalt|ferr|german|iod|mangan|molybd|nickel|niob|nitr|phosph|plumb'
+)
+_OXYANIONS += '|selen|silic|stann|sul(?:f|ph)|tantal|tellur|titan|tungst|vanad|wolfram|zircon'
+_SALT = re.compile(
+    rf'(?i:\b({_ELEMENTS})[ -]?(?!chalco|hal|pnic)'
+    rf'([^\W\d_]+?(?=ides?\b|ids?\b)|\w*(?:{_OXYANIONS}))(ides?|ids?|ates?|ites?|ats?|its?)\b)'
+)
 _MATERIAL = re.compile('(?i:material|compound|formula|composition|sample|substance)')
 #: Letters of heads whose columns tell of the crystal.
 _KINDS = {
@@ -153,7 +160,7 @@ def _check_words(head: str, text: str, structure: Structure) -> list[str]:
     for metal, stem, end in _SALT.findall(text[:LONGEST_FORMULA]):
         anion = next((symbol for name, symbol in _ANIONS.items() if re.fullmatch(name, stem.lower())), None)
         if not end.lower().startswith('id') or {_NAMES[metal.lower()], anion} != own:
-            wrong.append(f'is {metal} {stem}{end} {"".join(sorted(own))}?')
+            wrong.append(f'is {metal} {stem}{end} {structure.composition.reduced_formula}?')
     return [f'{head} = {shortened(text, LONGEST_FORMULA)!r}: {wrong[0]}'] if wrong else []
 
 

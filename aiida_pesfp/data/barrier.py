@@ -87,7 +87,10 @@ class BarrierData(RequiredAttributes, ArrayData):
         return {name: self.get_array(f'{name}_{number}') for name in PROFILES}
 
     def images(self, number: int | None = None) -> list[Atoms]:
-        """Configurations along a path, by default the limiting one, with their energies, eV from the first."""
+        """Configurations along a path, by default the limiting one, with their energies, eV.
+
+        They are relative to the lowest energy of the first end, from which the barrier counts.
+        """
         number, found = self.limiting if number is None else number, []
         numbers, cell = self.get_array(f'numbers_{number}'), self.get_array(f'cell_{number}')
         for positions, energy in zip(self.get_array(f'positions_{number}'), self.get_array(f'energies_{number}')):

@@ -50,7 +50,9 @@ def _identify(spec: str) -> PotentialIdentity:
     whole, _, variant = spec.rpartition(':')
     for name, of_name in ((spec, None), (whole, variant)):
         for family in families().values():
-            if (name == spec or family.variants is not None) and (identity := family.by_name(name)) is not None:
+            if of_name and any(name == download.name for download in family.downloads):
+                raise PotentialError(f'{name} holds one potential: leave out :{of_name}')
+            if (identity := family.by_name(name)) is not None:
                 return _variant(family, identity, of_name)
         path = Path(name).expanduser()
         if name and path.exists():
@@ -58,7 +60,7 @@ def _identify(spec: str) -> PotentialIdentity:
             identity = family.identity(weights, weights.stem if weights.is_file() else weights.name)
             return _variant(family, identity, of_name)
     # Letters after a dot are those of a file; digits, as in chgnet-0.3.0, belong to a name.
-    if Path(spec).suffix[1:].isalpha() or spec.startswith(('.', '/', '~')):
+    if any(Path(one).suffix[1:].isalpha() for one in (spec, whole)) or spec.startswith(('.', '/', '~')):
         raise PotentialError(f'there is no file {spec!r}; {_known()}')
     problems = []
     for family in families().values():
@@ -75,9 +77,9 @@ def _variant(family: Family, identity: PotentialIdentity, variant: str | None) -
 
     :raises PotentialError: if it is not named, or not one of them.
     """
-    if variant and family.variants is None:
-        raise PotentialError(f'{identity.name} ({family.kind}) holds one potential: leave out :{variant}')
     known = (family.variants or {}).get(identity.name)
+    if variant and (family.variants is None or (identity.name in family.embedded and not known)):
+        raise PotentialError(f'{identity.name} holds one potential: leave out :{variant}')
     if known and variant not in known:
         what = f'{identity.name} holds several potentials, of which {variant!r} is none' if variant else identity.name
         raise PotentialError(f'{what}: name one, {" or ".join(f"{identity.name}:{one}" for one in known)}')

@@ -102,7 +102,7 @@ class BarrierRequest(ScanRequest):
             elif self.barrier.picture == 'vacancy':
                 outcome.found = self._vacancy(outcome, states, compute)
             else:
-                outcome.found = self._given(outcome, states, compute)
+                outcome.found = self._given(outcome, compute)
         finally:
             states.save()
             outcome.calls, outcome.seconds = states.calls, states.seconds
@@ -115,7 +115,7 @@ class BarrierRequest(ScanRequest):
         structure = outcome.input.structure
         marks = structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), structure.atomic_numbers
         given = [one.frac_coords.tolist() for one in outcome.images]
-        return States(path, settings, self.settings, self.potential.identity.sha256, *marks, given)
+        return States(path, settings, self.settings, self.potential.identity.sha256, self.sites, *marks, given)
 
     def _compute(
         self,
@@ -153,7 +153,7 @@ class BarrierRequest(ScanRequest):
         found = compute(surface.crystal, lambda forces: path, name)
         return _of_one(found, name=name, ion=easiest.ion, cell=easiest.translation)
 
-    def _given(self, outcome: BarrierOutcome, states: States, compute) -> dict:
+    def _given(self, outcome: BarrierOutcome, compute) -> dict:
         """The path through given images."""
         first, between = outcome.input.structure, self.barrier.images
         check_distance(first, self.barrier.distance)
@@ -171,7 +171,10 @@ class BarrierRequest(ScanRequest):
             outcome.doubts.extend(doubts)
             hops = find_hops(crystal, self.settings.species, self.barrier.longest_hop)
         else:
-            hops = [hop_between(crystal, *self.sites)]
+            hops, species = [hop_between(crystal, *self.sites)], crystal[self.sites[0]].specie.symbol
+            if species != self.settings.species:
+                what = f'atoms {self.sites[0]} and {self.sites[1]} are {species}, not {self.settings.species}'
+                raise errors.NoPath(f'{what}: add --species {species}')
         failed = []
         for hop in hops:
             name, of_hop = _name(hop), _of_hop(hop)
@@ -179,19 +182,22 @@ class BarrierRequest(ScanRequest):
                 supercell, ion, end = with_vacancy(crystal, hop, self.barrier.distance)
                 path = partial(self._path_of_hop, states, name, supercell, ion, end)
                 found.append((hop, compute(supercell, path, name)))
-            except errors.NoPath as error:  # it is no way, but others may be
+            except (errors.NoPath, errors.NoBarrier) as error:  # it is no way, but others may be
                 if len(hops) == 1:
                     raise
+                outcome.doubts.append(f'the hop {name} is left out of the network: {error}')
                 failed.append(of_hop | {'error': str(error)})
         if self.sites is not None:
             return _of_one(found[0][1], **of_hop)
+        if not found:
+            raise errors.NoPath(f'none of {len(hops)} hops has a barrier, {failed[0]["name"]}: {failed[0]["error"]}')
         found = from_lowest_ends(found)
         described = [_described(barrier, **_of_hop(hop), hops=len(hop.images)) for hop, barrier in found] + failed
         network = of_network(found)
         (one, limiting), (two, _), (three, _) = *network, *[(None, None)] * (3 - len(network))
         values = (one, one, limiting.frozen, two, three, all(barrier.converged for _, barrier in found))
-        flags = sorted({flag for _, barrier in found for flag in barrier.flags})
-        return dict(zip(KEYS, (*values, flags))) | {'paths': described}
+        flags = {flag for _, barrier in found for flag in barrier.flags} | ({'hop_failed'} if failed else set())
+        return dict(zip(KEYS, (*values, sorted(flags)))) | {'paths': described}
 
     def _path_of_hop(self, states: States, name: str, supercell: Structure, ion: int, end: np.ndarray, forces: Forces):
         """The path of a hop, found now or by an earlier run."""

@@ -183,10 +183,8 @@ class Table:
         for head in self.beside.names if known else ():
             text, is_remark = row.cells[head], head in self.beside.remarks
             told = [name for name in known if _TOLD[name].search(text) or (is_remark and not is_blank(text))]
-            fits = (
-                _GOOD.fullmatch(text)
-                or (_SET.fullmatch(text.lower())
-                and max(known[name] for name in told or known) <= 0.1)
+            fits = _GOOD.fullmatch(text) or (
+                _SET.fullmatch(text.lower()) and max(known[name] for name in told or known) <= 0.1
             )
             if told and not (fits or _flag(head) or _differences([head])):
                 values = ', '.join(f'{name} = {known[name]:g}' for name in told)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -195,7 +195,7 @@ class Column:
 
 
 def read_heads(
-    columns: dict[str, str], rows: list[Row], names: Iterable[str] = (), of: str = ''
+    columns: dict[str, str], rows: list[Row], names: Collection[str] = (), of: str = ''
 ) -> tuple[dict[str, Column], list[Row], dict[str, str]]:
     """How each column of numbers is read, the rows below the heads, and what the row of units has for each column.
 
@@ -217,7 +217,8 @@ def read_heads(
     below = below if no_name or is_unit else {}
     units, rows, found = (rows[0].cells, rows[1:], {}) if below else ({}, rows, {})
     mark = decimal_mark(row.cells.get(name, '') for row in rows for name in columns.values())
-    mark = mark or decimal_mark(text for row in rows for text in row.cells.values() if is_plain_number(text))
+    others = (text for row in rows for head, text in row.cells.items() if head not in names)
+    mark = mark or decimal_mark(text for text in others if is_plain_number(text))
     for role, name in columns.items():
         measure, is_error = (of, True) if role == 'error' else (role, False)
         found[role] = replace(Column.of(name, measure, is_error, below.get(name, '')), mark=mark)

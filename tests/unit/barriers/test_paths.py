@@ -94,3 +94,17 @@ def test_given_images():
 def test_given_images_that_are_no_path(images, message):
     with pytest.raises(errors.NoPath, match=message):
         paths.path_of_images(images, lambda atoms: 0.0, 3)
+
+
+def test_other_atoms_are_where_the_images_have_them():
+    """Between two images on a straight line; a part of the path is the same path."""
+    places = [[0, 0, 0], [1, 0, 0], [3, 0, 0]]
+    cell = Lattice.cubic(10.0)
+    images = [
+        Structure(cell, ['Li', 'F'], [one, [5, y, 5]], coords_are_cartesian=True) for one, y in zip(places, (5, 6, 5))
+    ]
+    path = paths.path_of_images(images, lambda atoms: 0.0, 5)
+    for length, expected in ((0, 5), (0.5, 5.5), (1, 6), (2, 5.5), (3, 5)):
+        assert path.positions_at(length) == pytest.approx(np.array([[length, 0, 0], [5, expected, 5]]))
+    assert path.part(1, 2).positions_at(1.0) == pytest.approx(path.positions_at(2.0))
+    assert path.end == pytest.approx(images[-1].cart_coords)

@@ -70,7 +70,9 @@ def test_a_modality_is_named(tmp_path):
     for spec, words in {
         'sevennet-mf-0': 'sevennet-mf-0: name one, sevennet-mf-0:PBE or sevennet-mf-0:R2SCAN',
         'sevennet-mf-0:HSE': "of which 'HSE' is none: name one, sevennet-mf-0:PBE",
-        'm3gnet-mp-2021.2.8:PBE': 'is no file and no known name',
+        'm3gnet-mp-2021.2.8:PBE': 'holds one potential: leave out :PBE',
+        'sevennet-0:PBE': 'sevennet-0 holds one potential: leave out :PBE',
+        'none.pth:PBE': "there is no file 'none.pth:PBE'",
     }.items():
         with pytest.raises(errors.PotentialError, match=words):
             identify(spec)

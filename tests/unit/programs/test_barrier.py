@@ -58,6 +58,8 @@ def test_another_method_uses_what_is_there(pesfp_barrier, pair, tmp_path):
     assert band['calls'] == alone['calls'] > 2 * pinned['calls']
     assert band['barrier_eV'] == pytest.approx(alone['barrier_eV'], abs=1e-6)
     assert band['barrier_eV'] == pytest.approx(pinned['barrier_eV'], abs=0.01)
+    [other] = pesfp_barrier(pair, '--sites', 1, 0, '-o', tmp_path / 'out').found  # another hop begins anew
+    assert other['barrier_eV'] == pytest.approx(pinned['reverse_barrier_eV'], abs=0.01)
 
 
 def test_the_collective_picture(pesfp_barrier, tmp_path):
@@ -110,6 +112,7 @@ def test_one_bad_structure_does_not_stop_the_others(pesfp_barrier, pair, tmp_pat
     ('words', 'message'),
     [
         (('--sites', 0, 2), 'atoms 0 and 2 are Li and H: name two sites of one species'),
+        (('--sites', 0, 1, '--species', 'H'), 'atoms 0 and 1 are Li, not H: add --species Li'),
         (('--sites', 1, 1), 'begins and ends at the same place'),
         (('--picture', 'given'), 'one structure is no path'),
         (('--picture', 'given', '--supercell-distance', 8), 'the cell has 7.00 A between its faces'),

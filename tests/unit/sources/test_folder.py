@@ -234,11 +234,12 @@ def test_energies_of_cells_are_not_those_of_atoms(folder, text):
         *((text, 'the file says Li1Br1, its sites give Li1Cl1') for text in ('LiBr (mp-1)', 'calc/LiBr/relax/run.out')),
         *((text, 'romid') for text in ('lithium bromide', 'Lithiumbromid')),
         *((text, 'hlorid') for text in ('sodium chloride', 'Natriumchlorid')),
-        *((f'lithium {name}', f'is lithium {name} ClLi?') for name in ('perchlorate', 'azide', 'hydroxide')),
+        *((f'lithium {name}', f'is lithium {name} LiCl?') for name in ('perchlorate', 'azide', 'hydroxide')),
         *(
             (text, None)
             for text in (
                 'Lithium chloride',
+                'two lithium sites, sodium deposits, lithium rates, lithium halides',
                 'mp-22905',
                 'ICSD, PBE, VASP',
                 'LiCl in Li6PS5Cl and LiPON',
