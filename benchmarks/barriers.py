@@ -135,10 +135,10 @@ def main():
     hops = [hop for hop in hops if len(hop['framework']) + 1 <= arguments.max_sites]
     odd = {hop['name']: reason for hop in hops if (reason := why_not(hop))}
     hops = sorted((hop for hop in hops if hop['name'] not in odd), key=lambda hop: len(hop['framework']))
-    name = Path(arguments.potential).stem if Path(arguments.potential).exists() else arguments.potential
-    path = arguments.output / f'{arguments.hops.stem}-{name}-{arguments.method}.json'
-    results = json.loads(path.read_text()) if path.exists() else {}
     potential = load_potential(arguments.potential, device='auto')
+    name, digest = potential.identity.name, potential.identity.sha256[:8]
+    path = arguments.output / f'{arguments.hops.stem}-{name.replace(":", "-")}-{digest}-{arguments.method}.json'
+    results = json.loads(path.read_text()) if path.exists() else {}
     for hop in hops:
         known = results.get(hop['name'])
         if known and not (arguments.mpe and 'mpe' not in known and not known['error']):
