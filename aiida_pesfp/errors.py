@@ -87,6 +87,10 @@ class NoPath(StructureError):
     """An ion has no path to where it is to go, or the path is none."""
 
 
+class Blocked(NoPath):
+    """All ways between two places lead through atoms."""
+
+
 class NoBarrier(StructureError):
     """All places on the way of an ion are lower than both its ends."""
 

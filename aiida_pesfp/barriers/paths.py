@@ -120,7 +120,8 @@ def path_of_hop(
     :param evaluator: of ``structure``, which has a vacancy at ``end``, (3,) Cartesian, A.
     :param spacing: largest distance between neighbouring places, A.
     :param minimum_distance: places closer than this to another atom are not evaluated, A.
-    :raises NoPath: if the hop has no length, or leads nowhere.
+    :raises NoPath: if the hop has no length.
+    :raises Blocked: if all ways lead through atoms.
     """
     start, others = structure.cart_coords[ion], np.delete(np.arange(len(structure)), ion)
     length = np.linalg.norm(end - start)
@@ -145,7 +146,7 @@ def path_of_hop(
         barrier, route = _easiest(field.reshape(shape), *ends)
         if barrier >= _NEVER:
             what = f'all ways of ion {ion} to a place {length:.2f} A away lead within {minimum_distance:g} A of an atom'
-            raise errors.NoPath(f'{what}: name nearer sites')
+            raise errors.Blocked(f'{what}: name nearer sites')
         new = route[~known[route]]
         if not len(new):
             return Path(atoms_of(structure), ion, places[route], field[route])

@@ -175,7 +175,7 @@ class BarrierRequest(ScanRequest):
             if species != self.settings.species:
                 what = f'atoms {self.sites[0]} and {self.sites[1]} are {species}, not {self.settings.species}'
                 raise errors.NoPath(f'{what}: add --species {species}')
-        failed = []
+        failed, flags = [], set()
         for hop in hops:
             name, of_hop = _name(hop), _of_hop(hop)
             try:
@@ -185,7 +185,9 @@ class BarrierRequest(ScanRequest):
             except (errors.NoPath, errors.NoBarrier) as error:  # it is no way, but others may be
                 if len(hops) == 1:
                     raise
-                outcome.doubts.append(f'the hop {name} is left out of the network: {error}')
+                if not isinstance(error, errors.Blocked):
+                    flags.add('hop_failed')
+                    outcome.doubts.append(f'the hop {name} is left out of the network: {error}')
                 failed.append(of_hop | {'error': str(error)})
         if self.sites is not None:
             return _of_one(found[0][1], **of_hop)
@@ -196,7 +198,7 @@ class BarrierRequest(ScanRequest):
         network = of_network(found)
         (one, limiting), (two, _), (three, _) = *network, *[(None, None)] * (3 - len(network))
         values = (one, one, limiting.frozen, two, three, all(barrier.converged for _, barrier in found))
-        flags = {flag for _, barrier in found for flag in barrier.flags} | ({'hop_failed'} if failed else set())
+        flags.update(flag for _, barrier in found for flag in barrier.flags)
         return dict(zip(KEYS, (*values, sorted(flags)))) | {'paths': described}
 
     def _path_of_hop(self, states: States, name: str, supercell: Structure, ion: int, end: np.ndarray, forces: Forces):
