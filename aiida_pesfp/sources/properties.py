@@ -124,7 +124,10 @@ class Table:
         notes += [*beside.notes, *ignored]
         lines = defaultdict(list)
         for row in rows:
-            if identifier := row.cells.get(id_column):
+            if row.is_short:
+                number = f'it has fewer cells than the header: {_shown(row.cells.values())}'
+                notes.append(f'line {row.line}: {number}: it is not clear which are missing, write all separators')
+            elif identifier := row.cells.get(id_column):
                 lines[plain_name(identifier)].append(row)
             else:
                 notes.append(f'line {row.line}: {row.problem or f"it names no file: {_shown(row.cells.values())}"}')

@@ -25,11 +25,13 @@ class Row:
     :param line: line of the file on which it begins, from 1.
     :param cells: column -> text, without blanks around it.
     :param problem: why it cannot be used, if so; ``cells`` is then empty.
+    :param is_short: whether it has fewer cells than there are columns, of which the last ones are then empty.
     """
 
     line: int
     cells: dict[str, str]
     problem: str | None = None
+    is_short: bool = False
 
 
 def open_table(path: Path, needed: Collection[str]) -> tuple[list[str], list[Row], dict[int, str]]:
@@ -151,10 +153,7 @@ def _row(line: int, _end: int, cells: list[str] | None, columns: list[str], comm
         number = f'it has {len(cells)} cells for {len(columns)} columns'
         return Row(line, {}, f'{number}: put a cell that holds the separator into quotation marks')
     cells = [cell.strip() for cell in cells]
-    if 1 < len(cells) < len(columns):
-        number = f'it has {len(cells)} cells for {len(columns)} columns'
-        return Row(line, {}, f'{number}, and it is not clear which are missing: write all separators')
-    return Row(line, dict(zip_longest(columns, cells, fillvalue='')))
+    return Row(line, dict(zip_longest(columns, cells, fillvalue='')), is_short=1 < len(cells) < len(columns))
 
 
 def write_table(rows: list[dict], output) -> None:
