@@ -177,7 +177,8 @@ class BarrierRequest(ScanRequest):
                 raise errors.NoPath(f'{what}: add --species {species}')
         failed, flags = [], set()
         for hop in hops:
-            name, of_hop = _name(hop), _of_hop(hop)
+            of_hop = _of_hop(hop)
+            name = of_hop['name']
             try:
                 supercell, ion, end = with_vacancy(crystal, hop, self.barrier.distance)
                 path = partial(self._path_of_hop, states, name, supercell, ion, end)
@@ -222,12 +223,9 @@ class BarrierRequest(ScanRequest):
         return tabulate(rows, ('structure', 'formula', 'atoms', *heads), floatfmt=formats) if rows else ''
 
 
-def _name(hop: Hop) -> str:
-    return f'{hop.start}-{hop.end}_{"".join(f"{n:+d}" for n in hop.cell)}'
-
-
 def _of_hop(hop: Hop) -> dict:
-    return {'name': _name(hop), 'start': hop.start, 'end': hop.end, 'cell': hop.cell}
+    name = f'{hop.start}-{hop.end}_{"".join(f"{n:+d}" for n in hop.cell)}'
+    return {'name': name, 'start': hop.start, 'end': hop.end, 'cell': hop.cell}
 
 
 def _described(found: Barrier, **of_path) -> dict:

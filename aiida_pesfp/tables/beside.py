@@ -125,7 +125,8 @@ class Beside:
         notes += [f'empty are the columns {", ".join(map(repr, empty))}'] if any(empty) else []
         remarks = {name: {row.cells[name] for row in whole} for name in names if _REMARK.search(name)}
         alone = {name: one.pop() for name, one in remarks.items() if len(whole) > 1 and len(one) == 1}
-        notes += [f'all lines have {name} = {text[:80]!r}: does it fit?' for name, text in alone.items()]
+        alike = [f'{name} = {shortened(text, LONGEST_COMMENT)!r}' for name, text in alone.items()]
+        notes += [f'all lines have {one}: does it fit?' for one in alike]
         shown = [f'{line} ({shortened(text, LONGEST_COMMENT)!r})' for line, text in sorted(comments.items())]
         shown = shown[:MOST_SHOWN] + ['...'] * (len(shown) > MOST_SHOWN)
         notes += [f'lines that begin with # are left out: {", ".join(shown)}'] if comments else []

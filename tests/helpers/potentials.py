@@ -7,8 +7,10 @@ import yaml
 from ase import Atoms
 from pymatgen.core import Lattice, Structure
 
+from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.frozen_graph import FrozenGraph
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
+from tests.helpers.reference import compare
 
 LENNARD_JONES = {'sigma': 2.1, 'epsilon': 0.3, 'rc': 5.0, 'smooth': True}
 SKEWED = Structure(
@@ -60,3 +62,13 @@ class PairPotential:
         strength = np.array(self.structure.atomic_numbers)[atoms] ** 0.3
         terms = strength * (np.exp(-r) - 0.3 * np.exp(-((r - 2.2) ** 2))) * (1 - (r / 5.0) ** 2) ** 3
         return np.bincount(which, terms, len(positions))
+
+
+def compare_with_its_calculator(name: str, structure: Structure, tolerance: float) -> None:
+    """Compare energies of some places of an ion, eV, with those of the potential's own ASE calculator."""
+    potential = load_potential(name, device='cpu')
+    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
+    places = random_places(structure, ion, 4)
+    found = potential.evaluator(structure).energies(ion, places)
+    expected = by_calculator(structure, ion, places, potential.calculator(structure))
+    compare(structure.formula, f'{name}, its calculator (eV)', found, expected, abs=tolerance)

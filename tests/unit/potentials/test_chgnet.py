@@ -18,7 +18,7 @@ from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.registry import families
 from tests.helpers.crystals import rock_salt
-from tests.helpers.potentials import CELLS, by_calculator, random_places
+from tests.helpers.potentials import CELLS, by_calculator, compare_with_its_calculator, random_places
 from tests.helpers.reference import compare
 
 pytest.importorskip('chgnet', reason='the extra chgnet is not installed')
@@ -64,12 +64,7 @@ def test_it_equals_its_own_calculator(chgnet, calculator, structure):
 @pytest.mark.fidelity
 @pytest.mark.parametrize('name', ['chgnet-0.2.0', 'chgnet-r2scan'])
 def test_older_and_other_ones_equal_their_own_calculators(name):
-    potential, structure = load_potential(name, device='cpu'), CELLS[1]
-    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
-    places = random_places(structure, ion, 4)
-    found = potential.evaluator(structure).energies(ion, places)
-    expected = by_calculator(structure, ion, places, potential.calculator(structure))
-    compare(structure.formula, f'{name}, its calculator (eV)', found, expected, abs=5e-5)
+    compare_with_its_calculator(name, CELLS[1], 5e-5)
 
 
 def test_its_calculator_is_of_the_same_potential(chgnet):

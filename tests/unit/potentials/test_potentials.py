@@ -19,7 +19,7 @@ from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential
 from aiida_pesfp.potentials.registry import identify
 from tests.helpers.crystals import rock_salt
-from tests.helpers.potentials import CELLS, by_calculator, random_places
+from tests.helpers.potentials import CELLS, by_calculator, compare_with_its_calculator, random_places
 from tests.helpers.reference import compare
 
 #: Of lattice parameters, in units of the right ones.
@@ -56,12 +56,8 @@ def test_sevennet_equals_its_own_calculator(sevennet, sevennet_calculator, struc
     'name', ['sevennet-0-2024-05-22', 'sevennet-l3i5', 'sevennet-mf-0:PBE', 'sevennet-mf-0:R2SCAN']
 )
 def test_every_sevennet_of_the_wheel_equals_its_own_calculator(name):
+    compare_with_its_calculator(name, CELLS[1], 2e-5)
     potential, structure = load_potential(name, device='cpu'), CELLS[1]
-    ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
-    places = random_places(structure, ion, 4)
-    found = potential.evaluator(structure).energies(ion, places)
-    expected = by_calculator(structure, ion, places, potential.calculator(structure))
-    compare(structure.formula, f'{name}, its calculator (eV)', found, expected, abs=2e-5)
     [(energy, _)] = potential.energies_and_forces([structure])
     assert energy == pytest.approx(potential.energies([structure])[0], abs=2e-5)
 
