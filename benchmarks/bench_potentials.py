@@ -24,8 +24,8 @@ POTENTIALS = ('sevennet-0', 'sevennet-l3i5', 'sevennet-mf-0:PBE', 'chgnet-0.3.0'
 ROUNDS, LOOP = 3, 2
 
 
-def measure(identifier: str, name: str, potential) -> tuple:
-    """One row of the table."""
+def measure(identifier: str, name: str, potential, other) -> tuple:
+    """One row of the table: a potential, and that whose ASE calculator is called one place after the other."""
     structure = Structure.from_file(structure_file(identifier))
     ion = next(index for index, site in enumerate(structure) if site.specie.symbol == 'Li')
     places = structure.cart_coords[ion] + np.random.default_rng(0).normal(scale=0.3, size=(4096, 3))
@@ -35,7 +35,7 @@ def measure(identifier: str, name: str, potential) -> tuple:
     first = time.perf_counter() - start
     ours = places[: evaluator.batch_size * max(1, 16 // evaluator.batch_size)]
     atoms = Atoms(structure.atomic_numbers, structure.cart_coords, cell=structure.lattice.matrix, pbc=True)
-    atoms.calc = potential.calculator(structure)
+    atoms.calc = other.calculator(structure)
 
     def loop(number=LOOP):
         for place in places[:number]:
@@ -63,13 +63,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('structures', nargs='*', default=STRUCTURES)
     parser.add_argument('--potential', nargs='+', default=POTENTIALS)
+    parser.add_argument('--calculator', help='of the package, as a YAML file: the default is that of the potential')
     parser.add_argument('--device', default='auto')
     arguments = parser.parse_args()
     rows = []
     for name in arguments.potential:
         potential = load_potential(name, device=arguments.device)
+        other = load_potential(arguments.calculator, device='auto') if arguments.calculator else potential
         for identifier in arguments.structures:
-            rows.append(measure(identifier, name, potential))
+            rows.append(measure(identifier, name, potential, other))
             print(*rows[-1], file=sys.stderr, flush=True)
     headers = ('potential', 'structure', 'atoms', 'first point/s', 'batch', 'ASE/ms', 'ours/ms', 'ratio')
     print(f'{torch.get_num_threads()} threads, {potential.device}, load {os.getloadavg()[0]:.1f}')

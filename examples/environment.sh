@@ -1,9 +1,10 @@
 # Sourced by examples/quickstart.sh and tests/run.sh: makes the virtual environment .venv in the repository, or finds
-# that it is up to date, and activates it. Needs Python 3.11 or newer with pip, and nothing else; $PYTHON chooses one.
+# that it is up to date, and activates it. Needs Python 3.11 or newer with pip, and nothing else; $PYTHON chooses one,
+# $ENVIRONMENT another folder.
 # Usage: source examples/environment.sh [EXTRA...]
 
 _repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-_environment="$_repository/.venv"
+_environment="${ENVIRONMENT:-$_repository/.venv}"
 
 _say() { printf '\n==> %s\n' "$*"; }
 _die() { printf '\nError: %s\n' "$*" >&2; exit 1; }

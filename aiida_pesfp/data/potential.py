@@ -40,8 +40,8 @@ class PotentialData(RequiredAttributes, Data):
         node.base.attributes.set_many({name: getattr(identity, name) for name in cls._REQUIRED})
         for path in files_of(identity):
             node.base.repository.put_object_from_file(path, path.name)
-        if identity.variant:
-            node.base.attributes.set('variant', identity.variant)
+        further = {'variant': identity.variant, 'model': identity.model}
+        node.base.attributes.set_many({name: value for name, value in further.items() if value})
         return node
 
     name = attribute('name', 'Name of the potential, for people.')
@@ -53,7 +53,8 @@ class PotentialData(RequiredAttributes, Data):
         """What programs take: the folder ``potential`` of the stored files, or the name if there are none."""
         if not self.filenames:
             return self.name
-        return ':'.join(filter(None, (self.FOLDER, self.base.attributes.get('variant', None))))
+        model, variant = (self.base.attributes.get(name, None) for name in ('model', 'variant'))
+        return ':'.join(filter(None, (model, self.FOLDER, variant)))
 
     @property
     def filenames(self) -> list[str]:

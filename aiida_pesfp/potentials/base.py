@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from aiida_pesfp.errors import PotentialError, UnsupportedElement
 from aiida_pesfp.potentials.downloads import Download
-from aiida_pesfp.potentials.trust import without_code
+from aiida_pesfp.potentials.trust import reason, without_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,8 @@ class PotentialIdentity:
     :param package: distribution that evaluates it, in the ``package_version`` of this machine.
     :param path: file or folder of the weights on this machine; None for an ASE calculator without a file.
     :param trusted: whether the weights may run code when they are read.
-    :param variant: which of several potentials in one file: its modality.
+    :param variant: which of several potentials in one file: its modality, head, or task.
+    :param model: what evaluates the weights, where that is no property of theirs: a model of torch-sim.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PotentialIdentity:
     path: str | None
     trusted: bool = False
     variant: str | None = None
+    model: str | None = None
 
     def with_variant(self, variant: str) -> PotentialIdentity:
         """One of the potentials in the file, which has a hash of its own."""
@@ -205,6 +207,20 @@ class Family(ABC):
         """
         return None
 
+    def with_variant(self, identity: PotentialIdentity, variant: str | None) -> PotentialIdentity:
+        """One of the potentials in the weights of an identity, if embedded ones are known to hold several.
+
+        :raises PotentialError: if it is not named, or not one of them.
+        """
+        name = identity.name
+        known = (self.variants or {}).get(name)
+        if variant and (self.variants is None or (name in self.embedded and not known)):
+            raise PotentialError(f'{name} holds one potential: leave out :{variant}')
+        if known and variant not in known:
+            what = f'{name} holds several potentials, of which {variant!r} is none' if variant else name
+            raise PotentialError(f'{what}: name one, {" or ".join(f"{name}:{one}" for one in known)}')
+        return identity.with_variant(variant) if variant else identity
+
     def embedded_file(self, name: str) -> Path:
         """The file of embedded weights.
 
@@ -224,8 +240,8 @@ class Family(ABC):
         try:
             implementation = pkgutil.resolve_name(self.implementation)
         except ImportError as error:
-            reason = f'the Python package {self.package} cannot be imported ({error})'
-            raise PotentialError(f'{reason}: {self._remedy()}') from error
+            what = f'the Python package {self.package} cannot be imported ({error})'
+            raise PotentialError(f'{what}: {self._remedy()}') from error
         try:
             with without_code(identity.trusted):
                 return implementation(identity, device, batch_size)

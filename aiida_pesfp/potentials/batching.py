@@ -177,10 +177,15 @@ class BatchedEvaluator(Evaluator):
 
     @abstractmethod
     def batch_energies(self, positions: np.ndarray) -> Tensor:
-        """(M,) or (M, N) energies of configurations or their atoms with the ion of ``self.graph`` at each position, eV.
+        """(M,) or (M, N) energies of configurations or their atoms with the prepared ion at each position, eV.
 
         They lack the reference energies of the elements.
         """
+
+    def prepare(self, ion: int) -> None:
+        """Set the ion that moves."""
+        self.graph = FrozenGraph(self.structure, ion, self.potential.cutoff)
+        self.freeze()
 
     def freeze(self) -> None:
         """Compute what all places of the ion of ``self.graph`` share."""
@@ -215,8 +220,7 @@ class BatchedEvaluator(Evaluator):
     @torch.inference_mode()
     def _set_ion(self, ion: int) -> None:
         self._ready_for = None  # until all has been computed: memory may run out on the way
-        self.graph = FrozenGraph(self.structure, ion, self.potential.cutoff)
-        self.freeze()
+        self.prepare(ion)
         self._ready_for = ion
 
     def _choose_batch_size(self) -> int:

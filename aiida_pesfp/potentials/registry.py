@@ -53,12 +53,12 @@ def _identify(spec: str) -> PotentialIdentity:
             if of_name and any(name == download.name for download in family.downloads):
                 raise PotentialError(f'{name} holds one potential: leave out :{of_name}')
             if (identity := family.by_name(name)) is not None:
-                return _variant(family, identity, of_name)
+                return family.with_variant(identity, of_name)
         path = Path(name).expanduser()
         if name and path.exists():
             family, weights = _recognise(path)
             identity = family.identity(weights, weights.stem if weights.is_file() else weights.name)
-            return _variant(family, identity, of_name)
+            return family.with_variant(identity, of_name)
     # Letters after a dot are those of a file; digits, as in chgnet-0.3.0, belong to a name.
     if any(Path(one).suffix[1:].isalpha() for one in (spec, whole)) or spec.startswith(('.', '/', '~')):
         raise PotentialError(f'there is no file {spec!r}; {_known()}')
@@ -70,20 +70,6 @@ def _identify(spec: str) -> PotentialIdentity:
         except PotentialError as error:
             problems.append(str(error))
     raise PotentialError('; '.join([f'{spec!r} is no file and no known name', *problems, _known()]))
-
-
-def _variant(family: Family, identity: PotentialIdentity, variant: str | None) -> PotentialIdentity:
-    """One of the potentials in the weights of an identity, if embedded ones are known to hold several.
-
-    :raises PotentialError: if it is not named, or not one of them.
-    """
-    known = (family.variants or {}).get(identity.name)
-    if variant and (family.variants is None or (identity.name in family.embedded and not known)):
-        raise PotentialError(f'{identity.name} holds one potential: leave out :{variant}')
-    if known and variant not in known:
-        what = f'{identity.name} holds several potentials, of which {variant!r} is none' if variant else identity.name
-        raise PotentialError(f'{what}: name one, {" or ".join(f"{identity.name}:{one}" for one in known)}')
-    return identity.with_variant(variant) if variant else identity
 
 
 def load_potential(

@@ -15,8 +15,9 @@ from pydantic.fields import FieldInfo
 from pymatgen.core import Structure
 
 from aiida_pesfp.errors import EvaluationFailed, PotentialError, one_line
-from aiida_pesfp.potentials.ase.family import PREFIX, describe
+from aiida_pesfp.potentials.ase.family import PREFIX
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
+from aiida_pesfp.potentials.description import describe
 from aiida_pesfp.potentials.trust import reason, without_code
 from aiida_pesfp.settings.base import check_value
 from aiida_pesfp.settings.yaml_files import is_text

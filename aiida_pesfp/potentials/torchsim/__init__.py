@@ -1,0 +1,1 @@
+"""Potentials that other packages offer through torch-sim."""
