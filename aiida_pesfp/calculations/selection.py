@@ -6,6 +6,8 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
 
+from aiida_pesfp.assessment.calibration import PROMISING
+from aiida_pesfp.assessment.consensus import consensus
 from aiida_pesfp.crystals.duplicates import KnownStructures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
@@ -81,6 +83,34 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
         raise AssessmentError(f'the model ranks no structure: {rows[0]["score_error"]}')
     rows.sort(key=lambda row: (row['score'] is None, stopped_early(row), -(row['score'] or 0.0)))
     return Dict({'rows': rows, 'model': {'uuid': model.uuid, 'kind': model.kind}})
+
+
+@calcfunction
+def rank_by_consensus(names: Dict, **rankings: Dict) -> Dict:
+    """The rows of the first ranking in the order on which all agree best (:func:`~aiida_pesfp.assessment.consensus`).
+
+    Each row has what the consensus says of it, and ``NAME:place``, ``NAME:xi`` and ``NAME:mpe`` (eV) of each potential.
+
+    :param names: link label of each ranking -> name of its potential, the first of all first.
+    """
+    found = {name: rankings[label]['rows'] for label, name in names.get_dict().items()}
+    by_name = {name: {row['key']: row for row in rows} for name, rows in found.items()}
+    ordered = consensus({name: [row['key'] for row in rows] for name, rows in found.items()})
+    own = next(iter(by_name.values()))
+    rows = []
+    for agreed in ordered:
+        key, places = agreed.pop('key'), agreed.pop('places')
+        row = own[key] | agreed
+        for name in (name for name in by_name if key in by_name[name]):
+            row |= {f'{name}:{column}': by_name[name][key][column] for column in ('xi', 'mpe')}
+            row[f'{name}:place'] = places.get(name)
+        rows.append(row)
+    return Dict({'rows': rows, 'potentials': list(by_name)})
+
+
+def is_promising(row: dict) -> bool:
+    """Whether a row of a ranking has an Xi with which a structure is worth more (Sec. II B)."""
+    return not stopped_early(row) and row['xi'] > PROMISING
 
 
 def _rows(descriptors: dict[str, DescriptorsData]) -> list[dict]:

@@ -1,12 +1,22 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
+from collections.abc import Sequence
+
 from aiida.common.exceptions import NotExistent
 from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
-from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_code
+from aiida.orm import AbstractCode, Bool, Dict, StructureData, WorkChainNode, load_code
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
-from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, rank_by_model, reject
+from aiida_pesfp.calculations.selection import (
+    LOST,
+    collect_rejected,
+    is_promising,
+    rank,
+    rank_by_consensus,
+    rank_by_model,
+    reject,
+)
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
@@ -40,6 +50,11 @@ def _check(inputs) -> None:
     if ordering.needs_potential and 'code' not in inputs.get('order', {}):
         raise ValueError('ordering: choice = monte_carlo and relax need a code of pesfp-order: give it as order.code')
     weights = inputs['scan']['potential'].sha256
+    further = [one.sha256 for one in inputs.get('further_potentials', {}).values()]
+    if len({weights, *further}) <= len(further):
+        raise ValueError('further_potentials: two of the potentials are the same: leave one out')
+    if inputs['confirm'] and not further:
+        raise ValueError('confirm: no further potential could confirm a result: give one, as by a second --potential')
     if problem := inputs['model'].mismatch(parameters.species, weights, parameters.compared()):
         raise ValueError(problem)
 
@@ -54,6 +69,13 @@ def _code_of_orderings(code: AbstractCode) -> AbstractCode:
         raise ValueError(f'there is no code {label}; {words}') from None
     check_plugin(found, 'pesfp.order')
     return found
+
+
+def _names_of(potentials: dict[str, PotentialData]) -> dict[str, str]:
+    """A name of each potential; those of the same name have the beginning of their hash behind it."""
+    names = {key: node.name for key, node in potentials.items()}
+    shared = {name for name in names.values() if list(names.values()).count(name) > 1}
+    return {key: f'{name} {potentials[key].sha256[:8]}' if name in shared else name for key, name in names.items()}
 
 
 class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
@@ -75,17 +97,24 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         number_port(spec, 'max_concurrent_jobs', 4)
         words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
+        words = 'Further potentials: each ranks the structures too, and the ranking is what all agree on.'
+        spec.input_namespace('further_potentials', dynamic=True, valid_type=PotentialData, help=words)
+        words = 'Further potentials scan only structures with Xi of at least 0.25 by the first one.'
+        spec.input('confirm', valid_type=Bool, default=lambda: Bool(False), help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
         scans = while_(cls.any_batch_left)(cls.scan_batches, cls.wait_for_jobs, cls.collect_results)
         orders = while_(cls.any_to_order)(cls.order, cls.collect_orderings)
-        spec.outline(cls.select, while_(cls.begin_round)(orders, cls.distribute, scans), cls.pool, cls.rank)
+        rounds = while_(cls.begin_round)(orders, cls.distribute, scans)
+        spec.outline(cls.select, rounds, cls.pool, cls.rank, cls.ask_further_potentials, cls.agree)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
         spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')
+        words = 'The screening with {potential} has no ranking: {reason}. The ranking is that of the others.'
+        spec.exit_code(420, 'ERROR_FURTHER_POTENTIAL_FAILED', message=words)
         words = '{lost} of {total} structures are missing in the ranking, see `rejected`: {reason}'
         spec.exit_code(430, 'ERROR_STRUCTURES_LOST', message=words)
 
@@ -98,11 +127,13 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         protocol: str | None = None,
         overrides: dict | None = None,
         options: dict | None = None,
+        further_potentials: Sequence[PotentialData] = (),
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol, and with the properties from the structures' records.
 
         :param structures: what to screen, by keys that name them in all outputs.
         :param overrides: inputs that take precedence, nested like the builder.
+        :param further_potentials: which rank the structures too.
 
         The other parameters are those of ``pesfp.scan.base``.
         """
@@ -116,8 +147,9 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         if dotted := next((key for key in given if '.' in str(key)), None):
             raise ValueError(f'the properties of {dotted!r}: give the key of the structure, without the ending')
         builder.properties = merge(known_properties(structures), given)
-        for name in ('criteria', 'ordering', 'max_structures_per_job', 'max_concurrent_jobs'):
+        for name in ('criteria', 'ordering', 'max_structures_per_job', 'max_concurrent_jobs', 'confirm'):
             builder[name] = inputs[name]
+        builder.further_potentials = {f'potential_{n}': one for n, one in enumerate(further_potentials, start=2)}
         if EnsembleSettings.from_dict(inputs['ordering']).needs_potential:
             jobs = scan.scan._inputs(prune=True)
             how = {name: jobs[name] for name in ('metadata', 'device', 'trust_weights') if name in jobs}
@@ -130,6 +162,11 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
     def parameters(self) -> FingerprintSettings:
         """The parameters of the scans."""
         return FingerprintSettings.from_dict(self.inputs.scan.parameters.get_dict())
+
+    @property
+    def further_potentials(self) -> dict[str, PotentialData]:
+        """Those of which each ranks the structures too."""
+        return dict(self.inputs.get('further_potentials', {}))
 
     def select(self) -> None:
         """Leave out structures that do not meet the criteria, with the reason."""
@@ -185,7 +222,7 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
             self._collect(node)
 
     def rank(self) -> ExitCode | None:
-        """Rank the scanned structures, and report why the others have no result."""
+        """Rank the scanned structures by the first potential, and report why the others have no result."""
         rejected = collect_rejected(self.ctx.filtered, Dict(self.ctx.others), **self.ctx.failures)
         self.out('rejected', rejected)
         if not self.ctx.selected:
@@ -196,11 +233,44 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
             ranking = self._rank_by_model() if 'model' in self.inputs else rank(**self.ctx.descriptors)
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
+        self.ctx.ranking, self.ctx.rejected = ranking, rejected
+        return None
+
+    def ask_further_potentials(self) -> None:
+        """Launch a screening with each of the further potentials."""
+        structures = {key: self.inputs.structures[key] for key in self.ctx.descriptors}
+        if self.inputs.confirm:
+            left = {row['key'] for row in self.ctx.ranking['rows'] if is_promising(row)}
+            structures = {key: node for key, node in structures.items() if key in left}
+            self.report(f'{len(left)} of {len(self.ctx.ranking["rows"])} structures are left open')
+        own = ('metadata', 'further_potentials', 'confirm', 'model', 'properties', 'structures', 'scan')
+        inputs = {name: value for name, value in self.inputs.items() if name not in own}
+        known = self.inputs.properties.get_dict()
+        inputs['properties'] = Dict({key: known[key] for key in structures if key in known})
+        for name, potential in self.further_potentials.items() if structures else ():
+            scan = {**self.inputs.scan, 'potential': potential}
+            node = self.submit(ScreenWorkChain, structures=structures, scan=scan, **inputs)
+            self.report(f'launching ScreenWorkChain<{node.pk}> with {potential.name}')
+            self.to_context(**{f'further_{name}': node})
+
+    def agree(self) -> ExitCode | None:
+        """Bring the rankings of all potentials together, and say what is missing."""
+        potentials = {name: node for name, node in self.further_potentials.items() if f'further_{name}' in self.ctx}
+        nodes = {name: self.ctx[f'further_{name}'] for name in potentials}
+        rankings = {name: node.outputs.ranking for name, node in nodes.items() if 'ranking' in node.outputs}
+        ranking = self.ctx.ranking
+        if rankings:
+            first = self.inputs.scan.potential
+            names = _names_of({'first': first} | {name: potentials[name] for name in rankings})
+            ranking = rank_by_consensus(Dict(names), first=ranking, **rankings)
         self.out('ranking', ranking)
-        lost = [entry['reason'] for entry in rejected.get_dict().values() if entry.get('error_type') == LOST]
+        lost = [entry['reason'] for entry in self.ctx.rejected.get_dict().values() if entry.get('error_type') == LOST]
         if lost:
             numbers = {'lost': len(lost), 'total': len(self.inputs.structures)}
             return self.exit_codes.ERROR_STRUCTURES_LOST.format(**numbers, reason=lost[0])
+        for name in nodes.keys() - rankings.keys():
+            reason = how_it_ended(nodes[name])
+            return self.exit_codes.ERROR_FURTHER_POTENTIAL_FAILED.format(potential=potentials[name].name, reason=reason)
         return None
 
     def _rank_by_model(self) -> Dict:

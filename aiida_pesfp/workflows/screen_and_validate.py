@@ -1,5 +1,7 @@
 """``pesfp.screen_and_validate``: screen, and validate the best by barriers and dynamics (arXiv:2411.06804, Fig. 1)."""
 
+from collections.abc import Sequence
+
 from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, Str, StructureData, WorkChainNode
 
@@ -77,6 +79,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         protocol: str | None = None,
         overrides: dict | None = None,
         options: dict | None = None,
+        further_potentials: Sequence[PotentialData] = (),
         **stages: dict | None,
     ) -> ProcessBuilder:
         """A builder with the inputs of a protocol.
@@ -96,7 +99,7 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()
         builder.screen = ScreenWorkChain.get_builder_from_protocol(
-            code, structures, potential, protocol, screen, options
+            code, structures, potential, protocol, screen, options, further_potentials
         )
         builder.select, builder.max_concurrent_candidates = inputs['select'], inputs['max_concurrent_candidates']
         for name in STAGES:

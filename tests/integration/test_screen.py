@@ -22,6 +22,7 @@ from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, face_centred, rock_salt
 from tests.helpers.graph import jobs_of
+from tests.helpers.potentials import LENNARD_JONES
 from tests.helpers.siesta_standin import write_launcher
 
 COARSE = {'scan': {'parameters': {'spacing': 0.6}}}
@@ -198,6 +199,70 @@ def test_orderings_with_the_potential_are_made_by_jobs(code, order_code, potenti
     )
     assert f'structures done   {1 + len(made)} of' in aiida_pesfp('status', node.pk)
     assert 'no number of Li balances' in aiida_pesfp('show', 'charged', fails=True)
+
+
+def other_potentials(potential_of, number):
+    """Lennard-Jones potentials of other depths."""
+    return [potential_of(**LENNARD_JONES | {'epsilon': 0.3 - 0.1 * one}) for one in range(1, number + 1)]
+
+
+def test_several_potentials_rank_together(builder_of, structures, potential_of, aiida_pesfp):
+    builder = builder_of(structures)
+    builder.further_potentials = dict(zip(('b', 'c'), other_potentials(potential_of, 2)))
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    ranking = results['ranking'].get_dict()
+    further = [one for one in node.called if one.process_label == 'ScreenWorkChain']
+    assert {one.inputs.scan.potential.sha256 for one in further} == {
+        one.sha256 for one in builder.further_potentials.values()
+    }
+    assert len(set(ranking['potentials'])) == 3
+    for row in ranking['rows']:
+        places = [row[f'{name}:place'] for name in ranking['potentials']]
+        assert row['mean_place'] == pytest.approx(sum(places) / 3)
+        assert row['xi'] == row[f'{ranking["potentials"][0]}:xi']
+    for name, one in zip(ranking['potentials'][1:], further):
+        theirs = {row['key']: row for row in one.outputs.ranking['rows']}
+        own = next(key for key in ranking['potentials'] if key.endswith(one.inputs.scan.potential.sha256[:8]))
+        assert all(row[f'{own}:xi'] == theirs[row['key']]['xi'] for row in ranking['rows']), name
+    assert [row['mean_place'] for row in ranking['rows']] == sorted(row['mean_place'] for row in ranking['rows'])
+
+
+def test_only_what_is_left_open_is_confirmed(builder_of, structures, potential_of):
+    results, node = run_get_node(builder_of(structures))
+    left = {row['key'] for row in results['ranking']['rows'] if row['xi'] > 0.25}
+    assert left
+    assert left != set(structures)
+    builder = builder_of(structures, confirm=True)
+    builder.further_potentials = {'b': other_potentials(potential_of, 1)[0]}
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    (further,) = (one for one in node.called if one.process_label == 'ScreenWorkChain')
+    assert set(further.inputs.structures) == left
+    rows = results['ranking']['rows']
+    assert {row['key'] for row in rows if row['mean_place']} == left == {row['key'] for row in rows[: len(left)]}
+
+
+def test_a_further_potential_that_fails_costs_no_other_its_ranking(
+    builder_of, structures, potential_of, with_test_calculators
+):
+    builder = builder_of(structures)
+    builder.further_potentials = {'b': potential_of('tests.helpers.calculators.NotANumberAbove', atoms=0)}
+    results, node = run_get_node(builder)
+    assert node.exit_status == ScreenWorkChain.exit_codes.ERROR_FURTHER_POTENTIAL_FAILED.status
+    assert {row['key'] for row in results['ranking']['rows']} == set(structures)
+
+
+@pytest.mark.parametrize(
+    ('same', 'confirm', 'words'),
+    [(True, False, 'two of the potentials are the same'), (False, True, 'no further potential')],
+)
+def test_potentials_that_confirm_nothing_are_refused(builder_of, structures, potential_of, same, confirm, words):
+    builder = builder_of(structures, confirm=confirm)
+    if same:
+        builder.further_potentials = {'b': potential_of(**LENNARD_JONES)}
+    with pytest.raises(ValueError, match=words):
+        run_get_node(builder)
 
 
 def test_a_missing_property_means_what_the_user_says(builder_of, structures):

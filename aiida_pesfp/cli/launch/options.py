@@ -135,7 +135,6 @@ def launch_options(function: Callable) -> Callable:
 #: Settings of scans that are options; ``--overrides`` has the others.
 SCANNED = ('cell', 'cell_size', 'others', 'adaptive', 'stop_below')
 scan_options = combined(
-    click.option('--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, help='Stored potential.'),
     click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),
     options_of(FingerprintSettings, only=SCANNED, overriding=True),
 )
@@ -152,6 +151,17 @@ ORDERED = (
     'most_orderings',
 )
 criteria_options = combined(
+    click.option(
+        '--potential',
+        'potentials',
+        type=POTENTIAL,
+        default=[DEFAULT_POTENTIAL],
+        multiple=True,
+        help='Stored potential; repeatable: the ranking is then what several agree on.',
+    ),
+    click.option(
+        '--confirm', is_flag=True, default=None, help='Further potentials scan only what has Xi > 0.25 by the first.'
+    ),
     options_of(Criteria, overriding=True, species=None),
     options_of(
         EnsembleSettings,

@@ -4,11 +4,13 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.launch import options as shared
+from aiida_pesfp.cli.parameters import DEFAULT_POTENTIAL, POTENTIAL
 from aiida_pesfp.settings.ordering import number_or_auto
 
 
 @click.command('scan')
 @shared.launch_options
+@click.option('--potential', type=POTENTIAL, default=DEFAULT_POTENTIAL, help='Stored potential.')
 @shared.scan_options
 @decorators.with_dbenv()
 def launch_scan(launching, potential, code, **settings):
@@ -21,7 +23,7 @@ def launch_scan(launching, potential, code, **settings):
     """
     from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
-    run_scans(ScanBaseWorkChain, launching, _parameters(launching, settings), potential, code)
+    run_scans(ScanBaseWorkChain, launching, _parameters(launching, settings), [potential], code)
 
 
 @click.command('screen')
@@ -29,23 +31,25 @@ def launch_scan(launching, potential, code, **settings):
 @shared.scan_options
 @shared.criteria_options
 @decorators.with_dbenv()
-def launch_screen(launching, potential, code, **chosen):
+def launch_screen(launching, potentials, code, **chosen):
     """Select, scan and rank structures. Band gaps and energies above hull are those of their records.
 
     \b
     aiida-pesfp import folder cifs --table properties.csv
     aiida-pesfp launch screen cifs --protocol fast
+    aiida-pesfp launch screen cifs --potential sevennet-0 --potential chgnet-0.3.0 --confirm
     aiida-pesfp launch screen cifs --submit --queue gpu --walltime 12h --jobs 8
     """
     from aiida_pesfp.workflows.screen import ScreenWorkChain
 
-    run_scans(ScreenWorkChain, launching, screen_overrides(launching, chosen), potential, code)
+    run_scans(ScreenWorkChain, launching, screen_overrides(launching, chosen), potentials, code)
 
 
 def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
     """Overrides of ``pesfp.screen`` from values of ``options.scan_options`` and ``options.criteria_options``."""
     parameters, chosen = _parameters(launching, chosen), shared.without_none(**chosen)
-    jobs = {name: chosen.pop(name) for name in ('max_structures_per_job', 'max_concurrent_jobs') if name in chosen}
+    jobs = ('max_structures_per_job', 'max_concurrent_jobs', 'confirm')
+    jobs = {name: chosen.pop(name) for name in jobs if name in chosen}
     ordering = {name: chosen.pop(name) for name in shared.ORDERED if name in chosen}
     if 'number' in ordering:
         ordering |= number_or_auto(ordering.pop('number'))
@@ -58,9 +62,10 @@ def _parameters(launching: shared.LaunchOptions, chosen: dict) -> dict:
     return {'scan': {'parameters': shared.without_none(species=launching.species, **settings)}}
 
 
-def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, potential, code, **stages):
+def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, potentials, code, **stages):
     """Run a workchain that scans and print its results, or submit it; the node.
 
+    :param potentials: the first, and for a screening further ones.
     :param overrides: by the options of the command, which take precedence over those of the file.
     :param stages: further arguments of ``get_builder_from_protocol``.
     """
@@ -73,12 +78,14 @@ def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, poten
     overrides = merge(launching.read_overrides(workchain), overrides)
     structures, protocol = launching.nodes(), launching.protocol
     with shared.invalid_inputs_reported():
-        arguments = (code, structures, potential, protocol, overrides, launching.jobs)
-        builder = workchain.get_builder_from_protocol(*arguments, **stages)
+        arguments = (code, structures, potentials[0], protocol, overrides, launching.jobs)
+        several = {'further_potentials': potentials[1:]} if len(potentials) > 1 else {}
+        builder = workchain.get_builder_from_protocol(*arguments, **several, **stages)
     what = f'{len(structures)} structures'
+    names = ' and '.join(one.name for one in potentials)
     further = {'barriers' if name == 'barrier' else 'dynamics' for name in stages}
-    then = f', then {" and ".join(sorted(further))} of the best' if stages else ''
-    node = launching.start(builder, what, f'{what} with {potential.name} ({protocol} protocol){then} ...')
+    then = f', then {" and ".join(sorted(further))} of the best' if further else ''
+    node = launching.start(builder, what, f'{what} with {names} ({protocol} protocol){then} ...')
     if launching.to_daemon:
         echo.echo_report(f'and look at the results so far with: aiida-pesfp rank {node.pk}')
         return

@@ -30,12 +30,12 @@ def _stage_options(engine: Engine) -> Iterator:
 @click.option('--barrier-candidates', type=click.IntRange(1), help='Rank so many by barriers.  [default: none]')
 @click.option('--barrier', 'barrier_code', type=CODE, help=f'Code of {BARRIER_PROGRAM.label}, for barriers.')
 @click.option(
-    '--md-potential', type=POTENTIAL, help='Potential of barriers and dynamics.  [default: that of the scans]'
+    '--md-potential', type=POTENTIAL, help='Potential of barriers and dynamics.  [default: the first of the scans]'
 )
 @combined(*(option for engine in ENGINES.values() for option in _stage_options(engine)))
 @shared.dynamics_options
 @decorators.with_dbenv()
-def launch_screen_and_validate(launching, potential, code, **options):
+def launch_screen_and_validate(launching, potentials, code, **options):
     """Screen structures, run molecular dynamics of the best, and of the best of these with SIESTA.
 
     With --barrier-candidates, the best are ranked by their barriers with a relaxed framework first. Without it, Xi
@@ -49,10 +49,10 @@ def launch_screen_and_validate(launching, potential, code, **options):
     """
     from aiida_pesfp.workflows.screen_and_validate import ScreenAndValidateWorkChain
 
-    stages = _stages(launching, code, options, potential=options.pop('md_potential') or potential)
+    stages = _stages(launching, code, options, potential=options.pop('md_potential') or potentials[0])
     overrides = shared.without_none(select=options.pop('select'))
     overrides['screen'] = screen_overrides(launching, options)
-    run_scans(ScreenAndValidateWorkChain, launching, overrides, potential, code, **stages)
+    run_scans(ScreenAndValidateWorkChain, launching, overrides, potentials, code, **stages)
 
 
 def _barriers(launching, scan_code, options: dict, potential) -> dict:

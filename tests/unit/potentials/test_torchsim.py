@@ -5,6 +5,7 @@ import os
 import pickle
 import sys
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -177,7 +178,7 @@ def pairs_of_metatomic(folder: Path):
             self,
             systems: list[metatomic.System],
             outputs: dict[str, metatomic.ModelOutput],
-            selected_atoms: Labels | None,
+            selected_atoms: Optional[Labels],  # noqa: UP045, as TorchScript knows no other form
         ) -> dict[str, TensorMap]:
             energies: list[torch.Tensor] = []
             for system in systems:
