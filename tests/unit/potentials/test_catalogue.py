@@ -182,6 +182,14 @@ class ManyFamily(Family):
         return self.identity(path, path.stem) if name.startswith('toy:') and path.is_file() else None
 
 
+def test_a_family_brings_weights_of_its_own(put, monkeypatch):
+    """A name of the catalogue stays what it is."""
+    own = [replace(ROWS['mace-mpa-0'], name=name, family='many') for name in ('mine', 'mace-mpa-0')]
+    monkeypatch.setattr(ManyFamily, 'known', tuple(own))
+    put(ROWS['mace-mpa-0'], many=ManyFamily())
+    assert [find(name)[0].family for name in ('MINE', 'mace-mpa-0')] == ['many', 'torchsim']
+
+
 def test_weights_of_a_network_are_named_as_its_files(put, monkeypatch, tmp_path):
     """A row with a ``model`` is ``model:FILE`` once it is fetched, under its own name."""
     monkeypatch.setenv('PESFP_CACHE', str(tmp_path))
