@@ -69,11 +69,11 @@ class Download:
                     pooch.retrieve(f'{url}/{file}', digest and f'sha256:{digest}', file, folder, downloader=resuming)
         except (RequestException, OSError, ValueError) as error:  # pooch reports a wrong hash as a ValueError
             size = f' ({self.megabytes:.1f} MB)' if self.megabytes else ''
+            place = 'FOLDER' if len(self.files) > 1 else 'FILE'
             raise PotentialError(
                 f'the weights {self.name}{size} could not be downloaded from {url} to {folder}: {error}. Run the same '
-                f'command again to resume. Without a network, copy {", ".join(self.files)} to a folder and give that: '
-                f'`aiida-pesfp potential install {self.name} --from FOLDER`, or `--potential FOLDER` of a program. '
-                f'${MIRROR} names a mirror'
+                f'command again to resume. Without a network, copy {", ".join(self.files)} to this machine and give '
+                f'that: `aiida-pesfp potential install {self.name} --from {place}`. ${MIRROR} names a mirror'
             ) from error
         return folder
 
@@ -88,9 +88,9 @@ class Download:
         found = sha256_of([self.folder / file for file in self.files])
         if sha256 is None:
             raise PotentialError(
-                f'nobody has told the SHA-256 of {self.name}, so that the download cannot be verified: {self.folder} '
-                f'has {found} from {self.url}. If you trust that, or its publisher states the same, run `aiida-pesfp '
-                f'potential install {self.name} --sha256 {found}` once'
+                f'nobody has told the SHA-256 of {self.name}, so that the download cannot be verified: it has {found}, '
+                f'lies in {self.folder}, and is published at {self.url}. If that states the same, or you trust it, run '
+                f'`aiida-pesfp potential install {self.name} --sha256 {found}` once'
             )
         if sha256 != found:
             raise PotentialError(

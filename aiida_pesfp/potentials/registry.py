@@ -111,12 +111,7 @@ def _of_known(row: Known, variant: str | None, sha256: str | None) -> PotentialI
 
     :raises PotentialError: if it is not on this machine and cannot be fetched, verified or read.
     """
-    check_variant(row, variant)
-    family = families().get(row.family)
-    if family is None:
-        what = f'{row.name} ({row.model})' if row.model else row.name
-        there = f'there are {", ".join(families())}'
-        raise PotentialError(f'{what} needs the family of potentials {row.family!r}, which is not installed: {there}')
+    family = _family_of(row, variant)
     if row.obtain:
         by_hand = f'`aiida-pesfp potential install {row.name} --from FILE`'
         raise PotentialError(f'{row.name} cannot be fetched by its name: {row.obtain}. Then run {by_hand}')
@@ -146,24 +141,33 @@ def in_file(name: str, path: str) -> str:
     """What names the weights in a file or folder, which a user may call as known ones are called.
 
     :param name: any name, or a known one, with its variant.
-    :raises PotentialError: if its variant is not named, or files that are called as published ones are not these.
+    :raises PotentialError: if a known one has no family here, its variant is not named, or files that are called as
+        published ones are not these.
     """
     found = find(name)
     if found is None:
         return path
     row, variant = found
-    check_variant(row, variant)
+    _family_of(row, variant)
     row.check(Path(path).expanduser())
     return row.spec(path, variant)
 
 
-def check_variant(row: Known, variant: str | None) -> None:
-    """:raises PotentialError: if the variant of known weights is not named, or is none of them."""
+def _family_of(row: Known, variant: str | None) -> Family:
+    """The family that evaluates known weights.
+
+    :raises PotentialError: if it is not installed, or the variant is not named or none of them.
+    """
     if variant and not row.variants:
         raise PotentialError(f'{row.name} holds one potential: leave out :{variant}')
     if row.variants and variant not in row.variants:
         what = f'{row.name} holds several potentials, of which {variant!r} is none' if variant else row.name
         raise PotentialError(f'{what}: name one, {" or ".join(row.names)}')
+    if (family := families().get(row.family)) is None:
+        what = f'{row.name} ({row.model})' if row.model else row.name
+        there = f'there are {", ".join(families())}'
+        raise PotentialError(f'{what} needs the family of potentials {row.family!r}, which is not installed: {there}')
+    return family
 
 
 def _variant(family: Family, identity: PotentialIdentity, variant: str | None) -> PotentialIdentity:

@@ -161,6 +161,8 @@ def test_a_missing_family_is_told_before_anything_is_fetched(put):
     put(replace(ROWS['mace-mpa-0'], family='absent', url='http://127.0.0.1:9'))
     with pytest.raises(PotentialError, match=r"mace-mpa-0 \(mace\) needs the family of potentials 'absent'.*sevennet"):
         identify('mace-mpa-0')
+    with pytest.raises(PotentialError, match='needs the family'):
+        in_file('mace-mpa-0', 'a.model')
 
 
 def test_what_has_to_be_got_by_hand_is_told(put):
@@ -247,8 +249,9 @@ def test_a_hash_is_compared_whatever_the_weights_are():
         identify('sevennet-0', '1' * 64)
 
 
-def test_files_that_are_called_as_published_ones_must_be_these(tmp_path):
-    row, path = ROWS['nequix-mp-1'], tmp_path / 'nequix-mp-1.nqx'
+def test_files_that_are_called_as_published_ones_must_be_these(put, tmp_path):
+    row, path = replace(ROWS['nequix-mp-1'], family='many'), tmp_path / 'nequix-mp-1.nqx'
+    put(row, many=ManyFamily())
     path.write_bytes(b'{"cut')
     with pytest.raises(
         PotentialError, match=f'{sha256_of([path])}, but nequix-mp-1.nqx of .* has {row.files[path.name]}'
