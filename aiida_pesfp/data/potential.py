@@ -29,13 +29,14 @@ class PotentialData(RequiredAttributes, Data):
     FOLDER = 'potential'
 
     @classmethod
-    def from_spec(cls, spec: str) -> Self:
+    def from_spec(cls, spec: str, sha256: str | None = None) -> Self:
         """An unstored node for a potential by name or path.
 
         :param spec: what ``pesfp-scan --potential`` takes.
-        :raises PotentialError: if there is no such potential, or it is damaged.
+        :param sha256: what the weights must have, see :func:`~aiida_pesfp.potentials.registry.identify`.
+        :raises PotentialError: if there is no such potential, it is damaged, or has another hash.
         """
-        identity = identify(spec)
+        identity = identify(spec, sha256)
         node = cls(label=identity.name)
         node.base.attributes.set_many({name: getattr(identity, name) for name in cls._REQUIRED})
         for path in files_of(identity):

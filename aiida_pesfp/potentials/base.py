@@ -10,13 +10,14 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from aiida_pesfp.errors import PotentialError, UnsupportedElement
-from aiida_pesfp.potentials.downloads import Download
+from aiida_pesfp.potentials.catalogue import Known
+from aiida_pesfp.potentials.downloads import sha256_of
 from aiida_pesfp.potentials.trust import reason, without_code
 
 if TYPE_CHECKING:
@@ -139,10 +140,8 @@ class Family(ABC):
     :cvar implementation: ``'module:Class'`` of the :class:`Potential`. The class is called with identity, device and
         batch size, and its module is imported only when a potential is loaded.
     :cvar accepts: for messages, what it recognises.
-    :cvar embedded: weights inside an installed package: name -> file, as ``'package/folder/file'``.
-    :cvar downloads: published weights that are fetched by name.
-    :cvar variants: embedded weights that hold several potentials -> what comes behind their name and a colon. None if
-        no weights of the family hold several.
+    :cvar known: weights that have a name and stand in no catalogue of this package.
+    :cvar has_variants: whether weights may hold several potentials, of which one is named behind a colon.
     """
 
     kind: ClassVar[str]
@@ -150,16 +149,8 @@ class Family(ABC):
     requirement: ClassVar[str | None] = None
     implementation: ClassVar[str]
     accepts: ClassVar[str]
-    embedded: ClassVar[Mapping[str, str]] = {}
-    downloads: ClassVar[tuple[Download, ...]] = ()
-    variants: ClassVar[Mapping[str, tuple[str, ...]] | None] = None
-
-    @property
-    def names(self) -> list[str]:
-        """The names of embedded and published weights."""
-        known = self.variants or {}
-        embedded = [f'{name}:{one}' if one else name for name in self.embedded for one in known.get(name, ('',))]
-        return [*embedded, *(download.name for download in self.downloads)]
+    known: ClassVar[tuple[Known, ...]] = ()
+    has_variants: ClassVar[bool] = False
 
     @abstractmethod
     def recognises(self, path: Path) -> bool:
@@ -177,27 +168,17 @@ class Family(ABC):
 
         :raises PotentialError: if the weights are damaged.
         """
-        files = sorted(self.files(path))
-        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-        if len(files) == 1:
-            return digests[0]
-        listing = ''.join(f'{digest}  {file.name}\n' for file, digest in zip(files, digests))
-        return hashlib.sha256(listing.encode()).hexdigest()
+        return sha256_of(self.files(path))
 
     def identity(self, path: Path, name: str) -> PotentialIdentity:
         """:raises PotentialError: if the weights at the path are damaged."""
         return PotentialIdentity(name, self.kind, self.sha256(path), self.package, version(self.package), str(path))
 
     def by_name(self, name: str) -> PotentialIdentity | None:
-        """The potential of a reserved name; None if this family has not reserved it.
+        """The potential of a name that only this family can read, such as one with a prefix; None for any other name.
 
-        :raises PotentialError: if its weights are not on this machine and cannot be fetched.
+        :raises PotentialError: if it is a name of this family, but there is no such potential.
         """
-        if name in self.embedded:
-            return self.identity(self.embedded_file(name), name)
-        for download in self.downloads:
-            if name == download.name:
-                return self.identity(download.fetch(), name)
         return None
 
     def online(self, name: str) -> Path | None:
@@ -208,25 +189,20 @@ class Family(ABC):
         return None
 
     def with_variant(self, identity: PotentialIdentity, variant: str | None) -> PotentialIdentity:
-        """One of the potentials in the weights of an identity, if embedded ones are known to hold several.
+        """One of the potentials in the weights of an identity; the identity itself if no variant is named.
 
-        :raises PotentialError: if it is not named, or not one of them.
+        :raises PotentialError: if these weights do not hold several.
         """
-        name = identity.name
-        known = (self.variants or {}).get(name)
-        if variant and (self.variants is None or (name in self.embedded and not known)):
-            raise PotentialError(f'{name} holds one potential: leave out :{variant}')
-        if known and variant not in known:
-            what = f'{name} holds several potentials, of which {variant!r} is none' if variant else name
-            raise PotentialError(f'{what}: name one, {" or ".join(f"{name}:{one}" for one in known)}')
+        if variant and not self.has_variants:
+            raise PotentialError(f'{identity.name} holds one potential: leave out :{variant}')
         return identity.with_variant(variant) if variant else identity
 
-    def embedded_file(self, name: str) -> Path:
+    def embedded_file(self, known: Known) -> Path:
         """The file of embedded weights.
 
         :raises PotentialError: if the package is not installed, or has no such file.
         """
-        package, _, file = self.embedded[name].partition('/')
+        package, _, file = known.embedded.partition('/')
         found = importlib.util.find_spec(package)  # of a top-level package, this does not import it
         if found is None or not found.submodule_search_locations:
             raise PotentialError(f'the Python package {package} is not installed here: {self._remedy()}')

@@ -1,4 +1,4 @@
-"""Writes the reference from the code: modules, node types, processes, commands, quantities, protocols.
+"""Writes the reference from the code: modules, node types, processes, commands, quantities, potentials, protocols.
 
 Sphinx calls this before each build; ``python docs/reference/generate.py`` does the same by hand. The pages go into
 ``docs/reference/generated``, which git ignores. ``exit_codes.py`` writes the table of exit codes.
@@ -12,6 +12,7 @@ from types import ModuleType
 
 import aiida_pesfp
 from aiida_pesfp.fingerprint.quantities import QUANTITIES
+from aiida_pesfp.potentials.catalogue import catalogue
 
 REPOSITORY_URL = 'https://github.com/aiida-pesfp/aiida-pesfp'
 PACKAGE = Path(aiida_pesfp.__file__).parent
@@ -31,6 +32,7 @@ def pages() -> dict[str, str]:
     """The generated pages by file name."""
     return {
         'quantities.rst': quantities(),
+        'potentials.rst': potentials(),
         'nodes.rst': nodes(),
         'processes.rst': processes(),
         'protocols.rst': protocols(),
@@ -72,6 +74,36 @@ def quantities() -> str:
         'The descriptors of a structure: rows of the table in :mod:`aiida_pesfp.fingerprint.quantities`. Their names',
         'are those in expressions (``aiida-pesfp rank --where``), JSON files and attributes of ``DescriptorsData``.\n',
         list_table(('name', 'symbol', 'unit', 'better', 'meaning'), rows),
+    ]
+    return '\n'.join(parts)
+
+
+def potentials() -> str:
+    """The catalogue of potentials."""
+    rows = []
+    for row in catalogue():
+        for told in row.facts():
+            barriers = told['barriers'] and '{spearman:.2f}, {right_side} % ({hops})'.format(**told['barriers'])
+            scores = (told['f1'] and f'{told["f1"]:.3f}', barriers, told['ranking'])
+            licence = row.licence and f'`{row.licence.name} <{row.licence.url}>`__'
+            use = [told['commercial'] or 'unknown', *filter(None, [row.licence and row.licence.limits])]
+            where = f'in the package ``{row.embedded.split("/")[0]}``' if row.embedded else row.url or row.obtain
+            verified = 'yes' if row.pinned else 'by you'
+            sets, elements = told['trained_on'] or 'unknown', told['elements'] or 'unknown'
+            cells = (f'``{told["name"]}``', told['family'], told['released'], sets, elements)
+            cells += tuple(score or '' for score in scores)
+            cells += (licence or 'unknown', ': '.join(use), f'`citation <{row.citation}>`__', where, verified)
+            rows.append(cells)
+    head = ('name', 'family', 'released', 'trained on', 'elements', 'F1', 'barriers', 'ranking', 'licence')
+    head += ('commercial use', 'cite', 'from', 'verified')
+    parts = [
+        heading('Known potentials', '='),
+        'The rows of ``aiida_pesfp/potentials/catalogue.yaml``, which says where each fact comes from. *F1*: Matbench',
+        'Discovery, unique prototypes. *Barriers*: ours with a relaxed framework against DFT: Spearman coefficient,',
+        'share on the right side of 0.5 eV, and number of hops, of which fewer than 20 say nothing yet. *Ranking*:',
+        'score of Xi for 110 materials of KAHLE2020, where 0.06 is a guess. *Commercial use*: whether the licence of',
+        'the weights allows it. *Verified*: whether the SHA-256 of the weights is known.\n',
+        list_table(head, rows),
     ]
     return '\n'.join(parts)
 

@@ -10,6 +10,7 @@ import click
 import pytest
 import yaml
 
+from aiida_pesfp.potentials.catalogue import catalogue
 from tests.helpers import REPOSITORY
 from tests.helpers.documentation import DOCS, README, blocks, build
 
@@ -37,6 +38,12 @@ def test_reference_names_every_node_type_and_process(group):
     text = pages['nodes.rst'] + pages['processes.rst']
     points = metadata.distribution('aiida-pesfp').entry_points.select(group=group)
     assert [point.name for point in points if f'\n{point.name}\n' not in text] == []
+
+
+def test_reference_names_every_known_potential():
+    text = runpy.run_path(str(REFERENCE / 'generate.py'))['pages']()['potentials.rst']
+    names = [name for row in catalogue() for name in row.names]
+    assert re.findall(r'\* - ``(.*)``', text) == names
 
 
 @pytest.mark.parametrize('page', [page for page in PAGES if blocks(page, 'python')], ids=lambda page: page.stem)

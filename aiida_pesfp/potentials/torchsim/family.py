@@ -44,7 +44,7 @@ class TorchSimFamily(Family):
     kind, package = 'torchsim', 'torch-sim-atomistic'
     requirement = "'aiida-pesfp[torchsim]' and the package of the model, with Python 3.12 or newer"
     implementation = 'aiida_pesfp.potentials.torchsim.potential:TorchSimPotential'
-    variants = {}
+    has_variants = True
 
     @property
     def accepts(self) -> str:
@@ -68,7 +68,9 @@ class TorchSimFamily(Family):
         without, colon, _ = rest.rpartition(':')
         if colon and Path(without).expanduser().exists():
             return None  # with a variant, which is asked for next
-        raise PotentialError(f'there is no file {rest!r}: fetch the weights of {before}, and give their path')
+        raise PotentialError(
+            f'there is no file {rest!r}, nor are known weights of {before} called so: see `aiida-pesfp potential list`'
+        )
 
     def with_variant(self, identity: PotentialIdentity, variant: str | None) -> PotentialIdentity:
         if variant and (identity.model is None or not models()[identity.model].has_variants):

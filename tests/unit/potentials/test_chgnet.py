@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
 from aiida_pesfp.potentials import load_potential
-from aiida_pesfp.potentials.registry import families
+from aiida_pesfp.potentials.registry import families, find
 from tests.helpers.crystals import rock_salt
 from tests.helpers.potentials import CELLS, by_calculator, compare_with_its_calculator, random_places
 from tests.helpers.reference import compare
@@ -212,11 +213,14 @@ def test_other_potentials_do_without_the_package():
     subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
 
 
-def test_a_missing_extra_is_named(monkeypatch):
-    family = families()['chgnet']
-    monkeypatch.setitem(family.embedded, 'absent', 'no_such_package/none.tar')
-    with pytest.raises(errors.PotentialError, match=r'no_such_package is not .* pip install aiida-pesfp\[chgnet\]'):
-        load_potential('absent')
-    monkeypatch.setitem(family.embedded, 'absent', 'chgnet/pretrained/9.9.9/none.tar')
-    with pytest.raises(errors.PotentialError, match=r'lacks pretrained/9\.9\.9/none\.tar: pip install --upgrade'):
-        load_potential('absent')
+@pytest.mark.parametrize(
+    ('embedded', 'words'),
+    [
+        ('no_such_package/none.tar', r'no_such_package is not .* pip install aiida-pesfp\[chgnet\]'),
+        ('chgnet/pretrained/9.9.9/none.tar', r'lacks pretrained/9\.9\.9/none\.tar: pip install --upgrade'),
+    ],
+)
+def test_a_missing_extra_is_named(embedded, words):
+    absent = replace(find('chgnet-0.3.0')[0], embedded=embedded)
+    with pytest.raises(errors.PotentialError, match=words):
+        families()['chgnet'].embedded_file(absent)

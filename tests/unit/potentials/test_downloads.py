@@ -21,7 +21,7 @@ PATHS = [f'toy-1/{name}' for name in CONTENT]
 @pytest.fixture
 def toy():
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
-    return Download('toy-1', 'http://127.0.0.1:9/published', hashes, 256_200, 'MIT')
+    return Download('toy-1', 'http://127.0.0.1:9/published', hashes, 0.3)
 
 
 @pytest.fixture
@@ -113,6 +113,48 @@ def test_a_cache_that_can_only_be_read_suffices(toy, server):
         folder.chmod(0o755)
     assert not server.requests
     assert not (folder / '.lock').exists()
+
+
+@pytest.mark.parametrize(
+    ('name', 'sent', 'words'),
+    [
+        ('a.model', b'\n <!DOCTYPE html><html><body>Log in first</body></html>', 'a page or a pointer'),
+        ('a.nqx', b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'a page or a pointer'),
+        ('a.pt', b'Not found', "no file of torch in the place of a.pt: b'Not found'"),
+        ('a.json', b'Not found', 'no JSON in the place of a.json'),
+    ],
+)
+def test_what_servers_send_in_the_place_of_weights_is_refused(server, name, sent, words):
+    """Also where no hash is known, and the right file is fetched when the server has it."""
+    download = Download('toy-1', 'http://127.0.0.1:9/published', {name: None})
+    server.files[f'toy-1/{name}'] = sent
+    with pytest.raises(PotentialError, match=words):
+        download.fetch()
+    server.files[f'toy-1/{name}'] = b'{}' if name == 'a.json' else b'PK\x03\x04'
+    assert [path.name for path in download.fetch().iterdir() if path.name != '.lock'] == [name]
+
+
+def test_files_without_a_known_hash_are_confirmed_once(toy, server):
+    """By the SHA-256 of the lines that ``sha256sum`` prints for them; from then on they are as good as others."""
+    unknown = Download(toy.name, toy.url, dict.fromkeys(toy.files))
+    lines = ''.join(f'{toy.files[name]}  {name}\n' for name in sorted(toy.files))
+    digest = hashlib.sha256(lines.encode()).hexdigest()
+    folder = unknown.fetch()
+    for wrong in (None, '0' * 64):
+        with pytest.raises(PotentialError, match=f'{digest}.*{wrong or "--sha256"}'):
+            unknown.confirm(wrong)
+    unknown.confirm(digest)
+    server.requests.clear()
+    unknown.fetch()
+    unknown.confirm(None)
+    assert not server.requests
+    assert (folder / 'SHA256SUMS').read_text() == lines
+    (folder / 'a.data').write_bytes(b'?')
+    assert (unknown.fetch() / 'a.data').read_bytes() == CONTENT['a.data']
+    server.files[PATHS[1]] = b'changed by its publisher'
+    (folder / 'a.data').unlink()
+    with pytest.raises(PotentialError, match=rf'a\.data.*{toy.files["a.data"]}'):
+        unknown.fetch()
 
 
 def test_the_paper_s_potential_comes_from_a_mirror(m3gnet_weights, monkeypatch, tmp_path):

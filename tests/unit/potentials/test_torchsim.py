@@ -5,7 +5,6 @@ import os
 import pickle
 import sys
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import pytest
@@ -163,34 +162,9 @@ def pairs_of_metatomic(folder: Path):
         pytest.skip('torch_geometric is loaded, after which metatensor cannot be')
     metatomic = pytest.importorskip('metatomic.torch', reason='metatomic-torch is not installed')
     pytest.importorskip('metatomic_torchsim', reason='metatomic-torchsim is not installed')
-    from metatensor.torch import Labels, TensorBlock, TensorMap
     from metatomic_ase import MetatomicCalculator
 
-    class Pairs(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.pairs = metatomic.NeighborListOptions(cutoff=4.0, full_list=False, strict=True)
-
-        def requested_neighbor_lists(self) -> list[metatomic.NeighborListOptions]:
-            return [self.pairs]
-
-        def forward(
-            self,
-            systems: list[metatomic.System],
-            outputs: dict[str, metatomic.ModelOutput],
-            selected_atoms: Optional[Labels],  # noqa: UP045, as TorchScript knows no other form
-        ) -> dict[str, TensorMap]:
-            energies: list[torch.Tensor] = []
-            for system in systems:
-                vectors = system.get_neighbor_list(self.pairs).values.reshape(-1, 3)
-                energies.append(torch.exp(-torch.linalg.vector_norm(vectors, dim=1)).sum().reshape(1, 1))
-            block = TensorBlock(
-                values=torch.vstack(energies),
-                samples=Labels(['system'], torch.arange(len(systems)).reshape(-1, 1)),
-                components=torch.jit.annotate(list[Labels], []),
-                properties=Labels(['energy'], torch.zeros(1, 1, dtype=torch.int64)),
-            )
-            return {'energy': TensorMap(Labels(['_'], torch.zeros(1, 1, dtype=torch.int64)), [block])}
+    from tests.helpers.metatomic_pairs import Pairs
 
     capabilities = metatomic.ModelCapabilities(
         outputs={'energy': metatomic.ModelOutput(unit='eV', sample_kind='system')},
