@@ -151,15 +151,17 @@ class Known:
         return ':'.join(filter(None, (self.model, str(path), variant or self.option)))
 
     def check(self, path: Path) -> None:
-        """Compare files that are called as published ones with these.
+        """Compare files with the published ones: those of the same ending, as what was converted has another.
 
         :raises PotentialError: if one has another SHA-256 than the catalogue.
         """
         published = self.files if self.url else {Path(self.embedded).name: self.sha256} if self.embedded else {}
         for name, digest in published.items():
             file = path / name if path.is_dir() else path
-            if digest and file.name == name and file.is_file() and (found := sha256_of([file])) != digest:
-                raise PotentialError(f'{file} has the SHA-256 {found}, but {name} of {self.name} has {digest}')
+            same_kind = file.is_file() and file.suffix == Path(name).suffix
+            if digest and same_kind and (found := sha256_of([file])) != digest:
+                what = f'{file} has the SHA-256 {found}, but {name} of {self.name} has {digest}'
+                raise PotentialError(f'{what}: fetch it again, or choose another name')
 
 
 @cache

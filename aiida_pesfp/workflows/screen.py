@@ -114,7 +114,7 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')
         words = 'The screening with {potential} has no ranking: {reason}. The ranking is that of the others.'
-        spec.exit_code(420, 'ERROR_FURTHER_POTENTIAL_FAILED', message=words)
+        spec.exit_code(440, 'ERROR_FURTHER_POTENTIAL_FAILED', message=words)
         words = '{lost} of {total} structures are missing in the ranking, see `rejected`: {reason}'
         spec.exit_code(430, 'ERROR_STRUCTURES_LOST', message=words)
 

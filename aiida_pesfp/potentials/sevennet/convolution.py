@@ -40,6 +40,12 @@ class FrozenConvolution(nn.Module):
         paths = [(path.i_in1, path.i_in2, path.i_out, 'uvu', False) for path in product.instructions]
         self._one_channel = TensorProduct(*one_channel, paths).to(convolution.denominator.device)
 
+    @property
+    def bytes_per_pair(self) -> int:
+        """Memory of the kernels of one pair of atoms, in single precision."""
+        kinds = zip(self._inputs, self._paths)
+        return sum(4 * u * d * sum(self._outputs[path][1] for path in paths) for (u, d), paths in kinds)
+
     def kernels(self, data: dict) -> tuple[list[Tensor], list[list[Tensor]]]:
         """Which n atoms each atom has edges from, and for each kind of input features the (u, D, n d) matrices of its u
         channels that make their sums, one for each atom.

@@ -20,8 +20,8 @@ with quiet():
 
     from aiida_pesfp.potentials.sevennet.convolution import KERNELS, FrozenConvolution
 
-#: Most pairs of neighbours whose edges are summed. Kernels of SevenNet-0 take 110 kB for each: 4 GB in all.
-MOST_PAIRS_OF_KERNELS = 40_000
+#: Most memory for the sums over edges, bytes. SevenNet-0 takes 110 kB for each pair of neighbours, SevenNet-l3i5 360 kB.
+MEMORY_OF_KERNELS = 4_000_000_000
 #: Kernels are read from memory once a batch: in smaller batches that takes longer than to compute with them.
 LEAST_BATCH = 32
 
@@ -37,7 +37,8 @@ class SevenNetEvaluator(BatchedEvaluator):
     def freeze(self) -> None:
         # Each ordered pair has at least one edge.
         pairs = np.unique(np.stack([self.graph.fixed.sources, self.graph.fixed.targets]), axis=1)
-        self._frozen = pairs.shape[1] <= MOST_PAIRS_OF_KERNELS
+        per_pair = sum(layer.bytes_per_pair for layer in self.potential.convolutions)
+        self._frozen = pairs.shape[1] * per_pair <= MEMORY_OF_KERNELS
         if self._frozen:
             data = self.potential.network.edge_embedding(self._data(1, self.graph.fixed))
             self._kernels = {layer.name: layer.kernels(data) for layer in self.potential.convolutions}

@@ -257,6 +257,9 @@ def test_files_that_are_called_as_published_ones_must_be_these(put, tmp_path):
         PotentialError, match=f'{sha256_of([path])}, but nequix-mp-1.nqx of .* has {row.files[path.name]}'
     ):
         in_file('nequix-mp-1', str(path))
-    assert in_file('nequix-mp-1', str(path.rename(tmp_path / 'mine.nqx'))) == f'nequix:{tmp_path / "mine.nqx"}'
+    with pytest.raises(PotentialError, match='choose another name'):
+        in_file('nequix-mp-1', str(path.rename(tmp_path / 'mine.nqx')))
+    converted = (tmp_path / 'mine.nqx').rename(tmp_path / 'converted.pt')
+    assert in_file('nequix-mp-1', str(converted)) == f'nequix:{converted}'
     assert in_file('my-own', str(path)) == str(path)
     assert find('my-own') is None

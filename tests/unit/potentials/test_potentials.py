@@ -98,7 +98,7 @@ def test_sevennet_does_not_depend_on_the_batch(sevennet):
 def test_sevennet_equals_its_edge_by_edge_evaluation(sevennet, structure, monkeypatch):
     places = random_places(structure, 1, 4)
     fast = sevennet.evaluator(structure).energies(1, places)
-    monkeypatch.setattr('aiida_pesfp.potentials.sevennet.potential.MOST_PAIRS_OF_KERNELS', 0)
+    monkeypatch.setattr('aiida_pesfp.potentials.sevennet.potential.MEMORY_OF_KERNELS', 0)
     np.testing.assert_allclose(fast, sevennet.evaluator(structure).energies(1, places), atol=1e-5)
 
 
