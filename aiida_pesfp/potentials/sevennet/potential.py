@@ -20,7 +20,7 @@ with quiet():
 
     from aiida_pesfp.potentials.sevennet.convolution import KERNELS, FrozenConvolution
 
-#: Most memory for the sums over edges, bytes. SevenNet-0 takes 110 kB for each pair of neighbours, SevenNet-l3i5 360 kB.
+#: Most memory for the sums over edges, bytes. SevenNet-0 takes 110 kB for each pair of neighbours, l3i5 360 kB.
 MEMORY_OF_KERNELS = 4_000_000_000
 #: Kernels are read from memory once a batch: in smaller batches that takes longer than to compute with them.
 LEAST_BATCH = 32
