@@ -1,5 +1,7 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
+import itertools
+
 from aiida.common.exceptions import NotExistent
 from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
 from aiida.orm import AbstractCode, Dict, StructureData, WorkChainNode, load_code
@@ -10,6 +12,7 @@ from aiida_pesfp.calculations.selection import LOST, collect_rejected, rank, ran
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
+from aiida_pesfp.queries.calibrations import calibrations, node_of
 from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
 from aiida_pesfp.queries.structures import known_properties
@@ -39,9 +42,14 @@ def _check(inputs) -> None:
     ordering = EnsembleSettings.from_dict(inputs['ordering'].get_dict())
     if ordering.needs_potential and 'code' not in inputs.get('order', {}):
         raise ValueError('ordering: choice = monte_carlo and relax need a code of pesfp-order: give it as order.code')
-    weights = inputs['scan']['potential'].sha256
-    if problem := inputs['model'].mismatch(parameters.species, weights, parameters.compared()):
+    if problem := inputs['model'].mismatch(_origin(inputs['scan'])):
         raise ValueError(problem)
+
+
+def _origin(scan) -> dict:
+    """What descriptors of a scan depend on, as their attributes have it."""
+    potential = scan['potential']
+    return FingerprintSettings.from_dict(scan['parameters'].get_dict()).origin(potential.sha256, potential.name)
 
 
 def _code_of_orderings(code: AbstractCode) -> AbstractCode:
@@ -73,7 +81,10 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         cls.define_ordering(spec)
         number_port(spec, 'max_structures_per_job', 16)
         number_port(spec, 'max_concurrent_jobs', 4)
-        words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
+        words = (
+            'Ranks the structures: a calibration of Xi or a trained model. By default the calibration of the '
+            'potential: the newest of your own, or that which comes with the package; without any, free volumes.'
+        )
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
@@ -143,7 +154,16 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
+        self.ctx.model = self.inputs.get('model') or self._calibration()
         self.begin_orderings()
+
+    def _calibration(self) -> RankingModelData | None:
+        """The calibration that ranks, if there is one for the potential, the ion and the scan."""
+        known, origin = calibrations(), _origin(self.inputs.scan)
+        for sentence in itertools.chain(*known.explain([origin])):
+            self.report(sentence)
+        found = known.of(origin)
+        return found and node_of(found)
 
     def distribute(self) -> None:
         """Distribute structures over jobs."""
@@ -166,6 +186,9 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         for batch in batches:
             inputs = self.exposed_inputs(ScanBaseWorkChain)
             inputs['structures'] = {key: self.ctx.selected[key] for key in batch}
+            if self.parameters.scan.stop_below is not None and self.ctx.model and self.ctx.model.kind == 'xi':
+                cuts = {'stop_xi': self.ctx.model.to_model().parameters}
+                inputs['scan']['parameters'] = Dict(inputs['scan']['parameters'].get_dict() | cuts)
             if batch[0] in self.ctx.folders:
                 inputs['scan']['parent_folder'] = self.ctx.folders[batch[0]]
             node = self.submit(ScanBaseWorkChain, **inputs)
@@ -193,7 +216,7 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         if not self.ctx.descriptors:
             return self.exit_codes.ERROR_ALL_SCANS_FAILED
         try:
-            ranking = self._rank_by_model() if 'model' in self.inputs else rank(**self.ctx.descriptors)
+            ranking = self._rank_by_model() if self.ctx.model else rank(**self.ctx.descriptors)
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         self.out('ranking', ranking)
@@ -205,9 +228,9 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
 
     def _rank_by_model(self) -> Dict:
         features = Dict({})
-        if self.inputs.model.to_model().feature_set != 'pes':
+        if self.ctx.model.to_model().feature_set != 'pes':
             features = featurise(**{key: self.inputs.structures[key] for key in self.ctx.descriptors})
-        return rank_by_model(self.inputs.model, features, **self.ctx.descriptors)
+        return rank_by_model(self.ctx.model, features, **self.ctx.descriptors)
 
     def _collect(self, node: WorkChainNode) -> None:
         structures, results = node.inputs.structures, self.exposed_outputs(node, ScanBaseWorkChain)
