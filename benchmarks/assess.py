@@ -1,8 +1,11 @@
 """Descriptors of real materials assessed with published labels, after Fig. 3, 7, 8 and 9 of arXiv:2411.06804.
 
 Run ``python benchmarks/assess.py POTENTIAL...``, with names or paths as for ``pesfp-scan --potential``; ``paper`` is
-the paper's own. Structures are reduced to primitive cells. Structures beyond ``--largest`` and ``--cheapest`` are
-listed and not scanned.
+the paper's own. Structures are reduced to primitive cells. Structures beyond ``--largest`` and ``--of-each-class``
+are listed and not scanned.
+
+``--ship`` writes what ``aiida-pesfp calibrate`` finds with all these sets, and what it was found from, to the files of
+the package in ``aiida_pesfp/assessment/calibrations``. For the paper's potential they have its published cuts.
 
 Resumable: ``pesfp-scan`` fills the output folder, and no energy in it is computed again. The structures that were
 scanned with all potentials of the call become nodes: jobs that resume in that folder, and a ``pesfp.assess`` of their
@@ -15,8 +18,10 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import warnings
+from collections import Counter
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -29,11 +34,14 @@ from aiida.manage.configuration import get_config, load_profile
 from aiida.orm import Dict
 from aiida.storage.sqlite_temp import SqliteTempBackend
 from aiida.tools.archive import create_archive
-from common import PAPER
-from labelled import SETS, choose, load_set, make_code, scan, store
+from common import PAPER, SHARED
+from labelled import SETS, choose, classes_of, load_set, make_code, scan, store
+from softening import softening
 from tabulate import tabulate
 
-from aiida_pesfp.assessment.scores import score
+import aiida_pesfp
+from aiida_pesfp.assessment.calibrated import BY_VOLUMES, FOLDER
+from aiida_pesfp.assessment.scores import MEMBERSHIP, score
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.queries.descriptors import surfaces_of
 from aiida_pesfp.report.plots.assessment import write_figures
@@ -44,6 +52,9 @@ from aiida_pesfp.workflows.assess import AssessWorkChain
 SCRATCH = Path(os.environ['AIIDA_PATH'])
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 SCORE = ScoreSettings(resamples=1000, seed=0)
+#: What ranks structures of a potential without a calibration.
+VOLUMES = 'fv_connected * fv_disconnected'
+_RECALIBRATED = 'xi, recalibrated'
 
 
 def folder_of(potential: str, arguments) -> Path:
@@ -63,9 +74,10 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
         structures |= nodes
         descriptors |= store(nodes, node, folder / name / 'results', code, arguments)
     parameters = {
-        'sets': {name: {'classes': SETS[name][2].as_dict(), 'match_by': ['id']} for name in sets},
+        'sets': {name: {'classes': SETS[name].classes.as_dict(), 'match_by': ['id']} for name in sets},
         'score': SCORE.as_dict(),
         'calibration': {},
+        'expressions': [VOLUMES],
     }
     if arguments.models and arguments.sets[0] in sets:
         parameters['models'] = {'train_on': arguments.sets[0], 'feature_sets': list(FEATURE_SETS)}
@@ -90,7 +102,7 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
             tables = [descriptors[key].get_dict() for key in content['materials']]
             weights = results['assessments'][name].weights()
             found = score(model.to_model().rank_values(tables), *weights, SCORE)
-            recalibrated[name] = {'xi, recalibrated': asdict(found)}
+            recalibrated[name] = {_RECALIBRATED: asdict(found)}
     cuts = {'published': asdict(XiParameters())} | ({'recalibrated': calibration['parameters']} if calibration else {})
     pairs = {name: (found['connected_cut'], found['disconnected_cut']) for name, found in cuts.items()}
     write_figures(folder, contents, models, recalibrated, pairs)
@@ -103,11 +115,55 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
         print_materials(f'{potential}, {name}', content, len(set(surfaces.values())))
     if calibration:
         print_calibration(potential, calibration)
+    if calibration and arguments.ship:
+        found = {name: table[_RECALIBRATED] for name, table in recalibrated.items()}
+        ship(potential, model, results['assessments'], found, arguments)
     scores = {}
     for name, content in contents.items():
         rows = {row['ranking']: row['score'] for row in content['rows'] if row['score']}
         scores[name] = rows | recalibrated.get(name, {}) | models.get(name, {}) | {'random': content['random']}
     return scores
+
+
+def ship(potential: str, model, assessments: dict, recalibrated: dict[str, dict], arguments) -> None:
+    """Write the calibration of a potential as a file of the package.
+
+    :param recalibrated: set of labels -> score with the new cuts.
+    """
+    content = model.base.attributes.all
+    sets = {}
+    for name, assessment in assessments.items():
+        numbers = dict(zip(('good', 'bad'), (int((weights > MEMBERSHIP).sum()) for weights in assessment.weights())))
+        scores = {'xi': assessment.score_of('xi'), 'xi_calibrated': recalibrated[name]}
+        scores |= {BY_VOLUMES: assessment.score_of(VOLUMES), 'random': assessment['random']}
+        table = SETS[name].table.relative_to(SHARED).as_posix()
+        about = {
+            'table': table,
+            'sha256': SETS[name].sha256,
+            'classes': assessment['classes'],
+            'remark': SETS[name].remark,
+        }
+        sets[name] = about | {'materials': len(assessment['materials'])} | numbers | {'scores': scores}
+    numerical = {name: content.pop(name) for name in ('spacing', 'minimum_distance', 'grid')}
+    given = ' '.join(arguments.command).replace(str(SHARED), '../shared')
+    content['provenance'] = {
+        'date': date.today().isoformat(),
+        'version': aiida_pesfp.__version__,
+        'command': f'python benchmarks/assess.py {given}',
+        'scans': numerical | {'adaptive': arguments.adaptive},
+        'sets': sets,
+    }
+    if potential == 'paper':
+        # Its cuts are the published ones, for all of its scans of lithium; the fit is a check of the command.
+        for name in ('cell', 'cell_size', 'others', 'settings', 'score'):
+            content.pop(name, None)
+        content['parameters'] = XiParameters().as_dict()
+        content['calibration'] = {'source': 'arXiv:2411.06804, Eq. 4', 'refit': content['calibration']}
+    if (found := softening(content['potential_name'])) is not None:
+        content['softening'] = found
+    path = FOLDER / f'{content["potential_name"]}.json'
+    path.write_text(json.dumps(content, indent=1) + '\n')
+    print(f'{potential}: wrote {path.name}')
 
 
 def print_materials(name: str, content: dict, surfaces: int) -> None:
@@ -167,7 +223,7 @@ def main():
     parser.add_argument('-o', '--output', type=Path, default=Path('benchmark-assess'))
     parser.add_argument('--sets', nargs='+', choices=SETS, default=list(SETS), help='models are trained on the first')
     parser.add_argument('--largest', type=float, default=float('inf'), help='most evaluations times atoms, in millions')
-    parser.add_argument('--cheapest', type=int, default=10**6, help='take only so many of each set')
+    parser.add_argument('--of-each-class', type=int, help='take only so many good and bad conductors of each set')
     parser.add_argument('--spacing', type=float, default=0.25, help='A')
     parser.add_argument('--adaptive', action='store_true', help='see adaptive.py for what it costs and gives')
     parser.add_argument('--device', default='auto')
@@ -175,8 +231,9 @@ def main():
     parser.add_argument('--models', action='store_true', help='train those of Appendix C too (needs the extra models)')
     parser.add_argument('--plan', action='store_true', help='print what would be scanned, and stop')
     parser.add_argument('--scan-only', action='store_true', help='assess nothing')
+    parser.add_argument('--ship', action='store_true', help='write the calibrations that come with the package')
     parser.add_argument('--finished-only', action='store_true', help='take only structures that have results')
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(namespace=argparse.Namespace(command=sys.argv[1:]))
     arguments.output = arguments.output.absolute()
     arguments.output.mkdir(parents=True, exist_ok=True)
     load_profile(SqliteTempBackend.create_profile('assess'), allow_switch=True)
@@ -185,10 +242,12 @@ def main():
     code, sets = make_code(SCRATCH / 'run'), {}
     for name in arguments.sets:
         labels, nodes = load_set(name)
-        chosen, left_out = choose(nodes, arguments, arguments.output / f'evaluations-{name}.json')
+        classes = classes_of(name, labels, nodes)
+        chosen, left_out = choose(nodes, classes, arguments, arguments.output / f'evaluations-{name}.json')
         for key, reason in left_out.items():
             print(f'{name}: {nodes[key].label} ({nodes[key].get_formula("hill_compact")}) left out: {reason}')
-        print(f'{name}: {len(chosen)} of {len(nodes)} structures are chosen')
+        numbers = ', '.join(f'{number} {kind}' for kind, number in Counter(map(classes.get, chosen)).items() if kind)
+        print(f'{name}: {len(chosen)} of {len(nodes)} structures are chosen ({numbers} conductors)')
         sets[name] = (labels, nodes, chosen)
     if arguments.plan:
         return

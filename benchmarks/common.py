@@ -12,6 +12,13 @@ from tests.helpers import REPOSITORY, SHARED
 
 #: The paper's potential; its weights are downloaded where they are not in the cache.
 PAPER = 'm3gnet-mp-2021.2.8'
+#: Column of the conductivities of OBELiX.
+SIGMA = 'Ionic conductivity (S cm-1)'
+#: Notes of OBELiX by which a conductivity may belong to another crystal than the CIF, or a row is there twice.
+UNFIT = (
+    'should be deleted|duplicate|check cif|not matching cif|not correct|true formula|po information is missing|'
+    'structure may be different|composition should be corrected|incorrect|not good'
+)
 
 
 def structure_file(identifier: str) -> Path:

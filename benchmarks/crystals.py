@@ -1,4 +1,4 @@
-"""Xi and MPE of five crystals, speed and agreement of potentials: ``python benchmarks/crystals.py --potential NAME...``.
+"""Xi and MPE of five crystals, speed and agreement: ``python benchmarks/crystals.py --potential NAME...``.
 
 Each potential scans the primitive cells of the crystals with the settings of the paper. *dE* is the largest difference
 of our energies from those of the potential's own ASE calculator, at four places in each crystal.

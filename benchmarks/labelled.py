@@ -1,17 +1,29 @@
 """The labelled materials of ``assess.py``: tables, structures, and scans that go on where they were stopped."""
 
+import csv
+import hashlib
+import io
+import itertools
 import json
+import re
 import subprocess
 import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiida.engine import run_get_node
 from aiida.orm import Computer, Dict, InstalledCode, RemoteData, SinglefileData, StructureData
-from common import REPOSITORY, SHARED
+from common import REPOSITORY, SHARED, SIGMA, UNFIT
 from pymatgen.core import Structure
 
-from aiida_pesfp.calculations.assessment import read_labels, structures_of_labels
+from aiida_pesfp.assessment.classes import classify
+from aiida_pesfp.assessment.scores import MEMBERSHIP
+from aiida_pesfp.calculations.assessment import match_labels, read_labels, structures_of_labels
 from aiida_pesfp.crystals.canonical import canonical_cell
+from aiida_pesfp.crystals.formats import read_file
+from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
@@ -20,11 +32,67 @@ from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
-#: Table, its columns, and the paper's classes (Sec. II B). This KAHLE2020 has no temperature but 1000 K, so the middle
-#: panel of Fig. 3 cannot be made. The floor is that of Fig. 8.
+
+@dataclass(frozen=True)
+class LabelledMaterials:
+    """A set of labels: its table, what the columns mean, the paper's classes (Sec. II B), and where structures lie.
+
+    :param structures: folder of CIFs named by the id; None if they are in the table.
+    :param remark: what to know before the labels are trusted.
+    :param prepare: makes of a row what is read, or leaves it out with None.
+    """
+
+    table: Path
+    form: TableFormat
+    classes: ClassSettings
+    structures: Path | None = None
+    remark: str = ''
+    prepare: Callable[[dict], dict | None] = dict
+
+    def read(self) -> LabelsData:
+        """The labels, as a node."""
+        with self.table.open(newline='') as file:
+            rows = [row for row in map(self.prepare, csv.DictReader(file)) if row is not None]
+        text = io.StringIO(newline='')
+        writer = csv.DictWriter(text, rows[0], lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(rows)
+        content = io.BytesIO(text.getvalue().encode())
+        return read_labels(SinglefileData(content, filename=self.table.name), Dict(self.form.as_dict()))
+
+    @property
+    def sha256(self) -> str:
+        """Of the table as it was published."""
+        return hashlib.sha256(self.table.read_bytes()).hexdigest()
+
+
+def _diffusion(row: dict) -> dict:
+    """A row of SevenNet-0 dynamics with the diffusion coefficient: a sixth of the slope of the mean squared
+    displacement."""
+    names = {'diffusion': 'li_msd_slope_A2_per_ps', 'error': 'error'}
+    values = {name: float(row[column]) / 6 for name, column in names.items()}
+    return {'mp_id': row['mp_id'], 'temperature_K': row['temperature_K'], **values}
+
+
+def _ordered(row: dict) -> dict | None:
+    """A row of OBELiX whose crystal is ordered and its own, without the columns that are not read."""
+    path = SHARED / 'obelix' / 'train_cifs' / f'{row["ID"]}.cif'
+    if not path.exists() or re.search(UNFIT, row['note'], re.IGNORECASE):
+        return None
+    try:
+        is_ordered = next(iter(itertools.islice(read_file(path), 1))).structure.is_ordered
+    except StructureError:
+        return None
+    return {'ID': row['ID'], 'conductivity': row[SIGMA]} if is_ordered else None
+
+
+_AT_1000K = ClassSettings(good=0.1, bad=0.01, temperature=1000.0)
+_AT_ROOM = ClassSettings(good=5e-5, bad=1e-5, temperature=300.0, floor=1e-10)  # the floor is that of Fig. 8
+_COLUMNS_OF_MD = {'id': 'mp_id', 'temperature': 'temperature_K', 'diffusion': 'diffusion', 'error': 'error'}
+#: This KAHLE2020 has no temperature but 1000 K, so the middle panel of Fig. 3 cannot be made.
 SETS = {
-    'kahle2020': (
-        'kahle2020.csv',
+    'kahle2020': LabelledMaterials(
+        SHARED / 'labels' / 'kahle2020.csv',
         TableFormat(
             {
                 'id': 'stru_id',
@@ -35,17 +103,34 @@ SETS = {
             'cm2/s',
             1000.0,
         ),
-        ClassSettings(good=0.1, bad=0.01, temperature=1000.0),
+        _AT_1000K,
     ),
-    'laskowski2023': (
-        'laskowski2023_mp.csv',
+    'laskowski2023': LabelledMaterials(
+        SHARED / 'labels' / 'laskowski2023_mp.csv',
         TableFormat(
             {'id': 'mp_id', 'series': 'icsd_id', 'composition': 'composition', 'conductivity': 'sigma_RT_S_cm'},
             'S/cm',
             300.0,
             ignore=['cif_in_topo'],
         ),
-        ClassSettings(good=5e-5, bad=1e-5, temperature=300.0, floor=1e-10),
+        _AT_ROOM,
+        SHARED / 'structures' / 'laskowski2023',
+    ),
+    'sevennet_md': LabelledMaterials(
+        SHARED / 'labels' / 'sevennet_md.csv',
+        TableFormat(_COLUMNS_OF_MD, 'A2/ps'),
+        _AT_1000K,
+        SHARED / 'structures' / 'sevennet_md',
+        'labels by dynamics with SevenNet-0, of materials that the paper chose by Xi with its own potential',
+        _diffusion,
+    ),
+    'obelix': LabelledMaterials(
+        SHARED / 'obelix' / 'train.csv',
+        TableFormat({'id': 'ID', 'conductivity': 'conductivity'}, 'S/cm', 298.0),
+        _AT_ROOM,
+        SHARED / 'obelix' / 'train_cifs',
+        'its ordered crystals only; many of them are in LASKOWSKI2023 too',
+        _ordered,
     ),
 }
 
@@ -65,29 +150,41 @@ def make_code(folder: Path) -> InstalledCode:
 
 def load_set(name: str) -> tuple[LabelsData, dict[str, StructureData]]:
     """Labels, and structures by key, labelled by the ids of the table."""
-    table, form, _ = SETS[name]
-    labels = read_labels(SinglefileData(SHARED / 'labels' / table), Dict(form.as_dict()))
+    labels = SETS[name].read()
     content = labels.to_table()
     for entry in content.excluded:
         print(f'{name}: row {entry["row"]} ({entry["id"]}): {entry["reason"]}')
+    ids = {measurement.row: measurement.id for measurement in content.measurements}
     if content.structures:
         nodes = structures_of_labels(labels)
-        ids = {measurement.row: measurement.id for measurement in content.measurements}
         for row in content.structures:
             nodes[f'row_{row}'].label = ids[row]
         return labels, nodes
-    nodes = {}
-    for path in sorted((SHARED / 'structures' / name).glob('*.cif')):
-        node = StructureData(pymatgen=canonical_cell(Structure.from_file(path)), label=path.stem)
-        nodes[path.stem.replace('-', '_')] = node.store()
-    return labels, nodes
+    paths = [path for path in sorted(SETS[name].structures.glob('*.cif')) if path.stem in ids.values()]
+    cells = (canonical_cell(Structure.from_file(path)) for path in paths)
+    nodes = [StructureData(pymatgen=cell, label=path.stem).store() for cell, path in zip(cells, paths)]
+    return labels, dict(zip(unique_names(path.stem for path in paths), nodes))
 
 
-def choose(structures: dict[str, StructureData], arguments, cache: Path) -> tuple[list[str], dict[str, str]]:
+def classes_of(name: str, labels: LabelsData, structures: dict[str, StructureData]) -> dict[str, str]:
+    """Key of each structure that is a good or a bad conductor with more than 50 % -> ``good`` or ``bad``."""
+    matches = match_labels(labels, Dict({'match_by': ['id']}), **structures).get_dict()
+    measurements, densities = defaultdict(list), matches['carrier_densities']
+    for one in labels.to_table().measurements:
+        if (key := matches['rows'].get(str(one.row))) is not None:
+            measurements[key].append((one, densities[key]))
+    materials, _ = classify(measurements, SETS[name].classes)
+    weights = {key: {'good': one.good_weight, 'bad': one.bad_weight} for key, one in materials.items()}
+    return {key: kind for key, both in weights.items() for kind, weight in both.items() if weight > MEMBERSHIP}
+
+
+def choose(
+    structures: dict[str, StructureData], classes: dict[str, str], arguments, cache: Path
+) -> tuple[list[str], dict[str, str]]:
     """Keys of those to scan, the cheapest first, and why others are left out."""
     counts = json.loads(cache.read_text()) if cache.exists() else {}
     settings = ScanSettings(spacing=arguments.spacing)
-    left_out, costs = {}, {}
+    left_out, costs, taken = {}, {}, Counter()
     for key, node in structures.items():
         name, atoms = f'{key} {arguments.spacing}', len(node.sites)
         if name not in counts:
@@ -103,10 +200,15 @@ def choose(structures: dict[str, StructureData], arguments, cache: Path) -> tupl
         else:
             costs[key] = count * atoms
     cache.write_text(json.dumps(counts, indent=1))
-    ordered = sorted(costs, key=costs.get)
-    for key in ordered[arguments.cheapest :]:
-        left_out[key] = f'{costs[key] / 1e6:.2f} million atoms to evaluate: not among the {arguments.cheapest} cheapest'
-    return ordered[: arguments.cheapest], left_out
+    chosen = []
+    for key in sorted(costs, key=costs.get):
+        kind = classes.get(key, 'neither a good nor a bad')
+        taken[kind] += 1
+        if arguments.of_each_class is None or (key in classes and taken[kind] <= arguments.of_each_class):
+            chosen.append(key)
+        else:
+            left_out[key] = f'{kind} conductor, {costs[key] / 1e6:.2f} million atoms to evaluate: --of-each-class'
+    return chosen, left_out
 
 
 def settings_of_job(arguments) -> dict:

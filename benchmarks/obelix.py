@@ -20,7 +20,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import PAPER, SHARED
+from common import PAPER, SHARED, SIGMA, UNFIT
 from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
 from pymatgen.core import Composition, Structure
 from scipy.stats import spearmanr
@@ -36,12 +36,6 @@ from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.scan import ScanSettings
 
 OBELIX = SHARED / 'obelix'
-SIGMA = 'Ionic conductivity (S cm-1)'
-#: Notes of the table by which a conductivity may belong to another crystal than the CIF, or a row is there twice.
-UNFIT = (
-    'should be deleted|duplicate|check cif|not matching cif|not correct|true formula|po information is missing|'
-    'structure may be different|composition should be corrected|incorrect|not good'
-)
 #: Sigma+ and sigma- of the paper for conductivities at room temperature (Sec. II B), S/cm.
 GOOD, BAD = 5e-5, 1e-5
 CLASSES = ('ordered', 'Li-disordered', 'framework-disordered')

@@ -93,7 +93,10 @@ def m3gnet_weights(tmp_path_factory):
 
 @pytest.fixture
 def aiida_pesfp():
-    """Runs ``aiida-pesfp`` in this process and profile; the result, whose exit status has to be the expected one."""
+    """Runs ``aiida-pesfp`` in this process and profile; the result, whose exit status has to be the expected one.
+
+    It is all that a terminal shows; of JSON and CSV, what a file would get.
+    """
     from aiida.common import log
     from click.testing import CliRunner
 
@@ -107,6 +110,6 @@ def aiida_pesfp():
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert (result.exit_code != 0) == fails, result.output
-        return result.output
+        return result.stdout if {'json', 'csv'} & {*arguments} else result.output
 
     return run

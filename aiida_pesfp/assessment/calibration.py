@@ -9,6 +9,7 @@ from scipy.special import expit
 from aiida_pesfp.assessment.features import SPECTRA, free_volume
 from aiida_pesfp.assessment.scores import MEMBERSHIP, check_classes, partial_area, resampled_weights
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.fingerprint.quantities import PROMISING
 from aiida_pesfp.settings.assessment import ScoreSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 
@@ -17,8 +18,6 @@ VARIABLE = ('slope', 'threshold')
 SLOPES = (2.0, 5.0, 10.0, 20.0, 50.0)
 #: Cuts to try; beyond them a free volume is below one in a thousand, or the whole cell.
 CUTS = tuple(np.linspace(-3.0, 0.0, 61).round(2).tolist())
-#: A structure with a higher Xi is promising: both free volumes are at their cuts or beyond (Sec. II B).
-PROMISING = 0.25
 #: Columns of the array of trials.
 _CUTS = ('connected_cut', 'disconnected_cut')
 _NAMES = ('threshold', *_CUTS, 'slope')

@@ -9,12 +9,13 @@ from aiida.orm import Dict, SinglefileData, StructureData
 
 from aiida_pesfp.assessment.calibration import LabelledSet
 from aiida_pesfp.assessment.calibration import calibrate as find_parameters
+from aiida_pesfp.assessment.comparable import difference
 from aiida_pesfp.assessment.features import matminer_features, select_features
 from aiida_pesfp.assessment.labels import carrier_density, read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
 from aiida_pesfp.assessment.scores import score, score_rankings
-from aiida_pesfp.data.assessment import AssessmentData, RankingModelData, difference
+from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import AssessmentError, some_of
@@ -160,9 +161,11 @@ def calibrate(parameters: Dict, **sets) -> RankingModelData:
     labelled = []
     for name, nodes in sets.items():
         tables = [nodes['descriptors'][key].get_dict() for key in nodes['assessment']['materials']]
+        settings = tables[0].get('settings', {})
         labelled.append(LabelledSet(name, tables, *nodes['assessment'].weights()))
     found = find_parameters(labelled, **values)
     content = {'calibration': found.as_dict(), 'score': found.corrected}
+    content['settings'] = {name: settings[name] for name in ('neighbours', 'smearing') if name in settings}
     return RankingModelData.from_model(RankingModel.from_xi(found.parameters), **origin, **content)
 
 

@@ -4,10 +4,10 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict
 
 from aiida_pesfp.data.barrier import table_row
-from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.fingerprint.quantities import RANKING_NAMES
 
 #: Columns that are copied from the ranking.
-FROM_RANKING = ('key', 'formula', *NAMES, 'descriptors', 'structure')
+FROM_RANKING = ('key', 'formula', *RANKING_NAMES, 'descriptors', 'structure')
 #: Columns of each engine, after its name: ``ml_conductivity_300K``, ...
 OF_ENGINE = (
     *('conductivity_300K', 'conductivity_300K_error', 'activation_energy', 'activation_energy_error'),

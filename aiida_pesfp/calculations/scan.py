@@ -143,6 +143,8 @@ def take_scan(structure: StructureData, potential: PotentialData, result: Folder
     of_scan = {name: (about | settings)[name] for name in SCAN_SETTINGS}
     pes = PesData.from_surface(surface, **about, **settings)
     descriptors = DescriptorsData(json.loads(read(DESCRIPTORS)) | about | of_scan | {'settings': computed_by})
+    if descriptors['stopped_early']:
+        descriptors['stop_xi'] = settings.get('stop_xi')
     pes.label = descriptors.label = structure.label or about['formula']
     outputs = {'pes': pes, 'descriptors': descriptors}
     if not _is_same(scanned, crystal):

@@ -6,14 +6,13 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 from pymatgen.core import Element
 
-from aiida_pesfp.assessment.calibration import PROMISING
+from aiida_pesfp.assessment.calibrated import BY_VOLUMES
 from aiida_pesfp.assessment.consensus import consensus
 from aiida_pesfp.crystals.duplicates import KnownStructures
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.fingerprint.quantities import NAMES, rank_key, stopped_early
-from aiida_pesfp.settings.scan import SCAN_SETTINGS
+from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED, rank_key, stopped_early
 from aiida_pesfp.settings.screen import Criteria
 
 #: Type of the error of a structure that has no result because of the jobs, not by its own fault.
@@ -54,16 +53,16 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
 
 @calcfunction
 def rank(**descriptors: DescriptorsData) -> Dict:
-    """The ranking: ``rows`` from the best to the worst, by Xi, then connected free volume, then percolation energy."""
-    return Dict({'rows': _rows(descriptors)})
+    """The ranking without a calibration: ``rows`` from the best to the worst, by free volumes."""
+    return Dict({'rows': sorted(_rows(descriptors), key=_place), 'ranked_by': BY_VOLUMES})
 
 
 @calcfunction
 def rank_by_model(model: RankingModelData, features: Dict, **descriptors: DescriptorsData) -> Dict:
     """The ranking by a model: as :func:`rank`, but by the ``score`` of the model, the highest first.
 
-    Structures whose scan stopped early come after the others, and those without a score last, with the reason as
-    ``score_error``.
+    If the model is a calibration of Xi, the score is ``xi_calibrated``. Structures whose scan stopped early come after
+    the others, and those without a score last, with the reason as ``score_error``.
 
     :param features: of :func:`~aiida_pesfp.calculations.assessment.featurise`; empty if the model needs none.
     :raises AssessmentError: if no structure has a score.
@@ -73,16 +72,19 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
         found, other = descriptors[row['key']].get_dict(), others.get(row['key'])
         row |= {'score': None, 'score_error': None}
         try:
-            scan = {name: found.get(name) for name in SCAN_SETTINGS}
-            if problem := model.mismatch(found.get('species'), found.get('potential_sha256'), scan):
+            if problem := model.mismatch(found):
                 raise AssessmentError(problem)
             row['score'] = float(ranking.rank_values([found], None if other is None else [other])[0])
         except AssessmentError as error:
             row['score_error'] = str(error)
+        if model.kind == 'xi':
+            row[XI_CALIBRATED.name] = row['score']
     if all(row['score'] is None for row in rows):
         raise AssessmentError(f'the model ranks no structure: {rows[0]["score_error"]}')
-    rows.sort(key=lambda row: (row['score'] is None, stopped_early(row), -(row['score'] or 0.0)))
-    return Dict({'rows': rows, 'model': {'uuid': model.uuid, 'kind': model.kind}})
+    rows.sort(key=lambda row: (row['score'] is None, stopped_early(row), -(row['score'] or 0.0), *_place(row)))
+    words = f'{XI_CALIBRATED.name}, the cuts' if model.kind == 'xi' else 'score, the model'
+    ranked_by = f'{words} {model.label}<{model.pk}>'
+    return Dict({'rows': rows, 'ranked_by': ranked_by, 'model': {'uuid': model.uuid, 'kind': model.kind}})
 
 
 @calcfunction
@@ -108,19 +110,16 @@ def rank_by_consensus(names: Dict, **rankings: Dict) -> Dict:
     return Dict({'rows': rows, 'potentials': list(by_name)})
 
 
-def is_promising(row: dict) -> bool:
-    """Whether a row of a ranking has an Xi with which a structure is worth more (Sec. II B)."""
-    return not stopped_early(row) and row['xi'] > PROMISING
-
-
 def _rows(descriptors: dict[str, DescriptorsData]) -> list[dict]:
-    """The rows of a ranking, the best first."""
-    rows = [
-        {'key': key, **{name: node.get(name) for name in ('formula', *NAMES)}}
+    return [
+        {'key': key, **{name: node.get(name) for name in ('formula', *NAMES)}, XI_CALIBRATED.name: None}
         | {'descriptors': node.uuid, 'structure': node.get('structure_uuid')}
         for key, node in descriptors.items()
     ]
-    return sorted(rows, key=lambda row: (*rank_key(row), row['key']))
+
+
+def _place(row: dict) -> tuple:
+    return *rank_key(row), row['key']
 
 
 @calcfunction

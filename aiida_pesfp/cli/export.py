@@ -10,7 +10,7 @@ from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import FILE
-from aiida_pesfp.cli.rank import select, selection_options
+from aiida_pesfp.cli.rank import select, selection_options, tell_ranking
 from aiida_pesfp.settings.descriptors import KINDS
 from aiida_pesfp.tables.table import write_table
 
@@ -45,6 +45,7 @@ def export_ranking(output, force, **selection):
     """
     _check(output, force, ('.csv', '.json', '.extxyz'))
     rows = select(**selection)
+    tell_ranking(rows)
     if output.suffix == '.json':
         output.write_text(json.dumps(rows, indent=1))
     else:

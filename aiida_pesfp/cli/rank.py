@@ -7,14 +7,17 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
-from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, listing, stopped_early
+from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, listing, rank_key, shown_in, stopped_early
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.tables.table import write_table
 
 selection_options = combined(
     click.argument('targets', nargs=-1, type=DescriptorsParamType(), metavar='[GROUP|NODE...]'),
     click.option('--where', help='Only structures for which this is true, such as "xi > 0.25 and mpe < 0.5".'),
-    click.option('--sort', default='-xi', help='Expression to sort by, ascending.'),
+    click.option(
+        '--sort',
+        help='Expression to sort by, ascending.  [default: -xi_calibrated, or free volumes without a calibration]',
+    ),
     click.option('--limit', type=click.IntRange(1), help='Only the first rows.'),
     click.option(
         '--all', 'older', is_flag=True, help='Also older results of the same structure, potential and settings.'
@@ -46,9 +49,12 @@ _HELP = f"""Rank scanned structures: all of them, or those of a group, a workcha
 The newest result of each structure is shown, for each potential and settings. Settings that differ are columns. A
 disordered structure is the mean of its orderings, and Xi has an interval.
 
+Structures rank by xi_calibrated: Xi with the cuts that were made for their potential and ion, your own by `aiida-pesfp
+calibrate` before those that are shipped. Without any, they rank by the product of both free volumes.
+
 \b
 aiida-pesfp rank
-aiida-pesfp rank 1234 --where "xi > 0.25 and mpe < 0.5"
+aiida-pesfp rank 1234 --where "xi_calibrated > 0.25 and mpe < 0.5"
 aiida-pesfp rank sulfides --sort mpe --limit 10 --format csv
 aiida-pesfp rank --where "potential_name == 'sevennet-0' and band_gap > 2"
 
@@ -70,22 +76,25 @@ def rank(form, **selection):
     """Rank what was scanned."""
     rows = select(**selection)
     if form == 'table':
+        tell_ranking(rows)
         print_table(rows)
     elif form == 'json':
         click.echo(json.dumps(rows, indent=1))
     else:
         write_table(rows, sys.stdout)
+    if form != 'table':
+        tell_ranking(rows)
     tell_doubts(rows)
     for process in (process for target in selection['targets'] for process in target.processes):
         tell_missing(process)
 
 
-def select(targets, where: str | None, sort: str, limit: int | None, older: bool) -> list[dict]:
+def select(targets, where: str | None, sort: str | None, limit: int | None, older: bool) -> list[dict]:
     """Rows of descriptors, filtered and sorted; stops with a message if there are none.
 
     :param targets: what the user named, each a :class:`~aiida_pesfp.cli.parameters.Scanned`; everything if empty.
     :param where: expression that has to be true.
-    :param sort: expression; rows for which it is unknown come last.
+    :param sort: expression; rows for which it is unknown come last. None: the ranking.
     :param older: also descriptors that are not the newest of their structure, potential and settings.
     """
     from aiida_pesfp.data.descriptors import DescriptorsData
@@ -94,18 +103,35 @@ def select(targets, where: str | None, sort: str, limit: int | None, older: bool
     from aiida_pesfp.queries.ensembles import without_members
     from aiida_pesfp.queries.nodes import stored
 
-    condition, key = where and Expression(where, COLUMNS), Expression(sort, COLUMNS)
+    condition, key = where and Expression(where, COLUMNS), sort and Expression(sort, COLUMNS)
     named = {node.pk: node for target in targets for node in target.descriptors}
     nodes = without_members(named.values() or stored(DescriptorsData))
     if not nodes:
         echo.echo_critical('nothing was scanned yet: begin with `aiida-pesfp launch screen FOLDER`')
     rows = rows_of(nodes if older else newest(nodes))
-    chosen = [(key(row), row) for row in rows if not condition or condition(row)]
+    chosen = [row for row in rows if not condition or condition(row)]
     if not chosen:
         echo.echo_critical(f'none of {len(rows)} structures meets {where!r}')
-    # The values of scans that stopped early are estimates.
-    chosen.sort(key=lambda pair: (pair[0] is None, stopped_early(pair[1]), 0 if pair[0] is None else pair[0]))
-    return [row for _, row in chosen[:limit]]
+
+    def place(row: dict) -> tuple:
+        value = key(row)
+        # The values of scans that stopped early are estimates.
+        return value is None, stopped_early(row), 0 if value is None else value
+
+    return sorted(chosen, key=place if key else rank_key)[:limit]
+
+
+def tell_ranking(rows: list[dict]) -> None:
+    """Say on standard error what ranks some rows, and which of them have no calibration."""
+    from aiida_pesfp.data.descriptors import DescriptorsData
+    from aiida_pesfp.queries.calibrations import calibrations
+    from aiida_pesfp.queries.nodes import among, stored
+
+    told, warnings = calibrations().explain(stored(DescriptorsData, among(row['pk'] for row in rows)))
+    for sentence in told:
+        echo.echo_report(sentence, err=True)
+    for sentence in warnings:
+        echo.echo_warning(sentence, err=True)
 
 
 def tell_doubts(rows: list[dict]) -> None:
@@ -141,10 +167,12 @@ def print_table(rows: list[dict], columns=_COLUMNS) -> None:
     """
     from tabulate import tabulate
 
-    kept = []
+    kept, shown = [], {one.name for one in shown_in(rows)}
     for column in columns:
         values = {row.get(column[1]) for row in rows}
-        is_shown = column != _UPPER or any(map(stopped_early, rows))
+        is_shown = column not in QUANTITY_COLUMNS or column[1] in shown
+        if column == _UPPER:
+            is_shown = any(map(stopped_early, rows))
         if column in _SETTINGS:
             is_shown = len(values) > 1 or any(column[1] in FingerprintSettings.unusual(row) for row in rows)
         if values != {None} and is_shown:

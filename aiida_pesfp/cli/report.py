@@ -30,6 +30,8 @@ def report(subject, output, figures, top, overwrite):
     if not overwrite and figures and figures.exists() and any(figures.iterdir()):
         echo.echo_critical(f'the folder {figures} is not empty: take another one for --figures, or --overwrite')
     found = collect(subject)
+    for sentence in found.ranked_by:
+        echo.echo_report(sentence)
     for note in found.notes:
         echo.echo_warning(note)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
-from aiida_pesfp.cli.rank import BARRIER_COLUMNS, QUANTITY_COLUMNS, print_table, tell_doubts
+from aiida_pesfp.cli.rank import BARRIER_COLUMNS, QUANTITY_COLUMNS, print_table, tell_doubts, tell_ranking
 from aiida_pesfp.fingerprint.quantities import rank_key
 from aiida_pesfp.workflows.engines import ENGINES
 
@@ -17,6 +17,7 @@ def print_ranking(node) -> None:
 
     rows = rows_of(without_members(descriptors_of(node)))
     if rows:
+        tell_ranking(rows)
         print_table(sorted(rows, key=rank_key))
     for screening in screenings_among(node):
         print_consensus(screening)

@@ -6,7 +6,14 @@ from aiida.cmdline.utils import decorators, echo
 from aiida_pesfp.cli.parameters import DescriptorsParamType
 from aiida_pesfp.errors import some_of
 from aiida_pesfp.fingerprint.ensemble import VOLUMES
-from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, OF_EACH_ION, QUANTITIES, Quantity
+from aiida_pesfp.fingerprint.quantities import (
+    BY_NAME,
+    IN_RANKINGS,
+    OF_EACH_ION,
+    QUANTITIES,
+    XI_CALIBRATED,
+    Quantity,
+)
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 #: Barriers beside the first one, and their attributes.
@@ -63,18 +70,27 @@ def _print(title: str, rows, **options) -> None:
 
 
 def _print_descriptors(node) -> None:
+    from aiida_pesfp.queries.calibrations import calibrations
+
     echo.echo(f'{node.label or node.get("formula")} ({type(node).__name__}<{node.pk}>)', bold=True)
-    threshold = node.get('settings', {}).get('xi', {}).get('threshold')
+    threshold, known = node.get('settings', {}).get('xi', {}).get('threshold'), calibrations()
+    values, own = node.get_dict() | known.rank_values(node), known.of(node)
     spread = node.get('spread', {})
     quantities = [
-        (one.symbol, one.text(node.get(one.name), 1) or None, _spread(one, spread.get(one.name)), one.meaning)
-        for one in QUANTITIES
+        (one.symbol, one.text(values.get(one.name), 1) or None, _spread(one, spread.get(one.name)), one.meaning)
+        for one in (QUANTITIES[0], XI_CALIBRATED, *QUANTITIES[1:])
     ]
+    if own and own.softening:
+        place = next(place for place, one in enumerate(quantities) if one[0] == BY_NAME['mpe'].symbol) + 1
+        slope, hops = (own.softening[name] for name in ('slope', 'hops'))
+        words = f'relaxed barriers over those by DFT, {hops} hops; not applied to any number'
+        quantities.insert(place, ('softening', f'{slope:.2f}', f'+- {own.softening["error"]:.2f}', words))
     about = [('formula', node.get('formula')), ('mobile ion', node.get('species'))]
     unusual = FingerprintSettings.unusual(node.base.attributes.all)
     units = {'cell_size': ' A'}
     about += [(name.replace('_', ' '), f'{value}{units.get(name, "")}') for name, value in unusual.items()]
     about.append(('threshold of Xi', threshold and f'{threshold} eV'))
+    about.append(('ranked by', values['ranked_by']))
     if node.get('xi_low') is not None:
         about.append(('interval of Xi', f'{node["xi_low"]:.4f} to {node["xi_high"]:.4f}'))
     _print('Descriptors', [*about, *quantities])

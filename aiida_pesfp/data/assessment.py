@@ -9,38 +9,10 @@ import numpy as np
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, Dict
 
+from aiida_pesfp.assessment.comparable import mismatch
 from aiida_pesfp.assessment.models import RankingModel
 from aiida_pesfp.data.required import RequiredAttributes
 from aiida_pesfp.errors import AssessmentError
-from aiida_pesfp.settings.scan import SCAN_SETTINGS
-
-#: Attributes on which descriptors depend besides the structure -> the words for it, and the way out of a difference.
-_COMPARED = {
-    'species': ('mobile ion', 'use one ion at a time'),
-    'potential_sha256': ('potential', 'use one potential at a time'),
-    **{name: (name.replace('_', ' ') + ' of the scan', 'scan all structures alike') for name in SCAN_SETTINGS},
-    'settings': ('settings of the descriptors', 'describe all surfaces alike with pesfp.describe, without a new scan'),
-}
-
-
-def difference(one: Mapping, other: Mapping) -> str | None:
-    """The first thing that makes two nodes incomparable, and the way out; None if they can be compared.
-
-    A potential is known by its content: its name may have changed when it was stored again.
-
-    :param one: attributes of descriptors, of an assessment or of a ranking model.
-    """
-
-    def show(attributes: Mapping, name: str) -> str:
-        value = attributes.get(name)
-        if name != 'potential_sha256':
-            return str(value)
-        return f'{attributes.get("potential_name") or "another one"} (SHA-256 {str(value)[:12]}...)'
-
-    for name, (what, way_out) in _COMPARED.items():
-        if one.get(name) != other.get(name):
-            return f'differ in the {what}: {show(one, name)} and {show(other, name)}; {way_out}'
-    return None
 
 
 class AssessmentData(RequiredAttributes, Dict):
@@ -99,15 +71,12 @@ class RankingModelData(Data):
         """One of :data:`aiida_pesfp.assessment.models.KINDS`."""
         return self.base.attributes.get('kind')
 
-    def mismatch(self, species: str, potential_sha256: str, scan: dict) -> str | None:
-        """Why the model cannot rank structures by their scans, if so: their descriptors are not comparable.
+    def mismatch(self, descriptors: Mapping) -> str | None:
+        """Why the model cannot rank structures by these descriptors, if so.
 
-        :param scan: :meth:`~aiida_pesfp.settings.scan.FingerprintSettings.compared`.
+        :param descriptors: their attributes, as far as they are known: ion, potential and settings of the scan.
         """
-        theirs = {'species': species, 'potential_sha256': potential_sha256, **scan}
-        own = {name: self.base.attributes.get(name, None) for name in (*theirs, 'potential_name')}
-        found = difference(own, {name: value for name, value in theirs.items() if own[name] is not None})
-        return found and f'the model and the scans {found}'
+        return mismatch(self.base.attributes.all, descriptors)
 
     def _validate(self) -> bool:
         super()._validate()

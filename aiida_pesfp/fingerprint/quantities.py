@@ -1,7 +1,8 @@
 """The table of quantities: the numbers by which structures are described and ranked (arXiv:2411.06804, Eq. 2 to 4).
 
 To add a descriptor, write the function that computes it and its row in :data:`QUANTITIES`. Programs, nodes, rankings,
-expressions, tables, the report and the documentation read the table.
+expressions, tables, the report and the documentation read the table. :data:`XI_CALIBRATED` follows from what is stored
+and from a calibration, so it is computed when it is read, and a better calibration needs no new scan.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -48,7 +49,8 @@ class Quantity:
     :param symbol: in the heads of tables, with the ``unit``, if any.
     :param digits: after the decimal point, in tables.
     :param better: whether ``higher`` or ``lower`` values promise faster ions.
-    :param function: computes the value from a :class:`Landscape` and the settings.
+    :param function: computes the value from a :class:`Landscape` and the settings; None for what is not computed
+        from a surface.
     :param meaning: what it is, in a few words.
     :param over_ions: how the values of the ions give that of the structure, such as ``min``. None: the function is
         applied to the landscape of all ions together.
@@ -64,7 +66,7 @@ class Quantity:
     unit: str
     digits: int
     better: str
-    function: Callable[[Landscape, DescriptorSettings], float]
+    function: Callable[[Landscape, DescriptorSettings], float] | None
     meaning: str
     over_ions: Callable[[Iterable[float]], float] | None = None
     of_each_ion: bool = True
@@ -181,23 +183,63 @@ QUANTITIES = (
     Quantity('barrier_2d', '2D', 'eV', 3, 'lower', _barrier(2), f'{_BARRIER} two dimensions', **_DETAIL),
     Quantity('barrier_3d', '3D', 'eV', 3, 'lower', _barrier(3), f'{_BARRIER} three dimensions', **_DETAIL),
 )
+#: Xi with the cuts that belong to the potential, see :mod:`aiida_pesfp.assessment.calibrated`; None if it has none.
+XI_CALIBRATED = Quantity(
+    'xi_calibrated',
+    'Xi own',
+    '',
+    4,
+    'higher',
+    None,
+    'Xi with the cuts of this potential',
+    of_each_ion=False,
+    letter='Ξ own',
+)
 NAMES = tuple(quantity.name for quantity in QUANTITIES)
-BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}
+#: What rankings and their expressions name.
+RANKING_NAMES = (*NAMES, XI_CALIBRATED.name)
+BY_NAME = {quantity.name: quantity for quantity in (*QUANTITIES, XI_CALIBRATED)}
 #: Those that tables of many structures show.
-IN_RANKINGS = tuple(quantity for quantity in QUANTITIES if quantity.in_rankings)
+IN_RANKINGS = (QUANTITIES[0], XI_CALIBRATED, *(quantity for quantity in QUANTITIES[1:] if quantity.in_rankings))
 #: Those that each ion has.
 OF_EACH_ION = tuple(quantity for quantity in QUANTITIES if quantity.of_each_ion)
-#: A ranking is by the first of these; the next one decides between equals.
-RANKED_BY = ('xi', 'fv_connected', 'mpe')
+#: The first of these decides between structures of equal rank, then the next.
+TIES = ('xi', 'fv_connected', 'mpe')
+#: A structure with a higher Xi is promising: both free volumes are at their cuts or beyond (Sec. II B).
+PROMISING = 0.25
 
 
-def rank_key(values: Mapping[str, float]) -> tuple[float, ...]:
-    """Key by which ``sorted`` puts the best structure first, from the values of :data:`RANKED_BY`.
+def rank_key(values: Mapping[str, float | None]) -> tuple[float, ...]:
+    """Key by which ``sorted`` puts the best structure first: by ``xi_calibrated``.
 
-    Structures whose scan stopped early are below all others.
+    A structure without it ranks by the product of its free volumes: the order of Xi whose cuts lie far above all of
+    them, where each sigmoid of Eq. 4 is a power of its free volume. Such numbers do not compare with Xi, so these
+    structures are below those with a calibration. Structures whose scan stopped early are below all others.
     """
-    values_of = (values[name] if BY_NAME[name].better == 'lower' else -values[name] for name in RANKED_BY)
-    return (stopped_early(values), *values_of)
+    own = values.get(XI_CALIBRATED.name)
+    worth = values['fv_connected'] * values['fv_disconnected'] if own is None else own
+    ties = (values[name] if BY_NAME[name].better == 'lower' else -values[name] for name in TIES)
+    return (stopped_early(values), own is None, -worth, *ties)
+
+
+def is_promising(values: Mapping[str, float | None]) -> bool:
+    """Whether Xi with the cuts of the potential is above :data:`PROMISING`; true for a potential without any."""
+    own = values.get(XI_CALIBRATED.name)
+    return own is None or own > PROMISING
+
+
+def shown_in(rows: Iterable[Mapping[str, float | None]]) -> tuple[Quantity, ...]:
+    """The quantities of :data:`IN_RANKINGS` that some rows have, ``xi_calibrated`` only where it is not Xi itself."""
+    rows = list(rows)
+    hidden = {one.name for one in IN_RANKINGS if all(row.get(one.name) is None for row in rows)}
+    if not any(_differs(row.get(XI_CALIBRATED.name), row['xi']) for row in rows):
+        hidden.add(XI_CALIBRATED.name)
+    return tuple(one for one in IN_RANKINGS if one.name not in hidden)
+
+
+def _differs(own: float | None, published: float) -> bool:
+    # That of an ensemble comes from its spectrum, which is rounded otherwise.
+    return own is not None and abs(own - published) > 1e-9
 
 
 def stopped_early(values: Mapping[str, float]) -> bool:
@@ -207,4 +249,4 @@ def stopped_early(values: Mapping[str, float]) -> bool:
 
 def listing() -> str:
     """Names of all quantities with their units, for help texts."""
-    return ', '.join(f'{one.name} ({one.unit})' if one.unit else one.name for one in QUANTITIES)
+    return ', '.join(f'{one.name} ({one.unit})' if one.unit else one.name for one in (*QUANTITIES, XI_CALIBRATED))

@@ -26,6 +26,7 @@ from aiida_pesfp.fingerprint.levels import lowest_point
 from aiida_pesfp.fingerprint.plan import IonPlan, ScanPlan, plan_scan
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.fingerprint.symmetry import images_of_point
+from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.settings.scan import ScanSettings
 
 #: No energy of a cell has this size, eV; surfaces are kept in single precision, which ends at 3e38.
@@ -87,13 +88,18 @@ def evaluate(
 
 
 def _bound(plan: ScanPlan, states: list[AdaptiveIon], probability: float | None = None) -> float:
-    """Xi is not above this, from what has been evaluated, with a probability, by default that of the settings."""
+    """Xi is not above this, from what has been evaluated, with a probability, by default that of the settings.
+
+    Nor is Xi with the cuts ``stop_xi``, if they are given.
+    """
     lowest = early.lowest_plausible(states, probability or plan.settings.stop_probability)
     try:
         surface = assemble(plan, lowest, 0)
     except errors.FlatSurface:  # nothing is known yet
         return 1.0
-    return early.upper_bound(surface, plan.descriptors, plan.settings.stop_below)
+    cuts = {plan.descriptors.xi} | ({plan.settings.stop_xi} - {XiParameters()})
+    bounds = (early.upper_bound(surface, replace(plan.descriptors, xi=xi), plan.settings.stop_below) for xi in cuts)
+    return max(bounds)
 
 
 def _ask(plan: ScanPlan, of_ion: IonPlan, evaluator, known: deque, positions: np.ndarray) -> Energies:

@@ -16,6 +16,7 @@ from aiida_pesfp.fingerprint.adaptive import ADAPTIVE_VERSION
 from aiida_pesfp.fingerprint.plan import ScanPlan
 from aiida_pesfp.fingerprint.scan import assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.settings.descriptors import XiParameters
 
 #: What the marker of each folder of results says. Nothing is written into, or discarded from, others.
 _MEANING = 'aiida-pesfp has made this folder. --fresh discards the results in it.\n'
@@ -96,6 +97,8 @@ def _signature(plan: ScanPlan, potential_sha256: str) -> str:
     digest = hashlib.sha256(repr((plan.species, plan.shape, plan.settings, potential_sha256)).encode())
     if not plan.is_full:  # the version decides which points are evaluated
         digest.update(repr((ADAPTIVE_VERSION, plan.descriptors)).encode())
+    if plan.settings.stop_below is not None and plan.settings.stop_xi != XiParameters():
+        digest.update(repr(plan.settings.stop_xi).encode())
     structure = plan.structure
     points = [of_ion.points for of_ion in plan.ions]
     for array in (structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers), *points):

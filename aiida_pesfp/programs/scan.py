@@ -20,6 +20,7 @@ What it writes, apart from ``OUT/run.json``:
     the energies so far of a structure that is not done. The same command resumes from there.
 """
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from aiida_pesfp import errors
+from aiida_pesfp.assessment.calibrated import Calibrations
 from aiida_pesfp.crystals.canonical import cell_to_scan
 from aiida_pesfp.crystals.files import NamedStructure
 from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
@@ -40,7 +42,7 @@ from aiida_pesfp.fingerprint.doubts import doubts_of_surface
 from aiida_pesfp.fingerprint.ensemble import Ensemble
 from aiida_pesfp.fingerprint.export import EXPORTS, export
 from aiida_pesfp.fingerprint.plan import host_of, plan_scan
-from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, NAMES, rank_key, stopped_early
+from aiida_pesfp.fingerprint.quantities import BY_NAME, NAMES, rank_key, shown_in, stopped_early
 from aiida_pesfp.fingerprint.scan import drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.programs.checkpoint import Checkpoint, discard, replacing, write_json, writing
@@ -48,6 +50,7 @@ from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.members import Members, Orderer
 from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.programs.request import Request
+from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.settings.options import NumberOr, options_of, take
 from aiida_pesfp.settings.ordering import EnsembleSettings, number_or_auto
 from aiida_pesfp.settings.program import ProgramSettings
@@ -114,7 +117,17 @@ class ScanRequest(Request):
     def _scan_settings(self) -> ScanSettings:
         """How surfaces are scanned with this potential: a GPU evaluates all points sooner than it chooses some."""
         settings = self.settings.scan
-        return replace(settings, adaptive=settings.adaptive and not (self.potential and self.potential.is_parallel))
+        settings = replace(settings, adaptive=settings.adaptive and not (self.potential and self.potential.is_parallel))
+        if settings.stop_below is None or settings.stop_xi != XiParameters() or self.potential is None:
+            return settings
+        found = Calibrations().of(self._origin)
+        return replace(settings, stop_xi=found.parameters) if found else settings
+
+    @property
+    def _origin(self) -> dict:
+        """What the descriptors depend on, as attributes."""
+        identity = self.potential and self.potential.identity
+        return self.settings.origin(identity and identity.sha256, identity and identity.name)
 
     def rounds(self) -> Iterator[None]:
         """Scan the orderings of each disordered structure for it, and more of them until there are enough."""
@@ -219,12 +232,16 @@ class ScanRequest(Request):
         """The ranking, best first: disordered structures by the mean of their orderings."""
         done = [outcome for outcome in self.outcomes if outcome.state == 'done']
         ensembles = self.ensembles()
-        rows = [(one.name, [one], one.descriptors.values, ()) for one in done if one.input.parent is None]
+        rows = [(one.name, [one], one.descriptors.as_dict(), ()) for one in done if one.input.parent is None]
         for members, ensemble in ensembles:
             interval = ensemble.xi_low, ensemble.xi_high, len(members.done)
-            rows.append((members.given.name, members.done, ensemble.values, interval))
+            rows.append((members.given.name, members.done, ensemble.as_dict(), interval))
+        calibrations, stop = Calibrations(), self._scan_settings.stop_xi.as_dict()
+        rows = [(name, own, self._origin | {'stop_xi': stop} | values, more) for name, own, values, more in rows]
+        rows = [(name, own, values | calibrations.rank_values(values), more) for name, own, values, more in rows]
         has_bounds = any(stopped_early(values) for _, _, values, _ in rows)
-        columns = (*IN_RANKINGS, BY_NAME['xi_upper']) if has_bounds else IN_RANKINGS
+        columns = shown_in(values for _, _, values, _ in rows)
+        columns = (*columns, BY_NAME['xi_upper']) if has_bounds else columns
         heads = ('Xi from', 'to', 'orderings') if ensembles else ()
         lines = [
             (
@@ -242,6 +259,7 @@ class ScanRequest(Request):
         floats = ('', '', *(one.format for one in columns), *formats, '', '.1f')
         shortfalls = [(one.given.name, one.shortfall(ensemble)) for one, ensemble in ensembles]
         words = [f'{name}: {shortfall}' for name, shortfall in shortfalls if shortfall]
+        words += itertools.chain(*calibrations.explain(values for _, _, values, _ in rows))
         return '\n'.join([tabulate(lines, headers, floatfmt=floats), *words]) if lines else ''
 
 
@@ -265,7 +283,7 @@ class ScanRequest(Request):
 )
 @click.option('--export-per-ion', is_flag=True, help='Export each ion by itself instead of their union.')
 def main(structures: list[NamedStructure], program_settings: ProgramSettings, **options) -> ScanRequest:
-    """Scan the potential energy surface of the mobile ion in each STRUCTURE and rank the structures by Xi."""
+    """Scan the potential energy surface of the mobile ion in each STRUCTURE and rank the structures."""
     if options['exports'] and program_settings.output is None:
         raise click.UsageError('--export writes into the folder of the results: name it with --output')
     settings = take(FingerprintSettings, options)

@@ -12,7 +12,8 @@ from aiida_pesfp.data.barrier import IN_TABLES, BarrierData, table_row
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED
+from aiida_pesfp.queries.calibrations import calibrations
 from aiida_pesfp.queries.nodes import among, potential_labels, stored, with_descendants
 from aiida_pesfp.queries.structures import content_of, name_of, records_of, results_of, structures_by_uuid
 from aiida_pesfp.settings.descriptors import DescriptorSettings
@@ -20,6 +21,8 @@ from aiida_pesfp.settings.scan import SCAN_SETTINGS
 
 #: Columns of a row of :func:`rows_of`: entries of the descriptors, ...
 DESCRIPTORS = ('formula', 'species', *NAMES, 'potential_name', 'structure_uuid')
+#: ... Xi with the cuts of the potential, and the words for what ranks the row, ...
+RANKED = (XI_CALIBRATED.name, 'ranked_by')
 #: ... those that ensembles of orderings have besides, ...
 ENSEMBLE = ('xi_low', 'xi_high', 'orderings')
 #: ... of the record of the structure, ...
@@ -32,6 +35,7 @@ COLUMNS = (
     'pk',
     'label',
     *DESCRIPTORS,
+    *RANKED,
     *ENSEMBLE,
     *SCAN_SETTINGS,
     'settings',
@@ -130,7 +134,7 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors)
     labels = potential_labels()
     records, fits = records_of(structures.values()), results_of(structures, ArrheniusData)
-    barriers = results_of(structures, BarrierData)
+    barriers, cuts = results_of(structures, BarrierData), calibrations()
     rows = []
     for node in descriptors:
         structure = node.get('structure_uuid')
@@ -139,6 +143,7 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
         row['potential_name'] = labels.get(node.get('potential_sha256')) or row['potential_name']
         row['doubts'] = '; '.join(node.get('doubts', [])) or None
         row['settings'] = _changed_settings(node.get('settings', {}))
+        row |= cuts.rank_values(node)
         row |= {name: records.get(structure, {}).get(name) for name in RECORD}
         of_ion = [one for one in barriers.get(structure, []) if one.species == row['species']]
         row |= table_row(of_ion[-1].base.attributes.all if of_ion else {})

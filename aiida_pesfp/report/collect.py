@@ -14,7 +14,8 @@ from aiida_pesfp.data.barrier import BarrierData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
-from aiida_pesfp.fingerprint.quantities import NAMES, rank_key
+from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED, rank_key
+from aiida_pesfp.queries.calibrations import calibrations
 from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, potentials_of, surfaces_of
 from aiida_pesfp.queries.ensembles import members_of, without_members
 from aiida_pesfp.queries.nodes import how_it_ended, potential_labels, with_descendants
@@ -67,10 +68,11 @@ def collect(subject: Node | Group) -> Report:
         if len(texts) > 1:
             words = f'The column {one.title} has {", ".join(texts)}'
             notes.append(f'{words}: Ξ and energies compare within one of them only, so filter it.')
+    told, warnings = calibrations().explain(descriptors.values())
     without = [entry.name for entry in entries if entry.surface is None]
     if without:
         notes.append(f'No surface is stored for {errors.some_of(without)}: they have no 3D view and no profile.')
-    return Report(Source.of(subject), entries, left, notes)
+    return Report(Source.of(subject), entries, left, notes, [*told, *warnings])
 
 
 def _state(process: ProcessNode) -> str:
@@ -112,6 +114,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
     :param candidates: of :func:`_candidates`.
     """
     members, names = _members(descriptors.values()), potential_labels()
+    known = calibrations()
     shown = {pk: max(own, key=lambda one: one.share).source.pk for pk, own in members.items()}
     surfaces = surfaces_of({*descriptors, *shown.values()})
     surfaces |= {pk: surfaces[member] for pk, member in shown.items() if member in surfaces}
@@ -132,14 +135,17 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
         ions = load_node(shown[pk]).get('ions', []) if pk in shown else node.get('ions', [])
         easiest = min(ions, key=lambda ion: (ion['barrier_1d'], ion['mpe'], ion['index']), default={})
         labels = (structure and name_of(structure), node.label, f'{node.get("formula", "structure")}_{pk}')
+        own, settings = known.of(node), DescriptorSettings.from_dict(node.get('settings', {}))
         found.append(
             Entry(
                 label=next(filter(None, labels)),
                 **{name: node.get(name, '') for name in ('formula', 'species', 'potential_sha256')},
                 potential_name=names.get(node.get('potential_sha256')) or node.get('potential_name', ''),
-                values={name: node.get(name) for name in NAMES},
+                values={name: node.get(name) for name in NAMES}
+                | {XI_CALIBRATED.name: known.rank_values(node)[XI_CALIBRATED.name]},
                 spectrum=node['spectrum'],
-                settings=DescriptorSettings.from_dict(node.get('settings', {})),
+                settings=settings,
+                cuts=own.parameters if own else settings.xi,
                 ion=easiest.get('index'),
                 source=Source.of(node),
                 structure=structure and Source.of(structure),

@@ -14,9 +14,10 @@ from aiida.orm import Group, Node, load_node
 
 from aiida_pesfp.barriers.methods import FLAGS
 from aiida_pesfp.data.arrhenius import ArrheniusData
+from aiida_pesfp.fingerprint.quantities import XI_CALIBRATED
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.queries.screening import Unranked
-from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.transport.arrhenius import ArrheniusFit
 from aiida_pesfp.transport.flags import TOO_SHORT
@@ -139,6 +140,7 @@ class Entry:
     :param label: of the structure; of the descriptors or in the screening, if the structure has none.
     :param values: name of a quantity -> value; None if the node is older than the quantity.
     :param spectrum: ``thresholds`` (eV), ``connected`` and ``disconnected`` free volumes.
+    :param cuts: of Xi, by which it ranks: those of the potential, or else of the settings.
     :param ion: index of the atom with the lowest barrier for percolation in one dimension; figures show it.
     :param properties: known before the scan, such as ``band_gap`` (eV).
     :param barriers: with a relaxed framework, the newest first.
@@ -158,6 +160,7 @@ class Entry:
     values: dict[str, float | None]
     spectrum: dict[str, list[float]]
     settings: DescriptorSettings
+    cuts: XiParameters
     ion: int | None
     potential_name: str
     potential_sha256: str
@@ -185,6 +188,12 @@ class Entry:
         return self.values[name]
 
     @property
+    def xi(self) -> float:
+        """Xi by which it ranks: with the cuts of the potential if it has any."""
+        own = self.values[XI_CALIBRATED.name]
+        return self.values['xi'] if own is None else own
+
+    @property
     def unusual(self) -> dict[str, str | float]:
         """Its cell and what surrounded the ion, as far as they are not those of the paper."""
         return FingerprintSettings.unusual(vars(self))
@@ -199,12 +208,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Report:
-    """The content of a report, the best structure first; the notes are sentences about gaps, and their reasons."""
+    """The content of a report, the best structure first; the notes are sentences about gaps, and their reasons.
+
+    ``ranked_by`` has a sentence for each potential: the calibration that ranks its structures, or that there is none.
+    """
 
     subject: Source
     entries: list[Entry]
     rejected: list[Unranked]
     notes: list[str]
+    ranked_by: list[str] = field(default_factory=list)
 
     @property
     def structures(self) -> int:

@@ -55,8 +55,8 @@ def of_entry(entry: Entry) -> dict[str, Plot | StructureView]:
 
 
 def distinct_settings(entries: Sequence[Entry]) -> list[XiParameters]:
-    """The parameters of Xi behind the entries, each once."""
-    return list(dict.fromkeys(entry.settings.xi for entry in entries))
+    """The parameters of Xi by which the entries rank, each once."""
+    return list(dict.fromkeys(entry.cuts for entry in entries))
 
 
 def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
@@ -81,7 +81,7 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
     for one in settings:
         parts += [Guide('x', one.disconnected_cut), Guide('y', one.connected_cut)]
     texts = [
-        f'<b>{escape(entry.name)}</b> {entry.formula}<br>Ξ = {entry["xi"]:.4f}, MPE = {entry["mpe"]:.3f} eV<br>'
+        f'<b>{escape(entry.name)}</b> {entry.formula}<br>Ξ = {entry.xi:.4f}, MPE = {entry["mpe"]:.3f} eV<br>'
         f'FV connected {entry["fv_connected"]:.4g}, disconnected {entry["fv_disconnected"]:.4g}'
         for entry in entries
     ]
@@ -90,7 +90,7 @@ def xi_map(entries: Sequence[Entry], points: int = 80) -> Plot:
         bars = {name: [error.tolist()] * 2 for name, error in zip(('errors_across', 'errors'), errors)}
     look = {
         'symbols': ['triangle-down' if gone else 'circle' for gone in (volumes <= 0).any(axis=0)],
-        'fill': [entry['xi'] for entry in entries],
+        'fill': [entry.xi for entry in entries],
         'scale': ('cividis_r', 0, 1, 'Ξ'),
         **place_labels(np.array([x, y]), [entry.label for entry in entries[:_NAMED]], limits, parts),
     }

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, Quantity, stopped_early
+from aiida_pesfp.fingerprint.quantities import IN_RANKINGS, Quantity, shown_in, stopped_early
 from aiida_pesfp.report.content import Activation, Entry, Source, Transport
 from aiida_pesfp.transport.arrhenius import ROOM_TEMPERATURE
 
@@ -88,7 +88,7 @@ def distinctions(entries: Sequence[Entry]) -> list[Distinction]:
 
 def columns(entries: Sequence[Entry]) -> list[Column]:
     """The columns for some entries: the descriptors that any of them has, barriers, and the results of each engine."""
-    known = [one for one in IN_RANKINGS if any(entry.values.get(one.name) is not None for entry in entries)]
+    known = shown_in(entry.values for entry in entries)
     headings = sorted({heading for entry in entries for heading in _dynamics(entry)})
     relaxed = [_BARRIER] if any(entry.barriers for entry in entries) else []
     return (

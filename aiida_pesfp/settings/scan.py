@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 from pymatgen.core import Element
 
 from aiida_pesfp.settings.base import Settings, setting
-from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from aiida_pesfp.settings.md import LARGEST_DISTANCE, MINIMUM_DISTANCE
 
 #: Settings of a scan on which its numbers depend.
@@ -22,7 +22,7 @@ class ScanSettings(Settings):
     ``'symmetric'`` has some more where that makes more of them equivalent. ``symmetry`` does not change the result.
     ``others`` says what surrounds the ion, as :func:`aiida_pesfp.fingerprint.plan.host_of`; ``adaptive`` and
     ``stop_below``, which points are evaluated (see :mod:`aiida_pesfp.fingerprint.adaptive` and
-    :mod:`aiida_pesfp.fingerprint.early`).
+    :mod:`aiida_pesfp.fingerprint.early`). A scan stops only if Xi with the cuts ``stop_xi`` is below the limit too.
     """
 
     spacing: float = setting(
@@ -45,6 +45,12 @@ class ScanSettings(Settings):
     )
     stop_below: float | None = setting(
         'stop a scan as soon as it is certain that Xi is below this: its other values are estimates', None, gt=0, lt=1
+    )
+    # Its repr is that of older results, from which scans resume.
+    stop_xi: XiParameters = setting(
+        'parameters of Xi that has to be below stop_below too; by default those of the calibration of the potential',
+        XiParameters(),
+        repr=False,
     )
     stop_probability: float = setting('probability for each point with which a verdict is made', 0.999, ge=0.5, lt=1)
 
@@ -82,6 +88,11 @@ class FingerprintSettings(Settings):
         """The values of :data:`SCAN_SETTINGS`; the size of the cell is None where it does not count."""
         size = self.cell_size if self.cell == 'size_consistent' else None
         return {name: getattr(self.scan, name, None) for name in SCAN_SETTINGS} | {'cell': self.cell, 'cell_size': size}
+
+    def origin(self, potential_sha256: str, potential_name: str | None = None) -> dict[str, Any]:
+        """Attributes of descriptors by these settings that tell whether a calibration was made for them."""
+        origin = {'species': self.species, 'potential_sha256': potential_sha256, 'potential_name': potential_name}
+        return origin | self.compared() | {'settings': self.descriptors.as_dict()}
 
     @classmethod
     def unusual(cls, compared: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
+import itertools
 from collections.abc import Sequence
 
 from aiida.common.exceptions import NotExistent
@@ -11,7 +12,6 @@ from aiida_pesfp.calculations.ports import number_port, settings_port, structure
 from aiida_pesfp.calculations.selection import (
     LOST,
     collect_rejected,
-    is_promising,
     rank,
     rank_by_consensus,
     rank_by_model,
@@ -20,6 +20,8 @@ from aiida_pesfp.calculations.selection import (
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError, closest
+from aiida_pesfp.fingerprint.quantities import is_promising, stopped_early
+from aiida_pesfp.queries.calibrations import calibrations, node_of
 from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
 from aiida_pesfp.queries.structures import known_properties
@@ -49,14 +51,19 @@ def _check(inputs) -> None:
     ordering = EnsembleSettings.from_dict(inputs['ordering'].get_dict())
     if ordering.needs_potential and 'code' not in inputs.get('order', {}):
         raise ValueError('ordering: choice = monte_carlo and relax need a code of pesfp-order: give it as order.code')
-    weights = inputs['scan']['potential'].sha256
     further = [one.sha256 for one in inputs.get('further_potentials', {}).values()]
-    if len({weights, *further}) <= len(further):
+    if len({inputs['scan']['potential'].sha256, *further}) <= len(further):
         raise ValueError('further_potentials: two of the potentials are the same: leave one out')
     if inputs['confirm'] and not further:
         raise ValueError('confirm: no further potential could confirm a result: give one, as by a second --potential')
-    if problem := inputs['model'].mismatch(parameters.species, weights, parameters.compared()):
+    if problem := inputs['model'].mismatch(_origin(inputs['scan'])):
         raise ValueError(problem)
+
+
+def _origin(scan) -> dict:
+    """What descriptors of a scan depend on, as their attributes have it."""
+    potential = scan['potential']
+    return FingerprintSettings.from_dict(scan['parameters'].get_dict()).origin(potential.sha256, potential.name)
 
 
 def _code_of_orderings(code: AbstractCode) -> AbstractCode:
@@ -95,11 +102,14 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         cls.define_ordering(spec)
         number_port(spec, 'max_structures_per_job', 16)
         number_port(spec, 'max_concurrent_jobs', 4)
-        words = 'Ranks the structures: a recalibrated Xi or a trained model. By default Xi as computed by the scan.'
+        words = (
+            'Ranks the structures: a calibration of Xi or a trained model. By default the calibration of the '
+            'potential: the newest of your own, or that which comes with the package; without any, free volumes.'
+        )
         spec.input('model', valid_type=RankingModelData, required=False, help=words)
         words = 'Further potentials: each ranks the structures too, and the ranking is what all agree on.'
         spec.input_namespace('further_potentials', dynamic=True, valid_type=PotentialData, help=words)
-        words = 'Further potentials scan only structures with Xi of at least 0.25 by the first one.'
+        words = 'Further potentials scan only structures with Xi above 0.25 by the first one, with its own cuts.'
         spec.input('confirm', valid_type=Bool, default=lambda: Bool(False), help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
@@ -180,7 +190,16 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
+        self.ctx.model = self.inputs.get('model') or self._calibration()
         self.begin_orderings()
+
+    def _calibration(self) -> RankingModelData | None:
+        """The calibration that ranks, if there is one for the potential, the ion and the scan."""
+        known, origin = calibrations(), _origin(self.inputs.scan)
+        for sentence in itertools.chain(*known.explain([origin])):
+            self.report(sentence)
+        found = known.of(origin)
+        return found and node_of(found)
 
     def distribute(self) -> None:
         """Distribute structures over jobs."""
@@ -203,6 +222,9 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         for batch in batches:
             inputs = self.exposed_inputs(ScanBaseWorkChain)
             inputs['structures'] = {key: self.ctx.selected[key] for key in batch}
+            if self.parameters.scan.stop_below is not None and self.ctx.model and self.ctx.model.kind == 'xi':
+                cuts = {'stop_xi': self.ctx.model.to_model().parameters}
+                inputs['scan']['parameters'] = Dict(inputs['scan']['parameters'].get_dict() | cuts)
             if batch[0] in self.ctx.folders:
                 inputs['scan']['parent_folder'] = self.ctx.folders[batch[0]]
             node = self.submit(ScanBaseWorkChain, **inputs)
@@ -230,7 +252,7 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         if not self.ctx.descriptors:
             return self.exit_codes.ERROR_ALL_SCANS_FAILED
         try:
-            ranking = self._rank_by_model() if 'model' in self.inputs else rank(**self.ctx.descriptors)
+            ranking = self._rank_by_model() if self.ctx.model else rank(**self.ctx.descriptors)
         except AssessmentError as error:
             return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         self.ctx.ranking, self.ctx.rejected = ranking, rejected
@@ -240,9 +262,10 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         """Launch a screening with each of the further potentials."""
         structures = {key: self.inputs.structures[key] for key in self.ctx.descriptors}
         if self.inputs.confirm:
-            left = {row['key'] for row in self.ctx.ranking['rows'] if is_promising(row)}
+            rows = self.ctx.ranking['rows']
+            left = {row['key'] for row in rows if is_promising(row) and not stopped_early(row)}
             structures = {key: node for key, node in structures.items() if key in left}
-            self.report(f'{len(left)} of {len(self.ctx.ranking["rows"])} structures are left open')
+            self.report(f'{len(left)} of {len(rows)} structures are left open')
         own = ('metadata', 'further_potentials', 'confirm', 'model', 'properties', 'structures', 'scan')
         inputs = {name: value for name, value in self.inputs.items() if name not in own}
         known = self.inputs.properties.get_dict()
@@ -275,9 +298,9 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
 
     def _rank_by_model(self) -> Dict:
         features = Dict({})
-        if self.inputs.model.to_model().feature_set != 'pes':
+        if self.ctx.model.to_model().feature_set != 'pes':
             features = featurise(**{key: self.inputs.structures[key] for key in self.ctx.descriptors})
-        return rank_by_model(self.inputs.model, features, **self.ctx.descriptors)
+        return rank_by_model(self.ctx.model, features, **self.ctx.descriptors)
 
     def _collect(self, node: WorkChainNode) -> None:
         structures, results = node.inputs.structures, self.exposed_outputs(node, ScanBaseWorkChain)

@@ -10,7 +10,7 @@ from aiida_pesfp.calculations.ports import number_port, validator_by
 from aiida_pesfp.data.ensemble import EnsembleData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.expressions import Expression
-from aiida_pesfp.fingerprint.quantities import stopped_early
+from aiida_pesfp.fingerprint.quantities import PROMISING, XI_CALIBRATED, is_promising, stopped_early
 from aiida_pesfp.queries.ensembles import likeliest
 from aiida_pesfp.queries.nodes import how_it_ended
 from aiida_pesfp.queries.structures import name_of
@@ -44,8 +44,11 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec):
         super().define(spec)
         spec.expose_inputs(ScreenWorkChain, namespace='screen')
-        words = 'Candidates are structures for which this expression over the columns of the ranking is true.'
-        expression_port(spec, 'select', words, 'xi > 0.25')
+        words = (
+            'Candidates are structures for which this expression over the columns of the ranking is true. By default '
+            f'it is {XI_CALIBRATED.name} > {PROMISING}; all are candidates if the potential has no calibration.'
+        )
+        expression_port(spec, 'select', words)
         number_port(spec, 'max_concurrent_candidates', 2)
         for stage in STAGES.values():
             stage.define(spec)
@@ -101,7 +104,9 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
         builder.screen = ScreenWorkChain.get_builder_from_protocol(
             code, structures, potential, protocol, screen, options, further_potentials
         )
-        builder.select, builder.max_concurrent_candidates = inputs['select'], inputs['max_concurrent_candidates']
+        builder.max_concurrent_candidates = inputs['max_concurrent_candidates']
+        if 'select' in inputs:
+            builder.select = inputs['select']
         for name in STAGES:
             if stages.get(name) is None:
                 builder.pop(name, None)
@@ -127,11 +132,15 @@ class ScreenAndValidateWorkChain(ProtocolMixin, WorkChain):
 
     def inspect_screen(self) -> ExitCode | None:
         """Choose the candidates from the ranking."""
-        node, select = self.ctx.screening, self.inputs.select.value
+        node = self.ctx.screening
         self.out_many(self.exposed_outputs(node, ScreenWorkChain, 'screen'))
         if 'ranking' not in node.outputs:
             return self.exit_codes.ERROR_SCREENING_FAILED.format(reason=how_it_ended(node))
-        rows, passes = node.outputs.ranking['rows'], Expression(select, COLUMNS)
+        rows, select = node.outputs.ranking['rows'], 'promising, or without a calibration'
+        passes = is_promising
+        if 'select' in self.inputs:
+            select = self.inputs.select.value
+            passes = Expression(select, COLUMNS)
         self.ctx.rows = {row['key']: {name: row.get(name) for name in COLUMNS} for row in rows if passes(row)}
         self.ctx.passed = list(self.ctx.rows)
         self.report(f'{len(self.ctx.passed)} of {len(rows)} ranked structures are candidates ({select})')

@@ -16,7 +16,7 @@ from aiida_pesfp.calculations.candidates import OF_ENGINE, summarise
 from aiida_pesfp.calculations.ports import number_port, settings_port, validator_by
 from aiida_pesfp.data.barrier import IN_TABLES, table_row
 from aiida_pesfp.expressions import Expression
-from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.fingerprint.quantities import RANKING_NAMES
 from aiida_pesfp.workflows.barrier import BarrierBaseWorkChain
 from aiida_pesfp.workflows.conductivity import ConductivityWorkChain, check_run, planned
 from aiida_pesfp.workflows.engines import BARRIER_PROGRAM, ENGINES, Engine, Need, Program
@@ -159,11 +159,10 @@ BARRIER = BarrierStage(
 #: The stages by name, in their order.
 STAGES = {stage.name: stage for stage in (BARRIER, *map(DynamicsStage.of, ENGINES.values()))}
 #: What expressions over the rows of a table may name.
-COLUMNS = ('formula', *NAMES, *(name for stage in STAGES.values() for name in stage.columns))
+COLUMNS = ('formula', *RANKING_NAMES, *(name for stage in STAGES.values() for name in stage.columns))
 
 
-def expression_port(spec, name: str, help: str, default: str | None = None) -> None:
-    """Add an input port for an expression over the columns of the table."""
+def expression_port(spec, name: str, help: str) -> None:
+    """Add an optional input port for an expression over the columns of the table."""
     validator = validator_by(lambda text: Expression(text, COLUMNS))
-    options = {'required': False} if default is None else {'default': lambda: Str(default)}
-    spec.input(name, valid_type=Str, validator=validator, help=help, **options)
+    spec.input(name, valid_type=Str, validator=validator, help=help, required=False)

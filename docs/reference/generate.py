@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import aiida_pesfp
-from aiida_pesfp.fingerprint.quantities import QUANTITIES
+from aiida_pesfp.fingerprint.quantities import QUANTITIES, XI_CALIBRATED
 from aiida_pesfp.potentials.catalogue import catalogue
 
 REPOSITORY_URL = 'https://github.com/aiida-pesfp/aiida-pesfp'
@@ -68,7 +68,7 @@ def first_sentence(thing) -> str:
 
 def quantities() -> str:
     """The table ``fingerprint/quantities.py``."""
-    rows = [(f'``{one.name}``', one.symbol, one.unit, one.better, one.meaning) for one in QUANTITIES]
+    rows = [(f'``{one.name}``', one.symbol, one.unit, one.better, one.meaning) for one in (*QUANTITIES, XI_CALIBRATED)]
     parts = [
         heading('Quantities', '='),
         'The descriptors of a structure: rows of the table in :mod:`aiida_pesfp.fingerprint.quantities`. Their names',

@@ -1,14 +1,20 @@
 """``aiida-pesfp rank``, ``show`` and ``launch`` on nodes made by hand, and what they say to wrong input."""
 
+import csv
 import json
 
 import pytest
 from aiida.orm import Dict, Group, InstalledCode, StructureData
 
+from aiida_pesfp.assessment.calibrated import shipped
+from aiida_pesfp.assessment.models import RankingModel
+from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.report.collect import collect
 from aiida_pesfp.report.table import columns, distinctions
+from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.settings.scan import FingerprintSettings
 from tests.helpers.crystals import antifluorite, rock_salt
 
 
@@ -17,8 +23,8 @@ def descriptors(structure, xi, mpe, doubts=(), **scan):
     content |= {'spectrum': {'thresholds': [0.5], 'connected': [0.1], 'disconnected': [0.2]}, 'species': 'Li'}
     node = DescriptorsData(
         content
-        | scan
         | {'structure_uuid': structure.uuid, 'potential_name': 'none', 'potential_sha256': '0', 'doubts': list(doubts)}
+        | scan
     )
     node.label = structure.label
     return node.store()
@@ -41,8 +47,7 @@ def candidates():
 
 
 def labels(output):
-    rows, _ = json.JSONDecoder().raw_decode(output)  # warnings follow, on standard error
-    return [row['label'] for row in rows]
+    return [row['label'] for row in json.loads(output)]
 
 
 def test_order_and_filters(aiida_pesfp, candidates):
@@ -56,12 +61,77 @@ def test_order_and_filters(aiida_pesfp, candidates):
 
 
 def test_formats(aiida_pesfp, candidates):
-    table = aiida_pesfp('rank', 'rank-group').splitlines()
-    assert [line.split()[2] for line in table[2:]] == ['rankLi2O', 'rankLiCl']
+    output = aiida_pesfp('rank', 'rank-group')
+    table = output[output.index('  PK') :].splitlines()
+    assert [line.split()[2] for line in table[2:4]] == ['rankLi2O', 'rankLiCl']
     assert 'Gap/eV' not in table[0]  # nothing is known of it
     lines = aiida_pesfp('rank', 'rank-group', '--format', 'csv').splitlines()
     assert lines[0].startswith('pk,label,formula')
     assert len(lines) == 3
+
+
+@pytest.fixture
+def own_cuts():
+    """A calibration as `aiida-pesfp calibrate` stores it, which turns the order of Xi around."""
+    parameters = XiParameters(connected_cut=-0.5, disconnected_cut=-0.5)
+    origin = {'species': 'Li', 'potential_name': 'own', 'potential_sha256': 'c' * 64}
+    found = {'errors': {'connected_cut': 0.1, 'disconnected_cut': 0.2}}
+    node = RankingModelData.from_model(RankingModel.from_xi(parameters), **origin, calibration=found)
+    node.label = 'xi-own'
+    return node.store()
+
+
+def scanned_with_own(label, xi, volume):
+    structure = StructureData(pymatgen=rock_salt('Li', 'Cl', 5 + volume), label=label).store()
+    both = {f'fv_{kind}': volume for kind in ('connected', 'disconnected')}
+    spectrum = {'thresholds': [0.5], 'connected': [volume], 'disconnected': [volume]}
+    return descriptors(structure, xi, 0.5, potential_sha256='c' * 64, potential_name='own', spectrum=spectrum, **both)
+
+
+def test_the_calibration_of_the_potential_ranks_and_is_told(aiida_pesfp, own_cuts):
+    nodes = [scanned_with_own('rankFirst', 0.1, 0.5), scanned_with_own('rankSecond', 0.9, 0.2)]
+    group = Group('rank-own').store()
+    group.add_nodes(nodes)
+    output = aiida_pesfp('rank', 'rank-own')
+    words = (
+        f'own, Li: ranked by Xi with the cuts xi-own<{own_cuts.pk}> (connected -0.50 +- 0.10, disconnected -0.50 +- '
+    )
+    assert words in ' '.join(output.split())
+    assert 'Xi own' in output
+    command = ['rank', 'rank-own', '--format', 'json']
+    assert labels(aiida_pesfp(*command)) == ['rankFirst', 'rankSecond']
+    assert labels(aiida_pesfp(*command, '--sort', '-xi')) == ['rankSecond', 'rankFirst']
+    assert labels(aiida_pesfp(*command, '--where', 'xi_calibrated > 0.25')) == ['rankFirst']
+    lines = list(csv.DictReader(aiida_pesfp('rank', 'rank-own', '--format', 'csv').splitlines()))
+    assert {line['ranked_by'] for line in lines if line['label'] in ('rankFirst', 'rankSecond')} == {
+        f'Xi, xi-own<{own_cuts.pk}>'
+    }
+    shown = aiida_pesfp('show', nodes[0].pk)
+    assert f'Xi, xi-own<{own_cuts.pk}>' in shown
+    report = collect(group)
+    assert [entry.label for entry in report.entries] == ['rankFirst', 'rankSecond']
+    assert report.entries[0].cuts == XiParameters(connected_cut=-0.5, disconnected_cut=-0.5)
+    assert report.ranked_by[0].startswith('own, Li: ranked by Xi with the cuts xi-own')
+
+
+def test_without_a_calibration_free_volumes_rank_and_the_command_is_named(aiida_pesfp, candidates):
+    output = ' '.join(aiida_pesfp('rank', 'rank-group').split())
+    assert 'none, Li: ranked by free volumes, connected times disconnected' in output
+    assert 'find them with `aiida-pesfp calibrate`' in output
+    assert '`aiida-pesfp calibrate`' in collect(candidates).ranked_by[0]
+
+
+def test_the_softening_of_a_shipped_potential_stands_beside_its_mpe(aiida_pesfp):
+    known = next(one for one in shipped() if one.name == 'sevennet-0')
+    structure = StructureData(pymatgen=rock_salt('Li', 'Cl', 5.4), label='rankSoft').store()
+    origin = FingerprintSettings().origin(known.content['potential_sha256'], 'sevennet-0')
+    node = descriptors(structure, 0.1, 0.654, **origin)
+    lines = aiida_pesfp('show', node.pk).splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith('MPE'))
+    assert '0.654' in lines[place]
+    assert lines[place + 1].split()[:2] == ['softening', f'{known.softening["slope"]:.2f}']
+    assert 'not applied' in lines[place + 1]
+    assert 'of those by DFT' in aiida_pesfp('rank', 'rankSoft')
 
 
 def test_doubts_are_told_wherever_a_result_is_shown(aiida_pesfp):

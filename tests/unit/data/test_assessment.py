@@ -53,15 +53,16 @@ def test_a_model_knows_what_it_was_made_for():
     grid = {'spacing': 0.25, 'minimum_distance': 1.0}
     origin = {'species': 'Li', 'potential_sha256': 'a' * 64, 'potential_name': 'mine', **grid}
     node = RankingModelData.from_model(RankingModel.from_xi(XiParameters()), **origin)
-    assert node.mismatch('Li', 'a' * 64, grid) is None
-    assert 'the model and the scans differ in the mobile ion: Li and Na' in node.mismatch('Na', 'a' * 64, grid)
-    assert 'the potential: mine (SHA-256 aaaaaaaaaaaa...) and another one (SHA-256 bbbbbbbbbbbb...)' in node.mismatch(
-        'Li', 'b' * 64, grid
-    )
-    coarse = node.mismatch('Li', 'a' * 64, grid | {'spacing': 0.5})
+    scanned = {'species': 'Li', 'potential_sha256': 'a' * 64, **grid}
+    assert node.mismatch(scanned) is None
+    words = 'the model and the scans differ in the mobile ion: Li and Na'
+    assert words in node.mismatch(scanned | {'species': 'Na'})
+    words = 'the potential: mine (SHA-256 aaaaaaaaaaaa...) and another one (SHA-256 bbbbbbbbbbbb...)'
+    assert words in node.mismatch(scanned | {'potential_sha256': 'b' * 64})
+    coarse = node.mismatch(scanned | {'spacing': 0.5})
     assert coarse.endswith('differ in the spacing of the scan: 0.25 and 0.5; scan all structures alike')
     anything = RankingModelData.from_model(RankingModel('expression', {'text': 'xi'}))
-    assert anything.mismatch('Na', 'b' * 64, grid) is None
+    assert anything.mismatch(scanned | {'species': 'Na'}) is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from aiida_pesfp.fingerprint.interpolation import PairModel
 from aiida_pesfp.fingerprint.plan import plan_scan
 from aiida_pesfp.fingerprint.quantities import rank_key
 from aiida_pesfp.fingerprint.scan import drain, evaluate, scan
-from aiida_pesfp.settings.descriptors import DescriptorSettings
+from aiida_pesfp.programs.checkpoint import Checkpoint
+from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from aiida_pesfp.settings.scan import ScanSettings
 from tests.helpers.crystals import wurtzite
 from tests.helpers.surfaces import make_surface
@@ -52,6 +53,37 @@ def test_a_scan_that_may_not_stop_gives_exact_values(adaptive):
     assert not found.as_dict()['stopped_early']
     assert found.xi_upper == found.xi == pytest.approx(full.xi, abs=0.005 if adaptive else 0)
     assert found.mpe == pytest.approx(full.mpe, abs=0.010 if adaptive else 0)
+
+
+LOOSE = XiParameters(connected_cut=-4.0, disconnected_cut=-3.5)
+
+
+def test_a_scan_goes_on_while_the_cuts_of_its_calibration_may_rank_it_high():
+    """The published cuts alone would stop it, and its rank by the others would be that of an estimate."""
+    assert scan(CRYSTAL, Stiff(CRYSTAL), settings=EARLY).stopped_early
+    full = scan(CRYSTAL, Stiff(CRYSTAL), settings=ScanSettings(spacing=0.3))
+    assert describe(full, DescriptorSettings(xi=LOOSE)).xi > EARLY.stop_below > describe(full).xi
+    assert not scan(CRYSTAL, Stiff(CRYSTAL), settings=replace(EARLY, stop_xi=LOOSE)).stopped_early
+
+
+def test_the_bound_of_a_scan_that_stopped_holds_for_both_cuts():
+    cuts = XiParameters(connected_cut=-1.9, disconnected_cut=-1.2)
+    found = describe(scan(CRYSTAL, Stiff(CRYSTAL), settings=replace(EARLY, stop_xi=cuts)))
+    full = scan(CRYSTAL, Stiff(CRYSTAL), settings=ScanSettings(spacing=0.3))
+    exact = [describe(full, DescriptorSettings(xi=one)).xi for one in (XiParameters(), cuts)]
+    assert found.as_dict()['stopped_early']
+    assert max(exact) <= found.xi_upper < EARLY.stop_below
+
+
+def test_other_cuts_to_stop_by_are_another_scan():
+    """A folder of results is not resumed with them; without them, that of an older version is."""
+
+    def mark(settings):
+        return Checkpoint(None, plan_scan(CRYSTAL, settings=settings), 'a').mark
+
+    assert mark(EARLY) != mark(replace(EARLY, stop_xi=LOOSE))
+    assert mark(replace(EARLY, stop_below=None)) == mark(replace(EARLY, stop_below=None, stop_xi=LOOSE))
+    assert 'stop_xi' not in repr(EARLY)
 
 
 @pytest.mark.parametrize('seed', range(12))

@@ -37,10 +37,15 @@ def test_a_structure_and_its_ions_have_every_quantity():
 
 
 def test_rankings():
-    names = ('xi', 'fv_connected', 'mpe')
-    rows = [
-        dict(zip(names, values)) for values in ((0.9, 0.1, 0.5), (0.9, 0.1, 0.7), (0.9, 0.05, 0.1), (0.2, 0.9, 0.1))
-    ]
+    names = ('xi_calibrated', 'xi', 'fv_connected', 'mpe')
+    values = (
+        (0.9, 0.1, 0.1, 0.5),
+        (0.9, 0.1, 0.1, 0.7),
+        (0.9, 0.1, 0.05, 0.1),
+        (0.9, 0.0, 0.1, 0.1),
+        (0.2, 1, 0.9, 0.1),
+    )
+    rows = [dict(zip(names, one)) | {'fv_disconnected': 0.5} for one in values]
     backwards = rows[::-1]
     assert sorted(backwards, key=rank_key) == rows
     assert {one.name: one.ranking for one in QUANTITIES}['mpe'] == '-mpe'

@@ -25,7 +25,7 @@ def test_entries_are_what_their_nodes_say_the_best_first(group, scanned, potenti
     assert {one.label for one in report.entries} == {'LiCl', 'Li2Te', 'LiI'}
     for one in report.entries:
         node = scanned['descriptors'][one.label]
-        assert one.values == {name: node[name] for name in NAMES}
+        assert one.values == {name: node[name] for name in NAMES} | {'xi_calibrated': None}
         assert one.spectrum == node['spectrum']
         assert one.settings.as_dict() == node['settings']
         assert one.source.uuid == node.uuid
@@ -159,7 +159,7 @@ def test_an_ensemble_has_its_orderings_error_bars_and_a_surface(potential):
     report = collect(group)
     [entry] = report.entries
     assert entry.source.uuid == node.uuid
-    assert entry.values == {name: node[name] for name in NAMES}
+    assert entry.values == {name: node[name] for name in NAMES} | {'xi_calibrated': None}
     assert {one.source.uuid: one.share for one in entry.members} == {
         members[key].uuid: share for key, share in (('ordering_Cl', 0.5), ('ordering_Br', 0.25), ('ordering_F', 0.25))
     }
