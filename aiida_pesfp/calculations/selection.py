@@ -91,7 +91,8 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
 def rank_by_consensus(names: Dict, **rankings: Dict) -> Dict:
     """The rows of the first ranking in the order on which all agree best (:func:`~aiida_pesfp.assessment.consensus`).
 
-    Each row has what the consensus says of it, and ``NAME:place``, ``NAME:xi`` and ``NAME:mpe`` (eV) of each potential.
+    Each row has what the consensus says of it, and of each potential ``NAME:place``, ``NAME:xi``, ``NAME:xi_calibrated``
+    and ``NAME:mpe`` (eV).
 
     :param names: link label of each ranking -> name of its potential, the first of all first.
     """
@@ -104,10 +105,11 @@ def rank_by_consensus(names: Dict, **rankings: Dict) -> Dict:
         key, places = agreed.pop('key'), agreed.pop('places')
         row = own[key] | agreed
         for name in (name for name in by_name if key in by_name[name]):
-            row |= {f'{name}:{column}': by_name[name][key][column] for column in ('xi', 'mpe')}
+            row |= {f'{name}:{column}': by_name[name][key][column] for column in ('xi', XI_CALIBRATED.name, 'mpe')}
             row[f'{name}:place'] = places.get(name)
         rows.append(row)
-    return Dict({'rows': rows, 'potentials': list(by_name)})
+    ranked_by = f'the mean of the places by {" and ".join(by_name)}'
+    return Dict({'rows': rows, 'ranked_by': ranked_by, 'potentials': list(by_name)})
 
 
 def _rows(descriptors: dict[str, DescriptorsData]) -> list[dict]:

@@ -4,7 +4,7 @@ from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
 from aiida_pesfp.cli.rank import BARRIER_COLUMNS, QUANTITY_COLUMNS, print_table, tell_doubts, tell_ranking
-from aiida_pesfp.fingerprint.quantities import rank_key
+from aiida_pesfp.fingerprint.quantities import XI_CALIBRATED, rank_key
 from aiida_pesfp.workflows.engines import ENGINES
 
 
@@ -42,7 +42,8 @@ def print_consensus(screening) -> None:
     rows = [{'label': name_of(structures[row['key']]), **row} for row in found['rows']]
     columns = [('Label', 'label', ''), ('Formula', 'formula', ''), ('Mean place', 'mean_place', '.1f')]
     for name in potentials:
-        columns += [(name, f'{name}:place', ''), ('Xi', f'{name}:xi', '.4f'), ('MPE/eV', f'{name}:mpe', '.3f')]
+        columns += [(name, f'{name}:place', ''), ('Xi', f'{name}:xi', '.4f')]
+        columns += [('own', f'{name}:{XI_CALIBRATED.name}', '.4f'), ('MPE/eV', f'{name}:mpe', '.3f')]
     echo.echo(f'\nOn what {" and ".join(potentials)} agree, by the mean of the places that they give:')
     print_table(rows, columns)
     for row in (row for row in rows if row['disputed']):

@@ -12,11 +12,14 @@ from aiida.manage.caching import enable_caching
 from aiida.orm import Dict, Int, QueryBuilder, StructureData, to_aiida_type
 from pymatgen.core import Structure
 
+from aiida_pesfp.assessment.models import RankingModel
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import reject
+from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.queries.ensembles import members_of, orderings_of, parent_of
 from aiida_pesfp.queries.screening import unranked
+from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers import REPOSITORY
@@ -229,18 +232,26 @@ def test_several_potentials_rank_together(builder_of, structures, potential_of, 
 
 
 def test_only_what_is_left_open_is_confirmed(builder_of, structures, potential_of):
-    results, node = run_get_node(builder_of(structures))
-    left = {row['key'] for row in results['ranking']['rows'] if row['xi'] > 0.25}
-    assert left
-    assert left != set(structures)
     builder = builder_of(structures, confirm=True)
+    origin = {'species': 'Li', 'potential_sha256': builder.scan.potential.sha256}
+    builder.model = RankingModelData.from_model(RankingModel.from_xi(XiParameters()), **origin)
     builder.further_potentials = {'b': other_potentials(potential_of, 1)[0]}
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     (further,) = (one for one in node.called if one.process_label == 'ScreenWorkChain')
-    assert set(further.inputs.structures) == left
     rows = results['ranking']['rows']
+    left = {row['key'] for row in rows if row['xi'] > 0.25}
+    assert set(further.inputs.structures) == left
+    assert 0 < len(left) < len(structures)
     assert {row['key'] for row in rows if row['mean_place']} == left == {row['key'] for row in rows[: len(left)]}
+
+
+def test_without_cuts_of_the_potential_all_are_left_open(builder_of, structures, potential_of):
+    builder = builder_of(structures, confirm=True)
+    builder.further_potentials = {'b': other_potentials(potential_of, 1)[0]}
+    _, node = run_get_node(builder)
+    (further,) = (one for one in node.called if one.process_label == 'ScreenWorkChain')
+    assert set(further.inputs.structures) == set(structures)
 
 
 def test_a_further_potential_that_fails_costs_no_other_its_ranking(
