@@ -91,8 +91,8 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
 def rank_by_consensus(names: Dict, **rankings: Dict) -> Dict:
     """The rows of the first ranking in the order on which all agree best (:func:`~aiida_pesfp.assessment.consensus`).
 
-    Each row has what the consensus says of it, and of each potential ``NAME:place``, ``NAME:xi``, ``NAME:xi_calibrated``
-    and ``NAME:mpe`` (eV).
+    Each row has what the consensus says of it, and of each potential ``NAME:place``, ``NAME:xi``,
+    ``NAME:xi_calibrated`` and ``NAME:mpe`` (eV).
 
     :param names: link label of each ranking -> name of its potential, the first of all first.
     """

@@ -18,10 +18,11 @@ def print_ranking(node) -> None:
     rows = rows_of(without_members(descriptors_of(node)))
     if rows:
         tell_ranking(rows)
+    agreed = [screening for screening in screenings_among(node) if _print_consensus(screening)]
+    if rows and not agreed:
         print_table(sorted(rows, key=rank_key))
-    for screening in screenings_among(node):
-        print_consensus(screening)
-    tell_doubts(rows)
+    for name in dict.fromkeys(row['potential_name'] for row in rows):
+        tell_doubts([row for row in rows if row['potential_name'] == name])
     for one in (one for screening in screenings_among(node) for one in unranked(screening)):
         echo.echo_warning(f'{one.label}: {one.reason}')
     if not node.is_finished_ok:
@@ -31,24 +32,25 @@ def print_ranking(node) -> None:
     echo.echo_report(f'look further with: aiida-pesfp rank {pk}; aiida-pesfp show PK; verdi process status {pk}')
 
 
-def print_consensus(screening) -> None:
-    """What the potentials of a screening agree on, if there were several."""
+def _print_consensus(screening) -> bool:
+    """What the potentials of a screening agree on; whether there were several."""
     from aiida_pesfp.queries.structures import name_of
 
     found = screening.outputs.ranking.get_dict() if 'ranking' in screening.outputs else {}
     if len(potentials := found.get('potentials', ())) < 2:
-        return
+        return False
     structures = screening.inputs.structures
     rows = [{'label': name_of(structures[row['key']]), **row} for row in found['rows']]
     columns = [('Label', 'label', ''), ('Formula', 'formula', ''), ('Mean place', 'mean_place', '.1f')]
     for name in potentials:
         columns += [(name, f'{name}:place', ''), ('Xi', f'{name}:xi', '.4f')]
         columns += [('own', f'{name}:{XI_CALIBRATED.name}', '.4f'), ('MPE/eV', f'{name}:mpe', '.3f')]
-    echo.echo(f'\nOn what {" and ".join(potentials)} agree, by the mean of the places that they give:')
+    echo.echo(f'By {found["ranked_by"]}:')
     print_table(rows, columns)
     for row in (row for row in rows if row['disputed']):
         places = ', '.join(f'{row[f"{name}:place"]} by {name}' for name in potentials)
-        echo.echo_warning(f'{row["label"]}: disputed: {places}, more than twice the typical difference')
+        echo.echo_warning(f'{row["label"]}: disputed: {places}, more than twice the typical difference', err=True)
+    return True
 
 
 def print_conductivities(node) -> None:

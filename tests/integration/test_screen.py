@@ -15,6 +15,7 @@ from pymatgen.core import Structure
 from aiida_pesfp.assessment.models import RankingModel
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import reject
+from aiida_pesfp.cli.results import print_ranking
 from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.queries.ensembles import members_of, orderings_of, parent_of
@@ -209,7 +210,7 @@ def other_potentials(potential_of, number):
     return [potential_of(**LENNARD_JONES | {'epsilon': 0.3 - 0.1 * one}) for one in range(1, number + 1)]
 
 
-def test_several_potentials_rank_together(builder_of, structures, potential_of, aiida_pesfp):
+def test_several_potentials_rank_together(builder_of, structures, potential_of, capsys):
     builder = builder_of(structures)
     builder.further_potentials = dict(zip(('b', 'c'), other_potentials(potential_of, 2)))
     results, node = run_get_node(builder)
@@ -229,6 +230,10 @@ def test_several_potentials_rank_together(builder_of, structures, potential_of, 
         own = next(key for key in ranking['potentials'] if key.endswith(one.inputs.scan.potential.sha256[:8]))
         assert all(row[f'{own}:xi'] == theirs[row['key']]['xi'] for row in ranking['rows']), name
     assert [row['mean_place'] for row in ranking['rows']] == sorted(row['mean_place'] for row in ranking['rows'])
+    print_ranking(node)
+    printed = capsys.readouterr().out
+    assert sum('LiCl' in line for line in printed.splitlines()) == 1
+    assert 'By the mean of the places by' in printed
 
 
 def test_only_what_is_left_open_is_confirmed(builder_of, structures, potential_of):
