@@ -145,11 +145,12 @@ def ship(potential: str, model, assessments: dict, recalibrated: dict[str, dict]
         }
         sets[name] = about | {'materials': len(assessment['materials'])} | numbers | {'scores': scores}
     numerical = {name: content.pop(name) for name in ('spacing', 'minimum_distance', 'grid')}
-    given = ' '.join(arguments.command).replace(str(SHARED), '../shared')
+    # What was found depends neither on the folder nor on when it was scanned.
+    given = re.sub(r'( -o| --output)( |=)\S+| --finished-only', '', ' '.join(['', *arguments.command]))
     content['provenance'] = {
         'date': date.today().isoformat(),
         'version': aiida_pesfp.__version__,
-        'command': f'python benchmarks/assess.py {given}',
+        'command': f'python benchmarks/assess.py{given}'.replace(str(SHARED), '../shared'),
         'scans': numerical | {'adaptive': arguments.adaptive},
         'sets': sets,
     }
@@ -162,8 +163,18 @@ def ship(potential: str, model, assessments: dict, recalibrated: dict[str, dict]
     if (found := softening(content['potential_name'])) is not None:
         content['softening'] = found
     path = FOLDER / f'{content["potential_name"]}.json'
-    path.write_text(json.dumps(content, indent=1) + '\n')
+    path.write_text(json.dumps(_rounded(content), indent=1) + '\n')
     print(f'{potential}: wrote {path.name}')
+
+
+def _rounded(content):
+    """With numbers of four digits after the decimal point: errors are much larger."""
+    if isinstance(content, dict):
+        return {name: _rounded(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_rounded(value) for value in content]
+    # Thresholds of conductivities, such as 5e-5 S/cm, stay as they are.
+    return round(content, 4) if isinstance(content, float) and abs(content) > 0.01 else content
 
 
 def print_materials(name: str, content: dict, surfaces: int) -> None:

@@ -3,6 +3,7 @@
 Run ``python benchmarks/softening.py`` for the table; ``barriers.py`` computes the barriers.
 """
 
+import argparse
 import re
 
 import numpy as np
@@ -48,6 +49,7 @@ def softening(potential: str, ion: str = 'Li', method: str = 'pinned') -> dict |
 
 def main():
     """Print the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rows = [(*key, len(table), *slope(table[:, 0], table[:, 1])) for key, (_, table) in barriers().items()]
     print(tabulate(rows, ('potential', 'ion', 'method', 'hops', 'slope', '+-'), floatfmt='.2f'))
 

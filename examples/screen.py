@@ -35,12 +35,14 @@ def load_structures(folder: Path) -> dict[str, StructureData]:
 def print_result(node) -> None:
     """Print the ranking, why the other structures are not in it, and where to look next."""
     if 'ranking' in node.outputs:
+        names = ('xi_calibrated', 'xi', 'mpe', 'fv_connected', 'fv_disconnected')
         rows = [
-            (place, row['key'], row['formula'], row['xi'], row['mpe'], row['fv_connected'], row['fv_disconnected'])
+            (place, row['key'], row['formula'], *(row[name] for name in names))
             for place, row in enumerate(node.outputs.ranking['rows'], start=1)
         ]
-        headers = ('', 'structure', 'formula', 'Xi', 'MPE/eV', 'FV conn.', 'FV disc.')
-        click.echo(tabulate(rows, headers, floatfmt=('', '', '', '.4f', '.3f', '.4f', '.4f')))
+        headers = ('', 'structure', 'formula', 'Xi own', 'Xi', 'MPE/eV', 'FV conn.', 'FV disc.')
+        click.echo(f'ranked by {node.outputs.ranking["ranked_by"]}')
+        click.echo(tabulate(rows, headers, floatfmt=('', '', '', '.4f', '.4f', '.3f', '.4f', '.4f')))
     for one in unranked(node):
         click.echo(f'{one.label}: not ranked ({one.stage}): {one.reason}')
     click.echo(f'\nThe ranking is an output of {node.process_label}<{node.pk}>. Look further with:')

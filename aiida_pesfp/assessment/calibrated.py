@@ -42,6 +42,11 @@ class Calibration:
         return XiParameters.from_dict(self.content['parameters'])
 
     @property
+    def fitted(self) -> dict:
+        """What was found for the potential, as from ``calibrate``; for that of the paper, a check of its cuts."""
+        return self.content['calibration'].get('refit', self.content['calibration'])
+
+    @property
     def softening(self) -> dict | None:
         """Of the barriers of the potential: their ``slope`` against DFT, its ``error``, ``hops`` and ``method``."""
         return self.content.get('softening')

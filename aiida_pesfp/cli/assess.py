@@ -150,7 +150,8 @@ def assess(table, **options):
 def calibrate(assessments, vary, thresholds, label, **options):
     """Find the cuts of Xi for the potential and the ion of ASSESSMENTs, made by `aiida-pesfp assess`.
 
-    With several, their mean score decides. The result is a ranking model: give it as the input `model` to pesfp.screen.
+    With several, their mean score decides. From then on these cuts rank what was scanned with the potential, for the
+    ion and by the same settings, in `aiida-pesfp rank`, the report and new screenings; the newest calibration counts.
 
     \b
     aiida-pesfp calibrate labels --vary slope --label my-xi
@@ -178,7 +179,8 @@ def calibrate(assessments, vary, thresholds, label, **options):
     _print_calibration(found)
     for doubt in found['doubts']:
         echo.echo_warning(doubt)
-    echo.echo_success(f'stored the ranking model {model.label}<{model.pk}>: builder.model = load_node({model.pk})')
+    potential, species = (model.base.attributes.get(name) for name in ('potential_name', 'species'))
+    echo.echo_success(f'stored the calibration {model.label}<{model.pk}>: it ranks scans of {species} with {potential}')
 
 
 def _parameters(options: dict) -> dict:

@@ -11,15 +11,16 @@ from pathlib import Path
 from types import ModuleType
 
 import aiida_pesfp
+from aiida_pesfp.assessment.calibrated import BY_VOLUMES, FOLDER, Calibration, shipped
 from aiida_pesfp.fingerprint.quantities import QUANTITIES, XI_CALIBRATED
 from aiida_pesfp.potentials.catalogue import catalogue
 
 REPOSITORY_URL = 'https://github.com/aiida-pesfp/aiida-pesfp'
 PACKAGE = Path(aiida_pesfp.__file__).parent
-FOLDER = Path(__file__).parent / 'generated'
+GENERATED = Path(__file__).parent / 'generated'
 
 
-def write(folder: Path = FOLDER) -> None:
+def write(folder: Path = GENERATED) -> None:
     """Write all pages; a page that has not changed keeps its date, so that Sphinx does not read it again."""
     for name, text in pages().items():
         path = folder / name
@@ -33,6 +34,7 @@ def pages() -> dict[str, str]:
     return {
         'quantities.rst': quantities(),
         'potentials.rst': potentials(),
+        'calibrations.rst': calibrations(),
         'nodes.rst': nodes(),
         'processes.rst': processes(),
         'protocols.rst': protocols(),
@@ -106,6 +108,54 @@ def potentials() -> str:
         list_table(head, rows),
     ]
     return '\n'.join(parts)
+
+
+def calibrations() -> str:
+    """The calibrations that come with the package, from their files."""
+    rows = []
+    for one in shipped():
+        found, soft = one.fitted, one.softening
+        cuts = (f'{found["parameters"][name]:.2f} ± {found["errors"][name]:.2f}' for name in found['errors'])
+        softening = f'{soft["slope"]:.2f} ± {soft["error"]:.2f} ({soft["hops"]})' if soft else ''
+        in_use = f'{one.parameters.connected_cut:.2f}, {one.parameters.disconnected_cut:.2f}'
+        scores = f'{found["before"]:.2f}, {found["after"]:.2f}, {found["corrected"]:.2f}'
+        rows.append((one.name, in_use, *cuts, scores, softening))
+    heads = ('potential', 'cuts in use', 'connected cut found', 'disconnected cut found')
+    heads += ('mean score before, after, to expect', 'softening (hops)')
+    parts = [
+        heading('Calibrations', '='),
+        f'The files ``{FOLDER.relative_to(PACKAGE.parent)}/*.json``. :doc:`../../topics/assessment` says what they',
+        'mean, and :doc:`../../howto/assess` when they rank.\n',
+        list_table(heads, rows),
+    ]
+    return '\n'.join([*parts, *map(_calibration, shipped())])
+
+
+def _calibration(one: Calibration) -> str:
+    """The sets behind a calibration, with their scores, and its doubts."""
+    told, rows = one.content['provenance'], []
+    for name, entry in told['sets'].items():
+        scores = (entry['scores'][ranking] for ranking in ('xi', 'xi_calibrated', BY_VOLUMES, 'random'))
+        separations = (f'{one.fitted["sets"][name][f"separation_{when}"]:.2f}' for when in ('before', 'after'))
+        numbers = f'{entry["good"]}, {entry["bad"]}'
+        rows.append(
+            (name, numbers, *(f'{found["value"]:.2f} ± {found["error"]:.2f}' for found in scores), *separations)
+        )
+    heads = ('set', 'good, bad', 'Xi, published cuts', 'Xi, cuts found', 'free volumes', 'random')
+    heads += ('separation before', 'after')
+    remarks = [f'{name}: {entry["remark"]}' for name, entry in told['sets'].items() if entry['remark']]
+    lines = [f'- {sentence}' for sentence in (*one.fitted['doubts'], *remarks)]
+    scans = ', '.join(f'{name.replace("_", " ")} {value}' for name, value in told['scans'].items())
+    return '\n'.join(
+        [
+            heading(one.name),
+            f'SHA-256 ``{one.content["potential_sha256"]}``, {one.content["species"]}; {told["date"]}; {scans}:\n',
+            f'.. code-block:: bash\n\n   {told["command"]}\n',
+            list_table(heads, rows),
+            *lines,
+            '',
+        ]
+    )
 
 
 def nodes() -> str:

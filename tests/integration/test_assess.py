@@ -19,11 +19,13 @@ from aiida_pesfp.cli.main import main
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.fingerprint.quantities import rank_key
 from aiida_pesfp.queries.descriptors import surfaces_of
 from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.workflows.assess import AssessWorkChain
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt
+from tests.helpers.graph import jobs_of
 from tests.helpers.materials import random_descriptors
 
 CLASSES = {'good': 1e-3, 'bad': 1e-4}
@@ -247,14 +249,23 @@ def test_missing_descriptors_are_scanned_and_a_model_ranks_the_screening(code, p
         descriptors = load_node(material['descriptors'])
         assert surfaces_of([descriptors.pk]) == {descriptors.pk: results['pes'][key].pk}
 
-    builder.structures = structures
-    builder.model = results['calibration']
+    # A screening finds the calibration; to name it is the same, and to stop early by it too.
+    builder.structures, own = structures, results['calibration']
+    builder.scan.parameters = Dict(builder.scan.parameters.get_dict() | {'stop_below': 0.9})
     ranked, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
-    scores = [row['score'] for row in ranked['ranking']['rows']]
-    assert len(scores) == 3
-    assert scores == sorted(scores, reverse=True)
-    assert ranked['ranking']['model']['kind'] == 'xi'
+    rows = ranked['ranking']['rows']
+    assert ranked['ranking']['model'] == {'uuid': own.uuid, 'kind': 'xi'}
+    assert ranked['ranking']['ranked_by'] == f'xi_calibrated, the cuts {own.label}<{own.pk}>'
+    assert [row['key'] for row in rows] == [row['key'] for row in sorted(rows, key=rank_key)]
+    assert [row['xi_calibrated'] for row in rows] == [row['score'] for row in rows]
+    assert len(rows) == 3
+    scan = next(one for one in jobs_of(node) if one.process_type.endswith('pesfp.scan'))
+    assert scan.inputs.parameters['stop_xi'] == own.base.attributes.get('parameters')
+    builder.model = own
+    again, _ = run_get_node(builder)
+    assert again['ranking']['rows'] != []
+    assert again['ranking']['ranked_by'] == ranked['ranking']['ranked_by']
 
     builder.model = RankingModelData.from_model(
         RankingModel.from_xi(XiParameters()), species='Li', potential_sha256='0' * 64

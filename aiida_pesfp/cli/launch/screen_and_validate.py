@@ -26,7 +26,7 @@ def _stage_options(engine: Engine) -> Iterator:
 @shared.launch_options
 @shared.scan_options
 @shared.criteria_options
-@click.option('--select', help='Candidates are structures for which this is true.  [default: xi > 0.25]')
+@click.option('--select', help='Candidates are structures for which this is true.  [default: xi_calibrated > 0.25]')
 @click.option('--barrier-candidates', type=click.IntRange(1), help='Rank so many by barriers.  [default: none]')
 @click.option('--barrier', 'barrier_code', type=CODE, help=f'Code of {BARRIER_PROGRAM.label}, for barriers.')
 @click.option(
