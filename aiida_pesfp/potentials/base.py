@@ -214,15 +214,13 @@ class Family(ABC):
     def load(self, identity: PotentialIdentity, device: str, batch_size: int | None) -> Potential:
         """:raises PotentialError: if package or device are missing, or the weights cannot be loaded or trusted."""
         try:
-            implementation = pkgutil.resolve_name(self.implementation)
+            with without_code(identity.trusted):
+                return pkgutil.resolve_name(self.implementation)(identity, device, batch_size)
+        except PotentialError:
+            raise
         except ImportError as error:
             what = f'the Python package {self.package} cannot be imported ({error})'
             raise PotentialError(f'{what}: {self._remedy()}') from error
-        try:
-            with without_code(identity.trusted):
-                return implementation(identity, device, batch_size)
-        except PotentialError:
-            raise
         except (Exception, SystemExit) as error:  # a package of someone else may fail in any way
             raise PotentialError(f'the potential {identity.name} cannot be loaded: {reason(error)}') from error
 

@@ -15,8 +15,6 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 from pymatgen.core import Element, Structure
 from torch import Tensor
-from torch_sim import SimState
-from torch_sim.models.interface import ModelInterface
 
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.potentials.base import PotentialIdentity
@@ -58,6 +56,8 @@ class TorchSimPotential(NetworkPotential):
 
     def __init__(self, identity: PotentialIdentity, device: str = 'auto', batch_size: int | None = None):
         """:raises PotentialError: if the model cannot be made, or would run code that comes with its weights."""
+        from torch_sim.models.interface import ModelInterface  # which docs and tests of other Pythons do without
+
         super().__init__(identity, device, batch_size)
         self._row, self._parameters = self._model()
         if self._row.weights and identity.package_version == 'unknown':
@@ -82,7 +82,7 @@ class TorchSimPotential(NetworkPotential):
             raise PotentialError(f'{what}: add one of them to its name, {" or ".join(f":{name}" for name in names)}')
 
     @cached_property
-    def with_derivatives(self) -> ModelInterface:
+    def with_derivatives(self) -> torch.nn.Module:
         """The model that computes forces and, if it can, stresses too.
 
         :raises PotentialError: if it computes no forces.
@@ -106,6 +106,8 @@ class TorchSimPotential(NetworkPotential):
         :param numbers: (M N) atomic numbers.
         :param systems: (M N) to which configuration an atom belongs, if not all have the same number.
         """
+        from torch_sim import SimState
+
         if systems is None:
             systems = torch.arange(len(cells), device=self.device).repeat_interleave(len(numbers) // len(cells))
         # Models that compute forces without being asked to need gradients, which a scan switches off.
@@ -134,7 +136,7 @@ class TorchSimPotential(NetworkPotential):
         self.check_elements(structure)
         return TorchSimCalculator(self)
 
-    def _batches(self, structures: Sequence[Structure], model: ModelInterface, memory: int):
+    def _batches(self, structures: Sequence[Structure], model: torch.nn.Module, memory: int):
         for structure in structures:
             self.check_elements(structure)
         volume = 4 / 3 * np.pi * _TYPICAL_CUTOFF**3
@@ -160,7 +162,7 @@ class TorchSimPotential(NetworkPotential):
         described = described or {'model': self.identity.name.removeprefix(PREFIX), 'parameters': {}}
         return Model(described['model'], self.identity.package), described['parameters']
 
-    def _make(self, further: dict) -> ModelInterface:
+    def _make(self, further: dict) -> torch.nn.Module:
         parameters = self._parameters | further
         with tempfile.TemporaryDirectory() as folder:
             if self._row.weights:
@@ -170,7 +172,7 @@ class TorchSimPotential(NetworkPotential):
                 parameters[self._row.weights] = str(link)
             return self.load(lambda _: self._call(parameters))
 
-    def _call(self, parameters: dict) -> ModelInterface:
+    def _call(self, parameters: dict) -> torch.nn.Module:
         if not self._row.before:
             return self._function(**self._own(self._function, parameters))
         before = _function(self._row.before)
