@@ -94,11 +94,11 @@ def rank_by_consensus(names: Dict, **rankings: Dict) -> Dict:
     Each row has what the consensus says of it, and of each potential ``NAME:place``, ``NAME:xi``,
     ``NAME:xi_calibrated`` and ``NAME:mpe`` (eV).
 
-    :param names: link label of each ranking -> name of its potential, the first of all first.
+    :param names: ``names``: pairs of the link label of a ranking and the name of its potential, the first of all first.
     """
-    found = {name: rankings[label]['rows'] for label, name in names.get_dict().items()}
+    found = {name: rankings[label]['rows'] for label, name in names['names']}
     by_name = {name: {row['key']: row for row in rows} for name, rows in found.items()}
-    ordered = consensus({name: [row['key'] for row in rows] for name, rows in found.items()})
+    ordered, agreement = consensus({name: [row['key'] for row in rows] for name, rows in found.items()})
     own = next(iter(by_name.values()))
     rows = []
     for agreed in ordered:
@@ -109,7 +109,7 @@ def rank_by_consensus(names: Dict, **rankings: Dict) -> Dict:
             row[f'{name}:place'] = places.get(name)
         rows.append(row)
     ranked_by = f'the mean of the places by {" and ".join(by_name)}'
-    return Dict({'rows': rows, 'ranked_by': ranked_by, 'potentials': list(by_name)})
+    return Dict({'rows': rows, 'ranked_by': ranked_by, 'potentials': list(by_name), 'agreement': agreement})
 
 
 def _rows(descriptors: dict[str, DescriptorsData]) -> list[dict]:

@@ -182,10 +182,16 @@ def _known_name(node) -> str | None:
 def _way_to(row) -> str:
     """How known weights are got, in a word or two."""
     from aiida_pesfp.errors import PotentialError
+    from aiida_pesfp.potentials.base import version
     from aiida_pesfp.potentials.registry import families
+    from aiida_pesfp.potentials.torchsim.family import models
 
     if (family := families().get(row.family)) is None:
         return f'no {row.family}'
+    packages = [models()[row.model].package, family.package] if row.model else [family.package]
+    for package in packages if not row.embedded else ():
+        if version(package) == 'unknown':
+            return f'no {package}'
     if not row.embedded:
         return 'by hand' if row.obtain else 'download' if row.pinned else 'confirm'
     try:

@@ -7,7 +7,15 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import DescriptorsParamType, combined
-from aiida_pesfp.fingerprint.quantities import BY_NAME, IN_RANKINGS, listing, rank_key, shown_in, stopped_early
+from aiida_pesfp.fingerprint.quantities import (
+    BY_NAME,
+    IN_RANKINGS,
+    XI_CALIBRATED,
+    listing,
+    rank_key,
+    shown_in,
+    stopped_early,
+)
 from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.tables.table import write_table
 
@@ -85,6 +93,8 @@ def rank(form, **selection):
     if form != 'table':
         tell_ranking(rows)
     tell_doubts(rows)
+    if form == 'table':
+        _print_agreements(selection['targets'])
     for process in (process for target in selection['targets'] for process in target.processes):
         tell_missing(process)
 
@@ -150,6 +160,13 @@ def tell_doubts(rows: list[dict]) -> None:
         echo.echo_warning(f'{words}, such as with --where "{name} == {value!r}"', err=True)
 
 
+def _print_agreements(targets) -> None:
+    from aiida_pesfp.queries.screening import screenings_among
+
+    for screening in (one for target in targets for process in target.processes for one in screenings_among(process)):
+        print_consensus(screening)
+
+
 def tell_missing(process) -> None:
     """Say on standard error which structures of a process that has scanned are missing among its results."""
     from aiida_pesfp.queries.screening import missing_among, screenings_among, unranked
@@ -157,6 +174,35 @@ def tell_missing(process) -> None:
     for screening in screenings_among(process):
         if missing := missing_among(screening, unranked(screening)):
             echo.echo_warning(missing, err=True)
+
+
+def print_consensus(screening) -> bool:
+    """What the potentials of a screening agree on; whether there were several."""
+    from aiida_pesfp.queries.screening import further_of, unranked
+    from aiida_pesfp.queries.structures import name_of
+
+    if not (further := further_of(screening)):
+        return False
+    found = screening.outputs.ranking.get_dict() if 'ranking' in screening.outputs else {}
+    potentials, structures = found.get('potentials', ()), screening.inputs.structures
+    rows = [{'label': name_of(structures[row['key']]), **row} for row in found.get('rows', ())]
+    columns = [('Label', 'label', ''), ('Formula', 'formula', ''), ('Mean place', 'mean_place', '.1f')]
+    for name in potentials:
+        columns += [(name, f'{name}:place', ''), ('Xi', f'{name}:xi', '.4f')]
+        columns += [('own', f'{name}:{XI_CALIBRATED.name}', '.4f'), ('MPE/eV', f'{name}:mpe', '.3f')]
+    if potentials:
+        click.echo(f'By {found["ranked_by"]}:')
+        print_table(rows, columns)
+    for name, value in found.get('agreement', {}).items():
+        words = f'{name} and {potentials[0]}: rank correlation (Spearman) of {value:.2f}' if value is not None else ''
+        click.echo(words)
+    for row in (row for row in rows if row.get('disputed')):
+        places = ', '.join(f'{row[f"{name}:place"]} by {name}' for name in potentials)
+        echo.echo_warning(f'{row["label"]}: disputed: {places}, more than twice the typical difference', err=True)
+    for node in further:
+        for one in unranked(node):
+            echo.echo_warning(f'{one.label}: not ranked by {node.inputs.scan.potential.label}: {one.reason}', err=True)
+    return bool(potentials)
 
 
 def print_table(rows: list[dict], columns=_COLUMNS) -> None:

@@ -3,8 +3,15 @@
 from aiida.cmdline.utils import echo
 from tabulate import tabulate
 
-from aiida_pesfp.cli.rank import BARRIER_COLUMNS, QUANTITY_COLUMNS, print_table, tell_doubts, tell_ranking
-from aiida_pesfp.fingerprint.quantities import XI_CALIBRATED, rank_key
+from aiida_pesfp.cli.rank import (
+    BARRIER_COLUMNS,
+    QUANTITY_COLUMNS,
+    print_consensus,
+    print_table,
+    tell_doubts,
+    tell_ranking,
+)
+from aiida_pesfp.fingerprint.quantities import rank_key
 from aiida_pesfp.workflows.engines import ENGINES
 
 
@@ -18,7 +25,7 @@ def print_ranking(node) -> None:
     rows = rows_of(without_members(descriptors_of(node)))
     if rows:
         tell_ranking(rows)
-    agreed = [screening for screening in screenings_among(node) if _print_consensus(screening)]
+    agreed = [screening for screening in screenings_among(node) if print_consensus(screening)]
     if rows and not agreed:
         print_table(sorted(rows, key=rank_key))
     for name in dict.fromkeys(row['potential_name'] for row in rows):
@@ -30,27 +37,6 @@ def print_ranking(node) -> None:
     echo.echo_success(f'finished {node.process_label}<{node.pk}>')
     pk = node.pk
     echo.echo_report(f'look further with: aiida-pesfp rank {pk}; aiida-pesfp show PK; verdi process status {pk}')
-
-
-def _print_consensus(screening) -> bool:
-    """What the potentials of a screening agree on; whether there were several."""
-    from aiida_pesfp.queries.structures import name_of
-
-    found = screening.outputs.ranking.get_dict() if 'ranking' in screening.outputs else {}
-    if len(potentials := found.get('potentials', ())) < 2:
-        return False
-    structures = screening.inputs.structures
-    rows = [{'label': name_of(structures[row['key']]), **row} for row in found['rows']]
-    columns = [('Label', 'label', ''), ('Formula', 'formula', ''), ('Mean place', 'mean_place', '.1f')]
-    for name in potentials:
-        columns += [(name, f'{name}:place', ''), ('Xi', f'{name}:xi', '.4f')]
-        columns += [('own', f'{name}:{XI_CALIBRATED.name}', '.4f'), ('MPE/eV', f'{name}:mpe', '.3f')]
-    echo.echo(f'By {found["ranked_by"]}:')
-    print_table(rows, columns)
-    for row in (row for row in rows if row['disputed']):
-        places = ', '.join(f'{row[f"{name}:place"]} by {name}' for name in potentials)
-        echo.echo_warning(f'{row["label"]}: disputed: {places}, more than twice the typical difference', err=True)
-    return True
 
 
 def print_conductivities(node) -> None:

@@ -74,15 +74,23 @@ def _tell_what_stops(running: list) -> None:
 def _progress(node) -> list[str]:
     """Lines about the progress of a process; none if it is of another kind."""
     from aiida_pesfp.queries.nodes import with_descendants
-    from aiida_pesfp.queries.progress import dynamics_of, scan_progress_of
+    from aiida_pesfp.queries.progress import dynamics_of
 
     barriers = [_barrier_line(one) for one in with_descendants(node) if one.process_type == _BARRIER]
-    scans = next((called for called in node.called if called.process_type == _SCREENING), node)
+    screenings = [one for one in with_descendants(node) if one.process_type == _SCREENING]
     dynamics = barriers + [_line(run) for run in dynamics_of(node, DYNAMICS)]
     try:
-        return _lines(scans, scan_progress_of(scans)) + dynamics
+        return [line for one in screenings or [node] for line in _of_scans(one, screenings)] + dynamics
     except ValueError:
         return dynamics or ['no dynamics yet'] * (node.process_type in _VALIDATIONS)
+
+
+def _of_scans(node, screenings) -> list[str]:
+    """Lines about a scan, or one of the screenings of a process, of which each has its own potential."""
+    from aiida_pesfp.queries.progress import scan_progress_of
+
+    title = [f'with {node.inputs.scan.potential.label}:'] if len(screenings) > 1 else []
+    return title + _lines(node, scan_progress_of(node))
 
 
 def _lines(node, progress) -> list[str]:

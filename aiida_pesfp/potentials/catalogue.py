@@ -153,12 +153,16 @@ class Known:
     def check(self, path: Path) -> None:
         """Compare files with the published ones: those of the same ending, as what was converted has another.
 
-        :raises PotentialError: if one has another SHA-256 than the catalogue.
+        Files of a family of many kinds of networks are not converted, and nothing else in them tells what they are.
+
+        :raises PotentialError: if one has another SHA-256 than the catalogue, or cannot be what is published.
         """
         published = self.files if self.url else {Path(self.embedded).name: self.sha256} if self.embedded else {}
         for name, digest in published.items():
             file = path / name if path.is_dir() else path
             same_kind = file.is_file() and file.suffix == Path(name).suffix
+            if self.model and not same_kind:
+                raise PotentialError(f'{file} is not {name}, which {self.name} is: fetch it, or choose another name')
             if digest and same_kind and (found := sha256_of([file])) != digest:
                 what = f'{file} has the SHA-256 {found}, but {name} of {self.name} has {digest}'
                 raise PotentialError(f'{what}: fetch it again, or choose another name')

@@ -74,7 +74,8 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
     for process in node.called:
         if process.process_label == 'reject' and 'result' in process.outputs:
             rejected |= set(process.outputs.result.keys())
-    for job in jobs_of(node):
+    further = {one.pk for child in node.called if child.process_type == node.process_type for one in jobs_of(child)}
+    for job in (job for job in jobs_of(node) if job.pk not in further):
         progress.running += not job.is_terminated
         if job.process_label in ORDERING:
             continue

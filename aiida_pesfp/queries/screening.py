@@ -53,10 +53,20 @@ class Unranked:
 
 
 def screenings_among(process: ProcessNode) -> list[ProcessNode]:
-    """A screening itself, those that a workchain has called, or a scan that belongs to none."""
+    """A screening itself, those that a workchain has called, or a scan that belongs to none.
+
+    Those that a screening calls, with further potentials, are not among them: see :func:`further_of`.
+    """
     called = with_descendants(process)
     screenings = [node for node in called if node.process_type == SCREENING]
+    further = {one.pk for node in screenings for one in further_of(node)}
+    screenings = [node for node in screenings if node.pk not in further]
     return screenings or [node for node in called if node.process_type == SCAN]
+
+
+def further_of(screening: ProcessNode) -> list[ProcessNode]:
+    """The screenings of a screening with further potentials."""
+    return [node for node in screening.called if node.process_type == SCREENING]
 
 
 def structures_of(process: ProcessNode) -> dict[str, StructureData]:

@@ -123,8 +123,8 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
     conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
     barriers, properties = results_of(structures, BarrierData), {}
     for scan in scans:
-        known = scan.inputs.properties.get_dict() if 'properties' in scan.inputs else {}
-        properties |= {node.uuid: known[key] for key, node in structures_of(scan).items() if key in known}
+        given = scan.inputs.properties.get_dict() if 'properties' in scan.inputs else {}
+        properties |= {node.uuid: given[key] for key, node in structures_of(scan).items() if key in given}
     found = []
     for pk, node in descriptors.items():
         uuid, surface = node.get('structure_uuid'), surfaces.get(pk)

@@ -56,6 +56,9 @@ def _check(inputs) -> None:
         raise ValueError('further_potentials: two of the potentials are the same: leave one out')
     if inputs['confirm'] and not further:
         raise ValueError('confirm: no further potential could confirm a result: give one, as by a second --potential')
+    if inputs['confirm'] and 'model' not in inputs and calibrations().of(_origin(inputs['scan'])) is None:
+        what = f'no cuts of Xi are known for {inputs["scan"]["potential"].name}, so none of its results is certain'
+        raise ValueError(f'confirm: {what}: find them with `aiida-pesfp calibrate`, or leave it out')
     if problem := inputs['model'].mismatch(_origin(inputs['scan'])):
         raise ValueError(problem)
 
@@ -78,11 +81,10 @@ def _code_of_orderings(code: AbstractCode) -> AbstractCode:
     return found
 
 
-def _names_of(potentials: dict[str, PotentialData]) -> dict[str, str]:
-    """A name of each potential; those of the same name have the beginning of their hash behind it."""
-    names = {key: node.name for key, node in potentials.items()}
-    shared = {name for name in names.values() if list(names.values()).count(name) > 1}
-    return {key: f'{name} {potentials[key].sha256[:8]}' if name in shared else name for key, name in names.items()}
+def _names_of(potentials: list[PotentialData]) -> list[str]:
+    """A name of each potential for people; those of the same name have the beginning of their hash behind it."""
+    names = [node.label or node.name for node in potentials]
+    return [f'{name} {node.sha256[:8]}' if names.count(name) > 1 else name for name, node in zip(names, potentials)]
 
 
 class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
@@ -123,7 +125,7 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')
-        words = 'The screening with {potential} has no ranking: {reason}. The ranking is that of the others.'
+        words = 'By {potential} not all structures are ranked: {reason}. They come last, or the others rank alone.'
         spec.exit_code(440, 'ERROR_FURTHER_POTENTIAL_FAILED', message=words)
         words = '{lost} of {total} structures are missing in the ranking, see `rejected`: {reason}'
         spec.exit_code(430, 'ERROR_STRUCTURES_LOST', message=words)
@@ -283,17 +285,20 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         rankings = {name: node.outputs.ranking for name, node in nodes.items() if 'ranking' in node.outputs}
         ranking = self.ctx.ranking
         if rankings:
-            first = self.inputs.scan.potential
-            names = _names_of({'first': first} | {name: potentials[name] for name in rankings})
-            ranking = rank_by_consensus(Dict(names), first=ranking, **rankings)
+            given = [self.inputs.scan.potential, *(potentials[name] for name in rankings)]
+            labels = [f'ranking_{number}' for number in range(1, len(given) + 1)]
+            names = Dict({'names': list(zip(labels, _names_of(given)))})
+            ranking = rank_by_consensus(names, **dict(zip(labels, [ranking, *rankings.values()])))
         self.out('ranking', ranking)
         lost = [entry['reason'] for entry in self.ctx.rejected.get_dict().values() if entry.get('error_type') == LOST]
         if lost:
             numbers = {'lost': len(lost), 'total': len(self.inputs.structures)}
             return self.exit_codes.ERROR_STRUCTURES_LOST.format(**numbers, reason=lost[0])
-        for name in nodes.keys() - rankings.keys():
-            reason = how_it_ended(nodes[name])
-            return self.exit_codes.ERROR_FURTHER_POTENTIAL_FAILED.format(potential=potentials[name].name, reason=reason)
+        wrong = [name for name, node in nodes.items() if not node.is_finished_ok]
+        if wrong:
+            told = {'potential': ', '.join(potentials[name].name for name in wrong)}
+            reason = how_it_ended(nodes[wrong[0]]).rstrip('.')
+            return self.exit_codes.ERROR_FURTHER_POTENTIAL_FAILED.format(**told, reason=reason)
         return None
 
     def _rank_by_model(self) -> Dict:

@@ -159,7 +159,14 @@ BARRIER = BarrierStage(
 #: The stages by name, in their order.
 STAGES = {stage.name: stage for stage in (BARRIER, *map(DynamicsStage.of, ENGINES.values()))}
 #: What expressions over the rows of a table may name.
-COLUMNS = ('formula', *RANKING_NAMES, *(name for stage in STAGES.values() for name in stage.columns))
+COLUMNS = (
+    'formula',
+    *RANKING_NAMES,
+    'mean_place',
+    'spread',
+    'disputed',
+    *(name for stage in STAGES.values() for name in stage.columns),
+)
 
 
 def expression_port(spec, name: str, help: str) -> None:

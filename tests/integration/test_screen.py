@@ -210,9 +210,9 @@ def other_potentials(potential_of, number):
     return [potential_of(**LENNARD_JONES | {'epsilon': 0.3 - 0.1 * one}) for one in range(1, number + 1)]
 
 
-def test_several_potentials_rank_together(builder_of, structures, potential_of, capsys):
+def test_several_potentials_rank_together(builder_of, structures, potential_of, capsys, aiida_pesfp, tmp_path):
     builder = builder_of(structures)
-    builder.further_potentials = dict(zip(('b', 'c'), other_potentials(potential_of, 2)))
+    builder.further_potentials = dict(zip(('first', 'names'), other_potentials(potential_of, 2)))
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     ranking = results['ranking'].get_dict()
@@ -234,6 +234,11 @@ def test_several_potentials_rank_together(builder_of, structures, potential_of, 
     printed = capsys.readouterr().out
     assert sum('LiCl' in line for line in printed.splitlines()) == 1
     assert 'By the mean of the places by' in printed
+    assert 'By the mean of the places by' in aiida_pesfp('rank', node.pk)
+    status = aiida_pesfp('status', node.pk)
+    assert status.count(f'structures done   {len(structures)} of {len(structures)}') == 3
+    aiida_pesfp('report', node.pk, '-o', tmp_path / 'report.html')
+    assert 'missing' not in aiida_pesfp('rank', node.pk)
 
 
 def test_only_what_is_left_open_is_confirmed(builder_of, structures, potential_of):
@@ -251,12 +256,11 @@ def test_only_what_is_left_open_is_confirmed(builder_of, structures, potential_o
     assert {row['key'] for row in rows if row['mean_place']} == left == {row['key'] for row in rows[: len(left)]}
 
 
-def test_without_cuts_of_the_potential_all_are_left_open(builder_of, structures, potential_of):
+def test_without_cuts_of_the_potential_nothing_is_left_to_confirm(builder_of, structures, potential_of):
     builder = builder_of(structures, confirm=True)
     builder.further_potentials = {'b': other_potentials(potential_of, 1)[0]}
-    _, node = run_get_node(builder)
-    (further,) = (one for one in node.called if one.process_label == 'ScreenWorkChain')
-    assert set(further.inputs.structures) == set(structures)
+    with pytest.raises(ValueError, match='no cuts of Xi are known for calculator'):
+        run_get_node(builder)
 
 
 def test_a_further_potential_that_fails_costs_no_other_its_ranking(
@@ -267,6 +271,19 @@ def test_a_further_potential_that_fails_costs_no_other_its_ranking(
     results, node = run_get_node(builder)
     assert node.exit_status == ScreenWorkChain.exit_codes.ERROR_FURTHER_POTENTIAL_FAILED.status
     assert {row['key'] for row in results['ranking']['rows']} == set(structures)
+
+
+def test_structures_that_a_further_potential_lost_come_last(
+    builder_of, structures, potential_of, with_test_calculators, aiida_pesfp
+):
+    builder = builder_of(structures)
+    builder.further_potentials = {'b': potential_of('tests.helpers.calculators.NotANumberAbove', atoms=2)}
+    results, node = run_get_node(builder)
+    rows = results['ranking']['rows']
+    lost = {row['key'] for row in rows if row['mean_place'] is None}
+    assert 0 < len(lost) < len(structures)
+    assert {row['key'] for row in rows[-len(lost) :]} == lost
+    assert 'not ranked by' in aiida_pesfp('rank', node.pk)
 
 
 @pytest.mark.parametrize(

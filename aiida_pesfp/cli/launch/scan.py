@@ -82,7 +82,7 @@ def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, poten
         several = {'further_potentials': potentials[1:]} if len(potentials) > 1 else {}
         builder = workchain.get_builder_from_protocol(*arguments, **several, **stages)
     what = f'{len(structures)} structures'
-    names = ' and '.join(one.name for one in potentials)
+    names = ' and '.join(one.label or one.name for one in potentials)
     further = {'barriers' if name == 'barrier' else 'dynamics' for name in stages}
     then = f', then {" and ".join(sorted(further))} of the best' if further else ''
     node = launching.start(builder, what, f'{what} with {names} ({protocol} protocol){then} ...')

@@ -57,9 +57,13 @@ class TorchSimFamily(Family):
     def by_name(self, name: str) -> PotentialIdentity | None:
         before, colon, rest = name.partition(':')
         if name.startswith(PREFIX):
+            if not all(part.isidentifier() for part in rest.split('.')):
+                raise PotentialError(f'{rest!r} is no package.module.Model of torch-sim')
             return self._described(name, {'model': rest, 'parameters': {}}, None)
         if not colon or before not in models():
             return None
+        if not rest.strip(':. '):
+            raise PotentialError(f'{name}: give the file of the weights, as {before}:FILE')
         path = Path(rest).expanduser()
         if path.is_dir() and len(files := list(path.iterdir())) == 1:  # that of a job, which holds nothing else
             path = files[0]

@@ -5,7 +5,7 @@ import pkgutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,9 @@ class TorchSimPotential(NetworkPotential):
         self.dtype = self.model.dtype
         if self._row.elements:
             self.symbols = {Element.from_Z(int(z)).symbol for z in _attribute(self.model, self._row.elements)}
-        names = list(_attribute(self.model, self._row.choices)) if self._row.choices else []
+        names = list(_attribute(self.model, self._row.choices, ())) if self._row.choices else []
+        if len(names) < 2 and self._row.choices and identity.variant is not None:
+            raise PotentialError(f'{identity.path} holds one potential: leave out :{identity.variant}')
         if len(names) > 1 and identity.variant is None:
             what = f'{identity.path} holds several potentials'
             raise PotentialError(f'{what}: add one of them to its name, {" or ".join(f":{name}" for name in names)}')
@@ -124,7 +126,8 @@ class TorchSimPotential(NetworkPotential):
             return {name: value.detach() for name, value in (model or self.model)(state).items()}
 
     def energies(self, structures: Sequence[Structure]) -> list[float]:
-        return [energy for one in self._batches(structures, self.model, 1) for energy in one['energy'].tolist()]
+        memory = 1 if self._can_skip else MEMORY_OF_DERIVATIVES
+        return [energy for one in self._batches(structures, self.model, memory) for energy in one['energy'].tolist()]
 
     def energies_and_forces(self, structures: Sequence[Structure]) -> list[tuple[float, np.ndarray]]:
         batches = list(self._batches(structures, self.with_derivatives, MEMORY_OF_DERIVATIVES))
@@ -227,8 +230,8 @@ def _function(name: str) -> Callable | Mapping:
         raise PotentialError(f'{name} is not here ({error}): install the package {package}') from error
 
 
-def _attribute(thing, path: str):
+def _attribute(thing, path: str, default=None):
     """An attribute of attributes, or of keys of dictionaries: ``config.atomic_numbers``."""
-    return reduce(
-        lambda one, name: one[name] if isinstance(one, Mapping) else getattr(one, name), path.split('.'), thing
-    )
+    for name in path.split('.'):
+        thing = thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    return default if thing is None else thing

@@ -11,7 +11,7 @@ orders = st.permutations(KEYS).map(''.join)
 
 
 def of(*rankings):
-    return consensus({str(number): list(keys) for number, keys in enumerate(rankings)})
+    return consensus({str(number): list(keys) for number, keys in enumerate(rankings)})[0]
 
 
 @given(orders)
@@ -35,8 +35,19 @@ def test_one_that_moves_far_is_disputed():
     assert rows[0]['key'] == 'b'
 
 
+def test_contradiction_is_told_as_a_correlation():
+    rows, agreement = consensus({'one': list(KEYS), 'other': list(KEYS[::-1]), 'same': list(KEYS)})
+    assert agreement == {'other': pytest.approx(-1), 'same': pytest.approx(1)}
+    assert not any(row['disputed'] for row in rows)
+
+
+@pytest.mark.parametrize('few', [0, 1])
+def test_no_correlation_of_hardly_any_structures(few):
+    assert consensus({'one': list(KEYS[:few]), 'other': list(KEYS[:few])})[1] == {'other': None}
+
+
 def test_few_structures_are_never_disputed():
-    assert {row['disputed'] for row in of('abcd', 'dcba')} == {None}
+    assert {row['disputed'] for row in of('abcde', 'edcba')} == {None}
 
 
 @given(orders, st.sets(st.sampled_from(KEYS)))
