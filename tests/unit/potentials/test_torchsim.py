@@ -65,7 +65,7 @@ class TestNames:
         [
             ('mace:{}/none.model', 'there is no file'),
             ('mace:none', 'there is no file'),
-            ('mace:', 'there is no file'),
+            ('mace:', 'give the file of the weights'),
             ('nequix:{}/w:pbe', 'holds one potential: leave out :pbe'),
             ('orb:{}/w', 'say which of its architectures'),
             ('torchsim:none.such.Model', 'aiida-pesfp.torchsim|is not here'),
