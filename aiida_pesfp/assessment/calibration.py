@@ -131,9 +131,7 @@ def _summary(sets, draws, best, start: XiParameters, tried: dict, settings: Scor
     per_set = {entry.name: dict(zip(names, values)) for entry, values in zip(sets, scores)}
     before, after = (float(np.mean([values[when] for values in per_set.values()])) for when in names[:2])
     optimism = float((resampled[:, 1] - resampled[:, 2]).mean())
-    doubts = [*_few(sets), *_edges(parameters, intervals, tried)]
-    if after <= before:
-        doubts.append(f'the score, {after:.3f}, is not better than with the parameters before, {before:.3f}')
+    doubts = [*_few(sets), *_edges(parameters, intervals, tried), *_no_gain(before, after, optimism)]
     return Calibration(start, parameters, errors, intervals, before, after, optimism, per_set, doubts)
 
 
@@ -143,6 +141,14 @@ def _few(sets) -> Iterator[str]:
             if (number := int((weights > MEMBERSHIP).sum())) < FEW:
                 reason = f'with fewer than {FEW}, another material more or less can change the result'
                 yield f'{entry.name} has {number} {name} conductors: {reason}'
+
+
+def _no_gain(before: float, after: float, optimism: float) -> Iterator[str]:
+    if after <= before:
+        yield f'the score, {after:.3f}, is not better than with the parameters before, {before:.3f}'
+    elif after - optimism <= before:
+        expected = f'the score to expect for other materials, {after - optimism:.3f}'
+        yield f'{expected}, is not better than with the parameters before, {before:.3f}: they change what is promising'
 
 
 def _edges(parameters: XiParameters, intervals: dict[str, list[float]], tried: dict) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """``pesfp-scan`` as a person calls it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,17 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp import Poscar
 
+from aiida_pesfp.assessment import calibrated
+from aiida_pesfp.assessment.calibrated import Calibration
 from aiida_pesfp.crystals.canonical import canonical_cell
 from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.potentials.ase.potential import AsePotential
+from aiida_pesfp.programs.scan import ScanRequest
+from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.settings.program import ProgramSettings
+from aiida_pesfp.settings.scan import FingerprintSettings
 from tests.helpers import brute_force as reference
 from tests.helpers.crystals import antifluorite, rock_salt, wurtzite
 from tests.helpers.potentials import LENNARD_JONES
@@ -59,6 +66,27 @@ def brute_force(structure, spacing):
                 grid[index] = atoms.get_potential_energy()
         grids.append(grid)
     return np.array(grids)
+
+
+def test_a_scan_stops_by_the_cuts_that_were_made_for_its_potential(monkeypatch):
+    """Only if it may stop at all, and if the user names no others."""
+    own, named = XiParameters(connected_cut=-2.5), XiParameters(connected_cut=-3.0)
+    content = {'parameters': own.as_dict(), 'species': 'Li', 'potential_sha256': 'a' * 64}
+    monkeypatch.setattr(calibrated, 'shipped', lambda: (Calibration('mine', content),))
+
+    def stops_by(sha256, **settings):
+        chosen = FingerprintSettings.from_dict(settings)
+        request = ScanRequest([], ProgramSettings(potential='mine'), chosen)
+        identity = SimpleNamespace(sha256=sha256, name='mine')
+        request.potential = SimpleNamespace(identity=identity, is_parallel=False)
+        return request.reported_settings()['scan_settings']['stop_xi']
+
+    assert stops_by('a' * 64, stop_below=0.25) == own.as_dict()
+    assert stops_by('a' * 64, stop_below=0.25, stop_xi=named.as_dict()) == named.as_dict()
+    published = XiParameters().as_dict()
+    assert stops_by('a' * 64) == published
+    assert stops_by('b' * 64, stop_below=0.25) == published
+    assert stops_by('a' * 64, stop_below=0.25, species='Na') == published
 
 
 @pytest.mark.parametrize(
@@ -255,7 +283,8 @@ def test_a_folder_and_a_file_of_several_structures(pesfp_scan, tmp_path):
         frame.write(folder / 'two.extxyz', append=number > 0)
     process = pesfp_scan(folder, *COARSE, '-o', tmp_path / 'out')
     assert process.returncode == 0, process.stderr
-    assert [line.split()[0] for line in process.stdout.splitlines()[2:]] == sorted(
+    assert process.stdout.splitlines()[-1].endswith('find them with `aiida-pesfp calibrate`')
+    assert [line.split()[0] for line in process.stdout.splitlines()[2:-1]] == sorted(
         ['LiCl', 'two_0', 'two_1'], key=lambda name: process.stdout.index(name)
     )
     states = json.loads((tmp_path / 'out' / 'run.json').read_text())['structures']
