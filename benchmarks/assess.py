@@ -174,7 +174,7 @@ def _rounded(content):
     if isinstance(content, list):
         return [_rounded(value) for value in content]
     # Thresholds of conductivities, such as 5e-5 S/cm, stay as they are.
-    return round(content, 4) if isinstance(content, float) and abs(content) > 0.01 else content
+    return round(content, 4 if abs(content) > 0.01 else 15) if isinstance(content, float) else content
 
 
 def print_materials(name: str, content: dict, surfaces: int) -> None:

@@ -85,7 +85,7 @@ class TestShippedFiles:
 def test_each_potential_and_ion_has_one_file():
     made_for = [(one.content['potential_sha256'], one.content['species']) for one in shipped()]
     assert len(set(made_for)) == len(made_for) == len(FILES)
-    assert {PAPER, 'sevennet-0'} <= {one.name for one in shipped()}
+    assert {PAPER, 'sevennet-0', 'chgnet-0.3.0'} <= {one.name for one in shipped()}
 
 
 class TestThePapersPotential:
