@@ -259,7 +259,7 @@ def test_files_that_are_called_as_published_ones_must_be_these(put, tmp_path):
         in_file('nequix-mp-1', str(path))
     with pytest.raises(PotentialError, match='choose another name'):
         in_file('nequix-mp-1', str(path.rename(tmp_path / 'mine.nqx')))
-    converted = (tmp_path / 'mine.nqx').rename(tmp_path / 'converted.pt')
-    assert in_file('nequix-mp-1', str(converted)) == f'nequix:{converted}'
+    with pytest.raises(PotentialError, match=r'is not nequix-mp-1\.nqx, which nequix-mp-1 is'):
+        in_file('nequix-mp-1', str((tmp_path / 'mine.nqx').rename(tmp_path / 'other.yaml')))
     assert in_file('my-own', str(path)) == str(path)
     assert find('my-own') is None
