@@ -68,7 +68,7 @@ def test_known_potentials_are_listed_whether_stored_or_not(aiida_pesfp):
     assert (told['m3gnet-mp-2021.2.8']['get'], told['sevennet-l3i5']['get']) == ('download', 'package')
     assert (told['tensornet-matpes-pbe-2025.2']['get'], told['mace-mp-0']['commercial']) == ('confirm', 'yes')
     flat = {row['name']: row for row in csv.DictReader(aiida_pesfp('potential', 'list', '-f', 'csv').splitlines())}
-    assert (flat['sevennet-0']['pks'].split(', ')[0], flat['sevennet-0']['barriers_spearman']) == (str(pks[0]), '0.69')
+    assert (flat['sevennet-0']['pks'].split()[0], flat['sevennet-0']['barriers_spearman']) == (str(pks[0]), '0.69')
 
 
 def test_kinds_of_files_are_listed(aiida_pesfp):
