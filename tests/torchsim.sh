@@ -35,4 +35,4 @@ _scratch="$(mktemp -d)"
 trap 'rm -rf "$_scratch"' EXIT
 export AIIDA_PATH="$_scratch" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 _say 'testing the potentials of torch-sim'
-python -m pytest tests/unit/potentials/test_torchsim.py "$@"
+python -m pytest tests/unit/potentials/test_torchsim.py tests/unit/potentials/test_rows.py "$@"
