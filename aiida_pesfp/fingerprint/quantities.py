@@ -232,7 +232,7 @@ def shown_in(rows: Iterable[Mapping[str, float | None]]) -> tuple[Quantity, ...]
     """The quantities of :data:`IN_RANKINGS` that some rows have, ``xi_calibrated`` only where it is not Xi itself."""
     rows = list(rows)
     hidden = {one.name for one in IN_RANKINGS if all(row.get(one.name) is None for row in rows)}
-    if not any(_differs(row.get(XI_CALIBRATED.name), row['xi']) for row in rows):
+    if not any(_differs(row.get(XI_CALIBRATED.name), row.get('xi')) for row in rows):
         hidden.add(XI_CALIBRATED.name)
     return tuple(one for one in IN_RANKINGS if one.name not in hidden)
 
