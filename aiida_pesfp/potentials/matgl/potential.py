@@ -15,7 +15,6 @@ trained before it is evaluated:
 import copy
 import json
 import types
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -156,28 +155,28 @@ def classes_in(content) -> list[dict]:
 
 def evaluate_as_before(model: torch.nn.Module) -> bool:
     """Let a model do what matgl 1 and 2 did; whether there is a difference."""
-    for module, name, function in _differences(model):
-        setattr(module, name, types.MethodType(function, module))
-    return bool(_differences(model))
+    if isinstance(model, M3GNet):
+        for block in model.graph_layers:
+            block.conv.node_update_ = types.MethodType(_node_update_on_neighbours, block.conv)
+    elif isinstance(model, TensorNet):
+        _exchange_ends(model)
+    return isinstance(model, M3GNet | TensorNet)
 
 
 def evaluate_as_now(model: torch.nn.Module) -> None:
-    """Let a model do what the installed matgl does."""
-    for module, name, _ in _differences(model):
-        vars(module).pop(name, None)
-
-
-def _differences(model: torch.nn.Module) -> list[tuple[torch.nn.Module, str, Callable]]:
-    """Modules, and the method of each that did something else in matgl 1 and 2."""
+    """Let a model do again what the installed matgl does."""
     if isinstance(model, M3GNet):
-        return [(block.conv, 'node_update_', _node_update_on_neighbours) for block in model.graph_layers]
-    if isinstance(model, TensorNet):
-        return [(model.tensor_embedding, 'message', _message_of_neighbour_first)]
-    return []
+        for block in model.graph_layers:
+            vars(block.conv).pop('node_update_', None)
+    elif isinstance(model, TensorNet):
+        _exchange_ends(model)
 
 
-def _message_of_neighbour_first(self, x_i, x_j, **others):
-    return type(self).message(self, x_j, x_i, **others)
+@torch.no_grad()
+def _exchange_ends(model: TensorNet) -> None:
+    """Exchange the weights of the two ends of a bond in the first layer, which each of matgl's implementations has."""
+    weight = model.tensor_embedding.emb2.weight  # its columns are those of one end, then those of the other
+    weight.copy_(weight.roll(weight.shape[1] // 2, dims=1))
 
 
 def _node_update_on_neighbours(self, edge_index, edge_feat, node_feat, rbf, u_per_edge, num_nodes):
