@@ -27,6 +27,7 @@ from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt
 from tests.helpers.graph import jobs_of
 from tests.helpers.materials import random_descriptors
+from tests.helpers.potentials import LENNARD_JONES
 
 CLASSES = {'good': 1e-3, 'bad': 1e-4}
 FORM = {'columns': {'id': 'name', 'conductivity': 'sigma', 'error': 'error'}, 'unit': 'S/cm', 'temperature': 300.0}
@@ -41,6 +42,12 @@ NUMBER = len(PARTNERS)
 def descriptors_node(table, **attributes):
     common = {'species': 'Li', 'potential_name': 'invented', 'potential_sha256': 'f' * 64, 'settings': {}}
     return DescriptorsData(table | common | attributes)
+
+
+@pytest.fixture
+def potential(potential_of):
+    """One of its own: calibrations that are stored here rank what any other test scans with the same potential."""
+    return potential_of(**LENNARD_JONES | {'epsilon': 0.33})
 
 
 @pytest.fixture
