@@ -39,8 +39,7 @@ class TorchSimEvaluator(BatchedEvaluator):
         self.ion = ion
 
     def edges(self) -> int:
-        volume = 4 / 3 * np.pi * _TYPICAL_CUTOFF**3
-        return int(len(self.structure) ** 2 / self.structure.volume * volume) + 1
+        return _typical_edges(self.structure)
 
     def batch_energies(self, positions: np.ndarray) -> Tensor:
         places = np.repeat(self.structure.cart_coords[None], len(positions), axis=0)
@@ -142,8 +141,7 @@ class TorchSimPotential(NetworkPotential):
     def _batches(self, structures: Sequence[Structure], model: torch.nn.Module, memory: int):
         for structure in structures:
             self.check_elements(structure)
-        volume = 4 / 3 * np.pi * _TYPICAL_CUTOFF**3
-        edges = max(int(len(one) ** 2 / one.volume * volume) + 1 for one in structures)
+        edges = max(map(_typical_edges, structures))
         size = self.batch_size or self.evaluator_class.fitting(self.device, memory * edges)
         for batch in (structures[begin : begin + size] for begin in range(0, len(structures), size)):
             counts = torch.tensor([len(one) for one in batch], device=self.device)
@@ -219,6 +217,11 @@ class TorchSimCalculator(Calculator):
         if self._model.compute_stress:
             stress = found['stress'].double().cpu().numpy().reshape(3, 3)
             self.results['stress'] = full_3x3_to_voigt_6_stress(stress)
+
+
+def _typical_edges(structure: Structure) -> int:
+    """Number of edges of a structure, estimated from its density."""
+    return int(len(structure) ** 2 / structure.volume * 4 / 3 * np.pi * _TYPICAL_CUTOFF**3) + 1
 
 
 def _function(name: str) -> Callable | Mapping:
