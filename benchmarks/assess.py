@@ -47,6 +47,7 @@ from aiida_pesfp.queries.descriptors import surfaces_of
 from aiida_pesfp.report.plots.assessment import write_figures
 from aiida_pesfp.settings.assessment import FEATURE_SETS, ScoreSettings
 from aiida_pesfp.settings.descriptors import XiParameters
+from aiida_pesfp.settings.scan import FingerprintSettings
 from aiida_pesfp.workflows.assess import AssessWorkChain
 
 SCRATCH = Path(os.environ['AIIDA_PATH'])
@@ -58,9 +59,16 @@ _RECALIBRATED = 'xi, recalibrated'
 
 
 def folder_of(potential: str, arguments) -> Path:
-    """Where all of a potential lies."""
+    """Where all of a potential and of these settings lies."""
     label = re.sub(r'\W+', '-', Path(potential).stem if '/' in potential else potential)
-    return arguments.output / (f'{label}-adaptive' if arguments.adaptive else label) / f'{arguments.spacing:g}'
+    words = (label, 'adaptive' if arguments.adaptive else '', *unusual(arguments))
+    return arguments.output / '-'.join(filter(None, words)) / f'{arguments.spacing:g}'
+
+
+def unusual(arguments) -> list[str]:
+    """The cell and the surroundings of the ion, where they are not those of the paper."""
+    usual = FingerprintSettings().compared()
+    return [getattr(arguments, name) for name in ('cell', 'others') if getattr(arguments, name) != usual[name]]
 
 
 def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, dict]]:
@@ -106,7 +114,8 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
     cuts = {'published': asdict(XiParameters())} | ({'recalibrated': calibration['parameters']} if calibration else {})
     pairs = {name: (found['connected_cut'], found['disconnected_cut']) for name, found in cuts.items()}
     write_figures(folder, contents, models, recalibrated, pairs)
-    summary = {'date': date.today().isoformat(), 'potential': potential, 'sets': contents, 'models': models}
+    name = ', '.join([potential, *unusual(arguments)])
+    summary = {'date': date.today().isoformat(), 'potential': name, 'sets': contents, 'models': models}
     (folder / 'assessment.json').write_text(json.dumps(summary | {'calibration': calibration}, indent=1))
     create_archive([process], filename=folder / 'assessment.aiida', overwrite=True)
     print(f'{potential}: figures, assessment.json and assessment.aiida are in {folder}')
@@ -236,6 +245,8 @@ def main():
     parser.add_argument('--largest', type=float, default=float('inf'), help='most evaluations times atoms, in millions')
     parser.add_argument('--of-each-class', type=int, help='take only so many good and bad conductors of each set')
     parser.add_argument('--spacing', type=float, default=0.25, help='A')
+    parser.add_argument('--cell', default='primitive', help='as that of pesfp-scan')
+    parser.add_argument('--others', default='fixed', help='as that of pesfp-scan')
     parser.add_argument('--adaptive', action='store_true', help='see adaptive.py for what it costs and gives')
     parser.add_argument('--device', default='auto')
     parser.add_argument('--time-limit', type=float, help='of each call of pesfp-scan, s')

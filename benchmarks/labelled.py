@@ -213,7 +213,8 @@ def choose(
 
 def settings_of_job(arguments) -> dict:
     """Inputs of ``pesfp.scan.base``."""
-    parameters = {'spacing': arguments.spacing, 'adaptive': arguments.adaptive}
+    names = ('cell', 'others', 'spacing', 'adaptive')
+    parameters = {name: getattr(arguments, name) for name in names}
     return ScanBaseWorkChain.get_protocol_inputs(overrides={'scan': {'parameters': parameters}})
 
 
