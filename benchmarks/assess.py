@@ -35,7 +35,7 @@ from aiida.orm import Dict
 from aiida.storage.sqlite_temp import SqliteTempBackend
 from aiida.tools.archive import create_archive
 from common import PAPER, SHARED
-from labelled import SETS, choose, classes_of, load_set, make_code, scan, store
+from labelled import SETS, cells_of, choose, classes_of, load_set, make_code, scan, store
 from softening import softening
 from tabulate import tabulate
 
@@ -65,6 +65,11 @@ def folder_of(potential: str, arguments) -> Path:
     return arguments.output / '-'.join(filter(None, words)) / f'{arguments.spacing:g}'
 
 
+def results_of(name: str, potential: str, arguments) -> Path:
+    """Where the scans of a set of labels lie."""
+    return folder_of(potential, arguments) / (SETS[name].scans or name) / 'results'
+
+
 def unusual(arguments) -> list[str]:
     """The cell and the surroundings of the ion, where they are not those of the paper."""
     usual = FingerprintSettings().compared()
@@ -74,13 +79,13 @@ def unusual(arguments) -> list[str]:
 def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, dict]]:
     """Score all rankings by the surfaces of one potential: set of labels -> ranking -> score.
 
-    :param sets: name -> labels, and the structures by key.
+    :param sets: name -> labels, the structures by key, and the cells that were scanned for each.
     """
     folder, node = folder_of(potential, arguments), PotentialData.from_spec(_spec(potential)).store()
     structures, descriptors = {}, {}
-    for name, (_, nodes) in sets.items():
+    for name, (_, nodes, cells) in sets.items():
         structures |= nodes
-        descriptors |= store(nodes, node, folder / name / 'results', code, arguments)
+        descriptors |= store(nodes, cells, node, results_of(name, potential, arguments), code, arguments)
     parameters = {
         'sets': {name: {'classes': SETS[name].classes.as_dict(), 'match_by': ['id']} for name in sets},
         'score': SCORE.as_dict(),
@@ -265,31 +270,32 @@ def main():
     for name in arguments.sets:
         labels, nodes = load_set(name)
         classes = classes_of(name, labels, nodes)
-        chosen, left_out = choose(nodes, classes, arguments, arguments.output / f'evaluations-{name}.json')
+        chosen, left_out = choose(name, nodes, classes, arguments, arguments.output / f'plans-{name}.json')
         for key, reason in left_out.items():
             print(f'{name}: {nodes[key].label} ({nodes[key].get_formula("hill_compact")}) left out: {reason}')
         numbers = ', '.join(f'{number} {kind}' for kind, number in Counter(map(classes.get, chosen)).items() if kind)
         print(f'{name}: {len(chosen)} of {len(nodes)} structures are chosen ({numbers} conductors)')
-        sets[name] = (labels, nodes, chosen)
+        nodes = {key: nodes[key] for key in chosen}
+        sets[name] = (labels, nodes, {} if arguments.plan else cells_of(name, nodes))
     if arguments.plan:
         return
     finished = {
         potential: {
-            name: scan(chosen, nodes, _spec(potential), folder_of(potential, arguments) / name / 'results', arguments)
-            for name, (_, nodes, chosen) in sets.items()
+            name: scan(cells, _spec(potential), results_of(name, potential, arguments), arguments)
+            for name, (*_, cells) in sets.items()
         }
         for potential in arguments.potentials
     }
     if arguments.scan_only:
         return
     common = {}
-    for name, (labels, nodes, chosen) in sets.items():
+    for name, (labels, nodes, cells) in sets.items():
         # Potentials are compared on the same materials.
-        keys = [key for key in chosen if all(key in found[name] for found in finished.values())]
+        keys = [key for key in nodes if all(key in found[name] for found in finished.values())]
         of_each = ', '.join(f'{len(found[name])} with {potential}' for potential, found in finished.items())
         print(f'{name}: {len(keys)} of {len(nodes)} structures were scanned with all potentials ({of_each})')
         if keys:
-            common[name] = (labels, {key: nodes[key] for key in keys})
+            common[name] = (labels, {key: nodes[key] for key in keys}, cells)
     if not common:
         return
     scores = {potential: assess(potential, common, code, arguments) for potential in arguments.potentials}

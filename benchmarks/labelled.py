@@ -11,24 +11,28 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiida.engine import run_get_node
-from aiida.orm import Computer, Dict, InstalledCode, RemoteData, SinglefileData, StructureData
+from aiida.orm import Computer, Dict, InstalledCode, RemoteData, SinglefileData, Str, StructureData
 from common import REPOSITORY, SHARED, SIGMA, UNFIT
 from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.classes import classify
 from aiida_pesfp.assessment.scores import MEMBERSHIP
 from aiida_pesfp.calculations.assessment import match_labels, read_labels, structures_of_labels
+from aiida_pesfp.calculations.orderings import order, pool_orderings
 from aiida_pesfp.crystals.canonical import canonical_cell
 from aiida_pesfp.crystals.formats import read_file
 from aiida_pesfp.crystals.names import unique_names
+from aiida_pesfp.crystals.ordering.order import order as ordered_structures
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.plan import plan_scan
 from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
+from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
@@ -40,6 +44,8 @@ class LabelledMaterials:
     :param structures: folder of CIFs named by the id; None if they are in the table.
     :param remark: what to know before the labels are trusted.
     :param prepare: makes of a row what is read, or leaves it out with None.
+    :param orderings: how many ordered cells stand for a disordered crystal, and which.
+    :param scans: the set that has the same structures, if any: they are scanned once.
     """
 
     table: Path
@@ -48,6 +54,8 @@ class LabelledMaterials:
     structures: Path | None = None
     remark: str = ''
     prepare: Callable[[dict], dict | None] = dict
+    orderings: OrderingSettings | None = None
+    scans: str | None = None
 
     def read(self) -> LabelsData:
         """The labels, as a node."""
@@ -74,19 +82,28 @@ def _diffusion(row: dict) -> dict:
     return {'mp_id': row['mp_id'], 'temperature_K': row['temperature_K'], **values}
 
 
-def _ordered(row: dict) -> dict | None:
-    """A row of OBELiX whose crystal is ordered and its own, without the columns that are not read."""
+def _obelix(row: dict, ordered: bool) -> dict | None:
+    """A row of OBELiX whose crystal is its own, and ordered or not, without the columns that are not read."""
     path = SHARED / 'obelix' / 'train_cifs' / f'{row["ID"]}.cif'
     if not path.exists() or re.search(UNFIT, row['note'], re.IGNORECASE):
         return None
     try:
-        is_ordered = next(iter(itertools.islice(read_file(path), 1))).structure.is_ordered
+        structure = read_crystal(path)
     except StructureError:
         return None
-    return {'ID': row['ID'], 'conductivity': row[SIGMA]} if is_ordered else None
+    if structure.is_ordered != ordered or 'Li' not in structure.composition.element_composition:
+        return None
+    return {'ID': row['ID'], 'conductivity': row[SIGMA]}
+
+
+def read_crystal(path: Path) -> Structure:
+    """The first crystal of a file, as it stands there."""
+    return next(iter(itertools.islice(read_file(path), 1))).structure
 
 
 _AT_1000K = ClassSettings(good=0.1, bad=0.01, temperature=1000.0)
+#: Between those at 300 and 1000 K by Arrhenius' law: 4.6e-3 and 6.2e-4 S/cm, rounded.
+_AT_500K = ClassSettings(good=5e-3, bad=5e-4, temperature=500.0)
 _AT_ROOM = ClassSettings(good=5e-5, bad=1e-5, temperature=300.0, floor=1e-10)  # the floor is that of Fig. 8
 _COLUMNS_OF_MD = {'id': 'mp_id', 'temperature': 'temperature_K', 'diffusion': 'diffusion', 'error': 'error'}
 #: This KAHLE2020 has no temperature but 1000 K, so the middle panel of Fig. 3 cannot be made.
@@ -124,13 +141,31 @@ SETS = {
         'labels by dynamics with SevenNet-0, of materials that the paper chose by Xi with its own potential',
         _diffusion,
     ),
+    'sevennet_md_500': LabelledMaterials(
+        SHARED / 'labels' / 'sevennet_md.csv',
+        TableFormat(_COLUMNS_OF_MD, 'A2/ps'),
+        _AT_500K,
+        SHARED / 'structures' / 'sevennet_md',
+        'as sevennet_md; few ions hop at 500 K, and many slopes are zero within their errors',
+        _diffusion,
+        scans='sevennet_md',
+    ),
     'obelix': LabelledMaterials(
         SHARED / 'obelix' / 'train.csv',
         TableFormat({'id': 'ID', 'conductivity': 'conductivity'}, 'S/cm', 298.0),
         _AT_ROOM,
         SHARED / 'obelix' / 'train_cifs',
         'its ordered crystals only; many of them are in LASKOWSKI2023 too',
-        _ordered,
+        partial(_obelix, ordered=True),
+    ),
+    'obelix_disordered': LabelledMaterials(
+        SHARED / 'obelix' / 'train.csv',
+        TableFormat({'id': 'ID', 'conductivity': 'conductivity'}, 'S/cm', 298.0),
+        _AT_ROOM,
+        SHARED / 'obelix' / 'train_cifs',
+        'its disordered crystals, each by the mean of some orderings',
+        partial(_obelix, ordered=False),
+        OrderingSettings(number=3),
     ),
 }
 
@@ -161,7 +196,9 @@ def load_set(name: str) -> tuple[LabelsData, dict[str, StructureData]]:
             nodes[f'row_{row}'].label = ids[row]
         return labels, nodes
     paths = [path for path in sorted(SETS[name].structures.glob('*.cif')) if path.stem in ids.values()]
-    cells = (canonical_cell(Structure.from_file(path)) for path in paths)
+    # Ours keeps partial occupations that pymatgen merges or refuses.
+    read = read_crystal if SETS[name].orderings else Structure.from_file
+    cells = (one if SETS[name].orderings else canonical_cell(one) for one in map(read, paths))
     nodes = [StructureData(pymatgen=cell, label=path.stem).store() for cell, path in zip(cells, paths)]
     return labels, dict(zip(unique_names(path.stem for path in paths), nodes))
 
@@ -179,27 +216,27 @@ def classes_of(name: str, labels: LabelsData, structures: dict[str, StructureDat
 
 
 def choose(
-    structures: dict[str, StructureData], classes: dict[str, str], arguments, cache: Path
+    name: str, structures: dict[str, StructureData], classes: dict[str, str], arguments, cache: Path
 ) -> tuple[list[str], dict[str, str]]:
     """Keys of those to scan, the cheapest first, and why others are left out."""
-    counts = json.loads(cache.read_text()) if cache.exists() else {}
-    settings = ScanSettings(spacing=arguments.spacing)
+    plans = json.loads(cache.read_text()) if cache.exists() else {}
     left_out, costs, taken = {}, {}, Counter()
     for key, node in structures.items():
-        name, atoms = f'{key} {arguments.spacing}', len(node.sites)
-        if name not in counts:
+        plan = f'{key} {arguments.spacing}'
+        if plan not in plans:
             try:
-                counts[name] = plan_scan(node.get_pymatgen_structure(), settings=settings).evaluations
+                plans[plan] = _cost(node.get_pymatgen_structure(), arguments.spacing, SETS[name].orderings)
             except StructureError as error:
-                counts[name] = f'{type(error).__name__}: {error}'
-        count = counts[name]
-        if isinstance(count, str):
-            left_out[key] = count
-        elif count * atoms > arguments.largest * 1e6:
-            left_out[key] = f'{count} evaluations of {atoms} atoms: over --largest'
+                plans[plan] = f'{type(error).__name__}: {error}'
+        if isinstance(plans[plan], str):
+            left_out[key] = plans[plan]
+            continue
+        points, atoms = plans[plan]
+        if points * atoms > arguments.largest * 1e6:
+            left_out[key] = f'{points} evaluations of {atoms} atoms: over --largest'
         else:
-            costs[key] = count * atoms
-    cache.write_text(json.dumps(counts, indent=1))
+            costs[key] = points * atoms
+    cache.write_text(json.dumps(plans))
     chosen = []
     for key in sorted(costs, key=costs.get):
         kind = classes.get(key, 'neither a good nor a bad')
@@ -211,6 +248,24 @@ def choose(
     return chosen, left_out
 
 
+def _cost(structure: Structure, spacing: float, orderings: OrderingSettings | None) -> tuple[int, int]:
+    """Evaluations of a full scan of a crystal, or of its orderings, and the atoms of one."""
+    cells = [one.structure for one in ordered_structures(structure, orderings)] if orderings else [structure]
+    points = plan_scan(cells[0], settings=ScanSettings(spacing=spacing)).evaluations
+    return points * len(cells), len(cells[0])
+
+
+def cells_of(name: str, structures: dict[str, StructureData]) -> dict[str, dict[str, StructureData]]:
+    """What is scanned for each structure: itself, or the orderings that stand for it, by their keys."""
+    if not (settings := SETS[name].orderings):
+        return {key: {key: node} for key, node in structures.items()}
+    found = {}
+    for key, node in structures.items():
+        made = order(node, Str('Li'), Dict(settings.as_dict()))
+        found[key] = {one.replace('ordering', key): cell for one, cell in made.items() if one != 'about'}
+    return found
+
+
 def settings_of_job(arguments) -> dict:
     """Inputs of ``pesfp.scan.base``."""
     names = ('cell', 'others', 'spacing', 'adaptive')
@@ -218,21 +273,24 @@ def settings_of_job(arguments) -> dict:
     return ScanBaseWorkChain.get_protocol_inputs(overrides={'scan': {'parameters': parameters}})
 
 
-def scan(keys: list[str], structures: dict[str, StructureData], potential: str, folder: Path, arguments) -> list[str]:
+def scan(cells: dict[str, dict[str, StructureData]], potential: str, folder: Path, arguments) -> list[str]:
     """Scan what is missing in ``folder``, where a job looks for the results of its parent; keys of what is finished.
 
     Those that fail are printed with the reason.
+
+    :param cells: of :func:`cells_of`.
     """
-    there = [key for key in keys if (folder / key / 'descriptors.json').exists()]
+    nodes = {one: cell for members in cells.values() for one, cell in members.items()}
+    there = [key for key in nodes if (folder / key / 'descriptors.json').exists()]
     # Finished ones come first: nothing is read after the time limit.
-    keys = there if arguments.finished_only else [*there, *(key for key in keys if key not in there)]
+    keys = there if arguments.finished_only else [*there, *(key for key in nodes if key not in there)]
     inputs = folder.parent / 'structures'
     inputs.mkdir(parents=True, exist_ok=True)
     if not keys:
         return []
     paths = [inputs / f'{key}.json' for key in keys]
     for key, path in zip(keys, paths):  # as the job writes it, to the last bit
-        path.write_text(json.dumps(structures[key].get_pymatgen_structure().as_dict()))
+        path.write_text(json.dumps(nodes[key].get_pymatgen_structure().as_dict()))
     command = [sys.executable, '-m', 'aiida_pesfp.programs.scan', *map(str, paths), '-o', str(folder), '--json', '-q']
     command += ['--potential', potential, '--device', arguments.device]
     command += FingerprintSettings.from_dict(settings_of_job(arguments)['scan']['parameters']).command_line()
@@ -242,16 +300,27 @@ def scan(keys: list[str], structures: dict[str, StructureData], potential: str, 
     results = dict(zip(keys, json.loads(process.stdout)))
     for key, result in results.items():
         if result['xi'] is None:
-            print(f'{structures[key].label}: {result["error"] or "not scanned yet"}')
-    return [key for key, result in results.items() if result['xi'] is not None]
+            print(f'{nodes[key].label}: {result["error"] or "not scanned yet"}')
+    finished = {key for key, result in results.items() if result['xi'] is not None}
+    return [key for key, members in cells.items() if finished.issuperset(members)]
 
 
-def store(structures: dict[str, StructureData], potential: PotentialData, folder: Path, code, arguments) -> dict:
-    """Descriptors of finished scans as nodes, by a job that resumes in their folder and has no energy to compute."""
+def store(
+    structures: dict[str, StructureData], cells: dict, potential: PotentialData, folder: Path, code, arguments
+) -> dict:
+    """Descriptors of structures as nodes, by a job that resumes in the folder of finished scans, without new energies.
+
+    :param cells: of :func:`cells_of`, for each of the structures.
+    """
     overrides = settings_of_job(arguments)
-    builder = ScanBaseWorkChain.get_builder_from_protocol(code, structures, potential, overrides=overrides)
+    scanned = {one: cell for key in structures for one, cell in cells[key].items()}
+    builder = ScanBaseWorkChain.get_builder_from_protocol(code, scanned, potential, overrides=overrides)
     builder.scan.parent_folder = RemoteData(remote_path=str(folder.parent), computer=code.computer)
     outputs, node = run_get_node(builder)
     if not node.is_finished_ok:
         raise SystemExit(f'{node.process_label} [{node.exit_status}]: {node.exit_message}')
-    return outputs['descriptors']
+    found = dict(outputs['descriptors'])
+    for key, node in structures.items():
+        if list(cells[key]) != [key]:
+            found[key] = pool_orderings(node, Dict({}), **{one: found.pop(one) for one in cells[key]})
+    return found

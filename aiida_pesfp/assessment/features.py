@@ -8,7 +8,7 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.errors import AssessmentError, ExpressionError, NoValue
 from aiida_pesfp.expressions import Expression
-from aiida_pesfp.fingerprint.quantities import NAMES, QUANTITIES
+from aiida_pesfp.fingerprint.quantities import BY_NAME, NAMES, QUANTITIES
 
 #: Lower free volumes are raised to this in features, which are logarithms: about one point of a small cell.
 LEAST_FREE_VOLUME = 1e-5
@@ -71,6 +71,14 @@ def pes_features(descriptors: dict) -> dict[str, float]:
         for threshold, value in zip(spectrum['thresholds'], spectrum[kind]):
             features[f'log10 {kind}({threshold:g})'] = float(np.log10(max(value, LEAST_FREE_VOLUME)))
     return features
+
+
+def direction(name: str) -> int:
+    """Whether a feature promises faster ions if it is higher (1) or lower (-1), or nobody knows (0)."""
+    if name.partition('(')[0].removeprefix('log10 ') in SPECTRA:
+        return 1
+    known = {'higher': 1, 'lower': -1}
+    return known[BY_NAME[name].better] if name in BY_NAME else 0
 
 
 def matminer_features(structure: Structure) -> dict[str, float]:

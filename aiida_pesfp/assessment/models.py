@@ -8,8 +8,10 @@ from itertools import compress
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
 
-from aiida_pesfp.assessment.features import SPECTRA, DescriptorExpression, free_volume, select_features
+from aiida_pesfp.assessment.features import SPECTRA, DescriptorExpression, direction, free_volume, select_features
 from aiida_pesfp.assessment.scores import check_classes
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.fingerprint.quantities import xi
@@ -134,11 +136,17 @@ def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()
         return RankingModel(settings.kind, common, _fit_catboost(doubled[used], classes, weights, settings))
     deviation = filled.std(axis=0)
     scale = np.where(deviation > 1e-12 * np.maximum(1.0, abs(mean)), deviation, 1.0)
-    # liblinear gives the exact zeros of L1; it also shrinks the intercept, which changes no ranking.
-    options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if settings.kind == 'logistic_l1' else {'l1_ratio': 0.0}
-    found = LogisticRegression(C=settings.regularisation, max_iter=10000, random_state=settings.seed, **options)
-    found.fit(((doubled - mean) / scale)[used], classes, sample_weight=weights)
-    fitted = {'scale': scale.tolist(), 'coefficients': found.coef_[0].tolist(), 'intercept': float(found.intercept_[0])}
+    scaled = ((doubled - mean) / scale)[used]
+    if settings.kind == 'logistic_monotone':
+        signs = [direction(name) for name in training.names]
+        coefficients, intercept = _fit_monotone(scaled, classes, weights, signs, settings.regularisation)
+    else:
+        # liblinear gives the exact zeros of L1; it also shrinks the intercept, which changes no ranking.
+        options = {'l1_ratio': 1.0, 'solver': 'liblinear'} if settings.kind == 'logistic_l1' else {'l1_ratio': 0.0}
+        found = LogisticRegression(C=settings.regularisation, max_iter=10000, random_state=settings.seed, **options)
+        found.fit(scaled, classes, sample_weight=weights)
+        coefficients, intercept = found.coef_[0].tolist(), float(found.intercept_[0])
+    fitted = {'scale': scale.tolist(), 'coefficients': coefficients, 'intercept': intercept}
     return RankingModel(settings.kind, common | fitted)
 
 
@@ -163,6 +171,24 @@ def predict_others(training: TrainingSet, others: TrainingSet, settings=Training
         chosen = np.array(others.groups) == group
         predictions[chosen] = models[seen].predict(others.features[chosen])
     return predictions
+
+
+def _fit_monotone(features, classes, weights, signs: list[int], regularisation: float) -> tuple[list[float], float]:
+    """Coefficients and intercept of L2, where no coefficient has the sign that contradicts its feature's direction."""
+    signed = 2 * classes - 1
+
+    def loss(parameters):
+        margins = signed * (features @ parameters[:-1] + parameters[-1])
+        slopes = -weights * signed * expit(-margins)
+        value = regularisation * (weights @ np.logaddexp(0, -margins)) + 0.5 * parameters[:-1] @ parameters[:-1]
+        gradient = regularisation * np.r_[slopes @ features, slopes.sum()]
+        return value, gradient + np.r_[parameters[:-1], 0.0]
+
+    bounds = [{1: (0, None), -1: (None, 0), 0: (None, None)}[sign] for sign in signs] + [(None, None)]
+    found = minimize(
+        loss, np.zeros(len(bounds)), jac=True, bounds=bounds, method='L-BFGS-B', options={'maxiter': 10000}
+    )
+    return found.x[:-1].tolist(), float(found.x[-1])
 
 
 def _fit_catboost(features, classes, weights, settings: TrainingSettings) -> bytes:

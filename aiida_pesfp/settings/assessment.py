@@ -19,8 +19,8 @@ LOGARITHMS = ('log10', 'ln')
 MATCHING_METHODS = ('id', 'composition', 'structure')
 #: Features of a ranking model: of the surface, of matminer, or both.
 FEATURE_SETS = ('pes', 'matminer', 'both')
-#: Kinds of ranking models that can be trained.
-TRAINABLE = ('logistic_l1', 'logistic_l2', 'catboost')
+#: Kinds of ranking models that can be trained; coefficients of a monotone one have the signs that physics gives them.
+TRAINABLE = ('logistic_l1', 'logistic_l2', 'logistic_monotone', 'catboost')
 
 
 class AssessmentSettings(Settings):

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiida_pesfp.assessment.calibration import LabelledSet, calibrate
 from aiida_pesfp.assessment.features import matminer_features, pes_features, standard_rankings
@@ -76,8 +78,39 @@ class TestTrained:
         swapped = TrainingSet(
             training.keys, training.groups, training.names, training.features, training.bad, training.good
         )
-        one, two = (train(which, quick(kind)).predict(training.features) for which in (training, swapped))
-        assert np.corrcoef(one, two)[0, 1] < -0.9
+        models = [train(which, quick(kind)) for which in (training, swapped)]
+        if kind == 'logistic_monotone':  # which would rather know nothing than contradict physics
+            rule = training.names.index('log10 connected(0.5)')
+            one, two = (model.parameters['coefficients'][rule] for model in models)
+            assert one > 0.5 and two == 0
+        else:
+            one, two = (model.predict(training.features) for model in models)
+            assert np.corrcoef(one, two)[0, 1] < -0.9
+
+
+class TestMonotone:
+    def test_it_is_l2_where_no_sign_contradicts(self):
+        """Features of unknown direction are free, so the solution is that of scikit-learn."""
+        training, _ = training_set()
+        free = TrainingSet(
+            training.keys,
+            training.groups,
+            [f'x{k}' for k in range(len(training.names))],
+            training.features,
+            training.good,
+            training.bad,
+        )
+        both = (train(free, TrainingSettings(kind)) for kind in ('logistic_monotone', 'logistic_l2'))
+        np.testing.assert_allclose(*(model.parameters['coefficients'] for model in both), atol=2e-4)
+
+    @given(st.integers(0, 2**31))
+    def test_signs_are_those_of_physics(self, seed):
+        training, _ = training_set(20, seed % 7)
+        good = np.random.default_rng(seed).permutation(np.repeat([0.0, 1.0], 10))
+        one = TrainingSet(training.keys, training.groups, training.names, training.features, good, 1 - good)
+        found = train(one, TrainingSettings('logistic_monotone')).parameters
+        for name, coefficient in zip(found['features'], found['coefficients']):
+            assert coefficient <= 0 if name == 'mpe' else coefficient >= 0, name
 
 
 def test_the_one_left_out_is_not_seen():
