@@ -74,11 +74,15 @@ def pes_features(descriptors: dict) -> dict[str, float]:
 
 
 def direction(name: str) -> int:
-    """Whether a feature promises faster ions if it is higher (1) or lower (-1), or nobody knows (0)."""
-    if name.partition('(')[0].removeprefix('log10 ') in SPECTRA:
+    """Whether a feature promises faster ions if it is higher (1) or lower (-1), or nobody knows (0).
+
+    :param name: of a quantity or of a free volume of the spectrum; what follows a comma is a remark.
+    """
+    bare = name.partition(',')[0].removeprefix('log10 ')
+    if bare.partition('(')[0] in SPECTRA:
         return 1
     known = {'higher': 1, 'lower': -1}
-    return known[BY_NAME[name].better] if name in BY_NAME else 0
+    return known[BY_NAME[bare].better] if bare in BY_NAME else 0
 
 
 def matminer_features(structure: Structure) -> dict[str, float]:

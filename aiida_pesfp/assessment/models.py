@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict, dataclass
-from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +99,7 @@ class RankingModel:
 class TrainingSet:
     """Materials to train on: (n) keys, (n, m) features with their names, (n,) weights as good and bad conductors.
 
-    :param groups: (n) reduced formulas; polymorphs are left out together.
+    :param groups: (n) reduced formulas, or other names of what is left out together, such as polymorphs.
     """
 
     keys: list[str]
@@ -112,9 +111,12 @@ class TrainingSet:
 
     def without(self, group: str) -> TrainingSet:
         """The set without one group."""
-        kept = np.array(self.groups) != group
-        keys, groups = (list(compress(values, kept)) for values in (self.keys, self.groups))
-        return TrainingSet(keys, groups, self.names, self.features[kept], self.good[kept], self.bad[kept])
+        return self.only(np.flatnonzero(np.array(self.groups) != group))
+
+    def only(self, places: np.ndarray) -> TrainingSet:
+        """The materials at some places."""
+        keys, groups = ([values[place] for place in places] for values in (self.keys, self.groups))
+        return TrainingSet(keys, groups, self.names, self.features[places], self.good[places], self.bad[places])
 
 
 def train(training: TrainingSet, settings: TrainingSettings = TrainingSettings()) -> RankingModel:

@@ -1,0 +1,131 @@
+"""What a trained model is worth on materials of kinds that it has not seen: nested cross-validation by groups.
+
+Materials of one group are alike: they are of one family, or have one framework under other names. A group is in the
+training set or in the test set as a whole; the shrinkage of the coefficients is chosen within each training set.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
+from pymatgen.core import Structure
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from aiida_pesfp.assessment.comparison import family
+from aiida_pesfp.assessment.models import TrainingSet, train
+from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.settings.assessment import TrainingSettings
+
+#: Values of ``regularisation`` to choose from.
+REGULARISATIONS = (0.001, 0.01, 0.1, 1.0)
+#: Frameworks that match are the same but for their elements, their volume and small shifts, as between NASICONs.
+_MATCHER = {'ltol': 0.2, 'stol': 0.3, 'angle_tol': 5, 'primitive_cell': False, 'comparator': FrameworkComparator()}
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Materials of similar probability.
+
+    :param predicted: their mean probability.
+    :param observed: share of good conductors among them, by their weights.
+    :param weight: number of materials, by their weights.
+    """
+
+    predicted: float
+    observed: float
+    weight: float
+
+
+def groups_of(structures: Mapping[str, Structure], species: str) -> list[int]:
+    """Number of the group of each structure: those linked by the elements or by the geometry of their frameworks.
+
+    The geometry links if there are three sites or more in the primitive cell of the framework: simpler ones are
+    common to crystals that have nothing else in common.
+    """
+    keys, labels = list(structures), {}
+    for key, structure in structures.items():
+        labels[key] = [family(structure.composition.element_composition.reduced_formula, species)]
+    for number, members in enumerate(_alike(structures, species)):
+        for key in members:
+            labels[key].append(f'framework {number}')
+    names = {label: place for place, label in enumerate(sorted({one for own in labels.values() for one in own}))}
+    links = np.array([(row, len(keys) + names[label]) for row, key in enumerate(keys) for label in labels[key]])
+    size = len(keys) + len(names)
+    graph = coo_array((np.ones(len(links)), links.T), shape=(size, size))
+    return connected_components(graph, directed=False)[1][: len(keys)].tolist()
+
+
+def _alike(structures: Mapping[str, Structure], species: str) -> Iterable[list[str]]:
+    """Keys of structures whose frameworks match, whatever their elements."""
+    matcher, of_size = StructureMatcher(**_MATCHER), {}
+    for key, structure in structures.items():
+        bare = structure.copy()
+        bare.remove_species([one for one in bare.composition if one.symbol == species])
+        bare = bare.get_primitive_structure()
+        if len(bare) > 2:
+            of_size.setdefault(len(bare), []).append((key, bare))
+    for same in of_size.values():
+        # The matcher gives the structures back: they are found again by identity.
+        by_id = {id(bare): key for key, bare in same}
+        for group in matcher.group_structures([bare for _, bare in same]):
+            yield [by_id[id(bare)] for bare in group]
+
+
+def nested_predictions(
+    training: TrainingSet,
+    settings: TrainingSettings = TrainingSettings(),
+    regularisations: Sequence[float] = REGULARISATIONS,
+    folds: int = 10,
+) -> np.ndarray:
+    """(n,) probabilities of good conductors, each by models that have seen nothing of the group of the material.
+
+    :raises AssessmentError: if there are too few groups, or a training set has too few materials of a class.
+    """
+    predictions = np.empty(len(training.keys))
+    for seen, unseen in _folds(training, folds, settings.seed):
+        known = training.only(seen)
+        choices = [replace(settings, regularisation=one) for one in regularisations]
+        best = min(choices, key=lambda one: _loss(known, one, folds)) if len(choices) > 1 else choices[0]
+        predictions[unseen] = train(known, best).predict(training.features[unseen])
+    return predictions
+
+
+def _loss(training: TrainingSet, settings: TrainingSettings, folds: int) -> float:
+    values = np.empty(len(training.keys))
+    for seen, unseen in _folds(training, folds, settings.seed):
+        values[unseen] = train(training.only(seen), settings).predict(training.features[unseen])
+    return log_loss(values, training.good, training.bad)
+
+
+def _folds(training: TrainingSet, folds: int, seed: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import GroupKFold
+
+    number = min(folds, len(set(training.groups)))
+    if number < 2:
+        raise AssessmentError('all materials are of one group: a model of some cannot be tried on others')
+    splitter = GroupKFold(number, shuffle=True, random_state=seed)
+    return splitter.split(training.features, groups=training.groups)
+
+
+def log_loss(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> float:
+    """Mean of -log of the probability of what was found."""
+    values = np.clip(values, 1e-12, 1 - 1e-12)
+    return float(-(good @ np.log(values) + bad @ np.log1p(-values)) / (good + bad).sum())
+
+
+def brier_score(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> float:
+    """Mean squared error of probabilities (Brier, Mon. Weather Rev. 78, 1 (1950)); 0 is perfect."""
+    return float((good @ (1 - values) ** 2 + bad @ values**2) / (good + bad).sum())
+
+
+def reliability(values: np.ndarray, good: np.ndarray, bad: np.ndarray, bins: int = 5) -> list[Bin]:
+    """What became of materials of similar probability, in bins of as many materials each."""
+    order = np.array_split(np.argsort(values, kind='stable'), bins)
+    weights = [(good[of] + bad[of]) for of in order]
+    return [
+        Bin(float(w @ values[of] / w.sum()), float(good[of].sum() / w.sum()), float(w.sum()))
+        for of, w in zip(order, weights)
+        if w.sum() > 0
+    ]

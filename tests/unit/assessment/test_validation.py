@@ -1,0 +1,139 @@
+"""Cross-validation that lets no relative of a material into its training set."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+
+from aiida_pesfp.assessment.models import TrainingSet
+from aiida_pesfp.assessment.scores import ScoreSettings, score
+from aiida_pesfp.assessment.validation import (
+    brier_score,
+    groups_of,
+    log_loss,
+    nested_predictions,
+    reliability,
+)
+from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.settings.assessment import TrainingSettings
+from tests.helpers.crystals import antifluorite, rock_salt
+
+MONOTONE = TrainingSettings('logistic_monotone')
+#: The area under the whole curve, which a guess halves.
+WHOLE = ScoreSettings(maximum_false_positive_rate=1.0, resamples=20)
+
+
+def perovskite(centre: str, corner: str, edge: str, cell: float) -> Structure:
+    """With Li on half of the corners' places left to it."""
+    sites = [corner, centre, edge, edge, edge, 'Li']
+    places = [[0, 0, 0], [0.5] * 3, [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.5, 0, 0]]
+    return Structure(Lattice.cubic(cell), sites, places)
+
+
+def relatives(members: int = 6, families: int = 20, seed: int = 0, by: str = 'family') -> TrainingSet:
+    """Families whose members have almost the same features and the same label.
+
+    :param by: what decides the label: the ``family``, at random, or the ``feature``.
+    """
+    generator = np.random.default_rng(seed)
+    centres = generator.normal(size=(families, 3))
+    features = np.repeat(centres, members, axis=0) + 0.01 * generator.normal(size=(families * members, 3))
+    good = generator.permutation(np.arange(families) % 2) if by == 'family' else centres[:, 0] > 0
+    good = np.repeat(good, members).astype(float)
+    groups = [f'family {k // members}' for k in range(len(good))]
+    keys = [f's{k}' for k in range(len(good))]
+    return TrainingSet(keys, groups, ['connected(0.5)', 'mpe', 'x'], features, good, 1 - good)
+
+
+class TestGroups:
+    def test_the_framework_links_by_elements_and_by_geometry(self):
+        structures = {
+            'LiF': rock_salt('Li', 'F', 4.03),
+            'LiF again': rock_salt('Li', 'F', 4.2),
+            'Li2S': antifluorite('Li', 'S', 5.7),
+            'titanate': perovskite('Ti', 'La', 'O', 3.9),
+            'zirconate': perovskite('Zr', 'Ba', 'O', 4.2),
+            'rotated': perovskite('Zr', 'Ba', 'O', 4.2).copy(),
+            'other': Structure(
+                Lattice.orthorhombic(5, 7, 9),
+                ['Ti', 'La', 'Ge', 'Li'],
+                [[0, 0, 0], [0.1, 0.2, 0.3], [0.5] * 3, [0.9] * 3],
+            ),
+        }
+        structures['rotated'].apply_operation(_turn())
+        found = dict(zip(structures, groups_of(structures, 'Li')))
+        assert found['LiF'] == found['LiF again'] != found['Li2S']  # frameworks of one atom link nothing
+        assert found['titanate'] == found['zirconate'] == found['rotated']
+        assert found['other'] not in (found['titanate'], found['LiF'])
+
+    def test_partial_occupation_is_no_other_family(self):
+        """The same framework elements, in any amounts and on any sites."""
+        mixed = perovskite('Ti', 'La', 'O', 3.9)
+        mixed.replace(5, {'Li': 0.5})
+        found = groups_of({'full': perovskite('Ti', 'La', 'O', 3.9), 'half': mixed}, 'Li')
+        assert found[0] == found[1]
+
+
+def _turn():
+    from pymatgen.core import SymmOp
+
+    return SymmOp.from_axis_angle_and_translation([1, 1, 0], 33)
+
+
+class TestLeakage:
+    def test_labels_at_random_by_family_score_as_random_ones(self):
+        """A model that saw a relative would know the label."""
+        training = relatives(families=40)
+        alone = TrainingSet(training.keys, training.keys, *list(vars(training).values())[2:])
+        forest = TrainingSettings('catboost', iterations=50)
+        pytest.importorskip('catboost')
+        scores = [
+            score(nested_predictions(one, forest, (1.0,), 5), one.good, one.bad, WHOLE).value
+            for one in (training, alone)
+        ]
+        assert scores[1] > 0.95  # it does where relatives are in the training set
+        assert 0.3 < scores[0] < 0.7
+
+    @given(st.integers(0, 2**31))
+    def test_no_group_is_in_both(self, seed):
+        """The prediction of a group does not depend on its labels."""
+        training = relatives(2, 10, seed)
+        values = nested_predictions(training, MONOTONE, (0.1,), 5)
+        of_first = np.array([group == 'family 0' for group in training.groups])
+        good = np.where(of_first, 1 - training.good, training.good)
+        other = TrainingSet(training.keys, training.groups, training.names, training.features, good, 1 - good)
+        changed = nested_predictions(other, MONOTONE, (0.1,), 5)
+        np.testing.assert_array_equal(values[of_first], changed[of_first])
+
+    def test_the_shrinkage_is_chosen_within_the_training_set(self):
+        training = relatives(3, 12, 1, 'feature')
+        values = nested_predictions(training, MONOTONE)
+        assert score(values, training.good, training.bad, WHOLE).value > 0.8
+
+    def test_one_group_cannot_be_validated(self):
+        training = relatives(4, 1)
+        with pytest.raises(AssessmentError, match='of one group'):
+            nested_predictions(training, MONOTONE)
+
+
+class TestQuality:
+    def test_as_scikit_learn(self):
+        from sklearn import metrics
+
+        generator = np.random.default_rng(2)
+        values, good = generator.random(50), generator.random(50)
+        classes, weights = np.repeat([1, 0], 50), np.r_[good, 1 - good]
+        both = np.tile(values, 2)
+        assert brier_score(values, good, 1 - good) == pytest.approx(
+            metrics.brier_score_loss(classes, both, sample_weight=weights)
+        )
+        assert log_loss(values, good, 1 - good) == pytest.approx(metrics.log_loss(classes, both, sample_weight=weights))
+
+    def test_reliable_probabilities_lie_on_the_diagonal(self):
+        generator = np.random.default_rng(3)
+        values = generator.random(20000)
+        good = (generator.random(20000) < values).astype(float)
+        for one in reliability(values, good, 1 - good):
+            assert one.predicted == pytest.approx(one.observed, abs=0.03)
+            assert one.weight == 4000
