@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from aiida.engine import run_get_node
 from aiida.orm import Computer, Dict, InstalledCode, RemoteData, SinglefileData, Str, StructureData
 from common import REPOSITORY, SHARED, SIGMA, UNFIT
@@ -23,7 +24,7 @@ from aiida_pesfp.assessment.classes import classify
 from aiida_pesfp.assessment.scores import MEMBERSHIP
 from aiida_pesfp.calculations.assessment import match_labels, read_labels, structures_of_labels
 from aiida_pesfp.calculations.orderings import order, pool_orderings
-from aiida_pesfp.crystals.canonical import canonical_cell
+from aiida_pesfp.crystals.canonical import canonical_cell, cell_to_scan
 from aiida_pesfp.crystals.formats import read_file
 from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.crystals.ordering.order import order as ordered_structures
@@ -32,6 +33,7 @@ from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import StructureError
 from aiida_pesfp.fingerprint.plan import plan_scan
 from aiida_pesfp.settings.assessment import ClassSettings, TableFormat
+from aiida_pesfp.settings.md import MINIMUM_DISTANCE
 from aiida_pesfp.settings.ordering import OrderingSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain
@@ -218,41 +220,45 @@ def classes_of(name: str, labels: LabelsData, structures: dict[str, StructureDat
 def choose(
     name: str, structures: dict[str, StructureData], classes: dict[str, str], arguments, cache: Path
 ) -> tuple[list[str], dict[str, str]]:
-    """Keys of those to scan, the cheapest first, and why others are left out."""
-    plans = json.loads(cache.read_text()) if cache.exists() else {}
-    left_out, costs, taken = {}, {}, Counter()
-    for key, node in structures.items():
-        plan = f'{key} {arguments.spacing}'
+    """Keys of those to scan, the cheapest first, and why others are left out.
+
+    Those of each class are chosen by what they cost in their primitive cells, so other cells are of the same ones.
+    """
+    plans, taken, left_out, chosen = json.loads(cache.read_text()) if cache.exists() else {}, Counter(), {}, []
+
+    def is_affordable(key: str, cell: str = 'primitive') -> bool:
+        plan = f'{key} {arguments.spacing}' + ('' if cell == 'primitive' else f' {cell}')
         if plan not in plans:
             try:
-                plans[plan] = _cost(node.get_pymatgen_structure(), arguments.spacing, SETS[name].orderings)
+                structure = structures[key].get_pymatgen_structure()
+                plans[plan] = _cost(structure, cell, arguments.spacing, SETS[name].orderings)
             except StructureError as error:
                 plans[plan] = f'{type(error).__name__}: {error}'
         if isinstance(plans[plan], str):
             left_out[key] = plans[plan]
-            continue
-        points, atoms = plans[plan]
-        if points * atoms > arguments.largest * 1e6:
-            left_out[key] = f'{points} evaluations of {atoms} atoms: over --largest'
-        else:
-            costs[key] = points * atoms
-    cache.write_text(json.dumps(plans))
-    chosen = []
+        elif np.prod(plans[plan]) > arguments.largest * 1e6:
+            left_out[key] = f'{plans[plan][0]} evaluations of {plans[plan][1]} atoms: over --largest'
+        return key not in left_out
+
+    costs = {key: np.prod(plans[f'{key} {arguments.spacing}']) for key in structures if is_affordable(key)}
     for key in sorted(costs, key=costs.get):
         kind = classes.get(key, 'neither a good nor a bad')
         taken[kind] += 1
         if arguments.of_each_class is None or (key in classes and taken[kind] <= arguments.of_each_class):
-            chosen.append(key)
+            if is_affordable(key, arguments.cell):
+                chosen.append(key)
         else:
             left_out[key] = f'{kind} conductor, {costs[key] / 1e6:.2f} million atoms to evaluate: --of-each-class'
+    cache.write_text(json.dumps(plans))
     return chosen, left_out
 
 
-def _cost(structure: Structure, spacing: float, orderings: OrderingSettings | None) -> tuple[int, int]:
+def _cost(structure: Structure, cell: str, spacing: float, orderings: OrderingSettings | None) -> tuple[int, int]:
     """Evaluations of a full scan of a crystal, or of its orderings, and the atoms of one."""
     cells = [one.structure for one in ordered_structures(structure, orderings)] if orderings else [structure]
-    points = plan_scan(cells[0], settings=ScanSettings(spacing=spacing)).evaluations
-    return points * len(cells), len(cells[0])
+    scanned, _ = cell_to_scan(cells[0], cell, MINIMUM_DISTANCE)
+    points = plan_scan(scanned, settings=ScanSettings(spacing=spacing)).evaluations
+    return points * len(cells), len(scanned)
 
 
 def cells_of(name: str, structures: dict[str, StructureData]) -> dict[str, dict[str, StructureData]]:

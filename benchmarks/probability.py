@@ -125,9 +125,7 @@ def predictions(materials: Materials) -> dict[str, np.ndarray]:
     models |= {f'monotone, {name}': features for name, features in surfaces.items()}
     models |= {'monotone, all of these': every, 'composition': composition, 'composition and surface': both}
     for name, (names, values) in models.items():
-        training = TrainingSet(
-            materials.names, materials.groups, list(names), values, materials.good, materials.bad
-        )
+        training = TrainingSet(materials.names, materials.groups, list(names), values, materials.good, materials.bad)
         found[name] = nested_predictions(training, TrainingSettings('logistic_monotone'))
     generator = np.random.default_rng(0)
     return found | {'random': generator.random(len(materials.names))}
@@ -153,9 +151,19 @@ def main():
         one = rows.get(name)
         quality = (brier_score(values, good, bad), log_loss(values, good, bad)) if name[0] != 'r' and one else ()
         shown.append(
-            (name, *((one.score, one.value, f'{one.lower:+.2f} to {one.upper:+.2f}', one.p_corrected) if one else (rows and next(iter(rows.values())).score - next(iter(rows.values())).value, None, None, None)), *quality)
+            (
+                name,
+                *(
+                    (one.score, one.value, f'{one.lower:+.2f} to {one.upper:+.2f}', one.p_corrected)
+                    if one
+                    else (rows and next(iter(rows.values())).score - next(iter(rows.values())).value, None, None, None)
+                ),
+                *quality,
+            )
         )
-    shown.append(('share of good ones', None, None, None, None, brier_score(base, good, bad), log_loss(base, good, bad)))
+    shown.append(
+        ('share of good ones', None, None, None, None, brier_score(base, good, bad), log_loss(base, good, bad))
+    )
     print(tabulate(shown, ('', 'score', 'difference', '95 %', 'p', 'Brier', 'log loss'), floatfmt='.3f'))
     for name, values in found.items():
         if rows.get(name) and name != 'random':
