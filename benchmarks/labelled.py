@@ -197,12 +197,22 @@ def load_set(name: str) -> tuple[LabelsData, dict[str, StructureData]]:
         for row in content.structures:
             nodes[f'row_{row}'].label = ids[row]
         return labels, nodes
-    paths = [path for path in sorted(SETS[name].structures.glob('*.cif')) if path.stem in ids.values()]
-    # Ours keeps partial occupations that pymatgen merges or refuses.
-    read = read_crystal if SETS[name].orderings else Structure.from_file
-    cells = (one if SETS[name].orderings else canonical_cell(one) for one in map(read, paths))
-    nodes = [StructureData(pymatgen=cell, label=path.stem).store() for cell, path in zip(cells, paths)]
-    return labels, dict(zip(unique_names(path.stem for path in paths), nodes))
+    return labels, {
+        key: StructureData(pymatgen=crystal_of(name, path), label=path.stem).store()
+        for key, path in files_of(name).items()
+        if path.stem in ids.values()
+    }
+
+
+def files_of(name: str) -> dict[str, Path]:
+    """Key -> CIF of each structure of a set."""
+    paths = sorted(SETS[name].structures.glob('*.cif'))
+    return dict(zip(unique_names(path.stem for path in paths), paths))
+
+
+def crystal_of(name: str, path: Path) -> Structure:
+    """The crystal in a CIF of a set; ours keeps partial occupations that pymatgen merges or refuses."""
+    return read_crystal(path) if SETS[name].orderings else canonical_cell(Structure.from_file(path))
 
 
 def classes_of(name: str, labels: LabelsData, structures: dict[str, StructureData]) -> dict[str, str]:

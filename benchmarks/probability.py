@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from labelled import SETS, read_crystal
+from labelled import crystal_of, files_of
 from matminer.featurizers import composition as of_composition
 from pymatgen.core import Structure
 from tabulate import tabulate
@@ -21,6 +21,7 @@ from aiida_pesfp.assessment.classes import class_weights
 from aiida_pesfp.assessment.comparison import differences
 from aiida_pesfp.assessment.features import LEAST_FREE_VOLUME
 from aiida_pesfp.assessment.models import TrainingSet
+from aiida_pesfp.assessment.scores import MEMBERSHIP
 from aiida_pesfp.assessment.validation import (
     brier_score,
     groups_of,
@@ -55,8 +56,9 @@ def read(paths: list[Path]) -> Materials:
     contents = [json.loads(path.read_text()) for path in paths]
     first, found, structures = contents[0]['sets'], {}, {}
     for name in SETS_USED:
+        files = files_of(name)
         for key, material in first[name]['materials'].items():
-            structures[f'{name} {key}'] = read_crystal(SETS[name].structures / f'{key}.cif')
+            structures[f'{name} {key}'] = crystal_of(name, files[key])
             found[f'{name} {key}'] = name, key, material
     groups = dict(zip(structures, groups_of(structures, 'Li')))
     kept = {(groups[label], found[label][2]['formula']): label for label in reversed(found)}
@@ -112,23 +114,37 @@ def composition_features(structures: list[Structure]) -> tuple[list[str], np.nda
     return names, np.array(rows, dtype=float)
 
 
-def predictions(materials: Materials) -> dict[str, np.ndarray]:
-    """Model -> (n,) probabilities or ranks."""
-    reference = next(iter(materials.entries))
+def rankings(materials: Materials) -> dict[str, np.ndarray]:
+    """Ranking by numbers that need no training -> (n,) values; Xi of the first assessment is the reference."""
+    found = {}
+    for name, entries in materials.entries.items():
+        if all(entries):
+            found[f'{name}: xi'] = np.array([one['xi'] for one in entries])
+    return found | {'random': np.random.default_rng(0).random(len(materials.names))}
+
+
+def probabilities(materials: Materials) -> dict[str, np.ndarray]:
+    """Model -> (n,) probabilities of good conductors, by models that have not seen the group."""
+    reference, entries = next(iter(materials.entries.items()))
     surfaces = {name: surface_features(entries, name) for name, entries in materials.entries.items()}
     composition = composition_features(materials.structures)
-    every = [np.concatenate(parts, axis=-1) for parts in zip(*surfaces.values())]
-    both = [np.concatenate(parts, axis=-1) for parts in zip(surfaces[reference], composition)]
-    found = {f'{reference}: xi': np.array([one['xi'] for one in materials.entries[reference]])}
-    logit = np.log10([[max(one['xi'], 1e-9)] for one in materials.entries[reference]])
-    models = {f'probability by xi, {reference}': (['xi'], logit)}
-    models |= {f'monotone, {name}': features for name, features in surfaces.items()}
-    models |= {'monotone, all of these': every, 'composition': composition, 'composition and surface': both}
+    models = {
+        'share of good ones': (['x'], np.zeros((len(entries), 1))),
+        f'{reference}: xi': (['xi'], np.log10([[max(one['xi'], 1e-9)] for one in entries])),
+    }
+    models |= {f'surface, {name}': features for name, features in surfaces.items()}
+    if len(surfaces) > 1:
+        models['all surfaces'] = _joined(*surfaces.values())
+    models |= {'composition': composition, 'composition and surface': _joined(surfaces[reference], composition)}
+    found = {}
     for name, (names, values) in models.items():
-        training = TrainingSet(materials.names, materials.groups, list(names), values, materials.good, materials.bad)
-        found[name] = nested_predictions(training, TrainingSettings('logistic_monotone'))
-    generator = np.random.default_rng(0)
-    return found | {'random': generator.random(len(materials.names))}
+        training = TrainingSet(materials.names, materials.groups, names, values, materials.good, materials.bad)
+        found[f'probability by {name}'] = nested_predictions(training, TrainingSettings('logistic_monotone'))
+    return found
+
+
+def _joined(*features: tuple[list[str], np.ndarray]) -> tuple[list[str], np.ndarray]:
+    return [name for names, _ in features for name in names], np.concatenate([values for _, values in features], axis=1)
 
 
 def main():
@@ -137,37 +153,27 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('assessments', nargs='+', type=Path, metavar='FOLDER/assessment.json')
     materials = read(parser.parse_args().assessments)
-    good, bad = materials.good, materials.bad
-    print(
-        f'{len(good)} materials, {(good > 0.5).sum()} good, {(bad > 0.5).sum()} bad, '
-        f'{len(set(materials.groups))} groups'
-    )
-    found = predictions(materials)
-    reference = next(iter(found))
-    rows = {one.ranking: one for one in differences(found, reference, good, bad, materials.groups, SETTINGS)}
-    base = np.full(len(good), good.sum() / (good + bad).sum())
-    shown = []
-    for name, values in found.items():
-        one = rows.get(name)
-        quality = (brier_score(values, good, bad), log_loss(values, good, bad)) if name[0] != 'r' and one else ()
-        shown.append(
-            (
-                name,
-                *(
-                    (one.score, one.value, f'{one.lower:+.2f} to {one.upper:+.2f}', one.p_corrected)
-                    if one
-                    else (rows and next(iter(rows.values())).score - next(iter(rows.values())).value, None, None, None)
-                ),
-                *quality,
-            )
-        )
-    shown.append(
-        ('share of good ones', None, None, None, None, brier_score(base, good, bad), log_loss(base, good, bad))
-    )
-    print(tabulate(shown, ('', 'score', 'difference', '95 %', 'p', 'Brier', 'log loss'), floatfmt='.3f'))
-    for name, values in found.items():
-        if rows.get(name) and name != 'random':
-            print(name, ', '.join(f'{one.predicted:.2f}: {one.observed:.2f}' for one in reliability(values, good, bad)))
+    good, bad, groups = materials.good, materials.bad, materials.groups
+    kinds = f'{(good > MEMBERSHIP).sum()} good, {(bad > MEMBERSHIP).sum()} bad'
+    print(f'{len(good)} materials, {kinds}, {len(set(groups))} groups')
+    ranked, probable = rankings(materials), probabilities(materials)
+    reference = next(iter(ranked))
+    found = differences(ranked | probable, reference, good, bad, groups, SETTINGS)
+    rows = [(reference, found[0].score - found[0].value)]
+    for one in found:
+        quality = [
+            function(probable[one.ranking], good, bad)
+            for function in (brier_score, log_loss)
+            if one.ranking in probable
+        ]
+        interval = f'{one.lower:+.2f} to {one.upper:+.2f}'
+        rows.append((one.ranking, one.score, one.value, interval, one.p_corrected, *quality))
+    heads = ('', 'score', 'difference', '95 %', 'p', 'Brier', 'log loss')
+    print(tabulate(rows, heads, floatfmt=('', '.2f', '+.2f', '', '.2g', '.3f', '.3f')))
+    print('\nshare of good conductors in five bins of equal size: predicted, found')
+    for name, values in probable.items():
+        bins = reliability(values, good, bad)
+        print(f'{name}: ' + '; '.join(f'{one.predicted:.2f}, {one.observed:.2f}' for one in bins))
 
 
 if __name__ == '__main__':
