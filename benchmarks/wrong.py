@@ -44,7 +44,7 @@ class Judged:
     """A good or a bad conductor, and where the rankings put it.
 
     :param name: of its set of labels, in which it has the ``key``.
-    :param material: its entry in the file of the reference.
+    :param materials: its entry in each file, that of the reference first.
     :param percentile: mean over the rankings.
     :param nearest: to what was measured: the highest percentile of a good conductor, the lowest of a bad one.
     :param wrong: number of ``rankings`` that have it wrong.
@@ -52,12 +52,17 @@ class Judged:
 
     name: str
     key: str
-    material: dict
+    materials: list[dict]
     kind: str
     percentile: float
     nearest: float
     wrong: int
     rankings: int
+
+    @property
+    def material(self) -> dict:
+        """The entry of the reference."""
+        return self.materials[0]
 
 
 def rankings_of(files: list[dict[str, dict]], keys: list[str]) -> np.ndarray:
@@ -91,7 +96,8 @@ def judge(name: str, files: list[dict[str, dict]]) -> list[Judged]:
             percentiles = ((others < own) + 0.5 * (others == own)).mean(axis=1)
             nearest, wrong = (max, percentiles < 0.5) if kind == 'good' else (min, percentiles > 0.5)
             numbers = float(percentiles.mean()), float(nearest(percentiles)), int(wrong.sum()), len(ranks)
-            judged.append(Judged(name, keys[index], first[keys[index]], kind, *numbers))
+            key = keys[index]
+            judged.append(Judged(name, key, [materials[key] for materials in files], kind, *numbers))
     return judged
 
 
@@ -147,7 +153,10 @@ def rendered(figure: Figure, dpi: int) -> Image.Image:
 def picture(view: StructureView) -> Image.Image:
     """A square picture without a legend."""
     figure = draw(view)
-    figure.axes[0].get_legend().remove()
+    axes = figure.axes[0]
+    axes.get_legend().remove()
+    for artist in (*axes.collections, *axes.lines):
+        artist.set_clip_on(False)  # corners of a cell may lie outside of the axes
     return ImageOps.pad(rendered(figure, 200), (560, 560), color='white')
 
 
@@ -199,13 +208,19 @@ def main():
         numbers.append((name, kinds.count('good'), kinds.count('bad'), of_set[0].rankings if of_set else 0))
     print(f'Potentials and settings: {"; ".join(content["potential"] for content in contents)}\n')
     print(tabulate(numbers, ('set', 'good', 'bad', 'different rankings')))
-    heads = ('', 'set', 'id', 'formula', 'S/cm', 'at', 'Xi', 'MPE/eV', 'percentile', 'nearest', 'wrong in')
+    heads = ('', 'set', 'id', 'formula', 'S/cm', 'at', 'Xi', 'MPE/eV, each file', 'percentile', 'nearest', 'wrong in')
     for kind, title in KINDS.items():
         chosen = worst(judged, kind, arguments.number)
         rows = [
             (
                 *(number, one.name, one.key, one.material['formula'], measured(one.material)),
-                *(temperature(one.material), one.material['xi'], one.material['mpe'], one.percentile, one.nearest),
+                *(
+                    temperature(one.material),
+                    one.material['xi'],
+                    ', '.join(f'{each["mpe"]:.2f}' for each in one.materials),
+                    one.percentile,
+                    one.nearest,
+                ),
                 f'{one.wrong} of {one.rankings}',
             )
             for number, one in enumerate(chosen, start=1)
@@ -213,7 +228,7 @@ def main():
         wrong = [one.wrong / one.rankings for one in judged if one.kind == kind]
         most, every = (sum(share >= least for share in wrong) for least in (0.75, 1))
         print(f'\nThe worst {title}; of {len(wrong)}, {every} are wrong in all rankings, {most} in three quarters')
-        print(tabulate(rows, heads, floatfmt=('', *[''] * 5, '.4f', '.2f', '.2f', '.2f', ''), disable_numparse=[4]))
+        print(tabulate(rows, heads, floatfmt=('', *[''] * 5, '.4f', '', '.2f', '.2f', ''), disable_numparse=[4, 7]))
         if arguments.figures:
             draw_sheet(chosen, arguments.assessments[0], arguments.figures / FIGURES[kind])
 
