@@ -188,8 +188,17 @@ def draw_sheet(chosen: list[Judged], assessment: Path, path: Path) -> None:
         place = {'loc': 'upper center', 'bbox_to_anchor': (0.5, 0), 'borderpad': 0, 'columnspacing': 0.7}
         look = {'fontsize': 7.5, 'markerscale': 0.8, 'handlelength': 1, 'handletextpad': 0.1, 'frameon': False}
         axes.legend(handles=elements, ncols=len(elements), **place, **look)
-    # A palette takes a third of the space, and the difference is not seen.
-    rendered(figure, 200).quantize(128).save(path, optimize=True)
+    sheet = ImageOps.expand(rendered(figure, 200), 12, 'white')
+    # A palette takes a quarter of the space; an octree keeps the colours of rare elements.
+    sheet.quantize(256, Image.Quantize.FASTOCTREE).save(path, optimize=True)
+
+
+def row_of(one: Judged) -> tuple:
+    """Its row in the table."""
+    measurement = measured(one.material), temperature(one.material)
+    energies = ', '.join(f'{entry["mpe"]:.2f}' for entry in one.materials)
+    numbers = one.material['xi'], energies, one.percentile, one.nearest, f'{one.wrong} of {one.rankings}'
+    return one.name, one.key, one.material['formula'], *measurement, *numbers
 
 
 def main():
@@ -211,20 +220,7 @@ def main():
     heads = ('', 'set', 'id', 'formula', 'S/cm', 'at', 'Xi', 'MPE/eV, each file', 'percentile', 'nearest', 'wrong in')
     for kind, title in KINDS.items():
         chosen = worst(judged, kind, arguments.number)
-        rows = [
-            (
-                *(number, one.name, one.key, one.material['formula'], measured(one.material)),
-                *(
-                    temperature(one.material),
-                    one.material['xi'],
-                    ', '.join(f'{each["mpe"]:.2f}' for each in one.materials),
-                    one.percentile,
-                    one.nearest,
-                ),
-                f'{one.wrong} of {one.rankings}',
-            )
-            for number, one in enumerate(chosen, start=1)
-        ]
+        rows = [(number, *row_of(one)) for number, one in enumerate(chosen, start=1)]
         wrong = [one.wrong / one.rankings for one in judged if one.kind == kind]
         most, every = (sum(share >= least for share in wrong) for least in (0.75, 1))
         print(f'\nThe worst {title}; of {len(wrong)}, {every} are wrong in all rankings, {most} in three quarters')
