@@ -155,9 +155,10 @@ def picture(view: StructureView) -> Image.Image:
     figure = draw(view)
     axes = figure.axes[0]
     axes.get_legend().remove()
-    for artist in (*axes.collections, *axes.lines):
-        artist.set_clip_on(False)  # corners of a cell may lie outside of the axes
-    return ImageOps.pad(rendered(figure, 200), (560, 560), color='white')
+    # Of the same size as before, but with so much space around it that no corner of a cell is cut off.
+    figure.set_size_inches(2 * figure.get_size_inches())
+    axes.set_box_aspect(np.ptp(view.box.reshape(-1, 3), axis=0), zoom=0.55)
+    return ImageOps.pad(rendered(figure, 160), (560, 560), color='white')
 
 
 def folder_of(one: Judged, assessment: Path) -> Path:
