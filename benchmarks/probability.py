@@ -9,10 +9,11 @@ import argparse
 import json
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from labelled import crystal_of, files_of
+from labelled import SETS, crystal_of, files_of
 from matminer.featurizers import composition as of_composition
 from pymatgen.core import Structure
 from tabulate import tabulate
@@ -51,19 +52,25 @@ class Materials:
     entries: dict[str, list[dict | None]]
 
 
-def read(paths: list[Path]) -> Materials:
-    """The materials of the first assessment; those of one formula and group count once."""
+def read(paths: list[Path], pooled: bool) -> Materials:
+    """The materials of the first assessment; those of one formula and group count once.
+
+    :param pooled: take all sets, each with the classes of its temperature.
+    """
     contents = [json.loads(path.read_text()) for path in paths]
     first, found, structures = contents[0]['sets'], {}, {}
-    for name in SETS_USED:
-        files = files_of(name)
+    for name in first if pooled else SETS_USED:
+        files = files_of(name) if SETS[name].structures else {}
         for key, material in first[name]['materials'].items():
-            structures[f'{name} {key}'] = crystal_of(name, files[key])
+            scanned = paths[0].parent / (SETS[name].scans or name) / 'structures' / f'{key}.json'
+            read = partial(crystal_of, name, files[key]) if key in files else partial(Structure.from_file, scanned)
+            structures[f'{name} {key}'] = read()
             found[f'{name} {key}'] = name, key, material
     groups = dict(zip(structures, groups_of(structures, 'Li')))
     kept = {(groups[label], found[label][2]['formula']): label for label in reversed(found)}
     labels = [label for label in found if label in set(kept.values())]
-    weights = np.array([weights_of(found[label][2]) for label in labels])
+    own = [(found[label][2]['good_weight'], found[label][2]['bad_weight']) for label in labels]
+    weights = np.array(own if pooled else [weights_of(found[label][2]) for label in labels])
     entries = {
         content['potential']: [
             content['sets'].get(name, {'materials': {}})['materials'].get(key)
@@ -152,7 +159,10 @@ def main():
     warnings.simplefilter('ignore')
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('assessments', nargs='+', type=Path, metavar='FOLDER/assessment.json')
-    materials = read(parser.parse_args().assessments)
+    words = 'all sets of labels, each with the classes of its temperature, not 1e-4 S/cm at room temperature'
+    parser.add_argument('--pooled', action='store_true', help=words)
+    arguments = parser.parse_args()
+    materials = read(arguments.assessments, arguments.pooled)
     good, bad, groups = materials.good, materials.bad, materials.groups
     kinds = f'{(good > MEMBERSHIP).sum()} good, {(bad > MEMBERSHIP).sum()} bad'
     print(f'{len(good)} materials, {kinds}, {len(set(groups))} groups')

@@ -100,13 +100,14 @@ def _loss(training: TrainingSet, settings: TrainingSettings, folds: int) -> floa
 
 
 def _folds(training: TrainingSet, folds: int, seed: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    from sklearn.model_selection import GroupKFold
+    from sklearn.model_selection import StratifiedGroupKFold
 
     number = min(folds, len(set(training.groups)))
     if number < 2:
         raise AssessmentError('all materials are of one group: a model of some cannot be tried on others')
-    splitter = GroupKFold(number, shuffle=True, random_state=seed)
-    return splitter.split(training.features, groups=training.groups)
+    # Folds with other shares of good conductors would each move the intercept, and so the order of their predictions.
+    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+    return splitter.split(training.features, training.good > training.bad, training.groups)
 
 
 def log_loss(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> float:
