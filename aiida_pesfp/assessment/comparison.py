@@ -266,10 +266,11 @@ def names_of(contents: Mapping[str, Mapping]) -> dict[str, str]:
 
     :param contents: key -> content of an ``AssessmentData``.
     """
-    names = {
-        key: ', '.join(map(str, (content['potential_name'], *FingerprintSettings.unusual(content).values())))
-        for key, content in contents.items()
-    }
+    names = {}
+    for key, content in contents.items():
+        unusual = FingerprintSettings.unusual(content).values()
+        words = (f'{value:g} A' if isinstance(value, float) else value for value in unusual)
+        names[key] = ', '.join([content['potential_name'], *words])
     for more in (lambda key: f'{contents[key].get("spacing")} A', str):
         counts = Counter(names.values())
         names = {key: name if counts[name] == 1 else f'{name}, {more(key)}' for key, name in names.items()}

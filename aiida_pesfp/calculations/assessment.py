@@ -141,9 +141,16 @@ def compare(parameters: Dict, **assessments: AssessmentData) -> Dict:
             words = f'{name} has structures that are not known ({some_of(unknown, 3)})'
             raise AssessmentError(f'{words}: run `aiida-pesfp assess` again')
         content['materials'] = {one['structure']: {'key': key} | one for key, one in content['materials'].items()}
-    names = names_of(contents)
+    names, keys = names_of(contents), {}
     settings = ScoreSettings.from_dict(parameters.get_dict().get('score', {}))
-    return Dict(compare_assessments({names[key]: content for key, content in contents.items()}, settings))
+    found = compare_assessments({names[key]: content for key, content in contents.items()}, settings)
+    for content in reversed(contents.values()):
+        keys |= {structure: one['key'] for structure, one in content['materials'].items()}
+    found['missing'] = {
+        name: {keys[one]: why for one, why in those.items()} for name, those in found['missing'].items()
+    }
+    found['left_out'] = {name: [keys[one] for one in those] for name, those in found['left_out'].items()}
+    return Dict(found)
 
 
 @calcfunction

@@ -1,5 +1,6 @@
 """A comparison of rankings as a table and in sentences."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import compress
 
@@ -7,6 +8,7 @@ import numpy as np
 from tabulate import tabulate
 
 from aiida_pesfp.assessment.calibrated import BY_VOLUMES
+from aiida_pesfp.assessment.calibration import FEW
 from aiida_pesfp.assessment.comparison import FIRST, SIGNIFICANT, VISIBLE
 from aiida_pesfp.assessment.features import FREE_VOLUMES
 from aiida_pesfp.errors import some_of
@@ -70,13 +72,24 @@ def sentences(content: Mapping) -> Iterator[str]:
     reference, number = shown(content['reference']), len(differences)
     if differences:
         yield from _outcome(content, reference)
-        least = VISIBLE * float(np.median([one['error'] for one in differences]))
         classes = f'{content["good"]} good and {content["bad"]} bad conductors in {content["families"]} families'
-        yield f'differences below about {least:.2f} cannot be seen with {classes}'
+        if errors := [one['error'] for one in differences if one['error'] > 0]:
+            least = VISIBLE * float(np.median(errors))
+            yield f'differences below about {least:.2f} cannot be seen with {classes}'
+        else:
+            yield f'no draw tells the rankings apart, with {classes}'
+        if min(content['good'], content['bad']) < FEW:
+            yield f'with fewer than {FEW} of a class, another material more or less can change the result'
         how = f'intervals hold 95 % of {content["resamples"]} draws of whole families'
         yield f'p is corrected for {number} ranking{"s" if number > 1 else ""} (Holm); {how}'
+        smallest = 2 * number / content['resamples']
+        if smallest >= SIGNIFICANT:
+            yield f'{content["resamples"]} resamples cannot show a p below {min(smallest, 1):.2g}: take more'
+    same = defaultdict(list)
     for name, other in content['same_order'].items():
-        yield f'{shown(name)} has the same order as {shown(other)}'
+        same[other].append(shown(name))
+    for other, names in same.items():
+        yield f'the same order as {shown(other)}, and not counted again: {", ".join(names)}'
     for name, reason in content['not_compared'].items():
         yield f'{shown(name)} is not compared: {reason}'
     for name, reasons in content['missing'].items():

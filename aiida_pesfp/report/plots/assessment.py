@@ -68,23 +68,29 @@ def comparison_figure(content: dict, title: str = '') -> go.Figure:
         'worse': (f'worse than {reference} (p < {SIGNIFICANT})', COLOURS[1], 'circle'),
         None: ('no difference is shown', COLOURS[0], 'circle-open'),
     }
-    figure = go.Figure(layout={'template': TEMPLATE, 'title': title, 'width': 900, 'height': 170 + 30 * len(rows)})
+    figure = go.Figure(
+        layout={'template': TEMPLATE, 'title': escape(title), 'width': 900, 'height': 170 + 30 * len(rows)}
+    )
     for kind, (name, colour, symbol) in looks.items():
         own = [row for row in rows if ('reference' if row['difference'] is None else verdict(row)) == kind]
-        x, places = ([row['score'] for row in own], [shown(row['ranking']) for row in own])
+        x, places = ([row['score'] for row in own], [_name(row) for row in own])
         ends = [[row['score'] - row['lower'] for row in own], [row['upper'] - row['score'] for row in own]]
         look = {'symbols': symbol, 'size': 11, 'errors_across': np.maximum(ends, 0), 'hover': list(map(_hover, own))}
         if own:
             add(figure, Trace(x, places, name, colour, **look))
     add(figure, Guide('x', content['chance']['score'], EXCLUDED, 'dot', 'chance'))
-    order = [shown(row['ranking']) for row in reversed(rows)]
+    order = [_name(row) for row in reversed(rows)]
     figure.update_yaxes(categoryorder='array', categoryarray=order, automargin=True, showgrid=True)
     figure.update_xaxes(title='score, and 95 % of the draws of whole families', range=[-0.03, 1.03])
     return figure.update_layout(margin={'t': 80, 'b': 110})
 
 
+def _name(row: dict) -> str:
+    return escape(shown(row['ranking']))
+
+
 def _hover(row: dict) -> str:
-    text = f'{escape(shown(row["ranking"]))}<br>score {row["score"]:.2f} ({row["lower"]:.2f} to {row["upper"]:.2f})'
+    text = f'{_name(row)}<br>score {row["score"]:.2f} ({row["lower"]:.2f} to {row["upper"]:.2f})'
     if one := row['difference']:
         interval = f'{one["lower"]:+.2f} to {one["upper"]:+.2f}'
         text += f'<br>difference {one["value"]:+.2f} ({interval}), p = {one["p_corrected"]:.2g}'
