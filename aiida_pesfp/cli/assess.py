@@ -12,7 +12,7 @@ from tabulate import tabulate
 from aiida_pesfp.cli.compare import print_comparison
 from aiida_pesfp.cli.parameters import ASSESSMENT, POTENTIAL
 from aiida_pesfp.errors import PesfpError
-from aiida_pesfp.fingerprint.quantities import listing
+from aiida_pesfp.fingerprint.quantities import QUANTITIES, listing
 from aiida_pesfp.settings import assessment as settings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
@@ -85,7 +85,7 @@ def _columns(_context, _parameter, pairs):
 @_many(
     '--expression',
     'expressions',
-    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing()}; connected(t) and '
+    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing(QUANTITIES)}; connected(t) and '
     'disconnected(t) at a threshold t, eV.',
 )
 @_many('--model', 'kinds', type=click.Choice(settings.TRAINABLE), help='Train a ranking model of this kind too.')

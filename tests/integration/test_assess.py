@@ -349,6 +349,15 @@ class TestCommands:
         assert 'Warning: assessment_' not in printed  # 10 good and 20 bad conductors are enough
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
+        # From now on these cuts are compared too.
+        printed = self.call(assess, *common, '--unit', 'S/cm', '--good', 1e-3).output
+        assert re.search(r'^xi_calibrated ', printed, re.M)
+        assert f'xi_calibrated has the cuts mine<{model.pk}>: if these labels made them' in printed
+        again = load_node(int(re.search(r'stored the assessment labels<(\d+)>', printed)[1]))
+        assert again.creator.inputs.calibration_of_xi.uuid == model.uuid
+        values = {key: one['rankings']['xi_calibrated'] for key, one in again['materials'].items()}
+        tables = {key: again.creator.inputs[key].get_dict() for key in values}
+        assert list(values.values()) == pytest.approx(model.to_model().rank_values(list(tables.values())).tolist())
         refused = self.call(calibrate, assessment.pk, '--resamples', 1).output
         assert 'resamples = 1: Input should be greater than or equal to 2' in refused
         assert 'add --vary threshold' in self.call(calibrate, assessment.pk, '--threshold', 0.5).output
