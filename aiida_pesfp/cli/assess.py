@@ -1,7 +1,5 @@
 """``aiida-pesfp assess`` and ``calibrate``: descriptors against labels, and Xi for another potential or ion."""
 
-import logging
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -11,7 +9,7 @@ from tabulate import tabulate
 
 from aiida_pesfp.cli.compare import print_comparison
 from aiida_pesfp.cli.parameters import ASSESSMENT, POTENTIAL
-from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.cli.tracebacks import without_tracebacks_of_ours
 from aiida_pesfp.fingerprint.quantities import QUANTITIES, listing
 from aiida_pesfp.settings import assessment as settings
 from aiida_pesfp.settings.options import options_of, take
@@ -24,23 +22,6 @@ _CHOSEN = ('cell', 'cell_size', 'others', 'spacing')
 def _many(*names: str, help: str, **options):
     """An option that can be repeated."""
     return click.option(*names, multiple=True, help=f'{help} Repeatable.', **options)
-
-
-def _is_no_error_of_ours(record: logging.LogRecord) -> bool:
-    return f'\n{PesfpError.__module__}.' not in record.getMessage()
-
-
-@contextmanager
-def _without_tracebacks_of_ours():
-    """Let the engine log no traceback of an error that this package raises on purpose: its message is enough."""
-    handlers = logging.getLogger('aiida').handlers
-    for handler in handlers:
-        handler.addFilter(_is_no_error_of_ours)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(_is_no_error_of_ours)
 
 
 def _columns(_context, _parameter, pairs):
@@ -85,8 +66,8 @@ def _columns(_context, _parameter, pairs):
 @_many(
     '--expression',
     'expressions',
-    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing(QUANTITIES)}; connected(t) and '
-    'disconnected(t) at a threshold t, eV.',
+    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing(QUANTITIES)}; connected(t) '
+    'and disconnected(t) at a threshold t, eV.',
 )
 @_many('--model', 'kinds', type=click.Choice(settings.TRAINABLE), help='Train a ranking model of this kind too.')
 @_many('--features', type=click.Choice(settings.FEATURE_SETS), default=('pes',), help='Features of the models.')
@@ -94,7 +75,7 @@ def _columns(_context, _parameter, pairs):
 @click.option('--all', 'everything', is_flag=True, help='Print all rankings and everything that took no part.')
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
 @decorators.with_dbenv()
-@_without_tracebacks_of_ours()
+@without_tracebacks_of_ours()
 def assess(table, **options):
     """Assess the stored descriptors of a potential with the labels of TABLE, a text file with a header.
 
@@ -162,7 +143,7 @@ def assess(table, **options):
 @options_of(settings.ScoreSettings, resamples={'default': 200})
 @click.option('--label', help='Of the result.  [default: xi-POTENTIAL]')
 @decorators.with_dbenv()
-@_without_tracebacks_of_ours()
+@without_tracebacks_of_ours()
 def calibrate(assessments, vary, thresholds, label, **options):
     """Find the cuts of Xi for the potential and the ion of ASSESSMENTs, made by `aiida-pesfp assess`.
 
@@ -240,7 +221,7 @@ def _print_assessment(assessment, predictions: dict, options: dict) -> None:
     print_comparison(assessment['comparison'])
     compared = {row['ranking'] for row in assessment['comparison'].get('rows', [])}
     others = [row for row in assessment['rows'] if row['ranking'] not in compared]
-    rankings = others if everything else others[:_FIRST]
+    rankings = others if everything or not compared else others[:_FIRST]
     rows = [
         *((row['ranking'], row['score'] or {}, row['materials'], row['error'] or '') for row in rankings),
         *((f'{model} (left out)', entry['score'], len(entry['values']), '') for model, entry in predictions.items()),

@@ -4,6 +4,7 @@ import click
 from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import ASSESSMENT, FOLDER
+from aiida_pesfp.cli.tracebacks import without_tracebacks_of_ours
 from aiida_pesfp.settings.assessment import ScoreSettings
 from aiida_pesfp.settings.options import options_of, take
 
@@ -14,6 +15,7 @@ from aiida_pesfp.settings.options import options_of, take
 @click.option('--figures', type=FOLDER, help='Write a figure into this folder.')
 @click.option('--label', help='Of the result.')
 @decorators.with_dbenv()
+@without_tracebacks_of_ours()
 def compare(assessments, figures, label, **options):
     """Compare the rankings of ASSESSMENTS of the same labels, made by `aiida-pesfp assess`, with Xi of the first.
 

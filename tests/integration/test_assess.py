@@ -144,6 +144,33 @@ def test_a_failed_set_does_not_affect_the_other(invented, labels_of):
     assert node.exit_status == AssessWorkChain.exit_codes.ERROR_ALL_SETS_FAILED.status
 
 
+def test_what_cannot_be_compared_is_assessed_all_the_same(labels_of, tmp_path, capsys):
+    """All materials of one family: scores, but no comparison."""
+    from aiida_pesfp.cli.compare import print_comparison
+    from aiida_pesfp.report.plots.assessment import write_figures
+
+    keys = [f's_{place}' for place in range(6)]
+    structures = {key: StructureData(pymatgen=rock_salt('Li', 'F', 4.0), label=key).store() for key in keys}
+    descriptors = {key: descriptors_node(one).store() for key, one in zip(keys, random_descriptors(6))}
+    sigma = {key: (1e-2, 1e-4) if place < 3 else (1e-6, 1e-7) for place, key in enumerate(keys)}
+    results, node = run_get_node(
+        AssessWorkChain, labels={'a': labels_of(sigma)}, structures=structures, descriptors=descriptors,
+        parameters=Dict({'sets': {'a': {'classes': CLASSES}}, 'score': {'resamples': 20}}),
+    )  # fmt: skip
+    assert node.is_finished_ok, node.exit_message
+    content = results['assessments']['a'].get_dict()
+    assert content['comparison'] == {
+        'error': 'all good conductors are of one family (F), an interval needs 2: label materials of other families'
+    }
+    assert results['assessments']['a'].score_of('xi')['value'] is not None
+    print_comparison(content['comparison'])
+    assert 'rankings are not compared: all good conductors are of one family (F)' in capsys.readouterr().err
+    older = {name: value for name, value in content.items() if name != 'comparison'}
+    for one in (content, older):
+        written = write_figures(tmp_path / 'figures', {'a': one}, {'a': {}})
+        assert [path.stem for path in written] == ['scores', 'free-volumes']
+
+
 @pytest.mark.parametrize(
     ('attributes', 'words'),
     [

@@ -59,7 +59,7 @@ def _write(figure: go.Figure, folder: Path, label: str) -> Path:
 def comparison_figure(content: dict, title: str = '') -> go.Figure:
     """Score of each ranking with its interval, the best on top, and which of them differ from the reference.
 
-    :param content: of :func:`~aiida_pesfp.assessment.comparison.compare_materials`.
+    :param content: of :func:`~aiida_pesfp.assessment.compared.compare_materials`.
     """
     reference, rows = shown(content['reference']), content['rows']
     looks = {

@@ -8,19 +8,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from aiida_pesfp.assessment.comparison import (
-    compare,
+from aiida_pesfp.assessment.compared import (
     compare_assessments,
     compare_materials,
     conductivity_limits,
     family,
-    holm,
     names_of,
-    precision,
-    rank_correlation,
     rank_materials,
-    resampled_by_cluster,
 )
+from aiida_pesfp.assessment.comparison import compare, holm, precision, rank_correlation, resampled_by_cluster
 from aiida_pesfp.assessment.features import compared_rankings
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.report.comparison import sentences, table, verdict
