@@ -54,7 +54,7 @@ def _columns(_context, _parameter, pairs):
     FingerprintSettings,
     only=_CHOSEN,
     overriding=True,
-    **{name: {'help': f'Only scans with this {name.replace("_", " ")}, if there are others.'} for name in _CHOSEN},
+    **{key: {'help': 'Only scans with this; by default the newest of each structure.'} for key in _CHOSEN},
 )
 @_many(
     '--match',

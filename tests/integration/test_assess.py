@@ -164,7 +164,7 @@ def test_what_cannot_be_compared_is_assessed_all_the_same(labels_of, tmp_path, c
     }
     assert results['assessments']['a'].score_of('xi')['value'] is not None
     print_comparison(content['comparison'])
-    assert 'rankings are not compared: all good conductors are of one family (F)' in capsys.readouterr().err
+    assert 'rankings are not compared: all good conductors are of one family (F)' in capsys.readouterr().out
     older = {name: value for name, value in content.items() if name != 'comparison'}
     for one in (content, older):
         written = write_figures(tmp_path / 'figures', {'a': one}, {'a': {}})
@@ -495,7 +495,7 @@ def test_from_a_folder_and_a_table_to_tables_and_figures(code, potential_of, aii
         '--potential',
         potential.label,
         '--code',
-        code.full_label,
+        code.uuid,
     ]
     aiida_pesfp('launch', 'screen', group, *scan, '--transition-metals', '--duplicates', 'keep')
     printed = aiida_pesfp(
