@@ -19,7 +19,7 @@ from pymatgen.core import Structure
 from tabulate import tabulate
 
 from aiida_pesfp.assessment.classes import class_weights
-from aiida_pesfp.assessment.comparison import differences
+from aiida_pesfp.assessment.comparison import compare
 from aiida_pesfp.assessment.features import LEAST_FREE_VOLUME
 from aiida_pesfp.assessment.models import TrainingSet
 from aiida_pesfp.assessment.scores import MEMBERSHIP
@@ -168,18 +168,18 @@ def main():
     print(f'{len(good)} materials, {kinds}, {len(set(groups))} groups')
     ranked, probable = rankings(materials), probabilities(materials)
     reference = next(iter(ranked))
-    found = differences(ranked | probable, reference, good, bad, groups, SETTINGS)
-    rows = [(reference, found[0].score - found[0].value)]
-    for one in found:
+    rows = []
+    for one in compare(ranked | probable, reference, good, bad, list(map(str, groups)), SETTINGS):
+        interval, paired = f'{one.lower:.2f} to {one.upper:.2f}', one.difference
+        difference = (paired.value, f'{paired.lower:+.2f} to {paired.upper:+.2f}', paired.p_corrected)
         quality = [
             function(probable[one.ranking], good, bad)
             for function in (brier_score, log_loss)
             if one.ranking in probable
         ]
-        interval = f'{one.lower:+.2f} to {one.upper:+.2f}'
-        rows.append((one.ranking, one.score, one.value, interval, one.p_corrected, *quality))
-    heads = ('', 'score', 'difference', '95 %', 'p', 'Brier', 'log loss')
-    print(tabulate(rows, heads, floatfmt=('', '.2f', '+.2f', '', '.2g', '.3f', '.3f')))
+        rows.append((one.ranking, one.score, interval, *(difference if paired else ('reference', '', '')), *quality))
+    heads = ('', 'score', '95 %', 'difference', '95 %', 'p', 'Brier', 'log loss')
+    print(tabulate(rows, heads, floatfmt=('', '.2f', '', '+.2f', '', '.2g', '.3f', '.3f')))
     print('\nshare of good conductors in five bins of equal size: predicted, found')
     for name, values in probable.items():
         bins = reliability(values, good, bad)

@@ -4,14 +4,25 @@ Materials of one family are alike, in conductivity and in what rankings make of 
 materials, and both rankings are scored on the same draw: what they have in common drops out of their difference.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import compress
 
 import numpy as np
-from pymatgen.core import Composition
+from scipy.stats import rankdata
 
-from aiida_pesfp.assessment.scores import partial_area
+from aiida_pesfp.assessment.scores import FEWEST, MEMBERSHIP, check_classes, partial_area, resampled_areas
+from aiida_pesfp.errors import AssessmentError, some_of
 from aiida_pesfp.settings.assessment import ScoreSettings
+
+#: The precision is that among so many materials at the top of a ranking.
+FIRST = (10, 20)
+#: A difference whose corrected p is below this is shown.
+SIGNIFICANT = 0.05
+#: A difference of less than so many of its errors cannot be seen.
+VISIBLE = 2
+_INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -24,8 +35,6 @@ class Difference:
     :param p_corrected: that of all comparisons that were made (Holm 1979).
     """
 
-    ranking: str
-    score: float
     value: float
     error: float
     lower: float
@@ -34,10 +43,85 @@ class Difference:
     p_corrected: float
 
 
-def family(formula: str, species: str) -> str:
-    """The family of a compound: the elements of its framework, such as ``'P-S'`` of Li3PS4 and of Li7P3S11."""
-    elements = sorted(one.symbol for one in Composition(formula).elements if one.symbol != species)
-    return '-'.join(elements) or species
+@dataclass(frozen=True)
+class Row:
+    """What is known of one ranking.
+
+    :param materials: number of those for which it has a value; all numbers are of these.
+    :param error: standard deviation of the ``score`` over resamples, of which 95 % lie from ``lower`` to ``upper``.
+    :param difference: from the reference, on the materials for which both have a value; None for the reference itself.
+    :param rank_correlation: with the conductivities, see :func:`rank_correlation`; None if these have no order.
+    :param precision: among each of the numbers :data:`FIRST`, see :func:`precision`.
+    """
+
+    ranking: str
+    materials: int
+    score: float
+    error: float
+    lower: float
+    upper: float
+    difference: Difference | None
+    rank_correlation: float | None
+    precision: list[float | None]
+
+
+def compare(
+    rankings: Mapping[str, np.ndarray],
+    reference: str,
+    good: np.ndarray,
+    bad: np.ndarray,
+    families: list[str],
+    settings: ScoreSettings = ScoreSettings(),
+    limits: tuple[np.ndarray, np.ndarray] | None = None,
+    errors: Mapping[str, np.ndarray] | None = None,
+) -> list[Row]:
+    """Each ranking, the best first, with its difference from one of them.
+
+    :param rankings: name -> (n,) values, the best material the highest; NaN where there is none.
+    :param good, bad: (n,) weights of the materials as good and as bad conductors.
+    :param families: (n) of the materials.
+    :param limits: (n,) lowest and highest conductivity that each may have; None if they have no common temperature.
+    :param errors: name -> (n,) of the values, as in :class:`~aiida_pesfp.assessment.scores.RankValues`. How far the
+        orderings of a material are off is the same for all rankings, so it is drawn once for all.
+    :raises AssessmentError: if a class has fewer than two materials, or all of them in one family.
+    """
+    draws, limit, errors = resampled_by_cluster(families, settings), settings.maximum_false_positive_rate, errors or {}
+    easier = None
+    if any(np.any(one) for one in errors.values()):
+        easier = np.random.default_rng([settings.seed, 1]).standard_normal(draws.shape)
+
+    @cache
+    def areas(name: str, chosen: tuple[bool, ...]) -> tuple[float, np.ndarray]:
+        """The score on some materials, and those of the resamples; NaN where a class was not drawn."""
+        known = np.array(chosen)
+        of_known = np.where(known, rankings[name], 0.0), good * known, bad * known
+        shifts = easier * errors[name] if np.any(errors.get(name, 0.0)) else None
+        with np.errstate(invalid='ignore'):
+            return float(partial_area(*of_known, limit)), resampled_areas(*of_known, draws, limit, shifts)
+
+    own, paired = {}, {}
+    for name, values in rankings.items():
+        known = np.isfinite(values)
+        both = known & np.isfinite(rankings[reference])
+        check_families(good[both], bad[both], list(compress(families, both)))
+        own[name] = areas(name, tuple(known))
+        if name != reference:
+            (score, drawn), (other_score, other_drawn) = (areas(one, tuple(both)) for one in (name, reference))
+            paired[name] = score - other_score, _usable(drawn - other_drawn)
+    raw = [_p(drawn) for _, drawn in paired.values()]
+    differences = {
+        name: Difference(value, *_spread(drawn), p, corrected)
+        for (name, (value, drawn)), p, corrected in zip(paired.items(), raw, holm(raw))
+    }
+    rows = []
+    for name, (score, drawn) in own.items():
+        known = np.isfinite(rankings[name])
+        values = rankings[name][known]
+        correlation = None if limits is None else rank_correlation(values, *(one[known] for one in limits))
+        firsts = [or_none(precision(values, good[known], bad[known], number)) for number in FIRST]
+        others = differences.get(name), or_none(correlation), firsts
+        rows.append(Row(name, len(values), score, *_spread(_usable(drawn)), *others))
+    return sorted(rows, key=lambda row: -row.score)
 
 
 def resampled_by_cluster(clusters: list[str], settings: ScoreSettings) -> np.ndarray:
@@ -46,49 +130,6 @@ def resampled_by_cluster(clusters: list[str], settings: ScoreSettings) -> np.nda
     generator = np.random.default_rng(settings.seed)
     drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=settings.resamples)
     return drawn[:, members].astype(float)
-
-
-def differences(
-    rankings: Mapping[str, np.ndarray],
-    reference: str,
-    good: np.ndarray,
-    bad: np.ndarray,
-    clusters: list[str],
-    settings: ScoreSettings = ScoreSettings(),
-) -> list[Difference]:
-    """The difference of each ranking from one of them, the largest first.
-
-    :param rankings: name -> (n,) values, the best material the highest.
-    :param good, bad: (n,) weights of the materials as good and as bad conductors.
-    :param clusters: (n) families.
-    """
-    draws = resampled_by_cluster(clusters, settings)
-    limit = settings.maximum_false_positive_rate
-    with np.errstate(invalid='ignore'):
-        drawn = {name: partial_area(values, good * draws, bad * draws, limit) for name, values in rankings.items()}
-    whole = {name: float(partial_area(values, good, bad, limit)) for name, values in rankings.items()}
-    usable = np.isfinite(drawn[reference])
-    names = [name for name in rankings if name != reference]
-    found = {name: (drawn[name] - drawn[reference])[usable] for name in names}
-    raw = [_p(values) for values in found.values()]
-    rows = [
-        Difference(
-            name,
-            whole[name],
-            whole[name] - whole[reference],
-            float(values.std(ddof=1)),
-            *map(float, np.percentile(values, [2.5, 97.5])),
-            p,
-            corrected,
-        )
-        for (name, values), p, corrected in zip(found.items(), raw, holm(raw))
-    ]
-    return sorted(rows, key=lambda row: -row.value)
-
-
-def _p(values: np.ndarray) -> float:
-    """Twice the share of resamples on the smaller side of no difference, which counts for both."""
-    return float(np.clip(2 * min((values <= 0).mean(), (values >= 0).mean()), 2 / len(values), 1))
 
 
 def holm(p: list[float]) -> list[float]:
@@ -113,15 +154,49 @@ def precision(ranking: np.ndarray, good: np.ndarray, bad: np.ndarray, first: int
     return float((share * good).sum() / known) if known > 0 else float('nan')
 
 
-def concordance(ranking: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
-    """How often the order of two materials is right, where their conductivities tell it: 1 always, 0.5 by chance.
+def rank_correlation(ranking: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
+    """Spearman's coefficient of a ranking and conductivities that are known within limits: 1 if all is right.
 
-    Harrell's index for values that are known within limits: a pair counts if the lower limit of one is above the upper
-    limit of the other. Equal ranks count half.
+    The rank of a conductivity counts the pairs that it decides: the lower limit of one is above the upper limit of the
+    other. A pair that is not decided counts half, as in the scores of Gehan, Biometrika 52, 203 (1965). Without limits
+    these are the usual ranks, with their mean for equal values.
 
     :param lower, upper: (n,) limits of the conductivities; equal for a value, -inf or inf where one is unknown.
-    :returns: NaN if no pair can be compared.
+    :returns: NaN if all ranks are equal.
     """
     higher = lower[:, None] > upper[None, :]
-    right = (ranking[:, None] > ranking[None, :]) + 0.5 * (ranking[:, None] == ranking[None, :])
-    return float(right[higher].mean()) if higher.any() else float('nan')
+    known = (len(ranking) + 1) / 2 + (higher.sum(axis=1) - higher.sum(axis=0)) / 2
+    both = np.array([rankdata(ranking), known])
+    if (np.ptp(both, axis=1) == 0).any():
+        return float('nan')
+    return float(np.corrcoef(both)[0, 1])
+
+
+def check_families(good: np.ndarray, bad: np.ndarray, families: Iterable[str]) -> None:
+    """Raise :class:`~aiida_pesfp.errors.AssessmentError` unless each class has materials of two families."""
+    check_classes(good, bad)
+    for kind, weights in (('good', good), ('bad', bad)):
+        of_class = {one for one, weight in zip(families, weights) if weight > MEMBERSHIP}
+        if len(of_class) < FEWEST:
+            words = f'all {kind} conductors are of one family ({some_of(of_class)})'
+            raise AssessmentError(f'{words}, an interval needs {FEWEST}: label materials of other families')
+
+
+def _usable(resampled: np.ndarray) -> np.ndarray:
+    """Those in which both classes were drawn."""
+    return resampled[np.isfinite(resampled)]
+
+
+def _spread(values: np.ndarray) -> tuple[float, float, float]:
+    """Error and interval of resampled values."""
+    return float(values.std(ddof=1)), *map(float, np.percentile(values, _INTERVAL))
+
+
+def _p(values: np.ndarray) -> float:
+    """Twice the share of resamples on the smaller side of no difference, which counts for both."""
+    return float(np.clip(2 * min((values <= 0).mean(), (values >= 0).mean()), 2 / len(values), 1))
+
+
+def or_none(value: float | None) -> float | None:
+    """Of plain JSON types: NaN is None."""
+    return value if value is not None and np.isfinite(value) else None

@@ -1,6 +1,7 @@
 """Inputs of rankings and ranking models: expressions of descriptors, and vectors of features."""
 
 import warnings
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,8 @@ from aiida_pesfp.fingerprint.quantities import BY_NAME, NAMES, QUANTITIES
 LEAST_FREE_VOLUME = 1e-5
 #: Free volumes of the spectrum at any of its thresholds: ``connected(0.3)``.
 SPECTRA = ('connected', 'disconnected')
+#: Ranks structures of a potential without a calibration, see :func:`aiida_pesfp.fingerprint.quantities.rank_key`.
+FREE_VOLUMES = 'fv_connected * fv_disconnected'
 
 
 class DescriptorExpression(Expression):
@@ -61,6 +64,17 @@ def standard_rankings(descriptors: dict) -> list[str]:
     free_volumes = [f'{kind}({t:g})' for kind in SPECTRA for t in descriptors['spectrum']['thresholds']]
     known = (one for one in QUANTITIES if not one.in_spectrum and descriptors.get(one.name) is not None)
     return [*(one.ranking for one in known), *free_volumes]
+
+
+def compared_rankings(expressions: Iterable[str] = ()) -> dict[str, DescriptorExpression]:
+    """Rankings that are compared with Xi: one of each quantity, and the product of the free volumes.
+
+    Free volumes at each threshold are not among them: of so many, some are always better by chance.
+
+    :param expressions: further rankings.
+    """
+    texts = [*(one.ranking for one in QUANTITIES if not one.in_spectrum), FREE_VOLUMES, *expressions]
+    return {text: DescriptorExpression(text) for text in texts}
 
 
 def pes_features(descriptors: dict) -> dict[str, float]:

@@ -5,6 +5,7 @@ material has the highest number in a ``ranking`` (n,).
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -39,6 +40,33 @@ class Score:
     lower: float
     upper: float
     resamples: int
+
+
+@dataclass(frozen=True)
+class RankValues:
+    """What a ranking makes of some materials.
+
+    :param values: (n,) the best material has the highest; NaN where there is none.
+    :param errors: (n,) how much higher a value is if the ion moves more easily by the error of the mean over orderings;
+        0 for a material of one ordering, and where there is no value.
+    :param missing: place of each material without a value -> the reason.
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    missing: dict[int, str]
+
+
+def rank_values(ranking: Callable[[Mapping], float], descriptors: list[Mapping]) -> RankValues:
+    """The values of a ranking, such as an expression, of some materials by their descriptors."""
+    found, missing = np.tile([[np.nan], [0.0]], len(descriptors)), {}
+    for place, table in enumerate(descriptors):
+        try:
+            value, *ends = (ranking(one) for one in (table, moved(table, -1), moved(table, 1)))
+            found[:, place] = value, (ends[1] - ends[0]) / 2
+        except ExpressionError as error:
+            missing[place] = str(error)
+    return RankValues(*found, missing)
 
 
 def score_rankings(
@@ -89,18 +117,13 @@ def score_rankings(
 
 def _row(text: str, descriptors: dict[str, dict], good, bad, settings: ScoreSettings) -> dict:
     """A material for which the expression has no value is excluded from this row only, with the reason."""
-    expression, ranking, errors, missing = DescriptorExpression(text), {}, [], {}
-    for position, (key, table) in enumerate(descriptors.items()):
-        try:
-            value, *ends = (expression(one) for one in (table, moved(table, -1), moved(table, 1)))
-            ranking[position] = value
-            errors.append(abs(ends[1] - ends[0]) / 2)
-        except ExpressionError as error:
-            missing[key] = str(error)
-    positions, values = list(ranking), np.array(list(ranking.values()))
-    row = {'ranking': text, 'score': None, 'materials': len(positions), 'missing': missing, 'error': None}
+    found, keys = rank_values(DescriptorExpression(text), list(descriptors.values())), list(descriptors)
+    known = np.flatnonzero(np.isfinite(found.values))
+    missing = {keys[place]: reason for place, reason in found.missing.items()}
+    row = {'ranking': text, 'score': None, 'materials': len(known), 'missing': missing, 'error': None}
     try:
-        return row | {'score': asdict(score(values, good[positions], bad[positions], settings, errors))}
+        of_known = (values[known] for values in (found.values, good, bad))
+        return row | {'score': asdict(score(*of_known, settings, abs(found.errors[known])))}
     except AssessmentError as error:
         return row | {'error': str(error)}
 
@@ -144,6 +167,21 @@ def resampled_weights(number: int, settings: ScoreSettings) -> np.ndarray:
     return generator.multinomial(number, np.full(number, 1 / number), size=settings.resamples).astype(float)
 
 
+def resampled_areas(
+    ranking, good, bad, draws: np.ndarray, limit: float, shifts: np.ndarray | None = None
+) -> np.ndarray:
+    """(resamples,) areas of :func:`partial_area`, one for each draw.
+
+    :param draws: (resamples, n) how often each material is drawn.
+    :param shifts: (resamples, n) of the ranking in each resample.
+    """
+    if shifts is None:
+        batches = np.split(draws, range(_BATCH, len(draws), _BATCH))
+        return np.concatenate([partial_area(ranking, good * batch, bad * batch, limit) for batch in batches])
+    moved_ones = (ranking + shift for shift in shifts)
+    return np.array([partial_area(one, good * drawn, bad * drawn, limit) for one, drawn in zip(moved_ones, draws)])
+
+
 def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings(), errors=None) -> Score:
     """Score of a ranking with its bootstrap uncertainty.
 
@@ -154,15 +192,11 @@ def score(ranking, good, bad, settings: ScoreSettings = ScoreSettings(), errors=
     if np.isnan(ranking).any():
         raise AssessmentError(f'{int(np.isnan(ranking).sum())} materials have no rank')
     check_classes(good, bad)
-    limit = settings.maximum_false_positive_rate
+    limit, shifts = settings.maximum_false_positive_rate, None
     draws = resampled_weights(len(ranking), settings)
-    batches = np.split(draws, range(_BATCH, len(draws), _BATCH))
-    if errors is None or not np.any(errors):
-        values = np.concatenate([partial_area(ranking, good * batch, bad * batch, limit) for batch in batches])
-    else:
-        generator = np.random.default_rng([settings.seed, 1])
-        rankings = generator.normal(ranking, errors, size=draws.shape)
-        values = np.array([partial_area(one, good * drawn, bad * drawn, limit) for one, drawn in zip(rankings, draws)])
+    if errors is not None and np.any(errors):
+        shifts = errors * np.random.default_rng([settings.seed, 1]).standard_normal(draws.shape)
+    values = resampled_areas(ranking, good, bad, draws, limit, shifts)
     return _summary(float(partial_area(ranking, good, bad, limit)), values)
 
 

@@ -10,7 +10,8 @@ from aiida.orm import Dict, SinglefileData, StructureData
 from aiida_pesfp.assessment.calibration import LabelledSet
 from aiida_pesfp.assessment.calibration import calibrate as find_parameters
 from aiida_pesfp.assessment.comparable import difference
-from aiida_pesfp.assessment.features import matminer_features, select_features
+from aiida_pesfp.assessment.compared import compare_assessments, compare_materials, names_of, rank_materials
+from aiida_pesfp.assessment.features import compared_rankings, matminer_features, select_features
 from aiida_pesfp.assessment.labels import carrier_density, read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
@@ -19,7 +20,7 @@ from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
 from aiida_pesfp.errors import AssessmentError, some_of
-from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED
 from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings, TableFormat, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
 from aiida_pesfp.settings.scan import SCAN_SETTINGS
@@ -69,12 +70,19 @@ def match_labels(labels: LabelsData, parameters: Dict, **structures: StructureDa
 
 
 @calcfunction
-def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: DescriptorsData) -> AssessmentData:
-    """Score the rankings by each descriptor, by Xi, and by any expressions.
+def assess(
+    labels: LabelsData,
+    matches: Dict,
+    parameters: Dict,
+    calibration_of_xi: RankingModelData | None = None,
+    **descriptors: DescriptorsData,
+) -> AssessmentData:
+    """Score the rankings by each descriptor, by Xi, and by any expressions, and compare them with Xi.
 
     :param matches: of :func:`match_labels`.
     :param parameters: ``classes``, the fields of :class:`~aiida_pesfp.settings.assessment.ClassSettings`; ``score``,
         those of :class:`~aiida_pesfp.settings.assessment.ScoreSettings`; ``expressions``, a list.
+    :param calibration_of_xi: whose cuts make ``xi_calibrated``, which is compared too.
     :raises AssessmentError: if a class has fewer than two materials, or descriptors are not comparable.
     """
     values = parameters.get_dict()
@@ -82,25 +90,67 @@ def assess(labels: LabelsData, matches: Dict, parameters: Dict, **descriptors: D
     if origin['species'] not in (None, labels.species):
         raise AssessmentError(f'labels are of {labels.species}, descriptors of {origin["species"]}')
     tables = {key: node.get_dict() for key, node in descriptors.items()}
+    classes, score_settings = (
+        settings.from_dict(values.get(name, {}))
+        for name, settings in (('classes', ClassSettings), ('score', ScoreSettings))
+    )
+    expressions = tuple(values.get('expressions', ()))
     found = score_rankings(
         labels.to_table().measurements,
         {int(row): key for row, key in matches['rows'].items()},
         matches['carrier_densities'],
         tables,
-        ClassSettings.from_dict(values.get('classes', {})),
-        ScoreSettings.from_dict(values.get('score', {})),
-        tuple(values.get('expressions', ())),
+        classes,
+        score_settings,
+        expressions,
     )
+    rankings = compared_rankings(expressions) | _calibrated(calibration_of_xi, tables)
+    ranked = rank_materials(rankings, {key: tables[key] for key in found['materials']})
     for key, material in found['materials'].items():
         material |= {'formula': matches['formulas'][key], 'descriptors': descriptors[key].uuid}
+        material |= {'structure': tables[key].get('structure_uuid')} | ranked[key]
         material |= {name: tables[key].get(name) for name in (*NAMES, 'error')}  # error: of an ensemble of orderings
+    try:
+        comparison = compare_materials(found['materials'], labels.species, score_settings, classes.temperature)
+    except AssessmentError as error:
+        comparison = {'error': str(error)}  # the scores are worth having
+    if calibration_of_xi is not None:
+        comparison['calibration'] = f'{calibration_of_xi.label}<{calibration_of_xi.pk}>'
     excluded = {
         'unreadable_rows': labels.base.attributes.get('excluded'),
         'unmatched_rows': matches['unmatched'],
         'structures_without_labels': matches['unlabelled'],
         **{name: found.pop(name) for name in ('rows_without_a_conductivity', 'structures_without_descriptors')},
     }
-    return AssessmentData(origin | found | {'excluded': excluded, 'doubts': matches['doubts']})
+    others = {'comparison': comparison, 'excluded': excluded, 'doubts': matches['doubts']}
+    return AssessmentData(origin | found | others)
+
+
+@calcfunction
+def compare(parameters: Dict, **assessments: AssessmentData) -> Dict:
+    """Compare the rankings of several assessments of the same labels, on the structures that all have.
+
+    :param parameters: ``order``, the keys of the assessments, of which the first has the reference; ``score``, the
+        fields of :class:`~aiida_pesfp.settings.assessment.ScoreSettings`.
+    :returns: that of :func:`~aiida_pesfp.assessment.compared.compare_assessments`.
+    :raises AssessmentError: if they cannot be compared, with the reason and the way out.
+    """
+    contents = {key: assessments[key].get_dict() for key in parameters['order']}
+    for name, content in contents.items():
+        if unknown := [key for key, one in content['materials'].items() if one.get('structure') is None]:
+            words = f'{name} has structures that are not known ({some_of(unknown, 3)})'
+            raise AssessmentError(f'{words}: run `aiida-pesfp assess` again')
+        content['materials'] = {one['structure']: {'key': key} | one for key, one in content['materials'].items()}
+    names, keys = names_of(contents), {}
+    settings = ScoreSettings.from_dict(parameters.get_dict().get('score', {}))
+    found = compare_assessments({names[key]: content for key, content in contents.items()}, settings)
+    for content in reversed(contents.values()):
+        keys |= {structure: one['key'] for structure, one in content['materials'].items()}
+    found['missing'] = {
+        name: {keys[one]: why for one, why in those.items()} for name, those in found['missing'].items()
+    }
+    found['left_out'] = {name: [keys[one] for one in those] for name, those in found['left_out'].items()}
+    return Dict(found)
 
 
 @calcfunction
@@ -202,6 +252,19 @@ def _common_origin(nodes: dict[str, Dict]) -> dict:
         if found:
             raise AssessmentError(f'{name} and {first} {found}')
     return _origin(nodes[first])
+
+
+def _calibrated(calibration: RankingModelData | None, tables: dict[str, dict]) -> dict:
+    """The ranking by Xi with the cuts of a calibration, if there is one.
+
+    :raises AssessmentError: if it was made for other scans.
+    """
+    if calibration is None:
+        return {}
+    if found := calibration.mismatch(next(iter(tables.values()))):
+        raise AssessmentError(found)
+    model = calibration.to_model()
+    return {XI_CALIBRATED.name: lambda table: float(model.rank_values([table])[0])}
 
 
 def _predictions(training: TrainingSet, others: TrainingSet, settings, assessment) -> Dict:

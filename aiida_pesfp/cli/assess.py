@@ -1,7 +1,5 @@
 """``aiida-pesfp assess`` and ``calibrate``: descriptors against labels, and Xi for another potential or ion."""
 
-import logging
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,35 +7,21 @@ from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 from tabulate import tabulate
 
-from aiida_pesfp.cli.parameters import POTENTIAL
-from aiida_pesfp.errors import PesfpError
+from aiida_pesfp.cli.compare import print_comparison
+from aiida_pesfp.cli.parameters import ASSESSMENT, POTENTIAL
+from aiida_pesfp.cli.tracebacks import without_tracebacks_of_ours
 from aiida_pesfp.fingerprint.quantities import QUANTITIES, listing
 from aiida_pesfp.settings import assessment as settings
 from aiida_pesfp.settings.options import options_of, take
+from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
 
-_ASSESSMENT = types.DataParamType(sub_classes=('aiida.data:pesfp.assessment',))
+#: Settings of scans of which one can be chosen, if structures were scanned with several.
+_CHOSEN = ('cell', 'cell_size', 'others', 'spacing')
 
 
 def _many(*names: str, help: str, **options):
     """An option that can be repeated."""
     return click.option(*names, multiple=True, help=f'{help} Repeatable.', **options)
-
-
-def _is_no_error_of_ours(record: logging.LogRecord) -> bool:
-    return f'\n{PesfpError.__module__}.' not in record.getMessage()
-
-
-@contextmanager
-def _without_tracebacks_of_ours():
-    """Let the engine log no traceback of an error that this package raises on purpose: its message is enough."""
-    handlers = logging.getLogger('aiida').handlers
-    for handler in handlers:
-        handler.addFilter(_is_no_error_of_ours)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(_is_no_error_of_ours)
 
 
 def _columns(_context, _parameter, pairs):
@@ -66,6 +50,12 @@ def _columns(_context, _parameter, pairs):
 @options_of(settings.ClassSettings)
 @click.option('--potential', type=POTENTIAL, required=True, help='With which the structures were scanned.')
 @click.option('--group', type=types.GroupParamType(), help='Only structures of this group.')
+@options_of(
+    FingerprintSettings,
+    only=_CHOSEN,
+    overriding=True,
+    **{key: {'help': 'Only scans with this; by default the newest of each structure.'} for key in _CHOSEN},
+)
 @_many(
     '--match',
     'match_by',
@@ -76,8 +66,8 @@ def _columns(_context, _parameter, pairs):
 @_many(
     '--expression',
     'expressions',
-    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing()}; connected(t) and '
-    'disconnected(t) at a threshold t, eV.',
+    help=f'Score this ranking too, such as "log10(connected(0.5)) - mpe". Names: {listing(QUANTITIES)}; connected(t) '
+    'and disconnected(t) at a threshold t, eV.',
 )
 @_many('--model', 'kinds', type=click.Choice(settings.TRAINABLE), help='Train a ranking model of this kind too.')
 @_many('--features', type=click.Choice(settings.FEATURE_SETS), default=('pes',), help='Features of the models.')
@@ -85,13 +75,14 @@ def _columns(_context, _parameter, pairs):
 @click.option('--all', 'everything', is_flag=True, help='Print all rankings and everything that took no part.')
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
 @decorators.with_dbenv()
-@_without_tracebacks_of_ours()
+@without_tracebacks_of_ours()
 def assess(table, **options):
     """Assess the stored descriptors of a potential with the labels of TABLE, a text file with a header.
 
     Its columns are separated by commas, semicolons or tabs. Values such as <1e-10 are limits: sure bad conductors. The
-    structures are those that were scanned with the potential. If a structure has several descriptors, the newest
-    win. An id matches the label of a structure. The result is a node, the input of `aiida-pesfp calibrate`.
+    structures are those that were scanned with the potential. If a structure has several descriptors, the newest win:
+    --cell, --others and --spacing choose others. An id matches the label of a structure. All rankings are compared with
+    Xi on the same materials. The result is a node, the input of `aiida-pesfp calibrate` and `aiida-pesfp compare`.
 
     \b
     aiida-pesfp assess labels.csv --column id=name --column conductivity=sigma --unit S/cm \\
@@ -101,6 +92,7 @@ def assess(table, **options):
     from aiida.orm import Dict, SinglefileData
 
     from aiida_pesfp.calculations.assessment import read_labels
+    from aiida_pesfp.queries.calibrations import calibrations, node_of
     from aiida_pesfp.queries.descriptors import scanned_structures
     from aiida_pesfp.queries.nodes import how_it_ended
     from aiida_pesfp.report.plots.assessment import write_figures
@@ -109,19 +101,24 @@ def assess(table, **options):
     parameters = _parameters(options)
     check_parameters(parameters)
     potential, species, group = options['potential'], options['species'], options['group']
-    structures, descriptors = scanned_structures(potential, species, group)
+    chosen = {name: options[name] for name in _CHOSEN if options[name] is not None}
+    structures, descriptors = scanned_structures(potential, species, group, chosen)
     if not structures:
         where = f' in the group {group.label}' if group else ''
+        where += ''.join(f', with {name} = {value}' for name, value in chosen.items())
         echo.echo_critical(
             f'no structure{where} was scanned for {species} with {potential.name}: `aiida-pesfp rank` lists '
             'what was scanned, `aiida-pesfp launch screen` scans'
         )
+    _check_scans(descriptors)
     form = {name: options[name] for name in ('columns', 'unit', 'temperature_unit', 'species', 'charge')}
     form |= {'temperature': options['table_temperature'], 'ignore': list(options['ignore'])}
     labels = read_labels(SinglefileData(table.absolute()), Dict(form))
     _print_labels(table.name, labels, options['everything'])
     echo.echo_report(f'{len(structures)} structures were scanned for {species} with {potential.name}: assessing them')
     inputs = {'structures': structures, 'descriptors': descriptors, 'parameters': Dict(parameters)}
+    if calibration := calibrations().of(next(iter(descriptors.values()))):
+        inputs['calibration_of_xi'] = node_of(calibration)
     results, node = run_get_node(AssessWorkChain, labels={'labels': labels}, **inputs)
     if 'assessments' not in results:
         echo.echo_critical(how_it_ended(node))
@@ -140,13 +137,13 @@ def assess(table, **options):
 
 
 @click.command('calibrate', context_settings={'show_default': True})
-@click.argument('assessments', nargs=-1, required=True, type=_ASSESSMENT, metavar='ASSESSMENT...')
+@click.argument('assessments', nargs=-1, required=True, type=ASSESSMENT, metavar='ASSESSMENT...')
 @_many('--vary', type=click.Choice(['slope', 'threshold']), help='Find this too, besides the two cuts.')
 @_many('--threshold', 'thresholds', type=float, help='With --vary threshold: try this, eV, not 0.3 to 0.7.')
 @options_of(settings.ScoreSettings, resamples={'default': 200})
 @click.option('--label', help='Of the result.  [default: xi-POTENTIAL]')
 @decorators.with_dbenv()
-@_without_tracebacks_of_ours()
+@without_tracebacks_of_ours()
 def calibrate(assessments, vary, thresholds, label, **options):
     """Find the cuts of Xi for the potential and the ion of ASSESSMENTs, made by `aiida-pesfp assess`.
 
@@ -183,6 +180,16 @@ def calibrate(assessments, vary, thresholds, label, **options):
     echo.echo_success(f'stored the calibration {model.label}<{model.pk}>: it ranks scans of {species} with {potential}')
 
 
+def _check_scans(descriptors: dict) -> None:
+    """Stop with the way out if structures were scanned with different settings."""
+    for name in SCAN_SETTINGS:
+        values = list(dict.fromkeys(node.get(name) for node in descriptors.values()))
+        if len(values) > 1:
+            of_each = ' and '.join(map(str, values))
+            how = f'choose with --{name.replace("_", "-")} {values[0]}' if name in _CHOSEN else 'scan them alike'
+            echo.echo_critical(f'the newest scans differ in the {name.replace("_", " ")}, {of_each}: {how}')
+
+
 def _parameters(options: dict) -> dict:
     classes, score = take(settings.ClassSettings, options).as_dict(), take(settings.ScoreSettings, options).as_dict()
     labels = {'classes': classes, 'match_by': list(options['match_by'])}
@@ -211,19 +218,20 @@ def _print_assessment(assessment, predictions: dict, options: dict) -> None:
     materials, everything = assessment['materials'], options['everything']
     good, bad = assessment['number_of_good'], assessment['number_of_bad']
     echo.echo(f'{len(materials)} materials; weights: {good:.1f} good, {bad:.1f} bad')
-    asked = {*(quantity.ranking for quantity in QUANTITIES if not quantity.in_spectrum), *options['expressions']}
-    rankings = [
-        row for place, row in enumerate(assessment['rows']) if everything or place < _FIRST or row['ranking'] in asked
-    ]
+    print_comparison(assessment['comparison'])
+    compared = {row['ranking'] for row in assessment['comparison'].get('rows', [])}
+    others = [row for row in assessment['rows'] if row['ranking'] not in compared]
+    rankings = others if everything or not compared else others[:_FIRST]
     rows = [
         *((row['ranking'], row['score'] or {}, row['materials'], row['error'] or '') for row in rankings),
         *((f'{model} (left out)', entry['score'], len(entry['values']), '') for model, entry in predictions.items()),
         ('random', assessment['random'], len(materials), ''),
     ]
-    shown = [(name, score.get('value'), score.get('error'), *rest) for name, score, *rest in rows]
-    echo.echo(tabulate(shown, ('ranking', 'score', '+-', 'materials', ''), floatfmt='.3f', missingval='-'))
-    if len(rankings) < len(assessment['rows']):
-        echo.echo(f'{len(assessment["rows"]) - len(rankings)} more rankings: --all')
+    printed = [(name, score.get('value'), score.get('error'), *rest) for name, score, *rest in rows]
+    heads = ('ranking alone, not compared', 'score', '+-', 'materials', '')
+    echo.echo(tabulate(printed, heads, floatfmt='.3f', missingval='-'))
+    if len(rankings) < len(others):
+        echo.echo(f'{len(others) - len(rankings)} more rankings: --all')
     clipped = [key for key, entry in materials.items() if any(value['clipped'] for value in entry['values'])]
     _print_excluded('raised to the floor', clipped, everything)
     _print_excluded('rows are used, but doubtful', assessment.get('doubts', []), everything)

@@ -177,3 +177,4 @@ def _single(nodes: list):
 DEFAULT_POTENTIAL = ProgramSettings.known()['potential'].default
 CODE = _CodeParamType()
 POTENTIAL = _PotentialParamType(sub_classes=('aiida.data:pesfp.potential',))
+ASSESSMENT = types.DataParamType(sub_classes=('aiida.data:pesfp.assessment',))

@@ -22,7 +22,8 @@ class AssessmentData(RequiredAttributes, Dict):
     ``random``, the score of random rankings; ``score_settings`` and ``classes``; ``materials``, key -> weights,
     conductivities, and the UUID of its descriptors; ``excluded`` with every row of the labels and every structure that
     is not used, each with its reason; ``doubts`` of rows that may be of another crystal; ``number_of_good`` and
-    ``number_of_bad`` materials, the sums of weights.
+    ``number_of_bad`` materials, the sums of weights. ``comparison``, which older nodes do not have: that of
+    :func:`~aiida_pesfp.assessment.compared.compare_materials`, or an ``error``, why there is none.
     """
 
     _REQUIRED = ('rows', 'random', 'materials', 'excluded', 'species', 'potential_sha256')

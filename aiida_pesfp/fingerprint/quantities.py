@@ -247,6 +247,6 @@ def stopped_early(values: Mapping[str, float]) -> bool:
     return values.get('xi_upper') is not None and values['xi_upper'] > values['xi']
 
 
-def listing() -> str:
-    """Names of all quantities with their units, for help texts."""
-    return ', '.join(f'{one.name} ({one.unit})' if one.unit else one.name for one in (*QUANTITIES, XI_CALIBRATED))
+def listing(quantities: Iterable[Quantity] = (*QUANTITIES, XI_CALIBRATED)) -> str:
+    """Names of quantities with their units, for help texts."""
+    return ', '.join(f'{one.name} ({one.unit})' if one.unit else one.name for one in quantities)

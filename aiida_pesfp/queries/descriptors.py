@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from aiida.orm import CalculationNode, Group, Node, ProcessNode, QueryBuilder, StructureData, load_node
 
@@ -112,15 +112,17 @@ def newest(descriptors: Iterable[DescriptorsData]) -> list[DescriptorsData]:
 
 
 def scanned_structures(
-    potential: PotentialData, species: str, group: Group | None = None
+    potential: PotentialData, species: str, group: Group | None = None, settings: Mapping | None = None
 ) -> tuple[dict[str, StructureData], dict[str, DescriptorsData]]:
     """Structures (of a group) that were scanned for an ion, and the newest descriptors of each.
 
+    :param settings: those of :data:`~aiida_pesfp.settings.scan.SCAN_SETTINGS` that scans must have to count.
     :returns: both by keys made of the labels of the structures.
     """
     filters = {'attributes.potential_sha256': potential.sha256, 'attributes.species': species}
     query = QueryBuilder().append(DescriptorsData, filters=filters, project=['attributes.structure_uuid', '*'])
-    found = dict(query.order_by({DescriptorsData: 'id'}).all())
+    wanted, rows = settings or {}, query.order_by({DescriptorsData: 'id'}).all()
+    found = {uuid: node for uuid, node in rows if all(node.get(name) == value for name, value in wanted.items())}
     query = QueryBuilder().append(StructureData, filters={'uuid': {'in': list(found) or ['']}}, tag='own', project='*')
     if group is not None:
         query.append(Group, filters={'id': group.pk}, with_node='own')

@@ -80,6 +80,8 @@ class AssessWorkChain(WorkChain):
             '`feature_sets`, `training`; `calibration`: `sets`, `vary` and the like, see `pesfp.assessment.calibrate`.'
         )
         spec.input('parameters', valid_type=Dict, validator=validator_by(check_parameters), help=words)
+        words = 'Its cuts of Xi make a ranking that is compared with the others.'
+        spec.input('calibration_of_xi', valid_type=RankingModelData, required=False, help=words)
         words = 'Code, potential and parameters of the scans, if descriptors are missing.'
         options = {'required': False, 'populate_defaults': False, 'help': words}
         own = ('structures', 'properties', 'criteria', 'model')
@@ -127,6 +129,7 @@ class AssessWorkChain(WorkChain):
         """Match and score each set. A failed set does not affect the others."""
         values, self.ctx.assessments = self.inputs.parameters.get_dict(), {}
         common = {key: values[key] for key in ('score', 'expressions') if key in values}
+        calibration = self.inputs.get('calibration_of_xi')
         for name, labels in self.inputs.labels.items():
             own = values['sets'][name]
             ways = Dict({'match_by': own['match_by']} if 'match_by' in own else {})
@@ -136,7 +139,7 @@ class AssessWorkChain(WorkChain):
                 matched, number = len(matches['rows']), labels.base.attributes.get('number_of_measurements')
                 self.report(f'set {name}: {matched} of {number} labels have a structure; scoring the rankings')
                 parameters = Dict(common | {'classes': own.get('classes', {})})
-                found = steps.assess(labels, matches, parameters, **self.ctx.descriptors)
+                found = steps.assess(labels, matches, parameters, calibration, **self.ctx.descriptors)
             except AssessmentError as error:
                 self._failed(f'set {name}', error)
                 continue

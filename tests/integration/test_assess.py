@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import logging
 import re
 
@@ -37,6 +38,8 @@ PARTNERS = [
     'Na', 'K', 'Rb', 'Cs', 'Mg', 'Ca', 'Sr', 'Ba', 'Al', 'Ga', 'In', 'Tl', 'Ge', 'Sn', 'Pb',
 ]  # fmt: skip
 NUMBER = len(PARTNERS)
+#: Each makes another potential.
+EPSILONS = itertools.count(100)
 
 
 def descriptors_node(table, **attributes):
@@ -139,6 +142,33 @@ def test_a_failed_set_does_not_affect_the_other(invented, labels_of):
     del labels['right'], parameters['sets']['right']
     _, node = run_get_node(AssessWorkChain, labels=labels, parameters=Dict(parameters), **inputs)
     assert node.exit_status == AssessWorkChain.exit_codes.ERROR_ALL_SETS_FAILED.status
+
+
+def test_what_cannot_be_compared_is_assessed_all_the_same(labels_of, tmp_path, capsys):
+    """All materials of one family: scores, but no comparison."""
+    from aiida_pesfp.cli.compare import print_comparison
+    from aiida_pesfp.report.plots.assessment import write_figures
+
+    keys = [f's_{place}' for place in range(6)]
+    structures = {key: StructureData(pymatgen=rock_salt('Li', 'F', 4.0), label=key).store() for key in keys}
+    descriptors = {key: descriptors_node(one).store() for key, one in zip(keys, random_descriptors(6))}
+    sigma = {key: (1e-2, 1e-4) if place < 3 else (1e-6, 1e-7) for place, key in enumerate(keys)}
+    results, node = run_get_node(
+        AssessWorkChain, labels={'a': labels_of(sigma)}, structures=structures, descriptors=descriptors,
+        parameters=Dict({'sets': {'a': {'classes': CLASSES}}, 'score': {'resamples': 20}}),
+    )  # fmt: skip
+    assert node.is_finished_ok, node.exit_message
+    content = results['assessments']['a'].get_dict()
+    assert content['comparison'] == {
+        'error': 'all good conductors are of one family (F), an interval needs 2: label materials of other families'
+    }
+    assert results['assessments']['a'].score_of('xi')['value'] is not None
+    print_comparison(content['comparison'])
+    assert 'rankings are not compared: all good conductors are of one family (F)' in capsys.readouterr().out
+    older = {name: value for name, value in content.items() if name != 'comparison'}
+    for one in (content, older):
+        written = write_figures(tmp_path / 'figures', {'a': one}, {'a': {}})
+        assert [path.stem for path in written] == ['scores', 'free-volumes']
 
 
 @pytest.mark.parametrize(
@@ -288,7 +318,7 @@ class TestCommands:
     def stored(self, potential_of, tmp_path, invented):
         """Descriptors of a stored potential, with which nothing else was scanned, and a table of labels."""
         structures, descriptors, sigma = invented
-        potential = potential_of(sigma=2.1, epsilon=0.31)
+        potential = potential_of(sigma=2.1, epsilon=next(EPSILONS) / 1000)
         potential.label = f'of-{tmp_path.name}'
         potential.store()
         for key, structure in structures.items():
@@ -327,7 +357,18 @@ class TestCommands:
         assert re.search(r'\d+ more rankings: --all', printed)
         assert '31 labels, 0 rows left out' in printed
         assert '30 structures were scanned for Li' in printed
-        assert {entry.stem for entry in (tmp_path / 'figures').iterdir()} == {'scores', 'free-volumes', 'models'}
+        figures = {entry.stem for entry in (tmp_path / 'figures').iterdir()}
+        assert figures == {'scores', 'free-volumes', 'comparison', 'models'}
+        for words in (
+            'nothing is shown to be better than xi',
+            'cannot be seen with 10 good and 20 bad conductors in 30 families',
+            'p is corrected for 3 rankings (Holm); intervals hold 95 % of 20 draws of whole families',
+            '20 resamples cannot show a p below 0.3: take more',
+            'the same order as -mpe, and not counted again: -barrier_1d, -barrier_2d, -barrier_3d',
+            "fv_joint is not compared: the descriptors have no 'fv_joint'",
+        ):
+            assert words in printed
+        assert max(map(len, printed.splitlines())) < 130
         assessment = QueryBuilder().append(AssessmentData).order_by({AssessmentData: {'id': 'desc'}}).first(flat=True)
         printed = self.call(calibrate, assessment.pk, '--resamples', 3, '--label', 'mine').output
         assert 'connected_cut' in printed
@@ -335,6 +376,15 @@ class TestCommands:
         assert 'Warning: assessment_' not in printed  # 10 good and 20 bad conductors are enough
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
+        # From now on these cuts are compared too.
+        printed = self.call(assess, *common, '--unit', 'S/cm', '--good', 1e-3).output
+        assert re.search(r'^xi_calibrated ', printed, re.M)
+        assert f'xi_calibrated has the cuts mine<{model.pk}>: if these labels made them' in printed
+        again = load_node(int(re.search(r'stored the assessment labels<(\d+)>', printed)[1]))
+        assert again.creator.inputs.calibration_of_xi.uuid == model.uuid
+        values = {key: one['rankings']['xi_calibrated'] for key, one in again['materials'].items()}
+        tables = {key: again.creator.inputs[key].get_dict() for key in values}
+        assert list(values.values()) == pytest.approx(model.to_model().rank_values(list(tables.values())).tolist())
         refused = self.call(calibrate, assessment.pk, '--resamples', 1).output
         assert 'resamples = 1: Input should be greater than or equal to 2' in refused
         assert 'add --vary threshold' in self.call(calibrate, assessment.pk, '--threshold', 0.5).output
@@ -364,3 +414,108 @@ class TestCommands:
             assert words in self.call(assess, *common, *change).output
         # Other tests may have set up logging anew, without this handler: alone, this test sees what the engine writes.
         assert 'Traceback' not in log.getvalue()
+
+    def test_scans_of_one_setting_are_chosen_and_compared(self, stored, aiida_pesfp, tmp_path):
+        """Two kinds of cells of one potential: each is assessed, then they are compared on what both have."""
+        potential, path = stored
+        filters = {'attributes.potential_sha256': potential.sha256}
+        first = QueryBuilder().append(DescriptorsData, filters=filters).all(flat=True)
+        first.sort(key=lambda node: node['fv_connected'])
+        origin = {'potential_sha256': potential.sha256, 'potential_name': 'x', 'spacing': 0.5, 'others': 'fixed'}
+        for node in first:
+            descriptors_node(node.get_dict(), **origin, cell='primitive').store()
+        for place, node in enumerate(first[2:]):  # with an Xi as it should be; two crystals were not scanned again
+            better = {'cell': 'size_consistent', 'cell_size': 6.5, 'xi': 0.01 * place}
+            descriptors_node(node.get_dict(), **origin, **better).store()
+        common = ['assess', path, '--column', 'id=name', '--column', 'conductivity=sigma', '--potential', potential.pk]
+        common += ['--table-temperature', 300, '--bad', 1e-4, '--unit', 'S/cm', '--good', 1e-3]
+        refused = aiida_pesfp(*common, fails=True)
+        assert 'the newest scans differ in the cell, ' in refused
+        assert 'primitive' in refused
+        assert 'choose with --cell ' in refused
+        nodes = []
+        for cell in ('primitive', 'size_consistent'):
+            printed = aiida_pesfp(*common, '--cell', cell)
+            nodes.append(int(re.search(r'stored the assessment labels<(\d+)>', printed)[1]))
+            assert f'{30 if cell == "primitive" else 28} materials' in printed
+        assert 'with spacing = 0.1' in aiida_pesfp(*common, '--spacing', 0.1, fails=True)
+
+        figures = tmp_path / 'compared'
+        printed = aiida_pesfp('compare', *nodes, '--label', f'cells-{tmp_path.name}', '--figures', figures)
+        assert [path.name for path in figures.iterdir()] == ['comparison.html']
+        assert re.search(r'x, size_consistent, 6.5 A: xi +0.59 .* \+0\.54 ', printed)
+        assert re.search(r'x: xi .* reference', printed)
+        assert 'x, size_consistent, 6.5 A: xi is better than x: xi by 0.54 (p = 0.0015)' in printed
+        assert 'x: 2 structures take no part, as not all assessments have them' in printed
+        found = load_node(f'cells-{tmp_path.name}')
+        assert found['materials'] == 28
+        assert {node.pk for node in found.creator.base.links.get_incoming(AssessmentData).all_nodes()} == {*nodes}
+
+        assert 'give two assessments or more' in aiida_pesfp('compare', nodes[0], fails=True)
+        assert 'each once' in aiida_pesfp('compare', nodes[0], nodes[0], fails=True)
+        content = load_node(nodes[1]).get_dict()
+        old = {key: {**one} for key, one in content['materials'].items()}
+        for one in old.values():
+            del one['rankings']
+        relabelled = {key: one | {'good_weight': 0.5} for key, one in content['materials'].items()}
+        few = dict(list(content['materials'].items())[:1])
+        for change, words in (
+            ({'materials': old}, 'was made by an older version: run `aiida-pesfp assess` again'),
+            ({'materials': relabelled}, 'has other labels in x, size_consistent, 6.5 A ([0.5, '),
+            ({'materials': few}, 'of the 1 structures that all assessments have: '),
+            ({'classes': content['classes'] | {'good': 1.0}}, 'differ in the classes'),
+        ):
+            other = AssessmentData(content | change).store()
+            assert words in aiida_pesfp('compare', nodes[0], other.pk, fails=True)
+
+
+def test_from_a_folder_and_a_table_to_tables_and_figures(code, potential_of, aiida_pesfp, tmp_path):
+    """The whole way of a user: structures from CIFs, a real screening, labels from a CSV, an assessment."""
+    potential = potential_of(**LENNARD_JONES | {'epsilon': 0.37})
+    potential.label = f'own-{tmp_path.name}'
+    potential.store()
+    crystals = tmp_path / 'cifs'
+    crystals.mkdir()
+    lines = ['name,sigma (S/cm),temperature (K)']
+    for place, (anion, a) in enumerate(
+        [('F', 4.1), ('Cl', 5.2), ('Br', 5.6), ('I', 6.1), ('S', 5.1), ('Se', 5.4), ('Te', 6.0), ('O', 4.3)]
+    ):
+        rock_salt('Li', anion, a).to_file(str(crystals / f'Li{anion}.cif'))
+        lines.append(f'Li{anion},{"<1e-10" if place == 0 else 10.0 ** -(8 - place)},300')
+    table = tmp_path / 'labels.csv'
+    table.write_text('\n'.join([*lines, 'nobody,1e-3,300']) + '\n')
+    group, figures = f'own-{tmp_path.name}', tmp_path / 'figures'
+    aiida_pesfp('import', 'folder', crystals, '--group', group)
+    (tmp_path / 'coarse.yaml').write_text('scan: {parameters: {spacing: 0.6}}')
+    scan = [
+        '--protocol',
+        'fast',
+        '--overrides',
+        tmp_path / 'coarse.yaml',
+        '--potential',
+        potential.label,
+        '--code',
+        code.uuid,
+    ]
+    aiida_pesfp('launch', 'screen', group, *scan, '--transition-metals', '--duplicates', 'keep')
+    printed = aiida_pesfp(
+        'assess', table, '--column', 'id=name', '--column', 'conductivity=sigma (S/cm)', '--column',
+        'temperature=temperature (K)', '--unit', 'S/cm', '--good', 1e-4, '--bad', 1e-5, '--potential', potential.label,
+        '--group', group, '--spacing', 0.6, '--resamples', 50, '--figures', figures,
+    )  # fmt: skip
+    assert '8 structures were scanned for Li' in printed
+    assert '8 materials; weights: ' in printed
+    assert re.search(r'^ranking +score +95 % +difference +95 % +p +Spearman +first 10 +first 20$', printed, re.M)
+    assert re.search(r'^xi .* reference', printed, re.M)
+    assert 'p is corrected for ' in printed
+    assert 'with fewer than 10' in printed
+    assert '1 unmatched rows:' in printed
+    assert {path.name for path in figures.iterdir()} == {'scores.html', 'free-volumes.html', 'comparison.html'}
+    node = load_node(int(re.search(r'stored the assessment labels<(\d+)>', printed)[1]))
+    assert {row['ranking'] for row in node['comparison']['rows']} >= {'xi'}
+    for key, material in node['materials'].items():
+        assert set(material['rankings']) >= {'xi', '-mpe', 'fv_joint', '-barrier_joint'}
+        assert load_node(material['structure']).label == key
+    page = (figures / 'comparison.html').read_text()
+    assert 'the reference' in page
+    assert 'no difference is shown' in page

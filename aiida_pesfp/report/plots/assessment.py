@@ -1,6 +1,7 @@
 """Figures of an assessment by plotly, after Fig. 3, 7, 8 and 9 of arXiv:2411.06804."""
 
 import re
+from html import escape
 from itertools import cycle
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from aiida_pesfp.assessment.comparison import SIGNIFICANT
 from aiida_pesfp.assessment.features import SPECTRA
 from aiida_pesfp.report.colours import COLOURS, EXCLUDED
+from aiida_pesfp.report.comparison import shown, verdict
 from aiida_pesfp.report.parts import Axis, Band, Guide, Trace
 from aiida_pesfp.report.plots.plotly import TEMPLATE, add, axis
 
@@ -33,12 +36,65 @@ def write_figures(
         found[label] = free_volume_figure(content, cuts, f'{name}, {content["potential_name"]}')
         scores = {row['ranking']: row['score'] for row in content['rows']}
         references[name] = {'Xi': scores['xi'], 'random': content['random']}
+        if 'rows' in content.get('comparison', {}):
+            label = f'comparison-{name}' if len(assessments) > 1 else 'comparison'
+            found[label] = comparison_figure(content['comparison'], f'{name}, {content["potential_name"]}')
     if any(models.values()):
         found['models'] = models_figure(models, references)
+    return [_write(figure, folder, label) for label, figure in found.items()]
+
+
+def write_comparison(folder: Path, comparison: dict, label: str = 'comparison', title: str = '') -> Path:
+    """Write the figure of a comparison of several assessments."""
+    return _write(comparison_figure(comparison, title), folder, label)
+
+
+def _write(figure: go.Figure, folder: Path, label: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for label, figure in found.items():
-        figure.write_html(folder / f'{label}.html')
-    return [folder / f'{label}.html' for label in found]
+    path = folder / f'{label}.html'
+    figure.write_html(path)
+    return path
+
+
+def comparison_figure(content: dict, title: str = '') -> go.Figure:
+    """Score of each ranking with its interval, the best on top, and which of them differ from the reference.
+
+    :param content: of :func:`~aiida_pesfp.assessment.compared.compare_materials`.
+    """
+    reference, rows = shown(content['reference']), content['rows']
+    looks = {
+        'reference': (f'{reference}, the reference', 'black', 'diamond'),
+        'better': (f'better than {reference} (p < {SIGNIFICANT})', COLOURS[2], 'circle'),
+        'worse': (f'worse than {reference} (p < {SIGNIFICANT})', COLOURS[1], 'circle'),
+        None: ('no difference is shown', COLOURS[0], 'circle-open'),
+    }
+    figure = go.Figure(
+        layout={'template': TEMPLATE, 'title': escape(title), 'width': 900, 'height': 170 + 30 * len(rows)}
+    )
+    for kind, (name, colour, symbol) in looks.items():
+        own = [row for row in rows if ('reference' if row['difference'] is None else verdict(row)) == kind]
+        x, places = ([row['score'] for row in own], [_name(row) for row in own])
+        ends = [[row['score'] - row['lower'] for row in own], [row['upper'] - row['score'] for row in own]]
+        look = {'symbols': symbol, 'size': 11, 'errors_across': np.maximum(ends, 0), 'hover': list(map(_hover, own))}
+        if own:
+            add(figure, Trace(x, places, name, colour, **look))
+    add(figure, Guide('x', content['chance']['score'], EXCLUDED, 'dot', 'chance'))
+    order = [_name(row) for row in reversed(rows)]
+    figure.update_yaxes(categoryorder='array', categoryarray=order, automargin=True, showgrid=True)
+    figure.update_xaxes(title='score, and 95 % of the draws of whole families', range=[-0.03, 1.03])
+    return figure.update_layout(margin={'t': 80, 'b': 110})
+
+
+def _name(row: dict) -> str:
+    return escape(shown(row['ranking']))
+
+
+def _hover(row: dict) -> str:
+    text = f'{_name(row)}<br>score {row["score"]:.2f} ({row["lower"]:.2f} to {row["upper"]:.2f})'
+    if one := row['difference']:
+        interval = f'{one["lower"]:+.2f} to {one["upper"]:+.2f}'
+        text += f'<br>difference {one["value"]:+.2f} ({interval}), p = {one["p_corrected"]:.2g}'
+    return text
 
 
 def scores_figure(assessments: dict[str, dict], further: Scores | None = None) -> go.Figure:
