@@ -8,10 +8,11 @@ reference. Each model predicts materials whose group it has not seen: nested cro
 import argparse
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from labelled import SETS, crystal_of, files_of
 from matminer.featurizers import composition as of_composition
@@ -19,7 +20,7 @@ from pymatgen.core import Structure
 from tabulate import tabulate
 
 from aiida_pesfp.assessment.classes import class_weights
-from aiida_pesfp.assessment.comparison import compare
+from aiida_pesfp.assessment.comparison import compare, resampled_by_cluster
 from aiida_pesfp.assessment.features import LEAST_FREE_VOLUME
 from aiida_pesfp.assessment.models import TrainingSet
 from aiida_pesfp.assessment.scores import MEMBERSHIP
@@ -36,6 +37,7 @@ from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings, Traini
 SETS_USED = ('obelix', 'obelix_disordered', 'laskowski2023')
 GOOD = ClassSettings(good=1e-4, bad=1e-4, temperature=300.0)
 SETTINGS = ScoreSettings(resamples=4000)
+CONSTANT = 'probability by share of good ones'
 LOWER = ('mpe', 'barrier_joint', 'barrier_3d')
 VOLUMES = ('fv_connected', 'fv_disconnected', 'fv_joint')
 
@@ -136,7 +138,7 @@ def probabilities(materials: Materials) -> dict[str, np.ndarray]:
     surfaces = {name: surface_features(entries, name) for name, entries in materials.entries.items()}
     composition = composition_features(materials.structures)
     models = {
-        'share of good ones': (['x'], np.zeros((len(entries), 1))),
+        CONSTANT.removeprefix('probability by '): (['x'], np.zeros((len(entries), 1))),
         f'{reference}: xi': (['xi'], np.log10([[max(one['xi'], 1e-9)] for one in entries])),
     }
     models |= {f'surface, {name}': features for name, features in surfaces.items()}
@@ -147,43 +149,81 @@ def probabilities(materials: Materials) -> dict[str, np.ndarray]:
     for name, (names, values) in models.items():
         training = TrainingSet(materials.names, materials.groups, names, values, materials.good, materials.bad)
         found[f'probability by {name}'] = nested_predictions(training, TrainingSettings('logistic_monotone'))
-    return found
+    # With labels of other materials nothing can be learned: a score above that of random ones would be a leak.
+    others = np.random.default_rng(1).permutation(len(materials.names))
+    training = replace(training, good=materials.good[others], bad=materials.bad[others])
+    return found | {'control: labels exchanged': nested_predictions(training, TrainingSettings('logistic_monotone'))}
 
 
 def _joined(*features: tuple[list[str], np.ndarray]) -> tuple[list[str], np.ndarray]:
     return [name for names, _ in features for name in names], np.concatenate([values for _, values in features], axis=1)
 
 
+def quality(probable: dict[str, np.ndarray], materials: Materials) -> list[tuple]:
+    """Rows: Brier score, its difference from that of the constant with 95 % over draws of groups, and log loss."""
+    good, bad, draws = materials.good, materials.bad, resampled_by_cluster(materials.groups, SETTINGS)
+    squares = {name: good * (1 - values) ** 2 + bad * values**2 for name, values in probable.items()}
+    constant, rows = squares[CONSTANT], []
+    for name, values in probable.items():
+        drawn = (draws @ (squares[name] - constant)) / (draws @ (good + bad))
+        interval = '{:+.3f} to {:+.3f}'.format(*np.percentile(drawn, [2.5, 97.5]))
+        score = brier_score(values, good, bad)
+        bins = '; '.join(f'{one.predicted:.2f}, {one.observed:.2f}' for one in reliability(values, good, bad))
+        rows.append(
+            (
+                name,
+                score,
+                f'{score - brier_score(probable[CONSTANT], good, bad):+.3f}',
+                interval,
+                log_loss(values, good, bad),
+                bins,
+            )
+        )
+    return sorted(rows, key=lambda row: row[1])
+
+
+def draw(path: Path, probable: dict[str, np.ndarray], materials: Materials) -> None:
+    """Reliability diagram of the models."""
+    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout='constrained')
+    axes.plot([0, 1], [0, 1], color='grey', lw=0.8)
+    for (name, values), marker in zip(probable.items(), 'osd^v<>ph'):
+        bins = reliability(values, materials.good, materials.bad)
+        x, y = zip(*((one.predicted, one.observed) for one in bins))
+        axes.plot(x, y, marker=marker, ms=5, lw=1, label=name.removeprefix('probability by '))
+    axes.set(
+        xlabel='predicted probability of a good conductor', ylabel='share of good conductors', xlim=(0, 1), ylim=(0, 1)
+    )
+    axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1, 1))
+    figure.savefig(path, dpi=120)
+
+
 def main():
-    """Print a table of the models, and what became of their predictions."""
+    """Print a table of the rankings, and one of what the probabilities are worth."""
     warnings.simplefilter('ignore')
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('assessments', nargs='+', type=Path, metavar='FOLDER/assessment.json')
     words = 'all sets of labels, each with the classes of its temperature, not 1e-4 S/cm at room temperature'
     parser.add_argument('--pooled', action='store_true', help=words)
+    parser.add_argument('--figure', type=Path, help='write a reliability diagram here')
     arguments = parser.parse_args()
     materials = read(arguments.assessments, arguments.pooled)
-    good, bad, groups = materials.good, materials.bad, materials.groups
+    good, bad = materials.good, materials.bad
     kinds = f'{(good > MEMBERSHIP).sum()} good, {(bad > MEMBERSHIP).sum()} bad'
-    print(f'{len(good)} materials, {kinds}, {len(set(groups))} groups')
+    print(f'{len(good)} materials, {kinds}, {len(set(materials.groups))} groups')
     ranked, probable = rankings(materials), probabilities(materials)
-    reference = next(iter(ranked))
-    rows = []
-    for one in compare(ranked | probable, reference, good, bad, list(map(str, groups)), SETTINGS):
-        interval, paired = f'{one.lower:.2f} to {one.upper:.2f}', one.difference
-        difference = (paired.value, f'{paired.lower:+.2f} to {paired.upper:+.2f}', paired.p_corrected)
-        quality = [
-            function(probable[one.ranking], good, bad)
-            for function in (brier_score, log_loss)
-            if one.ranking in probable
-        ]
-        rows.append((one.ranking, one.score, interval, *(difference if paired else ('reference', '', '')), *quality))
-    heads = ('', 'score', '95 %', 'difference', '95 %', 'p', 'Brier', 'log loss')
-    print(tabulate(rows, heads, floatfmt=('', '.2f', '', '+.2f', '', '.2g', '.3f', '.3f')))
-    print('\nshare of good conductors in five bins of equal size: predicted, found')
-    for name, values in probable.items():
-        bins = reliability(values, good, bad)
-        print(f'{name}: ' + '; '.join(f'{one.predicted:.2f}, {one.observed:.2f}' for one in bins))
+    reference, rows = next(iter(ranked)), []
+    for one in compare(ranked | probable, reference, good, bad, list(map(str, materials.groups)), SETTINGS):
+        interval, paired, difference = f'{one.lower:.2f} to {one.upper:.2f}', one.difference, ('reference', '', None)
+        if paired:
+            difference = f'{paired.value:+.2f}', f'{paired.lower:+.2f} to {paired.upper:+.2f}', paired.p_corrected
+        rows.append((one.ranking, one.score, interval, *difference, *one.precision))
+    heads = ('', 'score', '95 %', 'difference', '95 %', 'p', 'first 10', 'first 20')
+    print(tabulate(rows, heads, floatfmt=('', '.2f', '', '', '', '.2g', '.2f', '.2f')))
+    print('\nprobabilities, and the share of good conductors in five bins of equal size: predicted, found')
+    heads = ('', 'Brier', 'difference', '95 %', 'log loss', 'five bins')
+    print(tabulate(quality(probable, materials), heads, floatfmt=('', '.3f', '', '', '.3f', '')))
+    if arguments.figure:
+        draw(arguments.figure, probable, materials)
 
 
 if __name__ == '__main__':

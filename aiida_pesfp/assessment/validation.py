@@ -84,7 +84,7 @@ def nested_predictions(
     :raises AssessmentError: if there are too few groups, or a training set has too few materials of a class.
     """
     predictions = np.empty(len(training.keys))
-    for seen, unseen in _folds(training, folds, settings.seed):
+    for seen, unseen in folds_of(training, folds, settings.seed):
         known = training.only(seen)
         choices = [replace(settings, regularisation=one) for one in regularisations]
         best = min(choices, key=lambda one: _loss(known, one, folds)) if len(choices) > 1 else choices[0]
@@ -94,12 +94,16 @@ def nested_predictions(
 
 def _loss(training: TrainingSet, settings: TrainingSettings, folds: int) -> float:
     values = np.empty(len(training.keys))
-    for seen, unseen in _folds(training, folds, settings.seed):
+    for seen, unseen in folds_of(training, folds, settings.seed):
         values[unseen] = train(training.only(seen), settings).predict(training.features[unseen])
     return log_loss(values, training.good, training.bad)
 
 
-def _folds(training: TrainingSet, folds: int, seed: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+def folds_of(training: TrainingSet, folds: int, seed: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Places of the training and of the test materials of each fold, which have no group in common.
+
+    :raises AssessmentError: if there is one group only.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     number = min(folds, len(set(training.groups)))
