@@ -106,7 +106,7 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
     models = {name: {} for name in contents} if 'predictions' in results else {}
     for model, predictions in results.get('predictions', {}).items():
         for name, prediction in predictions.items():
-            models[name][model] = prediction['score']
+            models[name][model] = {key: prediction[key] for key in ('score', 'brier', 'share', 'reliability')}
     recalibrated, calibration = {}, None
     if 'calibration' in results:
         model = results['calibration']
@@ -135,7 +135,8 @@ def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, d
     scores = {}
     for name, content in contents.items():
         rows = {row['ranking']: row['score'] for row in content['rows'] if row['score']}
-        scores[name] = rows | recalibrated.get(name, {}) | models.get(name, {}) | {'random': content['random']}
+        trained = {model: one['score'] for model, one in models.get(name, {}).items()}
+        scores[name] = rows | recalibrated.get(name, {}) | trained | {'random': content['random']}
     return scores
 
 

@@ -5,7 +5,7 @@ training set or in the test set as a whole; the shrinkage of the coefficients is
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
@@ -134,3 +134,11 @@ def reliability(values: np.ndarray, good: np.ndarray, bad: np.ndarray, bins: int
         for of, w in zip(order, weights)
         if w.sum() > 0
     ]
+
+
+def quality_of(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> dict:
+    """What probabilities are worth, beside the share of good conductors for all: of plain JSON types."""
+    constant = np.full(len(values), good.sum() / (good + bad).sum())
+    found = {'brier': brier_score(values, good, bad), 'log_loss': log_loss(values, good, bad)}
+    found['share'] = {'brier': brier_score(constant, good, bad), 'log_loss': log_loss(constant, good, bad)}
+    return found | {'reliability': [asdict(one) for one in reliability(values, good, bad)]}

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import Dict, SinglefileData, StructureData
+from aiida.orm import Dict, SinglefileData, Str, StructureData
 
 from aiida_pesfp.assessment.calibration import LabelledSet
 from aiida_pesfp.assessment.calibration import calibrate as find_parameters
@@ -16,6 +16,7 @@ from aiida_pesfp.assessment.labels import carrier_density, read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
 from aiida_pesfp.assessment.scores import score, score_rankings
+from aiida_pesfp.assessment.validation import groups_of, quality_of
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
@@ -163,17 +164,28 @@ def featurise(**structures: StructureData) -> Dict:
 
 
 @calcfunction
-def train_model(assessment: AssessmentData, parameters: Dict, features: Dict, **descriptors: DescriptorsData) -> dict:
-    """Train a ranking model on labelled materials, and score it by leaving out each composition in turn.
+def group_relatives(species: Str, **structures: StructureData) -> Dict:
+    """The group of each structure by its key, see :func:`~aiida_pesfp.assessment.validation.groups_of`."""
+    crystals = {key: node.get_pymatgen() for key, node in structures.items()}
+    return Dict(dict(zip(crystals, groups_of(crystals, species.value))))
+
+
+@calcfunction
+def train_model(
+    assessment: AssessmentData, parameters: Dict, features: Dict, groups: Dict, **descriptors: DescriptorsData
+) -> dict:
+    """Train a ranking model on labelled materials, and score it by leaving out each composition or group in turn.
 
     :param assessment: its materials and weights are the training set.
     :param parameters: the fields of :class:`~aiida_pesfp.settings.assessment.TrainingSettings`.
     :param features: of :func:`featurise`; empty if the model does not use them.
+    :param groups: of :func:`group_relatives`; empty if compositions are left out.
     :returns: ``model``, a :class:`~aiida_pesfp.data.assessment.RankingModelData`, and ``predictions``, a Dict with the
-        leave-one-out ``score`` and ``values``.
+        ``score`` and ``values`` of materials that were left out, and what these are worth as probabilities: ``brier``
+        and ``log_loss``, those of a constant (``share``), and ``reliability`` in bins.
     """
     settings = TrainingSettings.from_dict(parameters.get_dict())
-    training = _training_set(assessment, settings, features, descriptors)
+    training = _training_set(assessment, settings, features, groups, descriptors)
     model = train(training, settings)
     found = _predictions(training, training, settings, assessment)
     content = {'feature_set': settings.feature_set, 'training': asdict(settings), 'leave_one_out': found['score']}
@@ -182,18 +194,23 @@ def train_model(assessment: AssessmentData, parameters: Dict, features: Dict, **
 
 @calcfunction
 def predict(
-    assessment: AssessmentData, other: AssessmentData, parameters: Dict, features: Dict, **descriptors: DescriptorsData
+    assessment: AssessmentData,
+    other: AssessmentData,
+    parameters: Dict,
+    features: Dict,
+    groups: Dict,
+    **descriptors: DescriptorsData,
 ) -> Dict:
-    """Train on one set of labels and score on another (Appendix C). No composition is in both.
+    """Train on one set of labels and score on another (Appendix C). No composition, or group, is in both.
 
     The parameters are as for :func:`train_model`, with features and descriptors of the materials of both.
 
     :param other: its materials are predicted, and scored by its own labels.
-    :returns: ``score`` and ``values``.
+    :returns: as the ``predictions`` of :func:`train_model`.
     """
     _common_origin({'the training set': assessment, 'the other set': other})
     settings = TrainingSettings.from_dict(parameters.get_dict())
-    training, others = (_training_set(node, settings, features, descriptors) for node in (assessment, other))
+    training, others = (_training_set(node, settings, features, groups, descriptors) for node in (assessment, other))
     return _predictions(training, others, settings, other)
 
 
@@ -270,10 +287,11 @@ def _calibrated(calibration: RankingModelData | None, tables: dict[str, dict]) -
 def _predictions(training: TrainingSet, others: TrainingSet, settings, assessment) -> Dict:
     values = predict_others(training, others, settings)
     found = score(values, others.good, others.bad, ScoreSettings.from_dict(assessment['score_settings']))
-    return Dict({'score': asdict(found), 'values': dict(zip(others.keys, values.tolist()))})
+    content = {'score': asdict(found), 'values': dict(zip(others.keys, values.tolist()))}
+    return Dict(content | quality_of(values, others.good, others.bad))
 
 
-def _training_set(assessment: AssessmentData, settings, features: Dict, descriptors) -> TrainingSet:
+def _training_set(assessment: AssessmentData, settings, features: Dict, groups: Dict, descriptors) -> TrainingSet:
     materials, others = assessment['materials'], features.get_dict()
     keys = list(materials)
     rows = [select_features(settings.feature_set, descriptors[key].get_dict(), others.get(key)) for key in keys]
@@ -282,4 +300,5 @@ def _training_set(assessment: AssessmentData, settings, features: Dict, descript
         if list(row) != names:
             raise AssessmentError(f'{key} has other features than the rest: describe all surfaces alike')
     matrix = np.array([[row[name] for name in names] for row in rows], dtype=float)
-    return TrainingSet(keys, [materials[key]['formula'] for key in keys], names, matrix, *assessment.weights())
+    together = [groups[key] if settings.leave_out == 'relatives' else materials[key]['formula'] for key in keys]
+    return TrainingSet(keys, together, names, matrix, *assessment.weights())

@@ -71,6 +71,9 @@ def _columns(_context, _parameter, pairs):
 )
 @_many('--model', 'kinds', type=click.Choice(settings.TRAINABLE), help='Train a ranking model of this kind too.')
 @_many('--features', type=click.Choice(settings.FEATURE_SETS), default=('pes',), help='Features of the models.')
+@options_of(
+    settings.TrainingSettings, **dict.fromkeys(('kind', 'feature_set', 'regularisation', 'iterations', 'depth', 'seed'))
+)
 @options_of(settings.ScoreSettings)
 @click.option('--all', 'everything', is_flag=True, help='Print all rankings and everything that took no part.')
 @click.option('--figures', type=click.Path(file_okay=False, path_type=Path), help='Write figures into this folder.')
@@ -129,9 +132,8 @@ def assess(table, **options):
     if not node.is_finished_ok:
         echo.echo_warning(node.exit_message)
     if options['figures']:
-        scores = {model: entry['score'] for model, entry in predictions.items()}
         name, content = assessment.label, assessment.get_dict()
-        for path in write_figures(options['figures'], {name: content}, {name: scores}):
+        for path in write_figures(options['figures'], {name: content}, {name: predictions}):
             echo.echo_report(f'wrote {path}')
     echo.echo_success(f'stored the assessment {assessment.label}<{assessment.pk}>')
 
@@ -196,7 +198,7 @@ def _parameters(options: dict) -> dict:
     found = {'sets': {'labels': labels}, 'score': score, 'expressions': list(options['expressions'])}
     if options['kinds']:
         models = {'kinds': list(options['kinds']), 'feature_sets': list(options['features'])}
-        found['models'] = models | {'training': {'seed': score['seed']}}
+        found['models'] = models | {'training': {'seed': score['seed'], 'leave_out': options['leave_out']}}
     return found
 
 
@@ -232,6 +234,11 @@ def _print_assessment(assessment, predictions: dict, options: dict) -> None:
     echo.echo(tabulate(printed, heads, floatfmt='.3f', missingval='-'))
     if len(rankings) < len(others):
         echo.echo(f'{len(others) - len(rankings)} more rankings: --all')
+    for model, entry in predictions.items():
+        bins = ', '.join(f'{one["predicted"]:.2f} ({one["observed"]:.2f})' for one in entry['reliability'])
+        brier = f'{entry["brier"]:.3f}, {entry["share"]["brier"]:.3f} if all have the share of good conductors'
+        echo.echo(f'{model} as a probability: Brier score {brier}')
+        echo.echo(f'  predicted (and found): {bins}')
     clipped = [key for key, entry in materials.items() if any(value['clipped'] for value in entry['values'])]
     _print_excluded('raised to the floor', clipped, everything)
     _print_excluded('rows are used, but doubtful', assessment.get('doubts', []), everything)

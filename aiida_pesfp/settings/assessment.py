@@ -135,3 +135,8 @@ class TrainingSettings(AssessmentSettings):
     iterations: int = setting('number of trees of CatBoost', 200, gt=0, le=10**5)
     depth: int = setting('depth of the trees', 4, gt=0, le=16)
     seed: int = setting('seed of the random numbers', 0, ge=0)
+    leave_out: Literal['composition', 'relatives'] = setting(
+        'what a model has not seen when it predicts a material: its composition (as the paper), or all its relatives, '
+        'with the same elements beside the ion or the same framework of others',
+        'composition',
+    )

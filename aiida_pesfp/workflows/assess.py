@@ -1,7 +1,7 @@
 """``pesfp.assess``: score descriptors against labels, train ranking models, recalibrate Xi."""
 
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
-from aiida.orm import Dict, StructureData
+from aiida.orm import Dict, Str, StructureData
 from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 
@@ -155,22 +155,25 @@ class AssessWorkChain(WorkChain):
         trainings, source = _trainings(values), _train_on(values)
         if source not in self.ctx.assessments:
             return
-        features = Dict({})
+        keys = {key for node in self.ctx.assessments.values() for key in node['materials']}
+        structures, features, groups = {key: self.inputs.structures[key] for key in sorted(keys)}, Dict({}), Dict({})
         if any(training['feature_set'] != 'pes' for training in trainings.values()):
-            keys = {key for node in self.ctx.assessments.values() for key in node['materials']}
-            features = steps.featurise(**{key: self.inputs.structures[key] for key in sorted(keys)})
+            features = steps.featurise(**structures)
+        if any(training.get('leave_out') == 'relatives' for training in trainings.values()):
+            groups = steps.group_relatives(Str(self.inputs.labels[source].species), **structures)
         own, descriptors = self.ctx.assessments[source], self._descriptors_of(source)
         for position, (label, training) in enumerate(trainings.items(), start=1):
             self.report(f'training model {position} of {len(trainings)}: {label}')
             parameters = Dict(training)
             try:
-                found = steps.train_model(own, parameters, features, **descriptors)
+                found = steps.train_model(own, parameters, features, groups, **descriptors)
                 self.out(f'models.{label}', found['model'])
                 self.out(f'predictions.{label}.{source}', found['predictions'])
                 for name, other in self.ctx.assessments.items():
                     if name != source:
                         both = descriptors | self._descriptors_of(name)
-                        self.out(f'predictions.{label}.{name}', steps.predict(own, other, parameters, features, **both))
+                        predictions = steps.predict(own, other, parameters, features, groups, **both)
+                        self.out(f'predictions.{label}.{name}', predictions)
             except AssessmentError as error:
                 self._failed(f'model {label}', error)
 

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Dict, QueryBuilder, SinglefileData, StructureData, load_node
+from aiida.orm import CalcFunctionNode, Dict, QueryBuilder, SinglefileData, StructureData, load_node
 from click.testing import CliRunner
 
 from aiida_pesfp.assessment.models import RankingModel
@@ -358,7 +358,7 @@ class TestCommands:
         assert '31 labels, 0 rows left out' in printed
         assert '30 structures were scanned for Li' in printed
         figures = {entry.stem for entry in (tmp_path / 'figures').iterdir()}
-        assert figures == {'scores', 'free-volumes', 'comparison', 'models'}
+        assert figures == {'scores', 'free-volumes', 'comparison', 'models', 'reliability'}
         for words in (
             'nothing is shown to be better than xi',
             'cannot be seen with 10 good and 20 bad conductors in 30 families',
@@ -377,8 +377,14 @@ class TestCommands:
         model = QueryBuilder().append(RankingModelData, filters={'label': 'mine'}).one()[0]
         assert model.base.attributes.get('potential_sha256') == potential.sha256
         # From now on these cuts are compared too.
-        printed = self.call(assess, *common, '--unit', 'S/cm', '--good', 1e-3).output
+        trained = ('--model', 'logistic_monotone', '--leave-out', 'relatives')
+        printed = self.call(assess, *common, '--unit', 'S/cm', '--good', 1e-3, *trained).output
         assert re.search(r'^xi_calibrated ', printed, re.M)
+        brier = re.search(r'logistic_monotone_pes as a probability: Brier score ([\d.]+), ([\d.]+) if all', printed)
+        assert float(brier[1]) < float(brier[2])
+        made = QueryBuilder().append(CalcFunctionNode, filters={'label': 'group_relatives'}).all(flat=True)
+        assert len(made) == 1
+        assert len(set(made[0].outputs.result.get_dict().values())) > 20
         assert f'xi_calibrated has the cuts mine<{model.pk}>: if these labels made them' in printed
         again = load_node(int(re.search(r'stored the assessment labels<(\d+)>', printed)[1]))
         assert again.creator.inputs.calibration_of_xi.uuid == model.uuid

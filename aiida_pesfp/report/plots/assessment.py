@@ -19,17 +19,21 @@ from aiida_pesfp.report.plots.plotly import TEMPLATE, add, axis
 _SYMBOLS = dict(zip(SPECTRA, ('circle', 'square')))
 _LINES = {'-mpe': ('MPE', COLOURS[2], 'solid'), 'xi': ('Xi', '#B00000', 'dash')}
 _KIND_NAMES = {'logistic_l1': 'logistic, L1', 'logistic_l2': 'logistic, L2', 'catboost': 'CatBoost'}
+_KIND_NAMES |= {'logistic_monotone': 'logistic, monotone'}
 Scores = dict[str, dict[str, dict]]
 
 
 def write_figures(
     folder: Path,
     assessments: dict[str, dict],
-    models: Scores,
+    models: dict[str, dict[str, dict]],
     further: Scores | None = None,
     cuts: dict[str, tuple[float, float]] | None = None,
 ) -> list[Path]:
-    """Write all figures of some sets of labels; the parameters are those of the functions below."""
+    """Write all figures of some sets of labels; the other parameters are those of the functions below.
+
+    :param models: set -> model -> its predictions, with their ``score`` and ``reliability``.
+    """
     found, references = {'scores': scores_figure(assessments, further)}, {}
     for name, content in assessments.items():
         label = f'free-volumes-{name}' if len(assessments) > 1 else 'free-volumes'
@@ -40,7 +44,12 @@ def write_figures(
             label = f'comparison-{name}' if len(assessments) > 1 else 'comparison'
             found[label] = comparison_figure(content['comparison'], f'{name}, {content["potential_name"]}')
     if any(models.values()):
-        found['models'] = models_figure(models, references)
+        scores = {name: {model: one['score'] for model, one in entries.items()} for name, entries in models.items()}
+        found['models'] = models_figure(scores, references)
+    for name, entries in models.items():
+        label = f'reliability-{name}' if len(assessments) > 1 else 'reliability'
+        if entries:
+            found[label] = reliability_figure({model: one['reliability'] for model, one in entries.items()})
     return [_write(figure, folder, label) for label, figure in found.items()]
 
 
@@ -190,6 +199,21 @@ def models_figure(scores: Scores, references: Scores) -> go.Figure:
         for (reference, score), colour in zip(references.get(name, {}).items(), cycle(COLOURS[1:])):
             add(figure, Trace(x, [score['value']] * len(x), reference, colour, 'dash'), row=row, col=1)
     return figure.update_yaxes(title='score', range=[0, 1.05])
+
+
+def reliability_figure(bins: dict[str, list[dict]]) -> go.Figure:
+    """What became of materials of similar probability; a model whose probabilities are right is on the diagonal.
+
+    :param bins: model -> those of :func:`~aiida_pesfp.assessment.validation.reliability`.
+    """
+    figure = go.Figure()
+    add(figure, Trace([0, 1], [0, 1], None, EXCLUDED, 'dot'))
+    for (model, found), colour in zip(bins.items(), cycle(COLOURS)):
+        x, y = ([one[key] for one in found] for key in ('predicted', 'observed'))
+        add(figure, Trace(x, y, model.replace('_', ' '), colour, 'solid', symbols='circle'))
+    figure.update_xaxes(title='predicted probability of a good conductor', range=[0, 1])
+    figure.update_yaxes(title='share of good conductors', range=[0, 1.02])
+    return figure.update_layout(template=TEMPLATE, width=640, height=520)
 
 
 def _panels(names: dict) -> go.Figure:

@@ -5,7 +5,7 @@ import pytest
 
 from aiida_pesfp.assessment.labels import Measurement
 from aiida_pesfp.assessment.scores import score_rankings
-from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, scores_figure
+from aiida_pesfp.report.plots.assessment import free_volume_figure, models_figure, reliability_figure, scores_figure
 from aiida_pesfp.settings.assessment import ClassSettings, ScoreSettings
 from tests.helpers.materials import THRESHOLDS, random_descriptors
 
@@ -77,3 +77,11 @@ def test_models():
     assert figure.data[0].x == ('logistic, L1<br>pes',)
     assert figure.data[0].y == (0.4,)
     assert figure.data[1].y == (0.6,)
+
+
+def test_reliability():
+    bins = [{'predicted': 0.1, 'observed': 0.2, 'weight': 5.0}, {'predicted': 0.7, 'observed': 0.6, 'weight': 5.0}]
+    diagonal, points = reliability_figure({'logistic_monotone_pes': bins}).data
+    assert diagonal.x == diagonal.y
+    assert points.name == 'logistic monotone pes'
+    assert (points.x, points.y) == ((0.1, 0.7), (0.2, 0.6))
