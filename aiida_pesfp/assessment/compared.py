@@ -73,6 +73,8 @@ def compare_materials(
         known = np.isfinite(values)
         if without := {key: one['unranked'][name] for key, one in materials.items() if name in one['unranked']}:
             missing[name] = without
+        # Its difference is that on the materials that the reference, which comes first, has too.
+        known &= np.isfinite(rankings.get(reference, values))
         if reason := _reason_against(good[known], bad[known], list(compress(families, known)), without):
             not_compared[name] = reason
             continue
@@ -182,7 +184,7 @@ def conductivity_limits(material: Mapping, temperature: float) -> tuple[float, f
 def _reason_against(good, bad, families: list[str], missing: dict[str, str]) -> str | None:
     """Why a ranking of some materials cannot be compared, if so."""
     if not families:
-        return next(iter(missing.values()))
+        return next(iter(missing.values()), 'no material has a value')
     try:
         check_families(good, bad, families)
     except AssessmentError as error:
@@ -194,4 +196,4 @@ def _order(values: np.ndarray, errors: np.ndarray) -> tuple[bytes, ...]:
     """What is the same for two rankings of which nothing can tell apart: ranks, or with errors all numbers."""
     if errors.any():
         return values.tobytes(), errors.tobytes()
-    return (np.unique(values, return_inverse=True)[1].tobytes(),)
+    return np.isnan(values).tobytes(), np.unique(values, return_inverse=True)[1].tobytes()

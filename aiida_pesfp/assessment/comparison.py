@@ -144,12 +144,15 @@ def holm(p: list[float]) -> list[float]:
 def precision(ranking: np.ndarray, good: np.ndarray, bad: np.ndarray, first: int) -> float:
     """Share of good conductors among the first materials of a ranking; ties at its end count in part.
 
-    Materials that are as likely good as bad count by their weights. NaN where nothing is known of the first ones.
+    Materials that are as likely good as bad count by their weights. NaN where nothing is known of the first ones, or
+    all materials are among them.
     """
+    if first >= len(ranking):
+        return float('nan')
     ordered = np.sort(ranking)[::-1]
-    edge = ordered[min(first, len(ordered)) - 1]
+    edge = ordered[first - 1]
     above, level = ranking > edge, ranking == edge
-    share = above + level * (min(first, len(ordered)) - above.sum()) / level.sum()
+    share = above + level * (first - above.sum()) / level.sum()
     known = (share * (good + bad)).sum()
     return float((share * good).sum() / known) if known > 0 else float('nan')
 

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from aiida_pesfp.assessment.features import SPECTRA, DescriptorExpression, direction, free_volume, select_features
 from aiida_pesfp.assessment.scores import check_classes
-from aiida_pesfp.errors import AssessmentError
+from aiida_pesfp.errors import AssessmentError, some_of
 from aiida_pesfp.fingerprint.quantities import xi
 from aiida_pesfp.settings.assessment import FEATURE_SETS, TRAINABLE, TrainingSettings
 from aiida_pesfp.settings.descriptors import XiParameters
@@ -169,7 +169,8 @@ def predict_others(training: TrainingSet, others: TrainingSet, settings=Training
             try:
                 models[seen] = train(training.without(group), settings)
             except AssessmentError as error:
-                raise AssessmentError(f'without {group}, which is to be predicted: {error}') from error
+                those = some_of([key for key, own in zip(training.keys, training.groups) if own == group], 3)
+                raise AssessmentError(f'without {those}, which are predicted together: {error}') from error
         chosen = np.array(others.groups) == group
         predictions[chosen] = models[seen].predict(others.features[chosen])
     return predictions

@@ -23,6 +23,8 @@ FEWEST = 2
 MEMBERSHIP = 0.5
 #: Resamples in one array, which bounds the memory.
 _BATCH = 1000
+#: Stands for infinity, as of the logarithm of no free volume: such a material is the last, and has a value.
+_FARTHEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def rank_values(ranking: Callable[[Mapping], float], descriptors: list[Mapping])
     found, missing = np.tile([[np.nan], [0.0]], len(descriptors)), {}
     for place, table in enumerate(descriptors):
         try:
-            value, *ends = (ranking(one) for one in (table, moved(table, -1), moved(table, 1)))
-            found[:, place] = value, (ends[1] - ends[0]) / 2
+            own, *ends = (ranking(one) for one in (table, moved(table, -1), moved(table, 1)))
+            value, lower, upper = np.clip([own, *ends], -_FARTHEST, _FARTHEST)
+            found[:, place] = value, (upper - lower) / 2 if np.isfinite([own, *ends]).all() else 0.0
         except ExpressionError as error:
             missing[place] = str(error)
     return RankValues(*found, missing)

@@ -4,7 +4,7 @@ Materials of one group are alike: they are of one family, or have one framework 
 training set or in the test set as a whole; the shrinkage of the coefficients is chosen within each training set.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from aiida_pesfp.assessment.models import TrainingSet, train
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.settings.assessment import TrainingSettings
 
-#: Values of ``regularisation`` to choose from.
+#: Values of ``regularisation`` to choose from where relatives are left out.
 REGULARISATIONS = (0.001, 0.01, 0.1, 1.0)
 #: Frameworks that match are the same but for their elements, their volume and small shifts, as between NASICONs.
 _MATCHER = {'ltol': 0.2, 'stol': 0.3, 'angle_tol': 5, 'primitive_cell': False, 'comparator': FrameworkComparator()}
@@ -74,10 +74,7 @@ def _alike(structures: Mapping[str, Structure], species: str) -> Iterable[list[s
 
 
 def nested_predictions(
-    training: TrainingSet,
-    settings: TrainingSettings = TrainingSettings(),
-    regularisations: Sequence[float] = REGULARISATIONS,
-    folds: int = 10,
+    training: TrainingSet, settings: TrainingSettings = TrainingSettings(), folds: int = 10
 ) -> np.ndarray:
     """(n,) probabilities of good conductors, each by models that have seen nothing of the group of the material.
 
@@ -86,10 +83,21 @@ def nested_predictions(
     predictions = np.empty(len(training.keys))
     for seen, unseen in folds_of(training, folds, settings.seed):
         known = training.only(seen)
-        choices = [replace(settings, regularisation=one) for one in regularisations]
-        best = min(choices, key=lambda one: _loss(known, one, folds)) if len(choices) > 1 else choices[0]
-        predictions[unseen] = train(known, best).predict(training.features[unseen])
+        predictions[unseen] = train(known, shrunk(known, settings, folds)).predict(training.features[unseen])
     return predictions
+
+
+def shrunk(training: TrainingSet, settings: TrainingSettings, folds: int = 10) -> TrainingSettings:
+    """The settings with that of :data:`REGULARISATIONS` whose log loss is the lowest on groups that are left out."""
+    if settings.kind == 'catboost':
+        return settings
+    choices = [replace(settings, regularisation=one) for one in REGULARISATIONS]
+    return min(choices, key=lambda one: _loss(training, one, folds))
+
+
+def constant(training: TrainingSet) -> TrainingSet:
+    """The same materials without a feature: a model of them knows only the share of good conductors."""
+    return replace(training, names=['nothing'], features=np.zeros((len(training.keys), 1)))
 
 
 def _loss(training: TrainingSet, settings: TrainingSettings, folds: int) -> float:
@@ -102,16 +110,21 @@ def _loss(training: TrainingSet, settings: TrainingSettings, folds: int) -> floa
 def folds_of(training: TrainingSet, folds: int, seed: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     """Places of the training and of the test materials of each fold, which have no group in common.
 
-    :raises AssessmentError: if there is one group only.
+    :raises AssessmentError: if there is one group only, or one material of each class.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    number = min(folds, len(set(training.groups)))
+    is_good = training.good > training.bad
+    larger = max(is_good.sum(), (~is_good).sum())
+    if len(set(training.groups)) < 2:
+        words = 'are of one group of relatives: a model of some cannot be tried on others; leave out compositions'
+        raise AssessmentError(f'all {len(is_good)} materials {words}')
+    number = min(folds, len(set(training.groups)), larger)
     if number < 2:
-        raise AssessmentError('all materials are of one group: a model of some cannot be tried on others')
+        raise AssessmentError(f'{len(is_good)} materials are too few to try a model of some on others: label more')
     # Folds with other shares of good conductors would each move the intercept, and so the order of their predictions.
     splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-    return splitter.split(training.features, training.good > training.bad, training.groups)
+    return splitter.split(training.features, is_good, training.groups)
 
 
 def log_loss(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> float:
@@ -126,19 +139,22 @@ def brier_score(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> float:
 
 
 def reliability(values: np.ndarray, good: np.ndarray, bad: np.ndarray, bins: int = 5) -> list[Bin]:
-    """What became of materials of similar probability, in bins of as many materials each."""
-    order = np.array_split(np.argsort(values, kind='stable'), bins)
-    weights = [(good[of] + bad[of]) for of in order]
-    return [
-        Bin(float(w @ values[of] / w.sum()), float(good[of].sum() / w.sum()), float(w.sum()))
-        for of, w in zip(order, weights)
-        if w.sum() > 0
-    ]
+    """What became of materials of similar probability, in bins of about the same weight; equal values stay together."""
+    _, places = np.unique(values, return_inverse=True)
+    weights = np.bincount(places, good + bad)
+    middles = (np.cumsum(weights) - weights / 2) / weights.sum()
+    own, found = np.minimum((middles * bins).astype(int), bins - 1)[places], []
+    for one in np.unique(own):
+        of = own == one
+        weight = (good + bad)[of].sum()
+        if weight > 0:
+            predicted = float((good + bad)[of] @ values[of] / weight)
+            found.append(Bin(predicted, float(good[of].sum() / weight), float(weight)))
+    return found
 
 
-def quality_of(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> dict:
-    """What probabilities are worth, beside the share of good conductors for all: of plain JSON types."""
-    constant = np.full(len(values), good.sum() / (good + bad).sum())
+def quality_of(values: np.ndarray, constants: np.ndarray, good: np.ndarray, bad: np.ndarray) -> dict:
+    """What probabilities are worth, beside those of models without features: of plain JSON types."""
     found = {'brier': brier_score(values, good, bad), 'log_loss': log_loss(values, good, bad)}
-    found['share'] = {'brier': brier_score(constant, good, bad), 'log_loss': log_loss(constant, good, bad)}
+    found['share'] = {'brier': brier_score(constants, good, bad), 'log_loss': log_loss(constants, good, bad)}
     return found | {'reliability': [asdict(one) for one in reliability(values, good, bad)]}

@@ -1,7 +1,7 @@
 """Calculation functions of an assessment: labels, matches, scores, ranking models, calibration."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from aiida.engine import calcfunction
@@ -16,7 +16,7 @@ from aiida_pesfp.assessment.labels import carrier_density, read_table
 from aiida_pesfp.assessment.matching import match
 from aiida_pesfp.assessment.models import RankingModel, TrainingSet, predict_others, train
 from aiida_pesfp.assessment.scores import score, score_rankings
-from aiida_pesfp.assessment.validation import groups_of, quality_of
+from aiida_pesfp.assessment.validation import constant, groups_of, nested_predictions, quality_of, shrunk
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
@@ -182,13 +182,13 @@ def train_model(
     :param groups: of :func:`group_relatives`; empty if compositions are left out.
     :returns: ``model``, a :class:`~aiida_pesfp.data.assessment.RankingModelData`, and ``predictions``, a Dict with the
         ``score`` and ``values`` of materials that were left out, and what these are worth as probabilities: ``brier``
-        and ``log_loss``, those of a constant (``share``), and ``reliability`` in bins.
+        and ``log_loss``, those of models without features (``share``), and ``reliability`` in bins.
     """
     settings = TrainingSettings.from_dict(parameters.get_dict())
     training = _training_set(assessment, settings, features, groups, descriptors)
-    model = train(training, settings)
+    model = train(training, _settings_of(training, settings))
     found = _predictions(training, training, settings, assessment)
-    content = {'feature_set': settings.feature_set, 'training': asdict(settings), 'leave_one_out': found['score']}
+    content = {'feature_set': settings.feature_set, 'training': asdict(settings), 'left_out': found['score']}
     return {'model': RankingModelData.from_model(model, **_origin(assessment), **content), 'predictions': found}
 
 
@@ -285,10 +285,26 @@ def _calibrated(calibration: RankingModelData | None, tables: dict[str, dict]) -
 
 
 def _predictions(training: TrainingSet, others: TrainingSet, settings, assessment) -> Dict:
-    values = predict_others(training, others, settings)
+    """Of materials that are left out, by models with all features and by models with none."""
+
+    def predicted(one: TrainingSet, other: TrainingSet, kind: str) -> np.ndarray:
+        own = replace(settings, kind=kind)
+        # Folds with alike shares of good conductors: a large group that is left out alone moves the intercept.
+        if one is other and settings.leave_out == 'relatives':
+            return nested_predictions(one, own)
+        return predict_others(one, other, _settings_of(one, own))
+
+    values = predicted(training, others, settings.kind)
+    without = constant(training)
+    constants = predicted(without, without if training is others else constant(others), 'logistic_monotone')
     found = score(values, others.good, others.bad, ScoreSettings.from_dict(assessment['score_settings']))
     content = {'score': asdict(found), 'values': dict(zip(others.keys, values.tolist()))}
-    return Dict(content | quality_of(values, others.good, others.bad))
+    return Dict(content | quality_of(values, constants, others.good, others.bad))
+
+
+def _settings_of(training: TrainingSet, settings: TrainingSettings) -> TrainingSettings:
+    """Those with which a model is trained: the shrinkage is chosen where relatives are left out."""
+    return shrunk(training, settings) if settings.leave_out == 'relatives' else settings
 
 
 def _training_set(assessment: AssessmentData, settings, features: Dict, groups: Dict, descriptors) -> TrainingSet:

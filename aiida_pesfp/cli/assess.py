@@ -101,6 +101,8 @@ def assess(table, **options):
     from aiida_pesfp.report.plots.assessment import write_figures
     from aiida_pesfp.workflows.assess import AssessWorkChain, check_parameters
 
+    if options['leave_out'] != settings.TrainingSettings().leave_out and not options['kinds']:
+        raise click.BadParameter('no model is trained: add --model', param_hint='--leave-out')
     parameters = _parameters(options)
     check_parameters(parameters)
     potential, species, group = options['potential'], options['species'], options['group']
@@ -236,7 +238,7 @@ def _print_assessment(assessment, predictions: dict, options: dict) -> None:
         echo.echo(f'{len(others) - len(rankings)} more rankings: --all')
     for model, entry in predictions.items():
         bins = ', '.join(f'{one["predicted"]:.2f} ({one["observed"]:.2f})' for one in entry['reliability'])
-        brier = f'{entry["brier"]:.3f}, {entry["share"]["brier"]:.3f} if all have the share of good conductors'
+        brier = f'{entry["brier"]:.3f}, {entry["share"]["brier"]:.3f} for models without features'
         echo.echo(f'{model} as a probability: Brier score {brier}')
         echo.echo(f'  predicted (and found): {bins}')
     clipped = [key for key, entry in materials.items() if any(value['clipped'] for value in entry['values'])]

@@ -11,6 +11,13 @@ LONGEST = 60
 #: Windows keeps these for devices.
 _DEVICES = re.compile(r'con|prn|aux|nul|(com|lpt)\d', re.IGNORECASE)
 
+#: Names of other inputs of calculation functions that take structures, or what belongs to them, by these names.
+RESERVED = frozenset([
+    'assessment', 'calibration_of_xi', 'criteria', 'features', 'filtered', 'groups', 'labels',
+    'matches', 'model', 'names', 'other', 'others', 'parameters', 'progress', 'properties', 'ranking',
+    'species', 'structure',
+])  # fmt: skip
+
 
 def unique_names(labels: Iterable[str], folders: bool = False) -> list[str]:
     """Safe names of some labels, no two of them alike, in the order of the labels.
@@ -32,7 +39,7 @@ def safe_name(label: str, taken: Collection[str] = ()) -> str:
     A name that is safe and free stays as it is. Names that differ only in case count as one, as in some file systems.
     """
     name = re.sub(r'[\W_]+', '_', _plain(label), flags=re.ASCII).strip('_')[:LONGEST].strip('_')
-    if not name[:1].isalpha() or _DEVICES.fullmatch(name) or keyword.iskeyword(name):
+    if not name[:1].isalpha() or _DEVICES.fullmatch(name) or keyword.iskeyword(name) or name in RESERVED:
         name = f's_{name}'[:LONGEST].strip('_')
     return _free(name, taken)
 

@@ -380,7 +380,7 @@ class TestCommands:
         trained = ('--model', 'logistic_monotone', '--leave-out', 'relatives')
         printed = self.call(assess, *common, '--unit', 'S/cm', '--good', 1e-3, *trained).output
         assert re.search(r'^xi_calibrated ', printed, re.M)
-        brier = re.search(r'logistic_monotone_pes as a probability: Brier score ([\d.]+), ([\d.]+) if all', printed)
+        brier = re.search(r'logistic_monotone_pes as a probability: Brier score ([\d.]+), ([\d.]+) for', printed)
         assert float(brier[1]) < float(brier[2])
         made = QueryBuilder().append(CalcFunctionNode, filters={'label': 'group_relatives'}).all(flat=True)
         assert len(made) == 1
@@ -511,7 +511,9 @@ def test_from_a_folder_and_a_table_to_tables_and_figures(code, potential_of, aii
     )  # fmt: skip
     assert '8 structures were scanned for Li' in printed
     assert '8 materials; weights: ' in printed
-    assert re.search(r'^ranking +score +95 % +difference +95 % +p +Spearman +first 10 +first 20$', printed, re.M)
+    assert re.search(
+        r'^ranking +score +95 % +difference +95 % +p +Spearman$', printed, re.M
+    )  # of 8 materials all are among the first 10
     assert re.search(r'^xi .* reference', printed, re.M)
     assert 'p is corrected for ' in printed
     assert 'with fewer than 10' in printed

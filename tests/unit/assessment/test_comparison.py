@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from aiida_pesfp.assessment.compared import (
     compare_assessments,
@@ -17,7 +17,8 @@ from aiida_pesfp.assessment.compared import (
     rank_materials,
 )
 from aiida_pesfp.assessment.comparison import compare, holm, precision, rank_correlation, resampled_by_cluster
-from aiida_pesfp.assessment.features import compared_rankings
+from aiida_pesfp.assessment.features import DescriptorExpression, compared_rankings
+from aiida_pesfp.assessment.scores import rank_values
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.report.comparison import sentences, table, verdict
 from aiida_pesfp.report.plots.assessment import comparison_figure
@@ -200,7 +201,7 @@ def test_precision():
     assert precision(ranking, good, 1 - good, 1) == 1
     assert precision(ranking, good, 1 - good, 2) == 0.5
     assert precision(ranking, good, 1 - good, 3) == pytest.approx(1.5 / 3)  # half of each of two equal ones
-    assert precision(ranking, good, 1 - good, 99) == pytest.approx(2 / 5)
+    assert np.isnan(precision(ranking, good, 1 - good, 5))  # the share among all says nothing of a ranking
     assert np.isnan(precision(ranking, 0 * good, 0 * good, 2))
 
 
@@ -270,7 +271,7 @@ class TestMaterials:
         assert list(rows) == ['right', 'xi', 'part']
         assert rows['right']['difference']['value'] == 1
         assert (rows['right']['rank_correlation'], rows['xi']['rank_correlation']) == pytest.approx((1, -1))
-        assert rows['right']['precision'] == [0.8, 0.4]
+        assert rows['right']['precision'] == [0.8, None]
         assert found['same_order'] == {'again': 'right'}
         assert set(found['not_compared']) == {'none', 'few'}
         assert list(found['missing']['part']) == ['s3']
@@ -328,6 +329,43 @@ class TestMaterials:
         found = compare_materials(known, 'Li', self.SETTINGS)
         assert found['same_order'] == {'one': 'xi'}
         assert {row['ranking'] for row in found['rows']} == {'xi', 'two'}
+
+
+def without(found, name, places):
+    """Those materials, of which some have no value for a ranking."""
+    for place, one in enumerate(found.values()):
+        if place in places:
+            one['rankings'][name], one['unranked'][name] = None, 'it has none'
+    return found
+
+
+class TestGaps:
+    def test_no_value_at_the_top_is_not_the_same_order(self):
+        found = without(materials(xi=lambda place: -place, other=lambda place: -place), 'other', [0])
+        told = compare_materials(found, 'Li', SETTINGS)
+        assert told['same_order'] == {}
+        assert [row['materials'] for row in told['rows'] if row['ranking'] == 'other'] == [19]
+
+    def test_one_ranking_with_gaps_does_not_cost_the_others_their_comparison(self):
+        """It shares no good conductor with the reference."""
+        names = ('xi', 'gaps', 'complete')
+        found = materials(**{name: lambda place, name=name: -place - (name == 'complete') * place**2 for name in names})
+        found = without(without(found, 'xi', range(4)), 'gaps', range(4, 8))
+        told = compare_materials(found, 'Li', SETTINGS)
+        assert set(told['not_compared']) == {'gaps'}
+        assert 'good conductors' in told['not_compared']['gaps']
+        assert 'complete' in {*(row['ranking'] for row in told['rows']), *told['same_order']}
+
+    def test_the_logarithm_of_nothing_is_the_lowest_of_all(self):
+        """As before, a material without free volume is ranked last, and has a value."""
+        tables = random_descriptors(24)
+        for one in tables[:6]:
+            one['spectrum']['connected'] = [0.0] * len(one['spectrum']['thresholds'])
+        ranked = rank_values(DescriptorExpression('log10(connected(0.5))'), tables)
+        plain = rank_values(DescriptorExpression('connected(0.5)'), tables)
+        np.testing.assert_array_equal(rankdata(ranked.values), rankdata(plain.values))
+        assert ranked.missing == {}
+        assert not ranked.errors.any()
 
 
 def test_rankings_of_materials():

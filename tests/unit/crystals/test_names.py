@@ -1,5 +1,6 @@
 """Safe names of structures."""
 
+import ast
 import re
 
 import pytest
@@ -7,7 +8,8 @@ from aiida.engine.processes.ports import PortNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.crystals.names import LONGEST, folder_name, safe_name, unique_names
+from aiida_pesfp.crystals.names import LONGEST, RESERVED, folder_name, safe_name, unique_names
+from tests.helpers import REPOSITORY
 
 nasty = st.one_of(
     st.text(max_size=200),
@@ -86,3 +88,15 @@ def test_any_labels_give_folders_that_are_safe(labels):
         assert not name.lower().endswith('.json')
     keys = unique_names(labels)
     assert unique_names(keys, folders=True) == keys
+
+
+def test_no_structure_has_the_name_of_another_input():
+    """Calculation functions take structures, or what belongs to them, as further arguments by their keys."""
+    found = set()
+    for path in (REPOSITORY / 'aiida_pesfp' / 'calculations').glob('*.py'):
+        for one in ast.walk(ast.parse(path.read_text())):
+            if isinstance(one, ast.FunctionDef) and one.args.kwarg:
+                is_calculation = any(isinstance(by, ast.Name) and by.id == 'calcfunction' for by in one.decorator_list)
+                found |= {argument.arg for argument in one.args.args if is_calculation}
+    assert found == RESERVED
+    assert safe_name('groups') == 's_groups'
