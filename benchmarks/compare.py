@@ -1,7 +1,8 @@
 """Which rankings are better than Xi with the paper's potential, on what ``assess.py`` left: paired, by families.
 
 Run ``python benchmarks/compare.py FOLDER/*/0.5/assessment.json``, the first that of the reference. Only materials that
-all potentials have are compared. A composition in several sets counts in the first of them only.
+all potentials have are compared. A composition in several sets counts in the first of them only. With one file, its
+rankings are compared with its Xi.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import re
 from pathlib import Path
 
 from aiida_pesfp.assessment.calibrated import Calibrations
-from aiida_pesfp.assessment.compared import compare_assessments, rank_materials
+from aiida_pesfp.assessment.compared import compare_assessments, compare_materials, rank_materials
 from aiida_pesfp.assessment.features import compared_rankings
 from aiida_pesfp.fingerprint.quantities import XI_CALIBRATED, xi
 from aiida_pesfp.report.comparison import sentences, table
@@ -49,12 +50,14 @@ def main():
     """Print a table for each set, and one for all materials."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('assessments', nargs='+', type=Path, metavar='FOLDER/assessment.json')
+    parser.add_argument('--sets', nargs='+', help='only these sets of labels')
     parser.add_argument('--figures', type=Path, help='write a figure of each table into this folder')
     arguments = parser.parse_args()
     contents = {}
     for path in arguments.assessments:
         content = json.loads(path.read_text())
-        contents[content['potential']] = {name: with_rankings(one) for name, one in content['sets'].items()}
+        chosen = arguments.sets or content['sets']
+        contents[content['potential']] = {name: with_rankings(content['sets'][name]) for name in chosen}
     first = next(iter(contents.values()))
     common = {
         name: [key for key in of['materials'] if all(key in one[name]['materials'] for one in contents.values())]
@@ -63,7 +66,9 @@ def main():
     tables = {name: {potential: sets[name] for potential, sets in contents.items()} for name in first}
     tables[POOLED] = {potential: pool(sets, common) for potential, sets in contents.items()}
     for name, assessments in tables.items():
-        found = compare_assessments(assessments, SETTINGS)
+        [(_, first_of), *others] = assessments.items()
+        parameters = first_of['materials'], first_of['species'], SETTINGS, first_of['classes']['temperature']
+        found = compare_assessments(assessments, SETTINGS) if others else compare_materials(*parameters)
         numbers = f'{found["materials"]} materials, {found["good"]} good, {found["bad"]} bad'
         print(f'\n{name}: {numbers}, {found["families"]} families')
         print(table(found))
