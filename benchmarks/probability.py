@@ -10,6 +10,7 @@ import json
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -186,7 +187,7 @@ def draw(path: Path, probable: dict[str, np.ndarray], materials: Materials) -> N
     """Reliability diagram of the models."""
     figure, axes = plt.subplots(figsize=(6.4, 4.4), layout='constrained')
     axes.plot([0, 1], [0, 1], color='grey', lw=0.8)
-    for (name, values), marker in zip(probable.items(), 'osd^v<>ph'):
+    for (name, values), marker in zip(probable.items(), cycle('osd^v<>ph')):
         bins = reliability(values, materials.good, materials.bad)
         x, y = zip(*((one.predicted, one.observed) for one in bins))
         axes.plot(x, y, marker=marker, ms=5, lw=1, label=name.removeprefix('probability by '))
