@@ -71,9 +71,10 @@ def results_of(name: str, potential: str, arguments) -> Path:
 
 
 def unusual(arguments) -> list[str]:
-    """The cell and the surroundings of the ion, where they are not those of the paper."""
+    """The cell, the surroundings of the ion and the number of orderings, where they are not the usual ones."""
     usual = FingerprintSettings().compared()
-    return [getattr(arguments, name) for name in ('cell', 'others') if getattr(arguments, name) != usual[name]]
+    words = [getattr(arguments, name) for name in ('cell', 'others') if getattr(arguments, name) != usual[name]]
+    return words + ([f'{arguments.orderings}-orderings'] if arguments.orderings else [])
 
 
 def assess(potential: str, sets: dict, code, arguments) -> dict[str, dict[str, dict]]:
@@ -253,6 +254,7 @@ def main():
     parser.add_argument('--spacing', type=float, default=0.25, help='A')
     parser.add_argument('--cell', default='primitive', help='as that of pesfp-scan')
     parser.add_argument('--others', default='fixed', help='as that of pesfp-scan')
+    parser.add_argument('--orderings', type=int, help='of each disordered crystal')
     parser.add_argument('--adaptive', action='store_true', help='see adaptive.py for what it costs and gives')
     parser.add_argument('--device', default='auto')
     parser.add_argument('--time-limit', type=float, help='of each call of pesfp-scan, s')
@@ -277,7 +279,7 @@ def main():
         numbers = ', '.join(f'{number} {kind}' for kind, number in Counter(map(classes.get, chosen)).items() if kind)
         print(f'{name}: {len(chosen)} of {len(nodes)} structures are chosen ({numbers} conductors)')
         nodes = {key: nodes[key] for key in chosen}
-        sets[name] = (labels, nodes, {} if arguments.plan else cells_of(name, nodes))
+        sets[name] = (labels, nodes, {} if arguments.plan else cells_of(name, nodes, arguments.orderings))
     if arguments.plan:
         return
     finished = {

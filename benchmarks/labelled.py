@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -271,11 +271,16 @@ def _cost(structure: Structure, cell: str, spacing: float, orderings: OrderingSe
     return points * len(cells), len(scanned)
 
 
-def cells_of(name: str, structures: dict[str, StructureData]) -> dict[str, dict[str, StructureData]]:
-    """What is scanned for each structure: itself, or the orderings that stand for it, by their keys."""
+def cells_of(
+    name: str, structures: dict[str, StructureData], number: int | None = None
+) -> dict[str, dict[str, StructureData]]:
+    """What is scanned for each structure: itself, or the orderings that stand for it, by their keys.
+
+    :param number: of orderings, if it is not that of the set. Fewer are the first of these.
+    """
     if not (settings := SETS[name].orderings):
         return {key: {key: node} for key, node in structures.items()}
-    found = {}
+    settings, found = replace(settings, number=number or settings.number), {}
     for key, node in structures.items():
         made = order(node, Str('Li'), Dict(settings.as_dict()))
         found[key] = {one.replace('ordering', key): cell for one, cell in made.items() if one != 'about'}
