@@ -4,6 +4,7 @@ Materials of one group are alike: they are of one family, or have one framework 
 training set or in the test set as a whole; the shrinkage of the coefficients is chosen within each training set.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -107,7 +108,7 @@ def _loss(training: TrainingSet, settings: TrainingSettings, folds: int) -> floa
     return log_loss(values, training.good, training.bad)
 
 
-def folds_of(training: TrainingSet, folds: int, seed: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+def folds_of(training: TrainingSet, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Places of the training and of the test materials of each fold, which have no group in common.
 
     :raises AssessmentError: if there is one group only, or one material of each class.
@@ -124,7 +125,10 @@ def folds_of(training: TrainingSet, folds: int, seed: int) -> Iterable[tuple[np.
         raise AssessmentError(f'{len(is_good)} materials are too few to try a model of some on others: label more')
     # Folds with other shares of good conductors would each move the intercept, and so the order of their predictions.
     splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-    return splitter.split(training.features, is_good, training.groups)
+    with warnings.catch_warnings():
+        # A fold may have no material of the smaller class: what is predicted is judged for all folds together.
+        warnings.filterwarnings('ignore', 'The least populated class')
+        return list(splitter.split(training.features, is_good, training.groups))
 
 
 def log_loss(values: np.ndarray, good: np.ndarray, bad: np.ndarray) -> float:

@@ -1,5 +1,7 @@
 """Cross-validation that lets no relative of a material into its training set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,6 +120,13 @@ class TestLeakage:
         for groups in seen:
             assert len(groups) < 12
         assert score(values, training.good, training.bad, WHOLE).value > 0.8
+
+    def test_few_good_ones_are_no_cause_of_warnings(self, recwarn):
+        training = relatives(1, 14)
+        good = (np.arange(14) < 4).astype(float)
+        values = nested_predictions(replace(training, good=good, bad=1 - good), MONOTONE)
+        assert np.isfinite(values).all()
+        assert not recwarn.list
 
     def test_noise_scores_as_a_guess(self):
         """Folds with other shares of good conductors would put each held-back material on the wrong side."""
