@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from aiida_pesfp.assessment.calibrated import Calibrations
-from aiida_pesfp.assessment.compared import compare_assessments, compare_materials, rank_materials
+from aiida_pesfp.assessment.comparison import compare_assessments, compare_materials, rank_materials
 from aiida_pesfp.assessment.features import compared_rankings
 from aiida_pesfp.fingerprint.quantities import XI_CALIBRATED, xi
 from aiida_pesfp.report.comparison import sentences, table

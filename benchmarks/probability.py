@@ -21,7 +21,7 @@ from pymatgen.core import Structure
 from tabulate import tabulate
 
 from aiida_pesfp.assessment.classes import class_weights
-from aiida_pesfp.assessment.comparison import compare, resampled_by_cluster
+from aiida_pesfp.assessment.differences import compare, resampled_by_cluster
 from aiida_pesfp.assessment.features import LEAST_FREE_VOLUME
 from aiida_pesfp.assessment.models import TrainingSet
 from aiida_pesfp.assessment.scores import MEMBERSHIP

@@ -15,7 +15,7 @@ from common import PAPER, REPOSITORY
 from compare import SETTINGS, with_rankings
 from labelled import SETS
 
-from aiida_pesfp.assessment.compared import compare_materials, rank_materials
+from aiida_pesfp.assessment.comparison import compare_materials, rank_materials
 from aiida_pesfp.errors import NoValue
 from aiida_pesfp.report.comparison import sentences, table
 

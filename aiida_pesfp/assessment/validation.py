@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from aiida_pesfp.assessment.compared import family
+from aiida_pesfp.assessment.comparison import family
 from aiida_pesfp.assessment.models import TrainingSet, train
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.settings.assessment import TrainingSettings

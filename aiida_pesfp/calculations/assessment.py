@@ -10,7 +10,7 @@ from aiida.orm import Dict, SinglefileData, Str, StructureData
 from aiida_pesfp.assessment.calibration import LabelledSet
 from aiida_pesfp.assessment.calibration import calibrate as find_parameters
 from aiida_pesfp.assessment.comparable import difference
-from aiida_pesfp.assessment.compared import compare_assessments, compare_materials, names_of, rank_materials
+from aiida_pesfp.assessment.comparison import compare_assessments, compare_materials, names_of, rank_materials
 from aiida_pesfp.assessment.features import compared_rankings, matminer_features, select_features
 from aiida_pesfp.assessment.labels import carrier_density, read_table
 from aiida_pesfp.assessment.matching import match
@@ -133,7 +133,7 @@ def compare(parameters: Dict, **assessments: AssessmentData) -> Dict:
 
     :param parameters: ``order``, the keys of the assessments, of which the first has the reference; ``score``, the
         fields of :class:`~aiida_pesfp.settings.assessment.ScoreSettings`.
-    :returns: that of :func:`~aiida_pesfp.assessment.compared.compare_assessments`.
+    :returns: that of :func:`~aiida_pesfp.assessment.comparison.compare_assessments`.
     :raises AssessmentError: if they cannot be compared, with the reason and the way out.
     """
     contents = {key: assessments[key].get_dict() for key in parameters['order']}

@@ -23,7 +23,7 @@ class AssessmentData(RequiredAttributes, Dict):
     conductivities, and the UUID of its descriptors; ``excluded`` with every row of the labels and every structure that
     is not used, each with its reason; ``doubts`` of rows that may be of another crystal; ``number_of_good`` and
     ``number_of_bad`` materials, the sums of weights. ``comparison``, which older nodes do not have: that of
-    :func:`~aiida_pesfp.assessment.compared.compare_materials`, or an ``error``, why there is none.
+    :func:`~aiida_pesfp.assessment.comparison.compare_materials`, or an ``error``, why there is none.
     """
 
     _REQUIRED = ('rows', 'random', 'materials', 'excluded', 'species', 'potential_sha256')

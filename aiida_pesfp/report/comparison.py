@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from aiida_pesfp.assessment.calibrated import BY_VOLUMES
 from aiida_pesfp.assessment.calibration import FEW
-from aiida_pesfp.assessment.comparison import FIRST, SIGNIFICANT, VISIBLE
+from aiida_pesfp.assessment.differences import FIRST, SIGNIFICANT, VISIBLE
 from aiida_pesfp.assessment.features import FREE_VOLUMES
 from aiida_pesfp.errors import some_of
 from aiida_pesfp.fingerprint.quantities import XI_CALIBRATED
@@ -30,7 +30,7 @@ def shown(ranking: str) -> str:
 def verdict(row: Mapping) -> str | None:
     """Whether a ranking is shown to be ``better`` or ``worse`` than the reference; None if neither is.
 
-    :param row: of :func:`~aiida_pesfp.assessment.compared.compare_materials`.
+    :param row: of :func:`~aiida_pesfp.assessment.comparison.compare_materials`.
     """
     difference = row['difference']
     if difference is None or difference['p_corrected'] >= SIGNIFICANT:
@@ -41,7 +41,7 @@ def verdict(row: Mapping) -> str | None:
 def table(content: Mapping) -> str:
     """The rankings, the best first, and below them what chance gives.
 
-    :param content: of :func:`~aiida_pesfp.assessment.compared.compare_materials`.
+    :param content: of :func:`~aiida_pesfp.assessment.comparison.compare_materials`.
     """
     columns = [*_COLUMNS, *((f'first {one}', '.2f') for one in FIRST), ('materials', '')]
     guesses = [content['chance']['precision']] * len(FIRST)
@@ -66,7 +66,7 @@ def _cells(row: Mapping) -> list:
 def sentences(content: Mapping) -> Iterator[str]:
     """What follows from a comparison, how it was made, and what takes no part in it.
 
-    :param content: of :func:`~aiida_pesfp.assessment.compared.compare_materials`.
+    :param content: of :func:`~aiida_pesfp.assessment.comparison.compare_materials`.
     """
     differences = [row['difference'] for row in content['rows'] if row['difference']]
     reference, number = shown(content['reference']), len(differences)

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from aiida_pesfp.assessment.comparison import SIGNIFICANT
+from aiida_pesfp.assessment.differences import SIGNIFICANT
 from aiida_pesfp.assessment.features import SPECTRA
 from aiida_pesfp.report.colours import COLOURS, EXCLUDED
 from aiida_pesfp.report.comparison import shown, verdict
@@ -68,7 +68,7 @@ def _write(figure: go.Figure, folder: Path, label: str) -> Path:
 def comparison_figure(content: dict, title: str = '') -> go.Figure:
     """Score of each ranking with its interval, the best on top, and which of them differ from the reference.
 
-    :param content: of :func:`~aiida_pesfp.assessment.compared.compare_materials`.
+    :param content: of :func:`~aiida_pesfp.assessment.comparison.compare_materials`.
     """
     reference, rows = shown(content['reference']), content['rows']
     looks = {

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
-from aiida_pesfp.assessment.compared import (
+from aiida_pesfp.assessment.comparison import (
     compare_assessments,
     compare_materials,
     conductivity_limits,
@@ -16,7 +16,7 @@ from aiida_pesfp.assessment.compared import (
     names_of,
     rank_materials,
 )
-from aiida_pesfp.assessment.comparison import compare, holm, precision, rank_correlation, resampled_by_cluster
+from aiida_pesfp.assessment.differences import compare, holm, precision, rank_correlation, resampled_by_cluster
 from aiida_pesfp.assessment.features import DescriptorExpression, compared_rankings
 from aiida_pesfp.assessment.scores import rank_values
 from aiida_pesfp.errors import AssessmentError
