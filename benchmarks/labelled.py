@@ -108,6 +108,14 @@ _AT_1000K = ClassSettings(good=0.1, bad=0.01, temperature=1000.0)
 _AT_500K = ClassSettings(good=5e-3, bad=5e-4, temperature=500.0)
 _AT_ROOM = ClassSettings(good=5e-5, bad=1e-5, temperature=300.0, floor=1e-10)  # the floor is that of Fig. 8
 _COLUMNS_OF_MD = {'id': 'mp_id', 'temperature': 'temperature_K', 'diffusion': 'diffusion', 'error': 'error'}
+_OBELIX = LabelledMaterials(
+    SHARED / 'obelix' / 'train.csv',
+    TableFormat({'id': 'ID', 'conductivity': 'conductivity'}, 'S/cm', 298.0),
+    _AT_ROOM,
+    SHARED / 'obelix' / 'train_cifs',
+    'its ordered crystals only; many of them are in LASKOWSKI2023 too',
+    partial(_obelix, ordered=True),
+)
 #: This KAHLE2020 has no temperature but 1000 K, so the middle panel of Fig. 3 cannot be made.
 SETS = {
     'kahle2020': LabelledMaterials(
@@ -152,22 +160,12 @@ SETS = {
         _diffusion,
         scans='sevennet_md',
     ),
-    'obelix': LabelledMaterials(
-        SHARED / 'obelix' / 'train.csv',
-        TableFormat({'id': 'ID', 'conductivity': 'conductivity'}, 'S/cm', 298.0),
-        _AT_ROOM,
-        SHARED / 'obelix' / 'train_cifs',
-        'its ordered crystals only; many of them are in LASKOWSKI2023 too',
-        partial(_obelix, ordered=True),
-    ),
-    'obelix_disordered': LabelledMaterials(
-        SHARED / 'obelix' / 'train.csv',
-        TableFormat({'id': 'ID', 'conductivity': 'conductivity'}, 'S/cm', 298.0),
-        _AT_ROOM,
-        SHARED / 'obelix' / 'train_cifs',
-        'its disordered crystals, each by the mean of some orderings',
-        partial(_obelix, ordered=False),
-        OrderingSettings(number=3),
+    'obelix': _OBELIX,
+    'obelix_disordered': replace(
+        _OBELIX,
+        remark='its disordered crystals, each by the mean of some orderings',
+        prepare=partial(_obelix, ordered=False),
+        orderings=OrderingSettings(number=3),
     ),
 }
 
