@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Sequence
 
 from aiida.common.exceptions import NotExistent
-from aiida.engine import ExitCode, ProcessBuilder, ProcessState, WorkChain, append_, while_
-from aiida.orm import AbstractCode, Bool, Dict, StructureData, WorkChainNode, load_code
+from aiida.engine import ExitCode, ProcessBuilder, WorkChain, while_
+from aiida.orm import AbstractCode, Bool, Dict, StructureData, WorkChainNode, load_code, load_node
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
@@ -32,6 +32,7 @@ from aiida_pesfp.workflows.engines import check_plugin
 from aiida_pesfp.workflows.orderings import OrderingSteps
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
 from aiida_pesfp.workflows.scan import ScanBaseWorkChain, take_results
+from aiida_pesfp.workflows.window import RollingWindow, equal_batches
 
 
 def _check(inputs) -> None:
@@ -87,7 +88,7 @@ def _names_of(potentials: list[PotentialData]) -> list[str]:
     return [f'{name} {node.sha256[:8]}' if names.count(name) > 1 else name for name, node in zip(names, potentials)]
 
 
-class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
+class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
     """Rank structures by expected ionic conductivity (arXiv:2411.06804, Fig. 1 up to the ranking)."""
 
     _protocol = 'screen'
@@ -115,7 +116,7 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         spec.input('confirm', valid_type=Bool, default=lambda: Bool(False), help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
-        scans = while_(cls.any_batch_left)(cls.scan_batches, cls.wait_for_jobs, cls.collect_results)
+        scans = while_(cls.any_scan_left)(cls.scan, cls.collect_results)
         orders = while_(cls.any_to_order)(cls.order, cls.collect_orderings)
         rounds = while_(cls.begin_round)(orders, cls.distribute, scans)
         spec.outline(cls.select, rounds, cls.pool, cls.rank, cls.ask_further_potentials, cls.agree)
@@ -204,25 +205,20 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
         return found and node_of(found)
 
     def distribute(self) -> None:
-        """Distribute structures over jobs."""
-        # The small ones are scanned first, so that results come early.
+        """Distribute structures over jobs of about the same cost."""
         keys, self.ctx.to_scan = self.ctx.to_scan, []
         costs = {key: estimated_cost(self.ctx.selected[key], self.parameters) for key in keys}
-        ordered = sorted(costs, key=costs.get)
-        size = self.inputs.max_structures_per_job.value
-        self.ctx.batches = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
-
-    def any_batch_left(self) -> bool:
-        """Whether there is a job to launch."""
-        return bool(self.ctx.batches)
-
-    def scan_batches(self) -> None:
-        """Launch as many jobs as may run at once."""
-        number = self.inputs.max_concurrent_jobs.value
-        batches, self.ctx.batches = self.ctx.batches[:number], self.ctx.batches[number:]
+        self.ctx.batches = equal_batches(costs, self.inputs.max_structures_per_job.value)
         self.ctx.running = []
-        for batch in batches:
-            inputs = self.exposed_inputs(ScanBaseWorkChain)
+
+    def any_scan_left(self) -> bool:
+        """Whether a job is to be launched, or still runs."""
+        return bool(self.ctx.batches or self.ctx.running)
+
+    def scan(self) -> None:
+        """Launch jobs while fewer than may run at once are running, and wait until one of them has ended."""
+        while self.ctx.batches and len(self.ctx.running) < self.inputs.max_concurrent_jobs.value:
+            batch, inputs = self.ctx.batches.pop(0), self.exposed_inputs(ScanBaseWorkChain)
             inputs['structures'] = {key: self.ctx.selected[key] for key in batch}
             if self.parameters.scan.stop_below is not None and self.ctx.model and self.ctx.model.kind == 'xi':
                 cuts = {'stop_xi': self.ctx.model.to_model().parameters}
@@ -231,19 +227,14 @@ class ScreenWorkChain(OrderingSteps, ProtocolMixin, WorkChain):
                 inputs['scan']['parent_folder'] = self.ctx.folders[batch[0]]
             node = self.submit(ScanBaseWorkChain, **inputs)
             self.report(f'launching ScanBaseWorkChain<{node.pk}> for {", ".join(batch)}')
-            self.to_context(running=append_(node))
-
-    def wait_for_jobs(self) -> None:
-        """Let those jobs end whose workchain was lost while they ran: what they finish is not scanned again."""
-        for node in self.ctx.running:
-            for job in jobs_of(node):
-                if not job.is_terminated and job.process_state is not ProcessState.CREATED:
-                    self.to_context(orphans=append_(job))
+            self.ctx.running.append(node.pk)
+        self.wait_for_any(self.ctx.running)
 
     def collect_results(self) -> None:
-        """Collect the results of the jobs. A job that failed does not affect the others."""
-        for node in self.ctx.running:
-            self._collect(node)
+        """Collect the results of the jobs that have ended. A job that failed does not affect the others."""
+        for pk in [pk for pk in self.ctx.running if not self.unfinished(pk)]:
+            self.ctx.running.remove(pk)
+            self._collect(load_node(pk))
 
     def rank(self) -> ExitCode | None:
         """Rank the scanned structures by the first potential, and report why the others have no result."""

@@ -136,6 +136,22 @@ def test_jobs_out_of_time_that_made_progress_are_not_counted(code, potential_of,
     assert len(statuses) > ScanBaseWorkChain._MOST_ALONE + 1
 
 
+def test_a_job_that_ends_makes_room_for_the_next(code_that, potential, tmp_path):
+    """The first of two jobs at once ends after the last has begun: no round waits for its slowest job."""
+    is_last = f'[ $(wc -l < {tmp_path}/calls) -ge 4 ]'
+    patience = f'for _ in $(seq 120); do {is_last} && touch {tmp_path}/overtaken && break; sleep 1; done'
+    overrides = COARSE | {'max_structures_per_job': 1, 'max_concurrent_jobs': 2}
+    inputs = (code_that(patience, 1), salts(4), potential, 'fast', overrides)
+    results, node = run_get_node(ScreenWorkChain.get_builder_from_protocol(*inputs))
+    assert node.is_finished_ok, node.exit_message
+    assert (tmp_path / 'overtaken').exists()
+    assert len(results['ranking']['rows']) == len(jobs_of(node)) == 4
+    # Never more than two at once.
+    for one in node.called:
+        others = [other for other in node.called if other.process_label == one.process_label == 'ScanBaseWorkChain']
+        assert sum(other.ctime < one.ctime < other.mtime for other in others) < 2
+
+
 def runners(folder):
     """The programs that run in the folders of jobs below a folder."""
     found = []

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import yaml
 from aiida.common.exceptions import ValidationError
-from aiida.orm import QueryBuilder
+from aiida.orm import QueryBuilder, load_node
 from ase.io.cube import read_cube_data
 from ase.io.xsf import read_xsf
 
+from aiida_pesfp.calculations.selection import rank
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
@@ -38,6 +39,19 @@ def test_a_surface_survives_storage(surface):
     query = QueryBuilder().append(PesData, filters={'attributes.formula': 'LiX', 'attributes.shape': [3, 4, 5]})
     assert query.one() == [node]
     assert node.base.attributes.get('number_of_mobile_ions') == 2
+
+
+def test_links_of_a_ranking_read_no_content(surface, monkeypatch):
+    """AiiDA compares each new link with all others: contents that are read for it cost n^2 reads."""
+    content = describe(surface).as_dict()
+    nodes = {f's{number}': DescriptorsData(content).store() for number in range(12)}
+    assert nodes['s0'] != nodes['s1']
+    assert len({*nodes.values(), load_node(nodes['s0'].pk)}) == 12
+    read = []
+    monkeypatch.setattr(DescriptorsData, 'get_dict', lambda self: read.append(self) or self.base.attributes.all)
+    rows = rank(**nodes)['rows']
+    assert len(rows) == 12
+    assert len(read) <= 12
 
 
 def test_a_surface_is_exported_by_the_means_of_aiida(surface, tmp_path):
