@@ -1,10 +1,10 @@
 """A rolling window of processes: as soon as one has ended, the next begins; and what each of them gets."""
 
+import heapq
 from collections.abc import Mapping
 from math import ceil
 
-from aiida.engine import ProcessState
-from aiida.engine.processes.workchains.awaitable import Awaitable
+from aiida.engine import Awaitable, ProcessState
 from aiida.orm import ProcessNode, load_node
 
 from aiida_pesfp.queries.nodes import jobs_of
@@ -19,17 +19,20 @@ def equal_batches(costs: Mapping[str, float], most: int) -> list[list[str]]:
     :param costs: key -> cost in any unit.
     :param most: keys of one batch.
     """
-    left, alone = sorted(costs, key=costs.get, reverse=True), []
-    while left and costs[left[0]] * ceil(len(left) / most) > sum(costs[key] for key in left):
+    left, alone, total = sorted(costs, key=costs.get, reverse=True), [], sum(costs.values())
+    while left and costs[left[0]] * ceil(len(left) / most) > total:
         alone.append([left.pop(0)])
+        total -= costs[alone[-1][0]]
     shared = [[] for _ in range(ceil(len(left) / most))]
-
-    def cost_of(batch: list[str]) -> float:
-        return sum(costs[key] for key in batch)
-
+    totals = [0.0] * len(shared)
+    with_room = [(0.0, number) for number in range(len(shared))]
     for key in left:
-        min((batch for batch in shared if len(batch) < most), key=cost_of).append(key)
-    return alone + sorted(shared, key=cost_of, reverse=True)
+        _, cheapest = heapq.heappop(with_room)
+        shared[cheapest].append(key)
+        totals[cheapest] += costs[key]
+        if len(shared[cheapest]) < most:
+            heapq.heappush(with_room, (totals[cheapest], cheapest))
+    return alone + [batch for _, batch in sorted(zip(totals, shared), key=lambda pair: pair[0], reverse=True)]
 
 
 class RollingWindow:
