@@ -4,9 +4,10 @@ A job knows its structures by content only, as the one node ``batch``. :func:`ta
 job has computed for it. So the ancestors of a surface are its own structure, and not what else was in the batch.
 """
 
+import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from aiida.common.datastructures import CalcInfo
@@ -25,7 +26,7 @@ from aiida_pesfp.fingerprint.quantities import NAMES
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
 
-#: Files of a result, beside the arrays of its surface.
+#: Files of each structure in the results of a job, beside the arrays of its surface.
 STRUCTURE, DESCRIPTORS = 'structure.json', 'descriptors.json'
 #: Largest difference of numbers that make the same crystal: rounding; A and fractions of lattice vectors.
 _SAME = 1e-8
@@ -36,20 +37,21 @@ class ScanCalculation(ProgramCalculation):
 
     All structures of a job share one start and one loading of the weights. Each structure has results and errors of its
     own: one that cannot be scanned does not affect the others. :func:`batch_of` makes the input ``batch``, and
-    :func:`take_scan` reads each of the outputs ``results``; ``pesfp.scan.base`` does both.
+    :func:`take_scan` reads the output ``results``; ``pesfp.scan.base`` does both.
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 8
+    CACHE_VERSION = 9
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 
     @classmethod
     def is_valid_cache(cls, node) -> bool:
         """As of every process; not if the table of quantities has grown since."""
-        results = node.outputs.results.values() if 'results' in node.outputs else ()
-        described = (json.loads(one.base.repository.get_object_content(DESCRIPTORS)) for one in results)
-        return super().is_valid_cache(node) and all(set(NAMES) <= set(one) for one in described)
+        results = node.outputs.results if 'results' in node.outputs else None
+        return super().is_valid_cache(node) and all(
+            set(NAMES) <= set(_described(results, key)) for key in keys_of(results)
+        )
 
     @classmethod
     def define(cls, spec):
@@ -58,8 +60,8 @@ class ScanCalculation(ProgramCalculation):
         words = 'The structures to scan, from `batch_of`: a file KEY.json for each. The keys name the results.'
         spec.input('batch', valid_type=FolderData, validator=_validate_batch, help=words)
         cls.define_resuming(spec)
-        words = 'What is done, by the keys of the structures. `take_scan` makes a surface and descriptors of each.'
-        spec.output_namespace('results', valid_type=FolderData, dynamic=True, help=words)
+        words = 'What is done: a folder KEY for each structure, of which `take_scan` makes a surface and descriptors.'
+        spec.output('results', valid_type=FolderData, required=False, help=words)
         failures = 'Structures that could not be scanned: key -> error_type and error.'
         spec.output('failures', valid_type=Dict, required=False, help=failures)
         spec.outputs['output_parameters'].help = 'Evaluations, seconds, device, version.'
@@ -84,50 +86,59 @@ def batch_of(structures: Mapping[str, StructureData]) -> FolderData:
     return batch
 
 
-def result_of(
-    structure: str, potential: PotentialData, run: dict, key: str, surface: PotentialEnergySurface, descriptors: dict
-) -> FolderData:
-    """An unstored node with what was computed for one structure.
+def results_of(potential: PotentialData, run: dict) -> FolderData:
+    """An unstored node for what a job computes, without structures as yet: :func:`add_result` adds one.
+
+    :param run: ``run.json`` of the job.
+    """
+    results = FolderData()
+    about = {name: run[name] for name in ('species', 'cell', 'cell_size', 'scan_settings', 'descriptor_settings')}
+    about |= {'potential_name': potential.name, 'potential_sha256': potential.sha256, 'structures': {}}
+    results.base.attributes.set_many(about)
+    return results
+
+
+def add_result(
+    results: FolderData,
+    key: str,
+    structure: str,
+    surface: PotentialEnergySurface,
+    descriptors: dict,
+    doubts: Sequence[str] = (),
+) -> None:
+    """Add what was computed for one structure to the node of :func:`results_of`.
 
     :param structure: JSON of the structure, as it was in the batch.
-    :param run: ``run.json``, in which ``key`` is the structure.
     """
     # The files of the surface have the bytes of the arrays of its PesData, so each is stored once.
     files = PesData.from_surface(surface).base.repository
     contents = {name: files.get_object_content(name, 'rb') for name in files.list_object_names()}
     contents |= {STRUCTURE: structure.encode(), DESCRIPTORS: json.dumps(descriptors).encode()}
-    result = FolderData()
     for name, content in contents.items():
-        result.base.repository.put_object_from_bytes(content, name)
-    about = {name: run[name] for name in ('species', 'cell', 'cell_size', 'scan_settings', 'descriptor_settings')}
-    about |= {
-        'doubts': run['structures'][key]['doubts'],
-        'potential_name': potential.name,
-        'potential_sha256': potential.sha256,
-    }
-    result.base.attributes.set_many(about)
-    return result
+        results.base.repository.put_object_from_bytes(content, f'{key}/{name}')
+    of_structure = {'sha256': _sha256(structure), 'doubts': list(doubts)}
+    results.base.attributes.set('structures', results.base.attributes.get('structures') | {key: of_structure})
+
+
+def keys_of(results: FolderData | None) -> list[str]:
+    """Keys of the structures of which a job has results."""
+    return [] if results is None else list(results.base.attributes.get('structures'))
 
 
 @calcfunction
-def take_scan(structure: StructureData, potential: PotentialData, result: FolderData) -> dict:
+def take_scan(structure: StructureData, results: FolderData) -> dict:
     """The surface and the descriptors of a structure, from what a job has computed for it.
 
     :return: ``pes``, ``descriptors`` and, if it is not the given cell that was scanned, ``scanned``: that cell.
-    :raises WrongResults: if the result is that of another structure or another potential.
+    :raises WrongResults: if the job has no result of the structure.
     """
-    read, about = result.base.repository.get_object_content, dict(result.base.attributes.all)
-    crystal, computed = structure.get_pymatgen_structure(), Structure.from_str(read(STRUCTURE), 'json')
-    if about['potential_sha256'] != potential.sha256:
-        raise WrongResults(f'{result} was computed with {about["potential_name"]}, not with {potential.name}')
-    if not _is_same(computed, crystal):
-        raise WrongResults(
-            f'{result} is that of {computed.formula} in {computed.volume:.3f} A^3, not of {crystal.formula} in '
-            f'{crystal.volume:.3f} A^3: cell, elements and positions must be those that were scanned'
-        )
+    crystal = structure.get_pymatgen_structure()
+    key, about = _key_of(structure, crystal, results), dict(results.base.attributes.all)
+    about['doubts'] = about.pop('structures')[key]['doubts']
+    repository = results.base.repository
     arrays = {
-        name.removesuffix('.npy'): np.load(io.BytesIO(read(name, 'rb')))
-        for name in result.base.repository.list_object_names()
+        name.removesuffix('.npy'): np.load(io.BytesIO(repository.get_object_content(f'{key}/{name}', 'rb')))
+        for name in repository.list_object_names(key)
         if name.endswith('.npy')
     }
     surface = PotentialEnergySurface.from_arrays(arrays)
@@ -135,14 +146,14 @@ def take_scan(structure: StructureData, potential: PotentialData, result: Folder
     others = about['scan_settings']['others']
     if not _is_of_same_material(surface.crystal, host_of(crystal, about['species'], others)):
         raise WrongResults(
-            f'the surface in {result} is that of {scanned.formula} in {scanned.volume:.3f} A^3, which is no cell of '
-            f'{crystal.formula} with others {others} in {crystal.volume:.3f} A^3: scan it again'
+            f'the surface {key} in {results} is that of {scanned.formula} in {scanned.volume:.3f} A^3, which is no '
+            f'cell of {crystal.formula} with others {others} in {crystal.volume:.3f} A^3: scan it again'
         )
     settings, computed_by = about.pop('scan_settings'), about.pop('descriptor_settings')
     about |= {'formula': crystal.composition.reduced_formula, 'structure_uuid': structure.uuid}
     of_scan = {name: (about | settings)[name] for name in SCAN_SETTINGS}
     pes = PesData.from_surface(surface, **about, **settings)
-    descriptors = DescriptorsData(json.loads(read(DESCRIPTORS)) | about | of_scan | {'settings': computed_by})
+    descriptors = DescriptorsData(_described(results, key) | about | of_scan | {'settings': computed_by})
     if descriptors['stopped_early']:
         descriptors['stop_xi'] = settings.get('stop_xi')
     pes.label = descriptors.label = structure.label or about['formula']
@@ -154,6 +165,30 @@ def take_scan(structure: StructureData, potential: PotentialData, result: Folder
 
 # AiiDA asks this: from the cache, a structure would get a result that names another one of the same content.
 take_scan.is_valid_cache = lambda node: False
+
+
+def _key_of(structure: StructureData, crystal: Structure, results: FolderData) -> str:
+    """Key of a structure in the results of a job, found by content: a key that a caller gives could be another one's.
+
+    :raises WrongResults: if it is not among them.
+    """
+    known, own = results.base.attributes.get('structures'), _sha256(as_json(structure))
+    for key in sorted(known, key=lambda key: known[key]['sha256'] != own):
+        scanned = Structure.from_str(results.base.repository.get_object_content(f'{key}/{STRUCTURE}'), 'json')
+        if _is_same(scanned, crystal):
+            return key
+    raise WrongResults(
+        f'none of the {len(known)} results in {results} is that of {crystal.formula} in {crystal.volume:.3f} A^3: '
+        'cell, elements and positions must be those that were scanned'
+    )
+
+
+def _described(results: FolderData, key: str) -> dict:
+    return json.loads(results.base.repository.get_object_content(f'{key}/{DESCRIPTORS}'))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_same(one: Structure, other: Structure) -> bool:

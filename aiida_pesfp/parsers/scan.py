@@ -1,4 +1,4 @@
-"""Parser of ``pesfp-scan``: a node with the surface and the descriptors of each structure that is done."""
+"""Parser of ``pesfp-scan``: a node with the surfaces and the descriptors of the structures that are done."""
 
 import json
 import zipfile
@@ -7,7 +7,7 @@ from pathlib import Path
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
-from aiida_pesfp.calculations.scan import DESCRIPTORS, result_of
+from aiida_pesfp.calculations.scan import DESCRIPTORS, add_result, keys_of, results_of
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.parsers.program import ProgramParser
 
@@ -15,10 +15,10 @@ from aiida_pesfp.parsers.program import ProgramParser
 class ScanParser(ProgramParser):
     """Stores all that is done, however the job ended, and says what a restart could add."""
 
-    CACHE_VERSION = 6
+    CACHE_VERSION = 7
 
     def store(self, run: dict, folder: Path) -> ExitCode | None:
-        potential, failures = self.node.inputs.potential, {}
+        results, failures = results_of(self.node.inputs.potential, run), {}
         for key, entry in run['structures'].items():
             if entry['state'] == 'failed':
                 failures[key] = {name: entry[name] for name in ('error_type', 'error')}
@@ -27,9 +27,11 @@ class ScanParser(ProgramParser):
                     structure = self.node.inputs.batch.base.repository.get_object_content(f'{key}.json')
                     surface = PotentialEnergySurface.load(folder / key / 'pes.npz')
                     descriptors = json.loads((folder / key / DESCRIPTORS).read_text())
-                    self.out(f'results.{key}', result_of(structure, potential, run, key, surface, descriptors))
+                    add_result(results, key, structure, surface, descriptors, entry['doubts'])
                 except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                     failures[key] = {'error_type': 'CorruptResults', 'error': f'{type(error).__name__}: {error}'}
+        if keys_of(results):
+            self.out('results', results)
         if failures:
             self.out('failures', Dict(failures))
         done = [entry for entry in run['structures'].values() if entry['state'] == 'done']

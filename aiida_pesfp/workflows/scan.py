@@ -4,11 +4,21 @@ from collections.abc import Iterable, Mapping
 
 from aiida.common.exceptions import AiidaException
 from aiida.engine import ExitCode, ProcessBuilder
-from aiida.orm import AbstractCode, CalcFunctionNode, CalcJobNode, Data, Dict, Int, RemoteData, StructureData
+from aiida.orm import (
+    AbstractCode,
+    CalcFunctionNode,
+    CalcJobNode,
+    Data,
+    Dict,
+    FolderData,
+    Int,
+    RemoteData,
+    StructureData,
+)
 
 from aiida_pesfp.calculations.ports import structures_port
 from aiida_pesfp.calculations.program import read_run
-from aiida_pesfp.calculations.scan import ScanCalculation, batch_of, take_scan
+from aiida_pesfp.calculations.scan import ScanCalculation, batch_of, keys_of, take_scan
 from aiida_pesfp.calculations.selection import LOST, collect_failures
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.pes import PesData
@@ -166,7 +176,7 @@ class ScanBaseWorkChain(restart.StrictRestartWorkChain):
         """Make outputs of what a job has finished."""
         if 'failures' in node.outputs:
             self.ctx.failures[f'job_{node.pk}'] = node.outputs.failures
-        taken, wrong = take_results(node, self.inputs.structures, self.inputs.scan.potential)
+        taken, wrong = take_results(node, self.inputs.structures)
         self.ctx.others |= wrong
         self.ctx.done += taken.get('descriptors', {})
         for name, outputs in taken.items():
@@ -192,21 +202,29 @@ class ScanBaseWorkChain(restart.StrictRestartWorkChain):
 
 
 def take_results(
-    job: CalcJobNode, structures: Mapping[str, StructureData], potential: PotentialData
+    job: CalcJobNode, structures: Mapping[str, StructureData]
 ) -> tuple[dict[str, dict[str, Data]], dict[str, dict[str, str]]]:
     """The outputs of :func:`take_scan` for the results of a job, by name and key, and by key why a result has none.
 
     What a process that was lost has taken already is not taken again.
     """
     taken, wrong = {}, {}
-    for key, result in job.outputs.results.items() if 'results' in job.outputs else ():
-        read_by = result.base.links.get_outgoing(CalcFunctionNode).all_nodes()
-        before = [one for one in read_by if one.is_finished_ok and one.process_label == take_scan.__name__]
+    if 'results' not in job.outputs:
+        return taken, wrong
+    results = job.outputs.results
+    before = {one.inputs.structure.uuid: one for one in _taken_from(results)}
+    for key in keys_of(results):
         try:
-            inputs, label = (structures[key], potential, result), {'call_link_label': f'take_{key}'}
-            outputs = before[0].outputs if before else take_scan(*inputs, metadata=label)
+            structure, label = structures[key], {'call_link_label': f'take_{key}'}
+            done = before.get(structure.uuid)
+            outputs = done.outputs if done else take_scan(structure, results, metadata=label)
             for name in outputs:
                 taken.setdefault(name, {})[key] = outputs[name]
         except (WrongResults, AiidaException, KeyError, ValueError) as error:
             wrong[key] = {'error_type': type(error).__name__, 'error': str(error)}
     return taken, wrong
+
+
+def _taken_from(results: FolderData) -> list[CalcFunctionNode]:
+    read_by = results.base.links.get_outgoing(CalcFunctionNode).all_nodes()
+    return [one for one in read_by if one.is_finished_ok and one.process_label == take_scan.__name__]

@@ -329,7 +329,7 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         """Results and failures of the jobs of a scan that was lost before it could pass them on."""
         results, failures = {}, {}
         for job in jobs_of(node):
-            taken, wrong = take_results(job, node.inputs.structures, self.inputs.scan.potential)
+            taken, wrong = take_results(job, node.inputs.structures)
             self.ctx.others |= wrong
             for name, outputs in taken.items():
                 results.setdefault(name, {}).update(outputs)

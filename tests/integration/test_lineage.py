@@ -89,7 +89,7 @@ def test_the_ancestors_of_a_result_are_its_own(screened, potential):
             assert ancestors(result, PotentialData) == [potential.pk]
             (job,) = ancestors(result, CalcJobNode)
             assert ancestors(result, FolderData) == sorted(
-                [load_node(job).inputs.batch.pk, load_node(job).outputs.results[key].pk]
+                [load_node(job).inputs.batch.pk, load_node(job).outputs.results.pk]
             )
             assert origin(result.pk) == (potential.name, potential.sha256, job, key)
             assert [row[3] for row in behind(result.pk, RecordData)] == [f'{key}.cif']

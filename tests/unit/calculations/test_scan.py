@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.descriptors import describe as describe_again
 from aiida_pesfp.calculations.program import as_json
-from aiida_pesfp.calculations.scan import batch_of, result_of, take_scan
+from aiida_pesfp.calculations.scan import add_result, batch_of, results_of, take_scan
 from aiida_pesfp.crystals.files import read_named_structures
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
@@ -31,7 +31,6 @@ RUN = {
     'cell_size': None,
     'scan_settings': SETTINGS.scan.as_dict(),
     'descriptor_settings': SETTINGS.descriptors.as_dict(),
-    'structures': {'LiCl': {'doubts': ['it is small']}},
 }
 
 
@@ -59,7 +58,9 @@ def computed(potential):
         surface = surface_of(crystal or structure.get_pymatgen_structure(), chosen)
         found = describe(surface, SETTINGS.descriptors).as_dict()
         run = RUN | {'scan_settings': chosen.as_dict()}
-        return result_of(as_json(structure), potential, run, 'LiCl', surface, found).store()
+        results = results_of(potential, run)
+        add_result(results, 'LiCl', as_json(structure), surface, found, ['it is small'])
+        return results.store()
 
     return make
 
@@ -74,10 +75,10 @@ def test_a_batch_holds_content_and_no_links(structures):
         np.testing.assert_allclose(crystal.lattice.matrix, structure.cell, rtol=1e-12)
 
 
-def test_a_result_becomes_a_surface_and_descriptors(structures, potential, computed):
+def test_a_result_becomes_a_surface_and_descriptors(structures, computed):
     structure = structures['LiI']
     result = computed(structure)
-    taken = take_scan(structure, potential, result)
+    taken = take_scan(structure, result)
     assert set(taken) == {'pes', 'descriptors'}
     expected = surface_of(structure.get_pymatgen_structure())
     np.testing.assert_array_equal(taken['pes'].get_array('energies'), expected.energies.astype(np.float32))
@@ -89,19 +90,19 @@ def test_a_result_becomes_a_surface_and_descriptors(structures, potential, compu
     # The bytes of both nodes are the same, so they are stored once.
     of_surface, of_job = (node.base.repository for node in (taken['pes'], result))
     for name in of_surface.list_object_names():
-        assert of_surface.get_object_content(name, 'rb') == of_job.get_object_content(name, 'rb')
+        assert of_surface.get_object_content(name, 'rb') == of_job.get_object_content(f'LiCl/{name}', 'rb')
 
 
-def test_a_copy_of_a_structure_has_results_of_its_own(structures, potential, computed):
+def test_a_copy_of_a_structure_has_results_of_its_own(structures, computed):
     structure = structures['LiCl']
     result, copy = computed(structure), structure.clone().store()
     with enable_caching():
         for one in (structure, copy):
-            assert take_scan(one, potential, result)['descriptors']['structure_uuid'] == one.uuid
+            assert take_scan(one, result)['descriptors']['structure_uuid'] == one.uuid
 
 
 @pytest.mark.parametrize('change', ['stretched', 'moved', 'swapped', 'other'])
-def test_results_of_another_structure_are_refused(structures, potential, computed, change):
+def test_results_of_another_structure_are_refused(structures, computed, change):
     crystal = structures['LiCl'].get_pymatgen_structure()
     result = computed(structures['LiCl'])
     if change == 'stretched':
@@ -113,20 +114,14 @@ def test_results_of_another_structure_are_refused(structures, potential, compute
     else:
         crystal = rock_salt('Li', 'F', 4.03)
     with pytest.raises(WrongResults, match='must be those that were scanned'):
-        take_scan(StructureData(pymatgen=crystal).store(), potential, result)
+        take_scan(StructureData(pymatgen=crystal).store(), result)
 
 
-def test_results_of_another_potential_are_refused(structures, computed, tmp_path):
-    other = PotentialData.from_spec(str(write_calculator(tmp_path / 'other.yaml', sigma=2.5))).store()
-    with pytest.raises(WrongResults, match='not with'):
-        take_scan(structures['LiCl'], other, computed(structures['LiCl']))
-
-
-def test_the_scanned_cell_is_kept_if_it_is_another(potential, computed):
+def test_the_scanned_cell_is_kept_if_it_is_another(computed):
     """A conventional cell whose primitive cell was scanned."""
     primitive = rock_salt('Li', 'Cl', 5.13)
     given = StructureData(pymatgen=primitive.to_conventional(), label='salt').store()
-    taken = take_scan(given, potential, computed(given, primitive))
+    taken = take_scan(given, computed(given, primitive))
     scanned = taken['scanned'].get_pymatgen_structure()
     np.testing.assert_allclose(scanned.lattice.matrix, primitive.lattice.matrix)
     assert scanned.species == primitive.species
@@ -136,20 +131,20 @@ def test_the_scanned_cell_is_kept_if_it_is_another(potential, computed):
 
 
 @pytest.mark.parametrize('others', ['fixed', 'removed', 'interstitial'])
-def test_a_surface_of_another_material_is_refused(structures, potential, computed, others):
+def test_a_surface_of_another_material_is_refused(structures, computed, others):
     """The job was given one structure, and has a surface of another, such as one that an earlier run has left."""
     given = structures['LiCl']
     for wrong in (rock_salt('Li', 'F', 5.13), rock_salt('Li', 'Cl', 5.4)):
         with pytest.raises(WrongResults, match=f'which is no cell of .* with others {others}'):
-            take_scan(given, potential, computed(given, wrong, others))
+            take_scan(given, computed(given, wrong, others))
 
 
 @pytest.mark.parametrize(('others', 'formula'), [('removed', 'Li1 Cl1'), ('interstitial', 'Li2 Cl1')])
-def test_a_surface_of_other_surroundings_is_taken_with_its_cell(potential, computed, others, formula):
+def test_a_surface_of_other_surroundings_is_taken_with_its_cell(computed, others, formula):
     """A conventional cell of which the primitive one was scanned."""
     primitive = rock_salt('Li', 'Cl', 5.13)
     given = StructureData(pymatgen=primitive.to_conventional(), label='salt').store()
-    taken = take_scan(given, potential, computed(given, primitive, others))
+    taken = take_scan(given, computed(given, primitive, others))
     assert taken['descriptors']['others'] == taken['pes'].base.attributes.get('others') == others
     assert taken['scanned'].get_pymatgen_structure().formula == formula
     assert taken['pes'].to_surface().crystal.formula == formula.replace('Li1 ', '').replace('Li2', 'Li1')
