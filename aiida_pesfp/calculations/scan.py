@@ -48,10 +48,8 @@ class ScanCalculation(ProgramCalculation):
     @classmethod
     def is_valid_cache(cls, node) -> bool:
         """As of every process; not if the table of quantities has grown since."""
-        results = node.outputs.results if 'results' in node.outputs else None
-        return super().is_valid_cache(node) and all(
-            set(NAMES) <= set(_described(results, key)) for key in keys_of(results)
-        )
+        known = node.outputs.results.base.attributes.get('quantities') if 'results' in node.outputs else NAMES
+        return super().is_valid_cache(node) and set(NAMES) <= set(known)
 
     @classmethod
     def define(cls, spec):
@@ -94,6 +92,7 @@ def results_of(potential: PotentialData, run: dict) -> FolderData:
     results = FolderData()
     about = {name: run[name] for name in ('species', 'cell', 'cell_size', 'scan_settings', 'descriptor_settings')}
     about |= {'potential_name': potential.name, 'potential_sha256': potential.sha256, 'structures': {}}
+    about |= {'cache_version': ScanCalculation.CACHE_VERSION, 'quantities': sorted(NAMES)}
     results.base.attributes.set_many(about)
     return results
 
@@ -116,13 +115,19 @@ def add_result(
     contents |= {STRUCTURE: structure.encode(), DESCRIPTORS: json.dumps(descriptors).encode()}
     for name, content in contents.items():
         results.base.repository.put_object_from_bytes(content, f'{key}/{name}')
-    of_structure = {'sha256': _sha256(structure), 'doubts': list(doubts)}
+    of_structure = {'sha256': sha256_of(structure), 'doubts': list(doubts)}
     results.base.attributes.set('structures', results.base.attributes.get('structures') | {key: of_structure})
 
 
-def keys_of(results: FolderData | None) -> list[str]:
+def keys_of(results: FolderData) -> list[str]:
     """Keys of the structures of which a job has results."""
-    return [] if results is None else list(results.base.attributes.get('structures'))
+    return list(results.base.attributes.get('structures'))
+
+
+def sha256_of(structure: StructureData | str) -> str:
+    """What tells whether a job has scanned a structure, by its content or by the JSON of it."""
+    text = structure if isinstance(structure, str) else as_json(structure)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @calcfunction
@@ -135,6 +140,7 @@ def take_scan(structure: StructureData, results: FolderData) -> dict:
     crystal = structure.get_pymatgen_structure()
     key, about = _key_of(structure, crystal, results), dict(results.base.attributes.all)
     about['doubts'] = about.pop('structures')[key]['doubts']
+    del about['quantities'], about['cache_version']
     repository = results.base.repository
     arrays = {
         name.removesuffix('.npy'): np.load(io.BytesIO(repository.get_object_content(f'{key}/{name}', 'rb')))
@@ -172,7 +178,7 @@ def _key_of(structure: StructureData, crystal: Structure, results: FolderData) -
 
     :raises WrongResults: if it is not among them.
     """
-    known, own = results.base.attributes.get('structures'), _sha256(as_json(structure))
+    known, own = results.base.attributes.get('structures'), sha256_of(structure)
     for key in sorted(known, key=lambda key: known[key]['sha256'] != own):
         scanned = Structure.from_str(results.base.repository.get_object_content(f'{key}/{STRUCTURE}'), 'json')
         if _is_same(scanned, crystal):
@@ -185,10 +191,6 @@ def _key_of(structure: StructureData, crystal: Structure, results: FolderData) -
 
 def _described(results: FolderData, key: str) -> dict:
     return json.loads(results.base.repository.get_object_content(f'{key}/{DESCRIPTORS}'))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_same(one: Structure, other: Structure) -> bool:

@@ -20,7 +20,7 @@ LOST = 'JobLost'
 
 
 @calcfunction
-def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dict:
+def reject(criteria: Dict, properties: Dict, earlier: Dict, **structures: StructureData) -> Dict:
     """Structures that are not scanned: key -> stage, reason and uuid (Sec. II B of the paper).
 
     Among equal structures, the one with most known properties is scanned, then the one closest to the hull, then the
@@ -29,24 +29,27 @@ def reject(criteria: Dict, properties: Dict, **structures: StructureData) -> Dic
     :param criteria: see :class:`~aiida_pesfp.settings.screen.Criteria`; similar structures are those that
         :class:`~aiida_pesfp.crystals.duplicates.KnownStructures` finds.
     :param properties: key -> ``band_gap`` (eV) and ``energy_above_hull`` (eV/atom), as far as they are known.
+    :param earlier: ``keys`` of those structures that were scanned before: others that are the same are left out.
     """
     chosen, properties = Criteria.from_dict(criteria.get_dict()), properties.get_dict()
+    before = earlier.get('keys', [])
     similar, identical, rejected = KnownStructures(), {}, {}
+    order = {key: place for place, key in enumerate(structures)}
 
     def merit(key: str) -> tuple:
         known, node = properties.get(key, {}), structures[key]
         return -len(known), known.get('energy_above_hull', 0.0), round(node.get_cell_volume() / len(node.sites), 6)
 
-    for key in sorted(structures, key=merit):
+    for key in (*before, *sorted(structures.keys() - before, key=lambda key: (merit(key), order[key]))):
         structure, other = structures[key], None
-        reason = _reason(structure, properties.get(key, {}), chosen)
+        reason = None if key in before else _reason(structure, properties.get(key, {}), chosen)
         if reason is None and chosen.duplicates == 'similar':
             other = similar.add(key, structure.get_pymatgen_structure())
         elif reason is None and chosen.duplicates == 'identical':
             other = identical.setdefault(structure.base.caching.compute_hash(), key)
         if other not in (None, key):
             reason = f'the same structure as {structures[other].label or other}'
-        if reason is not None:
+        if reason is not None and key not in before:
             rejected[key] = {'stage': 'filter', 'reason': reason, 'uuid': structure.uuid}
     return Dict(rejected)
 
@@ -81,7 +84,7 @@ def rank_by_model(model: RankingModelData, features: Dict, **descriptors: Descri
             row[XI_CALIBRATED.name] = row['score']
     if all(row['score'] is None for row in rows):
         raise AssessmentError(f'the model ranks no structure: {rows[0]["score_error"]}')
-    rows.sort(key=lambda row: (row['score'] is None, stopped_early(row), -(row['score'] or 0.0), *_place(row)))
+    rows.sort(key=_place)
     words = f'{XI_CALIBRATED.name}, the cuts' if model.kind == 'xi' else 'score, the model'
     ranked_by = f'{words} {model.label}<{model.pk}>'
     return Dict({'rows': rows, 'ranked_by': ranked_by, 'model': {'uuid': model.uuid, 'kind': model.kind}})
@@ -121,7 +124,30 @@ def _rows(descriptors: dict[str, DescriptorsData]) -> list[dict]:
 
 
 def _place(row: dict) -> tuple:
-    return *rank_key(row), row['key']
+    """What sorts rows: their score, if a model has ranked them, and the free volumes."""
+    by_score = ()
+    if 'score' in row:
+        by_score = (row['score'] is None, stopped_early(row), -(row['score'] or 0.0))
+    return *by_score, *rank_key(row), row['key']
+
+
+@calcfunction
+def merge_rankings(**rankings: Dict) -> Dict:
+    """One ranking of several that were made alike, of different structures.
+
+    :raises AssessmentError: if they were not made alike.
+    """
+    found = [ranking.get_dict() for ranking in rankings.values()]
+    about = [{name: value for name, value in ranking.items() if name != 'rows'} for ranking in found]
+    if differing := next((one for one in about if one != about[0]), None):
+        raise AssessmentError(f'some rank by {about[0]["ranked_by"]}, others by {differing["ranked_by"]}')
+    return Dict({'rows': sorted((row for ranking in found for row in ranking['rows']), key=_place)} | about[0])
+
+
+@calcfunction
+def merge_rejected(others: Dict, **rejected: Dict) -> Dict:
+    """The structures without a result of several screenings, and others: key -> stage and reason."""
+    return Dict({key: entry for node in (others, *rejected.values()) for key, entry in node.get_dict().items()})
 
 
 @calcfunction

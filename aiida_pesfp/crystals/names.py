@@ -13,7 +13,7 @@ _DEVICES = re.compile(r'con|prn|aux|nul|(com|lpt)\d', re.IGNORECASE)
 
 #: Names of other inputs of calculation functions that take structures, or what belongs to them, by these names.
 RESERVED = frozenset([
-    'assessment', 'calibration_of_xi', 'criteria', 'features', 'filtered', 'groups', 'labels',
+    'assessment', 'calibration_of_xi', 'criteria', 'earlier', 'features', 'filtered', 'groups', 'labels',
     'matches', 'model', 'names', 'other', 'others', 'parameters', 'progress', 'properties', 'ranking',
     'species', 'structure',
 ])  # fmt: skip

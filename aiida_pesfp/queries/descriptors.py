@@ -161,8 +161,7 @@ def surfaces_of(descriptors: Iterable[int]) -> dict[int, int]:
 def potentials_of(surfaces: Iterable[int]) -> dict[int, PotentialData]:
     """PK of each surface -> the potential with which it was scanned."""
     query = QueryBuilder().append(PesData, filters=among(surfaces), tag='pes', project='id')
-    query.append(CalculationNode, with_outgoing='pes', tag='scan')
-    return dict(query.append(PotentialData, with_outgoing='scan', project='*').all())
+    return dict(query.append(PotentialData, with_descendants='pes', project='*').all())
 
 
 def _changed_settings(settings: dict) -> str | None:

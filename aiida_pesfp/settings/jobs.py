@@ -24,6 +24,7 @@ class JobSettings(Settings):
         'most steps of one job; by default as many as its walltime allows', gt=0, le=10**10
     )
     max_structures_per_job: int = setting('most structures of one job', gt=0, le=_MOST)
+    max_structures_per_shard: int = setting('most structures of one shard of a campaign', gt=0, le=_MOST)
     max_concurrent_jobs: int = setting('most jobs at once', gt=0, le=_MOST)
     max_concurrent_candidates: int = setting('candidates whose dynamics run at once', gt=0, le=_MOST)
     candidates: int = setting('most candidates of a stage', gt=0, le=_MOST)

@@ -6,7 +6,6 @@ from aiida.common.exceptions import AiidaException
 from aiida.engine import ExitCode, ProcessBuilder
 from aiida.orm import (
     AbstractCode,
-    CalcFunctionNode,
     CalcJobNode,
     Data,
     Dict,
@@ -14,6 +13,7 @@ from aiida.orm import (
     Int,
     RemoteData,
     StructureData,
+    load_node,
 )
 
 from aiida_pesfp.calculations.ports import structures_port
@@ -25,6 +25,7 @@ from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
 from aiida_pesfp.queries.nodes import how_it_ended
+from aiida_pesfp.queries.results import taken_from
 from aiida_pesfp.workflows import restart
 
 
@@ -176,7 +177,7 @@ class ScanBaseWorkChain(restart.StrictRestartWorkChain):
         """Make outputs of what a job has finished."""
         if 'failures' in node.outputs:
             self.ctx.failures[f'job_{node.pk}'] = node.outputs.failures
-        taken, wrong = take_results(node, self.inputs.structures)
+        taken, wrong = results_of_job(node, self.inputs.structures)
         self.ctx.others |= wrong
         self.ctx.done += taken.get('descriptors', {})
         for name, outputs in taken.items():
@@ -202,29 +203,27 @@ class ScanBaseWorkChain(restart.StrictRestartWorkChain):
 
 
 def take_results(
-    job: CalcJobNode, structures: Mapping[str, StructureData]
+    results: FolderData, structures: Mapping[str, StructureData]
 ) -> tuple[dict[str, dict[str, Data]], dict[str, dict[str, str]]]:
-    """The outputs of :func:`take_scan` for the results of a job, by name and key, and by key why a result has none.
+    """The outputs of :func:`take_scan` for structures of a job, by name and key, and by key why a structure has none.
 
-    What a process that was lost has taken already is not taken again.
+    What was taken before, as by a process that was lost, is not taken again.
     """
-    taken, wrong = {}, {}
-    if 'results' not in job.outputs:
-        return taken, wrong
-    results = job.outputs.results
-    before = {one.inputs.structure.uuid: one for one in _taken_from(results)}
-    for key in keys_of(results):
+    taken, wrong, before = {}, {}, taken_from(results)
+    for key, structure in structures.items():
         try:
-            structure, label = structures[key], {'call_link_label': f'take_{key}'}
-            done = before.get(structure.uuid)
-            outputs = done.outputs if done else take_scan(structure, results, metadata=label)
+            done, label = before.get(structure.uuid), {'call_link_label': f'take_{key}'}
+            outputs = load_node(done).outputs if done else take_scan(structure, results, metadata=label)
             for name in outputs:
                 taken.setdefault(name, {})[key] = outputs[name]
-        except (WrongResults, AiidaException, KeyError, ValueError) as error:
+        except (WrongResults, AiidaException, KeyError, OSError, ValueError) as error:
             wrong[key] = {'error_type': type(error).__name__, 'error': str(error)}
     return taken, wrong
 
 
-def _taken_from(results: FolderData) -> list[CalcFunctionNode]:
-    read_by = results.base.links.get_outgoing(CalcFunctionNode).all_nodes()
-    return [one for one in read_by if one.is_finished_ok and one.process_label == take_scan.__name__]
+def results_of_job(job: CalcJobNode, structures: Mapping[str, StructureData]) -> tuple[dict, dict]:
+    """As :func:`take_results`, of all that a job has computed."""
+    if 'results' not in job.outputs:
+        return {}, {}
+    results = job.outputs.results
+    return take_results(results, {key: structures[key] for key in keys_of(results)})

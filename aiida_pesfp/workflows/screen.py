@@ -1,7 +1,7 @@
 """``pesfp.screen``: select structures, scan them in batches, rank them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiida.common.exceptions import NotExistent
 from aiida.engine import ExitCode, ProcessBuilder, WorkChain, while_
@@ -9,6 +9,7 @@ from aiida.orm import AbstractCode, Bool, Dict, StructureData, WorkChainNode, lo
 
 from aiida_pesfp.calculations.assessment import featurise
 from aiida_pesfp.calculations.ports import number_port, settings_port, structures_port, validator_by
+from aiida_pesfp.calculations.scan import sha256_of
 from aiida_pesfp.calculations.selection import (
     LOST,
     collect_rejected,
@@ -24,6 +25,7 @@ from aiida_pesfp.fingerprint.quantities import is_promising, stopped_early
 from aiida_pesfp.queries.calibrations import calibrations, node_of
 from aiida_pesfp.queries.nodes import how_it_ended, jobs_of
 from aiida_pesfp.queries.progress import estimated_cost
+from aiida_pesfp.queries.results import stored_results
 from aiida_pesfp.queries.structures import known_properties
 from aiida_pesfp.settings.ordering import EnsembleSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -31,13 +33,16 @@ from aiida_pesfp.settings.screen import Criteria, Properties
 from aiida_pesfp.workflows.engines import check_plugin
 from aiida_pesfp.workflows.orderings import OrderingSteps
 from aiida_pesfp.workflows.protocols import ProtocolMixin, merge
-from aiida_pesfp.workflows.scan import ScanBaseWorkChain, take_results
+from aiida_pesfp.workflows.scan import ScanBaseWorkChain, results_of_job, take_results
 from aiida_pesfp.workflows.window import RollingWindow, equal_batches
 
 
 def _check(inputs) -> None:
     """What does not belong to a structure, or to the scan, would silently be without effect."""
-    for key, properties in inputs['properties'].get_dict().items():
+    # A campaign has neither: each of its shards does.
+    if both := inputs.get('known', {}).keys() & inputs.get('structures', {}).keys():
+        raise ValueError(f'known: {", ".join(sorted(both))} are keys of structures to screen: give other keys')
+    for key, properties in inputs['properties'].get_dict().items() if 'properties' in inputs else ():
         if key not in inputs['structures']:
             close = closest(key, inputs['structures'])
             hint = f'did you mean {close}?' if close else f'the keys are {", ".join(inputs["structures"])}'
@@ -70,6 +75,18 @@ def _origin(scan) -> dict:
     return FingerprintSettings.from_dict(scan['parameters'].get_dict()).origin(potential.sha256, potential.name)
 
 
+def calibration_of(scan: Mapping, report: Callable[[str], None]) -> RankingModelData | None:
+    """The calibration that ranks, if there is one for the potential, the ion and the settings of a scan.
+
+    :param report: told what is known of calibrations.
+    """
+    known, origin = calibrations(), _origin(scan)
+    for sentence in itertools.chain(*known.explain([origin])):
+        report(sentence)
+    found = known.of(origin)
+    return found and node_of(found)
+
+
 def _code_of_orderings(code: AbstractCode) -> AbstractCode:
     """The code of ``pesfp-order`` on the computer of that of the scans."""
     label = f'pesfp-order@{code.computer.label}'
@@ -82,7 +99,7 @@ def _code_of_orderings(code: AbstractCode) -> AbstractCode:
     return found
 
 
-def _names_of(potentials: list[PotentialData]) -> list[str]:
+def names_of(potentials: list[PotentialData]) -> list[str]:
     """A name of each potential for people; those of the same name have the beginning of their hash behind it."""
     names = [node.label or node.name for node in potentials]
     return [f'{name} {node.sha256[:8]}' if names.count(name) > 1 else name for name, node in zip(names, potentials)]
@@ -99,6 +116,8 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
     def define(cls, spec):
         super().define(spec)
         structures_port(spec, 'Structures to screen. The keys name them in all outputs.')
+        words = 'Structures that were screened before, by other keys. What is the same as one of them is left out.'
+        spec.input_namespace('known', dynamic=True, valid_type=StructureData, required=False, help=words)
         words = 'Known properties of the structures: key -> band_gap (eV), energy_above_hull (eV/atom).'
         settings_port(spec, 'properties', None, words)
         settings_port(spec, 'criteria', Criteria, 'What is scanned; None switches a limit off.')
@@ -114,13 +133,19 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         spec.input_namespace('further_potentials', dynamic=True, valid_type=PotentialData, help=words)
         words = 'Further potentials scan only structures with Xi above 0.25 by the first one, with its own cuts.'
         spec.input('confirm', valid_type=Bool, default=lambda: Bool(False), help=words)
+        words = (
+            'Take what any job has computed for the same structure, potential and settings, and do not scan it again.'
+        )
+        spec.input('reuse', valid_type=Bool, default=lambda: Bool(True), help=words)
         spec.expose_inputs(ScanBaseWorkChain, exclude=('structures', 'scan.parent_folder'))
         spec.inputs.validator = validator_by(_check)
         scans = while_(cls.any_scan_left)(cls.scan, cls.collect_results)
         orders = while_(cls.any_to_order)(cls.order, cls.collect_orderings)
-        rounds = while_(cls.begin_round)(orders, cls.distribute, scans)
+        rounds = while_(cls.begin_round)(orders, cls.reuse, cls.distribute, scans)
         spec.outline(cls.select, rounds, cls.pool, cls.rank, cls.ask_further_potentials, cls.agree)
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
+        words = 'If there are further potentials, the ranking by each, in their order: ranking_1, ranking_2.'
+        spec.output_namespace('rankings', valid_type=Dict, dynamic=True, required=False, help=words)
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
         spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
@@ -160,7 +185,7 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         if dotted := next((key for key in given if '.' in str(key)), None):
             raise ValueError(f'the properties of {dotted!r}: give the key of the structure, without the ending')
         builder.properties = merge(known_properties(structures), given)
-        for name in ('criteria', 'ordering', 'max_structures_per_job', 'max_concurrent_jobs', 'confirm'):
+        for name in ('criteria', 'ordering', 'max_structures_per_job', 'max_concurrent_jobs', 'confirm', 'reuse'):
             builder[name] = inputs[name]
         builder.further_potentials = {f'potential_{n}': one for n, one in enumerate(further_potentials, start=2)}
         if EnsembleSettings.from_dict(inputs['ordering']).needs_potential:
@@ -190,19 +215,31 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         parameters = self.parameters
         needed = None if parameters.scan.others == 'interstitial' else parameters.species
         criteria = Dict(self.inputs.criteria.get_dict() | {'species': needed})
-        self.ctx.filtered = reject(criteria, self.inputs.properties, **structures)
+        known = dict(self.inputs.get('known', {}))
+        earlier = Dict({'keys': list(known)})
+        self.ctx.filtered = reject(criteria, self.inputs.properties, earlier, **known, **structures)
         self.ctx.selected = {key: node for key, node in structures.items() if key not in self.ctx.filtered}
         self.report(f'{len(self.ctx.selected)} of {len(structures)} structures pass the criteria')
-        self.ctx.model = self.inputs.get('model') or self._calibration()
+        self.ctx.model = self.inputs.get('model') or calibration_of(self.inputs.scan, self.report)
         self.begin_orderings()
 
-    def _calibration(self) -> RankingModelData | None:
-        """The calibration that ranks, if there is one for the potential, the ion and the scan."""
-        known, origin = calibrations(), _origin(self.inputs.scan)
-        for sentence in itertools.chain(*known.explain([origin])):
-            self.report(sentence)
-        found = known.of(origin)
-        return found and node_of(found)
+    def reuse(self) -> None:
+        """Take results that are stored already, whatever job has computed them."""
+        parameters = FingerprintSettings.from_dict(self._parameters_of_jobs().get_dict())
+        stored = stored_results(self.inputs.scan.potential, parameters) if self.inputs.reuse else {}
+        by_results: dict[int, dict[str, StructureData]] = {}
+        for key in self.ctx.to_scan if stored else ():
+            if (pk := stored.get(sha256_of(self.ctx.selected[key]))) is not None:
+                by_results.setdefault(pk, {})[key] = self.ctx.selected[key]
+        for pk, structures in by_results.items():
+            taken, wrong = take_results(load_node(pk), structures)
+            self._add_outputs(taken)
+            for key, reason in wrong.items():
+                self.report(f'{key} is scanned again: {reason["error"]}')
+        known = [key for key in self.ctx.to_scan if key in self.ctx.descriptors]
+        if known:
+            self.report(f'{len(known)} of {len(self.ctx.to_scan)} structures have results of earlier jobs')
+        self.ctx.to_scan = [key for key in self.ctx.to_scan if key not in known]
 
     def distribute(self) -> None:
         """Distribute structures over jobs of about the same cost."""
@@ -210,6 +247,13 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         costs = {key: estimated_cost(self.ctx.selected[key], self.parameters) for key in keys}
         self.ctx.batches = equal_batches(costs, self.inputs.max_structures_per_job.value)
         self.ctx.running = []
+
+    def _parameters_of_jobs(self) -> Dict:
+        """The parameters of the scans, with the cuts of the calibration if scans may stop early."""
+        given = self.inputs.scan.parameters
+        if self.parameters.scan.stop_below is None or not self.ctx.model or self.ctx.model.kind != 'xi':
+            return given
+        return Dict(given.get_dict() | {'stop_xi': self.ctx.model.to_model().parameters})
 
     def any_scan_left(self) -> bool:
         """Whether a job is to be launched, or still runs."""
@@ -220,9 +264,7 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         while self.ctx.batches and len(self.ctx.running) < self.inputs.max_concurrent_jobs.value:
             batch, inputs = self.ctx.batches.pop(0), self.exposed_inputs(ScanBaseWorkChain)
             inputs['structures'] = {key: self.ctx.selected[key] for key in batch}
-            if self.parameters.scan.stop_below is not None and self.ctx.model and self.ctx.model.kind == 'xi':
-                cuts = {'stop_xi': self.ctx.model.to_model().parameters}
-                inputs['scan']['parameters'] = Dict(inputs['scan']['parameters'].get_dict() | cuts)
+            inputs['scan']['parameters'] = self._parameters_of_jobs()
             if batch[0] in self.ctx.folders:
                 inputs['scan']['parent_folder'] = self.ctx.folders[batch[0]]
             node = self.submit(ScanBaseWorkChain, **inputs)
@@ -259,7 +301,7 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
             left = {row['key'] for row in rows if is_promising(row) and not stopped_early(row)}
             structures = {key: node for key, node in structures.items() if key in left}
             self.report(f'{len(left)} of {len(rows)} structures are left open')
-        own = ('metadata', 'further_potentials', 'confirm', 'model', 'properties', 'structures', 'scan')
+        own = ('metadata', 'further_potentials', 'confirm', 'model', 'properties', 'structures', 'known', 'scan')
         inputs = {name: value for name, value in self.inputs.items() if name not in own}
         known = self.inputs.properties.get_dict()
         inputs['properties'] = Dict({key: known[key] for key in structures if key in known})
@@ -278,8 +320,10 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         if rankings:
             given = [self.inputs.scan.potential, *(potentials[name] for name in rankings)]
             labels = [f'ranking_{number}' for number in range(1, len(given) + 1)]
-            names = Dict({'names': list(zip(labels, _names_of(given)))})
-            ranking = rank_by_consensus(names, **dict(zip(labels, [ranking, *rankings.values()])))
+            names = Dict({'names': list(zip(labels, names_of(given)))})
+            own = dict(zip(labels, [ranking, *rankings.values()]))
+            ranking = rank_by_consensus(names, **own)
+            self.out('rankings', own)
         self.out('ranking', ranking)
         lost = [entry['reason'] for entry in self.ctx.rejected.get_dict().values() if entry.get('error_type') == LOST]
         if lost:
@@ -303,16 +347,10 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         failures = {f'failures_{node.pk}': node.outputs.failures} if 'failures' in node.outputs else {}
         if not node.is_finished:
             results, failures = self._recover(node)
-        for name, nodes in results.items():
-            for key, output in nodes.items():
-                self.out(f'{name}.{key}', output)
-        found = dict(results.get('descriptors', {}))
-        for key, descriptors in found.items():
-            self.report(f'{key}: Xi {descriptors.xi:.4f}, MPE {descriptors.mpe:.3f} eV')
+        found = self._add_outputs(results)
         failed = [key for failure in failures.values() for key in failure.get_dict()]
         if failed:
             self.report(f'could not be scanned: {", ".join(failed)}')
-        self.ctx.descriptors |= found
         self.ctx.failures |= failures
         if not node.is_finished_ok:
             self.report(how_it_ended(node))
@@ -325,11 +363,22 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         reason = {'error_type': LOST, 'error': how_it_ended(node)}
         self.ctx.others |= {key: reason for key in lost if key not in again}
 
+    def _add_outputs(self, results: Mapping[str, Mapping]) -> list[str]:
+        """Add outputs of scans, by name and key; the keys of those that have descriptors."""
+        for name, nodes in results.items():
+            for key, output in nodes.items():
+                self.out(f'{name}.{key}', output)
+        found = dict(results.get('descriptors', {}))
+        for key, descriptors in found.items():
+            self.report(f'{key}: Xi {descriptors.xi:.4f}, MPE {descriptors.mpe:.3f} eV')
+        self.ctx.descriptors |= found
+        return list(found)
+
     def _recover(self, node: WorkChainNode) -> tuple[dict[str, dict], dict[str, Dict]]:
         """Results and failures of the jobs of a scan that was lost before it could pass them on."""
         results, failures = {}, {}
         for job in jobs_of(node):
-            taken, wrong = take_results(job, node.inputs.structures)
+            taken, wrong = results_of_job(job, node.inputs.structures)
             self.ctx.others |= wrong
             for name, outputs in taken.items():
                 results.setdefault(name, {}).update(outputs)

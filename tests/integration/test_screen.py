@@ -37,7 +37,9 @@ def builder_of(code, potential):
     """Makes a builder of ``pesfp.screen``."""
 
     def make(structures, properties=None, **overrides):
-        builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', COARSE | overrides)
+        builder = ScreenWorkChain.get_builder_from_protocol(
+            code, structures, potential, 'fast', COARSE | {'reuse': False} | overrides
+        )
         builder.properties = Dict(properties or {})
         return builder
 
@@ -49,10 +51,10 @@ def test_names_do_not_decide_which_of_several_is_scanned(aiida_profile, names):
     """Lengths of 100, 100.6 and 101.2 %: the outer ones are not the same; the densest of those that are is scanned."""
     salts = (StructureData(pymatgen=rock_salt('Li', 'I', 6.0 * scale)) for scale in (1, 1.006, 1.012))
     crystals = dict(zip(names, salts))
-    rejected = reject(Dict({'duplicates': 'similar'}), Dict({}), **crystals)
+    rejected = reject(Dict({'duplicates': 'similar'}), Dict({}), Dict({}), **crystals)
     assert set(rejected.get_dict()) == {names[1]}
     known = {names[1]: {'energy_above_hull': 0.0}}
-    assert set(reject(Dict({}), Dict(known), **crystals).get_dict()) == {names[0], names[2]}
+    assert set(reject(Dict({}), Dict(known), Dict({}), **crystals).get_dict()) == {names[0], names[2]}
 
 
 def rejected_crystals():

@@ -174,6 +174,12 @@ criteria_options = combined(
         },
     ),
     click.option('--structures-per-job', 'max_structures_per_job', type=click.IntRange(1), help='Most in one job.'),
+    click.option(
+        '--reuse/--no-reuse',
+        default=None,
+        help='Take results of earlier jobs for the same structure, potential and settings, or scan all.'
+        '  [default: reuse]',
+    ),
     click.option('--jobs', 'max_concurrent_jobs', type=click.IntRange(1), help='Most jobs at once.'),
 )
 _ABOVE_0, _DEFAULT = click.FloatRange(0, min_open=True), '  [default: that of the protocol]'

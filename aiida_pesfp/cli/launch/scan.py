@@ -48,7 +48,7 @@ def launch_screen(launching, potentials, code, **chosen):
 def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
     """Overrides of ``pesfp.screen`` from values of ``options.scan_options`` and ``options.criteria_options``."""
     parameters, chosen = _parameters(launching, chosen), shared.without_none(**chosen)
-    jobs = ('max_structures_per_job', 'max_concurrent_jobs', 'confirm')
+    jobs = ('max_structures_per_job', 'max_concurrent_jobs', 'confirm', 'reuse')
     jobs = {name: chosen.pop(name) for name in jobs if name in chosen}
     ordering = {name: chosen.pop(name) for name in shared.ORDERED if name in chosen}
     if 'number' in ordering:
