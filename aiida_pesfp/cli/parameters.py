@@ -79,13 +79,16 @@ class GroupOrNodeParamType(click.ParamType):
             self.fail(f'the UUIDs of several nodes or groups begin with {value!r}: give more of it', param, ctx)
         except (NotExistent, ValueError):
             return self.of_other(value)
-        group, nodes = (None, found) if isinstance(found, list) else (found, list(found.nodes))
-        if not nodes:
-            self.fail(f'the group {group.label!r} is empty: fill it with `aiida-pesfp import`', param, ctx)
-        return self.of_nodes(nodes, group)
+        return self.of_nodes(found, None) if isinstance(found, list) else self.of_group(found)
 
     def shell_complete(self, ctx, param, incomplete):
         return types.GroupParamType().shell_complete(ctx, param, incomplete)
+
+    def of_group(self, group):
+        """The value for a group, which must not be empty."""
+        if not (nodes := list(group.nodes)):
+            self.fail(f'the group {group.label!r} is empty: fill it with `aiida-pesfp import`')
+        return self.of_nodes(nodes, group)
 
     def of_nodes(self, nodes: list, group):
         """The value for the nodes of a group, or for those of the same label if ``group`` is None.
@@ -100,19 +103,27 @@ class GroupOrNodeParamType(click.ParamType):
 
 
 class StructuresParamType(GroupOrNodeParamType):
-    """StructureData of a group, one StructureData, or a path whose structures are not yet imported."""
+    """A group with StructureData, one StructureData, or a path whose structures are not yet imported."""
 
     name = 'group, structure or folder'
+
+    def of_group(self, group):
+        from aiida_pesfp.queries.campaigns import members_of
+
+        # Its nodes are not loaded: they may be very many.
+        if not group.count():
+            self.fail(f'the group {group.label!r} is empty: fill it with `aiida-pesfp import`')
+        if not members_of(group.uuid):
+            self.fail(f'the group {group.label!r} has no StructureData among its {group.count()} nodes')
+        return group
 
     def of_nodes(self, nodes, group):
         from aiida.orm import StructureData
 
         structures = [node for node in nodes if isinstance(node, StructureData)]
-        if not structures and group:
-            self.fail(f'the group {group.label!r} has no StructureData among its {len(nodes)} nodes')
         if not structures:
             self.fail(f'node {nodes[0].pk} is a {type(nodes[0]).__name__}, not a StructureData')
-        return structures if group else [_single(structures)]
+        return _single(structures)
 
     def of_other(self, value):
         if Path(value).exists():

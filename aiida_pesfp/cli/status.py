@@ -11,8 +11,9 @@ from aiida_pesfp.workflows.engines import DYNAMICS
 
 _VALIDATIONS = ('aiida.workflows:pesfp.screen_and_validate', 'aiida.workflows:pesfp.conductivity')
 _SCREENING, _BARRIER = 'aiida.workflows:pesfp.screen', 'aiida.workflows:pesfp.barrier.base'
+_CAMPAIGN = 'aiida.workflows:pesfp.campaign'
 #: Types of the processes that are looked for if none is named.
-_PROCESSES = (*_VALIDATIONS, _SCREENING, 'aiida.workflows:pesfp.scan.base', _BARRIER, *DYNAMICS)
+_PROCESSES = (*_VALIDATIONS, _CAMPAIGN, _SCREENING, 'aiida.workflows:pesfp.scan.base', _BARRIER, *DYNAMICS)
 
 #: A worker that is not busy begins what was submitted at once; s.
 _LONGEST_START = 120
@@ -76,6 +77,8 @@ def _progress(node) -> list[str]:
     from aiida_pesfp.queries.nodes import with_descendants
     from aiida_pesfp.queries.progress import dynamics_of
 
+    if node.process_type == _CAMPAIGN:
+        return _of_campaign(node)
     barriers = [_barrier_line(one) for one in with_descendants(node) if one.process_type == _BARRIER]
     screenings = [one for one in with_descendants(node) if one.process_type == _SCREENING]
     dynamics = barriers + [_line(run) for run in dynamics_of(node, DYNAMICS)]
@@ -83,6 +86,26 @@ def _progress(node) -> list[str]:
         return [line for one in screenings or [node] for line in _of_scans(one, screenings)] + dynamics
     except ValueError:
         return dynamics or ['no dynamics yet'] * (node.process_type in _VALIDATIONS)
+
+
+def _of_campaign(node) -> list[str]:
+    from aiida_pesfp.queries.campaigns import progress_of
+
+    progress = progress_of(node)
+    to_scan = progress.total - progress.rejected
+    rate = '' if progress.per_hour is None else f', {progress.per_hour:.0f} an hour'
+    entries = {
+        'structures done': f'{progress.done} of {to_scan}{rate}',
+        'left out': f'{progress.rejected} of {progress.total} given' if progress.rejected else None,
+        'failed': progress.failed or None,
+        'shards ended': progress.ended,
+    }
+    if not node.is_terminated:
+        running = ', '.join(f'{one.process_label}<{one.pk}>' for one in progress.running)
+        entries['shards running'] = running or 'none'
+        left = progress.seconds_left
+        entries['time left'] = 'not known before the first' if left is None else f'about {_duration(left)}'
+    return [f'{name:<17} {value}' for name, value in entries.items() if value is not None]
 
 
 def _of_scans(node, screenings) -> list[str]:

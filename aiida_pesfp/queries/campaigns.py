@@ -4,16 +4,19 @@ All of them ask for numbers and short texts of all nodes at once: no node is loa
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from aiida.common import timezone
 from aiida.orm import Dict, Group, Node, QueryBuilder, Str, StructureData, WorkChainNode, load_node
 from pymatgen.core import Composition
 
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.queries.nodes import among
 from aiida_pesfp.queries.screening import SCREENING
 
 #: Type of the process of a campaign.
 CAMPAIGN = 'aiida.workflows:pesfp.campaign'
-_STRUCTURES = 'structures__'
+_STRUCTURES, _DESCRIPTORS = 'structures__', 'descriptors__'
 
 
 def members_of(group: str) -> list[int]:
@@ -44,6 +47,68 @@ def outputs_of(shards: Iterable[int], label: str, kind: type[Node]) -> dict[int,
     return found
 
 
+@dataclass(frozen=True)
+class CampaignProgress:
+    """State of a campaign.
+
+    Of the ``total`` structures of its group, some are ``done``, some ``rejected`` by the filters, some ``failed``. Of
+    its shards, some have ``ended`` and some are ``running``. ``per_hour`` and ``seconds_left`` are None before the
+    first structure is done.
+    """
+
+    total: int
+    done: int
+    rejected: int
+    failed: int
+    ended: int
+    running: tuple[WorkChainNode, ...]
+    per_hour: float | None = None
+    seconds_left: float | None = None
+
+
+def progress_of(campaign: WorkChainNode) -> CampaignProgress:
+    """The progress of a campaign, with what it took of earlier ones."""
+    group = campaign.inputs.group.value
+    members, shards = set(members_of(group)), shards_of(one.pk for one in campaigns_of(group) if one.pk <= campaign.pk)
+    given, own = keys_in(one.pk for one in shards), {one.pk for one in shards_of([campaign.pk])}
+    ranked = structures_with_descriptors(given)
+    done = {pk for shard in given for pk in ranked.get(shard, ()) if pk in members}
+    of_own = {pk for shard in own for pk in ranked.get(shard, ())} & done
+    rejected, failed = set(), set()
+    told = rejected_by(one.pk for one in shards if one.is_finished)
+    for shard, entries in told.items():
+        for pk, key in given[shard].items():
+            if pk in members - done and key in entries:
+                (rejected if entries[key] == 'filter' else failed).add(pk)
+    running = tuple(one for one in shards if one.pk in own and not one.is_terminated)
+    per_second, left = None, len(members) - len(done) - len(rejected) - len(failed)
+    if of_own:
+        until = campaign.mtime if campaign.is_terminated else timezone.now()
+        per_second = len(of_own) / max(1.0, (until - campaign.ctime).total_seconds())
+    seconds = 0.0 if campaign.is_terminated or not left else per_second and left / per_second
+    counts = (len(members), len(done), len(rejected), len(failed), sum(one.is_terminated for one in shards))
+    return CampaignProgress(*counts, running, per_second and 3600 * per_second, seconds)
+
+
+def structures_with_descriptors(shards: Iterable[int]) -> dict[int, list[int]]:
+    """PK of each shard -> PKs of its structures that have descriptors there, of themselves or of their orderings."""
+    given, labels = keys_in(shards), {}
+    query = QueryBuilder().append(WorkChainNode, filters=among(given), tag='shard', project='id')
+    of_link = {'edge_filters': {'label': {'like': f'{_DESCRIPTORS}%'}, 'type': 'return'}, 'edge_project': 'label'}
+    for shard, label in query.append(DescriptorsData, with_incoming='shard', **of_link).iterall():
+        labels.setdefault(shard, set()).add(label.removeprefix(_DESCRIPTORS))
+    return {shard: [pk for pk, key in keys.items() if key in labels.get(shard, ())] for shard, keys in given.items()}
+
+
+def rejected_by(shards: Iterable[int]) -> dict[int, dict[str, str]]:
+    """PK of each shard -> key of each structure without a result -> the stage that left it out."""
+    accounts = outputs_of(shards, 'rejected', Dict)
+    return {
+        shard: {key: one['stage'] for pk in pks for key, one in load_node(pk).get_dict().items()}
+        for shard, pks in accounts.items()
+    }
+
+
 def campaigns_of(group: str) -> list[WorkChainNode]:
     """Campaigns of a group, by its UUID, the oldest first."""
     query = QueryBuilder().append(Str, filters={'attributes.value': group}, tag='group')
@@ -69,12 +134,10 @@ def compositions_of(structures: Iterable[int]) -> dict[int, str]:
 
 def passed_by_filter(shards: Mapping[int, Mapping[int, str]]) -> dict[str, StructureData]:
     """The structures among those of :func:`keys_in` that the filters of their shards let pass, by key."""
-    accounts = outputs_of(shards, 'rejected', Dict)
-    found = {}
+    told, found = rejected_by(shard for shard, keys in shards.items() if keys), {}
     for shard, keys in shards.items():
-        told = {key: one for pk in accounts.get(shard, ()) for key, one in load_node(pk).get_dict().items()}
-        filtered = {key for key, one in told.items() if one['stage'] == 'filter'}
-        found |= {key: load_node(pk) for pk, key in keys.items() if key not in filtered}
+        stages = told.get(shard, {})
+        found |= {key: load_node(pk) for pk, key in keys.items() if stages.get(key) != 'filter'}
     return found
 
 

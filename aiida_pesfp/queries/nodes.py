@@ -1,7 +1,7 @@
 """Questions about nodes of any kind: which ones a user means, what is stored already, and what is running."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from aiida.common import timezone
 from aiida.common.exceptions import NotExistent
@@ -82,6 +82,13 @@ def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
 
 def waiting_for_a_worker(processes: Iterable[ProcessNode], seconds: float) -> list[ProcessNode]:
     """Those of some processes and all they called that were made so long ago and that nobody has begun to run."""
-    found = {called.pk for node in processes for called in with_descendants(node)}
-    oldest = timezone.now() - datetime.timedelta(seconds=seconds)
-    return stored(ProcessNode, among(found) | {'attributes.process_state': 'created', 'ctime': {'<': oldest}})
+    oldest, among_them = timezone.now() - datetime.timedelta(seconds=seconds), {node.pk for node in processes}
+    waiting = stored(ProcessNode, {'attributes.process_state': 'created', 'ctime': {'<': oldest}})
+    return [node for node in waiting if among_them & {one.pk for one in _with_callers(node)}]
+
+
+def _with_callers(process: ProcessNode) -> Iterator[ProcessNode]:
+    """A process, that which called it, and so on up to the first one."""
+    while process is not None:
+        yield process
+        process = process.caller

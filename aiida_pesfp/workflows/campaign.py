@@ -157,7 +157,7 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
             node = load_node(pk)
             self.report(f'{how_it_ended(node)}')
             (self.ctx.ended if node.is_finished else self.ctx.lost).append(pk)
-            if found := campaigns.outputs_of([pk], 'descriptors__', DescriptorsData).get(pk):
+            if found := campaigns.outputs_of([pk], 'descriptors', DescriptorsData).get(pk):
                 group, _ = Group.collection.get_or_create(self.inputs.results.value)
                 group.add_nodes([load_node(one) for one in found])
 

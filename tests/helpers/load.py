@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, rock_salt
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
@@ -15,7 +16,7 @@ ANIONS = ('H', 'N', 'O', 'F', 'P', 'S', 'Cl', 'As', 'Se', 'Br', 'Sb', 'Te', 'I',
 
 
 def crystals(number: int):
-    """(name, crystal) of different lithium compounds in small cells."""
+    """(name, crystal) of different lithium compounds in small cells, no two of which are the same."""
     kinds = (
         ('rocksalt', lambda anion, a: rock_salt('Li', anion, a)),
         ('antifluorite', lambda anion, a: antifluorite('Li', anion, 1.2 * a)),
@@ -24,7 +25,23 @@ def crystals(number: int):
     for index in range(number):
         kind, make = kinds[index // len(ANIONS) % len(kinds)]
         anion = ANIONS[index % len(ANIONS)]
-        yield f'{kind}-{anion}-{index}', make(anion, 4.5 + 0.07 * (index % len(ANIONS)))
+        scale = 1 + 0.001 * (index // (len(ANIONS) * len(kinds)))
+        yield f'{kind}-{anion}-{index}', make(anion, scale * (4.5 + 0.07 * (index % len(ANIONS))))
+
+
+#: What expressions about the graph may use.
+_KNOWN = """
+from aiida.manage import get_manager
+from aiida.orm import CalcJobNode, Node, QueryBuilder, load_group, load_node
+from aiida_pesfp.queries.nodes import waiting_for_a_worker
+
+def storage_size():
+    'Bytes of the database and of the repository.'
+    storage = get_manager().get_profile_storage()
+    found = storage.get_info(detailed=True)
+    repository = found['repository']['Size (MB)']
+    return found['database size'], sum(v for v in repository.values() if isinstance(v, float)) * 1e6
+"""
 
 
 @dataclass
@@ -48,10 +65,11 @@ class Result:
 class Profile:
     """A profile in a folder, with a daemon, codes and a potential that costs nothing."""
 
-    def __init__(self, folder: Path, workers: int = 2):
+    def __init__(self, folder: Path, workers: int = 2, postgres: bool = False):
         self.folder, self.environment = folder, os.environ | {'AIIDA_PATH': str(folder), 'OMP_NUM_THREADS': '1'}
         self.environment['PYTHONWARNINGS'] = 'ignore'
-        self.run('verdi', 'presto', '--use-zeromq', '--non-interactive', '--profile-name', 'load')
+        storage = ('--use-postgres',) if postgres else ()
+        self.run('verdi', 'presto', *storage, '--use-zeromq', '--non-interactive', '--profile-name', 'load')
         write_calculator(folder / 'lj.yaml', **LENNARD_JONES)
         self.run('aiida-pesfp', 'setup', '--potential', folder / 'lj.yaml')
         self.run('verdi', 'daemon', 'start', workers)
@@ -66,16 +84,12 @@ class Profile:
         return printed
 
     def ask(self, expression: str):
-        """The value of an expression about the graph; `load_node` and `waiting_for_a_worker` are known in it."""
+        """The value of an expression about the graph, in which names of `aiida.orm` and some questions are known."""
         return eval(self.run('verdi', 'run', '--', self._script(expression)).splitlines()[-1])
 
     def _script(self, expression: str) -> Path:
         path = self.folder / f'ask{threading.get_ident()}.py'
-        path.write_text(
-            'from aiida.orm import load_node\n'
-            'from aiida_pesfp.queries.nodes import waiting_for_a_worker\n'
-            f'print(repr({expression}))\n'
-        )
+        path.write_text(f'{_KNOWN}\nprint(repr({expression}))\n')
         return path
 
     def stop(self) -> None:
@@ -94,6 +108,33 @@ def import_crystals(profile: Profile, number: int) -> str:
     (profile.folder / 'labels.csv').write_text('\n'.join(lines))
     profile.run('aiida-pesfp', 'import', 'folder', folder, '-G', label)
     return label
+
+
+def store_crystals(profile: Profile, group: str, first: int, last: int) -> None:
+    """Store crystals of :func:`crystals`, from the first to before the last, and add them to a group."""
+    path = profile.folder / 'store.py'
+    path.write_text(
+        'import sys\n'
+        f'sys.path.insert(0, {str(REPOSITORY)!r})\n'
+        'from itertools import islice\n'
+        'from aiida.orm import Group, StructureData\n'
+        'from tests.helpers.load import crystals\n'
+        f'group, _ = Group.collection.get_or_create({group!r})\n'
+        f'named = islice(crystals({last}), {first}, None)\n'
+        'group.add_nodes([StructureData(pymatgen=one, label=name).store() for name, one in named])\n'
+    )
+    profile.run('verdi', 'run', path)
+
+
+def launch_campaign(profile: Profile, group: str, jobs: int, per_job: int, per_shard: int) -> tuple[int, float]:
+    """Submit a campaign of a group on a coarse grid; its PK, and how many seconds the command took."""
+    overrides = profile.folder / 'coarse.yaml'
+    overrides.write_text('scan: {parameters: {spacing: 0.7}}\ncriteria: {duplicates: keep}\n')
+    options = ('--potential', 'lj', '--overrides', overrides, '--transition-metals', '--submit')
+    amounts = ('--jobs', jobs, '--structures-per-job', per_job, '--structures-per-shard', per_shard)
+    begin = time.monotonic()
+    printed = profile.run('aiida-pesfp', 'launch', 'screen', group, *options, *amounts)
+    return int(printed.split('CampaignWorkChain<')[1].split('>')[0]), time.monotonic() - begin
 
 
 def submit_screening(profile: Profile, group: str, per_job: int, jobs: int) -> int:

@@ -29,10 +29,9 @@ def launch_barrier(launching, potential, code, **chosen):
     from aiida_pesfp.queries.nodes import how_it_ended
     from aiida_pesfp.queries.structures import name_of
     from aiida_pesfp.workflows.barrier import BarrierBaseWorkChain
-    from aiida_pesfp.workflows.protocols import merge
 
     overrides = {'barrier': {'parameters': shared.without_none(species=launching.species, **chosen)}}
-    overrides = merge(launching.read_overrides(BarrierBaseWorkChain), overrides)
+    overrides = launching.overriding(BarrierBaseWorkChain, overrides)
     done = []
     for structure in launching.nodes().values():
         with shared.invalid_inputs_reported():

@@ -44,8 +44,8 @@ def launch_conductivity(launching, code, relax_code, relax_first, temperatures, 
         needs['potential'] = POTENTIAL.convert(DEFAULT_POTENTIAL, None, click.get_current_context())
     if relax_code is None or not relax_first:
         relax_code = shared.relax_code_of(engine, code, relax_first)
-    overrides = launching.read_overrides(engine.dynamics_workchain)
-    overrides |= shared.without_none(duration_ps=duration_ps, temperatures=list(temperatures) or None)
+    overrides = shared.without_none(duration_ps=duration_ps, temperatures=list(temperatures) or None)
+    overrides = launching.overriding(engine.dynamics_workchain, overrides)
     failed = []
     for structure in launching.nodes().values():
         label = name_of(structure)

@@ -73,22 +73,26 @@ class LaunchOptions(SimpleNamespace):
         chosen |= {'device': self.device, 'trust_weights': self.trust_weights}
         return without_none(resources=resources or None, account=self.account, **chosen)
 
-    def read_overrides(self, workchain) -> dict:
-        """The content of the file of overrides of the protocol of a workchain, all of which must be known."""
+    def overriding(self, workchain, chosen: dict) -> dict:
+        """Overrides of the protocol of a workchain: those of the file, all of which must be known, and of options."""
+        from aiida_pesfp.workflows.protocols import merge
+
         if self.overrides is None:
-            return {}
+            return chosen
         try:
             content = load_yaml(read_text(self.overrides))
             workchain.get_protocol_inputs(self.protocol, content)
         except (OSError, ValueError) as error:
             echo.echo_critical(f'{self.overrides}: {one_line(error, 500)}')
-        return content or {}
+        return merge(content or {}, chosen)
 
     def nodes(self) -> dict:
         """All structures by keys; those of paths are imported first, unless they are stored already.
 
         Stops before that if nothing can be submitted.
         """
+        from aiida.orm import Group, StructureData
+
         from aiida_pesfp.cli.importing import store
         from aiida_pesfp.queries.structures import by_name
         from aiida_pesfp.sources.folder import read_folder
@@ -99,9 +103,31 @@ class LaunchOptions(SimpleNamespace):
         for item in self.structures:
             if isinstance(item, Path):
                 nodes += store(read_folder([item]), item.resolve().stem, or_more=True)
+            elif isinstance(item, Group):
+                nodes += [node for node in item.nodes if isinstance(node, StructureData)]
             else:
-                nodes += item
+                nodes.append(item)
         return by_name(nodes)
+
+    def group_of_more_than(self, most: int):
+        """The one group that is given, or one that is made of all structures, if they are more than that; or None."""
+        from aiida.common import timezone
+        from aiida.orm import Group
+
+        from aiida_pesfp.queries.campaigns import members_of
+
+        if self.to_daemon:
+            _check_daemon()
+        if len(self.structures) == 1 and isinstance(self.structures[0], Group):
+            (group,) = self.structures
+            return group if len(members_of(group.uuid)) > most else None
+        nodes = self.nodes()
+        if len(nodes) <= most:
+            return None
+        group = Group(label=f'{self.label or "campaign"} {timezone.now():%Y-%m-%d %H:%M:%S}').store()
+        group.add_nodes(list(nodes.values()))
+        echo.echo_report(f'the {len(nodes)} structures are in the group {group.label!r}: add more to it at any time')
+        return group
 
     def start(self, builder, what: str, report: str):
         """Run or submit a builder; the node.

@@ -23,16 +23,26 @@ def launch_scan(launching, potential, code, **settings):
     """
     from aiida_pesfp.workflows.scan import ScanBaseWorkChain
 
-    run_scans(ScanBaseWorkChain, launching, _parameters(launching, settings), [potential], code)
+    overrides = launching.overriding(ScanBaseWorkChain, _parameters(launching, settings))
+    run_scans(ScanBaseWorkChain, launching, overrides, launching.nodes(), [potential], code)
 
 
 @click.command('screen')
 @shared.launch_options
 @shared.scan_options
 @shared.criteria_options
+@click.option(
+    '--structures-per-shard',
+    'most',
+    type=click.IntRange(1),
+    help='More structures than that are screened in shards.  [default: that of the protocol]',
+)
 @decorators.with_dbenv()
-def launch_screen(launching, potentials, code, **chosen):
+def launch_screen(launching, potentials, code, most, **chosen):
     """Select, scan and rank structures. Band gaps and energies above hull are those of their records.
+
+    A large group becomes a campaign, which screens it in shards. Structures that are added to the group meanwhile are
+    screened too. The same command again repeats nothing: it takes what is there, and screens the rest.
 
     \b
     aiida-pesfp import folder cifs --table properties.csv
@@ -40,9 +50,30 @@ def launch_screen(launching, potentials, code, **chosen):
     aiida-pesfp launch screen cifs --potential sevennet-0 --potential chgnet-0.3.0 --confirm
     aiida-pesfp launch screen cifs --submit --queue gpu --walltime 12h --jobs 8
     """
+    from aiida_pesfp.workflows.campaign import CampaignWorkChain
     from aiida_pesfp.workflows.screen import ScreenWorkChain
 
-    run_scans(ScreenWorkChain, launching, screen_overrides(launching, chosen), potentials, code)
+    shards = shared.without_none(max_structures_per_shard=most)
+    most = CampaignWorkChain.get_protocol_inputs(launching.protocol, shards)['max_structures_per_shard']
+    overrides = launching.overriding(ScreenWorkChain, screen_overrides(launching, chosen))
+    if (group := launching.group_of_more_than(most)) is None:
+        run_scans(ScreenWorkChain, launching, overrides, launching.nodes(), potentials, code)
+        return
+    _check_campaigns(group)
+    run_scans(CampaignWorkChain, launching, {'screen': overrides, **shards}, group, potentials, code)
+
+
+def _check_campaigns(group) -> None:
+    """Stop if a campaign of the group has not ended: two of them would compute the same."""
+    from aiida_pesfp.queries.campaigns import campaigns_of
+
+    if running := [node for node in campaigns_of(group.uuid) if not node.is_terminated]:
+        name = f'{running[0].process_label}<{running[0].pk}>'
+        echo.echo_critical(
+            f'{name} screens the group {group.label!r} already, and takes what you add to it: `aiida-pesfp status '
+            f'{running[0].pk}`. To begin anew, end it first by `verdi process kill {running[0].pk}`: what it has '
+            'computed is taken.'
+        )
 
 
 def screen_overrides(launching: shared.LaunchOptions, chosen: dict) -> dict:
@@ -62,26 +93,24 @@ def _parameters(launching: shared.LaunchOptions, chosen: dict) -> dict:
     return {'scan': {'parameters': shared.without_none(species=launching.species, **settings)}}
 
 
-def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, potentials, code, **stages):
+def run_scans(workchain, launching: shared.LaunchOptions, overrides: dict, structures, potentials, code, **stages):
     """Run a workchain that scans and print its results, or submit it; the node.
 
+    :param overrides: those of the file and of the options of the command.
+    :param structures: by key, or for a campaign the group.
     :param potentials: the first, and for a screening further ones.
-    :param overrides: by the options of the command, which take precedence over those of the file.
     :param stages: further arguments of ``get_builder_from_protocol``.
     """
     from aiida_pesfp.cli.results import print_candidates, print_ranking
     from aiida_pesfp.workflows.engines import check_plugin
-    from aiida_pesfp.workflows.protocols import merge
 
+    protocol = launching.protocol
     with shared.invalid_inputs_reported():
         check_plugin(code, 'pesfp.scan')
-    overrides = merge(launching.read_overrides(workchain), overrides)
-    structures, protocol = launching.nodes(), launching.protocol
-    with shared.invalid_inputs_reported():
         arguments = (code, structures, potentials[0], protocol, overrides, launching.jobs)
         several = {'further_potentials': potentials[1:]} if len(potentials) > 1 else {}
         builder = workchain.get_builder_from_protocol(*arguments, **several, **stages)
-    what = f'{len(structures)} structures'
+    what = f'{len(structures)} structures' if isinstance(structures, dict) else f'the group {structures.label}'
     names = ' and '.join(one.label or one.name for one in potentials)
     further = {'barriers' if name == 'barrier' else 'dynamics' for name in stages}
     then = f', then {" and ".join(sorted(further))} of the best' if further else ''

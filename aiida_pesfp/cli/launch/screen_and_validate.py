@@ -52,7 +52,8 @@ def launch_screen_and_validate(launching, potentials, code, **options):
     stages = _stages(launching, code, options, potential=options.pop('md_potential') or potentials[0])
     overrides = shared.without_none(select=options.pop('select'))
     overrides['screen'] = screen_overrides(launching, options)
-    run_scans(ScreenAndValidateWorkChain, launching, overrides, potentials, code, **stages)
+    overrides = launching.overriding(ScreenAndValidateWorkChain, overrides)
+    run_scans(ScreenAndValidateWorkChain, launching, overrides, launching.nodes(), potentials, code, **stages)
 
 
 def _barriers(launching, scan_code, options: dict, potential) -> dict:

@@ -38,7 +38,7 @@ def build(tmp_path_factory, aiida_profile):
     def make(content: bytes):
         path = folder / 'overrides.yaml'
         path.write_bytes(content)
-        overrides = LaunchOptions(overrides=path, protocol='fast').read_overrides(ScreenWorkChain)
+        overrides = LaunchOptions(overrides=path, protocol='fast').overriding(ScreenWorkChain, {})
         with invalid_inputs_reported():
             builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
             ports = ScreenWorkChain.spec().inputs
