@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,9 +25,12 @@ def lennard_jones(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run_program(lennard_jones):
-    """Run a program; the finished process has the parsed list as ``found`` where JSON was asked for."""
+    """Run a program; the finished process has the parsed list as ``found`` where JSON was asked for.
 
-    def run(program, *arguments, potential=lennard_jones, environment=None):
+    ``limits`` are those of :mod:`resource`.
+    """
+
+    def run(program, *arguments, potential=lennard_jones, environment=None, limits=None):
         command = [sys.executable, '-m', f'aiida_pesfp.programs.{program}', *map(str, arguments)]
         if potential is not None:
             command += ['--potential', str(potential)]
@@ -37,6 +41,7 @@ def run_program(lennard_jones):
             text=True,
             env=os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': paths} | (environment or {}),
             timeout=300,
+            preexec_fn=lambda: [resource.setrlimit(one, (most, most)) for one, most in (limits or {}).items()],
         )
         if '--json' in arguments and process.stdout:
             process.found = json.loads(process.stdout)
