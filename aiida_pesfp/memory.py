@@ -1,7 +1,6 @@
 """How much memory this process may still take: that of the machine is not that of the job."""
 
 import os
-import resource
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -98,6 +97,10 @@ def _has_memory(names: str) -> bool:
 
 def of_process() -> Iterator[Memory]:
     """The limits of this process (``ulimit -v`` and ``-d``)."""
+    try:
+        import resource
+    except ImportError:  # not every system has such limits
+        return
     used = psutil.Process().memory_info()
     for limited, field, name in ((resource.RLIMIT_AS, 'vms', 'ulimit -v'), (resource.RLIMIT_DATA, 'data', 'ulimit -d')):
         limit, _ = resource.getrlimit(limited)
