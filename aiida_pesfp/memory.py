@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from pathlib import Path
 
@@ -11,14 +12,14 @@ import psutil
 
 GIB, MIB, KIB = 2**30, 2**20, 2**10
 #: Environment variable by which a calculation job says its ``max_memory_kb``, which not every scheduler enforces.
-VARIABLE = 'PESFP_MAX_MEMORY_KB'
+LIMIT_VARIABLE = 'PESFP_MAX_MEMORY_KB'
 #: The way out of any limit.
-MORE = 'give the job more memory (max_memory_kb in AiiDA, --mem in Slurm)'
+MORE_MEMORY = 'give the job more memory (max_memory_kb in AiiDA, --mem in Slurm)'
 #: Variables whose product is what a job got, and the unit in bytes. Those of Slurm are in its manual, sbatch(1); its
 #: ``--mem=0`` is all of a node, and so no limit. No such variable of PBS or LSF is known to us: they limit the process
 #: or its control group.
 STATED = (
-    ((VARIABLE,), KIB),
+    ((LIMIT_VARIABLE,), KIB),
     (('SLURM_MEM_PER_NODE',), MIB),
     (('SLURM_MEM_PER_CPU', 'SLURM_CPUS_ON_NODE'), MIB),
     (('SLURM_MEM_PER_GPU', 'SLURM_GPUS_ON_NODE'), MIB),
@@ -52,23 +53,34 @@ def available_memory(root: Path = Path('/'), environment: Mapping[str, str] = os
 
     :param root: folder below which ``proc/self`` and the control groups are.
     """
-    machine = psutil.virtual_memory()
-    limits = [Memory(machine.available, machine.total, 'this machine')]
-    limits += [*of_control_groups(root), *of_process(), *stated(environment)]
-    return min(limits)
+    machine, process = psutil.virtual_memory(), psutil.Process()
+    found = [Memory(machine.available, machine.total, 'this machine')]
+    found += [*of_control_groups(root), *of_process(process), *stated(environment, process.memory_info().rss)]
+    return min(found)
 
 
 def of_control_groups(root: Path) -> Iterator[Memory]:
     """The limits of the control groups of this process and of the groups around them, of both versions of Linux."""
-    for kind, folder in _control_groups(root):
-        limit_file, use_file, reclaimed = _FILES[kind]
-        with suppress(OSError, ValueError):  # not there, as at the root of version 2, or 'max'
-            limit = int((folder / limit_file).read_text())
+    for kind, folder, limit in _limited_groups(root):
+        _, use_file, reclaimed = _FILES[kind]
+        with suppress(OSError):  # a sandbox that imitates Linux may lack them
             use = int((folder / use_file).read_text())
             stat = dict(line.split() for line in (folder / 'memory.stat').read_text().splitlines())
             # Pages of files that nobody has read lately count as used, but make way before anything is killed.
             free = limit - use + int(stat.get(reclaimed, 0))
             yield Memory(max(0, free), limit, f'the control group {folder}')
+
+
+@cache  # a job keeps its groups and their limits, and what they have left is asked often
+def _limited_groups(root: Path) -> list[tuple[str, Path, int]]:
+    """Kind, folder and limit (bytes) of each control group around this process that gets less than the machine has."""
+    found = []
+    for kind, folder in _control_groups(root):
+        with suppress(OSError, ValueError):  # not there, as at the root of version 2, or 'max'
+            limit = int((folder / _FILES[kind][0]).read_text())
+            if limit < psutil.virtual_memory().total:  # version 1 has a huge number for none
+                found.append((kind, folder, limit))
+    return found
 
 
 def _control_groups(root: Path) -> Iterator[tuple[str, Path]]:
@@ -95,22 +107,23 @@ def _has_memory(names: str) -> bool:
     return not names or 'memory' in names.split(',')
 
 
-def of_process() -> Iterator[Memory]:
-    """The limits of this process (``ulimit -v`` and ``-d``)."""
-    try:
-        import resource
-    except ImportError:  # not every system has such limits
+def of_process(process: psutil.Process) -> Iterator[Memory]:
+    """The limits of a process (``ulimit -v`` and ``-d``)."""
+    if not psutil.LINUX:  # others do not hold them, or count otherwise
         return
-    used = psutil.Process().memory_info()
-    for limited, field, name in ((resource.RLIMIT_AS, 'vms', 'ulimit -v'), (resource.RLIMIT_DATA, 'data', 'ulimit -d')):
-        limit, _ = resource.getrlimit(limited)
-        if limit != resource.RLIM_INFINITY:
-            yield Memory(max(0, limit - getattr(used, field, used.rss)), limit, name)
+    used = process.memory_info()
+    for limited, taken, name in (
+        (psutil.RLIMIT_AS, used.vms, 'ulimit -v'),
+        (psutil.RLIMIT_DATA, used.data, 'ulimit -d'),
+    ):
+        limit, _ = process.rlimit(limited)
+        if limit != psutil.RLIM_INFINITY:
+            yield Memory(max(0, limit - taken), limit, name)
 
 
-def stated(environment: Mapping[str, str]) -> Iterator[Memory]:
-    """What the job got by its environment, less what this process has taken."""
+def stated(environment: Mapping[str, str], used: int) -> Iterator[Memory]:
+    """What the job got by its environment, less the bytes that it uses."""
     for names, unit in STATED:
         values = [environment.get(name, '') for name in names]
         if all(value.isdecimal() for value in values) and (limit := unit * prod(map(int, values))):
-            yield Memory(max(0, limit - psutil.Process().memory_info().rss), limit, ' x '.join(names))
+            yield Memory(max(0, limit - used), limit, ' x '.join(names))

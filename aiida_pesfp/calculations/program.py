@@ -13,7 +13,7 @@ from aiida.orm import CalcJobNode, Dict, RemoteData, StructureData
 
 from aiida_pesfp.calculations.ports import job_exit_codes, keep_exit_status, limited, settings_port
 from aiida_pesfp.data.potential import PotentialData
-from aiida_pesfp.memory import VARIABLE
+from aiida_pesfp.memory import LIMIT_VARIABLE
 from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
 
@@ -79,7 +79,7 @@ class ProgramCalculation(CalcJob):
         info.local_copy_list = [(potential.uuid, name, f'{potential.FOLDER}/{name}') for name in potential.filenames]
         info.retrieve_list = [options.output_filename, (f'{self.RESULTS}/run.json', '.', 2)]
         if (memory := options.get('max_memory_kb')) is not None:
-            info.prepend_text = f'export {VARIABLE}={memory}'
+            info.prepend_text = f'export {LIMIT_VARIABLE}={memory}'
         keep_exit_status(info)
         return info
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
 from aiida_pesfp.errors import GridTooLarge
-from aiida_pesfp.memory import MORE, available_memory
+from aiida_pesfp.memory import GIB, MORE_MEMORY, available_memory
 from aiida_pesfp.settings.scan import ScanSettings
 
 #: Tolerance of distances, A, so that rounding does not separate equivalent points.
@@ -63,5 +63,5 @@ def check_size(lattice: np.ndarray, settings: ScanSettings, number_of_ions: int)
     if points <= LARGEST_GRID and needed <= memory.free:
         return
     grid = f'a grid of {points:.3g} points (at most {LARGEST_GRID:.0e}) for each of {number_of_ions} ions'
-    needs = f'needs about {needed / 2**30:.3g} GiB of memory, {memory}'
-    raise GridTooLarge(f'{grid} {needs}: choose a larger spacing or a smaller cell, or {MORE}')
+    ways = 'choose a larger spacing or a smaller cell' + (f', or {MORE_MEMORY}' if points <= LARGEST_GRID else '')
+    raise GridTooLarge(f'{grid} needs about {needed / GIB:.3g} GiB of memory, {memory}: {ways}')

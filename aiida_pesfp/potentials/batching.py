@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
-from aiida_pesfp.memory import MORE, available_memory
+from aiida_pesfp.memory import MORE_MEMORY, available_memory
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph, all_edges
 from aiida_pesfp.potentials.trust import reason, without_code
@@ -208,7 +208,11 @@ class BatchedEvaluator(Evaluator):
                     raise
                 if size == 1:
                     what = f'one configuration does not fit into memory ({str(error).splitlines()[0]})'
-                    where = 'use a device with more' if self.potential.is_parallel else f'{available_memory()}: {MORE}'
+                    where = (
+                        'use a device with more'
+                        if self.potential.is_parallel
+                        else f'{available_memory()}: {MORE_MEMORY}'
+                    )
                     raise OutOfMemory(f'{what}: {where}') from error
             self.batch_size = -(-size // 2)
             if torch.cuda.is_available():

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_pesfp.memory import GIB, KIB, MIB, VARIABLE, Memory, available_memory, of_control_groups, stated
+from aiida_pesfp.memory import GIB, KIB, LIMIT_VARIABLE, MIB, Memory, available_memory, of_control_groups, stated
 
 MOUNTS = {
     'cgroup2': '30 23 0:26 {} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate',
@@ -46,8 +47,8 @@ def machine(tmp_path):
 
 @KINDS
 def test_the_group_with_the_least_left_counts_its_own_or_one_around_it(machine, kind):
-    root = machine(kind, '/slurm/job/step', {'slurm/job/step': (9 * GIB, GIB, 0), 'slurm/job': (3 * GIB, 2 * GIB, 0)})
-    assert sorted(one.free for one in of_control_groups(root)) == [GIB, 8 * GIB]
+    root = machine(kind, '/slurm/job/step', {'slurm/job/step': (4 * GIB, GIB, 0), 'slurm/job': (3 * GIB, 2 * GIB, 0)})
+    assert sorted(one.free for one in of_control_groups(root)) == [GIB, 3 * GIB]
     found = available_memory(root, {})
     assert (found.free, found.limit) == (GIB, 3 * GIB)
     assert found.source.endswith('slurm/job')
@@ -86,7 +87,7 @@ def test_no_limit_is_none(machine, tmp_path):
         ({'SLURM_MEM_PER_NODE': '65536'}, 64 * GIB),
         ({'SLURM_MEM_PER_CPU': '2048', 'SLURM_CPUS_ON_NODE': '16'}, 32 * GIB),
         ({'SLURM_MEM_PER_GPU': '65536', 'SLURM_GPUS_ON_NODE': '2'}, 128 * GIB),
-        ({VARIABLE: str(4 * GIB // KIB)}, 4 * GIB),
+        ({LIMIT_VARIABLE: str(4 * GIB // KIB)}, 4 * GIB),
         ({'SLURM_MEM_PER_NODE': '0'}, None),  # all of the node
         ({'SLURM_MEM_PER_CPU': '2048'}, None),
         ({'SLURM_MEM_PER_NODE': 'much'}, None),
@@ -94,17 +95,24 @@ def test_no_limit_is_none(machine, tmp_path):
     ],
 )
 def test_what_the_scheduler_says(environment, limit):
-    assert [one.limit for one in stated(environment)] == ([] if limit is None else [limit])
+    assert [one.limit for one in stated(environment, used=0)] == ([] if limit is None else [limit])
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**9))
 def test_the_smallest_limit_counts_whoever_sets_it(slurm, aiida):
-    """What this process uses is no longer there."""
-    found = available_memory(environment={'SLURM_MEM_PER_NODE': str(slurm), VARIABLE: str(aiida)})
+    environment = {'SLURM_MEM_PER_NODE': str(slurm), LIMIT_VARIABLE: str(aiida)}
+    found = available_memory(Path('nowhere'), environment)
     limit = min(slurm * MIB, aiida * KIB)
-    assert 0 <= found.free <= min(limit, psutil.virtual_memory().total)
-    if limit < GIB // 4:  # less than the machine has
-        assert found.source == (VARIABLE if aiida * KIB <= slurm * MIB else 'SLURM_MEM_PER_NODE') or found.free == 0
+    assert 0 <= found.free <= limit
+    if limit < psutil.virtual_memory().available // 2:
+        assert found.limit == limit
+        assert found.source == (LIMIT_VARIABLE if aiida * KIB <= slurm * MIB else 'SLURM_MEM_PER_NODE')
+
+
+def test_what_the_process_uses_is_not_free():
+    used = psutil.Process().memory_info().rss
+    [found] = stated({LIMIT_VARIABLE: str((used + GIB) // KIB)}, used)
+    assert GIB - KIB <= found.free <= GIB
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not enforce these limits')

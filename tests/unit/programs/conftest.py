@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -27,13 +26,15 @@ def lennard_jones(tmp_path_factory) -> Path:
 def run_program(lennard_jones):
     """Run a program; the finished process has the parsed list as ``found`` where JSON was asked for.
 
-    ``limits`` are those of :mod:`resource`.
+    ``most_kb`` is its largest address space, as of ``ulimit -v``.
     """
 
-    def run(program, *arguments, potential=lennard_jones, environment=None, limits=None):
+    def run(program, *arguments, potential=lennard_jones, environment=None, most_kb=None):
         command = [sys.executable, '-m', f'aiida_pesfp.programs.{program}', *map(str, arguments)]
         if potential is not None:
             command += ['--potential', str(potential)]
+        if most_kb is not None:
+            command = ['sh', '-c', f'ulimit -v {most_kb} && exec "$0" "$@"', *command]
         paths = os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')])
         process = subprocess.run(
             command,
@@ -41,7 +42,6 @@ def run_program(lennard_jones):
             text=True,
             env=os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': paths} | (environment or {}),
             timeout=300,
-            preexec_fn=lambda: [resource.setrlimit(one, (most, most)) for one, most in (limits or {}).items()],
         )
         if '--json' in arguments and process.stdout:
             process.found = json.loads(process.stdout)
