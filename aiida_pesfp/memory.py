@@ -92,7 +92,7 @@ def _control_groups(root: Path) -> Iterator[tuple[str, Path]]:
         return
     groups = {'cgroup2' if number == '0' else 'cgroup': path for number, names, path in own if _has_memory(names)}
     for fields in mounts:
-        kind, _, options = fields[fields.index('-') + 1 :]
+        kind, *_, options = fields[fields.index('-') + 1 :]  # what is mounted may have no name
         if kind in groups and (kind == 'cgroup2' or _has_memory(options)):
             mounted, top = fields[3], root / fields[4].lstrip('/')
             path = Path(groups[kind])

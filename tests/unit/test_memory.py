@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from aiida_pesfp.memory import GIB, KIB, LIMIT_VARIABLE, MIB, Memory, available_memory, of_control_groups, stated
 
 MOUNTS = {
-    'cgroup2': '30 23 0:26 {} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate',
+    'cgroup2': '29 23 0:25 / /dev/shm rw - tmpfs  rw\n'
+    '30 23 0:26 {} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate',
     'cgroup': '32 31 0:29 {} /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n'
     '33 31 0:30 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu',
 }
