@@ -64,7 +64,7 @@ class UnsupportedElement(StructureError):
 
 
 class GridTooLarge(StructureError):
-    """The scan grid needs more memory than the machine has."""
+    """The scan grid needs more memory than the machine or the job has."""
 
 
 class NoAllowedPoint(StructureError):

@@ -13,6 +13,7 @@ from aiida.orm import CalcJobNode, Dict, RemoteData, StructureData
 
 from aiida_pesfp.calculations.ports import job_exit_codes, keep_exit_status, limited, settings_port
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.memory import LIMIT_VARIABLE
 from aiida_pesfp.settings.base import Settings
 from aiida_pesfp.settings.program import ProgramSettings
 
@@ -77,6 +78,8 @@ class ProgramCalculation(CalcJob):
         info.codes_info = [code]
         info.local_copy_list = [(potential.uuid, name, f'{potential.FOLDER}/{name}') for name in potential.filenames]
         info.retrieve_list = [options.output_filename, (f'{self.RESULTS}/run.json', '.', 2)]
+        if (memory := options.get('max_memory_kb')) is not None:
+            info.prepend_text = f'export {LIMIT_VARIABLE}={memory}'
         keep_exit_status(info)
         return info
 
@@ -99,7 +102,8 @@ class ProgramCalculation(CalcJob):
             results = f'{parent.get_remote_path()}/{self.RESULTS}'
             info.remote_copy_list = [(parent.computer.uuid, results, self.RESULTS)]
             # That of the parent must not be taken for that of a job which dies at its start.
-            info.prepend_text = f'rm -f {self.RESULTS}/run.json'
+            earlier = f'rm -f {self.RESULTS}/run.json'
+            info.prepend_text = '\n'.join(filter(None, (info.prepend_text, earlier)))
 
 
 def as_json(structure: StructureData, oxidation_states: Mapping[str, float] | None = None) -> str:

@@ -1,10 +1,10 @@
 """The scan grid: the points at which the mobile ion is evaluated (arXiv:2411.06804, Sec. II A)."""
 
 import numpy as np
-import psutil
 
 from aiida_pesfp.crystals.periodic import fractional_reach, integer_points
 from aiida_pesfp.errors import GridTooLarge
+from aiida_pesfp.memory import GIB, MORE_MEMORY, available_memory
 from aiida_pesfp.settings.scan import ScanSettings
 
 #: Tolerance of distances, A, so that rounding does not separate equivalent points.
@@ -59,9 +59,9 @@ def check_size(lattice: np.ndarray, settings: ScanSettings, number_of_ions: int)
     # Of the places in a box around the sphere of excluded points, with their distances.
     reach = fractional_reach(lattice, settings.minimum_distance)
     sphere = np.prod(2 * reach * np.maximum(lengths, 1) + 2) * 8 * 10
-    needed, available = max(level_map, sphere), psutil.virtual_memory().available
-    if points <= LARGEST_GRID and needed <= available:
+    needed, memory = max(level_map, sphere), available_memory()
+    if points <= LARGEST_GRID and needed <= memory.free:
         return
     grid = f'a grid of {points:.3g} points (at most {LARGEST_GRID:.0e}) for each of {number_of_ions} ions'
-    memory = f'{needed / 2**30:.3g} GiB of memory, {available / 2**30:.1f} GiB are free'
-    raise GridTooLarge(f'{grid} needs about {memory}: choose a larger spacing or a smaller cell')
+    ways = 'choose a larger spacing or a smaller cell' + (f', or {MORE_MEMORY}' if points <= LARGEST_GRID else '')
+    raise GridTooLarge(f'{grid} needs about {needed / GIB:.3g} GiB of memory, {memory}: {ways}')

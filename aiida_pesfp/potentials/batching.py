@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from aiida_pesfp.errors import OutOfMemory, PotentialError
+from aiida_pesfp.memory import MORE_MEMORY, available_memory
 from aiida_pesfp.potentials.base import Evaluator, Potential, PotentialIdentity
 from aiida_pesfp.potentials.frozen_graph import Edges, FrozenGraph, all_edges
 from aiida_pesfp.potentials.trust import reason, without_code
@@ -207,7 +208,12 @@ class BatchedEvaluator(Evaluator):
                     raise
                 if size == 1:
                     what = f'one configuration does not fit into memory ({str(error).splitlines()[0]})'
-                    raise OutOfMemory(f'{what}: use a device with more') from error
+                    where = (
+                        'use a device with more'
+                        if self.potential.is_parallel
+                        else f'{available_memory()}: {MORE_MEMORY}'
+                    )
+                    raise OutOfMemory(f'{what}: {where}') from error
             self.batch_size = -(-size // 2)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -228,14 +234,16 @@ class BatchedEvaluator(Evaluator):
 
     @classmethod
     def fitting(cls, device: torch.device, edges: int) -> int:
-        """As many configurations as half of a GPU's free memory holds, or as stay near a CPU's caches.
+        """As many configurations as half of the free memory holds, and on a CPU no more than stay near its caches.
 
         :param edges: of one configuration.
         """
         if device.type == 'cuda':
-            free, _ = torch.cuda.mem_get_info(device)
-            return int(max(1, min(4096, free // 2 // (edges * cls.bytes_per_edge + 1))))
-        return max(1, cls.edges_in_cache // max(1, edges))  # larger batches are slower, not faster
+            (free, _), most, at_once = torch.cuda.mem_get_info(device), 4096, 1
+        else:
+            free, most = available_memory().free, cls.edges_in_cache // max(1, edges)  # larger batches are slower
+            at_once = torch.get_num_threads() if cls.side_by_side else 1
+        return int(max(1, min(most, free // 2 // (at_once * edges * cls.bytes_per_edge + 1))))
 
 
 @contextlib.contextmanager

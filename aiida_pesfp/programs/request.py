@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from aiida_pesfp import __version__, errors
 from aiida_pesfp.crystals.files import RUN
+from aiida_pesfp.memory import MORE_MEMORY, available_memory
 from aiida_pesfp.potentials import load_potential
 from aiida_pesfp.potentials.trust import without_code
 from aiida_pesfp.programs.checkpoint import claim, discard, size_of, write_json, writing
@@ -209,7 +210,7 @@ class Request(ABC):
         except (errors.StructureError, errors.OutOfMemory) as error:
             outcome.fail(error)
         except MemoryError as error:
-            outcome.fail(errors.OutOfMemory(f'the machine has not enough memory ({error})'))
+            outcome.fail(errors.OutOfMemory(f'memory ran out ({error}), {available_memory()}: {MORE_MEMORY}'))
         except BaseException as error:  # even an exit: a library that gives up costs this structure only
             traceback.print_exc()
             outcome.fail(errors.EvaluationFailed(f'{type(error).__name__}: {error}'))

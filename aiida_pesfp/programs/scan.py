@@ -45,6 +45,7 @@ from aiida_pesfp.fingerprint.plan import host_of, plan_scan
 from aiida_pesfp.fingerprint.quantities import BY_NAME, NAMES, rank_key, shown_in, stopped_early
 from aiida_pesfp.fingerprint.scan import drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.memory import MORE_MEMORY, available_memory
 from aiida_pesfp.programs.checkpoint import Checkpoint, discard, replacing, write_json, writing
 from aiida_pesfp.programs.command import program
 from aiida_pesfp.programs.members import Members, Orderer
@@ -157,7 +158,8 @@ class ScanRequest(Request):
             outcome.descriptors = describe(surface, settings)
             outcome.doubts.extend(doubts_of_surface(surface, outcome.descriptors.values['mpe']))
         except MemoryError as error:
-            raise errors.OutOfMemory(f'the machine has not enough memory ({error}): take a larger spacing') from error
+            where = f'memory ran out ({error}), {available_memory()}'
+            raise errors.OutOfMemory(f'{where}: take a larger spacing, or {MORE_MEMORY}') from error
         if folder is not None:
             write_json(folder / 'descriptors.json', outcome.descriptors.as_dict())
             if outcome.input.ordering is not None:

@@ -121,11 +121,15 @@ def test_an_ion_is_added_also_to_a_host_without_it(base_of):
 def test_the_command_can_be_repeated_by_hand(builder_of):
     builder = builder_of(batch_size=7)
     builder.metadata.options.max_wallclock_seconds = 1000
+    builder.metadata.options.max_memory_kb = 4_000_000
+    builder.metadata.options.prepend_text = 'echo of the user'
     _, node = run_get_node(builder)
     script = node.base.repository.get_object_content('_aiidasubmit.sh')
     for words in ("'structures'", "'--spacing=0.6'", "'--species=Li'", "'--potential=potential'", "'--batch-size=7'"):
         assert words in script
     assert "'--time-limit=900'" in script
+    # The direct scheduler holds no limit. What the user prepends comes later, and so can change it.
+    assert 0 < script.index('export PESFP_MAX_MEMORY_KB=4000000') < script.index('echo of the user')
     assert json.loads(node.inputs.batch.base.repository.get_object_content('LiCl.json'))['@class'] == 'Structure'
     assert 'Li2Te' in node.outputs.retrieved.base.repository.get_object_content('pesfp-scan.out')
     assert node.outputs.retrieved.base.repository.list_object_names('results') == ['run.json']

@@ -56,7 +56,18 @@ def test_only_queries_ask_the_graph():
 
 #: Each imports only from those before it.
 FLOORS = (
-    *('errors', 'expressions', 'text', 'settings', 'tables', 'crystals', 'fingerprint', 'trajectories', 'potentials'),
+    *(
+        'errors',
+        'expressions',
+        'text',
+        'memory',
+        'settings',
+        'tables',
+        'crystals',
+        'fingerprint',
+        'trajectories',
+        'potentials',
+    ),
     *('barriers', 'sources', 'transport', 'assessment', 'programs', 'data', 'calculations', 'parsers', 'queries'),
     *('workflows', 'report', 'cli'),
 )

@@ -15,7 +15,8 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from aiida_pesfp import errors
-from aiida_pesfp.potentials import load_potential
+from aiida_pesfp.memory import Memory
+from aiida_pesfp.potentials import batching, load_potential
 from aiida_pesfp.potentials.batching import BatchedEvaluator, NetworkPotential
 from aiida_pesfp.potentials.registry import identify
 from tests.helpers.crystals import rock_salt
@@ -257,6 +258,22 @@ def test_batches_that_do_not_fit_are_halved_until_they_do():
     assert max(evaluator.sizes) == 4
     with pytest.raises(errors.OutOfMemory, match='one configuration does not fit'):
         NeedsMemory(8, fits=0).energies(0, positions)
+
+
+def test_batches_of_a_cpu_shrink_with_the_memory_of_the_job(monkeypatch):
+    class Wide(NeedsMemory):
+        edges_in_cache, bytes_per_edge = 1000, 2**20
+
+    def fitting(free):
+        monkeypatch.setattr(batching, 'available_memory', lambda: Memory(free, free, 'a job'))
+        return Wide.fitting(torch.device('cpu'), edges=10)
+
+    assert fitting(2**40) == 100  # as its caches say
+    assert fitting(2**29) == 25  # of 10 MiB each in half of 512 MiB
+    assert fitting(0) == 1
+    monkeypatch.setattr(Wide, 'side_by_side', True)
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 5)
+    assert fitting(2**29) == 5
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():

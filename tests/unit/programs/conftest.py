@@ -24,12 +24,17 @@ def lennard_jones(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run_program(lennard_jones):
-    """Run a program; the finished process has the parsed list as ``found`` where JSON was asked for."""
+    """Run a program; the finished process has the parsed list as ``found`` where JSON was asked for.
 
-    def run(program, *arguments, potential=lennard_jones, environment=None):
+    ``most_kb`` is its largest address space, as of ``ulimit -v``.
+    """
+
+    def run(program, *arguments, potential=lennard_jones, environment=None, most_kb=None):
         command = [sys.executable, '-m', f'aiida_pesfp.programs.{program}', *map(str, arguments)]
         if potential is not None:
             command += ['--potential', str(potential)]
+        if most_kb is not None:
+            command = ['sh', '-c', f'ulimit -v {most_kb} && exec "$0" "$@"', *command]
         paths = os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')])
         process = subprocess.run(
             command,

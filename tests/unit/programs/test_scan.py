@@ -1,6 +1,8 @@
 """``pesfp-scan`` as a person calls it."""
 
 import json
+import re
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -522,3 +524,27 @@ def test_the_same_anywhere_in_the_table(pesfp_scan, tmp_path):
         process = pesfp_scan(tmp_path / 'salt.cif', *COARSE, '--species', species, '--json')
         assert process.returncode == 0, process.stderr
         assert process.found[0]['evaluations'] > 0
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not enforce this limit')
+def test_a_grid_beyond_the_limit_of_the_job_is_refused_and_the_others_are_scanned(run_program, tmp_path):
+    """A machine with more memory than the job got lets it begin, and kills it."""
+    folder = tmp_path / 'structures'
+    folder.mkdir()
+    ROCK_SALT.to(str(folder / 'small.cif'))
+    (ROCK_SALT * (6, 6, 6)).to(str(folder / 'large.cif'))
+    arguments = ('scan', folder, '--json', '--spacing', '0.13', '--cell', 'as_given')
+    process = run_program(*arguments, most_kb=4 * 2**20)
+    by_name = {one['structure'].split('/')[-1].split('.')[0]: one for one in process.found}
+    assert by_name['small']['error'] is None, process.stderr
+    words = r'needs about .* GiB of memory, .* GiB are free of the 4 GiB of ulimit -v: choose a larger .*max_memory_kb'
+    assert re.search(words, str(by_name['large']['error']))
+    assert 'Traceback' not in process.stderr
+    assert process.returncode == 1
+
+
+def test_a_job_knows_what_it_asked_for_where_no_scheduler_enforces_it(run_program, tmp_path):
+    ROCK_SALT.to(str(tmp_path / 'LiCl.cif'))
+    small = {'PESFP_MAX_MEMORY_KB': '10000'}
+    process = run_program('scan', tmp_path / 'LiCl.cif', *COARSE, environment=small)
+    assert '0 GiB are free of the 0.00954 GiB of PESFP_MAX_MEMORY_KB' in process.stdout
