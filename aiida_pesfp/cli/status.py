@@ -6,7 +6,7 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_pesfp.errors import some_of
+from aiida_pesfp.errors import one_line, some_of
 from aiida_pesfp.workflows.engines import DYNAMICS
 
 _VALIDATIONS = ('aiida.workflows:pesfp.screen_and_validate', 'aiida.workflows:pesfp.conductivity')
@@ -61,8 +61,13 @@ def _tell_what_stops(running: list) -> None:
     from aiida.engine.daemon.client import get_daemon_client
     from aiida.manage import get_manager
 
-    from aiida_pesfp.queries.nodes import waiting_for_a_worker
+    from aiida_pesfp.queries.nodes import paused, waiting_for_a_worker
 
+    if stopped := paused(running):
+        pks = ' '.join(str(node.pk) for node in stopped)
+        why = one_line(stopped[0].process_status or 'by a user')
+        words = 'look at `verdi process report` of one, mend the cause, and let them go on by'
+        echo.echo_warning(f'{len(stopped)} processes are paused ({why}): {words} `verdi process play {pks}`')
     if get_manager().get_profile().process_control_backend is None:
         return
     if not get_daemon_client().is_daemon_running:

@@ -126,7 +126,10 @@ def shards_of(campaigns: Iterable[int]) -> list[WorkChainNode]:
 
 
 def compositions_of(structures: Iterable[int]) -> dict[int, str]:
-    """PK of each structure -> its reduced formula: structures that are the same have the same one."""
+    """PK of each structure -> its reduced formula, or the elements of a disordered one.
+
+    Structures that are the same have the same one; amounts of disordered ones may differ a little.
+    """
     project = ['id', 'attributes.kinds', 'attributes.sites']
     query = QueryBuilder().append(StructureData, filters=among(structures), project=project)
     return {pk: _formula(kinds, sites) for pk, kinds, sites in query.iterall()}
@@ -147,4 +150,9 @@ def _formula(kinds: list[dict], sites: list[dict]) -> str:
     for site in sites:
         for symbol, weight in weights[site['kind_name']].items():
             amounts[symbol] = amounts.get(symbol, 0) + weight
-    return Composition(amounts).reduced_formula
+    composition = Composition(amounts)
+    return composition.reduced_formula if _is_ordered(weights.values()) else composition.chemical_system
+
+
+def _is_ordered(weights: Iterable[Mapping[str, float]]) -> bool:
+    return all(set(one.values()) == {1.0} for one in weights)

@@ -11,6 +11,9 @@ from aiida_pseudo.groups.family import PseudoPotentialFamily
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import one_line
 
+#: States of processes that have not ended.
+_ACTIVE = ['created', 'waiting', 'running']
+
 
 def among(pks: Iterable[int]) -> dict:
     """Filter for some PKs. AiiDA refuses an empty list, and no node has the PK 0."""
@@ -76,15 +79,26 @@ def jobs_of(process: ProcessNode) -> list[CalcJobNode]:
 
 def running_processes(process_types: Iterable[str]) -> list[ProcessNode]:
     """Processes of some types that have not ended, the oldest first."""
-    active = {'attributes.process_state': {'in': ['created', 'waiting', 'running']}}
+    active = {'attributes.process_state': {'in': _ACTIVE}}
     return stored(ProcessNode, active | {'process_type': {'in': list(process_types)}})
 
 
 def waiting_for_a_worker(processes: Iterable[ProcessNode], seconds: float) -> list[ProcessNode]:
     """Those of some processes and all they called that were made so long ago and that nobody has begun to run."""
-    oldest, among_them = timezone.now() - datetime.timedelta(seconds=seconds), {node.pk for node in processes}
-    waiting = stored(ProcessNode, {'attributes.process_state': 'created', 'ctime': {'<': oldest}})
-    return [node for node in waiting if among_them & {one.pk for one in _with_callers(node)}]
+    oldest = timezone.now() - datetime.timedelta(seconds=seconds)
+    return _below(processes, {'attributes.process_state': 'created', 'ctime': {'<': oldest}})
+
+
+def paused(processes: Iterable[ProcessNode]) -> list[ProcessNode]:
+    """Those of some processes and all they called that AiiDA, or a user, has paused."""
+    active = {'attributes.process_state': {'in': _ACTIVE}}
+    return _below(processes, active | {'attributes.paused': True})
+
+
+def _below(processes: Iterable[ProcessNode], filters: dict) -> list[ProcessNode]:
+    """Those of some processes and all they called that meet filters which few processes meet."""
+    own = {node.pk for node in processes}
+    return [node for node in stored(ProcessNode, filters) if own & {one.pk for one in _with_callers(node)}]
 
 
 def _with_callers(process: ProcessNode) -> Iterator[ProcessNode]:

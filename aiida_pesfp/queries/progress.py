@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from aiida.common.exceptions import AiidaException
-from aiida.orm import ProcessNode, StructureData
+from aiida.orm import ProcessNode, QueryBuilder, StructureData
 
 from aiida_pesfp.calculations.orderings import ordering_keys, ordering_numbers
 from aiida_pesfp.calculations.program import read_run
+from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import one_line
 from aiida_pesfp.fingerprint.grid import grid_shape
 from aiida_pesfp.queries.ensembles import ORDERING
@@ -85,7 +86,10 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
             if not job.is_terminated:
                 progress.silent[job.pk] = one_line(error)
     states = [entry['state'] for entry in entries.values()]
-    progress.rejected, progress.done, progress.failed = len(rejected), states.count('done'), states.count('failed')
+    # Results of earlier jobs are done as well.
+    reused = _described(node) & structures.keys() - entries.keys()
+    progress.rejected, progress.failed = len(rejected), states.count('failed')
+    progress.done = states.count('done') + len(reused)
     # Speed and time left, from what the finished structures have cost.
     done = {key: entry for key, entry in entries.items() if entry['state'] == 'done' and key in structures}
     seconds = sum(entry['seconds'] for entry in done.values())
@@ -93,7 +97,7 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
     progress.evaluations = sum(entry.get('evaluations', 0) for entry in done.values())
     if seconds > 0:
         progress.evaluations_per_second = progress.evaluations / seconds
-    accounted = {key for key, entry in entries.items() if entry['state'] != 'pending'} | rejected
+    accounted = {key for key, entry in entries.items() if entry['state'] != 'pending'} | rejected | reused
     left = [key for key in structures if key not in accounted]
     if node.is_terminated or not left:
         progress.seconds_left = 0.0
@@ -103,6 +107,14 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
         per_cost = seconds / sum(cost[key] for key in done)
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
     return progress
+
+
+def _described(node: ProcessNode) -> set[str]:
+    """Keys of the structures of which a process has given out descriptors."""
+    labels = {'edge_filters': {'label': {'like': 'descriptors__%'}}, 'edge_project': 'label'}
+    query = QueryBuilder().append(ProcessNode, filters={'id': node.pk}, tag='process')
+    query.append(DescriptorsData, with_incoming='process', **labels)
+    return {label.removeprefix('descriptors__') for label in query.all(flat=True)}
 
 
 def _to_scan(node: ProcessNode) -> dict[str, StructureData]:

@@ -245,7 +245,7 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         return (structures, known) if structures else None
 
     def _formulas(self, structures: set[int]) -> dict[int, str]:
-        """PK of each structure -> its reduced formula. The formulas that were asked for once are remembered."""
+        """PK of each structure -> what :func:`compositions_of` says, which is remembered."""
         known = self.__dict__.setdefault('_known_formulas', {})
         known |= campaigns.compositions_of(structures - known.keys())
         return known

@@ -32,7 +32,7 @@ def crystals(number: int):
 #: What expressions about the graph may use.
 _KNOWN = """
 from aiida.manage import get_manager
-from aiida.orm import CalcJobNode, Node, QueryBuilder, load_group, load_node
+from aiida.orm import CalcJobNode, Node, QueryBuilder, load_computer, load_group, load_node
 from aiida_pesfp.queries.nodes import waiting_for_a_worker
 
 def storage_size():

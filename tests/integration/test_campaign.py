@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 
 import pytest
 from aiida.engine import run_get_node
@@ -120,14 +121,14 @@ def test_only_the_same_question_is_not_asked_again(campaign, group_of, potential
 
 
 def test_a_shard_that_is_lost_is_begun_anew_and_then_given_up(campaign, group_of, monkeypatch):
-    select = ScreenWorkChain.select
+    begin = ScreenWorkChain.begin_orderings
 
     def fail(self):
         if 'antifluorite_H_20' in self.inputs.structures:
             raise RuntimeError('no luck')
-        return select(self)
+        return begin(self)
 
-    monkeypatch.setattr(ScreenWorkChain, 'select', fail)
+    monkeypatch.setattr(ScreenWorkChain, 'begin_orderings', fail)
     named = list(crystals(22))
     group = group_of([*named[:2], *named[20:22]])
     node = campaign(group, most=2)
@@ -140,7 +141,7 @@ def test_a_shard_that_is_lost_is_begun_anew_and_then_given_up(campaign, group_of
     tries = [shard for shard in shards_of([node.pk]) if 'antifluorite_H_20' in shard.inputs.structures]
     assert len(tries) == 3
     # The next campaign tries again.
-    monkeypatch.setattr(ScreenWorkChain, 'select', select)
+    monkeypatch.setattr(ScreenWorkChain, 'begin_orderings', begin)
     assert len(campaign(group, most=2).outputs.ranking['rows']) == 4
 
 
@@ -154,14 +155,14 @@ def test_results_of_a_job_are_taken_whatever_process_has_called_it(code, potenti
     xi = {row['structure']: row['xi'] for row in node.outputs.ranking['rows']}
     assert len(xi) == 4
     assert not xi.keys() & {structure.uuid for structure in structures.values()}
-    assert {row['xi'] for row in results['ranking']['rows']} < set(xi.values())
+    assert not Counter(row['xi'] for row in results['ranking']['rows']) - Counter(xi.values())
 
 
 def test_formulas_of_stored_structures(aiida_profile):
     mixed = rock_salt('Li', 'Cl', 5.1)
     mixed.replace_species({'Cl': {'Cl': 0.5, 'Br': 0.5}})
     nodes = [StructureData(pymatgen=one).store() for one in (rock_salt('Li', 'Cl', 5.1) * 2, mixed)]
-    assert list(compositions_of(node.pk for node in nodes).values()) == ['LiCl', 'Li2BrCl']
+    assert list(compositions_of(node.pk for node in nodes).values()) == ['LiCl', 'Br-Cl-Li']
 
 
 @pytest.fixture
