@@ -3,14 +3,13 @@
 Xi itself is in ``quantities.py``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from typing import Self
 
-from aiida_pesfp.fingerprint.grid import grid_vectors
-from aiida_pesfp.fingerprint.levels import neighbour_steps
-from aiida_pesfp.fingerprint.maps import ion_maps, to_cell_frame
-from aiida_pesfp.fingerprint.percolation import lowest_loop
-from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES, Landscape, free_volumes, stopped_early
+from aiida_pesfp.fingerprint.maps import landscapes
+from aiida_pesfp.fingerprint.merge_tree import MergeTree
+from aiida_pesfp.fingerprint.quantities import OF_EACH_ION, QUANTITIES, free_volumes, stopped_early
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.descriptors import DescriptorSettings
 
@@ -61,32 +60,39 @@ class Descriptors(_WithValues):
         found = {'stopped_early': stopped_early(self.values), 'spectrum': self.spectrum}
         return self.values | found | {'ions': [ion.as_dict() for ion in self.ions]}
 
+    @classmethod
+    def from_dict(cls, content: Mapping) -> Self:
+        """From what :meth:`as_dict` gave; ``KeyError`` if it is older than a quantity."""
+        own = ('index', 'equivalent_to', 'fractional_coordinates')
+        ions = [
+            IonDescriptors(*(ion[name] for name in own), {one.name: ion[one.name] for one in OF_EACH_ION})
+            for ion in content['ions']
+        ]
+        return cls({one.name: content[one.name] for one in QUANTITIES}, content['spectrum'], ions)
 
-def describe(surface: PotentialEnergySurface, settings: DescriptorSettings = DescriptorSettings()) -> Descriptors:
-    """Descriptors of a surface, aggregated over its mobile ions (Sec. II A).
+
+def describe(
+    surface: PotentialEnergySurface | MergeTree, settings: DescriptorSettings = DescriptorSettings()
+) -> Descriptors:
+    """Descriptors of a surface, aggregated over its mobile ions (Sec. II A); the same from its merge tree.
 
     Energies of the structure are the minimum over ions, as one ion moves at a time. Free volumes are those of the union
     over ions: a place lies below t for any of them if the minimum over them does. So are those of a single ion that may
     start from several equivalent places, and its barriers are the lowest of them.
+
+    :raises ValueError: if a merge tree is of another neighbour rule, or holds no free volumes at such thresholds.
     """
-    steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), settings.neighbours)
     thresholds = sorted({*settings.thresholds, settings.xi.threshold})
-    highest = max(thresholds) + max(settings.smearing)
-    union, ions = None, []
-    for position, starts in groupby(ion_maps(surface, steps, stop_above=highest), key=lambda maps: maps.position):
-        own = None
-        for maps in starts:
-            levels = to_cell_frame(maps.levels, maps.centre)
-            one = Landscape(maps.energies, levels, maps.periodic, maps.mpe, barriers=maps.barriers)
-            own = one if own is None else own.lowest(one)
-        union = own if union is None else union.lowest(own)
-        index = int(surface.mobile_ions[position])
-        scanned = int(surface.scanned_ions[surface.representatives[position]])
+    if isinstance(surface, MergeTree):
+        found = surface.landscapes(settings.neighbours, settings.highest)
+    else:
+        found = landscapes(surface, settings.neighbours, settings.highest)
+    ions = []
+    for index, representative, own in zip(surface.mobile_ions, surface.representatives, found):
         values = {quantity.name: quantity.function(own, settings) for quantity in OF_EACH_ION}
-        ions.append(IonDescriptors(index, scanned, surface.fractional_coordinates[index].tolist(), values))
-    # Each region of points that some ion reaches holds the site of one, so the lowest loop of all leads through one.
-    joint = lowest_loop(union.periodic, steps)
-    union = Landscape(union.energies, union.levels, union.periodic, joint=joint, xi_upper=surface.xi_upper)
+        place = surface.fractional_coordinates[index].tolist()
+        ions.append(IonDescriptors(int(index), int(surface.scanned_ions[representative]), place, values))
+    union = next(found)
     values = {
         one.name: one.over_ions([ion.values[one.name] for ion in ions])
         if one.over_ions

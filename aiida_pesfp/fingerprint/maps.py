@@ -2,11 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
-from aiida_pesfp.fingerprint.levels import level_map, lowest_point, percolation_energy, tile_around
-from aiida_pesfp.fingerprint.percolation import periodic_levels
+from aiida_pesfp.fingerprint.grid import grid_vectors
+from aiida_pesfp.fingerprint.levels import (
+    level_map,
+    lowest_point,
+    neighbour_steps,
+    percolation_energy,
+    tile_around,
+)
+from aiida_pesfp.fingerprint.percolation import lowest_loop, periodic_levels
+from aiida_pesfp.fingerprint.quantities import Landscape
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 
@@ -76,6 +85,30 @@ def ion_maps(
         if is_needed and np.array_equal(rotation, np.eye(3)) and not translation.any():
             computed[owner] = centre, found.levels, found.periodic, found.mpe, found.barriers
         yield found
+
+
+def landscapes(surface: PotentialEnergySurface, neighbours: str, stop_above: float) -> Iterator[Landscape]:
+    """The landscape of each ion in ``surface.mobile_ions``, one after the other, and at last that of all together.
+
+    That of all together has the lowest value of any ion at each place: a place lies below an energy for any of them if
+    it does. So has that of a single ion that may start from several equivalent places.
+
+    :param neighbours: rule of :func:`~aiida_pesfp.fingerprint.levels.neighbour_steps`.
+    :param stop_above: levels above this energy (eV) can be infinite.
+    """
+    steps = neighbour_steps(grid_vectors(surface.lattice, surface.shape), neighbours)
+    union = None
+    for _, starts in groupby(ion_maps(surface, steps, stop_above=stop_above), key=lambda maps: maps.position):
+        own = None
+        for maps in starts:
+            levels = to_cell_frame(maps.levels, maps.centre)
+            one = Landscape(maps.energies, levels, maps.periodic, maps.mpe, barriers=maps.barriers)
+            own = one if own is None else own.lowest(one)
+        union = own if union is None else union.lowest(own)
+        yield own
+    # Each region of points that some ion reaches holds the site of one, so the lowest loop of all leads through one.
+    joint = lowest_loop(union.periodic, steps)
+    yield Landscape(union.energies, union.levels, union.periodic, joint=joint, xi_upper=surface.xi_upper)
 
 
 def _maps_from(position: int, energies: np.ndarray, centre, steps: np.ndarray, stop_above: float) -> IonMaps:

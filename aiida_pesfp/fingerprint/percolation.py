@@ -22,6 +22,8 @@ from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 
 #: Barrier / (k_B T) in the cost of a path; T is room temperature for a barrier of 0.5 eV.
 BARRIER_OVER_THERMAL_ENERGY = 20.0
+#: Number of regions for which there is room at first.
+_FEW = 64
 
 
 def percolation_barriers(
@@ -57,16 +59,47 @@ def periodic_levels(
     return levels, tuple(float(values[rank]) for rank in found)
 
 
-def lowest_loop(energies: np.ndarray, steps: np.ndarray) -> float:
-    """The lowest of the one-dimensional :func:`percolation_barriers` from all points, eV, without a flood from each.
+@dataclass(frozen=True)
+class Regions:
+    """The regions of a surface below a rising energy, each from its minimum until it merges into an older one.
 
-    Points join their neighbours in order of energy, until a path closes around the crystal. The trees of joined points
-    are those of B. A. Galler and M. J. Fischer, Commun. ACM 7, 301 (1964), with the cell of each point in its tree.
+    Points are flat (C order) indices of the grid. Of the regions that merge at a point, the oldest one, with the lowest
+    minimum, remains. Of points with equal energies, the first in C order comes first.
+
+    :param minima: (n,) the lowest point of each region, in order.
+    :param saddles: (n,) the point where it merges; that of the first, which does not merge, is -1.
+    :param parents: (n,) number of the region into which it merges; that of the first is its own.
+    :param ways: (n, 3) the points at whose energies what holds its minimum percolates in one, two and three dimensions.
+    """
+
+    minima: np.ndarray
+    saddles: np.ndarray
+    parents: np.ndarray
+    ways: np.ndarray
+
+
+def regions(energies: np.ndarray, steps: np.ndarray) -> Regions:
+    """The merge tree of a periodic surface.
+
+    Points join their neighbours in order of energy. The trees of joined points are those of B. A. Galler and M. J.
+    Fischer, Commun. ACM 7, 301 (1964), with the cell of each point in its tree.
 
     :param energies: (N1, N2, N3) periodic surface, eV; ``steps`` as of :func:`percolation_barriers`.
     """
-    order, shape = np.argsort(energies, axis=None, kind='stable'), np.array(energies.shape)
-    return float(energies.flat[_first_loop(order, shape, np.asarray(steps))])
+    order = np.argsort(energies, axis=None, kind='stable')
+    found = _join(order, np.array(energies.shape), np.asarray(steps), False)
+    minima, saddles, parents, ways = found
+    return Regions(order[minima], np.where(saddles < 0, -1, order[saddles]), parents, order[ways])
+
+
+def lowest_loop(energies: np.ndarray, steps: np.ndarray) -> float:
+    """The lowest of the one-dimensional :func:`percolation_barriers` from all points, eV, without a flood from each.
+
+    Points join their neighbours as in :func:`regions`, until a path closes around the crystal.
+    """
+    order = np.argsort(energies, axis=None, kind='stable')
+    ways = _join(order, np.array(energies.shape), np.asarray(steps), True)[-1]
+    return float(energies.flat[order[ways.max()]])
 
 
 @dataclass(frozen=True)
@@ -210,13 +243,35 @@ def _flood_periodic(ranks, number_of_ranks, start, shape, steps, stop_rank):
 
 
 @numba.njit(cache=True)
-def _first_loop(order, shape, steps):
-    """The first point in an order that closes a path around the crystal through it and points before it."""
+def _join(order, shape, steps, only_first_loop):
+    """Join points, in an order, with their neighbours; :class:`Regions` with places in the order instead of points.
+
+    With ``only_first_loop``, stop where a path closes around the crystal: the only one of the ways that is not -1.
+    """
     parents = np.full(order.size, -1, np.int64)
     cells = np.zeros((order.size, 3), np.int64)
-    for point in order:
-        parents[point] = point
+    region_of = np.empty(order.size, np.int64)  # of the root of each tree
+    # Of the regions: there is room for some, and for more of them when it is needed.
+    minima, saddles = np.empty(_FEW, np.int64), np.empty(_FEW, np.int64)
+    merged, dimensions = np.empty(_FEW, np.int64), np.empty(_FEW, np.int64)
+    ways, basis = np.empty((_FEW, 3), np.int64), np.empty((_FEW, 3, 3), np.int64)
+    number = 0
+    for place, point in enumerate(order):
         i, j, k = point // (shape[1] * shape[2]), point // shape[2] % shape[1], point % shape[2]
+        for step in steps:
+            other, a, b, c = _neighbour(i, j, k, step, shape)
+            if parents[other] >= 0:
+                parents[point], u, v, w = _root(parents, cells, other)
+                cells[point, 0], cells[point, 1], cells[point, 2] = u - a, v - b, w - c
+                break
+        if parents[point] < 0:
+            if number == len(minima):
+                minima, saddles, merged = _doubled(minima), _doubled(saddles), _doubled(merged)
+                dimensions, ways, basis = _doubled(dimensions), _doubled(ways), _doubled(basis)
+            parents[point], region_of[point] = point, number
+            minima[number], saddles[number], merged[number] = place, -1, number
+            dimensions[number], ways[number] = 0, -1
+            number += 1
         for step in steps:
             other, a, b, c = _neighbour(i, j, k, step, shape)
             if parents[other] < 0:
@@ -224,12 +279,49 @@ def _first_loop(order, shape, steps):
             root, x, y, z = _root(parents, cells, point)
             end, u, v, w = _root(parents, cells, other)
             a, b, c = a + x - u, b + y - v, c + z - w
-            if root != end:
+            old, young = region_of[root], region_of[end]
+            if root == end:
+                if (a != 0 or b != 0 or c != 0) and _gains(basis, dimensions, old, a, b, c):
+                    ways[old, dimensions[old] - 1] = place
+                    if only_first_loop:
+                        return minima[:number], saddles[:number], merged[:number], ways[:number]
+                continue
+            if old < young:
+                parents[end] = root
+                cells[end, 0], cells[end, 1], cells[end, 2] = a, b, c
+            else:
+                old, young = young, old
                 parents[root] = end
                 cells[root, 0], cells[root, 1], cells[root, 2] = -a, -b, -c
-            elif a != 0 or b != 0 or c != 0:
-                return point
-    return -1  # not reached: the whole grid holds such paths
+            saddles[young], merged[young] = place, old
+            for n in range(dimensions[young]):
+                a, b, c = basis[young, n]
+                if _gains(basis, dimensions, old, a, b, c):
+                    ways[old, dimensions[old] - 1] = place
+    for region in range(number):  # those into which they merge come first
+        if saddles[region] >= 0 and saddles[merged[region]] == saddles[region]:  # more than two merge there
+            merged[region] = merged[merged[region]]
+        for n in range(3):
+            if ways[region, n] < 0:
+                ways[region, n] = max(saddles[region], ways[merged[region], n])
+    return minima[:number], saddles[:number], merged[:number], ways[:number]
+
+
+@numba.njit(cache=True)
+def _doubled(array):
+    """An array with as many rows more, which hold anything."""
+    return np.concatenate((array, np.empty_like(array)))
+
+
+@numba.njit(cache=True)
+def _gains(basis, dimensions, region, a, b, c):
+    """Add a translation to those of a region; whether it is independent of them."""
+    known = dimensions[region]
+    if known == 3 or not _independent(basis[region], known, a, b, c):
+        return False
+    basis[region, known, 0], basis[region, known, 1], basis[region, known, 2] = a, b, c
+    dimensions[region] += 1
+    return True
 
 
 @numba.njit(cache=True)

@@ -15,8 +15,38 @@ from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 
 
 @dataclass(frozen=True)
+class Distribution:
+    """How often each value occurs in a map: all that free volumes need of it, without the places.
+
+    :param values: (k,) distinct values below ``limit`` (eV), ascending; ``counts`` (k,) how often each occurs.
+    :param size: number of all points of the map, those at or above the limit too.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray
+    size: int
+    limit: float
+
+    @classmethod
+    def of(cls, values: np.ndarray, limit: float) -> Self:
+        """That of an array of any shape."""
+        # Above the limit there is no need to sort. A double is no rounded single.
+        found = np.unique(values[values < np.float64(limit)], return_counts=True)
+        return cls(*found, values.size, float(limit))
+
+    def below(self, levels: np.ndarray) -> np.ndarray:
+        """Number of points below each of (...) levels, eV; ``ValueError`` for one above the limit."""
+        if levels.size and levels.max() > self.limit:
+            raise ValueError(f'{levels.max():g} eV is above {self.limit:g} eV, up to which values were kept')
+        counts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
+        return counts[np.searchsorted(self.values.astype(np.float64), levels, side='left')]
+
+
+@dataclass(frozen=True)
 class Landscape:
     """What a quantity is computed from: the maps of one mobile ion, or the lowest of all ions at each place, in eV.
+
+    The maps are arrays, or the :class:`Distribution` of each if it comes from a merge tree.
 
     :param energies: (N1, N2, N3) in the frame of the cell.
     :param levels: (2N1, 2N2, 2N3) level map in the frame of the doubled cell; it can be infinite above the highest
@@ -27,16 +57,16 @@ class Landscape:
     :param xi_upper: upper bound of Xi if the scan stopped early; else NaN.
     """
 
-    energies: np.ndarray
-    levels: np.ndarray
-    periodic: np.ndarray
+    energies: np.ndarray | Distribution
+    levels: np.ndarray | Distribution
+    periodic: np.ndarray | Distribution
     mpe: float = np.nan
     joint: float = np.nan
     xi_upper: float = np.nan
     barriers: tuple[float, float, float] = (np.nan, np.nan, np.nan)
 
     def lowest(self, other: Self) -> Self:
-        """The lower value of both at each place, and of each barrier."""
+        """The lower value of both at each place, and of each barrier; for maps that are arrays."""
         maps = (np.minimum(getattr(self, name), getattr(other, name)) for name in ('energies', 'levels', 'periodic'))
         return Landscape(*maps, min(self.mpe, other.mpe), barriers=tuple(map(min, self.barriers, other.barriers)))
 
@@ -107,13 +137,14 @@ def xi(fv_connected: float, fv_disconnected: float, parameters: XiParameters = X
     return sigmoid(fv_connected, parameters.connected_cut) * sigmoid(fv_disconnected, parameters.disconnected_cut)
 
 
-def free_volumes(values: np.ndarray, thresholds, smearing) -> list[float]:
-    """Fraction of ``values`` (eV, any shape) below each threshold t (eV), the mean over t + smearing (Eq. 3)."""
+def free_volumes(values: np.ndarray | Distribution, thresholds, smearing) -> list[float]:
+    """Fraction of ``values`` (eV, any shape) below each threshold t (eV), the mean over t + smearing (Eq. 3).
+
+    :raises ValueError: if values are a distribution that does not reach as high.
+    """
     levels = np.add.outer(np.asarray(thresholds, dtype=float), np.asarray(smearing, dtype=float))
-    # Above the highest level there is no need to sort.
-    ordered = np.sort(values[values < np.float64(levels.max())]).astype(np.float64)
-    counts = np.searchsorted(ordered, levels, side='left')
-    return [float(value) for value in counts.mean(axis=1) / values.size]
+    found = values if isinstance(values, Distribution) else Distribution.of(values, levels.max())
+    return [float(value) for value in found.below(levels).mean(axis=1) / found.size]
 
 
 def fv_connected(landscape: Landscape, settings: DescriptorSettings) -> float:

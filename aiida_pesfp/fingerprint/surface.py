@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Self
+from typing import IO, ClassVar, Self
 
 import numpy as np
 from pymatgen.core import Structure
@@ -10,19 +10,17 @@ from pymatgen.core import Structure
 from aiida_pesfp.fingerprint.levels import lowest_point
 
 
-@dataclass(frozen=True)
-class PotentialEnergySurface:
-    """Energies of every mobile ion of a structure on the scan grid, one grid per scanned ion.
+@dataclass(frozen=True, kw_only=True)
+class ScannedIons:
+    """The ions of a structure that were scanned: what a surface and its merge tree have in common.
 
     Only the symmetrically inequivalent ions are scanned. A symmetry operation maps the surface of its representative
-    onto that of any other ion (see :meth:`of_ion`).
+    onto that of any other ion.
 
-    :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where it was not
-        evaluated. A scan has double precision; ``PesData`` stores single precision, which all derived numbers have.
     :param reference_energies: (n_scanned,) float64, total energy of the cell with the ion at its lowest point, eV.
     :param scanned_ions: (n_scanned,) indices of the scanned atoms.
     :param mobile_ions: (m,) indices of all atoms of the mobile species.
-    :param representatives: (m,) index along the first axis of ``energies`` for each mobile ion.
+    :param representatives: (m,) position in ``scanned_ions`` of the ion that stands for each mobile ion.
     :param rotations: (m, 3, 3) integers W; with the (m, 3) ``translations`` w, x' = W x + w maps fractional coordinates
         on the representative's surface to those with the same energy on the mobile ion's, and the grid onto itself.
     :param lattice: (3, 3) lattice vectors as rows, A.
@@ -32,9 +30,11 @@ class PotentialEnergySurface:
         (``others`` removed or interstitial): its lowest point and the images of it by the symmetry of its surroundings.
         Empty if each ion starts at its lowest point.
     :param xi_upper: if the scan stopped early, an upper bound of Xi, and energies are estimates; else NaN.
+    :cvar FILE: name of its file in the folder of a structure.
     """
 
-    energies: np.ndarray
+    FILE: ClassVar[str] = 'ions.npz'
+
     reference_energies: np.ndarray
     scanned_ions: np.ndarray
     mobile_ions: np.ndarray
@@ -59,17 +59,57 @@ class PotentialEnergySurface:
         atoms = np.setdiff1d(np.arange(len(self.atomic_numbers)), self.mobile_ions if len(self.starts) else [])
         return Structure(self.lattice, self.atomic_numbers[atoms], self.fractional_coordinates[atoms])
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Number of grid points along each lattice vector."""
-        return self.energies.shape[1:]
-
     def position_of(self, ion: int) -> int:
         """Position of atom ``ion`` in :attr:`mobile_ions`; ``ValueError`` if it is not a mobile ion."""
         found = np.flatnonzero(self.mobile_ions == ion)
         if not len(found):
             raise ValueError(f'atom {ion} is not a mobile ion: these are {", ".join(map(str, self.mobile_ions))}')
         return int(found[0])
+
+    def ions(self) -> 'ScannedIons':
+        """What it has in common with the others."""
+        return ScannedIons(**{one.name: getattr(self, one.name) for one in fields(ScannedIons)})
+
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """The fields as arrays by name, as files and nodes hold them."""
+        return {one.name: np.asarray(getattr(self, one.name)) for one in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays) -> Self:
+        """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing that has no default."""
+        later = ('starts', 'xi_upper')
+        names = (one.name for one in fields(cls) if one.name not in later or one.name in arrays)
+        values = {name: np.asarray(arrays[name]) for name in names}
+        # What is no array is a number or a word.
+        return cls(**{name: value if value.ndim else value.item() for name, value in values.items()})
+
+    def save(self, path: str | Path | IO[bytes]) -> None:
+        """Write as compressed .npz."""
+        np.savez_compressed(path, **self.as_arrays())
+
+    @classmethod
+    def load(cls, path: str | Path | IO[bytes]) -> Self:
+        """Read what :meth:`save` wrote."""
+        with np.load(path) as arrays:
+            return cls.from_arrays(arrays)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PotentialEnergySurface(ScannedIons):
+    """Energies of every mobile ion of a structure on the scan grid, one grid per scanned ion.
+
+    :param energies: (n_scanned, N1, N2, N3), eV relative to the lowest point of the same ion; NaN where it was not
+        evaluated. A scan has double precision; ``PesData`` stores single precision, which all derived numbers have.
+    """
+
+    FILE: ClassVar[str] = 'pes.npz'
+
+    energies: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of grid points along each lattice vector."""
+        return self.energies.shape[1:]
 
     def starts_of(self, position: int) -> list[tuple[int, int, int]]:
         """Grid indices of the points from which the mobile ion at ``position`` starts."""
@@ -98,25 +138,3 @@ class PotentialEnergySurface:
         """
         energies = self.on_grid(position).astype(np.float32)
         return np.where(np.isnan(energies), np.nanmax(energies), energies)
-
-    def as_arrays(self) -> dict[str, np.ndarray]:
-        """The fields as arrays by name, as files and ``PesData`` hold them."""
-        return {one.name: np.asarray(getattr(self, one.name)) for one in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays) -> Self:
-        """Build from a mapping of :meth:`as_arrays`; ``KeyError`` if an array is missing that has no default."""
-        later = ('starts', 'xi_upper')
-        values = {one.name: arrays[one.name] for one in fields(cls) if one.name not in later or one.name in arrays}
-        scalars = {'evaluations': int(values['evaluations']), 'xi_upper': float(values.get('xi_upper', np.nan))}
-        return cls(**values | scalars)
-
-    def save(self, path: str | Path) -> None:
-        """Write as compressed .npz."""
-        np.savez_compressed(path, **self.as_arrays())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what :meth:`save` wrote."""
-        with np.load(path) as arrays:
-            return cls.from_arrays(arrays)

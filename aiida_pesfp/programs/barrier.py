@@ -146,7 +146,8 @@ class BarrierRequest(ScanRequest):
 
     def _collective(self, outcome: BarrierOutcome, folder: Path | None, bar: tqdm, compute) -> dict:
         """The easiest path of the scan to an image of the ion."""
-        surface, rule = self._surface(outcome, folder, bar), self.settings.descriptors.neighbours
+        checkpoint, rule = self._checkpoint(outcome, folder), self.settings.descriptors.neighbours
+        surface = checkpoint.resume() or self._evaluated(outcome, checkpoint, bar)
         positions = [surface.position_of(ion) for ion in surface.scanned_ions]
         easiest = min((energy_profile(surface, one, rule) for one in positions), key=lambda one: one.barrier)
         path, name = paths.path_of_scan(surface, easiest), f'ion{easiest.ion}'

@@ -18,6 +18,8 @@ from aiida_pesfp.fingerprint.scan import assemble
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.settings.descriptors import XiParameters
 
+#: Files of a scan that is done, and of one that is not.
+SURFACE, CHECKPOINT = PotentialEnergySurface.FILE, 'checkpoint.npz'
 #: What the marker of each folder of results says. Nothing is written into, or discarded from, others.
 _MEANING = 'aiida-pesfp has made this folder. --fresh discards the results in it.\n'
 
@@ -122,24 +124,31 @@ class Checkpoint:
 
     def resume(self) -> PotentialEnergySurface | None:
         """Read what an earlier run left; the surface, if that run finished the scan."""
-        if (found := self._load('pes.npz')) is not None:
+        if (found := self._load(SURFACE)) is not None:
             self.seconds = float(found['seconds'])
             return PotentialEnergySurface.from_arrays(found)
-        if (found := self._load('checkpoint.npz')) is not None:
+        if (found := self._load(CHECKPOINT)) is not None:
             self.pieces, self.seconds = [found['energies']], float(found['seconds'])
         return None
 
     def save(self) -> None:
         """Write the energies so far."""
-        self._write('checkpoint.npz', energies=self.energies)
+        self._write(CHECKPOINT, energies=self.energies)
 
-    def finish(self, surfaces: list[np.ndarray], xi_upper: float) -> PotentialEnergySurface:
-        """Make the surface from what the evaluation returns at its end, and write it instead of the energies."""
-        surface = assemble(self.plan, surfaces, len(self.energies), xi_upper)
-        self._write('pes.npz', **surface.as_arrays())
+    def assemble(self, surfaces: list[np.ndarray], xi_upper: float) -> PotentialEnergySurface:
+        """Make the surface from what the evaluation returns at its end."""
+        return assemble(self.plan, surfaces, len(self.energies), xi_upper)
+
+    def finish(self, surface: PotentialEnergySurface) -> None:
+        """Write the surface instead of the energies."""
+        self._write(SURFACE, **surface.as_arrays())
+        self.discard()
+
+    def discard(self) -> None:
+        """Delete the energies: what follows from them is written."""
         if self.folder is not None:
-            (self.folder / 'checkpoint.npz').unlink(missing_ok=True)
-        return surface
+            with writing(self.folder):
+                (self.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def _write(self, name: str, **arrays) -> None:
         if self.folder is not None:

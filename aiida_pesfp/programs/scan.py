@@ -4,6 +4,10 @@ What it writes, apart from ``OUT/run.json``:
 
 ``OUT/NAME/pes.npz``, ``OUT/NAME/descriptors.json``
     results of a structure that is done.
+``OUT/NAME/tree.npz`` or ``OUT/NAME/ions.npz``, ``OUT/NAME/kept.json``
+    with ``--keep merge-tree`` or ``--keep descriptors``, in place of ``pes.npz``: the merge tree, or only the ions that
+    were scanned, and a record by which the same command knows that the structure is done. What is there from earlier
+    stays.
 ``OUT/NAME/cell.cif``
     the cell that was scanned: numbers and coordinates of ions are those of this file. With ``--others`` removed or
     interstitial, the moving ion stands at its lowest point, as its last atom.
@@ -21,6 +25,7 @@ What it writes, apart from ``OUT/run.json``:
 """
 
 import itertools
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -41,13 +46,22 @@ from aiida_pesfp.fingerprint.descriptors import Descriptors, describe
 from aiida_pesfp.fingerprint.doubts import doubts_of_surface
 from aiida_pesfp.fingerprint.ensemble import Ensemble
 from aiida_pesfp.fingerprint.export import EXPORTS, export
+from aiida_pesfp.fingerprint.merge_tree import KEPT, MergeTree
 from aiida_pesfp.fingerprint.plan import host_of, plan_scan
 from aiida_pesfp.fingerprint.quantities import BY_NAME, NAMES, rank_key, shown_in, stopped_early
 from aiida_pesfp.fingerprint.scan import drain, evaluate
 from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
 from aiida_pesfp.memory import MORE_MEMORY, available_memory
-from aiida_pesfp.programs.checkpoint import Checkpoint, discard, replacing, write_json, writing
+from aiida_pesfp.programs.checkpoint import (
+    CHECKPOINT,
+    Checkpoint,
+    discard,
+    replacing,
+    write_json,
+    writing,
+)
 from aiida_pesfp.programs.command import program
+from aiida_pesfp.programs.kept import RECORD, Kept
 from aiida_pesfp.programs.members import Members, Orderer
 from aiida_pesfp.programs.outcome import Outcome
 from aiida_pesfp.programs.request import Request
@@ -57,14 +71,15 @@ from aiida_pesfp.settings.ordering import EnsembleSettings, number_or_auto
 from aiida_pesfp.settings.program import ProgramSettings
 from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 
-ENSEMBLES, ORDERINGS = 'ensembles.json', 'orderings'
+DESCRIPTORS, ENSEMBLES, ORDERINGS = 'descriptors.json', 'ensembles.json', 'orderings'
 
 
 @dataclass
 class ScanOutcome(Outcome):
-    """The result of the scan of one structure."""
+    """The result of the scan of one structure; ``kept`` is what was kept of its surface."""
 
     descriptors: Descriptors | None = None
+    kept: str | None = None
     evaluations: int = 0
     atoms_scanned: int | None = None
 
@@ -79,7 +94,7 @@ class ScanOutcome(Outcome):
 
     def report(self) -> dict:
         found = {'evaluations': self.evaluations, 'atoms_scanned': self.atoms_scanned}
-        found |= {'parent': self.input.parent, 'weight': self.input.weight}
+        found |= {'parent': self.input.parent, 'weight': self.input.weight, 'kept': self.kept}
         return super().report() | found | {'stopped_early': self.descriptors and stopped_early(self.descriptors.values)}
 
 
@@ -95,11 +110,12 @@ class ScanRequest(Request):
 
     UNIT = 'pt'
     FILES = (
-        'pes.npz',
-        'descriptors.json',
+        *(kind.FILE for kind in KEPT.values()),
+        CHECKPOINT,
+        RECORD,
+        DESCRIPTORS,
         'cell.cif',
         'ordering.json',
-        'checkpoint.npz',
         'energy*.*',
         'level*.*',
         'profile-ion*.csv',
@@ -111,6 +127,7 @@ class ScanRequest(Request):
             **{name: self.settings.compared()[name] for name in ('cell', 'cell_size')},
             'scan_settings': self._scan_settings.as_dict(),
             'descriptor_settings': self.settings.descriptors.as_dict(),
+            'keep_settings': self.settings.retention.as_dict(),
             'ordering_settings': self.orderings and self.orderings.as_dict(),
         }
 
@@ -152,37 +169,103 @@ class ScanRequest(Request):
 
     def process(self, outcome: ScanOutcome, bar: tqdm) -> None:
         """Scan a structure, or resume its scan."""
-        folder, settings = self.output and self.output / outcome.name, self.settings.descriptors
+        folder = self.output and self.output / outcome.name
         try:
-            surface = self._surface(outcome, folder, bar)
-            outcome.descriptors = describe(surface, settings)
-            outcome.doubts.extend(doubts_of_surface(surface, outcome.descriptors.values['mpe']))
+            checkpoint = self._checkpoint(outcome, folder)
+            surface = checkpoint.resume()
+            kept = None if surface else self._recalled(outcome, checkpoint)
+            if kept is None:
+                kept = self._scanned(checkpoint, surface or self._evaluated(outcome, checkpoint, bar))
         except MemoryError as error:
             where = f'memory ran out ({error}), {available_memory()}'
             raise errors.OutOfMemory(f'{where}: take a larger spacing, or {MORE_MEMORY}') from error
+        outcome.descriptors, outcome.kept = kept.descriptors, kept.keep
+        outcome.evaluations, outcome.seconds = kept.evaluations, kept.seconds
+        outcome.doubts.extend(kept.doubts)
         if folder is not None:
-            write_json(folder / 'descriptors.json', outcome.descriptors.as_dict())
+            write_json(folder / DESCRIPTORS, outcome.descriptors.as_dict())
             if outcome.input.ordering is not None:
                 write_json(folder / 'ordering.json', outcome.input.ordering)
+
+    @property
+    def _export_names(self) -> list[str]:
+        return [f'{name} of each ion' if self.export_per_ion else name for name in self.exports]
+
+    def _recalled(self, outcome: ScanOutcome, checkpoint: Checkpoint) -> Kept | None:
+        """What an earlier run that did not keep the grid left, if it is all that is asked for."""
+        settings, retention = self.settings.descriptors, self.settings.retention
+        if (kept := Kept.load(checkpoint, settings)) is None:
+            return None
+        keep = kept.descriptors and retention.of(kept.descriptors.xi_upper)
+        tree = kept.content if isinstance(kept.content, MergeTree) else None
+        new = sorted({*self._export_names} - {*kept.exports})
+        if keep is None:
+            lacking = 'these descriptors do not follow from what was kept'
+        elif keep == 'full':
+            lacking = 'its grid was not kept'
+        elif keep == 'merge-tree' and tree is None:
+            lacking = 'its merge tree was not kept'
+        elif keep == 'merge-tree' and not (tree.serves(settings) and tree.limit >= (retention.tree_limit or 0)):
+            lacking = f'its merge tree is of {tree.neighbours} neighbours up to {tree.limit:g} eV'
+        elif new:
+            lacking = f'its grid was not kept, and these are not exported: {", ".join(new)}'
+        else:
+            return kept
+        tqdm.write(f'{outcome.name}: {lacking}, so it is scanned again', file=sys.stderr)
+        return None
+
+    def _scanned(self, checkpoint: Checkpoint, surface: PotentialEnergySurface) -> Kept:
+        """The results of a surface; what is kept of it is written."""
+        folder, settings, retention = checkpoint.folder, self.settings.descriptors, self.settings.retention
+        descriptors = describe(surface, settings)
+        if folder is not None:
             scanned = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
             with replacing(folder / 'cell.cif') as partial:
                 partial.write_text(str(CifWriter(scanned, significant_figures=10)))
         if self.exports:
             with writing(folder):
                 export(surface, folder, self.exports, settings.neighbours, self.export_per_ion)
+        keep, content = retention.of(descriptors.xi_upper), surface
+        if keep == 'merge-tree':
+            content = MergeTree.of(surface, retention.limit(settings), settings.neighbours)
+        elif keep == 'descriptors':
+            content = surface.ions()
+        kept = Kept(
+            keep=keep,
+            content=content,
+            settings=settings,
+            descriptors=descriptors,
+            doubts=doubts_of_surface(surface, descriptors.values['mpe']),
+            exports=self._export_names,
+            evaluations=surface.evaluations,
+            seconds=checkpoint.seconds,
+        )
+        if keep != 'full':
+            kept.save(checkpoint)
+            checkpoint.discard()
+        elif retention.keep != 'full':
+            checkpoint.finish(surface)
+        return kept
 
-    def _surface(self, outcome: ScanOutcome, folder: Path | None, bar: tqdm) -> PotentialEnergySurface:
-        """The surface of one structure: evaluated from the start or a checkpoint, or read if it is done."""
+    def _checkpoint(self, outcome: ScanOutcome, folder: Path | None) -> Checkpoint:
+        """The scan of one structure, as far as an earlier run got."""
         structure = outcome.input.structure
         host_of(structure, self.settings.species, self.settings.scan.others)
         structure, doubts = cell_to_scan(structure, self.settings.cell, self.settings.cell_size)
         outcome.doubts.extend(doubts)
         plan = plan_scan(structure, self.settings.species, self._scan_settings, self.settings.descriptors)
         outcome.atoms_scanned = len(plan.structure)
-        checkpoint = Checkpoint(folder, plan, self.potential.identity.sha256)
+        return Checkpoint(folder, plan, self.potential.identity.sha256)
+
+    def _evaluated(self, outcome: ScanOutcome, checkpoint: Checkpoint, bar: tqdm) -> PotentialEnergySurface:
+        """The surface of one structure, evaluated from the start or a checkpoint."""
         try:
-            surface = checkpoint.resume() or checkpoint.finish(*self._evaluate(outcome, checkpoint, bar))
+            surface = checkpoint.assemble(*self._evaluate(outcome, checkpoint, bar))
             outcome.evaluations = surface.evaluations
+            if self.settings.retention.keep == 'full':
+                checkpoint.finish(surface)
+            else:  # its descriptors tell what is kept
+                checkpoint.save()
             return surface
         finally:
             outcome.seconds = checkpoint.seconds
@@ -289,6 +372,8 @@ def main(structures: list[NamedStructure], program_settings: ProgramSettings, **
     if options['exports'] and program_settings.output is None:
         raise click.UsageError('--export writes into the folder of the results: name it with --output')
     settings = take(FingerprintSettings, options)
+    if settings.retention.keep != 'full' and program_settings.output is None:
+        raise click.UsageError('--keep says what stays in the folder of the results: name it with --output')
     chosen = options.pop('number')
     orderings = take(EnsembleSettings, options | ({} if chosen is None else number_or_auto(chosen)))
     outcomes = [ScanOutcome(one) for one in structures]

@@ -49,3 +49,8 @@ class DescriptorSettings(Settings):
     xi: XiParameters = setting(
         'parameters of Xi: threshold (eV), cut of log10 connected FV, of log10 disconnected FV, slope', XiParameters()
     )
+
+    @property
+    def highest(self) -> float:
+        """The highest energy at which a free volume is taken, eV."""
+        return max(*self.thresholds, self.xi.threshold) + max(self.smearing)

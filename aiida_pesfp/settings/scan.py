@@ -8,6 +8,7 @@ from pymatgen.core import Element
 
 from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
+from aiida_pesfp.settings.keep import KeepSettings
 from aiida_pesfp.settings.md import LARGEST_DISTANCE, MINIMUM_DISTANCE
 
 #: Settings of a scan on which its numbers depend.
@@ -57,7 +58,7 @@ class ScanSettings(Settings):
 
 @dataclass(frozen=True)
 class FingerprintSettings(Settings):
-    """All settings of ``pesfp-scan``: the mobile species, the cell, the scan and the descriptors.
+    """All settings of ``pesfp-scan``: the mobile species, the cell, the scan, the descriptors, and what is kept.
 
     Descriptors depend on the cell: see :mod:`aiida_pesfp.crystals.canonical`.
     """
@@ -77,12 +78,20 @@ class FingerprintSettings(Settings):
     )
     scan: ScanSettings = setting(default=ScanSettings(), flat=True)
     descriptors: DescriptorSettings = setting(default=DescriptorSettings(), flat=True)
+    # Not in the repr, from which barriers resume: it changes no number.
+    retention: KeepSettings = setting(default=KeepSettings(), flat=True, repr=False)
 
     def __post_init__(self):
         if not Element.is_valid_symbol(self.species):
             raise ValueError(f'the species {self.species[:20]!r} is not the symbol of a chemical element')
         if self.cell != 'size_consistent' and self.cell_size != MINIMUM_DISTANCE:
             raise ValueError(f'cell_size = {self.cell_size:g} A counts with cell size_consistent only')
+        limit, highest = self.retention.tree_limit, self.descriptors.highest
+        if limit is not None and limit < highest:
+            raise ValueError(
+                f'tree_limit = {limit:g} eV is below the {highest:g} eV of the highest threshold with its smearing: '
+                'raise it, or lower the thresholds'
+            )
 
     def compared(self) -> dict[str, Any]:
         """The values of :data:`SCAN_SETTINGS`; the size of the cell is None where it does not count."""

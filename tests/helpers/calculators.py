@@ -50,6 +50,15 @@ class KilledAfter(LennardJones):
             os.kill(os.getpid(), getattr(signal, os.environ['PESFP_TEST_KILL']))
 
 
+class Forbidden(LennardJones):
+    """Lennard-Jones that fails while the variable PESFP_TEST_FORBID is set: for what has to do without energies."""
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        if os.environ.get('PESFP_TEST_FORBID'):
+            raise RuntimeError('an energy was computed')
+        super().calculate(atoms, properties or ['energy'], system_changes)
+
+
 class KilledAbove(LennardJones):
     """Lennard-Jones whose process is killed at once by cells of more than so many atoms."""
 

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from aiida_pesfp.settings.base import Settings, setting
 from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from aiida_pesfp.settings.diffusion import EQUILIBRATION, ConductivitySettings, DiffusionSettings
+from aiida_pesfp.settings.keep import KeepSettings
 from aiida_pesfp.settings.md import PotentialMdSettings, RelaxSettings, SiestaMdSettings, SupercellSettings
 from aiida_pesfp.settings.options import options_of, take
 from aiida_pesfp.settings.program import ProgramSettings
@@ -20,12 +21,14 @@ from aiida_pesfp.settings.scan import FingerprintSettings, ScanSettings
 
 DYNAMICS = {'temperature': 500, 'steps': 5}
 ADAPTIVE = {'adaptive': True, 'stop_below': 0.25, 'xi': {'threshold': 0.7}, 'thresholds': [0.3, 1]}
-SCANS = [{}, ADAPTIVE, {'species': 'Na', 'grid': 'symmetric', 'symmetry': False, 'smearing': [0.0]}]
+KEEP = {'keep': 'merge-tree', 'full_above': 0.25, 'tree_limit': 4.5}
+SCANS = [{}, ADAPTIVE, KEEP, {'species': 'Na', 'grid': 'symmetric', 'symmetry': False, 'smearing': [0.0]}]
 ALL = [
     *((FingerprintSettings, values) for values in SCANS),
     (PotentialMdSettings, DYNAMICS | {'seed': 3, 'timestep': 0.5}),
     (RelaxSettings, {'variable_cell': False, 'fmax': 1e-3}),
     (RelaxSettings, {}),
+    (KeepSettings, KEEP),
     (ConductivitySettings, {'window_ps': 3.75, 'unwrapped': True, 'temperature': 500}),
 ]
 
@@ -126,6 +129,10 @@ def test_only_some_options():
         (FingerprintSettings, {'xi': 3}, 'xi = 3: Input should be an instance of XiParameters'),
         (FingerprintSettings, {'xi': {'treshold': 1}}, "unknown parameter 'treshold': known are threshold"),
         (FingerprintSettings, {'xi': {'slope': float('nan')}}, 'slope = nan: Input should be a finite number'),
+        (FingerprintSettings, {'keep': 'all'}, "keep = 'all': Input should be 'full', 'merge-tree' or 'descriptors'"),
+        (FingerprintSettings, {'full_above': 0.2}, 'full_above = 0.2 counts only if not all grids are kept'),
+        (FingerprintSettings, KEEP | {'keep': 'descriptors'}, 'tree_limit = 4.5 eV counts with keep merge-tree only'),
+        (FingerprintSettings, KEEP | {'tree_limit': 4}, 'tree_limit = 4 eV is below the 4.04 eV of the highest'),
         (PotentialMdSettings, {'temperature': 500}, "need 'steps'"),
         (PotentialMdSettings, DYNAMICS | {'steps': True}, 'steps = True: Input should be a valid integer'),
         (PotentialMdSettings, DYNAMICS | {'seed': -1}, 'seed = -1: Input should be greater than or equal to 0'),
