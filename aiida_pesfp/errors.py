@@ -179,6 +179,10 @@ class OutOfMemory(PesfpError):
     """A single configuration does not fit into the memory of the device."""
 
 
+class GridDropped(PesfpError):
+    """The grid of a surface was dropped to make room: what follows from it alone is no longer to be had."""
+
+
 class WrongResults(PesfpError):
     """Results belong to another structure or potential than those that they are asked for."""
 

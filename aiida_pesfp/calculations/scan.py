@@ -18,15 +18,17 @@ from pymatgen.core import Structure
 
 from aiida_pesfp.calculations.program import ProgramCalculation, as_json
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.merge_tree import MergeTreeData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
+from aiida_pesfp.fingerprint.merge_tree import KEPT, MergeTree
 from aiida_pesfp.fingerprint.plan import host_of
 from aiida_pesfp.fingerprint.quantities import NAMES
-from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.fingerprint.surface import PotentialEnergySurface, ScannedIons
 from aiida_pesfp.settings.scan import SCAN_SETTINGS, FingerprintSettings
 
-#: Files of each structure in the results of a job, beside the arrays of its surface.
+#: Files of each structure in the results of a job, beside the arrays of its surface, or the file of what was kept.
 STRUCTURE, DESCRIPTORS = 'structure.json', 'descriptors.json'
 #: Largest difference of numbers that make the same crystal: rounding; A and fractions of lattice vectors.
 _SAME = 1e-8
@@ -41,15 +43,17 @@ class ScanCalculation(ProgramCalculation):
     """
 
     #: Raise it when a change makes the results of the same inputs differ.
-    CACHE_VERSION = 9
+    CACHE_VERSION = 10
 
     PROGRAM, SETTINGS = 'pesfp-scan', FingerprintSettings
 
     @classmethod
     def is_valid_cache(cls, node) -> bool:
-        """As of every process; not if the table of quantities has grown since."""
-        known = node.outputs.results.base.attributes.get('quantities') if 'results' in node.outputs else NAMES
-        return super().is_valid_cache(node) and set(NAMES) <= set(known)
+        """As of every process; not if the table of quantities has grown, or a grid was dropped, since."""
+        if not (valid := super().is_valid_cache(node)) or 'results' not in node.outputs:
+            return valid
+        about = node.outputs.results.base
+        return set(NAMES) <= set(about.attributes.get('quantities')) and PesData.DROPPED not in about.extras
 
     @classmethod
     def define(cls, spec):
@@ -72,7 +76,8 @@ class ScanCalculation(ProgramCalculation):
         info.local_copy_list.append((self.inputs.batch.uuid, '.', self.STRUCTURES))
         self.resume(info)
         # All of it becomes the nodes `results`, so the files are not kept.
-        info.retrieve_temporary_list = [(f'{self.RESULTS}/*/{name}', '.', 3) for name in ('pes.npz', DESCRIPTORS)]
+        names = (*(kind.FILE for kind in KEPT.values()), DESCRIPTORS)
+        info.retrieve_temporary_list = [(f'{self.RESULTS}/*/{name}', '.', 3) for name in names]
         return info
 
 
@@ -101,17 +106,22 @@ def add_result(
     results: FolderData,
     key: str,
     structure: str,
-    surface: PotentialEnergySurface,
+    scanned: ScannedIons,
     descriptors: dict,
     doubts: Sequence[str] = (),
 ) -> None:
     """Add what was computed for one structure to the node of :func:`results_of`.
 
     :param structure: JSON of the structure, as it was in the batch.
+    :param scanned: its surface, the merge tree, or only the ions.
     """
-    # The files of the surface have the bytes of the arrays of its PesData, so each is stored once.
-    files = PesData.from_surface(surface).base.repository
-    contents = {name: files.get_object_content(name, 'rb') for name in files.list_object_names()}
+    if isinstance(scanned, PotentialEnergySurface):
+        # The files of the surface have the bytes of the arrays of its PesData, so each is stored once.
+        files = PesData.from_surface(scanned).base.repository
+        contents = {name: files.get_object_content(name, 'rb') for name in files.list_object_names()}
+    else:
+        scanned.save(content := io.BytesIO())
+        contents = {scanned.FILE: content.getvalue()}
     contents |= {STRUCTURE: structure.encode(), DESCRIPTORS: json.dumps(descriptors).encode()}
     for name, content in contents.items():
         results.base.repository.put_object_from_bytes(content, f'{key}/{name}')
@@ -132,22 +142,17 @@ def sha256_of(structure: StructureData | str) -> str:
 
 @calcfunction
 def take_scan(structure: StructureData, results: FolderData) -> dict:
-    """The surface and the descriptors of a structure, from what a job has computed for it.
+    """What was kept of the surface, and the descriptors of a structure, from what a job has computed for it.
 
-    :return: ``pes``, ``descriptors`` and, if it is not the given cell that was scanned, ``scanned``: that cell.
+    :return: ``descriptors``; ``pes`` if the grid was kept, or ``tree`` if the merge tree was; and, if it is not the
+        given cell that was scanned, ``scanned``: that cell.
     :raises WrongResults: if the job has no result of the structure.
     """
     crystal = structure.get_pymatgen_structure()
     key, about = _key_of(structure, crystal, results), dict(results.base.attributes.all)
     about['doubts'] = about.pop('structures')[key]['doubts']
     del about['quantities'], about['cache_version']
-    repository = results.base.repository
-    arrays = {
-        name.removesuffix('.npy'): np.load(io.BytesIO(repository.get_object_content(f'{key}/{name}', 'rb')))
-        for name in repository.list_object_names(key)
-        if name.endswith('.npy')
-    }
-    surface = PotentialEnergySurface.from_arrays(arrays)
+    surface = _kept(results, key)
     scanned = Structure(surface.lattice, surface.atomic_numbers, surface.fractional_coordinates)
     others = about['scan_settings']['others']
     if not _is_of_same_material(surface.crystal, host_of(crystal, about['species'], others)):
@@ -158,14 +163,18 @@ def take_scan(structure: StructureData, results: FolderData) -> dict:
     settings, computed_by = about.pop('scan_settings'), about.pop('descriptor_settings')
     about |= {'formula': crystal.composition.reduced_formula, 'structure_uuid': structure.uuid}
     of_scan = {name: (about | settings)[name] for name in SCAN_SETTINGS}
-    pes = PesData.from_surface(surface, **about, **settings)
     descriptors = DescriptorsData(_described(results, key) | about | of_scan | {'settings': computed_by})
     if descriptors['stopped_early']:
         descriptors['stop_xi'] = settings.get('stop_xi')
-    pes.label = descriptors.label = structure.label or about['formula']
-    outputs = {'pes': pes, 'descriptors': descriptors}
+    outputs = {'descriptors': descriptors}
+    if isinstance(surface, PotentialEnergySurface):
+        outputs['pes'] = PesData.from_surface(surface, **about, **settings)
+    elif isinstance(surface, MergeTree):
+        outputs['tree'] = MergeTreeData.from_tree(surface, **about, **settings)
+    for output in outputs.values():
+        output.label = structure.label or about['formula']
     if not _is_same(scanned, crystal):
-        outputs['scanned'] = StructureData(pymatgen=scanned, label=f'{pes.label}, cell that was scanned')
+        outputs['scanned'] = StructureData(pymatgen=scanned, label=f'{descriptors.label}, cell that was scanned')
     return outputs
 
 
@@ -187,6 +196,21 @@ def _key_of(structure: StructureData, crystal: Structure, results: FolderData) -
         f'none of the {len(known)} results in {results} is that of {crystal.formula} in {crystal.volume:.3f} A^3: '
         'cell, elements and positions must be those that were scanned'
     )
+
+
+def _kept(results: FolderData, key: str) -> ScannedIons:
+    """What a job has kept of a surface."""
+    repository = results.base.repository
+    files = {
+        name: io.BytesIO(repository.get_object_content(f'{key}/{name}', 'rb'))
+        for name in repository.list_object_names(key)
+        if name not in (STRUCTURE, DESCRIPTORS)
+    }
+    for kind in (MergeTree, ScannedIons):
+        if kind.FILE in files:
+            return kind.load(files[kind.FILE])
+    arrays = {name.removesuffix('.npy'): np.load(file) for name, file in files.items()}
+    return (PotentialEnergySurface if PesData.GRID in files else ScannedIons).from_arrays(arrays)  # or it was dropped
 
 
 def _described(results: FolderData, key: str) -> dict:

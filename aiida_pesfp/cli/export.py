@@ -11,6 +11,7 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_pesfp.cli.parameters import FILE
 from aiida_pesfp.cli.rank import select, selection_options, tell_ranking
+from aiida_pesfp.errors import GridDropped
 from aiida_pesfp.settings.descriptors import KINDS
 from aiida_pesfp.tables.table import write_table
 
@@ -104,7 +105,7 @@ def export_pes(pes, output, kind, ion, force):
     chosen = {'ion': ion} | ({} if output.suffix == '.csv' else {'kind': kind})
     try:
         pes.export(str(output), overwrite=force, **chosen)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, GridDropped) as error:
         echo.echo_critical(f'{pes.label}<{pes.pk}> cannot be written to {output}: {error}')
     echo.echo_success(f'wrote {output}')
     if pes.base.attributes.get('stopped_early', False):

@@ -8,6 +8,7 @@ from aiida.cmdline.utils import echo
 from aiida_pesfp import __version__
 from aiida_pesfp.cli.assess import assess, calibrate
 from aiida_pesfp.cli.compare import compare
+from aiida_pesfp.cli.drop import drop
 from aiida_pesfp.cli.export import export
 from aiida_pesfp.cli.importing import import_
 from aiida_pesfp.cli.launch import launch
@@ -47,5 +48,19 @@ def main():
     """
 
 
-for _command in (setup, potential, import_, launch, status, rank, show, export, report, assess, compare, calibrate):
+for _command in (
+    setup,
+    potential,
+    import_,
+    launch,
+    status,
+    rank,
+    show,
+    export,
+    report,
+    drop,
+    assess,
+    compare,
+    calibrate,
+):
     main.add_command(_command)

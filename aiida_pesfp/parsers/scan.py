@@ -1,4 +1,4 @@
-"""Parser of ``pesfp-scan``: a node with the surfaces and the descriptors of the structures that are done."""
+"""Parser of ``pesfp-scan``: a node with descriptors, and what was kept of the surfaces."""
 
 import json
 import zipfile
@@ -8,14 +8,14 @@ from aiida.engine import ExitCode
 from aiida.orm import Dict
 
 from aiida_pesfp.calculations.scan import DESCRIPTORS, add_result, keys_of, results_of
-from aiida_pesfp.fingerprint.surface import PotentialEnergySurface
+from aiida_pesfp.fingerprint.merge_tree import KEPT
 from aiida_pesfp.parsers.program import ProgramParser
 
 
 class ScanParser(ProgramParser):
     """Stores all that is done, however the job ended, and says what a restart could add."""
 
-    CACHE_VERSION = 7
+    CACHE_VERSION = 8
 
     def store(self, run: dict, folder: Path) -> ExitCode | None:
         results, failures = results_of(self.node.inputs.potential, run), {}
@@ -25,9 +25,10 @@ class ScanParser(ProgramParser):
             elif entry['state'] == 'done':
                 try:
                     structure = self.node.inputs.batch.base.repository.get_object_content(f'{key}.json')
-                    surface = PotentialEnergySurface.load(folder / key / 'pes.npz')
+                    kind = KEPT[entry['kept']]
+                    scanned = kind.load(folder / key / kind.FILE)
                     descriptors = json.loads((folder / key / DESCRIPTORS).read_text())
-                    add_result(results, key, structure, surface, descriptors, entry['doubts'])
+                    add_result(results, key, structure, scanned, descriptors, entry['doubts'])
                 except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                     failures[key] = {'error_type': 'CorruptResults', 'error': f'{type(error).__name__}: {error}'}
         if keys_of(results):

@@ -10,6 +10,7 @@ from aiida_pesfp.crystals.names import unique_names
 from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.barrier import IN_TABLES, BarrierData, table_row
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.merge_tree import MergeTreeData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED
@@ -29,6 +30,8 @@ ENSEMBLE = ('xi_low', 'xi_high', 'orderings')
 RECORD = ('source', 'id', 'database', 'band_gap', 'energy_above_hull')
 #: ... of the newest barrier with a relaxed framework, and of the newest Arrhenius fit.
 ARRHENIUS = ('activation_energy', 'activation_energy_error', 'conductivity_300K')
+#: Nodes that descriptors follow from.
+_SURFACES = PesData, MergeTreeData
 #: What makes two results of one structure differ.
 ORIGIN = ('species', 'potential_name', *SCAN_SETTINGS, 'settings')
 COLUMNS = (
@@ -54,8 +57,8 @@ def descriptors_of(node: Node) -> list[DescriptorsData]:
 def descriptors_by_node(nodes: Iterable[Node]) -> dict[int, list[DescriptorsData]]:
     """PK of each node -> the descriptors that belong to it, the oldest first. Nodes without any are left out.
 
-    To descriptors belong they themselves; to a process those that it and all it called have made; to a surface those
-    of its scan and those computed from it later; to a structure those of its scans.
+    To descriptors belong they themselves; to a process those that it and all it called have made; to a surface or its
+    merge tree those of its scan and those computed from it later; to a structure those of its scans.
     """
     found, surfaces, others = {}, [], []
     for node in nodes:
@@ -65,7 +68,7 @@ def descriptors_by_node(nodes: Iterable[Node]) -> dict[int, list[DescriptorsData
             if own := descriptors_of_processes(with_descendants(node)):
                 found[node.pk] = own
         else:
-            (surfaces if isinstance(node, PesData) else others).append(node)
+            (surfaces if isinstance(node, _SURFACES) else others).append(node)
     return found | descriptors_of_surfaces(surfaces) | descriptors_of_structures(others)
 
 
@@ -76,10 +79,10 @@ def descriptors_of_processes(processes: Iterable[ProcessNode]) -> list[Descripto
     return query.distinct().all(flat=True)
 
 
-def descriptors_of_surfaces(surfaces: list[PesData]) -> dict[int, list[DescriptorsData]]:
+def descriptors_of_surfaces(surfaces: list[PesData | MergeTreeData]) -> dict[int, list[DescriptorsData]]:
     """PK of each surface -> the descriptors that came with it from a scan and those computed from it later."""
     found = defaultdict(list)
-    for surface, descriptors in _pairs(PesData, (node.pk for node in surfaces)):
+    for surface, descriptors in _pairs(_SURFACES, (node.pk for node in surfaces)):
         found[surface].append(load_node(descriptors))
     return dict(found)
 
@@ -155,13 +158,29 @@ def rows_of(descriptors: list[DescriptorsData]) -> list[dict]:
 
 def surfaces_of(descriptors: Iterable[int]) -> dict[int, int]:
     """PK of descriptors -> PK of their surface: that of the same scan, or that from which they were computed later."""
-    return {found: surface for surface, found in _pairs(DescriptorsData, descriptors)}
+    return {found: surface for surface, found in _pairs(DescriptorsData, descriptors, (PesData,))}
 
 
-def potentials_of(surfaces: Iterable[int]) -> dict[int, PotentialData]:
-    """PK of each surface -> the potential with which it was scanned."""
-    query = QueryBuilder().append(PesData, filters=among(surfaces), tag='pes', project='id')
-    return dict(query.append(PotentialData, with_descendants='pes', project='*').all())
+def surfaces_among(nodes: Iterable[Node]) -> list[PesData]:
+    """The surfaces that belong to nodes, as descriptors do (:func:`descriptors_by_node`), the oldest first."""
+    nodes = list(nodes)
+    processes = [one.pk for node in nodes if isinstance(node, ProcessNode) for one in with_descendants(node)]
+    query = QueryBuilder().append(ProcessNode, filters=among(processes), tag='process')
+    found = query.append(PesData, with_incoming='process').distinct().all(flat=True)
+    structures = [node.uuid for node in nodes if isinstance(node, StructureData)]
+    found += stored(PesData, {'attributes.structure_uuid': {'in': structures or ['']}})
+    descriptors = surfaces_of(node.pk for node in nodes if isinstance(node, DescriptorsData))
+    found += stored(PesData, among(descriptors.values()))
+    found += [node for node in nodes if isinstance(node, PesData)]
+    return [node for _, node in sorted({node.pk: node for node in found}.items())]
+
+
+def trees_of(surfaces: Iterable[int]) -> dict[int, MergeTreeData]:
+    """PK of each surface -> the newest merge tree that was made of it; those without any are left out."""
+    query = QueryBuilder().append(PesData, filters=among(surfaces), tag='surface', project='id')
+    query.append(CalculationNode, with_incoming='surface', tag='made')
+    query.append(MergeTreeData, with_incoming='made', tag='tree', project='*').order_by({'tree': 'id'})
+    return dict(query.all())
 
 
 def _changed_settings(settings: dict) -> str | None:
@@ -179,13 +198,15 @@ def _leaves(settings: dict, prefix: str = '') -> Iterator[tuple[str, object]]:
             yield f'{prefix}{name}', list(value) if isinstance(value, tuple) else value
 
 
-def _pairs(kind: type, pks: Iterable[int]) -> Iterator[tuple[int, int]]:
+def _pairs(
+    kind: type | tuple[type, ...], pks: Iterable[int], surfaces: tuple[type, ...] = _SURFACES
+) -> Iterator[tuple[int, int]]:
     """PKs of surfaces and their descriptors: those of the same scan, then those computed from surfaces later.
 
-    :param kind: PesData or DescriptorsData, of which PKs are known.
+    :param kind: that of the surfaces, or DescriptorsData, of which PKs are known.
     """
     filters = {kind: among(pks)}
-    surfaces = {'cls': PesData, 'filters': filters.get(PesData), 'tag': 'surface', 'project': 'id'}
+    surfaces = {'cls': surfaces, 'filters': filters.get(surfaces), 'tag': 'surface', 'project': 'id'}
     descriptors = {'cls': DescriptorsData, 'filters': filters.get(DescriptorsData), 'tag': 'own', 'project': 'id'}
     query = QueryBuilder().append(**surfaces).append(CalculationNode, with_outgoing='surface', tag='scan')
     yield from query.append(**descriptors, with_incoming='scan').all()

@@ -1,33 +1,39 @@
 """Questions about what jobs have computed, so that it is not computed again."""
 
 import contextlib
+from dataclasses import replace
 
 from aiida.orm import CalcFunctionNode, CalcJobNode, Dict, FolderData, QueryBuilder, StructureData
 
 from aiida_pesfp.calculations.scan import ScanCalculation, take_scan
+from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES
+from aiida_pesfp.settings.keep import KeepSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 
 def stored_results(potential: PotentialData, parameters: FingerprintSettings) -> dict[str, int]:
     """:func:`sha256_of` each structure that was scanned with a potential and settings -> PK of the newest results.
 
-    Whatever process has called the job, and whether or not it ended well.
+    Whatever process has called the job, and whether or not it ended well. What it has kept has to be enough.
     """
     version = {'attributes.cache_version': ScanCalculation.CACHE_VERSION, 'attributes.quantities': sorted(NAMES)}
     kind = {'process_type': ScanCalculation.build_process_type()}
     query = QueryBuilder().append(PotentialData, filters={'attributes.sha256': potential.sha256}, tag='potential')
     query.append(CalcJobNode, filters=kind, with_incoming='potential', tag='job')
     query.append(Dict, with_outgoing='job', edge_filters={'label': 'parameters'}, project='attributes')
-    of_results = {'edge_filters': {'label': 'results'}, 'project': ['id', 'attributes.structures'], 'tag': 'results'}
+    columns = ['id', 'attributes.structures', f'extras.{PesData.DROPPED}']
+    of_results = {'edge_filters': {'label': 'results'}, 'project': columns, 'tag': 'results'}
     query.append(FolderData, filters=version, with_incoming='job', **of_results).order_by({'results': 'id'})
-    found = {}
-    for given, pk, structures in query.iterall():
+    found, wanted = {}, parameters.retention
+    for given, pk, structures, dropped in query.iterall():
         # What this version refuses was computed by another one.
         with contextlib.suppress(ValueError):
-            if FingerprintSettings.from_dict(given) == parameters:
-                found |= {one['sha256']: pk for one in structures.values()}
+            made = FingerprintSettings.from_dict(given)
+            if replace(made, retention=wanted) == parameters and made.retention.covers(wanted):
+                lost = dropped if dropped and wanted != KeepSettings(keep='descriptors') else ()
+                found |= {one['sha256']: pk for key, one in structures.items() if key not in lost}
     return found
 
 

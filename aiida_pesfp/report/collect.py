@@ -13,12 +13,14 @@ from aiida_pesfp.data.arrhenius import ArrheniusData
 from aiida_pesfp.data.barrier import BarrierData
 from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.merge_tree import MergeTreeData
 from aiida_pesfp.data.pes import PesData
+from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED, rank_key
 from aiida_pesfp.queries.calibrations import calibrations
-from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, potentials_of, surfaces_of
+from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, surfaces_of
 from aiida_pesfp.queries.ensembles import members_of, without_members
-from aiida_pesfp.queries.nodes import how_it_ended, potential_labels, with_descendants
+from aiida_pesfp.queries.nodes import how_it_ended, stored, with_descendants
 from aiida_pesfp.queries.screening import (
     Unranked,
     missing_among,
@@ -38,8 +40,8 @@ _DYNAMICS, _VALIDATION = 'aiida.workflows:pesfp.conductivity', 'aiida.workflows:
 def collect(subject: Node | Group) -> Report:
     """What the graph holds about a workchain (and all it called), a group, or a single node.
 
-    A group can hold workchains, ``DescriptorsData``, ``PesData`` and ``StructureData``. The descriptors of the last two
-    are reported. Of descriptors that differ in nothing but their time, the newest are.
+    A group can hold workchains, ``DescriptorsData``, ``PesData``, ``MergeTreeData`` and ``StructureData``. Of the last
+    three, the descriptors are reported. Of descriptors that differ in nothing but their time, the newest are.
 
     :raises NothingToReport: if no structure has a result or a reason for none; it says why.
     """
@@ -71,7 +73,8 @@ def collect(subject: Node | Group) -> Report:
     told, warnings = calibrations().explain(descriptors.values())
     without = [entry.name for entry in entries if entry.surface is None]
     if without:
-        notes.append(f'No surface is stored for {errors.some_of(without)}: they have no 3D view and no profile.')
+        words = 'they have no 3D view and no profile. A scan that keeps the grid would give both.'
+        notes.append(f'No grid is stored for {errors.some_of(without)}: {words}')
     return Report(Source.of(subject), entries, left, notes, [*told, *warnings])
 
 
@@ -88,12 +91,12 @@ def _descriptors(members: list[Node], notes: list[str]) -> tuple[dict[int, Descr
     """
     by_node, left = descriptors_by_node(members), []
     for node in members:
-        if not isinstance(node, (ProcessNode, DescriptorsData, PesData, StructureData)):
+        if not isinstance(node, (ProcessNode, DescriptorsData, PesData, MergeTreeData, StructureData)):
             what = 'is neither a workchain nor descriptors, a surface or a structure: the report omits it.'
             notes.append(f'{Source.of(node)} {what}')
         elif node.pk not in by_node and isinstance(node, StructureData) and (told := reasons_for(node)):
             left.append(told[0])
-        elif node.pk not in by_node and isinstance(node, (PesData, StructureData)):
+        elif node.pk not in by_node and isinstance(node, (PesData, MergeTreeData, StructureData)):
             notes.append(f'{Source.of(node)} ({node.label or "no label"}) has no descriptors: scan or describe it.')
     every = without_members(one for own in by_node.values() for one in own)
     return {node.pk: node for node in newest(every)}, left
@@ -113,12 +116,13 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
 
     :param candidates: of :func:`_candidates`.
     """
-    members, names = _members(descriptors.values()), potential_labels()
+    members = _members(descriptors.values())
+    potentials = {node.sha256: node for node in reversed(stored(PotentialData))}
     known = calibrations()
     shown = {pk: max(own, key=lambda one: one.share).source.pk for pk, own in members.items()}
     surfaces = surfaces_of({*descriptors, *shown.values()})
     surfaces |= {pk: surfaces[member] for pk, member in shown.items() if member in surfaces}
-    potentials = potentials_of(surfaces.values())
+    surfaces = {pk: node for pk, node in ((pk, load_node(one)) for pk, one in surfaces.items()) if node.has_grid}
     structures = structures_by_uuid(node.get('structure_uuid') for node in descriptors.values())
     conductivities, fits = results_of(structures, ConductivityData), results_of(structures, ArrheniusData)
     barriers, properties = results_of(structures, BarrierData), {}
@@ -128,6 +132,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
     found = []
     for pk, node in descriptors.items():
         uuid, surface = node.get('structure_uuid'), surfaces.get(pk)
+        potential = potentials.get(node.get('potential_sha256'))
         structure = structures.get(uuid)
         transport = [Transport(one.base.attributes.all, Source.of(one)) for one in conductivities.get(uuid, ())]
         activations = [Activation.of(one) for one in fits.get(uuid, ())]
@@ -140,7 +145,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
             Entry(
                 label=next(filter(None, labels)),
                 **{name: node.get(name, '') for name in ('formula', 'species', 'potential_sha256')},
-                potential_name=names.get(node.get('potential_sha256')) or node.get('potential_name', ''),
+                potential_name=(potential and potential.label) or node.get('potential_name', ''),
                 values={name: node.get(name) for name in NAMES}
                 | {XI_CALIBRATED.name: known.rank_values(node)[XI_CALIBRATED.name]},
                 spectrum=node['spectrum'],
@@ -149,8 +154,8 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
                 ion=easiest.get('index'),
                 source=Source.of(node),
                 structure=structure and Source.of(structure),
-                surface=None if surface is None else Source.of(load_node(surface)),
-                potential=Source.of(potentials[surface]) if surface in potentials else None,
+                surface=surface and Source.of(surface),
+                potential=potential and Source.of(potential),
                 properties=properties.get(uuid, {}),
                 barriers=tuple(Relaxed(one.base.attributes.all, Source.of(one)) for one in relaxed),
                 transport=tuple(sorted(transport, key=lambda one: (one.engine, -one['temperature'], one.source.uuid))),

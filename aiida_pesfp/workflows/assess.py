@@ -12,6 +12,7 @@ from aiida_pesfp.calculations.ports import validator_by
 from aiida_pesfp.data.assessment import AssessmentData, RankingModelData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.labels import LabelsData
+from aiida_pesfp.data.merge_tree import MergeTreeData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.settings.assessment import TRAINABLE, ClassSettings, ScoreSettings, TrainingSettings
@@ -96,6 +97,7 @@ class AssessWorkChain(WorkChain):
         spec.output('calibration', valid_type=RankingModelData, required=False, help='Xi, recalibrated.')
         spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help='Those computed here.')
         spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Their surfaces.')
+        spec.output_namespace('trees', valid_type=MergeTreeData, dynamic=True, help='Or the merge trees of these.')
         spec.output('rejected', valid_type=Dict, required=False, help='Structures that could not be scanned, and why.')
         spec.exit_code(310, 'ERROR_NO_DESCRIPTORS', message='No structure has descriptors, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SETS_FAILED', message='No set of labels could be assessed: {reasons}')
@@ -119,7 +121,7 @@ class AssessWorkChain(WorkChain):
     def collect_scans(self) -> ExitCode | None:
         """Collect the results of the screening."""
         outputs = self.ctx.screening.outputs
-        for name in ('pes', 'descriptors', 'rejected'):
+        for name in ('pes', 'trees', 'descriptors', 'rejected'):
             if name in outputs:
                 self.out(name, outputs[name])
         self.ctx.descriptors.update(getattr(outputs, 'descriptors', {}))

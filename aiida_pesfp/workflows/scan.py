@@ -21,6 +21,7 @@ from aiida_pesfp.calculations.program import read_run
 from aiida_pesfp.calculations.scan import ScanCalculation, batch_of, keys_of, take_scan
 from aiida_pesfp.calculations.selection import LOST, collect_failures
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.merge_tree import MergeTreeData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import WrongResults
@@ -53,7 +54,10 @@ class ScanBaseWorkChain(restart.StrictRestartWorkChain):
         structures_port(spec, 'Structures to scan. The keys name the outputs.')
         # The default of aiida-core is for repeated attempts at one thing; most of these jobs make progress.
         spec.inputs['max_iterations'].default = lambda: Int(100)
-        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help='Surfaces by the keys of the structures.')
+        words = 'Surfaces by the keys of the structures, of those whose grid is kept.'
+        spec.output_namespace('pes', valid_type=PesData, dynamic=True, help=words)
+        words = 'Merge trees by the keys, of those of which only this is kept.'
+        spec.output_namespace('trees', valid_type=MergeTreeData, dynamic=True, help=words)
         spec.output_namespace('descriptors', valid_type=DescriptorsData, dynamic=True, help='Descriptors by the keys.')
         words = 'The cells that were scanned by the keys, where they are not those of the structures.'
         spec.output_namespace('scanned', valid_type=StructureData, dynamic=True, help=words)
@@ -215,7 +219,7 @@ def take_results(
             done, label = before.get(structure.uuid), {'call_link_label': f'take_{key}'}
             outputs = load_node(done).outputs if done else take_scan(structure, results, metadata=label)
             for name in outputs:
-                taken.setdefault(name, {})[key] = outputs[name]
+                taken.setdefault('trees' if name == 'tree' else name, {})[key] = outputs[name]
         except (WrongResults, AiidaException, KeyError, OSError, ValueError) as error:
             wrong[key] = {'error_type': type(error).__name__, 'error': str(error)}
     return taken, wrong

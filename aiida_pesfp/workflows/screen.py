@@ -147,7 +147,7 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         words = 'If there are further potentials, the ranking by each, in their order: ranking_1, ranking_2.'
         spec.output_namespace('rankings', valid_type=Dict, dynamic=True, required=False, help=words)
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
-        spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'descriptors', 'scanned'))
+        spec.expose_outputs(ScanBaseWorkChain, include=('pes', 'trees', 'descriptors', 'scanned'))
         spec.exit_code(310, 'ERROR_ALL_REJECTED', message='No structure passed the criteria, see `rejected`.')
         spec.exit_code(320, 'ERROR_ALL_SCANS_FAILED', message='No structure could be scanned, see `rejected`.')
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message='The structures could not be ranked: {reason}')

@@ -13,6 +13,7 @@ from aiida.orm import Dict, Int, QueryBuilder, StructureData, to_aiida_type
 from pymatgen.core import Structure
 
 from aiida_pesfp.assessment.models import RankingModel
+from aiida_pesfp.calculations.descriptors import describe
 from aiida_pesfp.calculations.scan import ScanCalculation
 from aiida_pesfp.calculations.selection import reject
 from aiida_pesfp.cli.results import print_ranking
@@ -434,6 +435,46 @@ def test_the_second_time_nothing_is_scanned(builder_of, structures):
     assert len(results['ranking']['rows']) == 3
 
 
+def test_trees_are_kept_or_grids_are_dropped_later(builder_of, structures, aiida_pesfp):
+    def screened(keep):
+        scan = {'parameters': {'spacing': 0.7, **keep}}
+        results, node = run_get_node(builder_of(structures, scan=scan, reuse=True))
+        assert node.is_finished_ok, node.exit_message
+        return results, node, jobs_of(node)
+
+    kept, _, _ = screened({'keep': 'merge-tree'})
+    xi = sorted(one.xi for one in kept['descriptors'].values())
+    assert ('pes' in kept, set(kept['trees'])) == (False, set(structures))
+    mixed, node, jobs = screened({'keep': 'descriptors', 'full_above': (xi[-2] + xi[-1]) / 2})
+    assert len(jobs) > 0  # trees are less than a grid
+    assert ('trees' in mixed, len(mixed['pes'])) == (False, 1)
+    assert set(mixed['descriptors']) == set(structures)
+    full, node, jobs = screened({})
+    assert len(jobs) > 0
+    assert set(full['pes']) == set(structures)
+    settings = {'thresholds': [0.3, 1.2], 'xi': {'threshold': 0.4}}
+    for key, tree in kept['trees'].items():
+        values = full['descriptors'][key].get_dict()
+        assert kept['descriptors'][key].get_dict() == mixed['descriptors'][key].get_dict() == values
+        assert describe(tree, Dict(settings)).get_dict() == describe(full['pes'][key], Dict(settings)).get_dict()
+        assert tree.base.attributes.get('potential_sha256') == values['potential_sha256']
+    # A grid is more than a tree or descriptors, so nothing is scanned again for these.
+    for keep in ('merge-tree', 'descriptors'):
+        again, _, jobs = screened({'keep': keep})
+        assert jobs == []
+        assert set(again['descriptors']) == set(structures)
+
+    assert '3 grids with' in aiida_pesfp('drop', 'grids', node.pk, '--force')
+    assert 'LiI' in aiida_pesfp('rank', node.pk)
+    again, _, jobs = screened({'keep': 'descriptors'})
+    assert jobs == []
+    with enable_caching():
+        again, _, jobs = screened({})
+    assert len(jobs) > 0
+    assert not any(job.base.caching.is_created_from_cache for job in jobs)
+    assert all(pes.has_grid and pes.to_surface() for pes in again['pes'].values())
+
+
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
@@ -516,6 +557,26 @@ class TestExamples:
         verdi('presto', '--use-zeromq', '--non-interactive', '--profile-name', 'second')
         verdi('-p', 'second', 'archive', 'import', archive)
         assert verdi('-p', 'second', 'run', script) == found
+
+    def test_dropped_grids_free_their_room(self, verdi):
+        """In the profile of the screening, with the maintenance of AiiDA, and in an archive."""
+
+        def size():
+            verdi('-p', 'first', 'storage', 'maintain', '--full', '--force')
+            packed = verdi.folder.glob('**/container/*/**/*')  # of all profiles, without the indices
+            return sum(file.stat().st_size for file in packed if file.is_file())
+
+        # Of so few points, a tree takes more room than the grid.
+        before, command = size(), ('drop', 'grids', 'Li2O', '--force', '--without-trees')
+        assert '1 grids with' in verdi('-p', 'first', *command, program='aiida-pesfp')
+        assert size() < before
+        archive = verdi.folder / 'dropped.aiida'
+        verdi('-p', 'first', 'archive', 'create', '--all', archive)
+        verdi('presto', '--use-zeromq', '--non-interactive', '--profile-name', 'third')
+        verdi('-p', 'third', 'archive', 'import', archive)
+        printed = verdi('-p', 'third', 'drop', 'grids', 'Li2O', '--force', program='aiida-pesfp')
+        assert '1 grids were dropped before' in printed
+        assert 'Li2O' in verdi('-p', 'third', 'show', 'Li2O', program='aiida-pesfp')
 
     def test_setup_can_be_repeated(self, verdi):
         printed = verdi('-p', 'first', 'setup', '--siesta', verdi.folder / 'siesta', program='aiida-pesfp')

@@ -159,7 +159,7 @@ def launch_options(function: Callable) -> Callable:
 
 
 #: Settings of scans that are options; ``--overrides`` has the others.
-SCANNED = ('cell', 'cell_size', 'others', 'adaptive', 'stop_below')
+SCANNED = ('cell', 'cell_size', 'others', 'adaptive', 'stop_below', 'keep', 'full_above')
 scan_options = combined(
     click.option('-X', '--code', type=CODE, default='pesfp-scan@localhost', help='Code of pesfp-scan.'),
     options_of(FingerprintSettings, only=SCANNED, overriding=True),

@@ -13,12 +13,15 @@ from ase.io.xsf import read_xsf
 
 from aiida_pesfp.calculations.selection import rank
 from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.merge_tree import MergeTreeData
 from aiida_pesfp.data.pes import PesData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import PotentialError
 from aiida_pesfp.fingerprint.descriptors import describe
 from aiida_pesfp.fingerprint.export import volume
+from aiida_pesfp.fingerprint.merge_tree import MergeTree
 from aiida_pesfp.potentials.registry import identify
+from aiida_pesfp.settings.descriptors import DescriptorSettings, XiParameters
 from tests.helpers.surfaces import make_surface
 
 
@@ -86,6 +89,46 @@ def test_a_pes_without_its_arrays_is_refused():
     node.set_array('energies', np.zeros((1, 2, 2, 2)))
     with pytest.raises(ValidationError, match='needs the array'):
         node.store()
+
+
+def test_a_merge_tree_survives_storage_and_gives_what_the_surface_does(surface):
+    node = MergeTreeData.from_tree(MergeTree.of(surface, 4.2), formula='LiX', species='Li', spacing=0.25).store()
+    assert node.base.repository.list_object_names() == ['tree.npz']
+    assert describe(node.to_tree()).as_dict() == describe(surface).as_dict()
+    filters = {'attributes.formula': 'LiX', 'attributes.energy_limit': {'>=': 4.1}, 'attributes.shape': [3, 4, 5]}
+    assert QueryBuilder().append(MergeTreeData, filters=filters).one() == [node]
+    assert node.base.attributes.get('number_of_minima') == len(node.to_tree().basins)
+
+    found = describe(
+        surface, DescriptorSettings(thresholds=(0.8,), smearing=(-0.1, 0.0), xi=XiParameters(threshold=0.8))
+    )
+    names = ('fv_connected', 'fv_disconnected', 'fv_joint')
+    assert node.free_volumes(0.8, (-0.1, 0.0)) == {name: found.values[name] for name in names}
+    names = ('mpe', 'barrier_joint', 'barrier_1d', 'barrier_2d', 'barrier_3d')
+    assert node.barriers() == {name: found.values[name] for name in names}
+    with pytest.raises(ValueError, match='free volumes up to 4.2 eV'):
+        node.free_volumes(4.2)
+
+
+def test_equal_merge_trees_are_the_same_for_caching(surface):
+    one, same = (MergeTreeData.from_tree(MergeTree.of(surface, 4.2)) for _ in range(2))
+    other = MergeTreeData.from_tree(MergeTree.of(surface, 4.3))
+    one, same, other = (node.store().base.caching.get_hash() for node in (one, same, other))
+    assert one == same != other
+
+
+def test_a_merge_tree_without_its_content_is_refused(surface, tmp_path):
+    good = MergeTreeData.from_tree(MergeTree.of(surface, 4.2))
+    surface.save(tmp_path / 'pes.npz')
+    with pytest.raises(ValidationError, match='needs shape, neighbours, .*: make it with MergeTreeData.from_tree'):
+        MergeTreeData(tmp_path / 'pes.npz').store()
+    with pytest.raises(ValidationError, match='holds no merge tree'):
+        node = MergeTreeData(tmp_path / 'pes.npz')
+        node.base.attributes.set_many({**good.base.attributes.all, 'filename': 'pes.npz'})
+        node.store()
+    good.base.attributes.set('energy_limit', 9.0)
+    with pytest.raises(ValidationError, match='energy_limit is 9.0, but the tree has 4.2'):
+        good.store()
 
 
 def test_descriptors_need_their_scalars():

@@ -105,8 +105,9 @@ def test_descriptors_alone_are_reported_with_what_is_missing(scanned):
     report = collect(node)
     (found,) = report.entries
     assert found.label == 'old'
-    assert found.surface is found.structure is found.potential is found['barrier_1d'] is found.ion is None
-    assert 'No surface is stored for old' in report.notes[0]
+    assert found.surface is found.structure is found['barrier_1d'] is found.ion is None
+    assert found.potential.kind == 'PotentialData'  # by the hash
+    assert 'No grid is stored for old' in report.notes[0]
 
 
 def test_an_empty_group_is_refused_with_the_way_out():
