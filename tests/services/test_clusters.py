@@ -1,12 +1,13 @@
 """What the docs' page for clusters says, line by line, and what goes wrong on a cluster: nothing is lost."""
 
+import json
 import os
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
-from pymatgen.core import Structure
 
 from tests.helpers import REPOSITORY
 from tests.helpers.crystals import antifluorite, rock_salt
@@ -14,12 +15,7 @@ from tests.helpers.documentation import DOCS, blocks
 from tests.helpers.potentials import LENNARD_JONES, write_calculator
 
 PAGE = DOCS / 'howto' / 'clusters.md'
-PROFILE, CODES, LAUNCH, _WATCH = blocks(PAGE, 'bash')
-
-
-@pytest.fixture(scope='session', autouse=True)
-def aiida_profile():
-    """All commands have a profile of their own."""
+PROFILE, CODES, LAUNCH, WATCH = blocks(PAGE, 'bash')
 
 
 @pytest.fixture(scope='session')
@@ -35,7 +31,7 @@ def folder(tmp_path_factory):
     for text in blocks(PAGE, 'yaml'):
         if name := re.match(r'# (\w+\.yaml)', text):
             (folder / name[1]).write_text(text)
-    (folder / 'job.yaml').write_text((folder / 'job.yaml').read_text() + '  parameters: {spacing: 0.8}\n')
+    (folder / 'job.yaml').write_text((folder / 'job.yaml').read_text() + '\n  parameters: {spacing: 0.8}\n')
     return folder
 
 
@@ -104,15 +100,49 @@ def results_of(shell, folder):
 
 
 @pytest.fixture(scope='session')
-def expected(cluster, shell, folder):
+def expected(cluster, shell):
     """Numbers of a scan on this machine, by structure."""
-    import json
-
     printed = shell('pesfp-scan crystals --potential lj.yaml --spacing 0.8 --json -q 2>/dev/null')
-    return {entry['structure']: (entry['xi'], entry['mpe']) for entry in json.loads(printed)}
+    return {Path(one['structure']).stem: (one['xi'], one['mpe']) for one in json.loads(printed)}
 
 
 def test_screening_of_the_page(started, results_of, expected, shell):
-    found, statuses = results_of(started())
-    assert found == pytest.approx(expected) if False else found.keys() == expected.keys()
+    pk = started()
+    for line in WATCH.splitlines():
+        shell(line)
+    found, statuses = results_of(pk)
+    assert found == expected
     assert statuses == [0] * len(statuses)
+
+
+def running(shell, number: int = 1) -> list[str]:
+    """The numbers of running jobs of Slurm, as soon as there are so many."""
+    end = time.monotonic() + 60
+    while len(jobs := shell('squeue -h -t R -o %i').split()) < number:
+        assert time.monotonic() < end, shell('squeue; sacct')
+        time.sleep(0.2)
+    return jobs
+
+
+def test_cancelled_jobs_cost_time_only(started, results_of, expected, shell):
+    pk = started()
+    shell(f'scancel {running(shell)[0]}')
+    found, statuses = results_of(pk)
+    assert found == expected
+    assert 420 in statuses
+
+
+def test_a_full_queue_costs_time_only(started, results_of, expected, shell):
+    """The account may have fewer jobs than there are: `sbatch` is refused, and jobs are paused until they are played."""
+    shell('sacctmgr -i modify user root where account=me set maxsubmitjobs=0')
+    try:
+        pk = started()
+        end = time.monotonic() + 90
+        while 'pausing after' not in (told := shell('verdi process list')).lower():
+            assert time.monotonic() < end, told
+            time.sleep(1)
+    finally:
+        shell('sacctmgr -i modify user root where account=me set maxsubmitjobs=8')
+    shell('verdi process play --all')
+    found, _ = results_of(pk)
+    assert found == expected
