@@ -90,9 +90,7 @@ def results_of(shell, folder):
             assert time.monotonic() < end, shell(f'verdi process report {pk}; verdi process list -a; squeue; sacct')
             time.sleep(1)
         assert ask(shell, folder, f'load_node({pk}).exit_status') == 0, shell(f'verdi process report {pk}')
-        descriptors = (
-            f'{{key: (node["xi"], node["mpe"]) for key, node in load_node({pk}).outputs.descriptors.items()}}'
-        )
+        descriptors = f'{{key: (node["xi"], node["mpe"]) for key, node in load_node({pk}).outputs.descriptors.items()}}'
         jobs = f'[j.exit_status for j in load_node({pk}).called_descendants if hasattr(j, "get_job_id")]'
         return ask(shell, folder, descriptors), ask(shell, folder, jobs)
 
@@ -133,7 +131,7 @@ def test_cancelled_jobs_cost_time_only(started, results_of, expected, shell):
 
 
 def test_a_full_queue_costs_time_only(started, results_of, expected, shell):
-    """The account may have fewer jobs than there are: `sbatch` is refused, and jobs are paused until they are played."""
+    """`sbatch` is refused, and the jobs are paused until they are played."""
     shell('sacctmgr -i modify user root where account=me set maxsubmitjobs=0')
     try:
         pk = started()
