@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source examples/environment.sh tests
 _scratch="$(mktemp -d)"
 trap 'rm -rf "$_scratch"' EXIT
-export AIIDA_PATH="$_scratch" OMP_NUM_THREADS=1
+export VIRTUAL_ENV="$_environment" AIIDA_PATH="$_scratch" OMP_NUM_THREADS=1
 _cannot() {
     echo "$1: real services are not tested" >&2
     exit 75

@@ -99,9 +99,12 @@ def results_of(shell, folder):
 
 @pytest.fixture(scope='session')
 def expected(cluster, shell):
-    """Numbers of a scan on this machine, by structure."""
+    """Numbers of a scan on this machine, by structure, with the 14 digits that AiiDA stores."""
     printed = shell('pesfp-scan crystals --potential lj.yaml --spacing 0.8 --json -q 2>/dev/null')
-    return {Path(one['structure']).stem: (one['xi'], one['mpe']) for one in json.loads(printed)}
+    return {
+        Path(one['structure']).stem: tuple(float(f'{one[name]:.14g}') for name in ('xi', 'mpe'))
+        for one in json.loads(printed)
+    }
 
 
 def test_screening_of_the_page(started, results_of, expected, shell):
