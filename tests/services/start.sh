@@ -31,6 +31,16 @@ pg_createcluster --start "$(ls /usr/lib/postgresql | tail -1)" main >/dev/null
 echo '[{rabbit, [{consumer_timeout, undefined}]}].' >/etc/rabbitmq/advanced.config
 rabbitmq-server >/dev/null 2>&1 &
 
+_say 'starting SSH'
+# For `ssh cluster` of root, with keys of its own.
+mkdir -p ~/.ssh /run/sshd
+mount -t tmpfs -o mode=700 none ~/.ssh
+for key in ~/.ssh/id_ed25519 /run/host_key; do ssh-keygen -q -t ed25519 -N '' -f $key; done
+cp ~/.ssh/id_ed25519.pub ~/.ssh/authorized_keys
+echo "cluster $(cat /run/host_key.pub)" >~/.ssh/known_hosts
+printf 'Host cluster\n  HostName localhost\n  HostKeyAlias cluster\n' >~/.ssh/config
+/usr/sbin/sshd -f /dev/null -h /run/host_key -o Subsystem='sftp internal-sftp'
+
 _say 'starting Slurm'
 cp tests/services/*.conf /etc/slurm
 chmod 600 /etc/slurm/slurmdbd.conf
