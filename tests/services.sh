@@ -9,9 +9,9 @@ _cannot() {
     echo "$1: real services are not tested" >&2
     exit 75
 }
-_in_namespaces() { unshare --net --pid --mount --mount-proc --uts --fork --kill-child "$@"; }
+_in_namespaces=(unshare --net --pid --mount --mount-proc --uts --fork --kill-child)
 [ "$(id -u)" = 0 ] || _cannot 'only root may install and start them'
-_in_namespaces true 2>/dev/null || _cannot 'namespaces of the kernel cannot be made'
+"${_in_namespaces[@]}" true 2>/dev/null || _cannot 'namespaces of the kernel cannot be made'
 _packages='slurm-wlm slurmdbd munge mariadb-server-core mariadb-client-core postgresql rabbitmq-server openssh-server
     openssh-client sudo iproute2'
 if ! dpkg -s $_packages >/dev/null 2>&1; then
@@ -21,6 +21,9 @@ if ! dpkg -s $_packages >/dev/null 2>&1; then
 fi
 source examples/environment.sh tests
 _scratch="$(mktemp -d)"
-trap 'rm -rf "$_scratch"' EXIT
 export VIRTUAL_ENV="$_environment" AIIDA_PATH="$_scratch" OMP_NUM_THREADS=1
-_in_namespaces bash tests/services/start.sh python -m pytest tests/services "$@"
+"${_in_namespaces[@]}" bash tests/services/start.sh python -m pytest tests/services "$@" &
+# `unshare` heeds no other signal; all in its namespaces ends with it.
+trap 'kill -KILL $! 2>/dev/null || true; rm -rf "$_scratch"' EXIT
+trap 'exit 1' INT TERM
+wait $!
