@@ -96,7 +96,7 @@ def paused(processes: Iterable[ProcessNode]) -> list[ProcessNode]:
 
 
 def reason_of_pause(process: ProcessNode) -> str:
-    """Why a process was paused: the last line of its last error, such as that of a scheduler, or else what AiiDA says."""
+    """Why a process was paused: the last line of its last error, such as of a scheduler, or else what AiiDA says."""
     errors = [log for log in Log.collection.get_logs_for(process) if log.levelname == 'ERROR']
     if errors:
         return errors[-1].message.strip().splitlines()[-1]
