@@ -44,7 +44,7 @@ printf 'Host cluster\n  HostName localhost\n  HostKeyAlias cluster\n' >~/.ssh/co
 _say 'starting Slurm'
 cp tests/services/*.conf /etc/slurm
 chmod 600 /etc/slurm/slurmdbd.conf
-touch /run/gpu0 /run/gpu1
+for number in 0 1; do mknod /run/gpu$number c 1 3; done
 install -d -o munge /run/munge
 runuser -u munge -- mungekey --create
 runuser -u munge -- munged
