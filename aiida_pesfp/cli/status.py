@@ -61,13 +61,14 @@ def _tell_what_stops(running: list) -> None:
     from aiida.engine.daemon.client import get_daemon_client
     from aiida.manage import get_manager
 
-    from aiida_pesfp.queries.nodes import paused, waiting_for_a_worker
+    from aiida_pesfp.queries.nodes import paused, reason_of_pause, waiting_for_a_worker
 
-    if stopped := paused(running):
-        pks = ' '.join(str(node.pk) for node in stopped)
-        why = one_line(stopped[0].process_status or 'by a user')
-        words = 'look at `verdi process report` of one, mend the cause, and let them go on by'
-        echo.echo_warning(f'{len(stopped)} processes are paused ({why}): {words} `verdi process play {pks}`')
+    why_paused = {}
+    for node in paused(running):
+        why_paused.setdefault(one_line(reason_of_pause(node)), []).append(str(node.pk))
+    for why, pks in why_paused.items():
+        words = f'mend the cause, and let them go on by `verdi process play {" ".join(pks)}`'
+        echo.echo_warning(f'{len(pks)} processes are paused ({why}): {words}')
     if get_manager().get_profile().process_control_backend is None:
         return
     if not get_daemon_client().is_daemon_running:

@@ -1,10 +1,11 @@
 """The base of the parsers of :class:`~aiida_pesfp.calculations.program.ProgramCalculation`: how the job ended."""
 
 import json
+import re
 from abc import abstractmethod
 from pathlib import Path
 
-from aiida.engine import ExitCode
+from aiida.engine import CalcJob, ExitCode
 from aiida.orm import CalcJobNode, FolderData
 from aiida.parsers import Parser
 
@@ -13,6 +14,8 @@ from aiida_pesfp.calculations.program import ProgramCalculation
 
 #: A shell adds the number of the signal that has killed a program.
 _SIGNALS = 128
+#: What Slurm writes on standard error of a job that it stops for its use of memory, without and with cgroups.
+_OUT_OF_MEMORY = re.compile('exceeded (job )?memory limit|oom.kill', re.IGNORECASE)
 
 
 class ProgramParser(Parser):
@@ -76,7 +79,7 @@ class ProgramParser(Parser):
     def interruption(self, run: dict) -> ExitCode:
         """The exit code that says why the job ended before all was done."""
         scheduler = ProgramCalculation.exit_codes
-        if self.node.exit_status == scheduler.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
+        if lacked_memory(self.node):
             return self.exit_codes.ERROR_OUT_OF_MEMORY
         if run['stopped'] or self.node.exit_status == scheduler.ERROR_SCHEDULER_OUT_OF_WALLTIME.status:
             return self.exit_codes.ERROR_OUT_OF_WALLTIME
@@ -90,6 +93,16 @@ def has_died(retrieved: FolderData) -> bool:
     except (FileNotFoundError, ValueError):
         return True
     return status == 0 or status > _SIGNALS
+
+
+def lacked_memory(job: CalcJobNode) -> bool:
+    """Whether its scheduler stopped a job for its use of memory.
+
+    AiiDA asks the accounting of Slurm, which knows it only with cgroups, and looks at the first line on standard error,
+    which may be one of the program.
+    """
+    known = job.exit_status == CalcJob.exit_codes.ERROR_SCHEDULER_OUT_OF_MEMORY.status
+    return known or _OUT_OF_MEMORY.search(job.get_scheduler_stderr() or '') is not None
 
 
 def last_words(job: CalcJobNode) -> str:

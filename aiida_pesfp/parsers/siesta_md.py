@@ -11,7 +11,7 @@ from aiida.parsers import Parser
 
 from aiida_pesfp.calculations.siesta_md import SiestaMdCalculation, parameters_of
 from aiida_pesfp.calculations.trajectories import new_trajectory
-from aiida_pesfp.parsers.program import has_died, last_words
+from aiida_pesfp.parsers.program import has_died, lacked_memory, last_words
 from aiida_pesfp.settings.md import SiestaMdSettings
 from aiida_pesfp.trajectories import siesta
 from aiida_pesfp.trajectories.siesta_dynamics import BOHR, SiestaTrajectory, bohr_of, read_dynamics, restart_is_exact
@@ -159,7 +159,7 @@ class SiestaMdParser(Parser):
     def _unfinished(self, messages: siesta.Messages) -> ExitCode:
         """Why a run has fewer steps than it should."""
         codes, scheduler = self.exit_codes, self.node.exit_status
-        if scheduler == codes.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
+        if lacked_memory(self.node):
             return codes.ERROR_OUT_OF_MEMORY
         if messages.out_of_time or scheduler == codes.ERROR_SCHEDULER_OUT_OF_WALLTIME.status:
             return codes.ERROR_OUT_OF_WALLTIME

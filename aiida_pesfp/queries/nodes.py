@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from aiida.common import timezone
 from aiida.common.exceptions import NotExistent
-from aiida.orm import CalcJobNode, Group, Node, ProcessNode, QueryBuilder, load_group, load_node
+from aiida.orm import CalcJobNode, Group, Log, Node, ProcessNode, QueryBuilder, load_group, load_node
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from aiida_pesfp.data.potential import PotentialData
@@ -93,6 +93,14 @@ def paused(processes: Iterable[ProcessNode]) -> list[ProcessNode]:
     """Those of some processes and all they called that AiiDA, or a user, has paused."""
     active = {'attributes.process_state': {'in': _ACTIVE}}
     return _below(processes, active | {'attributes.paused': True})
+
+
+def reason_of_pause(process: ProcessNode) -> str:
+    """Why a process was paused: the last line of its last error, such as of a scheduler, or else what AiiDA says."""
+    errors = [log for log in Log.collection.get_logs_for(process) if log.levelname == 'ERROR']
+    if errors:
+        return errors[-1].message.strip().splitlines()[-1]
+    return process.process_status or 'by a user'
 
 
 def _below(processes: Iterable[ProcessNode], filters: dict) -> list[ProcessNode]:

@@ -107,6 +107,21 @@ class SlowAbove(LennardJones):
             time.sleep(self.seconds)
 
 
+class HungryAbove(LennardJones):
+    """Lennard-Jones that fills memory for cells of more than so many atoms, and holds it for a while."""
+
+    def __init__(self, atoms=2, megabytes=1000, seconds=5, **parameters):
+        super().__init__(**parameters)
+        self.most_atoms, self.megabytes, self.seconds = atoms, megabytes, seconds
+
+    def calculate(self, atoms=None, properties=None, system_changes=()):
+        if len(atoms) > self.most_atoms:
+            eaten = bytearray(self.megabytes * 10**6)
+            time.sleep(self.seconds)
+            del eaten
+        super().calculate(atoms, properties or ['energy'], system_changes)
+
+
 class OnDevice(LennardJones):
     """Lennard-Jones that is told where to run."""
 
