@@ -6,8 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# Before anything imports aiida: the user's own configuration is none of our business.
-os.environ.setdefault('AIIDA_PATH', tempfile.mkdtemp(prefix='pesfp-tests-'))
+# Before anything imports aiida: the user's own configuration is none of our business, and each process that runs tests
+# side by side with others has one of its own.
+os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='pesfp-tests-', dir=os.environ.get('AIIDA_PATH'))
 
 import pytest
 from hypothesis import settings

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up the environment and runs all tests; further arguments go to pytest. The quick ones come first.
-# With --services as the first, those with real services instead: see tests/services.sh.
+# Sets up the environment and runs all tests, those of tests/unit side by side; with arguments, which go to pytest, only
+# what they name, one after the other. With --services as the first, those with real services: see tests/services.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ "${1:-}" = --services ] && exec bash tests/services.sh "${@:2}"
@@ -14,4 +14,11 @@ export AIIDA_PATH="$_scratch"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 _say 'running the tests'
-python -m pytest "$@"
+if [ $# -gt 0 ]; then
+    python -m pytest "$@"
+    exit
+fi
+python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile tests/unit || _failed=1
+# These start daemons and jobs, which take the cores by themselves.
+python -m pytest tests/integration || _failed=1
+exit "${_failed:-0}"
