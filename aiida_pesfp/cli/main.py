@@ -4,6 +4,7 @@ import click
 from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import echo
+from aiida.common.exceptions import AiidaException
 
 from aiida_pesfp import __version__
 from aiida_pesfp.cli.assess import assess, calibrate
@@ -22,13 +23,22 @@ from aiida_pesfp.errors import PesfpError
 
 
 class _Commands(VerdiCommandGroup):
-    """Group whose commands stop with a message if the package raises an error on purpose."""
+    """Group whose commands stop with a message if the package raises an error on purpose, or nothing can be stored."""
 
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
         except PesfpError as error:
             echo.echo_critical(str(error))
+        except AiidaException:
+            from aiida.manage import get_manager
+
+            manager = get_manager()
+            if manager.get_profile() is None or not manager.get_profile_storage().read_only:
+                raise
+            name = manager.get_profile().name
+            words = 'choose another one by -p. To go on from an archive, import it there by `verdi archive import`'
+            echo.echo_critical(f'the profile {name} is read-only, so nothing can be stored in it: {words}')
 
 
 @click.group(cls=_Commands, context_settings={'help_option_names': ['--help', '-h'], 'show_default': True})

@@ -148,9 +148,10 @@ def test_a_shard_that_is_lost_is_begun_anew_and_then_given_up(campaign, group_of
 def test_results_of_a_job_are_taken_whatever_process_has_called_it(code, potential, campaign, group_of):
     named = list(crystals(4))
     structures = {name.replace('-', '_'): StructureData(pymatgen=crystal).store() for name, crystal in named[:3]}
-    builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', SCREEN | {'reuse': False})
+    alone = {'scan': {'parameters': {'spacing': 0.85}}}  # of this test
+    builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', SCREEN | alone)
     results, _ = run_get_node(builder)
-    node = campaign(group_of(named))
+    node = campaign(group_of(named), **alone)
     assert own_scans(node)[1] == 1
     xi = {row['structure']: row['xi'] for row in node.outputs.ranking['rows']}
     assert len(xi) == 4

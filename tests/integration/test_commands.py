@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +12,8 @@ import numpy as np
 import pytest
 from aiida.cmdline.commands.cmd_verdi import verdi
 from aiida.engine import calcfunction
-from aiida.orm import Dict, Float, InstalledCode, QueryBuilder, StructureData, TrajectoryData, load_node
+from aiida.orm import Dict, Float, InstalledCode, Int, QueryBuilder, StructureData, TrajectoryData, load_node
+from aiida.tools.archive import create_archive
 from ase.io import read
 from ase.io.cube import read_cube
 
@@ -358,3 +361,23 @@ def test_aiida_shell(pes):
     assert 0 < found['area/A^2'] < 10 * abs(np.linalg.det(surface.lattice)) ** (2 / 3)
     query = QueryBuilder().append(PesData, tag='pes', project='id')
     assert query.append(type(node), filters={'id': node.pk}, with_ancestors='pes').all(flat=True) == [pes.pk]
+
+
+def test_a_read_only_profile_says_so(tmp_path):
+    """An archive that is a profile can be looked at; what would store something tells what to do."""
+    create_archive([Int(1).store()], tmp_path / 'all.aiida')
+    (tmp_path / 'LiF.cif').write_text(rock_salt('Li', 'F', 4.03).to(fmt='cif'))
+    environment = os.environ | {'AIIDA_PATH': str(tmp_path)}
+
+    def run(program, *arguments):
+        command = [str(Path(sys.executable).with_name(program)), *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    archive = ('--profile-name', 'archive', '--filepath', tmp_path / 'all.aiida', '--email', 'a@b.c')
+    made = run('verdi', 'profile', 'setup', 'core.sqlite_zip', '--non-interactive', *archive, '--set-as-default')
+    assert made.returncode == 0, made.stderr
+    told = run('aiida-pesfp', 'import', 'folder', tmp_path / 'LiF.cif')
+    assert told.returncode == 1
+    assert 'the profile archive is read-only, so nothing can be stored in it: choose another one' in told.stderr
+    assert 'Traceback' not in told.stderr
+    assert 'nothing is running' in run('aiida-pesfp', 'status').stderr
