@@ -35,7 +35,7 @@ def workers(profile: Profile) -> tuple[float, float]:
         line = process.info['cmdline'] or []
         if 'worker' in line and any(part.endswith('verdi') for part in line):
             try:
-                if process.environ().get('AIIDA_PATH') == str(profile.folder):
+                if process.environ().get('AIIDA_PATH', '').startswith(str(profile.folder)):
                     found.append((sum(process.cpu_times()[:2]), process.memory_info().rss / 1e6))
             except psutil.Error:
                 continue

@@ -60,7 +60,9 @@ def processes(profile, *words):
     for process in psutil.process_iter(['cmdline']):
         line = ' '.join(process.info['cmdline'] or [])
         try:
-            if all(word in line for word in words) and process.environ().get('AIIDA_PATH') == str(profile.folder):
+            if all(word in line for word in words) and process.environ().get('AIIDA_PATH', '').startswith(
+                str(profile.folder)
+            ):
                 yield process
         except psutil.Error:
             continue
