@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,13 +66,16 @@ class Result:
 class Profile:
     """A profile in a folder, with a daemon, codes and a potential that costs nothing."""
 
-    def __init__(self, folder: Path, workers: int = 2, postgres: bool = False):
+    def __init__(self, folder: Path, workers: int = 2, postgres: bool = False, options: Mapping[str, object] = {}):
         self.folder, self.environment = folder, os.environ | {'AIIDA_PATH': str(folder), 'OMP_NUM_THREADS': '1'}
         self.environment['PYTHONWARNINGS'] = 'ignore'
         storage = ('--use-postgres',) if postgres else ()
         self.run('verdi', 'presto', *storage, '--use-zeromq', '--non-interactive', '--profile-name', 'load')
         write_calculator(folder / 'lj.yaml', **LENNARD_JONES)
         self.run('aiida-pesfp', 'setup', '--potential', folder / 'lj.yaml')
+        # A busy daemon answers late.
+        for name, value in ({'daemon.timeout': 60} | dict(options)).items():
+            self.run('verdi', 'config', 'set', name, value)
         self.run('verdi', 'daemon', 'start', workers)
 
     def run(self, program: str, *arguments, fails: bool | None = False) -> str:
@@ -94,7 +98,7 @@ class Profile:
 
     def stop(self) -> None:
         """Stop the daemon."""
-        self.run('verdi', 'daemon', 'stop', '--timeout', 60)
+        self.run('verdi', 'daemon', 'stop')
 
 
 def import_crystals(profile: Profile, number: int) -> str:

@@ -25,11 +25,9 @@ STRUCTURES, FAULTS = 12, 20
 @pytest.fixture
 def profile(tmp_path_factory):
     """A profile with two workers of the daemon, which soon gives up what cannot be uploaded."""
-    profile = Profile(tmp_path_factory.mktemp('faults'), workers=2)
-    for name, value in (('task_retry_initial_interval', 1), ('task_maximum_attempts', 3)):
-        profile.run('verdi', 'config', 'set', f'transport.{name}', value)
+    options = {'transport.task_retry_initial_interval': 1, 'transport.task_maximum_attempts': 3}
+    profile = Profile(tmp_path_factory.mktemp('faults'), workers=2, options=options)
     profile.run('verdi', 'computer', 'configure', 'core.local', 'localhost', '--non-interactive', '--safe-interval', 0)
-    profile.run('verdi', 'daemon', 'restart', '--timeout', 60)
     store_crystals(profile, 'crystals', 0, STRUCTURES)
     yield profile
     profile.stop()
@@ -101,7 +99,7 @@ def commit(fault: str, profile: Profile, choose: random.Random) -> bool:
 
 def revive(profile: Profile) -> None:
     """What the docs say for processes that nobody goes on with."""
-    profile.run('verdi', 'daemon', 'stop', '--timeout', 60, fails=None)
+    profile.run('verdi', 'daemon', 'stop', fails=None)
     profile.run('verdi', 'process', 'repair', fails=None)
     profile.run('verdi', 'daemon', 'start', 2)
 
@@ -147,6 +145,7 @@ def test_without_a_place_to_work_it_waits_and_goes_on(profile, undisturbed, what
     """The scratch cannot be written, or its disk is full: jobs are paused, `status` says how they go on."""
     scratch = scratch_of(profile)
     shutil.rmtree(scratch, ignore_errors=True)
+    scratch.parent.mkdir(parents=True, exist_ok=True)
     if what == 'unwritable':
         scratch.write_text('this is no folder')
     else:
