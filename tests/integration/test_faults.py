@@ -19,7 +19,7 @@ import pytest
 from tests.helpers.load import Profile, crystals, launch_campaign, store_crystals
 
 #: Number of structures, and of faults.
-STRUCTURES, FAULTS = 12, 20
+STRUCTURES, FAULTS = 24, 20
 
 
 @pytest.fixture
@@ -120,13 +120,13 @@ def check(profile: Profile, pk: int, undisturbed: dict) -> None:
 
 @pytest.mark.timeout(1800)
 def test_twenty_faults_at_random_moments(profile, undisturbed):
-    pk, _ = launch_campaign(profile, 'crystals', jobs=2, per_job=2, per_shard=6)
+    pk, _ = launch_campaign(profile, 'crystals', jobs=2, per_job=2, per_shard=8)
     choose, faults, end, seen = random.Random(0), [], time.monotonic() + 1500, time.monotonic()
     kinds = ['worker', 'program', 'job', 'folder', 'broker']
     while not profile.ask(f'load_node({pk}).is_terminated'):
         assert time.monotonic() < end, (faults, profile.run('aiida-pesfp', 'status', pk))
         if len(faults) < FAULTS:
-            time.sleep(choose.uniform(0, 4))
+            time.sleep(choose.uniform(0, 1.5))
             fault = choose.choices(kinds, (5, 5, 5, 4, 1))[0]
             if commit(fault, profile, choose):
                 faults.append(fault)
@@ -154,7 +154,7 @@ def test_without_a_place_to_work_it_waits_and_goes_on(profile, undisturbed, what
         if os.geteuid() or subprocess.run(size, check=False, capture_output=True).returncode:
             pytest.skip('only root can make a small disk')
     try:
-        pk, _ = launch_campaign(profile, 'crystals', jobs=2, per_job=6, per_shard=6)
+        pk, _ = launch_campaign(profile, 'crystals', jobs=2, per_job=6, per_shard=12)
         end = time.monotonic() + 300
         while 'processes are paused' not in (told := profile.run('aiida-pesfp', 'status', pk)):
             assert time.monotonic() < end, told

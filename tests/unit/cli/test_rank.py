@@ -281,7 +281,7 @@ def test_no_broker_no_submission(aiida_pesfp, stored, aiida_profile):
 def test_status_of_something_else(aiida_pesfp, candidates):
     from aiida_pesfp.calculations.selection import reject
 
-    _, node = reject.run_get_node(Dict(), Dict(), a=candidates.nodes[0])
+    _, node = reject.run_get_node(Dict(), Dict(), Dict(), a=candidates.nodes[0])
     assert 'is of another kind' in aiida_pesfp('status', node.pk, fails=True)
     assert 'nothing is running' in aiida_pesfp('status')
 
