@@ -147,7 +147,11 @@ def merge_rankings(**rankings: Dict) -> Dict:
 @calcfunction
 def merge_rejected(others: Dict, **rejected: Dict) -> Dict:
     """The structures without a result of several screenings, and others: key -> stage and reason."""
-    return Dict({key: entry for node in (others, *rejected.values()) for key, entry in node.get_dict().items()})
+    merged = others.get_dict()
+    for name, node in rejected.items():
+        # An ordering may have the key of a structure of another shard.
+        merged |= {key if key not in merged else f'{key}_of_{name}': entry for key, entry in node.get_dict().items()}
+    return Dict(merged)
 
 
 @calcfunction

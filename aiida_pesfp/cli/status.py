@@ -67,7 +67,10 @@ def _tell_what_stops(running: list) -> None:
     for node in paused(running):
         why_paused.setdefault(one_line(reason_of_pause(node)), []).append(str(node.pk))
     for why, pks in why_paused.items():
-        words = f'mend the cause, and let them go on by `verdi process play {" ".join(pks)}`'
+        words = (
+            f'mend the cause, and let them go on by `verdi process play {" ".join(pks)}`; or, as if a folder is gone, '
+        )
+        words += 'end them by `verdi process kill`: other jobs take their structures'
         echo.echo_warning(f'{len(pks)} processes are paused ({why}): {words}')
     if get_manager().get_profile().process_control_backend is None:
         return

@@ -11,12 +11,10 @@ from aiida.orm import Dict, Group, Node, QueryBuilder, Str, StructureData, WorkC
 from pymatgen.core import Composition
 
 from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.queries.nodes import among
-from aiida_pesfp.queries.screening import SCREENING
+from aiida_pesfp.queries.nodes import TAKEN, among
+from aiida_pesfp.queries.screening import CAMPAIGN, SCREENING
 
-#: Type of the process of a campaign.
-CAMPAIGN = 'aiida.workflows:pesfp.campaign'
-_STRUCTURES, _DESCRIPTORS = 'structures__', 'descriptors__'
+_DESCRIPTORS = 'descriptors__'
 
 
 def members_of(group: str) -> list[int]:
@@ -25,14 +23,17 @@ def members_of(group: str) -> list[int]:
     return query.append(StructureData, with_group='group', project='id').distinct().all(flat=True)
 
 
-def keys_in(shards: Iterable[int]) -> dict[int, dict[int, str]]:
-    """PK of each shard -> PK of each structure that it was given -> the key of the structure there."""
+def keys_in(shards: Iterable[int], namespace: str = 'structures') -> dict[int, dict[int, str]]:
+    """PK of each shard -> PK of each structure that it was given -> the key of the structure there.
+
+    :param namespace: ``structures`` that it screens, or ``known`` ones with which it compares them.
+    """
     query = QueryBuilder().append(WorkChainNode, filters=among(shards), tag='shard', project='id')
-    of_link = {'edge_filters': {'label': {'like': f'{_STRUCTURES}%'}}, 'edge_project': 'label'}
+    of_link = {'edge_filters': {'label': {'like': f'{namespace}__%'}}, 'edge_project': 'label'}
     query.append(StructureData, with_outgoing='shard', project='id', **of_link)
     found: dict[int, dict[int, str]] = {}
     for shard, structure, label in query.iterall():
-        found.setdefault(shard, {})[structure] = label.removeprefix(_STRUCTURES)
+        found.setdefault(shard, {})[structure] = label.removeprefix(f'{namespace}__')
     return found
 
 
@@ -69,8 +70,9 @@ class CampaignProgress:
 def progress_of(campaign: WorkChainNode) -> CampaignProgress:
     """The progress of a campaign, with what it took of earlier ones."""
     group = campaign.inputs.group.value
-    members, shards = set(members_of(group)), shards_of(one.pk for one in campaigns_of(group) if one.pk <= campaign.pk)
-    given, own = keys_in(one.pk for one in shards), {one.pk for one in shards_of([campaign.pk])}
+    mine, taken = shards_of([campaign.pk]), [load_node(pk) for pk in campaign.base.extras.get(TAKEN, [])]
+    members, shards, own = set(members_of(group)), [*taken, *mine], {one.pk for one in mine}
+    given = keys_in(one.pk for one in shards)
     ranked = structures_with_descriptors(given)
     done = {pk for shard in given for pk in ranked.get(shard, ()) if pk in members}
     of_own = {pk for shard in own for pk in ranked.get(shard, ())} & done
@@ -80,7 +82,7 @@ def progress_of(campaign: WorkChainNode) -> CampaignProgress:
         for pk, key in given[shard].items():
             if pk in members - done and key in entries:
                 (rejected if entries[key] == 'filter' else failed).add(pk)
-    running = tuple(one for one in shards if one.pk in own and not one.is_terminated)
+    running = tuple(one for one in shards if not one.is_terminated)
     per_second, left = None, len(members) - len(done) - len(rejected) - len(failed)
     if of_own:
         until = campaign.mtime if campaign.is_terminated else timezone.now()

@@ -11,6 +11,8 @@ from aiida_pseudo.groups.family import PseudoPotentialFamily
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import one_line
 
+#: Extra of a campaign: PKs of the shards of earlier ones whose results are its own.
+TAKEN = 'pesfp_taken_shards'
 #: States of processes that have not ended.
 _ACTIVE = ['created', 'waiting', 'running']
 
@@ -68,8 +70,11 @@ def how_it_ended(process: ProcessNode) -> str:
 
 
 def with_descendants(process: ProcessNode) -> list[ProcessNode]:
-    """A process and all that it called, directly or not, the oldest first."""
-    return [process, *sorted(process.called_descendants, key=lambda called: called.pk)]
+    """A process and all that it called, directly or not, the oldest first; of a campaign, also the shards it took."""
+    taken = [load_node(pk) for pk in process.base.extras.get(TAKEN, [])]
+    found = {one.pk: one for top in (process, *taken) for one in (top, *top.called_descendants)}
+    del found[process.pk]
+    return [process, *(found[pk] for pk in sorted(found))]
 
 
 def jobs_of(process: ProcessNode) -> list[CalcJobNode]:

@@ -12,6 +12,8 @@ from aiida_pesfp.queries.structures import name_of, processes_of
 
 #: Types of the processes that take structures and make descriptors of them.
 SCREENING, SCAN = 'aiida.workflows:pesfp.screen', 'aiida.workflows:pesfp.scan.base'
+#: Type of the process of a campaign, which has them screened in shards.
+CAMPAIGN = 'aiida.workflows:pesfp.campaign'
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ def screenings_among(process: ProcessNode) -> list[ProcessNode]:
     screenings = [node for node in called if node.process_type == SCREENING]
     further = {one.pk for node in screenings for one in further_of(node)}
     screenings = [node for node in screenings if node.pk not in further]
+    if process.process_type == CAMPAIGN:
+        # What was in a lost shard is in another one.
+        screenings = [node for node in screenings if node.is_finished or not node.is_terminated]
     return screenings or [node for node in called if node.process_type == SCAN]
 
 

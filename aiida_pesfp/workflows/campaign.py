@@ -6,6 +6,7 @@ from math import ceil
 
 from aiida.common.extendeddicts import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, WorkChain, while_
+from aiida.manage import get_manager
 from aiida.orm import AbstractCode, Dict, Group, Int, Node, ProcessNode, Str, load_node, to_aiida_type
 
 from aiida_pesfp.calculations.ports import number_port
@@ -13,8 +14,9 @@ from aiida_pesfp.calculations.selection import LOST, merge_rankings, merge_rejec
 from aiida_pesfp.crystals.names import safe_name
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.potential import PotentialData
+from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.queries import campaigns
-from aiida_pesfp.queries.nodes import how_it_ended
+from aiida_pesfp.queries.nodes import TAKEN, how_it_ended
 from aiida_pesfp.queries.structures import known_properties, name_of
 from aiida_pesfp.settings.ordering import EnsembleSettings
 from aiida_pesfp.settings.scan import FingerprintSettings
@@ -25,6 +27,8 @@ from aiida_pesfp.workflows.window import RollingWindow
 
 #: What each shard has of its own.
 _OWN = ('structures', 'properties', 'known')
+#: Exit codes of shards to which another one would add nothing.
+_FINAL = (0, ScreenWorkChain.exit_codes.ERROR_ALL_REJECTED.status)
 #: Exit codes of shards of which nothing is to be said but what stands in `rejected`.
 _COMPLETE = [
     ScreenWorkChain.exit_codes[name].status
@@ -43,7 +47,7 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
     _protocol = 'campaign'
     #: Inputs that overrides of the protocol do not reach.
     NOT_OVERRIDDEN = ('group', 'results', 'screen')
-    #: How often structures are given to another shard, if theirs was lost.
+    #: In how many shards a structure is at most, if they are lost.
     _MOST_ATTEMPTS = 3
     #: Shards at once: while the last jobs of one of them run, the other keeps the slots busy.
     _SHARDS_AT_ONCE = 2
@@ -61,6 +65,10 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
         spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
         spec.exit_code(310, 'ERROR_NOTHING_RANKED', message='No structure has a result: {reason}')
+        words = 'The group {group} is gone, or empty. The ranking has what was screened before.'
+        spec.exit_code(320, 'ERROR_GROUP_IS_GONE', message=words)
+        words = 'The rankings of the shards cannot be merged: {reason}. Launch it again: what is done is not repeated.'
+        spec.exit_code(330, 'ERROR_RANKING_FAILED', message=words)
         words = '{lost} of {total} structures are missing in the ranking, see `rejected`: {reason}'
         spec.exit_code(430, 'ERROR_STRUCTURES_LOST', message=words)
         words = '{wrong} of {total} shards did not end well, the first: {reason}'
@@ -114,15 +122,30 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         self.report(f'to screen: {len(campaigns.members_of(group.uuid))} structures of the group {group.label!r}')
         if not self.inputs.screen.reuse:
             return
-        asked, members, taken = self._question(), set(campaigns.members_of(group.uuid)), set()
-        earlier = [one.pk for one in campaigns.campaigns_of(group.uuid) if one.pk != self.node.pk]
-        same = [one for one in campaigns.shards_of(earlier) if _question_of(one.inputs, one) == asked]
-        keys = campaigns.keys_in(one.pk for one in same)
-        for node in reversed([one for one in same if one.is_finished or not one.is_terminated]):
-            own = set(keys[node.pk])
-            if own <= members and not own & taken:
-                taken |= own
+        self._take_shards(group)
+
+    def _take_shards(self, group: Group) -> None:
+        """Take the shards of earlier campaigns to which another one would add nothing, and those that still run."""
+        asked, members = self._question(), set(campaigns.members_of(group.uuid))
+        earlier = campaigns.shards_of(one.pk for one in campaigns.campaigns_of(group.uuid) if one.pk != self.node.pk)
+        # Settings of other versions may be unknown to this one.
+        earlier = [one for one in earlier if _version_of(one) == asked['version']]
+        # Without a broker, nobody goes on with what another command has begun.
+        goes_on = get_manager().get_profile().process_control_backend is not None
+        usable = [one for one in earlier if one.exit_status in _FINAL or (goes_on and not one.is_terminated)]
+        same = [one for one in usable if _question_of(one.inputs, one) == asked]
+        pks, taken, names = [one.pk for one in same], set(), set()
+        keys, compared = campaigns.keys_in(pks), campaigns.keys_in(pks, 'known')
+        for node in reversed(same):
+            own, others = keys[node.pk], compared.get(node.pk, {})
+            used = {key.lower() for key in own.values()}
+            if own.keys() | others.keys() <= members and not own.keys() & taken and not used & names:
+                taken |= own.keys()
+                names |= used
                 (self.ctx.ended if node.is_finished else self.ctx.running).append(node.pk)
+        # This process has not called them, so nothing else says that they belong to it.
+        self.node.base.extras.set(TAKEN, self.ctx.ended + self.ctx.running)
+        self._keep_descriptors(self.ctx.ended)
         if taken:
             self.report(
                 f'{len(taken)} of these are in shards of earlier campaigns: {self.ctx.ended + self.ctx.running}'
@@ -155,11 +178,16 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         for pk in [pk for pk in self.ctx.running if not self.unfinished(pk)]:
             self.ctx.running.remove(pk)
             node = load_node(pk)
-            self.report(f'{how_it_ended(node)}')
+            self.report(how_it_ended(node))
             (self.ctx.ended if node.is_finished else self.ctx.lost).append(pk)
-            if found := campaigns.outputs_of([pk], 'descriptors', DescriptorsData).get(pk):
-                group, _ = Group.collection.get_or_create(self.inputs.results.value)
-                group.add_nodes([load_node(one) for one in found])
+            # What a lost shard has, another one takes.
+            self._keep_descriptors([pk] if node.is_finished else [])
+
+    def _keep_descriptors(self, shards: list[int]) -> None:
+        """Add the descriptors of some shards to the group of results."""
+        for found in campaigns.outputs_of(shards, 'descriptors', DescriptorsData).values():
+            group, _ = Group.collection.get_or_create(self.inputs.results.value)
+            group.add_nodes([load_node(one) for one in found])
 
     def rank(self) -> ExitCode | None:
         """Rank all structures together, and say why others have no result."""
@@ -172,9 +200,14 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         if not ranked:
             reason = how_it_ended(shards[0]) if shards else 'no shard has ended'
             return self.exit_codes.ERROR_NOTHING_RANKED.format(reason=reason)
-        ranking = self._merged(ranked)
+        try:
+            ranking = self._merged(ranked)
+        except AssessmentError as error:
+            return self.exit_codes.ERROR_RANKING_FAILED.format(reason=error)
         self.out('ranking', ranking)
         total = len(campaigns.members_of(self.inputs.group.value))
+        if not total:
+            return self.exit_codes.ERROR_GROUP_IS_GONE.format(group=self.inputs.group.value)
         lost = [one['reason'] for one in self.outputs['rejected'].get_dict().values() if one.get('error_type') == LOST]
         if lost:
             return self.exit_codes.ERROR_STRUCTURES_LOST.format(lost=len(lost), total=total, reason=lost[0])
@@ -191,7 +224,7 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         merged = {}
         for number, potential in enumerate([self.inputs.screen.scan.potential, *further], start=1):
             label = f'ranking_{number}'
-            found = {f'shard_{one.pk}': one.outputs.rankings[label] for one in shards if label in one.outputs.rankings}
+            found = {f'shard_{one.pk}': own for one in shards if (own := _ranking_by(one, label)) is not None}
             if found:
                 merged[label] = (potential, merge_rankings(**found))
         if len(merged) == 1:
@@ -213,11 +246,12 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
     def _given_up(self) -> dict[str, dict[str, str]]:
         """Key of each structure whose shards were lost -> stage and reason."""
         known = {pk for keys in campaigns.keys_in(self.ctx.ended).values() for pk in keys}
+        members = set(campaigns.members_of(self.inputs.group.value))
         return {
             key: {'stage': 'scan', 'error_type': LOST, 'reason': how_it_ended(load_node(shard))}
             for shard, keys in campaigns.keys_in(self.ctx.lost).items()
             for pk, key in keys.items()
-            if pk not in known
+            if pk in members - known
         }
 
     def _next_shard(self) -> tuple[dict[str, Node], dict[str, Node]] | None:
@@ -225,7 +259,11 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
 
         Structures of one composition go to one shard, or one shard after another. So each is compared with all.
         """
-        left, most = self._left(), self.inputs.max_structures_per_shard.value
+        left, most, losses = self._left(), self.inputs.max_structures_per_shard.value, self._losses()
+        # One that breaks its shard, as by an error of a filter, costs no other its result: at last each is alone.
+        if worst := max((losses[pk] for pk in left), default=0):
+            left = [pk for pk in left if losses[pk] == worst]
+            most = 1 if worst == self._MOST_ATTEMPTS - 1 else max(1, most // 16)
         shards = campaigns.keys_in(self.ctx.ended + self.ctx.running + self.ctx.lost)
         chosen, known = left[:most], {}
         if Criteria.from_dict(self.inputs.screen.criteria.get_dict()).duplicates != 'keep':
@@ -255,17 +293,28 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         return _question_of(AttributeDict({**self.inputs.screen, 'model': self.ctx.model}), self.node)
 
 
+def _ranking_by(shard: ProcessNode, label: str) -> Dict | None:
+    """The ranking of a shard by one potential. If no further one has ranked it, that by the first is the only one."""
+    if 'rankings' in shard.outputs:
+        return dict(shard.outputs.rankings).get(label)
+    return shard.outputs.ranking if label == 'ranking_1' else None
+
+
+def _version_of(process: ProcessNode) -> str | None:
+    return process.base.attributes.get('version', {}).get('plugin')
+
+
 def _question_of(inputs: AttributeDict, process: ProcessNode) -> dict:
-    further = inputs.further_potentials.values() if 'further_potentials' in inputs else ()
+    further = dict(inputs.further_potentials) if 'further_potentials' in inputs else {}
     model = inputs.model if 'model' in inputs else None
     return {
         'parameters': FingerprintSettings.from_dict(inputs.scan.parameters.get_dict()),
         'criteria': Criteria.from_dict(inputs.criteria.get_dict()),
         'ordering': EnsembleSettings.from_dict(inputs.ordering.get_dict()),
-        'potentials': [one.sha256 for one in (inputs.scan.potential, *further)],
+        'potentials': [one.sha256 for one in (inputs.scan.potential, *(further[name] for name in sorted(further)))],
         'confirm': inputs.confirm.value,
         'model': model and model.uuid,
-        'version': process.base.attributes.get('version', {}).get('plugin'),
+        'version': _version_of(process),
     }
 
 

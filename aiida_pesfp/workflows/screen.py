@@ -319,7 +319,9 @@ class ScreenWorkChain(RollingWindow, OrderingSteps, ProtocolMixin, WorkChain):
         ranking = self.ctx.ranking
         if rankings:
             given = [self.inputs.scan.potential, *(potentials[name] for name in rankings)]
-            labels = [f'ranking_{number}' for number in range(1, len(given) + 1)]
+            # By the places of the potentials among the inputs: a campaign merges those of the same number.
+            numbers = {name: number for number, name in enumerate(self.further_potentials, start=2)}
+            labels = ['ranking_1', *(f'ranking_{numbers[name]}' for name in rankings)]
             names = Dict({'names': list(zip(labels, names_of(given)))})
             own = dict(zip(labels, [ranking, *rankings.values()]))
             ranking = rank_by_consensus(names, **own)

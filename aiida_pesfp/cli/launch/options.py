@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,7 +112,6 @@ class LaunchOptions(SimpleNamespace):
 
     def group_of_more_than(self, most: int):
         """The one group that is given, or one that is made of all structures, if they are more than that; or None."""
-        from aiida.common import timezone
         from aiida.orm import Group
 
         from aiida_pesfp.queries.campaigns import members_of
@@ -124,7 +124,9 @@ class LaunchOptions(SimpleNamespace):
         nodes = self.nodes()
         if len(nodes) <= most:
             return None
-        group = Group(label=f'{self.label or "campaign"} {timezone.now():%Y-%m-%d %H:%M:%S}').store()
+        # The same structures are the same group, which goes on.
+        content = hashlib.sha256(' '.join(sorted(node.uuid for node in nodes.values())).encode())
+        group, _ = Group.collection.get_or_create(f'{self.label or "campaign"} {content.hexdigest()[:12]}')
         group.add_nodes(list(nodes.values()))
         echo.echo_report(f'the {len(nodes)} structures are in the group {group.label!r}: add more to it at any time')
         return group

@@ -65,10 +65,15 @@ def launch_screen(launching, potentials, code, most, **chosen):
 
 def _check_campaigns(group) -> None:
     """Stop if a campaign of the group has not ended: two of them would compute the same."""
+    from aiida.manage import get_manager
+
     from aiida_pesfp.queries.campaigns import campaigns_of
 
     if running := [node for node in campaigns_of(group.uuid) if not node.is_terminated]:
         name = f'{running[0].process_label}<{running[0].pk}>'
+        if get_manager().get_profile().process_control_backend is None:
+            echo.echo_warning(f'{name} of the group {group.label!r} has not ended: is it run in another terminal?')
+            return
         echo.echo_critical(
             f'{name} screens the group {group.label!r} already, and takes what you add to it: `aiida-pesfp status '
             f'{running[0].pk}`. To begin anew, end it first by `verdi process kill {running[0].pk}`: what it has '
