@@ -61,7 +61,9 @@ def measure(size: int, given: argparse.Namespace) -> dict:
         names = {'stored': f'stored-{size}', 'more': f'more-{size}'}
         store_crystals(profile, names['stored'], 0, size)
         cpu, begin = workers(profile)[0], time.monotonic()
-        pk, submitting = launch_campaign(profile, names['stored'], given.jobs, given.per_job, given.per_shard)
+        pk, submitting = launch_campaign(
+            profile, names['stored'], given.jobs, given.per_job, min(given.per_shard, size // 2)
+        )
         if given.kill:
             until_ended(profile, pk, lambda: profile.ask(_DONE) >= size / 3)
             print(f'killed with {profile.ask(_DONE)} of {size} done', flush=True)
@@ -71,7 +73,9 @@ def measure(size: int, given: argparse.Namespace) -> dict:
             store_crystals(profile, names['stored'], size, total)
         if given.kill or given.extend:
             until_ended(profile, pk)
-            pk, _ = launch_campaign(profile, names['stored'], given.jobs, given.per_job, given.per_shard)
+            pk, _ = launch_campaign(
+                profile, names['stored'], given.jobs, given.per_job, min(given.per_shard, size // 2)
+            )
         until_ended(profile, pk)
         wall = time.monotonic() - begin
         own, memory = workers(profile)

@@ -38,10 +38,16 @@ from aiida_pesfp.queries.nodes import waiting_for_a_worker
 
 def storage_size():
     'Bytes of the database and of the repository.'
+    from pathlib import Path
+    from sqlalchemy import text
+
     storage = get_manager().get_profile_storage()
-    found = storage.get_info(detailed=True)
-    repository = found['repository']['Size (MB)']
-    return found['database size'], sum(v for v in repository.values() if isinstance(v, float)) * 1e6
+    if folder := get_manager().get_profile().storage_config.get('filepath'):
+        database = (Path(folder) / 'database.sqlite').stat().st_size
+    else:
+        database = storage.get_session().execute(text('SELECT pg_database_size(current_database())')).scalar()
+    sizes = storage.get_repository().get_info(detailed=True)['Size (MB)']
+    return database, 1e6 * (sizes['total_size_packed'] + sizes['total_size_loose'])
 """
 
 

@@ -292,7 +292,7 @@ class TestQueries:
         from queries.potential import computed_with
 
         rows = computed_with('commands-lj')
-        assert {row[0] for row in rows} == {'ScanCalculation', 'take_scan'}
+        assert {row[0] for row in rows} == {'ScanCalculation', 'take_scan', 'rank'}
         assert ('PesData', pes.pk, 'Li2Te') in {row[2:] for row in rows}
         assert computed_with('nowhere') == []
 
@@ -380,4 +380,4 @@ def test_a_read_only_profile_says_so(tmp_path):
     assert told.returncode == 1
     assert 'the profile archive is read-only, so nothing can be stored in it: choose another one' in told.stderr
     assert 'Traceback' not in told.stderr
-    assert 'nothing is running' in run('aiida-pesfp', 'status').stderr
+    assert 'nothing is running' in run('aiida-pesfp', 'status').stdout
