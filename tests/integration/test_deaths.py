@@ -140,7 +140,7 @@ def test_a_job_that_ends_makes_room_for_the_next(code_that, potential, tmp_path)
     """The first of two jobs at once ends after the last has begun: no round waits for its slowest job."""
     is_last = f'[ $(wc -l < {tmp_path}/calls) -ge 4 ]'
     patience = f'for _ in $(seq 120); do {is_last} && touch {tmp_path}/overtaken && break; sleep 1; done'
-    overrides = COARSE | {'max_structures_per_job': 1, 'max_concurrent_jobs': 2}
+    overrides = COARSE | {'max_structures_per_job': 1, 'max_concurrent_jobs': 2, 'reuse': False}
     inputs = (code_that(patience, 1), salts(4), potential, 'fast', overrides)
     results, node = run_get_node(ScreenWorkChain.get_builder_from_protocol(*inputs))
     assert node.is_finished_ok, node.exit_message
@@ -170,7 +170,7 @@ def test_runners_are_killed_at_random(code, potential_of, with_test_calculators,
     structures = salts(12)
     structures['killer'] = StructureData(pymatgen=wurtzite('Li', 'I', 4.514, 7.311, 0.375))
     potential = potential_of('tests.helpers.calculators.KilledAbove', atoms=2, **LENNARD_JONES)
-    overrides = COARSE | {'max_structures_per_job': 5, 'max_concurrent_jobs': 3}
+    overrides = COARSE | {'max_structures_per_job': 5, 'max_concurrent_jobs': 3, 'reuse': False}
     builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
     pk, folder = submit(builder).pk, Path(code.computer.get_workdir())
     moments, kills, end = random.Random(0), 0, time.monotonic() + 1500

@@ -64,7 +64,7 @@ def screened(potential, tmp_path_factory):
     records = {entry.structure.reduced_formula: RecordData.from_entry(entry).store() for entry in read_folder([folder])}
     structures = {key: structure_of_record(record) for key, record in records.items()}
     Group(label='crystals').store().add_nodes(list(structures.values()))
-    overrides = {'scan': {'parameters': {'spacing': 0.8}}}
+    overrides = {'scan': {'parameters': {'spacing': 0.8}}, 'reuse': False}
     builder = ScreenWorkChain.get_builder_from_protocol(code, structures, potential, 'fast', overrides)
     _, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message

@@ -178,7 +178,7 @@ def test_orderings_with_the_potential_are_made_by_jobs(code, order_code, potenti
     charged.replace_species({'Cl': {'Cl': 0.9, 'S': 0.1}})
     given = {'LiCl': structures['LiCl'], 'mixed': mixed, 'charged': StructureData(pymatgen=charged, label='charged')}
     ordering = {'number': 2, 'choice': 'monte_carlo', 'sweeps': 1, 'relax': 'mobile', 'most_atoms': 12}
-    overrides = {'scan': {'parameters': {'spacing': 1.0}}, 'ordering': ordering}
+    overrides = {'scan': {'parameters': {'spacing': 1.0}}, 'ordering': ordering, 'reuse': False}
     builder = ScreenWorkChain.get_builder_from_protocol(code, given, potential, 'fast', overrides)
     own = builder.pop('order')
     assert own.code.uuid == order_code.uuid
@@ -329,6 +329,7 @@ def test_a_job_that_fails_costs_no_other_its_results(code, structures, potential
     monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
     potential = potential_of('tests.helpers.calculators.KilledAbove', atoms=2, sigma=2.1)
     overrides = {'scan': {'parameters': {'spacing': 0.6, 'symmetry': False}}, 'max_structures_per_job': 1}
+    overrides['reuse'] = False
     chosen = {key: structures[key] for key in ('LiCl', 'LiI')}
     builder = ScreenWorkChain.get_builder_from_protocol(code, chosen, potential, 'fast', overrides)
     builder.max_iterations = Int(2)
