@@ -183,6 +183,14 @@ def trees_of(surfaces: Iterable[int]) -> dict[int, MergeTreeData]:
     return dict(query.all())
 
 
+def potentials_of(descriptors: Iterable[int]) -> dict[int, PotentialData]:
+    """PK of descriptors -> the potential with which their structure was scanned."""
+    own = {'filters': among(descriptors), 'tag': 'own', 'project': ['id', 'attributes.potential_sha256']}
+    query = QueryBuilder().append(DescriptorsData, **own)
+    query.append(PotentialData, with_descendants='own', tag='potential', project='*').order_by({'potential': 'id'})
+    return {pk: potential for pk, sha256, potential in query.distinct().all() if potential.sha256 == sha256}
+
+
 def _changed_settings(settings: dict) -> str | None:
     """The settings of descriptors that are not the default, such as ``xi.threshold=0.4``; None if all are."""
     default, given = (dict(_leaves(one)) for one in (DescriptorSettings().as_dict(), settings))

@@ -15,12 +15,11 @@ from aiida_pesfp.data.conductivity import ConductivityData
 from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.data.merge_tree import MergeTreeData
 from aiida_pesfp.data.pes import PesData
-from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED, rank_key
 from aiida_pesfp.queries.calibrations import calibrations
-from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, surfaces_of
+from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, potentials_of, surfaces_of
 from aiida_pesfp.queries.ensembles import members_of, without_members
-from aiida_pesfp.queries.nodes import how_it_ended, stored, with_descendants
+from aiida_pesfp.queries.nodes import how_it_ended, with_descendants
 from aiida_pesfp.queries.screening import (
     Unranked,
     missing_among,
@@ -117,7 +116,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
     :param candidates: of :func:`_candidates`.
     """
     members = _members(descriptors.values())
-    potentials = {node.sha256: node for node in reversed(stored(PotentialData))}
+    potentials = potentials_of(descriptors)
     known = calibrations()
     shown = {pk: max(own, key=lambda one: one.share).source.pk for pk, own in members.items()}
     surfaces = surfaces_of({*descriptors, *shown.values()})
@@ -132,7 +131,7 @@ def _entries(descriptors: dict[int, DescriptorsData], scans: list[ProcessNode], 
     found = []
     for pk, node in descriptors.items():
         uuid, surface = node.get('structure_uuid'), surfaces.get(pk)
-        potential = potentials.get(node.get('potential_sha256'))
+        potential = potentials.get(pk) or potential_with(node.get('potential_sha256', ''))
         structure = structures.get(uuid)
         transport = [Transport(one.base.attributes.all, Source.of(one)) for one in conductivities.get(uuid, ())]
         activations = [Activation.of(one) for one in fits.get(uuid, ())]

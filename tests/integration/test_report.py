@@ -22,7 +22,7 @@ from aiida_pesfp.report.collect import collect
 from aiida_pesfp.workflows.screen import ScreenWorkChain
 from tests.helpers.crystals import rock_salt
 
-COARSE = {'scan': {'parameters': {'spacing': 0.8}}}
+COARSE = {'scan': {'parameters': {'spacing': 0.8}}, 'reuse': False}
 
 
 @pytest.fixture

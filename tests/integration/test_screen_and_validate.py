@@ -13,7 +13,7 @@ from tests.helpers.dynamics import ANALYSIS, OVERRIDES
 from tests.helpers.graph import jobs_of
 
 EXIT = ScreenAndValidateWorkChain.exit_codes
-SCREEN = {'scan': {'parameters': {'spacing': 0.8}}}
+SCREEN = {'scan': {'parameters': {'spacing': 0.8}}, 'reuse': False}
 SIESTA_OVERRIDES = OVERRIDES | {'md': {'dynamics': {'steps': 60, 'stride': 1}}}
 
 

@@ -101,6 +101,7 @@ def launch(aiida_pesfp, folder):
 
     def launch(*options, command: str = LAUNCH, **of_jobs):
         inputs = yaml.safe_load((folder / 'job.yaml').read_text())
+        inputs |= {'reuse': False}  # all tests screen the same structures
         inputs['scan']['parameters'] = {'spacing': 0.8}
         inputs['scan']['metadata']['options'] |= of_jobs
         path = folder / 'changed.yaml'
