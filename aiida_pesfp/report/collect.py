@@ -19,7 +19,7 @@ from aiida_pesfp.fingerprint.quantities import NAMES, XI_CALIBRATED, rank_key
 from aiida_pesfp.queries.calibrations import calibrations
 from aiida_pesfp.queries.descriptors import descriptors_by_node, newest, potentials_of, surfaces_of
 from aiida_pesfp.queries.ensembles import members_of, without_members
-from aiida_pesfp.queries.nodes import how_it_ended, with_descendants
+from aiida_pesfp.queries.nodes import how_it_ended, potential_with, with_descendants
 from aiida_pesfp.queries.screening import (
     Unranked,
     missing_among,
