@@ -42,10 +42,7 @@ class MergeTreeData(RequiredAttributes, SinglefileData):
             'neighbours': tree.neighbours,
             'energy_limit': tree.limit,
             'number_of_minima': len(tree.basins),
-            'number_of_mobile_ions': len(tree.mobile_ions),
-            'number_of_scanned_ions': len(tree.scanned_ions),
-            'evaluations': tree.evaluations,
-            'stopped_early': tree.stopped_early,
+            **tree.numbers(),
         }
         node.base.attributes.set_many(attributes | own)
         return node

@@ -47,13 +47,7 @@ class PesData(ArrayData):
         node = cls()
         for name, array in surface.as_arrays().items():
             node.set_array(name, array.astype(np.float32) if name == 'energies' else array)
-        own = {
-            'shape': [int(n) for n in surface.shape],
-            'number_of_mobile_ions': len(surface.mobile_ions),
-            'number_of_scanned_ions': len(surface.scanned_ions),
-            'evaluations': surface.evaluations,
-            'stopped_early': surface.stopped_early,
-        }
+        own = {'shape': [int(n) for n in surface.shape], **surface.numbers()}
         node.base.attributes.set_many(attributes | own)
         return node
 

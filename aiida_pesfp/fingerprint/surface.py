@@ -53,6 +53,15 @@ class ScannedIons:
         """Whether the scan stopped as soon as it was certain that Xi is small."""
         return not np.isnan(self.xi_upper)
 
+    def numbers(self) -> dict[str, int | bool]:
+        """What nodes of surfaces and merge trees have as attributes."""
+        return {
+            'number_of_mobile_ions': len(self.mobile_ions),
+            'number_of_scanned_ions': len(self.scanned_ions),
+            'evaluations': self.evaluations,
+            'stopped_early': self.stopped_early,
+        }
+
     @property
     def crystal(self) -> Structure:
         """What was scanned, without an ion that has no site of its own."""

@@ -1,20 +1,18 @@
 """Questions about campaigns: what is left of a group, and which shards have screened which structures.
 
-All of them ask for numbers and short texts of all nodes at once: no node is loaded, however many there are.
+They ask for numbers and short texts of all structures at once: these are not loaded, however many there are.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiida.common import timezone
-from aiida.orm import Dict, Group, Node, QueryBuilder, Str, StructureData, WorkChainNode, load_node
+from aiida.orm import Dict, Group, QueryBuilder, Str, StructureData, WorkChainNode, load_node
 from pymatgen.core import Composition
 
 from aiida_pesfp.data.descriptors import DescriptorsData
-from aiida_pesfp.queries.nodes import TAKEN, among
+from aiida_pesfp.queries.nodes import TAKEN, among, inputs_in, outputs_in
 from aiida_pesfp.queries.screening import CAMPAIGN, SCREENING
-
-_DESCRIPTORS = 'descriptors__'
 
 
 def members_of(group: str) -> list[int]:
@@ -28,24 +26,12 @@ def keys_in(shards: Iterable[int], namespace: str = 'structures') -> dict[int, d
 
     :param namespace: ``structures`` that it screens, or ``known`` ones with which it compares them.
     """
-    query = QueryBuilder().append(WorkChainNode, filters=among(shards), tag='shard', project='id')
-    of_link = {'edge_filters': {'label': {'like': f'{namespace}__%'}}, 'edge_project': 'label'}
-    query.append(StructureData, with_outgoing='shard', project='id', **of_link)
-    found: dict[int, dict[int, str]] = {}
-    for shard, structure, label in query.iterall():
-        found.setdefault(shard, {})[structure] = label.removeprefix(f'{namespace}__')
-    return found
+    return inputs_in(shards, namespace, StructureData)
 
 
-def outputs_of(shards: Iterable[int], label: str, kind: type[Node]) -> dict[int, list[int]]:
-    """PK of each shard -> PKs of its outputs of a kind, by the beginning of the label of their links."""
-    query = QueryBuilder().append(WorkChainNode, filters=among(shards), tag='shard', project='id')
-    of_link = {'edge_filters': {'label': {'like': f'{label}%'}, 'type': 'return'}}
-    query.append(kind, with_incoming='shard', project='id', tag='output', **of_link).order_by({'output': 'id'})
-    found: dict[int, list[int]] = {}
-    for shard, output in query.iterall():
-        found.setdefault(shard, []).append(output)
-    return found
+def descriptors_in(shards: Iterable[int]) -> list[int]:
+    """PKs of the descriptors that shards have given out."""
+    return [pk for own in outputs_in(shards, 'descriptors', DescriptorsData).values() for pk in own.values()]
 
 
 @dataclass(frozen=True)
@@ -73,9 +59,12 @@ def progress_of(campaign: WorkChainNode) -> CampaignProgress:
     mine, taken = shards_of([campaign.pk]), [load_node(pk) for pk in campaign.base.extras.get(TAKEN, [])]
     members, shards, own = set(members_of(group)), [*taken, *mine], {one.pk for one in mine}
     given = keys_in(one.pk for one in shards)
-    ranked = structures_with_descriptors(given)
-    done = {pk for shard in given for pk in ranked.get(shard, ()) if pk in members}
-    of_own = {pk for shard in own for pk in ranked.get(shard, ())} & done
+    described = outputs_in(given, 'descriptors', DescriptorsData)
+    ranked = {
+        shard: {pk for pk, key in keys.items() if key in described.get(shard, {})} for shard, keys in given.items()
+    }
+    done = members & {pk for pks in ranked.values() for pk in pks}
+    of_own = done & {pk for shard in own & ranked.keys() for pk in ranked[shard]}
     rejected, failed = set(), set()
     told = rejected_by(one.pk for one in shards if one.is_finished)
     for shard, entries in told.items():
@@ -92,23 +81,11 @@ def progress_of(campaign: WorkChainNode) -> CampaignProgress:
     return CampaignProgress(*counts, running, per_second and 3600 * per_second, seconds)
 
 
-def structures_with_descriptors(shards: Iterable[int]) -> dict[int, list[int]]:
-    """PK of each shard -> PKs of its structures that have descriptors there, of themselves or of their orderings."""
-    given, labels = keys_in(shards), {}
-    query = QueryBuilder().append(WorkChainNode, filters=among(given), tag='shard', project='id')
-    of_link = {'edge_filters': {'label': {'like': f'{_DESCRIPTORS}%'}, 'type': 'return'}, 'edge_project': 'label'}
-    for shard, label in query.append(DescriptorsData, with_incoming='shard', **of_link).iterall():
-        labels.setdefault(shard, set()).add(label.removeprefix(_DESCRIPTORS))
-    return {shard: [pk for pk, key in keys.items() if key in labels.get(shard, ())] for shard, keys in given.items()}
-
-
 def rejected_by(shards: Iterable[int]) -> dict[int, dict[str, str]]:
     """PK of each shard -> key of each structure without a result -> the stage that left it out."""
-    accounts = outputs_of(shards, 'rejected', Dict)
-    return {
-        shard: {key: one['stage'] for pk in pks for key, one in load_node(pk).get_dict().items()}
-        for shard, pks in accounts.items()
-    }
+    query = QueryBuilder().append(WorkChainNode, filters=among(shards), tag='shard', project='id')
+    query.append(Dict, with_incoming='shard', edge_filters={'label': 'rejected'}, project='attributes')
+    return {shard: {key: one['stage'] for key, one in told.items()} for shard, told in query.all()}
 
 
 def campaigns_of(group: str) -> list[WorkChainNode]:

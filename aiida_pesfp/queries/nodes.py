@@ -77,6 +77,30 @@ def with_descendants(process: ProcessNode) -> list[ProcessNode]:
     return [process, *(found[pk] for pk in sorted(found))]
 
 
+def inputs_in(processes: Iterable[int], namespace: str, kind: type[Node]) -> dict[int, dict[int, str]]:
+    """PK of each process -> PK of each input of a kind in a namespace -> its key there. No node is loaded."""
+    query = QueryBuilder().append(ProcessNode, filters=among(processes), tag='process', project='id')
+    query.append(kind, with_outgoing='process', project='id', **_labelled(namespace))
+    found: dict[int, dict[int, str]] = {}
+    for process, pk, label in query.iterall():
+        found.setdefault(process, {})[pk] = label.removeprefix(f'{namespace}__')
+    return found
+
+
+def outputs_in(processes: Iterable[int], namespace: str, kind: type[Node]) -> dict[int, dict[str, int]]:
+    """PK of each process -> key of each output of a kind in a namespace -> its PK. No node is loaded."""
+    query = QueryBuilder().append(ProcessNode, filters=among(processes), tag='process', project='id')
+    query.append(kind, with_incoming='process', project='id', **_labelled(namespace))
+    found: dict[int, dict[str, int]] = {}
+    for process, pk, label in query.iterall():
+        found.setdefault(process, {})[label.removeprefix(f'{namespace}__')] = pk
+    return found
+
+
+def _labelled(namespace: str) -> dict:
+    return {'edge_filters': {'label': {'like': f'{namespace}__%'}}, 'edge_project': 'label'}
+
+
 def jobs_of(process: ProcessNode) -> list[CalcJobNode]:
     """A job itself, or those that a process called, the oldest first."""
     return [one for one in with_descendants(process) if isinstance(one, CalcJobNode)]

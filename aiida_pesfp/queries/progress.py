@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from aiida.common.exceptions import AiidaException
-from aiida.orm import ProcessNode, QueryBuilder, StructureData
+from aiida.orm import ProcessNode, StructureData
 
 from aiida_pesfp.calculations.orderings import ordering_keys, ordering_numbers
 from aiida_pesfp.calculations.program import read_run
@@ -13,7 +13,7 @@ from aiida_pesfp.data.descriptors import DescriptorsData
 from aiida_pesfp.errors import one_line
 from aiida_pesfp.fingerprint.grid import grid_shape
 from aiida_pesfp.queries.ensembles import ORDERING
-from aiida_pesfp.queries.nodes import jobs_of, with_descendants
+from aiida_pesfp.queries.nodes import jobs_of, outputs_in, with_descendants
 from aiida_pesfp.settings.scan import FingerprintSettings
 
 #: What reading the files of a running job may raise.
@@ -87,7 +87,8 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
                 progress.silent[job.pk] = one_line(error)
     states = [entry['state'] for entry in entries.values()]
     # Results of earlier jobs are done as well.
-    reused = _described(node) & structures.keys() - entries.keys()
+    described = outputs_in([node.pk], 'descriptors', DescriptorsData).get(node.pk, {})
+    reused = described.keys() & structures.keys() - entries.keys()
     progress.rejected, progress.failed = len(rejected), states.count('failed')
     progress.done = states.count('done') + len(reused)
     # Speed and time left, from what the finished structures have cost.
@@ -107,14 +108,6 @@ def scan_progress_of(node: ProcessNode) -> ScanProgress:
         per_cost = seconds / sum(cost[key] for key in done)
         progress.seconds_left = per_cost * sum(cost[key] for key in left) / max(1, progress.running)
     return progress
-
-
-def _described(node: ProcessNode) -> set[str]:
-    """Keys of the structures of which a process has given out descriptors."""
-    labels = {'edge_filters': {'label': {'like': 'descriptors__%'}}, 'edge_project': 'label'}
-    query = QueryBuilder().append(ProcessNode, filters={'id': node.pk}, tag='process')
-    query.append(DescriptorsData, with_incoming='process', **labels)
-    return {label.removeprefix('descriptors__') for label in query.all(flat=True)}
 
 
 def _to_scan(node: ProcessNode) -> dict[str, StructureData]:

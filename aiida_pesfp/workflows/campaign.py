@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-from aiida.common.extendeddicts import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, WorkChain, while_
 from aiida.manage import get_manager
 from aiida.orm import AbstractCode, Dict, Group, Int, Node, ProcessNode, Str, load_node, to_aiida_type
+from aiida.orm.utils.managers import NodeLinksManager
 
 from aiida_pesfp.calculations.ports import number_port
 from aiida_pesfp.calculations.selection import LOST, merge_rankings, merge_rejected, rank_by_consensus
 from aiida_pesfp.crystals.names import safe_name
-from aiida_pesfp.data.descriptors import DescriptorsData
+from aiida_pesfp.data.assessment import RankingModelData
 from aiida_pesfp.data.potential import PotentialData
 from aiida_pesfp.errors import AssessmentError
 from aiida_pesfp.queries import campaigns
@@ -62,15 +62,14 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         number_port(spec, 'max_structures_per_shard', 200)
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=_OWN)
         spec.outline(cls.begin, while_(cls.any_left)(cls.launch_shards, cls.collect_shards), cls.rank)
-        spec.output('ranking', valid_type=Dict, required=False, help='The rows of the ranking, the best first.')
-        spec.output('rejected', valid_type=Dict, help='Without a result: key -> stage (filter, scan) and reason.')
+        spec.expose_outputs(ScreenWorkChain, include=('ranking', 'rejected'))
         spec.exit_code(310, 'ERROR_NOTHING_RANKED', message='No structure has a result: {reason}')
         words = 'The group {group} is gone, or empty. The ranking has what was screened before.'
         spec.exit_code(320, 'ERROR_GROUP_IS_GONE', message=words)
         words = 'The rankings of the shards cannot be merged: {reason}. Launch it again: what is done is not repeated.'
         spec.exit_code(330, 'ERROR_RANKING_FAILED', message=words)
-        words = '{lost} of {total} structures are missing in the ranking, see `rejected`: {reason}'
-        spec.exit_code(430, 'ERROR_STRUCTURES_LOST', message=words)
+        lost = ScreenWorkChain.exit_codes.ERROR_STRUCTURES_LOST
+        spec.exit_code(lost.status, 'ERROR_STRUCTURES_LOST', message=lost.message)
         words = '{wrong} of {total} shards did not end well, the first: {reason}'
         spec.exit_code(440, 'ERROR_SHARDS_INCOMPLETE', message=words)
 
@@ -126,14 +125,16 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
 
     def _take_shards(self, group: Group) -> None:
         """Take the shards of earlier campaigns to which another one would add nothing, and those that still run."""
-        asked, members = self._question(), set(campaigns.members_of(group.uuid))
+        asked = _question_of(self.node, self.node.inputs.screen, self.ctx.model)
+        members = set(campaigns.members_of(group.uuid))
         earlier = campaigns.shards_of(one.pk for one in campaigns.campaigns_of(group.uuid) if one.pk != self.node.pk)
         # Settings of other versions may be unknown to this one.
         earlier = [one for one in earlier if _version_of(one) == asked['version']]
         # Without a broker, nobody goes on with what another command has begun.
         goes_on = get_manager().get_profile().process_control_backend is not None
         usable = [one for one in earlier if one.exit_status in _FINAL or (goes_on and not one.is_terminated)]
-        same = [one for one in usable if _question_of(one.inputs, one) == asked]
+        models = {one.pk: one.inputs.model if 'model' in one.inputs else None for one in usable}
+        same = [one for one in usable if _question_of(one, one.inputs, models[one.pk]) == asked]
         pks, taken, names = [one.pk for one in same], set(), set()
         keys, compared = campaigns.keys_in(pks), campaigns.keys_in(pks, 'known')
         for node in reversed(same):
@@ -158,9 +159,9 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
     def launch_shards(self) -> None:
         """Launch shards while there are jobs that none of them may use, and wait until one of them has ended."""
         most = self.inputs.screen.max_concurrent_jobs.value
-        while shard := self._next_shard():
+        while len(self.ctx.running) < self._SHARDS_AT_ONCE:
             free = most - sum(load_node(pk).inputs.max_concurrent_jobs.value for pk in self.ctx.running)
-            if free <= 0 or len(self.ctx.running) >= self._SHARDS_AT_ONCE:
+            if free <= 0 or (shard := self._next_shard()) is None:
                 break
             structures, known = shard
             inputs = self.exposed_inputs(ScreenWorkChain, 'screen') | {'structures': structures, 'known': known}
@@ -185,9 +186,9 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
 
     def _keep_descriptors(self, shards: list[int]) -> None:
         """Add the descriptors of some shards to the group of results."""
-        for found in campaigns.outputs_of(shards, 'descriptors', DescriptorsData).values():
+        if found := campaigns.descriptors_in(shards):
             group, _ = Group.collection.get_or_create(self.inputs.results.value)
-            group.add_nodes([load_node(one) for one in found])
+            group.add_nodes([load_node(pk) for pk in found])
 
     def rank(self) -> ExitCode | None:
         """Rank all structures together, and say why others have no result."""
@@ -288,10 +289,6 @@ class CampaignWorkChain(RollingWindow, ProtocolMixin, WorkChain):
         known |= campaigns.compositions_of(structures - known.keys())
         return known
 
-    def _question(self) -> dict:
-        """What tells whether the shard of another campaign has the same results as one of this."""
-        return _question_of(AttributeDict({**self.inputs.screen, 'model': self.ctx.model}), self.node)
-
 
 def _ranking_by(shard: ProcessNode, label: str) -> Dict | None:
     """The ranking of a shard by one potential. If no further one has ranked it, that by the first is the only one."""
@@ -304,9 +301,9 @@ def _version_of(process: ProcessNode) -> str | None:
     return process.base.attributes.get('version', {}).get('plugin')
 
 
-def _question_of(inputs: AttributeDict, process: ProcessNode) -> dict:
+def _question_of(process: ProcessNode, inputs: NodeLinksManager, model: RankingModelData | None) -> dict:
+    """What tells whether the shard of another campaign has the same results as one of this."""
     further = dict(inputs.further_potentials) if 'further_potentials' in inputs else {}
-    model = inputs.model if 'model' in inputs else None
     return {
         'parameters': FingerprintSettings.from_dict(inputs.scan.parameters.get_dict()),
         'criteria': Criteria.from_dict(inputs.criteria.get_dict()),

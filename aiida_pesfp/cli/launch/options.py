@@ -110,20 +110,20 @@ class LaunchOptions(SimpleNamespace):
                 nodes.append(item)
         return by_name(nodes)
 
-    def group_of_more_than(self, most: int):
-        """The one group that is given, or one that is made of all structures, if they are more than that; or None."""
+    def nodes_or_group(self, most: int):
+        """As :meth:`nodes`; or, of more structures than that, the group that is given or one that is made of them."""
         from aiida.orm import Group
 
         from aiida_pesfp.queries.campaigns import members_of
 
-        if self.to_daemon:
-            _check_daemon()
-        if len(self.structures) == 1 and isinstance(self.structures[0], Group):
-            (group,) = self.structures
-            return group if len(members_of(group.uuid)) > most else None
+        first, is_one = self.structures[0], len(self.structures) == 1
+        if is_one and isinstance(first, Group) and len(members_of(first.uuid)) > most:
+            if self.to_daemon:
+                _check_daemon()
+            return first
         nodes = self.nodes()
         if len(nodes) <= most:
-            return None
+            return nodes
         # The same structures are the same group, which goes on.
         content = hashlib.sha256(' '.join(sorted(node.uuid for node in nodes.values())).encode())
         group, _ = Group.collection.get_or_create(f'{self.label or "campaign"} {content.hexdigest()[:12]}')

@@ -56,11 +56,12 @@ def launch_screen(launching, potentials, code, most, **chosen):
     shards = shared.without_none(max_structures_per_shard=most)
     most = CampaignWorkChain.get_protocol_inputs(launching.protocol, shards)['max_structures_per_shard']
     overrides = launching.overriding(ScreenWorkChain, screen_overrides(launching, chosen))
-    if (group := launching.group_of_more_than(most)) is None:
-        run_scans(ScreenWorkChain, launching, overrides, launching.nodes(), potentials, code)
-        return
-    _check_campaigns(group)
-    run_scans(CampaignWorkChain, launching, {'screen': overrides, **shards}, group, potentials, code)
+    found = launching.nodes_or_group(most)
+    if isinstance(found, dict):
+        run_scans(ScreenWorkChain, launching, overrides, found, potentials, code)
+    else:
+        _check_campaigns(found)
+        run_scans(CampaignWorkChain, launching, {'screen': overrides, **shards}, found, potentials, code)
 
 
 def _check_campaigns(group) -> None:
